@@ -1,0 +1,48 @@
+# make help lists what there is. Everything runs from .venv, which is made when it is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PINNED := constraints.txt pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint vtn bench
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: $(VENV)/.run  ## create .venv with the pinned dependencies
+
+run: $(VENV)/.run  ## enrol the fleet, meter and report, until Ctrl-C
+	@exec $(BIN)/python -m app run
+
+vtn: $(VENV)/.run  ## run the embedded VTN alone
+	@exec $(BIN)/python -m app vtn
+
+test: $(VENV)/.dev  ## run all tests, with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, and the size of files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@long=$$(git ls-files '*.py' | xargs wc -l | awk '$$2 != "total" && $$1 > 400'); \
+	  test -z "$$long" || { echo "files above 400 lines:"; echo "$$long"; exit 1; }
+
+bench: $(VENV)/.dev  ## readings delivered per second, beside pre-built bodies over http.client
+	$(BIN)/python -m bench.delivery
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is not Python 3.11 or newer; choose another: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python $(PINNED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

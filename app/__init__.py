@@ -1,0 +1,1 @@
+"""A fleet of OpenADR 3 virtual end nodes in one process."""

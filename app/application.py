@@ -1,0 +1,180 @@
+"""The order in which things that run begin and end."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from app.fleet import (
+    Database,
+    FleetRepository,
+    Progress,
+    VENManager,
+    no_progress,
+    sample_fleet,
+)
+from app.openadr import VtnHttp
+from app.scheduling import TaskScheduler
+from app.stopping import Stopping
+
+logger = logging.getLogger(__name__)
+
+FIRST_RUNS = ("poll_events", "simulate_meterdata", "generate_reports")
+"""What runs once, in this order, before the schedule begins."""
+FIRST_RETRY_S = 1.0
+LONGEST_RETRY_S = 60.0
+
+
+class Server(Protocol):
+    """Something that listens: the embedded VTN, or nothing."""
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class NoServer:
+    """Where the VTN is another process."""
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+class Application:
+    """Starts and stops what runs. Everything it holds works without it, too.
+
+    `sample_size`: (VENs, resources per VEN) for an empty fleet, or None for no sample.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        vtn: Server,
+        http: VtnHttp,
+        repository: FleetRepository,
+        ven_manager: VENManager,
+        scheduler: TaskScheduler,
+        stopping: Stopping,
+        sample_size: tuple[int, int] | None,
+        vtn_base_url: str,
+        settings_source: str,
+        progress: Progress = no_progress,
+    ) -> None:
+        self._database = database
+        self._vtn = vtn
+        self._http = http
+        self._repository = repository
+        self._ven_manager = ven_manager
+        self._scheduler = scheduler
+        self._stopping = stopping
+        self._sample_size = sample_size
+        self._vtn_base_url = vtn_base_url
+        self._settings_source = settings_source
+        self._progress = progress
+
+    def start(self, *, once: bool = False) -> None:
+        """Database, VTN, sample fleet, enrolment, first runs, schedule; ends early when stopped.
+
+        `once`: every enabled task runs once, and no schedule begins.
+        """
+        logger.info(
+            "VTN %s; database %s; settings %s",
+            self._vtn_base_url,
+            self._database.name,
+            self._settings_source,
+        )
+        steps: Sequence[Callable[[], None]] = (
+            self._database.open,
+            self._vtn.start,
+            self._seed,
+            self._enrol,
+            lambda: self._run_each(self._names_of_the_first_runs()),
+            (lambda: self._run_each(self._names_of_the_others())) if once else self._schedule,
+        )
+        for step in steps:
+            if self._stopping.is_set():
+                return
+            step()
+
+    def request_stop(self) -> None:
+        """Begin to stop: from here the deadline runs. Safe in a signal handler."""
+        self._stopping.set()
+
+    def wait(self) -> None:
+        """Until somebody requests the stop."""
+        self._stopping.wait()
+
+    def stop(self) -> bool:
+        """Schedule, running tasks, deliveries, servers, database; within the deadline.
+
+        False when something still waited for the VTN and was abandoned: it stays owed.
+        """
+        self._stopping.set()
+        # A second of the deadline is kept for the servers and the database.
+        idle = self._scheduler.shutdown(timeout_s=max(self._stopping.remaining_s() - 1.0, 0.0))
+        if not idle:
+            logger.warning("stopping: a task still waits for the VTN; what it had stays owed")
+        self._vtn.close()
+        self._http.close()
+        self._database.close()
+        logger.info("stopped")
+        return idle
+
+    def _seed(self) -> None:
+        if self._sample_size is not None and not self._repository.vens():
+            vens, resources_per_ven = self._sample_size
+            fleet = sample_fleet(vens=vens, resources_per_ven=resources_per_ven)
+            count = self._repository.save(fleet)
+            logger.info("sample fleet: %d VENs with %d resources", len(fleet), count)
+
+    def _enrol(self) -> None:
+        result = self._ven_manager.enrol(progress=self._progress)
+        vens = len(self._ven_manager.vens)
+        if result.unavailable is None:
+            logger.info("enrolled: %d of %d VENs", len(result.enrolled), vens)
+        elif self._repository.pending_vens():
+            logger.warning("enrolment goes on when the VTN answers")
+            threading.Thread(target=self._enrol_later, name="enrolment", daemon=True).start()
+
+    def _enrol_later(self) -> None:
+        """Again and again, with back-off, until the VTN has answered."""
+        delay_s = FIRST_RETRY_S
+        while not self._stopping.wait(delay_s * random.uniform(0.5, 1.0)):
+            result = self._ven_manager.enrol(pending_only=True)
+            if result.unavailable is None:
+                logger.info("enrolled: %d VENs, now that the VTN answers", len(result.enrolled))
+                return
+            delay_s = min(delay_s * 2, LONGEST_RETRY_S)
+
+    def _names_of_the_first_runs(self) -> list[str]:
+        enabled = {job.name for job in self._scheduler.get_jobs()}
+        return [name for name in FIRST_RUNS if name in enabled]
+
+    def _names_of_the_others(self) -> list[str]:
+        return [job.name for job in self._scheduler.get_jobs() if job.name not in FIRST_RUNS]
+
+    def _run_each(self, names: Sequence[str]) -> None:
+        for name in names:
+            if not self._stopping.is_set():
+                self._scheduler.run_now(name).result()
+
+    def _schedule(self) -> None:
+        self._scheduler.start()
+        logger.info(
+            "schedule: %s",
+            "; ".join(f"{job.name} {_words(job.trigger)}" for job in self._scheduler.get_jobs())
+            or "no task is enabled",
+        )
+
+
+def _words(trigger: object) -> str:
+    """'every 0:00:30' for an interval; APScheduler's own words for the rest."""
+    interval = getattr(trigger, "interval", None)
+    return f"every {interval}" if interval is not None else str(trigger)

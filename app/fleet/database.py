@@ -1,0 +1,181 @@
+"""The database of the fleet and its readings: opened when first used, migrated by number."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from app.fleet.migrations import MIGRATIONS, Migration
+
+logger = logging.getLogger(__name__)
+BUSY_TIMEOUT_S = 30
+
+
+class DatabaseError(RuntimeError):
+    """The database cannot be used; one line says why, without its password."""
+
+
+def make_engine(url: str) -> Engine:
+    """An engine that has not connected yet. SQLite: WAL, synchronous FULL, BEGIN IMMEDIATE."""
+    try:
+        parsed = make_url(url)
+        engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=_is_server(parsed))
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise DatabaseError("DATABASE__URL is not a database URL that is understood") from None
+    except ModuleNotFoundError as error:
+        raise DatabaseError(f"DATABASE__URL needs the package {error.name}") from None
+    if not _is_server(parsed):
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _is_server(url: URL) -> bool:
+    return url.get_backend_name() != "sqlite"
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # BEGIN is ours, see below
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # A deferred transaction that reads before it writes cannot wait for another writer.
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+class Database:
+    """Transactions on the engine. The first use makes the file and brings the schema up to date.
+
+    Several threads and processes may begin at once. DatabaseError for a file that is no database,
+    is somebody else's, or is from a newer version.
+    """
+
+    def __init__(self, engine: Engine, *, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+        self._engine = engine
+        self._migrations = migrations
+        self._lock = threading.Lock()
+        self._ready = False
+
+    @property
+    def name(self) -> str:
+        """Where it is, without user-info."""
+        url = self._engine.url
+        return (
+            str(self._file)
+            if self._file
+            else f"{url.get_backend_name()}://{url.host}/{url.database}"
+        )
+
+    @property
+    def _file(self) -> Path | None:
+        url = self._engine.url
+        on_disk = not _is_server(url) and url.database not in (None, "", ":memory:")
+        return Path(str(url.database)) if on_disk else None
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, durable when the block ends; rolled back if it raises."""
+        self.open()
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Reading, beside a writer."""
+        self.open()
+        with self._explained(), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    def open(self) -> None:
+        """Make it ready to use; may be called again."""
+        with self._lock:
+            if self._ready:
+                return
+            self._make_file()
+            with self._explained():
+                self._migrate()
+            self._ready = True
+
+    def close(self) -> None:
+        """Close the connections; a later use opens new ones."""
+        self._engine.dispose()
+
+    def _make_file(self) -> None:
+        file = self._file
+        if file is None:
+            return
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise DatabaseError(
+                f"{file} cannot be written: {error.strerror}; see DATA_DIR and DATABASE__URL"
+            ) from None
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """The driver's errors in one line that names the database."""
+        try:
+            yield
+        except DBAPIError as error:
+            reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "fails"
+            raise DatabaseError(f"database {self.name}: {reason}") from error
+
+    def _migrate(self) -> None:
+        newest = len(self._migrations)
+        with self._engine.begin() as connection:
+            version = self._version(connection)
+            if version is None:
+                connection.execute(text("CREATE TABLE schema_version (version INTEGER NOT NULL)"))
+                connection.execute(text("INSERT INTO schema_version VALUES (0)"))
+                version = 0
+        if version > newest:
+            raise DatabaseError(
+                f"database {self.name} has schema {version}, and this version knows {newest};"
+                " install the newer version again"
+            )
+        for number in range(version + 1, newest + 1):
+            if number > 1:
+                self._copy(number - 1)
+            with self._engine.begin() as connection:
+                if (self._version(connection) or 0) < number:  # no other process came first
+                    self._migrations[number - 1](connection)
+                    connection.execute(text(f"UPDATE schema_version SET version = {number}"))
+
+    def _version(self, connection: Connection) -> int | None:
+        tables = inspect(connection).get_table_names()
+        if "schema_version" in tables:
+            return int(connection.execute(text("SELECT version FROM schema_version")).scalar_one())
+        if tables:
+            raise DatabaseError(f"database {self.name} holds something else ({tables[0]}, …)")
+        return None
+
+    def _copy(self, version: int) -> None:
+        file = self._file
+        if file is None:
+            return
+        target = file.with_name(f"{file.name}.schema-{version}")
+        if target.exists():
+            return
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT, 0o600)
+        os.close(descriptor)
+        with sqlite3.connect(file) as source, sqlite3.connect(target) as copy:
+            source.backup(copy)
+        source.close()
+        copy.close()
+        logger.info("database %s was copied to %s before its schema changes", file, target)

@@ -1,0 +1,206 @@
+"""Makes VENs and resources known to the VTN (rules.md, 'Roles, credentials, enrolment')."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from app.fleet.fanout import for_each
+from app.fleet.model import VEN, Status
+from app.fleet.repository import FleetRepository
+from app.openadr import (
+    OutcomeUnknown,
+    VenCredentials,
+    VtnClient,
+    VtnError,
+    VtnRejected,
+    VtnUnauthorised,
+    VtnUnavailable,
+    VtnVen,
+)
+from app.stopping import Stopping
+
+logger = logging.getLogger(__name__)
+Progress = Callable[[int, int], None]
+"""Called with how many of how many VENs were tried."""
+
+
+def no_progress(tried: int, total: int) -> None:
+    """For those who do not watch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrolmentResult:
+    """What came of enrolling several VENs."""
+
+    enrolled: tuple[str, ...] = ()
+    failed: Mapping[str, VtnError] = field(default_factory=dict)
+    not_tried: int = 0
+
+    @property
+    def unavailable(self) -> VtnUnavailable | None:
+        """The error that says that the VTN could not be asked at all."""
+        outages = (error for error in self.failed.values() if isinstance(error, VtnUnavailable))
+        return next(outages, None)
+
+
+class Enrolment:
+    """Finds, adopts or creates VENs and resources at the VTN, as often as asked.
+
+    `client_for` gives a VEN's client. Safe for several threads; one VEN is enrolled by one at a
+    time, so that none is created twice.
+    """
+
+    def __init__(
+        self,
+        *,
+        repository: FleetRepository,
+        client_for: Callable[[str], VtnClient],
+        credentials: VenCredentials,
+        stopping: Stopping,
+        max_workers: int,
+    ) -> None:
+        self._repository = repository
+        self._client_for = client_for
+        self._credentials = credentials
+        self._stopping = stopping
+        self._max_workers = max_workers
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks_guard = threading.Lock()
+
+    def enrol(self, ven_name: str, listed: Sequence[VtnVen] | None = None) -> VEN:
+        """Enrol one VEN with its resources; `listed`: what the VTN lists, if it is known."""
+        with self._locks_guard:
+            lock = self._locks[ven_name]
+        with lock:
+            ven = self._repository.ensure_ven(ven_name)
+            client = self._client_for(ven_name)
+            vtn_ven = self._ven_at_vtn(client, client.vens() if listed is None else listed)
+            ours = dict(self._resources_at_vtn(client, ven_name, vtn_ven.ven_id))
+            if self._changed(ven, vtn_ven.ven_id, ours):
+                self._repository.approve(ven_name, vtn_ven_id=vtn_ven.ven_id, vtn_resource_ids=ours)
+            return self._repository.ven(ven_name) or ven
+
+    def enrol_all(self, vens: Sequence[VEN], progress: Progress = no_progress) -> EnrolmentResult:
+        """Enrol several VENs; one that fails does not stop the others."""
+        names = [ven.ven_name for ven in vens if ven.status is not Status.SUSPENDED]
+        if not names:
+            return EnrolmentResult()
+        self._credentials.check(names)
+        try:
+            # One client sees all VENs: one listing serves them all.
+            shared = None if self._credentials.per_ven else self._client_for(names[0]).vens()
+        except VtnError as error:
+            return EnrolmentResult(failed={names[0]: error}, not_tried=len(names) - 1)
+        tried = 0
+        counting = threading.Lock()
+
+        def count() -> None:
+            nonlocal tried
+            with counting:
+                tried += 1
+                progress(tried, len(names))
+
+        progress(0, len(names))
+        outcomes = for_each(
+            names,
+            lambda name: _discard(self.enrol(name, shared)),
+            max_workers=self._max_workers,
+            stopping=self._stopping,
+            done=count,
+        )
+        return EnrolmentResult(
+            enrolled=tuple(name for name, error in outcomes if error is None),
+            failed={name: error for name, error in outcomes if error is not None},
+            not_tried=len(names) - len(outcomes),
+        )
+
+    def _ven_at_vtn(self, client: VtnClient, listed: Sequence[VtnVen]) -> VtnVen:
+        named = _named(client.ven_name, listed)
+        if named is not None:
+            return named
+        if self._credentials.per_ven and len(listed) == 1:
+            logger.warning(
+                "VEN %s: its client has a ven object named %r at the VTN, which is used",
+                client.ven_name,
+                listed[0].ven_name,
+            )
+            return listed[0]
+        try:
+            return client.create_ven()
+        except VtnUnauthorised as error:
+            if error.status != 403:
+                raise
+            raise VtnUnauthorised(
+                f"the VTN does not let VEN {client.ven_name!r} enrol itself ({error});"
+                " its operator must provision it",
+                status=403,
+            ) from None
+        except (VtnRejected, OutcomeUnknown) as error:
+            if isinstance(error, VtnRejected) and error.status != 409:
+                raise
+            named = _named(client.ven_name, client.vens())
+            if named is None:
+                raise self._explained(client.ven_name, error) from None
+            return named
+
+    def _explained(self, ven_name: str, error: VtnError) -> VtnError:
+        if not isinstance(error, VtnRejected):
+            return error
+        reason = f"VEN {ven_name!r} cannot be created ({error}): "
+        if self._credentials.per_ven:
+            reason += "the VTN has it already under another client"
+        else:
+            reason += (
+                "the VTN takes one VEN per client, or has this name under another client;"
+                " give each VEN its own with {ven_name} in VTN__CLIENT_ID"
+            )
+        return VtnRejected(reason, status=error.status)
+
+    def _resources_at_vtn(
+        self, client: VtnClient, ven_name: str, ven_id: str
+    ) -> Sequence[tuple[str, str]]:
+        """The VTN's id of each of our resources; what is missing there is created."""
+        ours = [resource for _, resource in self._repository.resources(ven_name)]
+        if not ours:
+            return []
+        ids = {found.resource_name: found.resource_id for found in client.resources(ven_id)}
+        for resource in ours:
+            name = resource.resource_name
+            if name in ids or self._stopping.is_set():
+                continue
+            try:
+                made = client.create_resource(ven_id, name, resource.attributes())
+                ids[name] = made.resource_id
+            except (VtnRejected, OutcomeUnknown) as error:
+                if isinstance(error, VtnRejected) and error.status != 409:
+                    raise
+                now = {found.resource_name: found.resource_id for found in client.resources(ven_id)}
+                if name not in now:
+                    raise
+                ids.update(now)
+        return [
+            (each.resource_name, ids[each.resource_name])
+            for each in ours
+            if each.resource_name in ids
+        ]
+
+    def _changed(self, ven: VEN, vtn_ven_id: str, resource_ids: Mapping[str, str]) -> bool:
+        if ven.status is Status.PENDING or ven.vtn_ven_id != vtn_ven_id:
+            return True
+        return any(
+            resource.status is Status.PENDING
+            or resource.vtn_resource_id != resource_ids.get(resource.resource_name)
+            for _, resource in self._repository.resources(ven.ven_name)
+        )
+
+
+def _named(ven_name: str, listed: Sequence[VtnVen]) -> VtnVen | None:
+    return next((ven for ven in listed if ven.ven_name == ven_name), None)
+
+
+def _discard(_: object) -> None:
+    """For work that is done for its effect."""

@@ -1,0 +1,159 @@
+"""VENManager: the fleet's VENs at their VTN."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progress
+from app.fleet.fanout import for_each
+from app.fleet.model import VEN, Status
+from app.fleet.repository import FleetRepository
+from app.openadr import Event, VtnClient, VtnError, VtnHttp
+from app.stopping import Stopping
+
+logger = logging.getLogger(__name__)
+
+MOST_FAILURES_TOLD = 10
+
+
+class EventFeed(Protocol):
+    """What knows the events of each VEN."""
+
+    def sync(self, ven_name: str, client: VtnClient) -> Sequence[Event]:
+        """Ask the VTN, remember, and return all the events that the VEN now has."""
+
+
+class ReportDesk(Protocol):
+    """What builds reports and delivers them."""
+
+    def follow(self, ven_name: str, events: Sequence[Event]) -> None:
+        """From now on, owe what these events of the VEN ask for."""
+
+    def deliver(self, client_for: Callable[[str], VtnClient]) -> int:
+        """Send what is due; the number of readings that were acknowledged."""
+
+    def waiting(self) -> int:
+        """How many readings are owed and not acknowledged."""
+
+
+class VENManager:
+    """Enrols the VENs, keeps their events, and has their readings reported.
+
+    Safe for several threads. What the VTN refuses or does not answer is logged and tried again by
+    a later call; only `register_load_ven` raises it.
+    """
+
+    def __init__(
+        self,
+        *,
+        repository: FleetRepository,
+        enrolment: Enrolment,
+        client_for: Callable[[str], VtnClient],
+        events: EventFeed,
+        reports: ReportDesk,
+        http: VtnHttp,
+        stopping: Stopping,
+        max_workers: int,
+    ) -> None:
+        self._repository = repository
+        self._enrolment = enrolment
+        self._client_for = client_for
+        self._events = events
+        self._reports = reports
+        self._http = http
+        self._stopping = stopping
+        self._max_workers = max_workers
+        self._said_guard = threading.Lock()
+        self._said: dict[str, str] = {}
+
+    @property
+    def vens(self) -> list[VEN]:
+        """All VENs of the fleet, by name."""
+        return self._repository.vens()
+
+    def register_load_ven(self, ven_name: str) -> VEN:
+        """Enrol one VEN and its resources and learn its events; may be repeated at will.
+
+        A VEN that the fleet does not have is added to it. Raises VtnError.
+        """
+        ven = self._enrolment.enrol(ven_name)
+        self._sync(ven_name)
+        return ven
+
+    def enrol(
+        self, *, pending_only: bool = False, progress: Progress = no_progress
+    ) -> EnrolmentResult:
+        """Enrol the fleet, or what of it is pending; new VENs learn their events at once."""
+        vens = self._repository.pending_vens() if pending_only else self._repository.vens()
+        result = self._enrolment.enrol_all(vens, progress)
+        pending = {ven.ven_name for ven in vens if ven.status is Status.PENDING}
+        self._sync_each([name for name in result.enrolled if name in pending])
+        for ven_name in result.enrolled:
+            self._say(f"enrolment of {ven_name}", None)
+        for number, (ven_name, error) in enumerate(result.failed.items()):
+            if number == MOST_FAILURES_TOLD:
+                logger.warning("and %d VENs more are not enrolled", len(result.failed) - number)
+                break
+            self._say(f"enrolment of {ven_name}", f"VEN {ven_name} is not enrolled: {error}")
+        return result
+
+    def heartbeat(self) -> None:
+        """One cheap request; log how the VTN and the fleet are; enrol what is pending."""
+        summaries = self._repository.summaries()
+        enrolled = [each.ven.ven_name for each in summaries if each.ven.status is Status.APPROVED]
+        asked = enrolled or [each.ven.ven_name for each in summaries]
+        if asked:
+            try:
+                self._client_for(asked[0]).ping()
+            except VtnError as error:
+                logger.warning("heartbeat: %s", error)
+        state = self._http.state
+        latency = "" if state.latency_s is None else f" in {state.latency_s * 1000:.0f} ms"
+        logger.info(
+            "heartbeat: the VTN %s%s; %d VENs enrolled, %d pending; %d readings waiting",
+            {True: "answers", False: "is not reachable", None: "was not asked"}[state.reachable],
+            latency if state.reachable else "",
+            len(enrolled),
+            sum(each.ven.status is Status.PENDING for each in summaries),
+            self._reports.waiting(),
+        )
+        self.enrol(pending_only=True)
+
+    def poll_events(self) -> None:
+        """Learn what the VTN asks of every enrolled VEN."""
+        enrolled = [ven.ven_name for ven in self.vens if ven.status is Status.APPROVED]
+        self._sync_each(enrolled)
+
+    def generate_reports(self) -> int:
+        """Deliver every reading that is owed; the number of readings that were acknowledged."""
+        return self._reports.deliver(self._client_for)
+
+    def _sync_each(self, ven_names: Sequence[str]) -> None:
+        outcomes = for_each(
+            ven_names, self._sync, max_workers=self._max_workers, stopping=self._stopping
+        )
+        errors = [(name, error) for name, error in outcomes if error is not None]
+        self._say(
+            "events",
+            f"events are not known anew, for {errors[0][0]} and {len(ven_names) - 1} more:"
+            f" {errors[0][1]}"
+            if errors
+            else None,
+        )
+
+    def _sync(self, ven_name: str) -> None:
+        self._reports.follow(ven_name, self._events.sync(ven_name, self._client_for(ven_name)))
+
+    def _say(self, about: str, problem: str | None) -> None:
+        """Log a problem when it begins or changes, and its end; not each time it is met."""
+        with self._said_guard:
+            before = self._said.pop(about, None)
+            if problem is not None:
+                self._said[about] = problem
+        if problem is not None and problem != before:
+            logger.warning("%s", problem)
+        elif problem is None and before is not None:
+            logger.info("%s: well again", about)

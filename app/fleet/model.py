@@ -1,0 +1,120 @@
+"""Who we are: VENs and their resources."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a VEN or a resource stands with its VTN."""
+
+    PENDING = "PENDING"
+    """Not enrolled yet."""
+    APPROVED = "APPROVED"
+    """The VTN has it; it is metered and reported."""
+    SUSPENDED = "SUSPENDED"
+    """Taken out by an operator."""
+
+
+class ResourceKind(StrEnum):
+    """What a resource is, which decides its load shape and its answer to events."""
+
+    HEAT_PUMP = "HEAT_PUMP"
+    EV_CHARGER = "EV_CHARGER"
+    BATTERY = "BATTERY"
+    PV = "PV"
+    VENTILATION = "VENTILATION"
+    REFRIGERATION = "REFRIGERATION"
+    WATER_HEATER = "WATER_HEATER"
+    BASE_LOAD = "BASE_LOAD"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A metered device. Power is positive when it consumes and negative when it exports.
+
+    Raises ValueError for limits that contradict each other.
+    """
+
+    resource_name: str
+    """Unique within its VEN, 1 to 128 characters."""
+    kind: ResourceKind
+    meter_point_id: str = ""
+    """The grid operator's id of the meter, such as a GSRN."""
+    latitude: float | None = None
+    longitude: float | None = None
+    address: str = ""
+    power_min_kw: float = 0.0
+    power_max_kw: float = 0.0
+    energy_min_kwh: float = 0.0
+    energy_max_kwh: float = 0.0
+    """0 for what stores nothing."""
+    status: Status = Status.PENDING
+    vtn_resource_id: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_name(self.resource_name, "resource_name")
+        for low, high in (("power_min_kw", "power_max_kw"), ("energy_min_kwh", "energy_max_kwh")):
+            lowest, highest = getattr(self, low), getattr(self, high)
+            if not (math.isfinite(lowest) and math.isfinite(highest)):
+                raise ValueError(f"{low} and {high} must be finite numbers")
+            if lowest > highest:
+                raise ValueError(f"{low} {lowest:g} is above {high} {highest:g}")
+        if self.energy_min_kwh < 0:
+            raise ValueError(f"energy_min_kwh {self.energy_min_kwh:g} is negative")
+        if self.kind is ResourceKind.BATTERY and self.energy_max_kwh == 0:
+            raise ValueError("a BATTERY needs an energy_max_kwh above 0")
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("latitude and longitude go together")
+        if self.latitude is not None and not -90 <= self.latitude <= 90:
+            raise ValueError(f"latitude {self.latitude:g} is not between -90 and 90")
+        if self.longitude is not None and not -180 <= self.longitude <= 180:
+            raise ValueError(f"longitude {self.longitude:g} is not between -180 and 180")
+
+    def attributes(self) -> dict[str, list[str | float]]:
+        """OpenADR resource attributes, by type (3.1.0 enumerations, and private ones)."""
+        description = ", ".join(part for part in (self.kind.value, self.address) if part)
+        found: dict[str, list[str | float]] = {
+            "DESCRIPTION": [description[:128]],
+            "MAX_POWER_CONSUMPTION": [max(self.power_max_kw, 0.0)],
+            "MAX_POWER_EXPORT": [abs(min(self.power_min_kw, 0.0))],
+            "RESOURCE_KIND": [self.kind.value],
+        }
+        if self.longitude is not None and self.latitude is not None:
+            found["LOCATION"] = [self.longitude, self.latitude]
+        if self.meter_point_id:
+            found["METER_POINT_ID"] = [self.meter_point_id]
+        if self.energy_max_kwh:
+            found["STORAGE_CAPACITY_KWH"] = [self.energy_max_kwh]
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class VEN:
+    """A virtual end node, without its resources."""
+
+    ven_name: str
+    """Unique in the fleet, 1 to 128 characters; the venName and clientName on the wire."""
+    status: Status = Status.PENDING
+    vtn_ven_id: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_name(self.ven_name, "ven_name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VenSummary:
+    """A VEN with the number of its resources by status."""
+
+    ven: VEN
+    resources: int
+    approved: int
+    pending: int
+    suspended: int
+
+
+def _check_name(name: str, field: str) -> None:
+    if not 1 <= len(name) <= 128 or not name.isprintable() or name != name.strip():
+        raise ValueError(f"{field} {name[:140]!r} must be 1 to 128 printable characters")

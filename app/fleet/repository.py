@@ -1,0 +1,307 @@
+"""The fleet in the database."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    and_,
+    case,
+    func,
+    select,
+    text,
+)
+
+from app.fleet.database import Database
+from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
+
+metadata = MetaData()
+ven_table = Table(
+    "ven",
+    metadata,
+    Column("ven_key", BigInteger, primary_key=True),
+    Column("ven_name", String(128)),
+    Column("status", String(16)),
+    Column("vtn_ven_id", String(128)),
+)
+resource_table = Table(
+    "resource",
+    metadata,
+    Column("resource_key", BigInteger, primary_key=True),
+    Column("ven_key", BigInteger, ForeignKey("ven.ven_key")),
+    Column("resource_name", String(128)),
+    Column("kind", String(32)),
+    Column("meter_point_id", Text),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("address", Text),
+    Column("power_min_kw", Float),
+    Column("power_max_kw", Float),
+    Column("energy_min_kwh", Float),
+    Column("energy_max_kwh", Float),
+    Column("status", String(16)),
+    Column("vtn_resource_id", String(128)),
+)
+DESCRIPTION_FIELDS = (
+    "kind",
+    "meter_point_id",
+    "latitude",
+    "longitude",
+    "address",
+    "power_min_kw",
+    "power_max_kw",
+    "energy_min_kwh",
+    "energy_max_kwh",
+)
+"""What an import may change about a resource; status and the VTN's ids stay."""
+CHUNK = 500
+
+
+class FleetRepository:
+    """VENs and resources. Every change raises `revision`, also for other processes to see."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def revision(self) -> int:
+        """A number that rises with every change of the fleet, whoever made it."""
+        with self._database.read() as connection:
+            return int(connection.execute(text("SELECT revision FROM fleet")).scalar_one())
+
+    def vens(self) -> list[VEN]:
+        """All VENs, by name."""
+        query = select(ven_table).order_by(ven_table.c.ven_name)
+        with self._database.read() as connection:
+            return [_ven(row) for row in connection.execute(query)]
+
+    def ven(self, ven_name: str) -> VEN | None:
+        query = select(ven_table).where(ven_table.c.ven_name == ven_name)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _ven(row)
+
+    def resources(
+        self, ven_name: str | None = None, *, status: Status | None = None
+    ) -> Iterator[tuple[str, Resource]]:
+        """(VEN's name, resource), by VEN and resource name; of one VEN and status, or of all."""
+        query = (
+            select(resource_table, ven_table.c.ven_name)
+            .join(ven_table)
+            .order_by(ven_table.c.ven_name, resource_table.c.resource_name)
+        )
+        if ven_name is not None:
+            query = query.where(ven_table.c.ven_name == ven_name)
+        if status is not None:
+            query = query.where(resource_table.c.status == status.value)
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                yield row.ven_name, _resource(row)
+
+    def summaries(self) -> list[VenSummary]:
+        """Every VEN with the number of its resources by status."""
+
+        def count(status: Status) -> Any:
+            return func.coalesce(
+                func.sum(case((resource_table.c.status == status.value, 1), else_=0)), 0
+            )
+
+        query = (
+            select(
+                ven_table,
+                func.count(resource_table.c.resource_key),
+                count(Status.APPROVED),
+                count(Status.PENDING),
+                count(Status.SUSPENDED),
+            )
+            .join_from(ven_table, resource_table, isouter=True)
+            .group_by(ven_table.c.ven_key)
+            .order_by(ven_table.c.ven_name)
+        )
+        with self._database.read() as connection:
+            return [
+                VenSummary(
+                    ven=_ven(row),
+                    resources=row[4],
+                    approved=int(row[5]),
+                    pending=int(row[6]),
+                    suspended=int(row[7]),
+                )
+                for row in connection.execute(query)
+            ]
+
+    def pending_vens(self) -> list[VEN]:
+        """VENs that are not enrolled, or have resources that are not, by name."""
+        owed = select(resource_table.c.ven_key).where(
+            resource_table.c.status == Status.PENDING.value
+        )
+        query = (
+            select(ven_table)
+            .where(
+                and_(
+                    ven_table.c.status != Status.SUSPENDED.value,
+                    (ven_table.c.status == Status.PENDING.value) | ven_table.c.ven_key.in_(owed),
+                )
+            )
+            .order_by(ven_table.c.ven_name)
+        )
+        with self._database.read() as connection:
+            return [_ven(row) for row in connection.execute(query)]
+
+    def save(self, fleet: Mapping[str, Sequence[Resource]]) -> int:
+        """Add VENs and resources, or change what is described of them; in one transaction.
+
+        Nothing is removed; status and the VTN's ids of what exists stay. Returns how many
+        resources are new.
+        """
+        with self._database.write() as connection:
+            keys = {name: _ensure_ven(connection, name) for name in fleet}
+            known: dict[int, dict[str, Row[Any]]] = defaultdict(dict)
+            if any(fleet.values()):
+                for row in connection.execute(select(resource_table)):
+                    known[row.ven_key][row.resource_name] = row
+            added: list[dict[str, Any]] = []
+            changed: list[dict[str, Any]] = []
+            for ven_name, resources in fleet.items():
+                ven_key = keys[ven_name]
+                for resource in resources:
+                    before = known[ven_key].get(resource.resource_name)
+                    values = _description(resource)
+                    if before is None:
+                        added.append(
+                            {
+                                **values,
+                                "ven_key": ven_key,
+                                "resource_name": resource.resource_name,
+                                "status": resource.status.value,
+                                "vtn_resource_id": resource.vtn_resource_id,
+                            }
+                        )
+                    elif any(getattr(before, field) != value for field, value in values.items()):
+                        changed.append({**values, "resource_key": before.resource_key})
+            for chunk in _chunks(added):
+                connection.execute(resource_table.insert(), chunk)
+            for change in changed:
+                key = change.pop("resource_key")
+                connection.execute(
+                    resource_table.update()
+                    .where(resource_table.c.resource_key == key)
+                    .values(**change)
+                )
+            _raise_revision(connection)
+        return len(added)
+
+    def ensure_ven(self, ven_name: str) -> VEN:
+        """The VEN, added if the fleet has none of this name."""
+        known = self.ven(ven_name)
+        if known is None:
+            self.save({VEN(ven_name=ven_name).ven_name: ()})
+        return known or VEN(ven_name=ven_name)
+
+    def approve(
+        self, ven_name: str, *, vtn_ven_id: str, vtn_resource_ids: Mapping[str, str]
+    ) -> None:
+        """Record an enrolment: the VTN's ids, and APPROVED for what was PENDING."""
+        with self._database.write() as connection:
+            ven_key = _ensure_ven(connection, ven_name)
+            connection.execute(
+                ven_table.update()
+                .where(ven_table.c.ven_key == ven_key)
+                .values(vtn_ven_id=vtn_ven_id)
+            )
+            connection.execute(
+                ven_table.update()
+                .where(ven_table.c.ven_key == ven_key, ven_table.c.status == Status.PENDING.value)
+                .values(status=Status.APPROVED.value)
+            )
+            for resource_name, vtn_resource_id in vtn_resource_ids.items():
+                connection.execute(
+                    resource_table.update()
+                    .where(
+                        resource_table.c.ven_key == ven_key,
+                        resource_table.c.resource_name == resource_name,
+                    )
+                    .values(
+                        vtn_resource_id=vtn_resource_id,
+                        status=case(
+                            (
+                                resource_table.c.status == Status.PENDING.value,
+                                Status.APPROVED.value,
+                            ),
+                            else_=resource_table.c.status,
+                        ),
+                    )
+                )
+            _raise_revision(connection)
+
+    def set_status(self, ven_name: str, resource_name: str, status: Status) -> None:
+        """Suspend or resume one resource. ValueError if there is none of this name."""
+        with self._database.write() as connection:
+            ven_key = select(ven_table.c.ven_key).where(ven_table.c.ven_name == ven_name)
+            done = connection.execute(
+                resource_table.update()
+                .where(
+                    resource_table.c.ven_key == ven_key.scalar_subquery(),
+                    resource_table.c.resource_name == resource_name,
+                )
+                .values(status=status.value)
+            )
+            if done.rowcount != 1:
+                raise ValueError(f"VEN {ven_name!r} has no resource {resource_name!r}")
+            _raise_revision(connection)
+
+
+def _description(resource: Resource) -> dict[str, Any]:
+    values = {field: getattr(resource, field) for field in DESCRIPTION_FIELDS}
+    return {**values, "kind": resource.kind.value}
+
+
+def _raise_revision(connection: Connection) -> None:
+    connection.execute(text("UPDATE fleet SET revision = revision + 1"))
+
+
+def _ensure_ven(connection: Connection, ven_name: str) -> int:
+    query = select(ven_table.c.ven_key).where(ven_table.c.ven_name == ven_name)
+    key = connection.execute(query).scalar_one_or_none()
+    if key is None:
+        connection.execute(
+            ven_table.insert(), {"ven_name": ven_name, "status": Status.PENDING.value}
+        )
+        key = connection.execute(query).scalar_one()
+    return int(key)
+
+
+def _chunks(rows: Sequence[dict[str, Any]]) -> Iterable[Sequence[dict[str, Any]]]:
+    return (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
+
+
+def _ven(row: Row[Any]) -> VEN:
+    return VEN(ven_name=row.ven_name, status=Status(row.status), vtn_ven_id=row.vtn_ven_id)
+
+
+def _resource(row: Row[Any]) -> Resource:
+    return Resource(
+        resource_name=row.resource_name,
+        kind=ResourceKind(row.kind),
+        meter_point_id=row.meter_point_id,
+        latitude=row.latitude,
+        longitude=row.longitude,
+        address=row.address,
+        power_min_kw=row.power_min_kw,
+        power_max_kw=row.power_max_kw,
+        energy_min_kwh=row.energy_min_kwh,
+        energy_max_kwh=row.energy_max_kwh,
+        status=Status(row.status),
+        vtn_resource_id=row.vtn_resource_id,
+    )

@@ -1,0 +1,18 @@
+"""What we measure: the meter sources, the simulator, and the durable store of readings."""
+
+from app.metering.frames import FrameStore
+from app.metering.profiles import ProfileError, Profiles, load_profiles
+from app.metering.simulator import MeterDataSimulator
+from app.metering.source import Frame, MeterSource, Reading, Roster
+
+__all__ = [
+    "Frame",
+    "FrameStore",
+    "MeterDataSimulator",
+    "MeterSource",
+    "ProfileError",
+    "Profiles",
+    "Reading",
+    "Roster",
+    "load_profiles",
+]

@@ -1,0 +1,52 @@
+"""Load shapes: a year at 15 minutes, for each kind of resource."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+PROFILE_FILE = Path(__file__).with_name("profiles.npz")
+STEP_MINUTES = 15
+
+
+class ProfileError(RuntimeError):
+    """A profile file that cannot be used; the message names it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Profiles:
+    """Shapes in per unit of each resource's rated power."""
+
+    kinds: tuple[str, ...]
+    sources: tuple[str, ...]
+    """Where each shape comes from, in words."""
+    per_unit: npt.NDArray[np.float32]
+    """Steps x kinds, from -1 (full export) to 1 (full consumption)."""
+
+    @property
+    def steps(self) -> int:
+        """How many steps the data has; the index wraps there."""
+        return int(self.per_unit.shape[0])
+
+
+def load_profiles(path: Path = PROFILE_FILE) -> Profiles:
+    """The profiles of a file made by scripts/make_profiles.py. Raises ProfileError."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            kinds, sources = data["kinds"], data["sources"]
+            table = data["per_unit"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ProfileError(f"profile file {path} is damaged: {type(error).__name__}") from None
+    if table.dtype != np.int16 or table.ndim != 2 or not len(kinds) == len(sources) == len(table):
+        raise ProfileError(f"profile file {path} is damaged: its tables do not fit together")
+    if table.shape[1] == 0:
+        raise ProfileError(f"profile file {path} is damaged: it has no steps")
+    return Profiles(
+        kinds=tuple(str(kind) for kind in kinds),
+        sources=tuple(str(source) for source in sources),
+        per_unit=np.ascontiguousarray((table.T / 32767).astype(np.float32)),
+    )

@@ -1,0 +1,188 @@
+"""Who a VEN is to the VTN: bearer tokens and OAuth2 client credentials (Definition, Security)."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import requests
+from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
+
+from app.openadr.credentials import ClientCredentials, CredentialSource
+from app.openadr.errors import CredentialsError, VtnRejected, VtnUnauthorised, VtnUnavailable
+from app.openadr.http import NoCredentials, VenAuth, VtnHttp
+
+RENEW_BEFORE_S = 30.0
+
+
+class VenCredentials(Protocol):
+    """How each VEN proves who it is."""
+
+    @property
+    def per_ven(self) -> bool:
+        """Whether each VEN has credentials of its own."""
+
+    def auth(self, ven_name: str) -> VenAuth:
+        """What signs the requests of this VEN; the same object for the same credentials."""
+
+    def check(self, ven_names: Iterable[str]) -> None:
+        """CredentialsError when two VENs would be one client."""
+
+
+class BearerAuth(VenAuth):
+    """A static token."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class SharedCredentials:
+    """One identity for all VENs: a static token, or none."""
+
+    per_ven = False
+
+    def __init__(self, token: str | None) -> None:
+        self._auth = BearerAuth(token) if token else NoCredentials()
+
+    def auth(self, ven_name: str) -> VenAuth:  # noqa: ARG002 - the same for every VEN
+        return self._auth
+
+    def check(self, ven_names: Iterable[str]) -> None:
+        """Nothing can be wrong here."""
+
+
+class TokenEndpoint:
+    """Where tokens come from: the configured URL, what `/auth/server` says, or base + path."""
+
+    def __init__(self, *, http: VtnHttp, token_url: str | None, scopes: str | None) -> None:
+        self._http = http
+        self._token_url = token_url
+        self._scopes = scopes
+
+    def fetch(self, credentials: ClientCredentials) -> tuple[str, float | None]:
+        """A token and its lifetime in seconds, None where the answer names none.
+
+        Credentials go into the form body only, `scope` only if it is set (rules.md, 'Roles').
+        """
+        client = BackendApplicationClient(client_id=credentials.client_id)
+        form = client.prepare_request_body(
+            include_client_id=True, client_secret=credentials.client_secret, scope=self._scopes
+        )
+        response = self._http.post_form(self._url(), form=form)
+        if response.status_code in (400, 401, 403):
+            raise VtnUnauthorised(
+                f"client {credentials.client_id!r} gets no token: {response.status_code}"
+                f" {_error_code(response)}".rstrip(),
+                status=response.status_code,
+            )
+        try:
+            response.raise_for_status()
+            token = client.parse_request_body_response(response.text)
+        except (requests.HTTPError, OAuth2Error, ValueError):
+            raise VtnUnavailable(
+                f"the token endpoint answers {response.status_code}, no token; see VTN__TOKEN_URL"
+            ) from None
+        expires_in = token.get("expires_in")
+        return str(token["access_token"]), float(expires_in) if expires_in else None
+
+    def _url(self) -> str:
+        if self._token_url is None:
+            try:
+                answer = self._http.get("/auth/server", auth=NoCredentials())
+                self._token_url = str(answer["tokenURL"])
+            except (VtnRejected, VtnUnauthorised, KeyError, TypeError):
+                self._token_url = f"{self._http.base_url}/auth/token"
+        return self._token_url
+
+
+class TokenAuth(VenAuth):
+    """Signs with a token that is kept until shortly before it expires; one fetch at a time."""
+
+    def __init__(
+        self,
+        *,
+        credentials: ClientCredentials,
+        endpoint: TokenEndpoint,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._credentials = credentials
+        self._endpoint = endpoint
+        self._monotonic_s = monotonic_s
+        self._lock = threading.Lock()
+        self._token: str | None = None
+        self._renew_at_s = 0.0
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._current()}"
+        return request
+
+    def refused(self, authorization: str | None) -> bool:
+        """Forget the token if it is still that one; another thread may have renewed it."""
+        with self._lock:
+            if authorization == f"Bearer {self._token}":
+                self._token = None
+        return True
+
+    def _current(self) -> str:
+        with self._lock:
+            if self._token is None or self._monotonic_s() >= self._renew_at_s:
+                self._token, lifetime_s = self._endpoint.fetch(self._credentials)
+                if lifetime_s is None:
+                    self._renew_at_s = float("inf")
+                else:
+                    early_s = min(RENEW_BEFORE_S, lifetime_s / 2)
+                    self._renew_at_s = self._monotonic_s() + lifetime_s - early_s
+            return self._token
+
+
+class ClientCredentialsByVen:
+    """OAuth2 client credentials; VENs that are the same client share its token."""
+
+    def __init__(self, *, source: CredentialSource, endpoint: TokenEndpoint) -> None:
+        self._source = source
+        self._endpoint = endpoint
+        self._lock = threading.Lock()
+        self._by_client: dict[str, TokenAuth] = {}
+
+    @property
+    def per_ven(self) -> bool:
+        return self._source.per_ven
+
+    def auth(self, ven_name: str) -> VenAuth:
+        credentials = self._source.of(ven_name)
+        with self._lock:
+            if credentials.client_id not in self._by_client:
+                self._by_client[credentials.client_id] = TokenAuth(
+                    credentials=credentials, endpoint=self._endpoint
+                )
+            return self._by_client[credentials.client_id]
+
+    def check(self, ven_names: Iterable[str]) -> None:
+        if not self.per_ven:
+            return
+        taken: dict[str, str] = {}
+        for ven_name in ven_names:
+            client_id = self._source.of(ven_name).client_id
+            other = taken.setdefault(client_id, ven_name)
+            if other != ven_name:
+                raise CredentialsError(
+                    f"the VENs {other!r} and {ven_name!r} have the same client id {client_id!r};"
+                    " rename one of them"
+                )
+
+
+def _error_code(response: requests.Response) -> str:
+    """RFC 6749 `error`; never the description, which may echo what was sent."""
+    try:
+        answer: Any = response.json()
+    except ValueError:
+        return ""
+    code = answer.get("error") if isinstance(answer, dict) else None
+    return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,40}", code) else ""

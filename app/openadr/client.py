@@ -1,0 +1,122 @@
+"""One VEN's view of its VTN, in the VEN role (OpenADR 3.1.0)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from app.openadr.auth import VenCredentials
+from app.openadr.errors import OutcomeUnknown, VtnRejected, VtnUnavailable
+from app.openadr.http import VtnHttp
+from app.openadr.wire import (
+    Event,
+    VtnReport,
+    VtnResource,
+    VtnVen,
+    Wire,
+    WireError,
+    read_each,
+    read_event,
+    read_report,
+    read_resource,
+    read_ven,
+    write_resource,
+    write_ven,
+)
+
+logger = logging.getLogger(__name__)
+
+PAGE = 50
+"""The largest `limit` that the specification allows."""
+MOST_PAGES = 20_000
+T = TypeVar("T")
+
+
+class VtnClient:
+    """The requests of one VEN. All methods raise the errors of `app.openadr.errors`."""
+
+    def __init__(self, ven_name: str, *, http: VtnHttp, credentials: VenCredentials) -> None:
+        self.ven_name = ven_name
+        self._http = http
+        self._auth = credentials.auth(ven_name)
+
+    def ping(self) -> None:
+        """One cheap request that proves address and credentials."""
+        self._http.get("/programs", auth=self._auth, params={"limit": 1})
+
+    def vens(self) -> list[VtnVen]:
+        """The ven objects that this client may see."""
+        return list(self._list("/vens", {}, read_ven))
+
+    def create_ven(self) -> VtnVen:
+        """Create this VEN's own ven object; VtnRejected with 409 if the VTN refuses a second."""
+        return self._create("/vens", write_ven(ven_name=self.ven_name), read_ven)
+
+    def resources(self, ven_id: str) -> list[VtnResource]:
+        """The resources of a ven object."""
+        return list(self._list("/resources", {"venID": ven_id}, read_resource))
+
+    def create_resource(
+        self, ven_id: str, resource_name: str, attributes: Mapping[str, list[Any]]
+    ) -> VtnResource:
+        """Create a resource under this VEN's own ven object."""
+        body = write_resource(resource_name=resource_name, ven_id=ven_id, attributes=attributes)
+        return self._create("/resources", body, read_resource)
+
+    def events(self) -> list[Event]:
+        """The events that this VEN may see."""
+        return list(self._list("/events", {}, read_event))
+
+    def event(self, event_id: str) -> Event | None:
+        """The event, or None when the VTN says that it is gone (404)."""
+        try:
+            return read_event(self._http.get(f"/events/{event_id}", auth=self._auth))
+        except VtnRejected as error:
+            if error.status == 404:
+                return None
+            raise
+        except WireError as error:
+            raise VtnUnavailable(str(error)) from None
+
+    def post_report(self, body: bytes) -> None:
+        """Create a report; returns when the VTN has acknowledged it."""
+        self._http.post("/reports", auth=self._auth, body=body)
+
+    def reports(self, event_id: str) -> Iterator[VtnReport]:
+        """This VEN's reports to an event, page by page as they are asked for."""
+        return self._list(
+            "/reports", {"eventID": event_id, "clientName": self.ven_name}, read_report
+        )
+
+    def _create(self, path: str, body: Mapping[str, Any], read: Callable[[Wire], T]) -> T:
+        answer = self._http.post(path, auth=self._auth, body=body)
+        try:
+            return read(answer if isinstance(answer, Mapping) else {})
+        except WireError as error:
+            raise OutcomeUnknown(f"POST {path}: the VTN's answer is a {error}") from None
+
+    def _list(self, path: str, params: Mapping[str, Any], read: Callable[[Wire], T]) -> Iterator[T]:
+        """All pages; an object that moved to a later page meanwhile comes once."""
+        seen: set[str] = set()
+        for page in range(MOST_PAGES):
+            answer = self._http.get(
+                path, auth=self._auth, params={**params, "skip": page * PAGE, "limit": PAGE}
+            )
+            if not isinstance(answer, list):
+                raise VtnUnavailable(f"GET {path}: the VTN answers no list")
+            new = [entry for entry in answer if not _seen(entry, seen)]
+            yield from read_each(new, read, self._refused)
+            if len(answer) < PAGE or not new:
+                return
+
+    def _refused(self, reason: str) -> None:
+        logger.warning("VEN %s: the VTN's %s is left out", self.ven_name, reason)
+
+
+def _seen(entry: Any, seen: set[str]) -> bool:
+    key = str(entry.get("id")) if isinstance(entry, Mapping) else repr(entry)
+    if key in seen:
+        return True
+    seen.add(key)
+    return False

@@ -1,0 +1,38 @@
+"""What a VTN's answer, or its silence, means for the caller."""
+
+from __future__ import annotations
+
+
+class VtnError(Exception):
+    """A request to the VTN did not succeed. The message is one line, fit for a log."""
+
+
+class VtnUnavailable(VtnError):
+    """The request had no effect and may be repeated later: no connection, 5xx, 429, or no JSON."""
+
+
+class VtnRejected(VtnError):
+    """The VTN understood and refused; repeating the same request changes nothing."""
+
+    def __init__(self, message: str, *, status: int, body_bytes: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status."""
+        self.body_bytes = body_bytes
+        """The size of the body that was refused."""
+
+
+class VtnUnauthorised(VtnError):
+    """401 or 403, or no token: a matter of credentials, not of the request's content."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class OutcomeUnknown(VtnError):
+    """A POST may or may not have been done: look before sending it again."""
+
+
+class CredentialsError(VtnError, ValueError):
+    """Credentials that cannot be used as configured."""

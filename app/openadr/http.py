@@ -1,0 +1,279 @@
+"""HTTP towards one VTN: one pooled session, bounded repetition, and what each outcome means."""
+
+from __future__ import annotations
+
+import email.utils
+import http.cookiejar
+import logging
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import NewConnectionError
+
+from app.openadr.errors import OutcomeUnknown, VtnRejected, VtnUnauthorised, VtnUnavailable
+from app.stopping import Stopping
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+BACKOFF_S = 0.5
+LONGEST_WAIT_S = 30.0
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class VenAuth(AuthBase):
+    """Signs the requests of a VEN."""
+
+    def refused(self, authorization: str | None) -> bool:  # noqa: ARG002 - nothing to renew here
+        """The VTN answered 401 to this Authorization header; True if trying again may help."""
+        return False
+
+
+class NoCredentials(VenAuth):
+    """For a public VTN. Given explicitly, since `requests` otherwise looks into .netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+def make_session(*, base_url: str, max_connections: int) -> requests.Session:
+    """A session for many threads and VENs: pooled, without cookies, without retries of its own.
+
+    A VTN on loopback is reached directly, whatever proxy the environment names.
+    """
+    session = requests.Session()
+    session.trust_env = urlsplit(base_url).hostname not in _LOOPBACK
+    adapter = HTTPAdapter(
+        pool_connections=4, pool_maxsize=max_connections, max_retries=0, pool_block=True
+    )
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    # One jar for all would carry a cookie from VEN to VEN.
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    session.headers["User-Agent"] = "ven-fleet"
+    session.headers["Accept"] = "application/json"
+    return session
+
+
+@dataclass(frozen=True, kw_only=True)
+class VtnState:
+    """The last thing that was learned about the VTN."""
+
+    reachable: bool | None = None
+    """None before the first request."""
+    latency_s: float | None = None
+    """Of the last answered request."""
+    problem: str | None = None
+
+
+class VtnHttp:
+    """Requests to one VTN; knows no OpenADR object.
+
+    Repeated here, bounded and with back-off: GET, PUT and DELETE; for every method 429 (with its
+    Retry-After) and a connection that was never made. A POST whose outcome was not seen raises
+    `OutcomeUnknown`. `verify_tls`: True, False or a CA file. All waits end when `stopping` is set.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: requests.Session,
+        base_url: str,
+        timeout_s: float,
+        verify_tls: bool | Path,
+        stopping: Stopping,
+        backoff_s: float = BACKOFF_S,
+    ) -> None:
+        self.base_url = base_url
+        self._session = session
+        self._timeout_s = timeout_s
+        self._verify_tls = str(verify_tls) if isinstance(verify_tls, Path) else verify_tls
+        self._stopping = stopping
+        self._backoff_s = backoff_s
+        self.state = VtnState()
+
+    def get(self, path: str, *, auth: VenAuth, params: Mapping[str, Any] | None = None) -> Any:
+        return self._request("GET", path, auth=auth, params=params)
+
+    def post(self, path: str, *, auth: VenAuth, body: Any) -> Any:
+        """`body`: JSON as bytes, or an object to be written as JSON."""
+        return self._request("POST", path, auth=auth, body=body)
+
+    def delete(self, path: str, *, auth: VenAuth) -> Any:
+        return self._request("DELETE", path, auth=auth)
+
+    def post_form(self, url: str, *, form: str) -> requests.Response:
+        """A token request, which may be repeated; the answer is the caller's to read."""
+        return self._send(
+            "POST",
+            url,
+            repeatable=True,
+            auth=NoCredentials(),
+            data=form.encode(),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        )
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        auth: VenAuth,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+    ) -> Any:
+        data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+        headers = {} if data is None else {"Content-Type": "application/json"}
+
+        def send() -> requests.Response:
+            return self._send(
+                method,
+                self.base_url + path,
+                repeatable=method != "POST",
+                auth=auth,
+                params=params,
+                data=data,
+                headers=headers,
+            )
+
+        response = send()
+        if response.status_code == 401 and auth.refused(
+            response.request.headers.get("Authorization")
+        ):
+            response = send()
+        return self._read(method, path, response, 0 if data is None else len(data))
+
+    def _send(
+        self, method: str, url: str, *, repeatable: bool, **request: Any
+    ) -> requests.Response:
+        where = f"{method} {urlsplit(url).path}"
+        for attempt in range(1, ATTEMPTS + 1):
+            wait_s = self._backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+            began_s = time.perf_counter()
+            try:
+                response = self._session.request(
+                    method,
+                    url,
+                    timeout=self._timeout_s,
+                    verify=self._verify_tls,
+                    allow_redirects=False,  # credentials stay with the origin they were made for
+                    **request,
+                )
+            except requests.RequestException as error:
+                failure = self._failure(where, error)
+                if not repeatable and not _never_sent(error):
+                    raise OutcomeUnknown(f"{where}: sent, but {_reason(error)}") from None
+            else:
+                self.state = VtnState(
+                    reachable=response.status_code < 500, latency_s=time.perf_counter() - began_s
+                )
+                retry_after_s = _retry_after_s(response)
+                if response.status_code == 429:
+                    failure = VtnUnavailable(f"{where}: the VTN answers 429, too many requests")
+                    wait_s = max(wait_s, retry_after_s or 0.0)
+                elif response.status_code >= 500 and repeatable:
+                    failure = VtnUnavailable(f"{where}: the VTN answers {response.status_code}")
+                    wait_s = max(wait_s, retry_after_s or 0.0)
+                else:
+                    return response
+            last = attempt == ATTEMPTS or wait_s > LONGEST_WAIT_S
+            if last or self._stopping.is_set() or self._stopping.wait(wait_s):
+                raise failure
+        raise AssertionError("the last attempt returns or raises")
+
+    def _failure(self, where: str, error: requests.RequestException) -> VtnUnavailable:
+        reason = _reason(error)
+        self.state = VtnState(reachable=False, problem=reason)
+        return VtnUnavailable(f"{where}: the VTN at {self.base_url} cannot be reached: {reason}")
+
+    def _read(self, method: str, path: str, response: requests.Response, body_bytes: int) -> Any:
+        status = response.status_code
+        where = f"{method} {path.split('?')[0]}"
+        if status in (401, 403):
+            raise VtnUnauthorised(f"{where}: {status}{_problem(response)}", status=status)
+        if 200 <= status < 300:
+            try:
+                return orjson.loads(response.content)
+            except orjson.JSONDecodeError:
+                message = (
+                    f"{where}: the VTN answers {status} without JSON ({_content_type(response)})"
+                )
+                if method == "POST":
+                    raise OutcomeUnknown(message) from None
+                raise VtnUnavailable(f"{message}; is VTN__BASE_URL right?") from None
+        if status >= 500:
+            raise OutcomeUnknown(f"{where}: the VTN answers {status}{_problem(response)}")
+        if 300 <= status < 400:
+            raise VtnUnavailable(
+                f"{where}: the VTN redirects, which is not followed; correct VTN__BASE_URL"
+            )
+        if "html" in _content_type(response):
+            raise VtnUnavailable(f"{where}: {status} with an HTML page; is VTN__BASE_URL right?")
+        if status == 408:
+            raise VtnUnavailable(f"{where}: {status}{_problem(response)}")
+        raise VtnRejected(
+            f"{where}: {status}{_problem(response)}", status=status, body_bytes=body_bytes
+        )
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Whether the connection was never made, so that the VTN cannot have seen the request."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.InvalidURL):
+        return True
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", cause)
+    return isinstance(reason, NewConnectionError) or isinstance(
+        error, requests.exceptions.SSLError | requests.exceptions.ProxyError
+    )
+
+
+def _reason(error: requests.RequestException) -> str:
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its TLS certificate is not accepted; see VTN__VERIFY_TLS"
+    cause: Any = error.args[0] if error.args else error
+    cause = getattr(cause, "reason", cause)
+    if isinstance(cause, NewConnectionError):
+        return "connection refused" if "refused" in str(cause) else "no connection"
+    return f"connection broken ({type(error).__name__})"
+
+
+def _retry_after_s(response: requests.Response) -> float | None:
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        when = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max((when - datetime.now(when.tzinfo or UTC)).total_seconds(), 0.0)
+
+
+def _content_type(response: requests.Response) -> str:
+    return str(response.headers.get("Content-Type", "no content type")).lower()
+
+
+def _problem(response: requests.Response) -> str:
+    """The VTN's problem text (title and detail), bounded; '' where there is none."""
+    try:
+        problem = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return ""
+    if not isinstance(problem, dict):
+        return ""
+    texts = [str(problem[name]) for name in ("title", "detail", "error") if problem.get(name)]
+    return (", " + ": ".join(texts))[:500] if texts else ""

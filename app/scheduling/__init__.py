@@ -1,0 +1,10 @@
+"""When things run: tasks on interval and cron triggers, watched, one run of each at a time.
+
+The room knows callables only; what they do and what they need is bound by the container.
+"""
+
+from app.scheduling.config import SchedulerConfig
+from app.scheduling.scheduler import ScheduledTask, TaskScheduler
+from app.scheduling.task import JobInfo, Task
+
+__all__ = ["JobInfo", "ScheduledTask", "SchedulerConfig", "Task", "TaskScheduler"]

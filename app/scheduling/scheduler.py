@@ -1,0 +1,161 @@
+"""TaskScheduler: APScheduler behind one small face."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from app.instants import utc_now
+from app.scheduling.config import SchedulerConfig
+from app.scheduling.executor import TaskExecutor
+from app.scheduling.task import JobInfo, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduledTask:
+    """A task in the schedule."""
+
+    name: str
+    trigger: BaseTrigger
+    """`get_next_fire_time(previous, now)` is pure."""
+    next_start: datetime | None
+    """None while paused, or when the trigger has no further time."""
+    paused: bool
+
+
+class TaskScheduler:
+    """Tasks by name on interval and cron triggers, with monitoring, pause and resume.
+
+    Tasks can be added before and after `start()`. `configs` are added at once. A failing task is
+    logged with its traceback and counted, and stops neither its schedule nor another task.
+    `timezone`: an IANA name, for cron triggers.
+    """
+
+    def __init__(
+        self,
+        configs: Iterable[SchedulerConfig] = (),
+        *,
+        timezone: str = "UTC",
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._timezone = ZoneInfo(timezone)
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._tasks: dict[str, Task] = {}
+        self._executor = TaskExecutor(self._task)
+        self._scheduler = BackgroundScheduler(
+            timezone=self._timezone,
+            executors={"default": self._executor},
+            # The executor coalesces, since it counts what it coalesces; no run is ever too late.
+            job_defaults={"coalesce": False, "misfire_grace_time": None, "max_instances": 1},
+        )
+        for config in configs:
+            self.add_task(config)
+
+    def add_task(self, config: SchedulerConfig) -> None:
+        """Schedule it. ValueError when the name is taken."""
+        with self._lock:
+            if config.name in self._tasks:
+                raise ValueError(f"task {config.name!r} is in the schedule already")
+            self._tasks[config.name] = Task(
+                config, clock=self._clock, await_=self._executor.run_awaitable
+            )
+            self._scheduler.add_job(
+                config.func,
+                trigger=config.trigger(self._timezone),
+                id=config.name,
+                name=config.name,
+            )
+
+    def remove_task(self, name: str) -> None:
+        """Take it out of the schedule; a run under way goes on to its end."""
+        with self._lock:
+            self._task(name)
+            self._scheduler.remove_job(name)
+            del self._tasks[name]
+
+    def pause_task(self, name: str) -> None:
+        """No planned run starts until `resume_task`; a run under way goes on."""
+        self._task(name)
+        self._scheduler.pause_job(name)
+
+    def resume_task(self, name: str) -> None:
+        """Plan it anew from now."""
+        self._task(name)
+        self._scheduler.resume_job(name)
+
+    def run_now(self, name: str) -> Future[bool]:
+        """Begin a run at once, beside the schedule and pause, which stay as they are.
+
+        The future holds True for success. It holds False too when a run is going already: then
+        none is begun, and it counts as skipped.
+        """
+        future = self._executor.submit(self._task(name))
+        if future is None:
+            future = Future()
+            future.set_result(False)
+        return future
+
+    def get_jobs(self) -> list[ScheduledTask]:
+        """Every task, in the order in which they were added."""
+        with self._lock:
+            return [self._scheduled(name) for name in self._tasks]
+
+    def get_job_info(self, name: str) -> JobInfo:
+        """What is known of the task's runs, as plain data."""
+        with self._lock:
+            scheduled = self._scheduled(name)
+            return self._task(name).info(
+                next_start=scheduled.next_start,
+                paused=scheduled.paused,
+                trigger=str(scheduled.trigger),
+            )
+
+    def start(self) -> None:
+        """Begin the schedule; intervals count from here."""
+        with self._lock:
+            for task in self.get_jobs():
+                if not task.paused:
+                    trigger = self._tasks[task.name].config.trigger(self._timezone)
+                    self._scheduler.reschedule_job(task.name, trigger=trigger)
+            self._scheduler.start()
+
+    def shutdown(self, wait: bool = True, timeout_s: float | None = None) -> bool:
+        """End the schedule; with `wait`, wait for the runs under way, at most `timeout_s`.
+
+        True when none is left. May be called again, and without a start.
+        """
+        if self._scheduler.running:
+            # Never APScheduler's own wait: it holds locks that a run may need to end.
+            self._scheduler.shutdown(wait=False)
+        return self._executor.shutdown(wait=wait, timeout_s=timeout_s)
+
+    def _task(self, name: str) -> Task:
+        with self._lock:
+            try:
+                return self._tasks[name]
+            except KeyError:
+                known = ", ".join(self._tasks) or "none"
+                raise ValueError(f"no task {name!r} in the schedule; there are: {known}") from None
+
+    def _scheduled(self, name: str) -> ScheduledTask:
+        trigger: Any = self._task(name).config.trigger(self._timezone)
+        job = self._scheduler.get_job(name)
+        if job is None:  # shut down
+            return ScheduledTask(name=name, trigger=trigger, next_start=None, paused=False)
+        # A job gets its first time when the schedule starts; before that it is what it would be.
+        upcoming = getattr(job, "next_run_time", job)
+        next_start = (
+            job.trigger.get_next_fire_time(None, self._clock()) if upcoming is job else upcoming
+        )
+        return ScheduledTask(
+            name=name, trigger=job.trigger, next_start=next_start, paused=upcoming is None
+        )

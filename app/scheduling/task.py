@@ -1,0 +1,152 @@
+"""One task and what is known of its runs: the wrapper that every run goes through."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, TypedDict
+
+from app.scheduling.config import SchedulerConfig
+
+logger = logging.getLogger(__name__)
+
+
+class JobInfo(TypedDict):
+    """A task and its runs as plain data."""
+
+    name: str
+    trigger: str
+    """The schedule in words."""
+    paused: bool
+    running: bool
+    runs: int
+    """Runs that ended, well or not."""
+    failures: int
+    """Runs that ended with an exception."""
+    skipped: int
+    """Starts that fell due while the last run was still going."""
+    missed: int
+    """Starts that fell due too long ago to be run one by one, and became part of a later run."""
+    lateness_s: float | None
+    """How long after the planned time the last run started; None before the first planned run."""
+    last_start: datetime | None
+    next_start: datetime | None
+    last_duration_s: float | None
+    last_error: str | None
+    """The last failure in one line; it stays after a success, beside the count of failures."""
+
+
+class Task:
+    """A bound function with its counters. At most one run at a time, whoever starts it.
+
+    `clock` returns an aware UTC datetime; `await_` runs an awaitable to its end and returns its
+    result, which is how a coroutine function is run like any other.
+    """
+
+    def __init__(
+        self,
+        config: SchedulerConfig,
+        *,
+        clock: Callable[[], datetime],
+        await_: Callable[[Awaitable[Any]], Any],
+    ) -> None:
+        self.config = config
+        self.name = config.name
+        self._clock = clock
+        self._await = await_
+        self._one_run = threading.Lock()
+        self._counters = threading.Lock()
+        self._runs = self._failures = self._skipped = self._missed = 0
+        self._lateness_s: float | None = None
+        self._last_start: datetime | None = None
+        self._last_duration_s: float | None = None
+        self._last_error: str | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is going on now."""
+        return self._one_run.locked()
+
+    def try_begin(self, planned: Sequence[datetime] = ()) -> bool:
+        """Claim the one run; False, and counted as skipped, while another one is going."""
+        if self._one_run.acquire(blocking=False):
+            return True
+        with self._counters:
+            self._skipped += max(len(planned), 1)
+        logger.warning("task %s: skipped, its last run is still going", self.name)
+        return False
+
+    def run(self, planned: Sequence[datetime] = ()) -> bool:
+        """Run once, after `try_begin`; True if it succeeded. `planned`: the due times it serves.
+
+        Several due times are one run; the ones before the last are counted as missed.
+        """
+        started = self._clock()
+        began_s = time.perf_counter()
+        with self._counters:
+            self._last_start = started
+            if planned:
+                self._missed += len(planned) - 1
+                self._lateness_s = max((started - planned[0]).total_seconds(), 0.0)
+        logger.debug("task %s: starts with %s", self.name, _Dependencies(self.config.func))
+        error: BaseException | None = None
+        try:
+            result = self.config.func()
+            if inspect.isawaitable(result):
+                result = self._await(result)
+        except BaseException as raised:  # noqa: BLE001 - even SystemExit must not end the schedule
+            error = raised
+        duration_s = time.perf_counter() - began_s
+        with self._counters:
+            self._runs += 1
+            self._last_duration_s = duration_s
+            if error is not None:
+                self._failures += 1
+                self._last_error = f"{type(error).__name__}: {error}"
+        if error is not None:
+            logger.error("task %s: failed after %.3f s", self.name, duration_s, exc_info=error)
+        else:
+            logger.debug("task %s: returned %.200r in %.3f s", self.name, result, duration_s)
+        self._one_run.release()
+        return error is None
+
+    def info(self, *, next_start: datetime | None, paused: bool, trigger: str) -> JobInfo:
+        """A consistent copy of the counters."""
+        with self._counters:
+            return JobInfo(
+                name=self.name,
+                trigger=trigger,
+                paused=paused,
+                running=self.running,
+                runs=self._runs,
+                failures=self._failures,
+                skipped=self._skipped,
+                missed=self._missed,
+                lateness_s=self._lateness_s,
+                last_start=self._last_start,
+                next_start=next_start,
+                last_duration_s=self._last_duration_s,
+                last_error=self._last_error,
+            )
+
+
+class _Dependencies:
+    """What a partial binds, by parameter and type: values could be secret."""
+
+    def __init__(self, func: Callable[..., Any]) -> None:
+        self._func = func
+
+    def __str__(self) -> str:
+        if not isinstance(self._func, functools.partial):
+            return "nothing bound"
+        bound = inspect.signature(self._func.func).bind_partial(
+            *self._func.args, **self._func.keywords
+        )
+        return ", ".join(
+            f"{name}={type(value).__name__}" for name, value in bound.arguments.items()
+        )

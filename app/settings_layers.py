@@ -1,0 +1,75 @@
+"""Which source holds for which setting: environment over file, with names that must be known."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+SCHEDULE_FIELDS = ("SECONDS", "MINUTES", "HOURS", "CRON")
+"""A source that names one of these for a task replaces all of them from lower sources."""
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used: one line that names it, never its value."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one source says of one setting."""
+
+    value: str
+    """Blank: the default."""
+    source: str
+    """'environment', or the file's name."""
+
+
+def choose(
+    known: Sequence[str], *, environment: Mapping[str, str], file: Path | None
+) -> dict[str, Layer]:
+    """The layer that holds, for each known setting that some source names.
+
+    SettingsError for a name that is none: any in the file, and in the environment those that begin
+    like a section of ours (`VTN__`).
+    """
+    sections = {name.split("__")[0] for name in known if "__" in name}
+    given = {name.upper(): value for name, value in environment.items()}
+    ours = {name: value for name, value in given.items() if name in known}
+    for name in given:
+        if "__" in name and name.split("__")[0] in sections and name not in ours:
+            raise SettingsError(_unknown(name, "the environment", known))
+    in_file = {} if file is None else _read_file(file)
+    for name in in_file:
+        if name not in known:
+            raise SettingsError(_unknown(name, str(file), known))
+
+    chosen = {name: Layer(value, str(file)) for name, value in in_file.items()}
+    for task in {name.rsplit("__", 1)[0] for name in known if name.startswith("TASKS__")}:
+        schedule = [f"{task}__{field}" for field in SCHEDULE_FIELDS]
+        if any(name in ours for name in schedule):
+            for name in schedule:
+                chosen.pop(name, None)
+    chosen.update({name: Layer(value, "environment") for name, value in ours.items()})
+    return {name: Layer(layer.value.strip(), layer.source) for name, layer in chosen.items()}
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    try:
+        # The parser alone, without interpolation (a secret may contain '${'); `dotenv_values`
+        # would skip a broken line with no more than a warning.
+        with path.open(encoding="utf-8") as stream:
+            bindings = list(parse_stream(stream))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {type(error).__name__}") from None
+    for binding in bindings:
+        if binding.error or (binding.key is not None and binding.value is None):
+            raise SettingsError(f"{path} line {binding.original.line} is not NAME=value")
+    return {binding.key.upper(): binding.value or "" for binding in bindings if binding.key}
+
+
+def _unknown(name: str, where: str, known: Sequence[str]) -> str:
+    meant = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"{name} in {where} is no setting" + (f"; was {meant[0]} meant?" if meant else "")

@@ -1,0 +1,39 @@
+"""The one deadline of a stop, consulted by everything that waits or repeats."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+STOP_DEADLINE_S = 8.0
+
+
+class Stopping:
+    """An event that, once set, counts down.
+
+    `deadline_s`: how long the whole stop may take.
+    """
+
+    def __init__(self, *, deadline_s: float = STOP_DEADLINE_S) -> None:
+        self._event = threading.Event()
+        self._deadline_s = deadline_s
+        self._set_at_s = 0.0
+
+    def set(self) -> None:
+        """Begin to stop; the deadline runs from the first call."""
+        if not self._event.is_set():
+            self._set_at_s = time.monotonic()
+            self._event.set()
+
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for the stop to begin, at most so long; True once it has."""
+        return self._event.wait(timeout_s)
+
+    def remaining_s(self) -> float:
+        """Seconds until the deadline; the whole of it while nothing stops."""
+        if not self.is_set():
+            return self._deadline_s
+        return max(self._set_at_s + self._deadline_s - time.monotonic(), 0.0)

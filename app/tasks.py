@@ -1,0 +1,43 @@
+"""The scheduled tasks. What each needs is a parameter; the container binds it."""
+
+from __future__ import annotations
+
+import logging
+
+from app.fleet import VENManager
+from app.metering import MeterDataSimulator
+
+logger = logging.getLogger(__name__)
+
+
+def heartbeat_task(ven_manager: VENManager) -> None:
+    """Ask the VTN whether it is there, say how the fleet is, enrol what is pending."""
+    ven_manager.heartbeat()
+
+
+def simulate_meterdata(simulator: MeterDataSimulator) -> int:
+    """Take the next reading of every approved resource; the index, for the log."""
+    return simulator.increase_time()
+
+
+def resource_status_checker(simulator: MeterDataSimulator) -> None:
+    """Log how many resources stand where."""
+    statistics = simulator.get_statistics()
+    logger.info(
+        "fleet: %d VENs, %d resources: %d approved, %d pending, %d suspended",
+        statistics["total_vens"],
+        statistics["total_resources"],
+        statistics["total_approved"],
+        statistics["total_pending"],
+        statistics["total_suspended"],
+    )
+
+
+def generate_reports_task(ven_manager: VENManager) -> int:
+    """Deliver every reading that is owed; how many were acknowledged, for the log."""
+    return ven_manager.generate_reports()
+
+
+def poll_events_task(ven_manager: VENManager) -> None:
+    """Learn what the VTN asks."""
+    ven_manager.poll_events()

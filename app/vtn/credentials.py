@@ -1,0 +1,72 @@
+"""The embedded VTN's clients: one business logic, and as many VENs as ask."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.openadr import ClientCredentials, CredentialsTemplate
+
+FILE = "credentials.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedCredentials:
+    """Made on the first start and kept in a file that only its owner may read.
+
+    A client that knows `ven_secret` is a VEN under the client id that it gives.
+    """
+
+    bl_client_id: str
+    bl_client_secret: str = field(repr=False)
+    ven_secret: str = field(repr=False)
+
+    @classmethod
+    def of(cls, directory: Path) -> EmbeddedCredentials:
+        """Read them, or make them; several processes that begin at once agree on one set."""
+        path = directory / FILE
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            made = {
+                "bl_client_id": "business-logic",
+                "bl_client_secret": secrets.token_urlsafe(24),
+                "ven_secret": secrets.token_urlsafe(24),
+            }
+            draft = directory / f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}"
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as stream:
+                json.dump(made, stream, indent=1)
+                stream.flush()
+                os.fsync(stream.fileno())
+            try:
+                os.link(draft, path)  # the first one wins, and nobody sees half a file
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (ValueError, TypeError):
+            raise ValueError(f"{path} is damaged; remove it and new credentials are made") from None
+
+
+class EmbeddedVenCredentials:
+    """Each VEN is a client of its own at the embedded VTN. Building it does no I/O."""
+
+    per_ven = True
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._template: CredentialsTemplate | None = None
+
+    def of(self, ven_name: str) -> ClientCredentials:
+        with self._lock:
+            if self._template is None:
+                secret = EmbeddedCredentials.of(self._directory).ven_secret
+                self._template = CredentialsTemplate("{ven_name}", secret)
+        return self._template.of(ven_name)

@@ -1,0 +1,162 @@
+"""The embedded VTN's objects, in one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+MOST_REPORTS = 20_000
+"""Older reports make way: this VTN is no archive."""
+
+Wire = dict[str, Any]
+
+
+class Conflict(Exception):
+    """A name or a reference that the store cannot take; the message says which."""
+
+
+class VtnStore:
+    """Objects by kind and id. `kind` is the objectType in upper case: PROGRAM, EVENT, ...
+
+    `path`: the file, made with its folder when it is first used.
+    """
+
+    def __init__(
+        self, path: Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+            connection.executescript(
+                """
+                PRAGMA journal_mode=WAL;
+                PRAGMA synchronous=NORMAL;
+                CREATE TABLE IF NOT EXISTS object (
+                    position INTEGER PRIMARY KEY AUTOINCREMENT,
+                    id TEXT NOT NULL UNIQUE,
+                    kind TEXT NOT NULL,
+                    client_id TEXT,
+                    parent TEXT,
+                    name TEXT,
+                    body TEXT NOT NULL
+                );
+                CREATE INDEX IF NOT EXISTS object_by_client ON object (kind, client_id, position);
+                CREATE INDEX IF NOT EXISTS object_by_parent ON object (kind, parent, name);
+                """
+            )
+            self._connection = connection
+        return self._connection
+
+    def add(
+        self,
+        kind: str,
+        body: Wire,
+        *,
+        client_id: str | None = None,
+        parent: str | None = None,
+        name: str | None = None,
+        unique: bool = False,
+    ) -> Wire:
+        """Store a new object; with `unique`, Conflict when parent and name are taken."""
+        with self._lock:
+            if unique and self._taken(kind, parent, name):
+                raise Conflict(f"a {kind} named {name!r} exists already")
+            now = self._clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            meta = {"id": uuid.uuid4().hex, "createdDateTime": now, "modificationDateTime": now}
+            made = {**body, **meta, "objectType": kind}
+            self._open().execute(
+                "INSERT INTO object (id, kind, client_id, parent, name, body) VALUES (?,?,?,?,?,?)",
+                (made["id"], kind, client_id, parent, name, json.dumps(made)),
+            )
+            if kind == "REPORT":
+                self._open().execute(
+                    "DELETE FROM object WHERE kind='REPORT' AND position <= "
+                    "(SELECT max(position) FROM object WHERE kind='REPORT') - ?",
+                    (MOST_REPORTS,),
+                )
+            return made
+
+    def _taken(self, kind: str, parent: str | None, name: str | None) -> bool:
+        found = self._open().execute(
+            "SELECT 1 FROM object WHERE kind=? AND parent IS ? AND name=?", (kind, parent, name)
+        )
+        return found.fetchone() is not None
+
+    def get(self, kind: str, object_id: str) -> Wire | None:
+        """The object, or None."""
+        with self._lock:
+            row = (
+                self._open()
+                .execute("SELECT body FROM object WHERE kind=? AND id=?", (kind, object_id))
+                .fetchone()
+            )
+        return None if row is None else json.loads(row[0])
+
+    def replace(self, kind: str, old: Wire, body: Wire, *, name: str | None = None) -> Wire:
+        """Give an object a new body; its id and its creation stay."""
+        with self._lock:
+            now = self._clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            kept = {key: old[key] for key in ("id", "createdDateTime", "objectType")}
+            made = {**body, **kept, "modificationDateTime": now}
+            self._open().execute(
+                "UPDATE object SET body=?, name=coalesce(?, name) WHERE kind=? AND id=?",
+                (json.dumps(made), name, kind, old["id"]),
+            )
+            return made
+
+    def remove(self, kind: str, object_id: str) -> None:
+        with self._lock:
+            self._open().execute("DELETE FROM object WHERE kind=? AND id=?", (kind, object_id))
+
+    def select(
+        self,
+        kind: str,
+        *,
+        client_id: str | None = None,
+        parent: str | None = None,
+        accept: Callable[[Wire], bool] = lambda _: True,
+        skip: int = 0,
+        limit: int = 50,
+    ) -> list[Wire]:
+        """A page of the objects that match, oldest first."""
+        clauses, values = ["kind=?"], [kind]
+        if client_id is not None:
+            clauses.append("client_id=?")
+            values.append(client_id)
+        if parent is not None:
+            clauses.append("parent=?")
+            values.append(parent)
+        page: list[Wire] = []
+        with self._lock:
+            rows = self._open().execute(
+                f"SELECT body FROM object WHERE {' AND '.join(clauses)} ORDER BY position", values
+            )
+            for (text,) in rows:
+                if len(page) >= limit:
+                    break
+                body = json.loads(text)
+                if not accept(body):
+                    continue
+                if skip:
+                    skip -= 1
+                else:
+                    page.append(body)
+        return page
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None

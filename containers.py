@@ -1,0 +1,207 @@
+"""The wiring: every long-lived object, what it needs, how long it lives.
+
+Read it from top to bottom like a table of contents. Building anything here does no I/O; what runs
+or listens is started and stopped by `application`. A test replaces any provider with `override`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from dependency_injector import containers, providers
+
+from app import tasks
+from app.application import Application, NoServer
+from app.events import EventBook
+from app.fleet import Database, Enrolment, FleetRepository, VENManager, make_engine, no_progress
+from app.instants import utc_now
+from app.metering import FrameStore, MeterDataSimulator, load_profiles
+from app.openadr import (
+    ClientCredentialsByVen,
+    CredentialsFile,
+    CredentialsTemplate,
+    SharedCredentials,
+    TokenEndpoint,
+    VtnClient,
+    VtnHttp,
+    make_session,
+)
+from app.reporting import ReportDesk, StreamLedger
+from app.scheduling import SchedulerConfig, TaskScheduler
+from app.settings import Settings, SettingsError, TaskSettings
+from app.stopping import Stopping
+from app.vtn import EmbeddedVenCredentials, EmbeddedVtn
+
+
+def schedule_of(
+    settings: Settings, functions: dict[str, Callable[[], Any]]
+) -> list[SchedulerConfig]:
+    """Every enabled task with the schedule that the settings give it."""
+    configs = []
+    for name, func in functions.items():
+        task: TaskSettings = getattr(settings.tasks, name)
+        if task.enabled:
+            try:
+                configs.append(SchedulerConfig(name, func, **task.trigger_fields()))
+            except ValueError as error:
+                raise SettingsError(f"TASKS__{name.upper()}: {error}") from None
+    return configs
+
+
+class Container(containers.DeclarativeContainer):
+    """The application's objects."""
+
+    # Settings
+    settings = providers.ThreadSafeSingleton(Settings)
+
+    # Infrastructure
+    clock = providers.Object(utc_now)
+    stopping = providers.ThreadSafeSingleton(Stopping)
+    progress = providers.Object(no_progress)
+    engine = providers.ThreadSafeSingleton(make_engine, settings.provided.database_url)
+    database = providers.ThreadSafeSingleton(Database, engine)
+
+    # Protocol
+    http_session = providers.ThreadSafeSingleton(
+        make_session,
+        base_url=settings.provided.vtn_base_url,
+        max_connections=settings.provided.vtn.max_connections,
+    )
+    vtn_http = providers.ThreadSafeSingleton(
+        VtnHttp,
+        session=http_session,
+        base_url=settings.provided.vtn_base_url,
+        timeout_s=settings.provided.vtn.timeout_s,
+        verify_tls=settings.provided.vtn.verify_tls,
+        stopping=stopping,
+    )
+    token_endpoint = providers.ThreadSafeSingleton(
+        TokenEndpoint,
+        http=vtn_http,
+        token_url=settings.provided.vtn.token_url,
+        scopes=settings.provided.vtn.scopes,
+    )
+    credential_source = providers.Selector(
+        settings.provided.credentials_kind,
+        file=providers.ThreadSafeSingleton(CredentialsFile, settings.provided.vtn.credentials_file),
+        template=providers.ThreadSafeSingleton(
+            CredentialsTemplate,
+            settings.provided.vtn.client_id,
+            settings.provided.vtn.client_secret.get_secret_value.call(),
+        ),
+        embedded=providers.ThreadSafeSingleton(EmbeddedVenCredentials, settings.provided.vtn_dir),
+    )
+    client_credentials = providers.ThreadSafeSingleton(
+        ClientCredentialsByVen, source=credential_source, endpoint=token_endpoint
+    )
+    credentials = providers.Selector(
+        settings.provided.credentials_kind,
+        file=client_credentials,
+        template=client_credentials,
+        embedded=client_credentials,
+        token=providers.ThreadSafeSingleton(
+            SharedCredentials, settings.provided.vtn.bearer_token.get_secret_value.call()
+        ),
+        none=providers.ThreadSafeSingleton(SharedCredentials, None),
+    )
+    ven_client = providers.Factory(VtnClient, http=vtn_http, credentials=credentials)
+    embedded_vtn = providers.ThreadSafeSingleton(
+        EmbeddedVtn,
+        directory=settings.provided.vtn_dir,
+        port=settings.provided.vtn.embedded_port,
+    )
+    vtn = providers.Selector(
+        settings.provided.vtn_kind,
+        embedded=embedded_vtn,
+        remote=providers.ThreadSafeSingleton(NoServer),
+    )
+
+    # Domain
+    repository = providers.ThreadSafeSingleton(FleetRepository, database)
+    enrolment = providers.ThreadSafeSingleton(
+        Enrolment,
+        repository=repository,
+        client_for=ven_client.provider,
+        credentials=credentials,
+        stopping=stopping,
+        max_workers=settings.provided.vtn.max_connections,
+    )
+    frames = providers.ThreadSafeSingleton(FrameStore, database)
+    profiles = providers.ThreadSafeSingleton(load_profiles)
+    simulator = providers.ThreadSafeSingleton(
+        MeterDataSimulator,
+        repository=repository,
+        frames=frames,
+        profiles=profiles.provider,
+        clock=clock,
+    )
+    events = providers.ThreadSafeSingleton(EventBook, database=database, clock=clock)
+    ledger = providers.ThreadSafeSingleton(StreamLedger, database)
+    report_desk = providers.ThreadSafeSingleton(
+        ReportDesk,
+        frames=frames,
+        ledger=ledger,
+        clock=clock,
+        stopping=stopping,
+        max_workers=settings.provided.vtn.max_connections,
+    )
+    ven_manager = providers.ThreadSafeSingleton(
+        VENManager,
+        repository=repository,
+        enrolment=enrolment,
+        client_for=ven_client.provider,
+        events=events,
+        reports=report_desk,
+        http=vtn_http,
+        stopping=stopping,
+        max_workers=settings.provided.vtn.max_connections,
+    )
+
+    # Tasks: plain functions, bound to what they need
+    heartbeat = providers.Factory(functools.partial, tasks.heartbeat_task, ven_manager=ven_manager)
+    simulate_meterdata = providers.Factory(
+        functools.partial, tasks.simulate_meterdata, simulator=simulator
+    )
+    resource_status_checker = providers.Factory(
+        functools.partial, tasks.resource_status_checker, simulator=simulator
+    )
+    generate_reports = providers.Factory(
+        functools.partial, tasks.generate_reports_task, ven_manager=ven_manager
+    )
+    poll_events = providers.Factory(
+        functools.partial, tasks.poll_events_task, ven_manager=ven_manager
+    )
+    task_functions = providers.Dict(
+        heartbeat=heartbeat,
+        simulate_meterdata=simulate_meterdata,
+        resource_status_checker=resource_status_checker,
+        generate_reports=generate_reports,
+        poll_events=poll_events,
+    )
+
+    # Scheduler
+    schedule = providers.Factory(schedule_of, settings, task_functions)
+    scheduler = providers.ThreadSafeSingleton(
+        TaskScheduler,
+        schedule,
+        timezone=settings.provided.scheduler.timezone,
+        clock=clock,
+    )
+
+    # Application
+    application = providers.ThreadSafeSingleton(
+        Application,
+        database=database,
+        vtn=vtn,
+        http=vtn_http,
+        repository=repository,
+        ven_manager=ven_manager,
+        scheduler=scheduler,
+        stopping=stopping,
+        sample_size=settings.provided.sample_size,
+        vtn_base_url=settings.provided.vtn_base_url,
+        settings_source=settings.provided.source,
+        progress=progress,
+    )
