@@ -203,5 +203,6 @@ class Container(containers.DeclarativeContainer):
         sample_size=settings.provided.sample_size,
         vtn_base_url=settings.provided.vtn_base_url,
         settings_source=settings.provided.source,
+        api_version=settings.provided.vtn.api_version,
         progress=progress,
     )

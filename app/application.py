@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 FIRST_RUNS = ("poll_events", "simulate_meterdata", "generate_reports")
 """What runs once, in this order, before the schedule begins."""
+SPOKEN_VERSION = "3.1.0"
+RESERVE_S = 2.0
+"""Of the deadline, for the servers and the database."""
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 60.0
 
@@ -65,6 +68,7 @@ class Application:
         sample_size: tuple[int, int] | None,
         vtn_base_url: str,
         settings_source: str,
+        api_version: str,
         progress: Progress = no_progress,
     ) -> None:
         self._database = database
@@ -77,6 +81,7 @@ class Application:
         self._sample_size = sample_size
         self._vtn_base_url = vtn_base_url
         self._settings_source = settings_source
+        self._api_version = api_version
         self._progress = progress
 
     def start(self, *, once: bool = False) -> None:
@@ -90,6 +95,10 @@ class Application:
             self._database.name,
             self._settings_source,
         )
+        if self._api_version != SPOKEN_VERSION:
+            logger.warning(
+                "VTN__API_VERSION=3.0.1 comes later; OpenADR %s is spoken", SPOKEN_VERSION
+            )
         steps: Sequence[Callable[[], None]] = (
             self._database.open,
             self._vtn.start,
@@ -117,8 +126,8 @@ class Application:
         False when something still waited for the VTN and was abandoned: it stays owed.
         """
         self._stopping.set()
-        # A second of the deadline is kept for the servers and the database.
-        idle = self._scheduler.shutdown(timeout_s=max(self._stopping.remaining_s() - 1.0, 0.0))
+        left_s = self._stopping.remaining_s() - RESERVE_S
+        idle = self._scheduler.shutdown(timeout_s=max(left_s, 0.0))
         if not idle:
             logger.warning("stopping: a task still waits for the VTN; what it had stays owed")
         self._vtn.close()

@@ -322,7 +322,7 @@ def shown(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def settings_file() -> Path | None:

@@ -152,12 +152,12 @@ def _weekdays(field: str, expression: str) -> str:
     days: set[str] = set()
     for part in field.lower().split(","):
         span, _, step = part.partition("/")
-        first, _, last = span.partition("-")
+        first, to, last = span.partition("-")
         try:
-            low, high = (0, 6) if span == "*" else (_weekday(first), _weekday(last or first))
-            if step and not last and span != "*":
+            low, high = (0, 6) if span == "*" else (_weekday(first), _weekday(last if to else first))
+            if step and not to and span != "*":
                 high = 6
-            if last and high == 0:
+            if to and high == 0:
                 high = 7  # 'fri-sun' and '5-0'
             chosen = range(low, high + 1, int(step or "1"))
         except ValueError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -48,7 +47,7 @@ class TaskScheduler:
     ) -> None:
         self._timezone = ZoneInfo(timezone)
         self._clock = clock
-        self._lock = threading.RLock()
+        # No lock of ours around it: APScheduler calls back under locks of its own.
         self._tasks: dict[str, Task] = {}
         self._executor = TaskExecutor(self._task)
         self._scheduler = BackgroundScheduler(
@@ -62,25 +61,18 @@ class TaskScheduler:
 
     def add_task(self, config: SchedulerConfig) -> None:
         """Schedule it. ValueError when the name is taken."""
-        with self._lock:
-            if config.name in self._tasks:
-                raise ValueError(f"task {config.name!r} is in the schedule already")
-            self._tasks[config.name] = Task(
-                config, clock=self._clock, await_=self._executor.run_awaitable
-            )
-            self._scheduler.add_job(
-                config.func,
-                trigger=config.trigger(self._timezone),
-                id=config.name,
-                name=config.name,
-            )
+        task = Task(config, clock=self._clock, await_=self._executor.run_awaitable)
+        if self._tasks.setdefault(config.name, task) is not task:
+            raise ValueError(f"task {config.name!r} is in the schedule already")
+        self._scheduler.add_job(
+            config.func, trigger=config.trigger(self._timezone), id=config.name, name=config.name
+        )
 
     def remove_task(self, name: str) -> None:
         """Take it out of the schedule; a run under way goes on to its end."""
-        with self._lock:
-            self._task(name)
-            self._scheduler.remove_job(name)
-            del self._tasks[name]
+        self._task(name)
+        self._scheduler.remove_job(name)
+        del self._tasks[name]
 
     def pause_task(self, name: str) -> None:
         """No planned run starts until `resume_task`; a run under way goes on."""
@@ -106,27 +98,24 @@ class TaskScheduler:
 
     def get_jobs(self) -> list[ScheduledTask]:
         """Every task, in the order in which they were added."""
-        with self._lock:
-            return [self._scheduled(name) for name in self._tasks]
+        return [self._scheduled(name) for name in list(self._tasks)]
 
     def get_job_info(self, name: str) -> JobInfo:
         """What is known of the task's runs, as plain data."""
-        with self._lock:
-            scheduled = self._scheduled(name)
-            return self._task(name).info(
-                next_start=scheduled.next_start,
-                paused=scheduled.paused,
-                trigger=str(scheduled.trigger),
-            )
+        scheduled = self._scheduled(name)
+        return self._task(name).info(
+            next_start=scheduled.next_start,
+            paused=scheduled.paused,
+            trigger=str(scheduled.trigger),
+        )
 
     def start(self) -> None:
         """Begin the schedule; intervals count from here."""
-        with self._lock:
-            for task in self.get_jobs():
-                if not task.paused:
-                    trigger = self._tasks[task.name].config.trigger(self._timezone)
-                    self._scheduler.reschedule_job(task.name, trigger=trigger)
-            self._scheduler.start()
+        for task in self.get_jobs():
+            if not task.paused:
+                trigger = self._tasks[task.name].config.trigger(self._timezone)
+                self._scheduler.reschedule_job(task.name, trigger=trigger)
+        self._scheduler.start()
 
     def shutdown(self, wait: bool = True, timeout_s: float | None = None) -> bool:
         """End the schedule; with `wait`, wait for the runs under way, at most `timeout_s`.
@@ -139,12 +128,11 @@ class TaskScheduler:
         return self._executor.shutdown(wait=wait, timeout_s=timeout_s)
 
     def _task(self, name: str) -> Task:
-        with self._lock:
-            try:
-                return self._tasks[name]
-            except KeyError:
-                known = ", ".join(self._tasks) or "none"
-                raise ValueError(f"no task {name!r} in the schedule; there are: {known}") from None
+        try:
+            return self._tasks[name]
+        except KeyError:
+            known = ", ".join(self._tasks) or "none"
+            raise ValueError(f"no task {name!r} in the schedule; there are: {known}") from None
 
     def _scheduled(self, name: str) -> ScheduledTask:
         trigger: Any = self._task(name).config.trigger(self._timezone)

@@ -103,7 +103,7 @@ class EmbeddedVtn:
         if self._thread is not None:
             self._thread.join(timeout_s)
 
-    def close(self, timeout_s: float = 3.0) -> None:
+    def close(self, timeout_s: float = 1.5) -> None:
         """Stop listening and close the store. May be called again."""
         thread, self._thread = self._thread, None
         if thread is not None:

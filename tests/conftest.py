@@ -1,0 +1,78 @@
+"""What every test may use: a clean environment, containers, VTNs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.settings import Settings
+from app.vtn import EmbeddedVtn
+from containers import Container
+from tests.support.fakes import FakeClock
+from tests.support.servers import Script, ScriptedVtn, free_port
+
+SECTIONS = ("DATA_DIR", "DATABASE__", "VTN__", "FLEET__", "TASKS__", "SCHEDULER__", "OPS__", "LOG__")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of ours from outside, and an empty working directory."""
+    for name in os.environ:
+        if name.upper().startswith(SECTIONS) or name == "SETTINGS_FILE":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+MakeContainer = Callable[..., Container]
+
+
+@pytest.fixture
+def make_container(tmp_path: Path) -> Iterator[MakeContainer]:
+    """Containers with these settings, closed at the end of the test."""
+    made: list[Container] = []
+
+    def make(**settings: Any) -> Container:
+        container = Container()
+        container.settings.override(Settings(data_dir=tmp_path / "data", **settings))
+        made.append(container)
+        return container
+
+    yield make
+    for container in made:
+        container.stopping().set()
+        container.scheduler().shutdown(timeout_s=5)
+        container.vtn().close()
+        container.vtn_http().close()
+        container.database().close()
+
+
+@pytest.fixture
+def vtn(tmp_path: Path) -> Iterator[EmbeddedVtn]:
+    """An embedded VTN that listens."""
+    server = EmbeddedVtn(directory=tmp_path / "data" / "vtn", port=free_port())
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def scripted_vtn() -> Iterator[Callable[[Script], ScriptedVtn]]:
+    """VTNs that answer as the test says."""
+    made: list[ScriptedVtn] = []
+
+    def make(script: Script) -> ScriptedVtn:
+        made.append(ScriptedVtn(script))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()

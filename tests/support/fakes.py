@@ -1,0 +1,86 @@
+"""Small stand-ins that keep the promises of the real ones."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from app.fleet import VEN, Resource, ResourceKind, Status, VenSummary
+from app.metering import Frame
+
+
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: datetime = datetime(2026, 6, 1, 12, tzinfo=UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
+
+
+def resource(name: str, kind: ResourceKind = ResourceKind.HEAT_PUMP, **fields: object) -> Resource:
+    """An approved resource of 10 kW, unless told otherwise."""
+    values = {"power_min_kw": 0.0, "power_max_kw": 10.0, "status": Status.APPROVED, **fields}
+    return Resource(resource_name=name, kind=kind, **values)  # type: ignore[arg-type]
+
+
+class FakeFleet:
+    """A fleet in memory, with the part of FleetRepository that a meter source reads."""
+
+    def __init__(self, fleet: dict[str, list[Resource]]) -> None:
+        self.fleet = fleet
+        self._revision = 1
+
+    def change(self, fleet: dict[str, list[Resource]]) -> None:
+        self.fleet = fleet
+        self._revision += 1
+
+    def revision(self) -> int:
+        return self._revision
+
+    def resources(
+        self, ven_name: str | None = None, *, status: Status | None = None
+    ) -> Iterator[tuple[str, Resource]]:
+        for name in sorted(self.fleet):
+            for each in sorted(self.fleet[name], key=lambda each: each.resource_name):
+                if ven_name in (None, name) and status in (None, each.status):
+                    yield name, each
+
+    def summaries(self) -> list[VenSummary]:
+        def count(of: Sequence[Resource], status: Status) -> int:
+            return sum(each.status is status for each in of)
+
+        return [
+            VenSummary(
+                ven=VEN(ven_name=name, status=Status.APPROVED),
+                resources=len(resources),
+                approved=count(resources, Status.APPROVED),
+                pending=count(resources, Status.PENDING),
+                suspended=count(resources, Status.SUSPENDED),
+            )
+            for name, resources in sorted(self.fleet.items())
+        ]
+
+
+class FakeFrames:
+    """A store of frames in memory: numbers rise, instants too."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self._lock = threading.Lock()
+
+    def append(self, frame: Frame) -> Frame:
+        with self._lock:
+            if self.frames and frame.taken_at <= self.frames[-1].taken_at:
+                raise ValueError("a frame must be later than the one before it")
+            self.frames.append(replace(frame, seq=len(self.frames) + 1))
+            return self.frames[-1]
+
+    def last(self) -> Frame | None:
+        return self.frames[-1] if self.frames else None

@@ -1,0 +1,18 @@
+"""Waiting for a condition, and never for a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+LONGEST_S = 20.0
+
+
+def wait_until(condition: Callable[[], object], *, timeout_s: float = LONGEST_S) -> None:
+    """Return as soon as the condition holds; fail if it does not in time."""
+    pause = threading.Event()
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "the condition did not come to hold in time"
+        pause.wait(0.01)

@@ -1,0 +1,242 @@
+"""Settings: sources and their order, and what a wrong one says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, SettingsError, effective_settings, leaves, shown
+
+ROOT = Path(__file__).parents[2]
+
+
+def write_file(text: str, name: str = "settings.env") -> None:
+    Path(name).write_text(text)
+
+
+def test_settings_env_shows_every_setting_with_its_default() -> None:
+    lines = (ROOT / "settings.env").read_text().splitlines()
+    shown_there = dict(
+        line[1:].split("=", 1) for line in lines if re.match(r"#[A-Z][A-Z0-9_]*=", line)
+    )
+
+    assert shown_there == {name: shown(value) for name, value in leaves(Settings())}
+
+
+def test_every_line_of_settings_env_is_a_comment() -> None:
+    assert all(
+        not line or line.startswith("#")
+        for line in (ROOT / "settings.env").read_text().splitlines()
+    )
+
+
+def test_environment_beats_file_beats_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_file("FLEET__VENS=3\nFLEET__RESOURCES_PER_VEN=4\n")
+    monkeypatch.setenv("FLEET__VENS", "5")
+
+    fleet = Settings().fleet
+
+    assert (fleet.vens, fleet.resources_per_ven, fleet.seed_sample) == (5, 4, None)
+
+
+def test_a_blank_from_the_environment_means_the_default_and_beats_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_file("FLEET__VENS=3\n")
+    monkeypatch.setenv("FLEET__VENS", "")
+
+    assert Settings().fleet.vens == 10
+
+
+def test_nothing_is_interpolated() -> None:
+    write_file("VTN__CLIENT_ID=x\nVTN__CLIENT_SECRET='a${HOME}b'\n")
+
+    secret = Settings().vtn.client_secret
+
+    assert secret is not None
+    assert secret.get_secret_value() == "a${HOME}b"
+
+
+def test_another_file_is_named_by_settings_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_file("FLEET__VENS=3\n")
+    write_file("FLEET__VENS=4\n", "other.env")
+    monkeypatch.setenv("SETTINGS_FILE", "other.env")
+
+    assert Settings().fleet.vens == 4
+
+
+def test_a_named_file_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SETTINGS_FILE", "missing.env")
+
+    with pytest.raises(SettingsError, match="SETTINGS_FILE"):
+        Settings()
+
+
+def test_the_environment_is_read_when_settings_are_made_and_not_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = Settings()
+    monkeypatch.setenv("FLEET__VENS", "7")
+
+    assert (before.fleet.vens, Settings().fleet.vens) == (10, 7)
+
+
+class TestSchedules:
+    """The highest source that names a schedule replaces all of it from lower sources."""
+
+    def test_seconds_from_the_environment_replace_cron_from_the_file(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_file("TASKS__HEARTBEAT__CRON=0 * * * *\n")
+        monkeypatch.setenv("TASKS__HEARTBEAT__SECONDS", "7")
+
+        assert Settings().tasks.heartbeat.trigger_fields() == {
+            "trigger_type": "interval",
+            "seconds": 7.0,
+        }
+
+    def test_seconds_replace_the_default_minutes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TASKS__HEARTBEAT__SECONDS", "7")
+
+        assert Settings().tasks.heartbeat.minutes is None
+
+    def test_a_blank_one_replaces_the_file_by_the_default(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_file("TASKS__HEARTBEAT__SECONDS=7\n")
+        monkeypatch.setenv("TASKS__HEARTBEAT__CRON", "")
+
+        assert Settings().tasks.heartbeat.trigger_fields() == {
+            "trigger_type": "interval",
+            "minutes": 5.0,
+        }
+
+    def test_other_fields_keep_the_default_schedule(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TASKS__HEARTBEAT__JITTER_S", "3")
+
+        assert Settings().tasks.heartbeat.trigger_fields() == {
+            "trigger_type": "interval",
+            "minutes": 5.0,
+            "jitter": 3,
+        }
+
+    def test_cron_and_an_interval_in_one_source_are_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TASKS__HEARTBEAT__CRON", "0 * * * *")
+        monkeypatch.setenv("TASKS__HEARTBEAT__HOURS", "1")
+
+        with pytest.raises(SettingsError, match="TASKS__HEARTBEAT: CRON goes without"):
+            Settings()
+
+
+WRONG = {
+    "FLEET__VENS": "many-secret",
+    "VTN__TIMEOUT_S": "-7331",
+    "VTN__VERIFY_TLS": "perhaps-secret",
+    "VTN__BASE_URL": "https://user:secret@vtn.example",
+    "VTN__TOKEN_URL": "ftp://secret.example/token",
+    "VTN__EMBEDDED_PORT": "99999",
+    "SCHEDULER__TIMEZONE": "Mars/secret",
+    "LOG__LEVEL": "secret",
+    "TASKS__POLL_EVENTS__SECONDS": "secret",
+    "TASKS__POLL_EVENTS__ENABLED": "secret",
+    "VTN__CREDENTIALS_FILE": "/secret/file",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG.items())
+def test_a_wrong_value_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as caught:
+        Settings()
+
+    message = str(caught.value)
+    assert message.startswith(f"{name}: ")
+    assert "\n" not in message
+    assert value not in message
+    assert "secret" not in message.lower().replace("vtn__client_secret", "")
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_an_unknown_name_is_refused_with_the_one_that_was_meant(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    if where == "file":
+        write_file("VTN__CLIENT_SECRT=hunter2\n")
+    else:
+        monkeypatch.setenv("VTN__CLIENT_SECRT", "hunter2")
+
+    with pytest.raises(SettingsError) as caught:
+        Settings()
+
+    assert "VTN__CLIENT_SECRT" in str(caught.value)
+    assert "was VTN__CLIENT_SECRET meant?" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_foreign_name_in_the_environment_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOMEBODY__ELSE", "x")
+
+    assert Settings().fleet.vens == 10
+
+
+@pytest.mark.parametrize("text", ["FLEET__VENS\n", "FLEET__VENS='3\n", "= 3\n"])
+def test_a_broken_line_of_the_file_is_named(text: str) -> None:
+    write_file("# first\n" + text)
+
+    with pytest.raises(SettingsError, match=r"settings\.env"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({}, "embedded"),
+        ({"base_url": "http://x"}, "none"),
+        ({"base_url": "http://x", "bearer_token": "t"}, "token"),
+        ({"client_id": "c", "client_secret": "s"}, "template"),
+    ],
+)
+def test_the_kind_of_credentials_follows_from_what_is_given(
+    settings: dict[str, str], kind: str
+) -> None:
+    assert Settings(vtn=settings).credentials_kind == kind
+
+
+def test_a_client_id_without_a_secret_is_refused() -> None:
+    with pytest.raises(SettingsError, match="VTN__CLIENT_ID and VTN__CLIENT_SECRET go together"):
+        Settings(vtn={"client_id": "x"})
+
+
+def test_a_credentials_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "credentials.csv"
+    path.write_text("a,b,c\n")
+    path.chmod(0o644)
+
+    with pytest.raises(SettingsError, match="chmod 600"):
+        Settings(vtn={"credentials_file": path})
+
+
+def test_effective_settings_say_where_each_is_from_and_mask_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_file("VTN__BEARER_TOKEN=hunter2\n")
+    monkeypatch.setenv("FLEET__VENS", "3")
+
+    found = {each.name: (each.value, each.source) for each in effective_settings(Settings())}
+
+    assert found["FLEET__VENS"] == ("3", "environment")
+    assert found["VTN__BEARER_TOKEN"] == ("**********", "settings.env")
+    assert found["LOG__LEVEL"] == ("INFO", "default")
+
+
+def test_the_sample_fills_an_empty_fleet_only_with_the_embedded_vtn() -> None:
+    assert Settings().sample_size == (10, 20)
+    assert Settings(vtn={"base_url": "http://x"}).sample_size is None
+    assert Settings(vtn={"base_url": "http://x"}, fleet={"seed_sample": True}).sample_size
