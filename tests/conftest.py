@@ -15,7 +15,16 @@ from containers import Container
 from tests.support.fakes import FakeClock
 from tests.support.servers import Script, ScriptedVtn, free_port
 
-SECTIONS = ("DATA_DIR", "DATABASE__", "VTN__", "FLEET__", "TASKS__", "SCHEDULER__", "OPS__", "LOG__")
+SECTIONS = (
+    "DATA_DIR",
+    "DATABASE__",
+    "VTN__",
+    "FLEET__",
+    "TASKS__",
+    "SCHEDULER__",
+    "OPS__",
+    "LOG__",
+)
 
 
 @pytest.fixture(autouse=True)

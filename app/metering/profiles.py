@@ -36,10 +36,11 @@ class Profiles:
 def load_profiles(path: Path = PROFILE_FILE) -> Profiles:
     """The profiles of a file made by scripts/make_profiles.py. Raises ProfileError."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        # Opened here: np.load leaves a file that is damaged open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             kinds, sources = data["kinds"], data["sources"]
             table = data["per_unit"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ProfileError(f"profile file {path} is damaged: {type(error).__name__}") from None
     if table.dtype != np.int16 or table.ndim != 2 or not len(kinds) == len(sources) == len(table):
         raise ProfileError(f"profile file {path} is damaged: its tables do not fit together")

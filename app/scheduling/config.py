@@ -154,7 +154,9 @@ def _weekdays(field: str, expression: str) -> str:
         span, _, step = part.partition("/")
         first, to, last = span.partition("-")
         try:
-            low, high = (0, 6) if span == "*" else (_weekday(first), _weekday(last if to else first))
+            low, high = (
+                (0, 6) if span == "*" else (_weekday(first), _weekday(last if to else first))
+            )
             if step and not to and span != "*":
                 high = 6
             if to and high == 0:
