@@ -83,24 +83,27 @@ class Container(containers.DeclarativeContainer):
         token_url=settings.provided.vtn.token_url,
         scopes=settings.provided.vtn.scopes,
     )
-    credential_source = providers.Selector(
-        settings.provided.credentials_kind,
-        file=providers.ThreadSafeSingleton(CredentialsFile, settings.provided.vtn.credentials_file),
-        template=providers.ThreadSafeSingleton(
-            CredentialsTemplate,
-            settings.provided.vtn.client_id,
-            settings.provided.vtn.client_secret.get_secret_value.call(),
-        ),
-        embedded=providers.ThreadSafeSingleton(EmbeddedVenCredentials, settings.provided.vtn_dir),
-    )
-    client_credentials = providers.ThreadSafeSingleton(
-        ClientCredentialsByVen, source=credential_source, endpoint=token_endpoint
-    )
     credentials = providers.Selector(
         settings.provided.credentials_kind,
-        file=client_credentials,
-        template=client_credentials,
-        embedded=client_credentials,
+        embedded=providers.ThreadSafeSingleton(
+            ClientCredentialsByVen,
+            source=providers.Factory(EmbeddedVenCredentials, settings.provided.vtn_dir),
+            endpoint=token_endpoint,
+        ),
+        template=providers.ThreadSafeSingleton(
+            ClientCredentialsByVen,
+            source=providers.Factory(
+                CredentialsTemplate,
+                settings.provided.vtn.client_id,
+                settings.provided.vtn.client_secret.get_secret_value.call(),
+            ),
+            endpoint=token_endpoint,
+        ),
+        file=providers.ThreadSafeSingleton(
+            ClientCredentialsByVen,
+            source=providers.Factory(CredentialsFile, settings.provided.vtn.credentials_file),
+            endpoint=token_endpoint,
+        ),
         token=providers.ThreadSafeSingleton(
             SharedCredentials, settings.provided.vtn.bearer_token.get_secret_value.call()
         ),

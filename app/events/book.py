@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from sqlalchemy import text
 
 from app.fleet import Database
 from app.instants import to_us
+from app.locks import LockPerName
 from app.openadr import Event, VtnClient, WireError, read_event
 
 logger = logging.getLogger(__name__)
@@ -34,11 +34,15 @@ class EventBook:
     def __init__(self, *, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
-        self._lock = threading.Lock()
+        self._one_at_a_time = LockPerName()
         self._by_ven: dict[str, dict[str, _Kept]] = {}
 
     def sync(self, ven_name: str, client: VtnClient) -> Sequence[Event]:
         """Ask the VTN; return every event of the VEN. Raises VtnError, and then changes nothing."""
+        with self._one_at_a_time(ven_name):
+            return self._sync(ven_name, client)
+
+    def _sync(self, ven_name: str, client: VtnClient) -> Sequence[Event]:
         kept = self._kept(ven_name)
         told = {event.event_id: event for event in client.events()}
         for event_id in kept.keys() - told.keys():
@@ -50,14 +54,12 @@ class EventBook:
             for event_id, event in told.items()
         }
         self._store(ven_name, kept, now)
-        with self._lock:
-            self._by_ven[ven_name] = now
+        self._by_ven[ven_name] = now
         return list(told.values())
 
     def _kept(self, ven_name: str) -> dict[str, _Kept]:
-        with self._lock:
-            if ven_name in self._by_ven:
-                return self._by_ven[ven_name]
+        if ven_name in self._by_ven:
+            return self._by_ven[ven_name]
         kept = {}
         query = text("SELECT event_id, body FROM event WHERE ven_name = :ven_name")
         with self._database.read() as connection:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.fleet.fanout import for_each
 from app.fleet.model import VEN, Status
 from app.fleet.repository import FleetRepository
+from app.locks import LockPerName
 from app.openadr import (
     OutcomeUnknown,
     VenCredentials,
@@ -68,14 +68,11 @@ class Enrolment:
         self._credentials = credentials
         self._stopping = stopping
         self._max_workers = max_workers
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._locks_guard = threading.Lock()
+        self._one_at_a_time = LockPerName()
 
     def enrol(self, ven_name: str, listed: Sequence[VtnVen] | None = None) -> VEN:
         """Enrol one VEN with its resources; `listed`: what the VTN lists, if it is known."""
-        with self._locks_guard:
-            lock = self._locks[ven_name]
-        with lock:
+        with self._one_at_a_time(ven_name):
             ven = self._repository.ensure_ven(ven_name)
             client = self._client_for(ven_name)
             vtn_ven = self._ven_at_vtn(client, client.vens() if listed is None else listed)

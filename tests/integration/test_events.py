@@ -1,0 +1,131 @@
+"""The events of each VEN: kept over restarts, and gone only when the VTN says so."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.events import EventBook
+from app.fleet import Database, make_engine
+from app.openadr import Event, VtnUnavailable, read_event
+from tests.support.fakes import FakeClock
+
+
+class FakeClient:
+    """A VTN's events in memory: listed ones, and ones that only their id finds."""
+
+    def __init__(self, *events: dict[str, Any]) -> None:
+        self.listed = list(events)
+        self.by_id: dict[str, dict[str, Any]] = {}
+        self.asked: list[str] = []
+        self.fails = False
+
+    def events(self) -> list[Event]:
+        if self.fails:
+            raise VtnUnavailable("down")
+        return [read_event(each) for each in self.listed]
+
+    def event(self, event_id: str) -> Event | None:
+        self.asked.append(event_id)
+        return read_event(self.by_id[event_id]) if event_id in self.by_id else None
+
+
+def event(event_id: str, **fields: Any) -> dict[str, Any]:
+    return {"id": event_id, "programID": "p", **fields}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(make_engine(f"sqlite:///{tmp_path / 'fleet.db'}"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def book(database: Database, clock: FakeClock) -> EventBook:
+    return EventBook(database=database, clock=clock)
+
+
+def sync(book: EventBook, client: FakeClient) -> list[str]:
+    return [each.event_id for each in book.sync("Aarhus", client)]  # type: ignore[arg-type]
+
+
+def test_an_event_that_is_missing_from_a_list_is_asked_for(book: EventBook) -> None:
+    client = FakeClient(event("e1"), event("e2"))
+    sync(book, client)
+
+    client.listed = [event("e1")]
+    client.by_id = {"e2": event("e2")}
+
+    assert sync(book, client) == ["e1", "e2"]
+    assert client.asked == ["e2"]
+
+
+def test_only_404_says_that_an_event_is_gone(book: EventBook) -> None:
+    client = FakeClient(event("e1"))
+    sync(book, client)
+    client.listed = []
+
+    assert sync(book, client) == []
+    assert sync(book, client) == []
+    assert client.asked == ["e1"], "what is gone is not asked for again"
+
+
+def test_events_are_kept_over_a_restart_with_their_first_sight(
+    book: EventBook, database: Database, clock: FakeClock
+) -> None:
+    sync(book, FakeClient(event("e1")))
+    clock.advance(hours=1)
+    restarted = EventBook(database=database, clock=clock)
+    client = FakeClient(event("e1", eventName="changed"))
+
+    assert sync(restarted, client) == ["e1"]
+
+    with database.read() as connection:
+        ((body, first_seen_us),) = connection.exec_driver_sql(
+            "SELECT body, first_seen_us FROM event"
+        ).all()
+    assert "changed" in body
+    assert first_seen_us < clock.now.timestamp() * 1e6 - 3e9
+
+
+def test_a_vtn_that_fails_changes_nothing(book: EventBook) -> None:
+    client = FakeClient(event("e1"))
+    sync(book, client)
+    client.fails = True
+    with pytest.raises(VtnUnavailable):
+        sync(book, client)
+    client.fails = False
+
+    assert sync(book, client) == ["e1"]
+
+
+def test_one_ven_may_be_synced_by_several_threads(book: EventBook) -> None:
+    together = threading.Barrier(2)
+
+    class Slow(FakeClient):
+        def events(self) -> list[Event]:
+            with suppress(threading.BrokenBarrierError):
+                together.wait(0.2)  # both are here at once, if they are let
+            return super().events()
+
+    problems: list[Exception] = []
+
+    def use() -> None:
+        try:
+            sync(book, Slow(event("e1")))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test fails
+            problems.append(error)
+
+    threads = [threading.Thread(target=use) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert problems == []

@@ -1,0 +1,139 @@
+"""The store of readings: an append-only log, durable and exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.fleet import Database, make_engine
+from app.metering import Frame, FrameStore, Roster
+from tests.support.fakes import FakeClock
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(make_engine(f"sqlite:///{tmp_path / 'fleet.db'}"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def frames(database: Database) -> FrameStore:
+    return FrameStore(database)
+
+
+def frame(clock: FakeClock, roster: Roster, *powers: float) -> Frame:
+    clock.advance(seconds=30)
+    return Frame(
+        taken_at=clock.now,
+        profile_index=7,
+        roster=roster,
+        power_kw=np.array(powers, dtype=np.float32),
+    )
+
+
+def roster(**columns: tuple[str, ...]) -> Roster:
+    return Roster(columns.items())
+
+
+def test_a_frame_reads_back_as_it_was(frames: FrameStore, clock: FakeClock) -> None:
+    taken = frame(clock, roster(A=("a1", "a2"), B=("b1",)), 1.5, -2.25, float("nan"))
+
+    stored = frames.append(taken)
+    read = frames.last()
+
+    assert read is not None
+    assert (read.seq, read.taken_at, read.profile_index) == (stored.seq, taken.taken_at, 7)
+    assert np.array_equal(read.power_kw, taken.power_kw, equal_nan=True)
+    assert dict(read.roster) == {"A": ("a1", "a2"), "B": ("b1",)}
+    assert read.power_kw[read.roster.columns("B")].tolist() != []
+
+
+def test_a_frame_that_is_not_later_is_refused(frames: FrameStore, clock: FakeClock) -> None:
+    first = frame(clock, roster(A=("a1",)), 1)
+    frames.append(first)
+
+    with pytest.raises(ValueError, match="later"):
+        frames.append(first)
+
+
+def test_a_change_of_the_fleet_does_not_change_what_was_taken(
+    database: Database, frames: FrameStore, clock: FakeClock
+) -> None:
+    frames.append(frame(clock, roster(A=("old name",)), 1))
+    frames.append(frame(clock, roster(A=("another", "new name")), 2, 3))
+
+    names = [each.roster.names("A") for each in FrameStore(database).since(0, most_bytes=1000)]
+
+    assert names == [("old name",), ("another", "new name")]
+
+
+def test_a_restart_finds_its_roster_again(
+    database: Database, frames: FrameStore, clock: FakeClock
+) -> None:
+    frames.append(frame(clock, roster(A=("a1",)), 1))
+    restarted = FrameStore(database)
+    restarted.append(frame(clock, roster(A=("a1",)), 2))
+
+    (one, other) = restarted.since(0, most_bytes=1000)
+
+    assert one.roster is other.roster
+
+
+def test_a_window_holds_at_least_two_frames_and_then_so_many_bytes(
+    frames: FrameStore, clock: FakeClock
+) -> None:
+    same = roster(A=("a1", "a2"))
+    for _ in range(5):
+        frames.append(frame(clock, same, 1, 2))
+
+    assert [each.seq for each in frames.since(2, most_bytes=1)] == [2, 3]
+    assert [each.seq for each in frames.since(1, most_bytes=24)] == [1, 2, 3]
+
+
+def test_pruning_removes_only_what_is_below_and_before(
+    frames: FrameStore, clock: FakeClock
+) -> None:
+    same = roster(A=("a1",))
+    taken = [frames.append(frame(clock, same, 1)) for _ in range(5)]
+
+    removed = frames.prune(before_seq=4, before=taken[2].taken_at)
+
+    assert removed == 2
+    assert frames.oldest_seq() == 3
+    assert frames.prune(before_seq=3, before=clock.now) == 0
+
+
+def test_pruning_forgets_rosters_that_no_frame_needs(
+    database: Database, frames: FrameStore, clock: FakeClock
+) -> None:
+    for number in range(3):
+        frames.append(frame(clock, roster(A=(f"a{number}",)), 1))
+
+    frames.prune(before_seq=3, before=clock.now)
+
+    with database.read() as connection:
+        count = connection.exec_driver_sql("SELECT count(*) FROM roster").scalar()
+    assert count == 1
+    assert frames.append(frame(clock, roster(A=("a2",)), 1)).seq == 4
+
+
+def test_numbers_do_not_come_back(frames: FrameStore, clock: FakeClock) -> None:
+    same = roster(A=("a1",))
+    frames.append(frame(clock, same, 1))
+    frames.prune(before_seq=9, before=clock.now + timedelta(days=1))
+
+    assert frames.append(frame(clock, same, 1)).seq == 2
+
+
+def test_the_last_frame_before_an_instant(frames: FrameStore, clock: FakeClock) -> None:
+    same = roster(A=("a1",))
+    taken = [frames.append(frame(clock, same, 1)) for _ in range(3)]
+
+    assert frames.last_before(taken[0].taken_at) == 0
+    assert frames.last_before(taken[2].taken_at) == 2
+    assert frames.last_seq() == 3

@@ -1,0 +1,279 @@
+"""What each answer of a VTN, or its silence, means: over real HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+
+from app.openadr import (
+    NoCredentials,
+    OutcomeUnknown,
+    SharedCredentials,
+    VtnClient,
+    VtnError,
+    VtnHttp,
+    VtnRejected,
+    VtnUnauthorised,
+    VtnUnavailable,
+    make_session,
+)
+from app.stopping import Stopping
+from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port
+
+MakeVtn = Callable[[Script], ScriptedVtn]
+MakeHttp = Callable[[str], VtnHttp]
+PROBLEM = {"title": "no", "detail": "it is too late", "status": 400}
+
+
+@pytest.fixture
+def stopping() -> Stopping:
+    return Stopping()
+
+
+@pytest.fixture
+def make_http(stopping: Stopping) -> Iterator[MakeHttp]:
+    made: list[VtnHttp] = []
+
+    def make(base_url: str, timeout_s: float = 5.0) -> VtnHttp:
+        made.append(
+            VtnHttp(
+                session=make_session(base_url=base_url, max_connections=2),
+                base_url=base_url,
+                timeout_s=timeout_s,
+                verify_tls=True,
+                stopping=stopping,
+                backoff_s=0.001,
+            )
+        )
+        return made[-1]
+
+    yield make
+    for http in made:
+        http.close()
+
+
+def in_turn(*answers: Answer) -> Script:
+    """These answers, one after the other; the last one stays."""
+    numbers = count()
+    return lambda _: answers[min(next(numbers), len(answers) - 1)]
+
+
+def get(http: VtnHttp) -> object:
+    return http.get("/programs", auth=NoCredentials())
+
+
+def post(http: VtnHttp) -> object:
+    return http.post("/reports", auth=NoCredentials(), body=b"{}")
+
+
+BROKEN = Answer(broken=True)
+HTML = Answer(200, "<html>", content_type="text/html")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(503), VtnUnavailable),
+        (Answer(429), VtnUnavailable),
+        (Answer(408), VtnUnavailable),
+        (BROKEN, VtnUnavailable),
+        (HTML, VtnUnavailable),
+        (Answer(404, "<html>", content_type="text/html"), VtnUnavailable),
+        (Answer(302, headers={"Location": "http://elsewhere.example"}), VtnUnavailable),
+        (Answer(400, PROBLEM), VtnRejected),
+        (Answer(404, PROBLEM), VtnRejected),
+        (Answer(401, PROBLEM), VtnUnauthorised),
+        (Answer(403, PROBLEM), VtnUnauthorised),
+    ],
+)
+def test_what_a_get_comes_to(
+    scripted_vtn: MakeVtn, make_http: MakeHttp, answer: Answer, error: type[VtnError]
+) -> None:
+    http = make_http(scripted_vtn(lambda _: answer).base_url)
+
+    with pytest.raises(error) as caught:
+        get(http)
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(500), OutcomeUnknown),
+        (Answer(503), OutcomeUnknown),
+        (BROKEN, OutcomeUnknown),
+        (HTML, OutcomeUnknown),
+        (Answer(429), VtnUnavailable),
+        (Answer(422, PROBLEM), VtnRejected),
+        (Answer(409, PROBLEM), VtnRejected),
+        (Answer(403, PROBLEM), VtnUnauthorised),
+    ],
+)
+def test_what_a_post_comes_to(
+    scripted_vtn: MakeVtn, make_http: MakeHttp, answer: Answer, error: type[VtnError]
+) -> None:
+    vtn = scripted_vtn(lambda _: answer)
+
+    with pytest.raises(error):
+        post(make_http(vtn.base_url))
+
+    repeated = len(vtn.asked) > 1
+    assert repeated == (answer.status == 429), "only a 429 says that a POST had no effect"
+
+
+@pytest.mark.parametrize("first", [Answer(503), Answer(429), BROKEN])
+def test_a_get_is_repeated(scripted_vtn: MakeVtn, make_http: MakeHttp, first: Answer) -> None:
+    vtn = scripted_vtn(in_turn(first, Answer(200, [1])))
+
+    assert get(make_http(vtn.base_url)) == [1]
+
+
+def test_repetition_is_bounded(scripted_vtn: MakeVtn, make_http: MakeHttp) -> None:
+    vtn = scripted_vtn(in_turn(Answer(503)))
+
+    with pytest.raises(VtnUnavailable):
+        get(make_http(vtn.base_url))
+
+    assert len(vtn.asked) == 3
+
+
+def test_a_post_on_a_connection_that_was_never_made_had_no_effect(make_http: MakeHttp) -> None:
+    with pytest.raises(VtnUnavailable, match="connection refused"):
+        post(make_http(f"http://127.0.0.1:{free_port()}"))
+
+
+def test_retry_after_is_heeded_until_the_stop(
+    scripted_vtn: MakeVtn, make_http: MakeHttp, stopping: Stopping
+) -> None:
+    vtn = scripted_vtn(in_turn(Answer(429, headers={"Retry-After": "25"})))
+    ended = threading.Event()
+
+    def ask() -> None:
+        with pytest.raises(VtnUnavailable):
+            get(make_http(vtn.base_url))
+        ended.set()
+
+    threading.Thread(target=ask, daemon=True).start()
+    assert not ended.wait(0.2)
+
+    stopping.set()
+
+    assert ended.wait(5)
+    assert len(vtn.asked) == 1
+
+
+def test_a_retry_after_that_is_too_long_is_left_to_the_caller(
+    scripted_vtn: MakeVtn, make_http: MakeHttp
+) -> None:
+    vtn = scripted_vtn(in_turn(Answer(429, headers={"Retry-After": "3600"})))
+
+    with pytest.raises(VtnUnavailable):
+        get(make_http(vtn.base_url))
+
+    assert len(vtn.asked) == 1
+
+
+def test_an_answer_that_does_not_come_in_time(
+    scripted_vtn: MakeVtn, make_http: Callable[..., VtnHttp]
+) -> None:
+    let_go = threading.Event()
+
+    def hang(_: Asked) -> Answer:
+        let_go.wait(20)
+        return Answer()
+
+    http = make_http(scripted_vtn(hang).base_url, timeout_s=0.1)
+
+    with pytest.raises(OutcomeUnknown, match="no answer in time"):
+        post(http)
+    let_go.set()
+
+
+def test_the_problem_of_the_vtn_is_told(scripted_vtn: MakeVtn, make_http: MakeHttp) -> None:
+    vtn = scripted_vtn(lambda _: Answer(400, PROBLEM))
+
+    with pytest.raises(VtnRejected, match="400, no: it is too late") as caught:
+        post(make_http(vtn.base_url))
+
+    assert caught.value.status == 400
+
+
+def test_no_cookie_goes_back(scripted_vtn: MakeVtn, make_http: MakeHttp) -> None:
+    vtn = scripted_vtn(lambda _: Answer(200, [], headers={"Set-Cookie": "session=1; Path=/"}))
+    http = make_http(vtn.base_url)
+
+    get(http)
+    get(http)
+
+    assert "Cookie" not in vtn.asked[1].headers
+
+
+def test_the_state_of_the_vtn_is_known(scripted_vtn: MakeVtn, make_http: MakeHttp) -> None:
+    http = make_http(scripted_vtn(in_turn(Answer(200, []), Answer(503))).base_url)
+    assert http.state.reachable is None
+
+    get(http)
+
+    assert http.state.reachable
+    assert http.state.latency_s is not None
+    with pytest.raises(VtnUnavailable):
+        get(http)
+    assert not http.state.reachable
+
+
+class TestClient:
+    """One VEN's view: pages, odd objects, and what a listing leaves out."""
+
+    def make(self, http: VtnHttp) -> VtnClient:
+        return VtnClient("Aarhus", http=http, credentials=SharedCredentials("token"))
+
+    def test_all_pages_are_read_and_what_moved_comes_once(
+        self, scripted_vtn: MakeVtn, make_http: MakeHttp
+    ) -> None:
+        vens = [{"id": f"v{number}", "venName": f"n{number}"} for number in range(120)]
+
+        def pages(asked: Asked) -> Answer:
+            skip = int(asked.query["skip"][0])
+            assert asked.query["limit"] == ["50"]
+            return Answer(200, vens[max(skip - 1, 0) :][:50])  # one object slips to the next page
+
+        vtn = scripted_vtn(pages)
+
+        names = [ven.ven_name for ven in self.make(make_http(vtn.base_url)).vens()]
+
+        assert names == [f"n{number}" for number in range(120)]
+        assert vtn.asked[0].headers["Authorization"] == "Bearer token"
+
+    def test_a_vtn_that_repeats_one_page_for_ever_is_left(
+        self, scripted_vtn: MakeVtn, make_http: MakeHttp
+    ) -> None:
+        page = [{"id": f"v{number}", "venName": "n"} for number in range(50)]
+        vtn = scripted_vtn(lambda _: Answer(200, page))
+
+        assert len(self.make(make_http(vtn.base_url)).vens()) == 50
+        assert len(vtn.asked) == 2
+
+    def test_an_event_that_is_gone_is_none(
+        self, scripted_vtn: MakeVtn, make_http: MakeHttp
+    ) -> None:
+        client = self.make(make_http(scripted_vtn(lambda _: Answer(404, PROBLEM)).base_url))
+
+        assert client.event("e1") is None
+
+    def test_what_is_no_list_is_refused(self, scripted_vtn: MakeVtn, make_http: MakeHttp) -> None:
+        client = self.make(make_http(scripted_vtn(lambda _: Answer(200, {"a": 1})).base_url))
+
+        with pytest.raises(VtnUnavailable, match="no list"):
+            client.events()
+
+    def test_a_creation_without_an_id_is_an_unknown_outcome(
+        self, scripted_vtn: MakeVtn, make_http: MakeHttp
+    ) -> None:
+        client = self.make(make_http(scripted_vtn(lambda _: Answer(201, {})).base_url))
+
+        with pytest.raises(OutcomeUnknown):
+            client.create_ven()

@@ -1,0 +1,79 @@
+"""HTTP sessions that stand in for the real one by overriding its provider."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from app.openadr import make_session
+
+
+def lost() -> requests.ConnectionError:
+    """A connection that breaks after the request was sent."""
+    return requests.ConnectionError("the connection broke")
+
+
+class RecordingSession:
+    """The real session; keeps every request that was prepared."""
+
+    def __init__(self, base_url: str) -> None:
+        self._session = make_session(base_url=base_url, max_connections=10)
+        self._lock = threading.Lock()
+        self.requests: list[requests.PreparedRequest] = []
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+        response = self._session.request(method, url, **options)
+        with self._lock:
+            self.requests.append(response.request)
+        return response
+
+    def of(self, method: str, path: str) -> list[requests.PreparedRequest]:
+        return [
+            request
+            for request in self.requests
+            if request.method == method and urlsplit(str(request.url)).path == path
+        ]
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class FaultySession(RecordingSession):
+    """The real session, with faults for the next reports that are posted.
+
+    'ok': as it is; 'lost answer': the VTN does the work and its answer is lost; 'lost request':
+    the connection breaks before the VTN sees it; a number: the VTN answers with this status and
+    does nothing.
+    """
+
+    def __init__(self, base_url: str, faults: Iterable[str | int] = ()) -> None:
+        super().__init__(base_url)
+        self.faults: deque[str | int] = deque(faults)
+        self.largest_body_bytes = 1 << 30
+        """A larger body is answered with 413."""
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+        if method != "POST" or not url.endswith("/reports"):
+            return super().request(method, url, **options)
+        with self._lock:
+            fault = self.faults.popleft() if self.faults else "ok"
+        if len(options["data"]) > self.largest_body_bytes:
+            fault = 413
+        if fault == "lost request":
+            raise lost()
+        if isinstance(fault, int):
+            response = requests.Response()
+            response.status_code = fault
+            response._content = b'{"title": "a fault of the test"}'
+            response.headers["Content-Type"] = "application/json"
+            response.request = requests.Request(method, url).prepare()
+            return response
+        response = super().request(method, url, **options)
+        if fault == "lost answer":
+            raise lost()
+        return response
