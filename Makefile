@@ -19,7 +19,7 @@ vtn: $(VENV)/.run  ## run the embedded VTN alone
 	@exec $(BIN)/python -m app vtn
 
 test: $(VENV)/.dev  ## run all tests, with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
 lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, and the size of files
 	$(BIN)/ruff check .

@@ -201,6 +201,7 @@ class Container(containers.DeclarativeContainer):
         http=vtn_http,
         repository=repository,
         ven_manager=ven_manager,
+        simulator=simulator,
         scheduler=scheduler,
         stopping=stopping,
         sample_size=settings.provided.sample_size,

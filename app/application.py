@@ -16,6 +16,7 @@ from app.fleet import (
     no_progress,
     sample_fleet,
 )
+from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
 from app.scheduling import TaskScheduler
 from app.stopping import Stopping
@@ -63,6 +64,7 @@ class Application:
         http: VtnHttp,
         repository: FleetRepository,
         ven_manager: VENManager,
+        simulator: MeterDataSimulator,
         scheduler: TaskScheduler,
         stopping: Stopping,
         sample_size: tuple[int, int] | None,
@@ -76,6 +78,7 @@ class Application:
         self._http = http
         self._repository = repository
         self._ven_manager = ven_manager
+        self._simulator = simulator
         self._scheduler = scheduler
         self._stopping = stopping
         self._sample_size = sample_size
@@ -99,8 +102,9 @@ class Application:
             logger.warning(
                 "VTN__API_VERSION=3.0.1 comes later; OpenADR %s is spoken", SPOKEN_VERSION
             )
-        steps: Sequence[Callable[[], None]] = (
+        steps: Sequence[Callable[[], object]] = (
             self._database.open,
+            self._simulator.initialize_resources,  # a damaged profile file is known here
             self._vtn.start,
             self._seed,
             self._enrol,
