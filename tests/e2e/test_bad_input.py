@@ -93,22 +93,6 @@ def test_a_port_in_use(start: Start, port: int) -> None:
     assert f"cannot listen on 127.0.0.1:{port}" in the_line(application.log)
 
 
-def test_a_broken_row_of_a_fleet_file_imports_nothing(start: Start, tmp_path: Path) -> None:
-    (tmp_path / "fleet.csv").write_text(
-        "ven_name,resource_name,kind,power_min_kw,power_max_kw\nA,r1,PV,-1,0\nA,r2,PV,3,1\n"
-    )
-
-    application = start("fleet", "import", "fleet.csv")
-
-    assert application.join() == 1
-    assert the_line(application.log) == (
-        "error: fleet.csv line 3: power_min_kw 3 is above power_max_kw 1"
-    )
-    listing = start("fleet", "list", "--json")
-    assert listing.join() == 0
-    assert listing.output == "[]"
-
-
 @pytest.mark.parametrize(
     ("answer", "told"),
     [

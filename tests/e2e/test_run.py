@@ -212,7 +212,7 @@ def test_a_vtn_that_is_unreachable_at_start_is_enrolled_with_when_it_answers(
     application.wait_for("schedule: ")
 
     vtn = start("vtn", DATA_DIR="data")
-    application.wait_for("delivered 6 readings in 2 reports")
+    application.wait_for(r"delivered \d+ readings")
 
     assert application.stop() == 0
     assert vtn.stop() == 0

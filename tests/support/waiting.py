@@ -9,10 +9,15 @@ from collections.abc import Callable
 LONGEST_S = 20.0
 
 
-def wait_until(condition: Callable[[], object], *, timeout_s: float = LONGEST_S) -> None:
-    """Return as soon as the condition holds; fail if it does not in time."""
+def wait_until(
+    condition: Callable[[], object],
+    *,
+    timeout_s: float = LONGEST_S,
+    otherwise: Callable[[], str] = lambda: "the condition did not come to hold in time",
+) -> None:
+    """Return as soon as the condition holds; fail, with these words, if it does not in time."""
     pause = threading.Event()
     deadline_s = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline_s, "the condition did not come to hold in time"
+        assert time.monotonic() < deadline_s, otherwise()
         pause.wait(0.01)

@@ -1,0 +1,147 @@
+"""The commands that end by themselves, called in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import cli
+from tests.support.servers import free_port
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def invoke(port: int) -> Invoke:
+    """`invoke("fleet", "list", FLEET__VENS="2")`, with these settings only."""
+
+    def call(*arguments: str, **settings: str) -> Result:
+        environment = {"VTN__EMBEDDED_PORT": str(port), "COLUMNS": "140", **settings}
+        return CliRunner().invoke(cli, arguments, env=environment)
+
+    return call
+
+
+def test_a_fleet_as_json_goes_round(invoke: Invoke, tmp_path: Path) -> None:
+    assert invoke("fleet", "seed", "--vens", "1").exit_code == 0
+    export = invoke("fleet", "export", "--format", "json")
+    assert export.exit_code == 0
+    (tmp_path / "fleet.json").write_text(export.output)
+
+    again = invoke("fleet", "import", "fleet.json", DATA_DIR="other")
+
+    assert again.exit_code == 0
+    assert again.stdout == "1 VENs, 20 resources, 20 of them new\n"
+
+
+def test_an_empty_fleet_says_how_to_fill_it(invoke: Invoke) -> None:
+    listing = invoke("fleet", "list")
+
+    assert listing.exit_code == 0
+    assert "fleet seed" in listing.output
+
+
+def test_the_list_is_a_table(invoke: Invoke) -> None:
+    assert invoke("fleet", "seed", "--vens", "2").exit_code == 0
+    listing = invoke("fleet", "list")
+
+    assert listing.exit_code == 0
+    assert "Aarhus" in listing.output
+    assert "PENDING" in listing.output
+
+
+def test_tasks_shows_schedules_and_what_is_disabled(invoke: Invoke) -> None:
+    tasks = invoke("tasks", TASKS__HEARTBEAT__ENABLED="false", TASKS__POLL_EVENTS__CRON="0 3 * * *")
+
+    assert tasks.exit_code == 0
+    lines = {line.split()[1]: line for line in tasks.output.splitlines() if "│" in line}
+    assert "disabled" in lines["heartbeat"]
+    assert "03:00:00 UTC" in lines["poll_events"]
+
+
+def test_check_says_where_each_setting_is_from(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "settings.env").write_text("FLEET__VENS=3\n")
+
+    check = invoke("check", FLEET__RESOURCES_PER_VEN="4")
+
+    assert check.exit_code == 0
+    lines = {line.split()[1]: line for line in check.output.splitlines() if "│" in line}
+    assert "settings.env" in lines["FLEET__VENS"]
+    assert "environment" in lines["FLEET__RESOURCES_PER_VEN"]
+    assert "default" in lines["LOG__LEVEL"]
+    assert "database data/fleet.db: opens, 0 VENs" in check.output
+    assert "`run` starts it" in check.output
+
+
+def test_check_of_a_vtn_that_is_not_there_fails(invoke: Invoke, port: int) -> None:
+    check = invoke("check", VTN__BASE_URL=f"http://127.0.0.1:{port}")
+
+    assert check.exit_code == 1
+    assert "connection refused" in check.output
+
+
+def test_graph_in_every_format(invoke: Invoke) -> None:
+    for arguments, begin in (
+        ((), "settings"),
+        (("--format", "mermaid"), "flowchart LR"),
+        (("--format", "dot"), "digraph wiring {"),
+    ):
+        graph = invoke("graph", *arguments)
+        assert graph.exit_code == 0
+        assert graph.output.startswith(begin)
+        assert "ven_manager" in graph.output
+
+
+def test_help_names_the_commands(invoke: Invoke) -> None:
+    text = invoke("--help")
+
+    assert text.exit_code == 0
+    for command in ("run", "vtn", "fleet", "tasks", "graph", "check"):
+        assert command in text.output
+
+
+def test_a_broken_row_of_a_fleet_file_imports_nothing(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "fleet.csv").write_text(
+        "ven_name,resource_name,kind,power_min_kw,power_max_kw\nA,r1,PV,-1,0\nA,r2,PV,3,1\n"
+    )
+
+    application = invoke("fleet", "import", "fleet.csv")
+
+    assert application.exit_code == 1
+    assert application.stderr == (
+        "error: fleet.csv line 3: power_min_kw 3 is above power_max_kw 1\n"
+    )
+    assert invoke("fleet", "list", "--json").stdout == "[]\n"
+
+
+TOKEN, SECRET, PASSWORD, MISSPELT = "tok3n-4711", "s3cret-4712", "passw0rd-4713", "m1sspelt-4714"
+
+
+@pytest.mark.parametrize("command", ["check", "graph", "tasks"])
+@pytest.mark.parametrize(
+    ("settings", "secret"),
+    [
+        ({"VTN__BEARER_TOKEN": TOKEN, "OPS__TOKEN": TOKEN}, TOKEN),
+        ({"VTN__CLIENT_ID": "c", "VTN__CLIENT_SECRET": SECRET}, SECRET),
+        ({"DATABASE__URL": f"postgresql+psycopg://u:{PASSWORD}@127.0.0.1:1/d"}, PASSWORD),
+        ({"DATABASE__URL": f"nonsense:{PASSWORD}"}, PASSWORD),
+        ({"VTN__CLIENT_SECERT": MISSPELT}, MISSPELT),
+    ],
+)
+def test_no_secret_is_printed(
+    invoke: Invoke, port: int, command: str, settings: dict[str, str], secret: str
+) -> None:
+    vtn = f"http://127.0.0.1:{port}"
+
+    result = invoke(command, VTN__BASE_URL=vtn, LOG__LEVEL="DEBUG", **settings)
+
+    assert secret not in result.output
+    assert result.output, "there was something to search"
