@@ -1,0 +1,1 @@
+"""Benchmarks: against a sink of their own, on loopback."""
