@@ -86,6 +86,9 @@ class Application:
         self._settings_source = settings_source
         self._api_version = api_version
         self._progress = progress
+        self._start_ended = threading.Event()
+        self._start_ended.set()
+        self._later: threading.Thread | None = None
 
     def start(self, *, once: bool = False) -> None:
         """Database, VTN, sample fleet, enrolment, first runs, schedule; ends early when stopped.
@@ -111,10 +114,14 @@ class Application:
             lambda: self._run_each(self._names_of_the_first_runs()),
             (lambda: self._run_each(self._names_of_the_others())) if once else self._schedule,
         )
-        for step in steps:
-            if self._stopping.is_set():
-                return
-            step()
+        self._start_ended.clear()
+        try:
+            for step in steps:
+                if self._stopping.is_set():
+                    return
+                step()
+        finally:
+            self._start_ended.set()
 
     def request_stop(self) -> None:
         """Begin to stop: from here the deadline runs. Safe in a signal handler."""
@@ -130,8 +137,10 @@ class Application:
         False when something still waited for the VTN and was abandoned: it stays owed.
         """
         self._stopping.set()
-        left_s = self._stopping.remaining_s() - RESERVE_S
-        idle = self._scheduler.shutdown(timeout_s=max(left_s, 0.0))
+        idle = self._scheduler.shutdown(timeout_s=self._left_s())
+        idle = self._start_ended.wait(self._left_s()) and idle
+        if self._later is not None:
+            self._later.join(self._left_s())
         if not idle:
             logger.warning("stopping: a task still waits for the VTN; what it had stays owed")
         self._vtn.close()
@@ -139,6 +148,9 @@ class Application:
         self._database.close()
         logger.info("stopped")
         return idle
+
+    def _left_s(self) -> float:
+        return max(self._stopping.remaining_s() - RESERVE_S, 0.0)
 
     def _seed(self) -> None:
         if self._sample_size is not None and not self._repository.vens():
@@ -152,9 +164,10 @@ class Application:
         vens = len(self._ven_manager.vens)
         if result.unavailable is None:
             logger.info("enrolled: %d of %d VENs", len(result.enrolled), vens)
-        elif self._repository.pending_vens():
+        elif self._repository.pending_vens() and not self._stopping.is_set():
             logger.warning("enrolment goes on when the VTN answers")
-            threading.Thread(target=self._enrol_later, name="enrolment", daemon=True).start()
+            self._later = threading.Thread(target=self._enrol_later, name="enrolment", daemon=True)
+            self._later.start()
 
     def _enrol_later(self) -> None:
         """Again and again, with back-off, until the VTN has answered."""

@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.table import Table
 
 from app import graph as wiring
+from app.application import Application
 from app.fleet import (
     DatabaseError,
     FleetFileError,
@@ -44,6 +45,7 @@ from app.logs import configure_logging
 from app.metering import ProfileError
 from app.openadr import CredentialsError, VtnError
 from app.settings import SettingsError, effective_settings
+from app.stopping import Stopping
 from app.vtn import VtnStartError
 from containers import Container
 
@@ -121,18 +123,21 @@ def run(
 def run_application(
     container: Container, *, once: bool, leave: Callable[[int], NoReturn] = os._exit
 ) -> None:
-    """Run until a signal; then leave at once, since threads may still wait for the VTN.
-
-    The start has a thread of its own, so that a stop is heard while it waits.
-    """
+    """Run until a signal; then leave at once, since threads may still wait for the VTN."""
     settings = container.settings()
     configure_logging(level=settings.log.level, format_=settings.log.format)
-    stopping = container.stopping()
-    failed: list[BaseException] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    stop_on_signals(container.stopping())
     with enrolment_progress() as progress, container.progress.override(progress):
-        application = container.application()
+        code = _run(container.application(), once=once)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    leave(code)
+
+
+def _run(application: Application, *, once: bool) -> int:
+    """Start, wait and stop; the exit code. The start has a thread, so that a stop is heard."""
+    failed: list[BaseException] = []
 
     def start() -> None:
         try:
@@ -146,13 +151,13 @@ def run_application(
     threading.Thread(target=start, name="start", daemon=True).start()
     application.wait()
     application.stop()
-    code = 0
-    for error in failed:
-        code = _say(error)
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    leave(code)
+    return _say(failed[0]) if failed else 0
+
+
+def stop_on_signals(stopping: Stopping) -> None:
+    """Ctrl-C and SIGTERM begin an orderly stop."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
 
 
 def _say(error: BaseException) -> int:
@@ -191,7 +196,10 @@ def enrolment_progress() -> Iterator[EnrolmentProgress]:
         if tried == total:
             bar.stop()
 
-    yield show
+    try:
+        yield show
+    finally:
+        bar.stop()
 
 
 @cli.command()
@@ -205,8 +213,7 @@ def vtn(
             chosen = settings.vtn.model_copy(update={"embedded_port": port})
             container.settings.override(settings.model_copy(update={"vtn": chosen}))
         server, stopping = container.embedded_vtn(), container.stopping()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopping.set())
+        stop_on_signals(stopping)
         server.start()
         logger.info(
             "VTN %s; credentials %s",
