@@ -105,8 +105,10 @@ def wired() -> Iterator[Container]:
         container = Container()
         log = container.settings().log
         configure_logging(level=log.level, format_=log.format)
-        yield container
-        container.database().close()
+        try:
+            yield container
+        finally:
+            container.database().close()
 
 
 @cli.command()
