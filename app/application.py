@@ -89,6 +89,8 @@ class Application:
         self._start_ended = threading.Event()
         self._start_ended.set()
         self._later: threading.Thread | None = None
+        self.failed: list[str] = []
+        """The tasks whose run by `start` failed."""
 
     def start(self, *, once: bool = False) -> None:
         """Database, VTN, sample fleet, enrolment, first runs, schedule; ends early when stopped.
@@ -189,7 +191,8 @@ class Application:
     def _run_each(self, names: Sequence[str]) -> None:
         for name in names:
             if not self._stopping.is_set():
-                self._scheduler.run_now(name).result()
+                if not self._scheduler.run_now(name).result():
+                    self.failed.append(name)
 
     def _schedule(self) -> None:
         self._scheduler.start()

@@ -153,7 +153,9 @@ def _run(application: Application, *, once: bool) -> int:
     threading.Thread(target=start, name="start", daemon=True).start()
     application.wait()
     application.stop()
-    return _say(failed[0]) if failed else 0
+    if failed:
+        return _say(failed[0])
+    return 1 if once and application.failed else 0
 
 
 def stop_on_signals(stopping: Stopping) -> None:

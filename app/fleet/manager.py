@@ -11,7 +11,7 @@ from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progres
 from app.fleet.fanout import for_each
 from app.fleet.model import VEN, Status
 from app.fleet.repository import FleetRepository
-from app.openadr import Event, VtnClient, VtnError, VtnHttp
+from app.openadr import CredentialsError, Event, VtnClient, VtnError, VtnHttp
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
@@ -120,7 +120,10 @@ class VENManager:
             sum(each.ven.status is Status.PENDING for each in summaries),
             self._reports.waiting(),
         )
-        self.enrol(pending_only=True)
+        try:
+            self.enrol(pending_only=True)
+        except CredentialsError as error:
+            self._say("credentials", str(error))
 
     def poll_events(self) -> None:
         """Learn what the VTN asks of every enrolled VEN."""

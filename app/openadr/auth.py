@@ -12,7 +12,13 @@ import requests
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
 from app.openadr.credentials import ClientCredentials, CredentialSource
-from app.openadr.errors import CredentialsError, VtnRejected, VtnUnauthorised, VtnUnavailable
+from app.openadr.errors import (
+    CredentialsError,
+    MissingCredentials,
+    VtnRejected,
+    VtnUnauthorised,
+    VtnUnavailable,
+)
 from app.openadr.http import NoCredentials, VenAuth, VtnHttp
 
 RENEW_BEFORE_S = 30.0
@@ -169,7 +175,10 @@ class ClientCredentialsByVen:
             return
         taken: dict[str, str] = {}
         for ven_name in ven_names:
-            client_id = self._source.of(ven_name).client_id
+            try:
+                client_id = self._source.of(ven_name).client_id
+            except MissingCredentials:
+                continue  # told when this VEN is enrolled
             other = taken.setdefault(client_id, ven_name)
             if other != ven_name:
                 raise CredentialsError(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from app.openadr.errors import CredentialsError
+from app.openadr.errors import CredentialsError, MissingCredentials
 
 VEN_NAME_FIELD = "{ven_name}"
 _LETTERS = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa", "Æ": "Ae", "Ø": "Oe", "Å": "Aa"})
@@ -76,7 +76,7 @@ class CredentialsFile:
         try:
             return self._table[ven_name]
         except KeyError:
-            raise CredentialsError(
+            raise MissingCredentials(
                 f"VTN__CREDENTIALS_FILE {self._path} has no line for VEN {ven_name!r}"
             ) from None
 

@@ -36,3 +36,7 @@ class OutcomeUnknown(VtnError):
 
 class CredentialsError(VtnError, ValueError):
     """Credentials that cannot be used as configured."""
+
+
+class MissingCredentials(CredentialsError):
+    """One VEN has none; the others may go on."""

@@ -57,8 +57,6 @@ class Event:
 
     event_id: str
     program_id: str
-    event_name: str | None = None
-    modified: str | None = None
     period: IntervalPeriod | None = None
     interval_count: int = 0
     report_descriptors: tuple[ReportDescriptor, ...] = ()
@@ -105,8 +103,6 @@ def read_event(wire: Wire) -> Event:
     return Event(
         event_id=event_id,
         program_id=program_id,
-        event_name=_text(wire, "eventName"),
-        modified=_text(wire, "modificationDateTime"),
         period=period,
         interval_count=len(intervals),
         report_descriptors=tuple(_descriptors(wire)),

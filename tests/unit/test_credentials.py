@@ -115,6 +115,9 @@ def test_a_file_gives_each_ven_its_line(tmp_path: Path) -> None:
     assert source.of("Vejle") == ClientCredentials(client_id="v", client_secret="s2")
     with pytest.raises(CredentialsError, match="no line for VEN 'Odense'"):
         source.of("Odense")
+    ClientCredentialsByVen(source=source, endpoint=FakeEndpoint()).check(  # type: ignore[arg-type]
+        ["Odense", "Vejle"]
+    )
 
 
 @pytest.mark.parametrize("content", ["Aarhus,a\n", "Aarhus,a,\n", 'Aarhus,"a\n'])
