@@ -190,9 +190,8 @@ class Application:
 
     def _run_each(self, names: Sequence[str]) -> None:
         for name in names:
-            if not self._stopping.is_set():
-                if not self._scheduler.run_now(name).result():
-                    self.failed.append(name)
+            if not self._stopping.is_set() and not self._scheduler.run_now(name).result():
+                self.failed.append(name)
 
     def _schedule(self) -> None:
         self._scheduler.start()
