@@ -46,7 +46,11 @@ class EventBook:
         kept = self._kept(ven_name)
         told = {event.event_id: event for event in client.events()}
         for event_id in kept.keys() - told.keys():
-            event = client.event(event_id)
+            try:
+                event = client.event(event_id)
+            except WireError as error:
+                logger.warning("VEN %s: %s; it stays as it was", ven_name, error)
+                event = kept[event_id].event
             if event is not None:
                 told[event_id] = event
         now = {

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from app.openadr import VtnError, VtnUnavailable
+from app.openadr import VtnError, VtnUnavailable, VtnUnreachable
 from app.stopping import Stopping
 
+logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 
 def for_each(
     items: Sequence[Item],
-    work: Callable[[Item], None],
+    work: Callable[[Item], object],
     *,
     max_workers: int,
     stopping: Stopping,
@@ -22,24 +25,36 @@ def for_each(
 ) -> list[tuple[Item, VtnError | None]]:
     """Each item that was tried, with its error or None, in the order of the items.
 
-    One item's VtnError does not stop the others, except VtnUnavailable: what waits for the same
-    VTN is then not tried, nor is it once the application stops. `done` is called after each item.
+    One item's error does not stop the others. What is left is not tried when the VTN cannot be
+    reached, when it was unavailable to as many in a row as are under way at a time, or when the
+    application stops. `done` is called for each item, tried or not.
     """
-    gave_up: list[VtnUnavailable] = []
+    given_up = threading.Event()
+    in_a_row = 0
+    counting = threading.Lock()
+
+    def count(error: VtnError | None) -> None:
+        nonlocal in_a_row
+        with counting:
+            in_a_row = in_a_row + 1 if isinstance(error, VtnUnavailable) else 0
+            if isinstance(error, VtnUnreachable) or in_a_row >= max(max_workers, 2):
+                given_up.set()
 
     def attempt(item: Item) -> tuple[Item, VtnError | None] | None:
-        if gave_up or stopping.is_set():
+        if given_up.is_set() or stopping.is_set():
+            done()
             return None
+        error: VtnError | None = None
         try:
             work(item)
-        except VtnUnavailable as error:
-            gave_up.append(error)
-            return item, error
-        except VtnError as error:
-            return item, error
-        finally:
-            done()
-        return item, None
+        except VtnError as raised:
+            error = raised
+        except Exception as defect:
+            logger.error("a defect, met by one VEN of many", exc_info=defect)
+            error = VtnError(f"{type(defect).__name__}: {defect}")
+        count(error)
+        done()
+        return item, error
 
     if not items:
         return []

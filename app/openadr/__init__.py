@@ -20,6 +20,7 @@ from app.openadr.errors import (
     VtnRejected,
     VtnUnauthorised,
     VtnUnavailable,
+    VtnUnreachable,
 )
 from app.openadr.http import NoCredentials, VtnHttp, VtnState, make_session
 from app.openadr.wire import (
@@ -62,6 +63,7 @@ __all__ = [
     "VtnState",
     "VtnUnauthorised",
     "VtnUnavailable",
+    "VtnUnreachable",
     "VtnVen",
     "WireError",
     "make_session",

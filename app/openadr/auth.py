@@ -91,21 +91,32 @@ class TokenEndpoint:
         try:
             response.raise_for_status()
             token = client.parse_request_body_response(response.text)
-        except (requests.HTTPError, OAuth2Error, ValueError):
+            lifetime_s = float(token["expires_in"]) if token.get("expires_in") else None
+            if not isinstance(token["access_token"], str):
+                raise ValueError
+        except (requests.HTTPError, OAuth2Error, ValueError, TypeError, AttributeError, KeyError):
             raise VtnUnavailable(
                 f"the token endpoint answers {response.status_code}, no token; see VTN__TOKEN_URL"
             ) from None
-        expires_in = token.get("expires_in")
-        return str(token["access_token"]), float(expires_in) if expires_in else None
+        return token["access_token"], lifetime_s
 
     def _url(self) -> str:
         if self._token_url is None:
-            try:
-                answer = self._http.get("/auth/server", auth=NoCredentials())
-                self._token_url = str(answer["tokenURL"])
-            except (VtnRejected, VtnUnauthorised, KeyError, TypeError):
-                self._token_url = f"{self._http.base_url}/auth/token"
+            self._token_url = self._asked() or f"{self._http.base_url}/auth/token"
         return self._token_url
+
+    def _asked(self) -> str | None:
+        """What `/auth/server` says; None where there is no such path."""
+        try:
+            answer = self._http.get("/auth/server", auth=NoCredentials())
+        except (VtnRejected, VtnUnauthorised):
+            return None
+        except VtnUnavailable as error:
+            if error.status != 404:
+                raise
+            return None
+        url = answer.get("tokenURL") if isinstance(answer, dict) else None
+        return url if isinstance(url, str) and url.startswith(("http://", "https://")) else None
 
 
 class TokenAuth(VenAuth):

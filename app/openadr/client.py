@@ -69,15 +69,14 @@ class VtnClient:
         return list(self._list("/events", {}, read_event))
 
     def event(self, event_id: str) -> Event | None:
-        """The event, or None when the VTN says that it is gone (404)."""
+        """The event, or None when the VTN says that it is gone (404). WireError: not readable."""
         try:
-            return read_event(self._http.get(f"/events/{event_id}", auth=self._auth))
+            answer = self._http.get(f"/events/{event_id}", auth=self._auth)
         except VtnRejected as error:
             if error.status == 404:
                 return None
             raise
-        except WireError as error:
-            raise VtnUnavailable(str(error)) from None
+        return read_event(answer if isinstance(answer, Mapping) else {})
 
     def post_report(self, body: bytes) -> None:
         """Create a report; returns when the VTN has acknowledged it."""
@@ -100,6 +99,8 @@ class VtnClient:
         """All pages; an object that moved to a later page meanwhile comes once."""
         seen: set[str] = set()
         for page in range(MOST_PAGES):
+            if page and self._http.is_stopping:
+                raise VtnUnavailable(f"GET {path}: ended, since the application stops")
             answer = self._http.get(
                 path, auth=self._auth, params={**params, "skip": page * PAGE, "limit": PAGE}
             )

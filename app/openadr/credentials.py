@@ -60,18 +60,18 @@ class CredentialsTemplate:
 
 
 class CredentialsFile:
-    """Lines of ven_name, client_id, client_secret; read when first needed."""
+    """Lines of ven_name, client_id, client_secret; read when a VEN is not known yet."""
 
     per_ven = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._table: Mapping[str, ClientCredentials] | None = None
+        self._table: Mapping[str, ClientCredentials] = {}
 
     def of(self, ven_name: str) -> ClientCredentials:
         with self._lock:
-            if self._table is None:
+            if ven_name not in self._table:
                 self._table = _read_credentials(self._path)
         try:
             return self._table[ven_name]

@@ -10,6 +10,15 @@ class VtnError(Exception):
 class VtnUnavailable(VtnError):
     """The request had no effect and may be repeated later: no connection, 5xx, 429, or no JSON."""
 
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status, if there was an answer."""
+
+
+class VtnUnreachable(VtnUnavailable):
+    """No connection, or no answer in time: nobody else needs to try this VTN now."""
+
 
 class VtnRejected(VtnError):
     """The VTN understood and refused; repeating the same request changes nothing."""

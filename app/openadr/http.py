@@ -6,8 +6,9 @@ import email.utils
 import http.cookiejar
 import logging
 import random
+import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,13 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import NewConnectionError
 
-from app.openadr.errors import OutcomeUnknown, VtnRejected, VtnUnauthorised, VtnUnavailable
+from app.openadr.errors import (
+    OutcomeUnknown,
+    VtnRejected,
+    VtnUnauthorised,
+    VtnUnavailable,
+    VtnUnreachable,
+)
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
@@ -73,7 +80,6 @@ class VtnState:
     """None before the first request."""
     latency_s: float | None = None
     """Of the last answered request."""
-    problem: str | None = None
 
 
 class VtnHttp:
@@ -109,8 +115,10 @@ class VtnHttp:
         """`body`: JSON as bytes, or an object to be written as JSON."""
         return self._request("POST", path, auth=auth, body=body)
 
-    def delete(self, path: str, *, auth: VenAuth) -> Any:
-        return self._request("DELETE", path, auth=auth)
+    @property
+    def is_stopping(self) -> bool:
+        """Whether what is long should end."""
+        return self._stopping.is_set()
 
     def post_form(self, url: str, *, form: str) -> requests.Response:
         """A token request, which may be repeated; the answer is the caller's to read."""
@@ -173,7 +181,7 @@ class VtnHttp:
                     **request,
                 )
             except requests.RequestException as error:
-                failure = self._failure(where, error)
+                failure: VtnUnavailable = self._failure(where, error)
                 if not repeatable and not _never_sent(error):
                     raise OutcomeUnknown(f"{where}: sent, but {_reason(error)}") from None
             else:
@@ -194,10 +202,10 @@ class VtnHttp:
                 raise failure
         raise AssertionError("the last attempt returns or raises")
 
-    def _failure(self, where: str, error: requests.RequestException) -> VtnUnavailable:
+    def _failure(self, where: str, error: requests.RequestException) -> VtnUnreachable:
         reason = _reason(error)
-        self.state = VtnState(reachable=False, problem=reason)
-        return VtnUnavailable(f"{where}: the VTN at {self.base_url} cannot be reached: {reason}")
+        self.state = VtnState(reachable=False)
+        return VtnUnreachable(f"{where}: the VTN at {self.base_url} cannot be reached: {reason}")
 
     def _read(self, method: str, path: str, response: requests.Response, body_bytes: int) -> Any:
         status = response.status_code
@@ -221,7 +229,9 @@ class VtnHttp:
                 f"{where}: the VTN redirects, which is not followed; correct VTN__BASE_URL"
             )
         if "html" in _content_type(response):
-            raise VtnUnavailable(f"{where}: {status} with an HTML page; is VTN__BASE_URL right?")
+            raise VtnUnavailable(
+                f"{where}: {status} with an HTML page; is VTN__BASE_URL right?", status=status
+            )
         if status == 408:
             raise VtnUnavailable(f"{where}: {status}{_problem(response)}")
         raise VtnRejected(
@@ -233,11 +243,23 @@ def _never_sent(error: requests.RequestException) -> bool:
     """Whether the connection was never made, so that the VTN cannot have seen the request."""
     if isinstance(error, requests.ConnectTimeout | requests.exceptions.InvalidURL):
         return True
-    cause = error.args[0] if error.args else None
-    reason = getattr(cause, "reason", cause)
-    return isinstance(reason, NewConnectionError) or isinstance(
-        error, requests.exceptions.SSLError | requests.exceptions.ProxyError
+    return any(
+        isinstance(cause, NewConnectionError | ssl.SSLCertVerificationError)
+        for cause in _causes(error)
     )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that is wrapped in it, by urllib3 or by Python."""
+    upcoming: list[object] = [error]
+    seen: set[int] = set()
+    while upcoming:
+        cause = upcoming.pop()
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            upcoming += [*cause.args, cause.__cause__, cause.__context__]
+            upcoming += [getattr(cause, "reason", None), getattr(cause, "original_error", None)]
 
 
 def _reason(error: requests.RequestException) -> str:
@@ -245,22 +267,22 @@ def _reason(error: requests.RequestException) -> str:
         return "no answer in time"
     if isinstance(error, requests.exceptions.SSLError):
         return "its TLS certificate is not accepted; see VTN__VERIFY_TLS"
-    cause: Any = error.args[0] if error.args else error
-    cause = getattr(cause, "reason", cause)
-    if isinstance(cause, NewConnectionError):
-        return "connection refused" if "refused" in str(cause) else "no connection"
+    for cause in _causes(error):
+        if isinstance(cause, NewConnectionError):
+            return "connection refused" if "refused" in str(cause) else "no connection"
     return f"connection broken ({type(error).__name__})"
 
 
 def _retry_after_s(response: requests.Response) -> float | None:
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
         when = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return max((when - datetime.now(when.tzinfo or UTC)).total_seconds(), 0.0)
+    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max((aware - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def _content_type(response: requests.Response) -> str:
@@ -268,7 +290,7 @@ def _content_type(response: requests.Response) -> str:
 
 
 def _problem(response: requests.Response) -> str:
-    """The VTN's problem text (title and detail), bounded; '' where there is none."""
+    """The VTN's problem text, bounded, without the token if it says that back; '' for none."""
     try:
         problem = orjson.loads(response.content)
     except orjson.JSONDecodeError:
@@ -276,4 +298,6 @@ def _problem(response: requests.Response) -> str:
     if not isinstance(problem, dict):
         return ""
     texts = [str(problem[name]) for name in ("title", "detail", "error") if problem.get(name)]
-    return (", " + ": ".join(texts))[:500] if texts else ""
+    told = (", " + ": ".join(texts))[:500] if texts else ""
+    token = str(response.request.headers.get("Authorization", "")).removeprefix("Bearer ")
+    return told.replace(token, "**********") if token else told

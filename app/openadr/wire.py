@@ -144,12 +144,12 @@ def read_duration(text: str) -> timedelta:
         value = isodate.parse_duration(text)
     except (ValueError, TypeError, OverflowError):
         raise WireError(f"duration {text!r} cannot be read") from None
-    if isinstance(value, Duration):
-        if abs(value.years) >= INFINITE_YEARS:
-            return UNLIMITED
-        days = float(value.years) * 365.2425 + float(value.months) * 30.436875
-        return timedelta(seconds=value.tdelta.total_seconds(), days=days)
-    return timedelta(seconds=value.total_seconds())
+    if not isinstance(value, Duration):
+        return timedelta(seconds=value.total_seconds())
+    days = float(value.years) * 365.2425 + float(value.months) * 30.436875
+    if abs(days) >= INFINITE_YEARS * 365:
+        return UNLIMITED
+    return timedelta(seconds=value.tdelta.total_seconds(), days=days)
 
 
 def read_instant(text: str) -> datetime:
@@ -249,4 +249,5 @@ def _text(wire: Wire, name: str) -> str | None:
 
 def _integer(wire: Wire, name: str, default: int) -> int:
     value = wire.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else default
+    readable = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
+    return value if readable else default
