@@ -90,7 +90,7 @@ class Application:
         self._start_ended.set()
         self._later: threading.Thread | None = None
         self.failed: list[str] = []
-        """The tasks whose run by `start` failed."""
+        """The tasks whose run by `start` failed, and 'enrolment' if a VEN could not be enrolled."""
 
     def start(self, *, once: bool = False) -> None:
         """Database, VTN, sample fleet, enrolment, first runs, schedule; ends early when stopped.
@@ -122,11 +122,14 @@ class Application:
                 if self._stopping.is_set():
                     return
                 step()
+        except RuntimeError:
+            if not self._stopping.is_set():  # the scheduler takes no run while it stops
+                raise
         finally:
             self._start_ended.set()
 
     def request_stop(self) -> None:
-        """Begin to stop: from here the deadline runs. Safe in a signal handler."""
+        """Begin to stop: from here the deadline runs."""
         self._stopping.set()
 
     def wait(self) -> None:
@@ -164,6 +167,7 @@ class Application:
     def _enrol(self) -> None:
         result = self._ven_manager.enrol(progress=self._progress)
         vens = len(self._ven_manager.vens)
+        self.failed += ["enrolment"] if result.failed else []
         if result.unavailable is None:
             logger.info("enrolled: %d of %d VENs", len(result.enrolled), vens)
         elif self._repository.pending_vens() and not self._stopping.is_set():

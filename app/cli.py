@@ -49,7 +49,6 @@ from app.stopping import Stopping
 from app.vtn import VtnStartError
 from containers import Container
 
-COMMANDS = ("run", "vtn", "fleet", "tasks", "graph", "check")
 EXPECTED = (DatabaseError, FleetFileError, ProfileError, VtnStartError, VtnError, OSError)
 """What can go wrong outside of us: one line, exit code 1."""
 
@@ -161,7 +160,8 @@ def _run(application: Application, *, once: bool) -> int:
 def stop_on_signals(stopping: Stopping) -> None:
     """Ctrl-C and SIGTERM begin an orderly stop."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        # Not in the handler itself: it may interrupt the main thread while that holds the lock.
+        signal.signal(number, lambda *_: threading.Thread(target=stopping.set).start())
 
 
 def _say(error: BaseException) -> int:
@@ -208,7 +208,9 @@ def enrolment_progress() -> Iterator[EnrolmentProgress]:
 
 @cli.command()
 def vtn(
-    port: Annotated[int | None, typer.Option(help="Instead of VTN__EMBEDDED_PORT.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Instead of VTN__EMBEDDED_PORT.")
+    ] = None,
 ) -> None:
     """Run the embedded VTN alone, until Ctrl-C or SIGTERM."""
     with wired() as container:

@@ -12,6 +12,7 @@ from app.fleet.model import VEN, Status
 from app.fleet.repository import FleetRepository
 from app.locks import LockPerName
 from app.openadr import (
+    CredentialsError,
     OutcomeUnknown,
     VenCredentials,
     VtnClient,
@@ -69,13 +70,16 @@ class Enrolment:
         self._stopping = stopping
         self._max_workers = max_workers
         self._one_at_a_time = LockPerName()
+        self._all_at_once = threading.Lock()
 
     def enrol(self, ven_name: str, listed: Sequence[VtnVen] | None = None) -> VEN:
         """Enrol one VEN with its resources; `listed`: what the VTN lists, if it is known."""
         with self._one_at_a_time(ven_name):
             ven = self._repository.ensure_ven(ven_name)
             client = self._client_for(ven_name)
-            vtn_ven = self._ven_at_vtn(client, client.vens() if listed is None else listed)
+            if listed is None or self._is_older(listed, ven):
+                listed = client.vens()
+            vtn_ven = self._ven_at_vtn(client, listed)
             ours = dict(self._resources_at_vtn(client, ven_name, vtn_ven.ven_id))
             if self._changed(ven, vtn_ven.ven_id, ours):
                 self._repository.approve(ven_name, vtn_ven_id=vtn_ven.ven_id, vtn_resource_ids=ours)
@@ -86,7 +90,11 @@ class Enrolment:
         names = [ven.ven_name for ven in vens if ven.status is not Status.SUSPENDED]
         if not names:
             return EnrolmentResult()
-        self._credentials.check(names)
+        self._credentials.check(ven.ven_name for ven in self._repository.vens())
+        with self._all_at_once:
+            return self._enrol_named(names, progress)
+
+    def _enrol_named(self, names: Sequence[str], progress: Progress) -> EnrolmentResult:
         try:
             # One client sees all VENs: one listing serves them all.
             shared = None if self._credentials.per_ven else self._client_for(names[0]).vens()
@@ -104,7 +112,7 @@ class Enrolment:
         progress(0, len(names))
         outcomes = for_each(
             names,
-            lambda name: _discard(self.enrol(name, shared)),
+            lambda name: self.enrol(name, shared),
             max_workers=self._max_workers,
             stopping=self._stopping,
             done=count,
@@ -120,6 +128,7 @@ class Enrolment:
         if named is not None:
             return named
         if self._credentials.per_ven and len(listed) == 1:
+            self._refuse_anothers(client.ven_name, listed[0])
             logger.warning(
                 "VEN %s: its client has a ven object named %r at the VTN, which is used",
                 client.ven_name,
@@ -143,6 +152,18 @@ class Enrolment:
             if named is None:
                 raise self._explained(client.ven_name, error) from None
             return named
+
+    def _is_older(self, listed: Sequence[VtnVen], ven: VEN) -> bool:
+        """Whether the VEN was enrolled after this listing, by somebody else."""
+        return ven.vtn_ven_id is not None and all(each.ven_id != ven.vtn_ven_id for each in listed)
+
+    def _refuse_anothers(self, ven_name: str, found: VtnVen) -> None:
+        for other in self._repository.vens():
+            if other.vtn_ven_id == found.ven_id and other.ven_name != ven_name:
+                raise CredentialsError(
+                    f"VEN {ven_name!r} is the same client as VEN {other.ven_name!r};"
+                    " give each its own credentials, or rename one of them"
+                )
 
     def _explained(self, ven_name: str, error: VtnError) -> VtnError:
         if not isinstance(error, VtnRejected):
@@ -197,7 +218,3 @@ class Enrolment:
 
 def _named(ven_name: str, listed: Sequence[VtnVen]) -> VtnVen | None:
     return next((ven for ven in listed if ven.ven_name == ven_name), None)
-
-
-def _discard(_: object) -> None:
-    """For work that is done for its effect."""

@@ -50,7 +50,7 @@ def for_each(
         except VtnError as raised:
             error = raised
         except Exception as defect:
-            logger.error("a defect, met by one VEN of many", exc_info=defect)
+            logger.exception("a defect, met by one VEN of many")
             error = VtnError(f"{type(defect).__name__}: {defect}")
         count(error)
         done()

@@ -11,6 +11,7 @@ from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progres
 from app.fleet.fanout import for_each
 from app.fleet.model import VEN, Status
 from app.fleet.repository import FleetRepository
+from app.locks import LockPerName
 from app.openadr import CredentialsError, Event, VtnClient, VtnError, VtnHttp
 from app.stopping import Stopping
 
@@ -66,6 +67,7 @@ class VENManager:
         self._http = http
         self._stopping = stopping
         self._max_workers = max_workers
+        self._one_at_a_time = LockPerName()
         self._said_guard = threading.Lock()
         self._said: dict[str, str] = {}
 
@@ -90,7 +92,7 @@ class VENManager:
         vens = self._repository.pending_vens() if pending_only else self._repository.vens()
         result = self._enrolment.enrol_all(vens, progress)
         pending = {ven.ven_name for ven in vens if ven.status is Status.PENDING}
-        self._sync_each([name for name in result.enrolled if name in pending])
+        self._sync_each([name for name in result.enrolled if name in pending], "events of new VENs")
         for ven_name in result.enrolled:
             self._say(f"enrolment of {ven_name}", None)
         for number, (ven_name, error) in enumerate(result.failed.items()):
@@ -128,27 +130,29 @@ class VENManager:
     def poll_events(self) -> None:
         """Learn what the VTN asks of every enrolled VEN."""
         enrolled = [ven.ven_name for ven in self.vens if ven.status is Status.APPROVED]
-        self._sync_each(enrolled)
+        self._sync_each(enrolled, "events")
 
     def generate_reports(self) -> int:
         """Deliver every reading that is owed; the number of readings that were acknowledged."""
         return self._reports.deliver(self._client_for)
 
-    def _sync_each(self, ven_names: Sequence[str]) -> None:
+    def _sync_each(self, ven_names: Sequence[str], about: str) -> None:
         outcomes = for_each(
             ven_names, self._sync, max_workers=self._max_workers, stopping=self._stopping
         )
         errors = [(name, error) for name, error in outcomes if error is not None]
-        self._say(
-            "events",
-            f"events are not known anew, for {errors[0][0]} and {len(ven_names) - 1} more:"
-            f" {errors[0][1]}"
-            if errors
-            else None,
-        )
+        problem = None
+        if errors:
+            (first, error), more = errors[0], len(ven_names) - len(outcomes) + len(errors) - 1
+            others = f" and {more} more" if more else ""
+            problem = f"VEN {first}{others}: events are not known anew: {error}"
+        self._say(about, problem)
 
     def _sync(self, ven_name: str) -> None:
-        self._reports.follow(ven_name, self._events.sync(ven_name, self._client_for(ven_name)))
+        # One at a time, so that no older list of events is followed after a newer one.
+        with self._one_at_a_time(ven_name):
+            events = self._events.sync(ven_name, self._client_for(ven_name))
+            self._reports.follow(ven_name, events)
 
     def _say(self, about: str, problem: str | None) -> None:
         """Log a problem when it begins or changes, and its end; not each time it is met."""

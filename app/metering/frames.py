@@ -61,11 +61,6 @@ class FrameStore:
         """The newest frame."""
         return next(self._frames("ORDER BY seq DESC LIMIT 1", {}), None)
 
-    def last_seq(self) -> int:
-        """The newest frame's number; 0 before the first."""
-        with self._database.read() as connection:
-            return int(connection.execute(text("SELECT max(seq) FROM frame")).scalar() or 0)
-
     def last_before(self, instant: datetime) -> int:
         """The number of the last frame taken before the instant; 0 if there is none."""
         query = text("SELECT max(seq) FROM frame WHERE taken_at_us < :instant")
@@ -91,7 +86,7 @@ class FrameStore:
     def rosters_since(self, seq: int) -> list[tuple[int, Roster]]:
         """(number, roster) of the frames from this number on: what is there, without the powers."""
         query = text("SELECT seq, roster_id FROM frame WHERE seq >= :seq ORDER BY seq")
-        with self._database.read() as connection:
+        with self._lock, self._database.read() as connection:  # no pruning in between
             rows = connection.execute(query, {"seq": seq}).all()
             return [(row.seq, self._roster(connection, row.roster_id)) for row in rows]
 
@@ -111,7 +106,8 @@ class FrameStore:
                 )
             )
             kept = set(connection.execute(text("SELECT roster_id FROM roster")).scalars())
-            self._rosters = {key: value for key, value in self._rosters.items() if key in kept}
+            for roster_id in [key for key in list(self._rosters) if key not in kept]:
+                del self._rosters[roster_id]
         return int(removed)
 
     def _frames(self, clauses: str, values: dict[str, Any]) -> Iterator[Frame]:

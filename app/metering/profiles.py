@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from app.fleet import ResourceKind
+
 PROFILE_FILE = Path(__file__).with_name("profiles.npz")
 STEP_MINUTES = 15
+
+
+_UNPACKING = (zipfile.BadZipFile, zlib.error)
 
 
 class ProfileError(RuntimeError):
@@ -40,12 +46,15 @@ def load_profiles(path: Path = PROFILE_FILE) -> Profiles:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             kinds, sources = data["kinds"], data["sources"]
             table = data["per_unit"]
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, *_UNPACKING) as error:
         raise ProfileError(f"profile file {path} is damaged: {type(error).__name__}") from None
     if table.dtype != np.int16 or table.ndim != 2 or not len(kinds) == len(sources) == len(table):
         raise ProfileError(f"profile file {path} is damaged: its tables do not fit together")
     if table.shape[1] == 0:
         raise ProfileError(f"profile file {path} is damaged: it has no steps")
+    missing = set(ResourceKind) - {str(kind) for kind in kinds}
+    if missing:
+        raise ProfileError(f"profile file {path} has no shape for {min(missing)}")
     return Profiles(
         kinds=tuple(str(kind) for kind in kinds),
         sources=tuple(str(source) for source in sources),

@@ -249,5 +249,6 @@ def _text(wire: Wire, name: str) -> str | None:
 
 def _integer(wire: Wire, name: str, default: int) -> int:
     value = wire.get(name)
-    readable = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
-    return value if readable else default
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31:
+        return value
+    return default

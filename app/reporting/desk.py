@@ -19,6 +19,8 @@ from app.openadr import (
     VtnClient,
     VtnError,
     VtnRejected,
+    VtnUnauthorised,
+    VtnUnavailable,
 )
 from app.reporting.ledger import InFlight, Position, Stream, StreamLedger, acknowledged
 from app.reporting.render import RenderedReport, render
@@ -41,7 +43,7 @@ KEEP_UNASKED = timedelta(hours=1)
 
 
 class _NotThereYet(OutcomeUnknown):
-    """The report was looked for and not found, too soon for that to mean anything."""
+    """The report was not found in a way that would say that it is not at the VTN."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,9 @@ class ReportDesk:
 
     Before reports are sent, their names and spans are stored; after any outcome that was not seen,
     a crash included, a report is looked up by its name before it is sent again (rules.md,
-    'Reports'). Safe for several threads; one delivery runs at a time.
+    'Reports'). A report that is refused for its content (400, 422) holds its stream and is sent
+    again by the next delivery; it is not set aside yet. Safe for several threads; one delivery
+    runs at a time.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class ReportDesk:
         self._most_readings = most_readings
         self._most_bytes = most_bytes
         self._delivering = threading.Lock()
+        self._followed: set[str] = set()
         self._said: Counter[str] = Counter()
         self._problem: str | None = None
 
@@ -103,12 +108,14 @@ class ReportDesk:
         ]
         for stream in ended:
             logger.info(
-                "VEN %s: event %s no longer asks for %s",
+                "VEN %s: event %s no longer asks for %s; %d readings are not owed any more",
                 ven_name,
                 stream.request.event_id,
                 stream.request.payload_type,
+                self._owed([stream]),
             )
         self._ledger.end(ended)
+        self._followed.add(ven_name)
         known = {(stream.request.event_id, stream.request.descriptor) for stream in open_streams}
         now = self._clock()
         for key, request in wanted.items():
@@ -117,7 +124,9 @@ class ReportDesk:
 
     def waiting(self) -> int:
         """How many readings are owed and not acknowledged, over all streams."""
-        streams = self._ledger.streams()
+        return self._owed(self._ledger.streams())
+
+    def _owed(self, streams: Sequence[Stream]) -> int:
         if not streams:
             return 0
         oldest = min(stream.cursor.seq for stream in streams)
@@ -136,7 +145,7 @@ class ReportDesk:
         """
         with self._delivering:
             began_s = time.perf_counter()
-            held: set[int] = set()
+            held: dict[int, str] = {}
             readings = reports = 0
             while not self._stopping.is_set():
                 parcels = self._next_parcels(held)
@@ -152,6 +161,8 @@ class ReportDesk:
                     reports,
                     time.perf_counter() - began_s,
                 )
+            if not self._stopping.is_set():
+                self._say_problem([problem for problem in held.values() if problem])
             self._forget_old_frames()
             return readings
 
@@ -161,7 +172,7 @@ class ReportDesk:
             return Position(self._frames.last_before(request.since))
         return Position(max(self._frames.oldest_seq() - 1, 0))
 
-    def _next_parcels(self, held: set[int]) -> list[_Parcel]:
+    def _next_parcels(self, held: dict[int, str]) -> list[_Parcel]:
         """The next report of each stream that is not held, stored as in flight."""
         streams = [stream for stream in self._ledger.streams() if stream.stream_id not in held]
         if not streams:
@@ -253,7 +264,10 @@ class ReportDesk:
         )
 
     def _send_all(
-        self, parcels: Sequence[_Parcel], client_for: Callable[[str], VtnClient], held: set[int]
+        self,
+        parcels: Sequence[_Parcel],
+        client_for: Callable[[str], VtnClient],
+        held: dict[int, str],
     ) -> list[_Parcel]:
         """Send them, remember each outcome, and hold the streams that cannot go on now."""
         outcomes = for_each(
@@ -263,7 +277,7 @@ class ReportDesk:
             stopping=self._stopping,
         )
         tried = {parcel.stream.stream_id for parcel, _ in outcomes}
-        done, changed, problems = [], [], []
+        done, changed = [], []
         for parcel, error in outcomes:
             if error is None:
                 done.append(parcel)
@@ -273,16 +287,14 @@ class ReportDesk:
             changed.append(stream)
             if stream.in_flight is None and self._made_smaller(error):
                 continue
-            held.add(stream.stream_id)
-            problems.append(f"VEN {stream.ven_name}: {error}")
+            held[stream.stream_id] = f"VEN {stream.ven_name}: {error}"
         for parcel in parcels:
             if parcel.stream.stream_id not in tried:
-                held.add(parcel.stream.stream_id)
+                held[parcel.stream.stream_id] = ""
                 if not parcel.look_first:
                     changed.append(replace(parcel.stream, in_flight=None))
         self._ledger.change(changed)
         self._ledger.end([stream for stream in changed if stream.reports_left == 0])
-        self._say_problem(problems)
         return done
 
     def _after(self, parcel: _Parcel, error: VtnError) -> Stream:
@@ -293,8 +305,9 @@ class ReportDesk:
                 return stream
             since_us = to_us(self._clock())
             return replace(stream, in_flight=replace(stream.in_flight, planned_us=since_us))
-        if parcel.look_first or _conflict(error):
+        if _conflict(error) or (parcel.look_first and isinstance(error, VtnUnavailable)):
             return stream
+        # The VTN refused it: it is not there, and may be made anew.
         return replace(stream, in_flight=None)
 
     def _made_smaller(self, error: VtnError) -> bool:
@@ -315,7 +328,8 @@ class ReportDesk:
         if parcel.look_first:
             if self._is_there(parcel, client):
                 return
-            if self._clock() - from_us(in_flight.planned_us) < self._settle:
+            age = self._clock() - from_us(in_flight.planned_us)
+            if timedelta(0) <= age < self._settle:
                 raise _NotThereYet(
                     f"report {in_flight.name} is not at the VTN yet; it is looked for again"
                 )
@@ -329,8 +343,14 @@ class ReportDesk:
             raise
 
     def _is_there(self, parcel: _Parcel, client: VtnClient) -> bool:
-        reports = client.reports(parcel.stream.request.event_id)
-        return any(report.report_name == parcel.report.name for report in reports)
+        """Look the report up by its name; a refusal of that tells nothing about the report."""
+        try:
+            reports = client.reports(parcel.stream.request.event_id)
+            return any(report.report_name == parcel.report.name for report in reports)
+        except (VtnRejected, VtnUnauthorised) as error:
+            raise _NotThereYet(
+                f"report {parcel.report.name} cannot be looked up: {error}"
+            ) from None
 
     def _forget_old_frames(self) -> None:
         """Remove the frames that every cursor has passed; keep what nobody asks for an hour."""
@@ -340,6 +360,8 @@ class ReportDesk:
         streams = self._ledger.streams()
         asked = {stream.ven_name for stream in streams}
         unasked = [name for name in frames.roster.ven_names if name not in asked]
+        if any(name not in self._followed for name in unasked):
+            return  # what some VEN is asked is not known yet
         for ven_name in unasked:
             self._say_once(
                 f"VEN {ven_name}: no event asks for its readings; they are kept for an hour"

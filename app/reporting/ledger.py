@@ -68,7 +68,10 @@ class StreamLedger:
             return list(self._open().get(ven_name, {}).values())
 
     def begin(self, ven_name: str, request: ReportRequest, cursor: Position) -> None:
-        """Open a stream. One that ended is not opened again: what it owed was sent."""
+        """Open a stream at this cursor; one that was open before goes on where it was.
+
+        One that has sent all the reports that it was asked for is not opened again.
+        """
         key = {
             "ven_name": ven_name,
             "event_id": request.event_id,
@@ -82,7 +85,9 @@ class StreamLedger:
                         "INSERT INTO stream (ven_name, event_id, descriptor, request, state,"
                         " cursor_seq, cursor_column, reports_left) VALUES (:ven_name, :event_id,"
                         " :descriptor, :request, 'OPEN', :seq, :column, :left)"
-                        " ON CONFLICT DO NOTHING"
+                        " ON CONFLICT (ven_name, event_id, descriptor) DO UPDATE SET"
+                        " state = 'OPEN' WHERE stream.state = 'ENDED'"
+                        " AND (stream.reports_left IS NULL OR stream.reports_left > 0)"
                     ),
                     {
                         **key,
@@ -107,30 +112,34 @@ class StreamLedger:
         changed = list(streams)
         if not changed:
             return
-        with self._lock, self._database.write() as connection:
-            connection.execute(
-                text(
-                    "UPDATE stream SET cursor_seq = :seq, cursor_column = :column,"
-                    " reports_left = :left, in_flight = :in_flight WHERE stream_id = :stream_id"
-                ),
-                [_row(stream) for stream in changed],
-            )
+        with self._lock:
+            with self._database.write() as connection:
+                connection.execute(
+                    text(
+                        "UPDATE stream SET cursor_seq = :seq, cursor_column = :column,"
+                        " reports_left = :left, in_flight = :in_flight"
+                        " WHERE stream_id = :stream_id"
+                    ),
+                    [_row(stream) for stream in changed],
+                )
             known = self._open()
             for stream in changed:
-                _put(known, stream)
+                if _key(stream) in known.get(stream.ven_name, {}):  # it may have ended meanwhile
+                    _put(known, stream)
 
     def end(self, streams: Sequence[Stream]) -> None:
         """Close streams that owe nothing more, or whose event is gone."""
         if not streams:
             return
-        with self._lock, self._database.write() as connection:
-            connection.execute(
-                text("UPDATE stream SET state = 'ENDED' WHERE stream_id = :stream_id"),
-                [{"stream_id": stream.stream_id} for stream in streams],
-            )
+        with self._lock:
+            with self._database.write() as connection:
+                connection.execute(
+                    text("UPDATE stream SET state = 'ENDED' WHERE stream_id = :stream_id"),
+                    [{"stream_id": stream.stream_id} for stream in streams],
+                )
             known = self._open()
             for stream in streams:
-                known[stream.ven_name].pop(_key(stream), None)
+                known.get(stream.ven_name, {}).pop(_key(stream), None)
 
     def _open(self) -> dict[str, dict[tuple[str, str], Stream]]:
         if self._loaded is None:

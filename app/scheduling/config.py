@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from numbers import Real
 from typing import Any
 
@@ -42,7 +42,8 @@ class SchedulerConfig:
         self.trigger_type = trigger_type
         self.trigger_fields = trigger_fields
         self._check_callable()
-        self.trigger(UTC)
+        if self.trigger(UTC).get_next_fire_time(None, datetime.now(UTC)) is None:
+            raise ValueError(f"task {name!r}: its schedule has no time at which it would run")
 
     def _check_callable(self) -> None:
         if not callable(self.func):

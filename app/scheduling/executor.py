@@ -45,9 +45,16 @@ class TaskExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has no ty
                 return None
             future: Future[bool] = Future()
             self._under_way.add(future)
-        threading.Thread(
+        thread = threading.Thread(
             target=self._run, args=(task, planned, future), name=f"task-{task.name}", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads: the next start may find one
+            task.give_back()
+            with self._state:
+                self._under_way.discard(future)
+            raise
         return future
 
     def _run(self, task: Task, planned: Sequence[datetime], future: Future[bool]) -> None:

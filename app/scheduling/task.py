@@ -81,6 +81,10 @@ class Task:
         logger.warning("task %s: skipped, its last run is still going", self.name)
         return False
 
+    def give_back(self) -> None:
+        """End the claim of `try_begin`; `run` does it by itself."""
+        self._one_run.release()
+
     def run(self, planned: Sequence[datetime] = ()) -> bool:
         """Run once, after `try_begin`; True if it succeeded. `planned`: the due times it serves.
 
@@ -112,7 +116,7 @@ class Task:
             logger.error("task %s: failed after %.3f s", self.name, duration_s, exc_info=error)
         else:
             logger.debug("task %s: returned %.200r in %.3f s", self.name, result, duration_s)
-        self._one_run.release()
+        self.give_back()
         return error is None
 
     def info(self, *, next_start: datetime | None, paused: bool, trigger: str) -> JobInfo:

@@ -133,7 +133,8 @@ def make_api(*, store: VtnStore, tokens: Tokens, base_url: str) -> FastAPI:
         kind = _kind(collection)
         old = _find(store, kind, object_id, client)
         body = _checked(kind, await request.body(), client)
-        return store.replace(kind, old, _owned(kind, body, client, old))
+        name = body.get({"VEN": "venName", "RESOURCE": "resourceName"}.get(kind, ""))
+        return store.replace(kind, old, _owned(kind, body, client, old), name=name)
 
     @api.delete("/{collection}/{object_id}")
     def delete(collection: str, object_id: str, client: Who) -> Wire:
@@ -196,8 +197,11 @@ def _owned(kind: str, body: Wire, client: Client, old: Mapping[str, Any]) -> Wir
     if kind in WRITTEN_BY_BL:
         return body
     if client.is_ven:
+        written = {name: value for name, value in body.items() if name != "targets"}
         granted = {"targets": old["targets"]} if old.get("targets") else {}
-        return {**body, "clientID": client.client_id, **granted}
+        return {**written, "clientID": client.client_id, **granted}
+    if kind == "VEN" and not body.get("clientID"):
+        raise HTTPException(400, "clientID is required")
     return body
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,10 @@ class EmbeddedVtn:
         try:
             credentials = EmbeddedCredentials.of(self._directory)
             self._fill_when_empty()
-        except Exception:
+        except (ValueError, sqlite3.Error) as error:
+            listener.close()
+            raise VtnStartError(f"the embedded VTN's state in {self._directory}: {error}") from None
+        except OSError:
             listener.close()
             raise
         api = make_api(store=self.store, tokens=Tokens(credentials), base_url=self.base_url)
@@ -99,11 +103,6 @@ class EmbeddedVtn:
             program = self.store.add("PROGRAM", dict(TELEMETRY_PROGRAM), name="telemetry")
             event = {**TELEMETRY_EVENT, "programID": program["id"]}
             self.store.add("EVENT", event, parent=program["id"])
-
-    def wait(self, timeout_s: float | None = None) -> None:
-        """Until it ends."""
-        if self._thread is not None:
-            self._thread.join(timeout_s)
 
     def close(self, timeout_s: float = 1.5) -> None:
         """Stop listening and close the store. May be called again."""

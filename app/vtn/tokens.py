@@ -60,8 +60,3 @@ class Tokens:
         with self._lock:
             client, expires_s = self._known.get(token, (None, 0.0))
         return client if scheme.lower() == "bearer" and expires_s > self._monotonic_s() else None
-
-    def revoke_all(self) -> None:
-        """Every token ends now."""
-        with self._lock:
-            self._known.clear()

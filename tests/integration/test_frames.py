@@ -136,4 +136,3 @@ def test_the_last_frame_before_an_instant(frames: FrameStore, clock: FakeClock) 
 
     assert frames.last_before(taken[0].taken_at) == 0
     assert frames.last_before(taken[2].taken_at) == 2
-    assert frames.last_seq() == 3

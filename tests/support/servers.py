@@ -44,6 +44,11 @@ class Answer:
 Script = Callable[[Asked], Answer]
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Silent: clients that give up are part of the tests."""
+
+
 class ScriptedVtn:
     """An HTTP server on loopback whose answers a test writes; it keeps what it was asked."""
 
@@ -86,7 +91,7 @@ class ScriptedVtn:
             def log_message(self, *_: object) -> None:
                 """Silent."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(
