@@ -397,3 +397,74 @@ def test_a_manager_takes_events_from_whatever_feeds_them(bench: Bench) -> None:
     bench.tick()
 
     assert bench.manager.generate_reports() == 0
+
+
+@pytest.mark.parametrize("status", [429, 408, 400, 403])
+def test_one_ven_that_is_refused_holds_no_other_one(bench: Bench, status: int) -> None:
+    bench.session.refused["Aalborg"] = status
+
+    for _ in range(3):
+        bench.tick()
+        bench.manager.generate_reports()
+
+    others = {report["clientName"] for report in bench.reports()}
+    assert others == {"Aarhus", "Esbjerg"}
+    assert bench.container.report_desk().waiting() == 3 * RESOURCES
+
+
+def test_a_stream_whose_event_comes_back_goes_on_where_it_was(bench: Bench) -> None:
+    bench.tick()
+    bench.manager.generate_reports()
+    (event,) = bench.vtn.store.select("EVENT")
+    asked = event["reportDescriptors"]
+    bench.vtn.store.replace("EVENT", event, {**event, "reportDescriptors": []})
+    bench.manager.poll_events()
+    bench.tick()
+    assert bench.manager.generate_reports() == 0
+
+    bench.vtn.store.replace("EVENT", event, {**event, "reportDescriptors": asked})
+    bench.manager.poll_events()
+    bench.tick()
+
+    assert bench.manager.generate_reports() == 2 * TICK
+    bench.assert_each_once(3 * TICK)
+
+
+def test_a_report_that_is_found_too_large_after_an_unseen_outcome_is_made_smaller(
+    bench: Bench,
+) -> None:
+    bench.container.repository().save(sample_fleet(vens=1, resources_per_ven=300))
+    bench.manager.enrol()
+    bench.tick()
+    bench.session.faults.extend(["lost request"] * VENS)
+    bench.manager.generate_reports()
+    bench.session.largest_body_bytes = 20_000
+    bench.clock.advance(minutes=1)
+
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(300 + 2 * RESOURCES)
+
+
+def test_a_stream_that_ended_while_its_report_was_sent_stays_ended(bench: Bench) -> None:
+    ledger = bench.container.ledger()
+    stream = ledger.streams()[0]
+    ledger.end([stream])
+
+    ledger.change([stream])
+
+    assert stream.stream_id not in {each.stream_id for each in ledger.streams()}
+
+
+def test_readings_of_a_ven_whose_events_are_not_known_yet_are_kept(
+    bench: Bench, make_container: MakeContainer
+) -> None:
+    bench.ask()
+    bench.manager.poll_events()
+    settings = {"embedded_port": int(bench.vtn.base_url.rsplit(":", 1)[1])}
+    restarted = Bench(make_container(vtn=settings), bench.vtn, bench.clock)
+    for _ in range(130):
+        restarted.tick()
+    restarted.manager.generate_reports()
+
+    assert len(restarted.container.frames().since(0, most_bytes=1 << 30)) == 130

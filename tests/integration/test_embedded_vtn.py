@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from app.vtn import EmbeddedCredentials, EmbeddedVtn, VtnStartError
+from tests.support.servers import free_port
 
 
 class Caller:
@@ -111,6 +112,26 @@ def test_a_port_in_use_is_named(vtn: EmbeddedVtn, tmp_path: Path) -> None:
 
     with pytest.raises(VtnStartError, match=f":{port}: Address already in use.*VTN__EMBEDDED_PORT"):
         EmbeddedVtn(directory=tmp_path / "other", port=port).start()
+
+
+@pytest.mark.parametrize("name", ["credentials.json", "vtn.db"])
+def test_a_state_that_is_damaged_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("precious, " * 1000)
+
+    with pytest.raises(VtnStartError, match="the embedded VTN's state"):
+        EmbeddedVtn(directory=tmp_path, port=free_port()).start()
+
+
+def test_a_ven_grants_itself_no_targets(ven: Caller) -> None:
+    made = ven("POST", "/vens", {**ven_request("A"), "targets": ["group-1"]}).json()
+
+    assert "targets" not in made
+
+
+def test_business_logic_names_the_client_of_a_ven(bl: Caller) -> None:
+    answer = bl("POST", "/vens", {"objectType": "BL_VEN_REQUEST", "venName": "A"})
+
+    assert (answer.status_code, answer.json()["title"]) == (400, "clientID is required")
 
 
 def test_starting_and_closing_twice_is_harmless(vtn: EmbeddedVtn) -> None:

@@ -276,3 +276,48 @@ def test_progress_is_told(vtn: EmbeddedVtn, make_container: MakeContainer) -> No
     container.ven_manager().enrol(progress=lambda tried, total: told.append((tried, total)))
 
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_the_ven_object_of_another_ven_is_not_taken_over(
+    vtn: EmbeddedVtn, make_container: MakeContainer
+) -> None:
+    container, _ = at(vtn, make_container)
+    container.ven_manager().register_load_ven("Aeroe")
+
+    with pytest.raises(ValueError, match="'Ærø' is the same client as VEN 'Aeroe'"):
+        container.ven_manager().register_load_ven("Ærø")
+
+
+def test_an_enrolment_knows_of_vens_that_were_enrolled_since_its_listing(
+    scripted_vtn: MakeVtn, make_container: MakeContainer
+) -> None:
+    """Even at a VTN that would take one name twice."""
+    made: list[dict[str, str]] = []
+
+    def script(asked: Asked) -> Answer:
+        if asked.path != "/vens":
+            return Answer(200, [])
+        if asked.method == "POST":
+            made.append({"id": f"v{len(made)}", "venName": json.loads(asked.body)["venName"]})
+            return Answer(201, made[-1])
+        return Answer(200, made)
+
+    container = make_container(vtn={"base_url": scripted_vtn(script).base_url, "bearer_token": "t"})
+    enrolment = container.enrolment()
+    enrolment.enrol("Aarhus")
+
+    enrolment.enrol("Aarhus", listed=[])
+
+    assert len(made) == 1
+
+
+def test_a_vtn_that_fails_for_every_ven_is_not_asked_for_all_of_them(
+    scripted_vtn: MakeVtn, make_container: MakeContainer
+) -> None:
+    vtn = scripted_vtn(lambda _: Answer(408))
+    container = remote(make_container, vtn, vens=30, client_id="{ven_name}", client_secret="s")
+
+    result = container.ven_manager().enrol()
+
+    assert result.unavailable is not None
+    assert len(result.failed) < 30

@@ -129,3 +129,17 @@ def test_one_ven_may_be_synced_by_several_threads(book: EventBook) -> None:
         thread.join()
 
     assert problems == []
+
+
+def test_an_event_that_becomes_unreadable_stays_as_it_was(
+    book: EventBook, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Unreadable(FakeClient):
+        def event(self, event_id: str) -> Event | None:
+            return read_event(event(event_id, intervalPeriod={"start": "soon"}))
+
+    sync(book, FakeClient(event("e1"), event("e2")))
+
+    assert sync(book, Unreadable(event("e2"))) == ["e2", "e1"]
+    assert "'e1'" in caplog.text
+    assert "'soon'" in caplog.text

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
+import requests
 
 from app.openadr import (
+    ClientCredentials,
     NoCredentials,
     OutcomeUnknown,
     SharedCredentials,
+    TokenEndpoint,
     VtnClient,
     VtnError,
     VtnHttp,
     VtnRejected,
     VtnUnauthorised,
     VtnUnavailable,
+    VtnUnreachable,
     make_session,
 )
 from app.stopping import Stopping
@@ -277,3 +282,105 @@ class TestClient:
 
         with pytest.raises(OutcomeUnknown):
             client.create_ven()
+
+
+@pytest.mark.parametrize("retry_after", ["Wed, 21 Oct 2015 07:28:00 -0000", "²", "soon", "-5"])
+def test_an_odd_retry_after_is_no_matter(
+    scripted_vtn: MakeVtn, make_http: MakeHttp, retry_after: str
+) -> None:
+    headers = {"Retry-After": retry_after.encode("utf-8").decode("latin-1")}
+    vtn = scripted_vtn(in_turn(Answer(429, headers=headers), Answer(200, [1])))
+
+    assert get(make_http(vtn.base_url)) == [1]
+
+
+def test_a_token_that_is_said_back_is_not_shown(scripted_vtn: MakeVtn, make_http: MakeHttp) -> None:
+    vtn = scripted_vtn(lambda asked: Answer(400, {"detail": asked.headers["Authorization"]}))
+    auth = SharedCredentials("hunter2").auth("Aarhus")
+
+    with pytest.raises(VtnRejected) as caught:
+        make_http(vtn.base_url).get("/programs", auth=auth)
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "never"),
+    [
+        (requests.exceptions.SSLError(ssl.SSLCertVerificationError("bad")), True),
+        (requests.exceptions.SSLError(ssl.SSLError("bad record mac")), False),
+        (requests.exceptions.ConnectTimeout(), True),
+        (requests.exceptions.ReadTimeout(), False),
+        (requests.exceptions.ProxyError("cut off"), False),
+    ],
+)
+def test_only_a_connection_that_was_never_made_had_no_effect(
+    error: requests.RequestException, never: bool
+) -> None:
+    class Session:
+        """Fails like this."""
+
+        def request(self, *_: object, **__: object) -> None:
+            raise error
+
+    http = VtnHttp(
+        session=Session(),  # type: ignore[arg-type]
+        base_url="https://vtn.example",
+        timeout_s=1,
+        verify_tls=True,
+        stopping=Stopping(),
+        backoff_s=0.001,
+    )
+
+    with pytest.raises(VtnUnreachable if never else OutcomeUnknown):
+        post(http)
+
+
+class TestTokens:
+    """The token endpoint: found, or guessed; and answers that hold no token."""
+
+    def fetch(self, http: VtnHttp) -> tuple[str, float | None]:
+        endpoint = TokenEndpoint(http=http, token_url=None, scopes="read_targets")
+        return endpoint.fetch(ClientCredentials(client_id="c", client_secret="s"))
+
+    @pytest.mark.parametrize(
+        "server",
+        [
+            Answer(404, PROBLEM),
+            Answer(404, "<html>", content_type="text/html"),
+            Answer(200, {"tokenURL": None}),
+            Answer(200, []),
+        ],
+    )
+    def test_without_a_server_that_says_it_the_endpoint_is_below_the_base(
+        self, scripted_vtn: MakeVtn, make_http: MakeHttp, server: Answer
+    ) -> None:
+        token = Answer(200, {"access_token": "t", "token_type": "Bearer", "expires_in": 60})
+        vtn = scripted_vtn(lambda asked: token if asked.path == "/auth/token" else server)
+
+        assert self.fetch(make_http(vtn.base_url)) == ("t", 60.0)
+
+        (asked,) = vtn.of("POST", "/auth/token")
+        assert b"scope=read_targets" in asked.body
+        assert "Authorization" not in asked.headers
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Answer(200, []),
+            Answer(200, None),
+            Answer(200, {"scope": 5}),
+            Answer(200, {"access_token": None, "token_type": "Bearer"}),
+            Answer(200, {"access_token": "t", "token_type": "Bearer", "expires_in": "soon"}),
+            HTML,
+        ],
+    )
+    def test_an_answer_that_holds_no_token(
+        self, scripted_vtn: MakeVtn, make_http: MakeHttp, answer: Answer
+    ) -> None:
+        vtn = scripted_vtn(
+            lambda asked: answer if asked.path == "/auth/token" else Answer(404, PROBLEM)
+        )
+
+        with pytest.raises(VtnUnavailable, match="no token"):
+            self.fetch(make_http(vtn.base_url))

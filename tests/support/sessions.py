@@ -56,6 +56,8 @@ class FaultySession(RecordingSession):
         self.faults: deque[str | int] = deque(faults)
         self.largest_body_bytes = 1 << 30
         """A larger body is answered with 413."""
+        self.refused: dict[str, int] = {}
+        """By clientName: the status that answers every report of that VEN."""
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:
         if method != "POST" or not url.endswith("/reports"):
@@ -64,6 +66,9 @@ class FaultySession(RecordingSession):
             fault = self.faults.popleft() if self.faults else "ok"
         if len(options["data"]) > self.largest_body_bytes:
             fault = 413
+        for ven_name, status in self.refused.items():
+            if f'"clientName":"{ven_name}"'.encode() in options["data"]:
+                fault = status
         if fault == "lost request":
             raise lost()
         if isinstance(fault, int):

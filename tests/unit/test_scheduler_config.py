@@ -49,6 +49,7 @@ def fire_times(config: SchedulerConfig, count: int, start: datetime = MONDAY) ->
         ({"trigger_type": "cron", "cron": "* * * * mon-"}, ValueError, "mon-"),
         ({"trigger_type": "cron", "cron": "0 0 * * *", "hour": 3}, ValueError, "further"),
         ({"seconds": 1, "jitter": "x"}, TypeError, "jitter"),
+        ({"trigger_type": "cron", "cron": "0 0 30 2 *"}, ValueError, "no time"),
     ],
 )
 def test_a_wrong_schedule_is_refused_at_once_and_names_the_task(

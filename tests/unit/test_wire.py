@@ -87,6 +87,7 @@ def test_one_bad_object_of_a_list_does_not_hide_the_others() -> None:
         ("P9999Y", UNLIMITED),
         ("P9999Y0M0DT0H0M0S", UNLIMITED),
         ("P1Y", timedelta(days=365.2425)),
+        ("P999999999999M", UNLIMITED),
     ],
 )
 def test_durations_are_read_by_value(text: str, duration: timedelta) -> None:
