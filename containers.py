@@ -29,6 +29,7 @@ from app.openadr import (
     make_session,
 )
 from app.reporting import ReportDesk, StreamLedger
+from app.run_lock import RunLock
 from app.scheduling import SchedulerConfig, TaskScheduler
 from app.settings import Settings, SettingsError, TaskSettings
 from app.stopping import Stopping
@@ -41,12 +42,17 @@ def schedule_of(
     """Every enabled task with the schedule that the settings give it."""
     configs = []
     for name, func in functions.items():
-        task: TaskSettings = getattr(settings.tasks, name)
+        task: TaskSettings | None = getattr(settings.tasks, name, None)
+        if task is None:
+            raise SettingsError(f"task {name} has no schedule: add it to TasksSettings")
         if task.enabled:
             try:
                 configs.append(SchedulerConfig(name, func, **task.trigger_fields()))
-            except ValueError as error:
-                raise SettingsError(f"TASKS__{name.upper()}: {error}") from None
+            except ValueError:
+                raise SettingsError(
+                    f"TASKS__{name.upper()}__CRON: is not understood, or never comes;"
+                    " it is minute hour day month weekday"
+                ) from None
     return configs
 
 
@@ -62,6 +68,8 @@ class Container(containers.DeclarativeContainer):
     progress = providers.Object(no_progress)
     engine = providers.ThreadSafeSingleton(make_engine, settings.provided.database_url)
     database = providers.ThreadSafeSingleton(Database, engine)
+
+    run_lock = providers.ThreadSafeSingleton(RunLock, settings.provided.run_lock_file)
 
     # Protocol
     http_session = providers.ThreadSafeSingleton(
@@ -196,6 +204,7 @@ class Container(containers.DeclarativeContainer):
     # Application
     application = providers.ThreadSafeSingleton(
         Application,
+        run_lock=run_lock,
         database=database,
         vtn=vtn,
         http=vtn_http,

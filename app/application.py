@@ -18,6 +18,7 @@ from app.fleet import (
 )
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
+from app.run_lock import RunLock
 from app.scheduling import TaskScheduler
 from app.stopping import Stopping
 
@@ -59,6 +60,7 @@ class Application:
     def __init__(
         self,
         *,
+        run_lock: RunLock,
         database: Database,
         vtn: Server,
         http: VtnHttp,
@@ -73,6 +75,7 @@ class Application:
         api_version: str,
         progress: Progress = no_progress,
     ) -> None:
+        self._run_lock = run_lock
         self._database = database
         self._vtn = vtn
         self._http = http
@@ -98,7 +101,7 @@ class Application:
         `once`: every enabled task runs once, and no schedule begins.
         """
         logger.info(
-            "VTN %s; database %s; settings %s",
+            "VTN %s; database %s; settings from %s",
             self._vtn_base_url,
             self._database.name,
             self._settings_source,
@@ -108,6 +111,7 @@ class Application:
                 "VTN__API_VERSION=3.0.1 comes later; OpenADR %s is spoken", SPOKEN_VERSION
             )
         steps: Sequence[Callable[[], object]] = (
+            self._run_lock.acquire,
             self._database.open,
             self._simulator.initialize_resources,  # a damaged profile file is known here
             self._vtn.start,
@@ -151,6 +155,7 @@ class Application:
         self._vtn.close()
         self._http.close()
         self._database.close()
+        self._run_lock.release()
         logger.info("stopped")
         return idle
 
@@ -201,12 +206,6 @@ class Application:
         self._scheduler.start()
         logger.info(
             "schedule: %s",
-            "; ".join(f"{job.name} {_words(job.trigger)}" for job in self._scheduler.get_jobs())
+            "; ".join(f"{job.name} {job.schedule}" for job in self._scheduler.get_jobs())
             or "no task is enabled",
         )
-
-
-def _words(trigger: object) -> str:
-    """'every 0:00:30' for an interval; APScheduler's own words for the rest."""
-    interval = getattr(trigger, "interval", None)
-    return f"every {interval}" if interval is not None else str(trigger)

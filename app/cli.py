@@ -30,6 +30,7 @@ from app import graph as wiring
 from app.application import Application
 from app.fleet import (
     DatabaseError,
+    DatabaseUrlError,
     FleetFileError,
     Resource,
     no_progress,
@@ -44,12 +45,22 @@ from app.fleet import (
 from app.logs import configure_logging
 from app.metering import ProfileError
 from app.openadr import CredentialsError, VtnError
+from app.run_lock import RunLockError
 from app.settings import SettingsError, effective_settings
 from app.stopping import Stopping
 from app.vtn import VtnStartError
 from containers import Container
 
-EXPECTED = (DatabaseError, FleetFileError, ProfileError, VtnStartError, VtnError, OSError)
+WRONG_SETTINGS = (SettingsError, CredentialsError, DatabaseUrlError)
+EXPECTED = (
+    RunLockError,
+    DatabaseError,
+    FleetFileError,
+    ProfileError,
+    VtnStartError,
+    VtnError,
+    OSError,
+)
 """What can go wrong outside of us: one line, exit code 1."""
 
 logger = logging.getLogger("app.cli")
@@ -88,7 +99,7 @@ def failures_in_one_line() -> Iterator[None]:
     """Exit code 2 for settings, 1 for what fails outside of us; no traceback for either."""
     try:
         yield
-    except (SettingsError, CredentialsError) as error:
+    except WRONG_SETTINGS as error:
         print(f"settings: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     except EXPECTED as error:
@@ -151,10 +162,9 @@ def _run(application: Application, *, once: bool) -> int:
 
     threading.Thread(target=start, name="start", daemon=True).start()
     application.wait()
+    code = _say(failed[0]) if failed else 0
     application.stop()
-    if failed:
-        return _say(failed[0])
-    return 1 if once and application.failed else 0
+    return 1 if once and application.failed else code
 
 
 def stop_on_signals(stopping: Stopping) -> None:
@@ -166,7 +176,7 @@ def stop_on_signals(stopping: Stopping) -> None:
 
 def _say(error: BaseException) -> int:
     """The line for an error of the start; returns the exit code."""
-    if isinstance(error, SettingsError | CredentialsError):
+    if isinstance(error, WRONG_SETTINGS):
         print(f"settings: {error}", file=sys.stderr)
         return 2
     if isinstance(error, EXPECTED):
@@ -323,7 +333,7 @@ def tasks() -> None:
             if job is None:
                 table.add_row(name, "disabled", "")
             else:
-                table.add_row(name, str(job.trigger), f"{job.next_start:%Y-%m-%d %H:%M:%S %Z}")
+                table.add_row(name, job.schedule, f"{job.next_start:%Y-%m-%d %H:%M:%S %Z}")
         Console().print(table)
 
 

@@ -258,12 +258,17 @@ class Settings(BaseSettings):
     def source(self) -> str:
         """Where settings come from, in words."""
         file = settings_file()
-        return "from the environment" if file is None else f"{file}, under the environment"
+        return "the environment" if file is None else f"{file} (the environment wins)"
 
     @property
     def vtn_dir(self) -> Path:
         """Where the embedded VTN keeps its state."""
         return self.data_dir / "vtn"
+
+    @property
+    def run_lock_file(self) -> Path:
+        """Who holds it may run on DATA_DIR."""
+        return self.data_dir / "run.lock"
 
     @property
     def credentials_kind(self) -> Literal["file", "template", "token", "embedded", "none"]:

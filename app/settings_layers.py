@@ -62,9 +62,15 @@ def _read_file(path: Path) -> dict[str, str]:
         # would skip a broken line with no more than a warning.
         with path.open(encoding="utf-8") as stream:
             bindings = list(parse_stream(stream))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {type(error).__name__}") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} cannot be read: it is not UTF-8 text") from None
+    seen: set[str] = set()
     for binding in bindings:
+        if binding.key is not None and binding.key.upper() in seen:
+            raise SettingsError(f"{path} line {binding.original.line}: {binding.key} stands twice")
+        seen.add((binding.key or "").upper())
         if binding.error or (binding.key is not None and binding.value is None):
             raise SettingsError(f"{path} line {binding.original.line} is not NAME=value")
     return {binding.key.upper(): binding.value or "" for binding in bindings if binding.key}

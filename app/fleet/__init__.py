@@ -1,6 +1,6 @@
 """Who we are: VENs, resources, the fleet database, and the VENs at their VTN."""
 
-from app.fleet.database import Database, DatabaseError, make_engine
+from app.fleet.database import Database, DatabaseError, DatabaseUrlError, make_engine
 from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progress
 from app.fleet.exchange import FleetFileError, read_fleet, write_csv, write_json
 from app.fleet.fanout import for_each
@@ -13,6 +13,7 @@ __all__ = [
     "VEN",
     "Database",
     "DatabaseError",
+    "DatabaseUrlError",
     "Enrolment",
     "EnrolmentResult",
     "FleetFileError",

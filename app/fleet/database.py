@@ -25,15 +25,21 @@ class DatabaseError(RuntimeError):
     """The database cannot be used; one line says why, without its password."""
 
 
+class DatabaseUrlError(DatabaseError):
+    """DATABASE__URL cannot be used."""
+
+
 def make_engine(url: str) -> Engine:
     """An engine that has not connected yet. SQLite: WAL, synchronous FULL, BEGIN IMMEDIATE."""
     try:
         parsed = make_url(url)
         engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=_is_server(parsed))
     except (ArgumentError, NoSuchModuleError, ValueError):
-        raise DatabaseError("DATABASE__URL is not a database URL that is understood") from None
+        raise DatabaseUrlError("DATABASE__URL: is not a database URL that is understood") from None
     except ModuleNotFoundError as error:
-        raise DatabaseError(f"DATABASE__URL needs the package {error.name}") from None
+        raise DatabaseUrlError(
+            f"DATABASE__URL: needs the package {error.name} (psycopg: pip install '.[postgres]')"
+        ) from None
     if not _is_server(parsed):
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_immediate)

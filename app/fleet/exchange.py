@@ -69,6 +69,8 @@ def _csv_rows(path: Path, content: str) -> Rows:
         header = reader.fieldnames or []
         unknown = [name for name in header if name not in COLUMNS]
         missing = [name for name in ("ven_name", "resource_name", "kind") if name not in header]
+        if len(header) == 1 and ";" in header[0]:
+            raise FleetFileError(f"{path} line 1: the columns stand apart by ';', but need ','")
         if unknown or missing:
             wrong = f"unknown column {unknown[0]!r}" if unknown else f"no column {missing[0]!r}"
             raise FleetFileError(f"{path} line 1: {wrong}; the columns are {', '.join(COLUMNS)}")

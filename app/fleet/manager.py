@@ -12,7 +12,15 @@ from app.fleet.fanout import for_each
 from app.fleet.model import VEN, Status
 from app.fleet.repository import FleetRepository
 from app.locks import LockPerName
-from app.openadr import CredentialsError, Event, VtnClient, VtnError, VtnHttp
+from app.openadr import (
+    CredentialsError,
+    Event,
+    VtnClient,
+    VtnError,
+    VtnHttp,
+    VtnRejected,
+    VtnUnauthorised,
+)
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
@@ -107,17 +115,9 @@ class VENManager:
         summaries = self._repository.summaries()
         enrolled = [each.ven.ven_name for each in summaries if each.ven.status is Status.APPROVED]
         asked = enrolled or [each.ven.ven_name for each in summaries]
-        if asked:
-            try:
-                self._client_for(asked[0]).ping()
-            except VtnError as error:
-                logger.warning("heartbeat: %s", error)
-        state = self._http.state
-        latency = "" if state.latency_s is None else f" in {state.latency_s * 1000:.0f} ms"
         logger.info(
-            "heartbeat: the VTN %s%s; %d VENs enrolled, %d pending; %d readings waiting",
-            {True: "answers", False: "is not reachable", None: "was not asked"}[state.reachable],
-            latency if state.reachable else "",
+            "heartbeat: the VTN %s; %d VENs enrolled, %d pending; %d readings waiting",
+            self._asked(asked[0]) if asked else "was not asked",
             len(enrolled),
             sum(each.ven.status is Status.PENDING for each in summaries),
             self._reports.waiting(),
@@ -126,6 +126,16 @@ class VENManager:
             self.enrol(pending_only=True)
         except CredentialsError as error:
             self._say("credentials", str(error))
+
+    def _asked(self, ven_name: str) -> str:
+        """Ask the VTN as this VEN; what came of it, in words."""
+        try:
+            self._client_for(ven_name).ping()
+        except (VtnUnauthorised, VtnRejected) as error:
+            return f"refuses VEN {ven_name} ({error})"
+        except VtnError as error:
+            return f"does not answer ({error})"
+        return f"answers in {(self._http.state.latency_s or 0.0) * 1000:.0f} ms"
 
     def poll_events(self) -> None:
         """Learn what the VTN asks of every enrolled VEN."""

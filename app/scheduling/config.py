@@ -14,6 +14,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 INTERVAL_FIELDS = ("seconds", "minutes", "hours", "days", "weeks")
+_UNITS = {"seconds": "s", "minutes": "min", "hours": "h", "days": "days", "weeks": "weeks"}
 CRON_FIELDS = ("year", "month", "day", "week", "day_of_week", "hour", "minute", "second")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
@@ -44,6 +45,17 @@ class SchedulerConfig:
         self._check_callable()
         if self.trigger(UTC).get_next_fire_time(None, datetime.now(UTC)) is None:
             raise ValueError(f"task {name!r}: its schedule has no time at which it would run")
+
+    @property
+    def words(self) -> str:
+        """The schedule as people say it: 'every 5 min', 'cron */15 8-17 * * 1-5'."""
+        fields = {name: value for name, value in self.trigger_fields.items() if name != "jitter"}
+        if self.trigger_type == "interval":
+            parts = [f"{value:g} {_UNITS[name]}" for name, value in fields.items() if value]
+            return "every " + " ".join(parts)
+        if "cron" in fields:
+            return f"cron {fields['cron']}"
+        return "cron " + " ".join(f"{name}={value}" for name, value in fields.items())
 
     def _check_callable(self) -> None:
         if not callable(self.func):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -23,6 +22,8 @@ class ScheduledTask:
     """A task in the schedule."""
 
     name: str
+    schedule: str
+    """In words."""
     trigger: BaseTrigger
     """`get_next_fire_time(previous, now)` is pure."""
     next_start: datetime | None
@@ -106,7 +107,7 @@ class TaskScheduler:
         return self._task(name).info(
             next_start=scheduled.next_start,
             paused=scheduled.paused,
-            trigger=str(scheduled.trigger),
+            schedule=scheduled.schedule,
         )
 
     def start(self) -> None:
@@ -135,15 +136,22 @@ class TaskScheduler:
             raise ValueError(f"no task {name!r} in the schedule; there are: {known}") from None
 
     def _scheduled(self, name: str) -> ScheduledTask:
-        trigger: Any = self._task(name).config.trigger(self._timezone)
+        config = self._task(name).config
         job = self._scheduler.get_job(name)
         if job is None:  # shut down
-            return ScheduledTask(name=name, trigger=trigger, next_start=None, paused=False)
+            trigger = config.trigger(self._timezone)
+            return ScheduledTask(
+                name=name, schedule=config.words, trigger=trigger, next_start=None, paused=False
+            )
         # A job gets its first time when the schedule starts; before that it is what it would be.
         upcoming = getattr(job, "next_run_time", job)
         next_start = (
             job.trigger.get_next_fire_time(None, self._clock()) if upcoming is job else upcoming
         )
         return ScheduledTask(
-            name=name, trigger=job.trigger, next_start=next_start, paused=upcoming is None
+            name=name,
+            schedule=config.words,
+            trigger=job.trigger,
+            next_start=next_start,
+            paused=upcoming is None,
         )

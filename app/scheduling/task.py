@@ -20,8 +20,8 @@ class JobInfo(TypedDict):
     """A task and its runs as plain data."""
 
     name: str
-    trigger: str
-    """The schedule in words."""
+    schedule: str
+    """In words."""
     paused: bool
     running: bool
     runs: int
@@ -119,12 +119,12 @@ class Task:
         self.give_back()
         return error is None
 
-    def info(self, *, next_start: datetime | None, paused: bool, trigger: str) -> JobInfo:
+    def info(self, *, next_start: datetime | None, paused: bool, schedule: str) -> JobInfo:
         """A consistent copy of the counters."""
         with self._counters:
             return JobInfo(
                 name=self.name,
-                trigger=trigger,
+                schedule=schedule,
                 paused=paused,
                 running=self.running,
                 runs=self._runs,

@@ -34,7 +34,7 @@ def the_line(log: str) -> str:
     [
         ({"VTN__BASE_ULR": "x"}, "VTN__BASE_ULR in the environment is no setting; was VTN__BASE_U"),
         ({"FLEET__VENS": "many"}, "FLEET__VENS: input should be a valid integer"),
-        ({"TASKS__HEARTBEAT__CRON": "61 * * * *"}, "TASKS__HEARTBEAT: task 'heartbeat': cron"),
+        ({"TASKS__HEARTBEAT__CRON": "61 * * * *"}, "TASKS__HEARTBEAT__CRON: is not understood"),
         ({"SETTINGS_FILE": "nowhere.env"}, "SETTINGS_FILE names a file that is not there"),
     ],
 )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.support.servers import Answer, Asked, Script, ScriptedVtn
+from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port
 
 EVERY_SECOND = {
     "TASKS__SIMULATE_METERDATA__SECONDS": "1",
@@ -50,7 +50,7 @@ def readings(reports: list[dict[str, Any]]) -> dict[str, Counter[str]]:
 
 def test_the_first_run_in_an_empty_directory(start: Start, tmp_path: Path, port: int) -> None:
     application = start("run")
-    application.wait_for(r"INFO +schedule: heartbeat every 0:05:00")
+    application.wait_for(r"INFO +schedule: heartbeat every 5 min")
 
     assert application.stop() == 0
 
@@ -93,6 +93,20 @@ def test_every_resource_has_one_reading_for_every_tick(start: Start, tmp_path: P
     assert len(instants) == 1, "every resource has the same ticks"
     assert len(instants.pop()) >= 6
     assert {count for counts in by_resource.values() for count in counts.values()} == {1}
+
+
+def test_a_second_run_on_the_same_data_is_refused(start: Start) -> None:
+    first = start("run", **SMALL)
+    first.wait_for("schedule: ")
+
+    second = start("run", **SMALL, VTN__EMBEDDED_PORT=str(free_port()))
+
+    assert second.join() == 1
+    assert "another run is going on in data; stop it" in second.log
+    assert start("fleet", "list").join() == 0
+    first.kill()
+    third = start("run", "--once", **SMALL)
+    assert third.join() == 0, "a crash leaves nothing to clean up"
 
 
 def test_once_runs_every_task_once_and_ends(start: Start, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_day_of_each_task(clock: FakeClock, name: str, runs: int) -> None:
         assert task.try_begin([planned])
         assert task.run([planned])
 
-    info = task.info(next_start=None, paused=False, trigger="")
+    info = task.info(next_start=None, paused=False, schedule="")
     assert (info["runs"], info["skipped"], info["missed"], info["lateness_s"]) == (runs, 0, 0, 0.0)
 
 
@@ -60,5 +60,5 @@ def test_starts_that_were_slept_through_are_one_run(clock: FakeClock) -> None:
     assert task.try_begin(planned)
     assert task.run(planned)
 
-    info = task.info(next_start=None, paused=False, trigger="")
+    info = task.info(next_start=None, paused=False, schedule="")
     assert (info["runs"], info["missed"], info["lateness_s"]) == (1, 9, 300.0)

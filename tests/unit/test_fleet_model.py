@@ -147,6 +147,7 @@ HEAD = "ven_name,resource_name,kind,power_min_kw,power_max_kw\n"
         ("f.csv", HEAD + ",r1,PV,0,1\n", "line 2: ven_name"),
         ("f.csv", HEAD + "A,,PV,0,1\n", "line 2: needs a resource_name"),
         ("f.csv", HEAD + "A,r1,PV,0,1\nA,r1,PV,0,1\n", "line 3: .* at line 2 too"),
+        ("f.csv", "ven_name;resource_name;kind\n", "need ','"),
         ("f.csv", "ven,kind\n", "line 1: unknown column 'ven'"),
         ("f.csv", "ven_name,kind\n", "line 1: no column 'resource_name'"),
         ("f.csv", HEAD + 'A,"r1,PV,0,1\n', "line"),

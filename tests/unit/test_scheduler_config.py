@@ -84,6 +84,19 @@ def test_a_builtin_without_a_signature_is_taken_as_it_is() -> None:
     SchedulerConfig("x", functools.partial(dict, a=1), seconds=1)
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"minutes": 5}, "every 5 min"),
+        ({"hours": 1, "seconds": 0.5}, "every 1 h 0.5 s"),
+        ({"trigger_type": "cron", "cron": "*/5 * * * *"}, "cron */5 * * * *"),
+        ({"trigger_type": "cron", "hour": 3}, "cron hour=3"),
+    ],
+)
+def test_a_schedule_in_words(fields: dict[str, Any], words: str) -> None:
+    assert SchedulerConfig("x", nothing, **fields).words == words
+
+
 def test_interval_fields_add_up() -> None:
     config = SchedulerConfig("x", nothing, minutes=1, seconds=30)
 

@@ -186,7 +186,9 @@ def test_a_foreign_name_in_the_environment_is_none_of_ours(monkeypatch: pytest.M
     assert Settings().fleet.vens == 10
 
 
-@pytest.mark.parametrize("text", ["FLEET__VENS\n", "FLEET__VENS='3\n", "= 3\n"])
+@pytest.mark.parametrize(
+    "text", ["FLEET__VENS\n", "FLEET__VENS='3\n", "= 3\n", "FLEET__VENS=3\nfleet__vens=4\n"]
+)
 def test_a_broken_line_of_the_file_is_named(text: str) -> None:
     write_file("# first\n" + text)
 
