@@ -305,10 +305,10 @@ class ReportDesk:
                 return stream
             since_us = to_us(self._clock())
             return replace(stream, in_flight=replace(stream.in_flight, planned_us=since_us))
-        if _conflict(error) or (parcel.look_first and isinstance(error, VtnUnavailable)):
-            return stream
-        # The VTN refused it: it is not there, and may be made anew.
-        return replace(stream, in_flight=None)
+        refused = isinstance(error, VtnRejected | VtnUnauthorised) and not _conflict(error)
+        not_sent = isinstance(error, VtnUnavailable) and not parcel.look_first
+        # It is not at the VTN, and may be made anew; of anything else that is not known.
+        return replace(stream, in_flight=None) if refused or not_sent else stream
 
     def _made_smaller(self, error: VtnError) -> bool:
         """Whether the body was too large, and the next ones are smaller (rules.md, 'Reports')."""
@@ -338,9 +338,12 @@ class ReportDesk:
         except (OutcomeUnknown, VtnRejected) as error:
             if isinstance(error, VtnRejected) and error.status != 409:
                 raise
-            if self._is_there(parcel, client):
-                return
-            raise
+            try:
+                there = self._is_there(parcel, client)
+            except VtnError:
+                there = False  # what is not known stays in flight
+            if not there:
+                raise
 
     def _is_there(self, parcel: _Parcel, client: VtnClient) -> bool:
         """Look the report up by its name; a refusal of that tells nothing about the report."""
@@ -379,7 +382,7 @@ class ReportDesk:
         """Log when deliveries begin to fail, for another reason, or are well again."""
         problem = problems[0] if problems else None
         if problem is not None and problem != self._problem:
-            logger.warning("%d reports wait, and lose nothing: %s", len(problems), problem)
+            logger.warning("%d reports are not delivered and stay owed: %s", len(problems), problem)
         elif problem is None and self._problem is not None:
             logger.info("reports are delivered again")
         self._problem = problem

@@ -11,9 +11,9 @@ import requests
 from app.fleet import sample_fleet
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
-from tests.integration.test_delivery import Bench
 from tests.support.fakes import FakeClock
 from tests.support.openapi import OpenApi, official_file
+from tests.support.workbench import Bench
 
 KINDS = {
     ("GET", "/auth/server"),

@@ -56,10 +56,14 @@ class FaultySession(RecordingSession):
         self.faults: deque[str | int] = deque(faults)
         self.largest_body_bytes = 1 << 30
         """A larger body is answered with 413."""
+        self.lookups_fail = False
+        """Whether the VTN is gone when a report is looked up."""
         self.refused: dict[str, int] = {}
         """By clientName: the status that answers every report of that VEN."""
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:
+        if self.lookups_fail and method == "GET" and url.endswith("/reports"):
+            raise lost()
         if method != "POST" or not url.endswith("/reports"):
             return super().request(method, url, **options)
         with self._lock:

@@ -1,0 +1,159 @@
+"""Every reading arrives once, whatever happens to its report on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from app.fleet import sample_fleet
+from tests.conftest import MakeContainer
+from tests.support.workbench import RESOURCES, TICK, VENS, Bench
+
+FAULTS: list[list[str | int]] = [
+    ["lost answer"],
+    ["lost request"],
+    ["lost answer"] * VENS,
+    ["lost request"] * VENS,
+    [500],
+    [503] * VENS,
+    [400],
+    [401, 401],
+    [404],
+    [422] * VENS,
+    [429] * 3,
+    ["lost answer", 500, "lost request", 400, "lost answer", 500],
+]
+
+
+@pytest.mark.parametrize("faults", FAULTS, ids=str)
+def test_every_reading_arrives_once_whatever_happens_to_its_report(
+    bench: Bench, faults: Iterable[str | int]
+) -> None:
+    bench.session.faults.extend(faults)
+    for _ in range(5):
+        bench.tick()
+        bench.manager.generate_reports()
+    bench.clock.advance(minutes=1)
+    bench.manager.generate_reports()
+    bench.clock.advance(minutes=1)
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(5 * TICK)
+    assert bench.container.report_desk().waiting() == 0
+
+
+def test_not_found_right_after_a_lost_request_proves_nothing(bench: Bench) -> None:
+    bench.session.faults.extend(["lost request"] * VENS)
+    bench.tick()
+    bench.manager.generate_reports()
+
+    assert bench.manager.generate_reports() == 0, "the VTN may still be at work"
+
+    bench.clock.advance(seconds=31)
+    assert bench.manager.generate_reports() == TICK
+
+
+def test_a_crash_between_sending_and_remembering_doubles_nothing(
+    bench: Bench, make_container: MakeContainer
+) -> None:
+    """The process ends after the VTN took the reports and before their answers were stored."""
+    bench.tick()
+    bench.session.faults.extend(["lost answer"] * VENS)
+    bench.manager.generate_reports()
+    bench.container.database().close()
+
+    settings = {"embedded_port": int(bench.vtn.base_url.rsplit(":", 1)[1])}
+    restarted = Bench(make_container(vtn=settings), bench.vtn, bench.clock)
+    restarted.tick()
+    restarted.manager.generate_reports()
+
+    restarted.assert_each_once(2 * TICK)
+
+
+@pytest.mark.parametrize("status", [429, 408, 400, 403])
+def test_one_ven_that_is_refused_holds_no_other_one(bench: Bench, status: int) -> None:
+    bench.session.refused["Aalborg"] = status
+
+    for _ in range(3):
+        bench.tick()
+        bench.manager.generate_reports()
+
+    others = {report["clientName"] for report in bench.reports()}
+    assert others == {"Aarhus", "Esbjerg"}
+    assert bench.container.report_desk().waiting() == 3 * RESOURCES
+
+
+def test_a_stream_whose_event_comes_back_goes_on_where_it_was(bench: Bench) -> None:
+    bench.tick()
+    bench.manager.generate_reports()
+    (event,) = bench.vtn.store.select("EVENT")
+    asked = event["reportDescriptors"]
+    bench.vtn.store.replace("EVENT", event, {**event, "reportDescriptors": []})
+    bench.manager.poll_events()
+    bench.tick()
+    assert bench.manager.generate_reports() == 0
+
+    bench.vtn.store.replace("EVENT", event, {**event, "reportDescriptors": asked})
+    bench.manager.poll_events()
+    bench.tick()
+
+    assert bench.manager.generate_reports() == 2 * TICK
+    bench.assert_each_once(3 * TICK)
+
+
+def test_a_report_that_is_found_too_large_after_an_unseen_outcome_is_made_smaller(
+    bench: Bench,
+) -> None:
+    bench.container.repository().save(sample_fleet(vens=1, resources_per_ven=300))
+    bench.manager.enrol()
+    bench.tick()
+    bench.session.faults.extend(["lost request"] * VENS)
+    bench.manager.generate_reports()
+    bench.session.largest_body_bytes = 20_000
+    bench.clock.advance(minutes=1)
+
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(300 + 2 * RESOURCES)
+
+
+def test_a_stream_that_ended_while_its_report_was_sent_stays_ended(bench: Bench) -> None:
+    ledger = bench.container.ledger()
+    stream = ledger.streams()[0]
+    ledger.end([stream])
+
+    ledger.change([stream])
+
+    assert stream.stream_id not in {each.stream_id for each in ledger.streams()}
+
+
+def test_readings_of_a_ven_whose_events_are_not_known_yet_are_kept(
+    bench: Bench, make_container: MakeContainer
+) -> None:
+    bench.ask()
+    bench.manager.poll_events()
+    settings = {"embedded_port": int(bench.vtn.base_url.rsplit(":", 1)[1])}
+    restarted = Bench(make_container(vtn=settings), bench.vtn, bench.clock)
+    for _ in range(130):
+        restarted.tick()
+    restarted.manager.generate_reports()
+
+    assert len(restarted.container.frames().since(0, most_bytes=1 << 30)) == 130
+
+
+def test_a_vtn_that_takes_a_report_and_is_gone_before_the_look_up_gets_no_second_one(
+    bench: Bench,
+) -> None:
+    bench.tick()
+    bench.session.faults.extend(["lost answer"] * VENS)
+    bench.session.lookups_fail = True
+    bench.manager.generate_reports()
+    bench.tick()
+    bench.manager.generate_reports()
+    bench.session.lookups_fail = False
+    bench.clock.advance(minutes=1)
+
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(2 * TICK)

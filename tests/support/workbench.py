@@ -1,0 +1,68 @@
+"""A fleet at an embedded VTN, with time and faults in the test's hands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from app.vtn import EmbeddedVtn
+from containers import Container
+from tests.support.fakes import FakeClock
+from tests.support.sessions import FaultySession
+
+VENS, RESOURCES = 3, 4
+TICK = VENS * RESOURCES
+"""Readings of one tick."""
+
+
+class Bench:
+    """A fleet at an embedded VTN, with time and faults in the test's hands."""
+
+    def __init__(self, container: Container, vtn: EmbeddedVtn, clock: FakeClock) -> None:
+        self.container = container
+        self.vtn = vtn
+        self.clock = clock
+        self.session = FaultySession(vtn.base_url)
+        container.clock.override(clock)
+        container.http_session.override(self.session)
+
+    @property
+    def manager(self) -> Any:
+        return self.container.ven_manager()
+
+    def replace(self, provider: str, stand_in: object) -> None:
+        """Let the manager be built again, with this in the provider's place."""
+        getattr(self.container, provider).override(stand_in)
+        self.container.ven_manager.reset()
+
+    def tick(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.clock.advance(seconds=30)
+            self.container.simulator().increase_time()
+
+    def ask(self, *descriptors: dict[str, Any], **event: Any) -> str:
+        """Create an event that asks for these reports, instead of the one that is there."""
+        for known in self.vtn.store.select("EVENT"):
+            self.vtn.store.remove("EVENT", known["id"])
+        (program,) = self.vtn.store.select("PROGRAM")
+        body = {"programID": program["id"], "reportDescriptors": list(descriptors), **event}
+        return str(self.vtn.store.add("EVENT", body, parent=program["id"])["id"])
+
+    def reports(self) -> list[dict[str, Any]]:
+        return self.vtn.store.select("REPORT", limit=100_000)
+
+    def readings(self, payload_type: str = "READING") -> Counter[tuple[str, str]]:
+        """How often the VTN has each (resource, instant)."""
+        return Counter(
+            (resource["resourceName"], interval["intervalPeriod"]["start"])
+            for report in self.reports()
+            for resource in report["resources"]
+            for interval in resource["intervals"]
+            for payload in interval["payloads"]
+            if payload["type"] == payload_type
+        )
+
+    def assert_each_once(self, count: int, payload_type: str = "READING") -> None:
+        found = self.readings(payload_type)
+        assert set(found.values()) <= {1}
+        assert len(found) == count
