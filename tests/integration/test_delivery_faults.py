@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Iterable
 
 import pytest
@@ -10,6 +12,8 @@ from app.fleet import sample_fleet
 from tests.conftest import MakeContainer
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
+SEEDS = int(os.environ.get("STORM_SEEDS", "12"))
+"""How many storms; 12 in every run of the tests, hundreds by hand."""
 FAULTS: list[list[str | int]] = [
     ["lost answer"],
     ["lost request"],
@@ -157,3 +161,38 @@ def test_a_vtn_that_takes_a_report_and_is_gone_before_the_look_up_gets_no_second
     bench.manager.generate_reports()
 
     bench.assert_each_once(2 * TICK)
+
+
+OUTCOMES: tuple[str | int, ...] = (
+    *("ok",) * 4,
+    *("lost answer", "lost request", 500, 503, 429, 400, 401, 403, 404, 408, 413, 422),
+)
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_every_reading_arrives_once_in_a_storm(
+    bench: Bench, make_container: MakeContainer, seed: int
+) -> None:
+    """Reports and look-ups fail at random, time passes, and the application is started anew."""
+    drawn = random.Random(seed)
+    settings = {"embedded_port": int(bench.vtn.base_url.rsplit(":", 1)[1])}
+    ticks = 0
+    for _ in range(12):
+        count = drawn.randint(0, 2)
+        bench.tick(count)
+        ticks += count
+        bench.session.faults.clear()
+        bench.session.faults.extend(drawn.choices(OUTCOMES, k=2 * VENS))
+        bench.session.lookups_fail = drawn.random() < 0.3
+        bench.manager.generate_reports()
+        bench.clock.advance(seconds=drawn.choice([1, 10, 40]))
+        if drawn.random() < 0.2:
+            bench.container.database().close()
+            bench = Bench(make_container(vtn=settings), bench.vtn, bench.clock)
+    bench.session.faults.clear()
+    bench.session.lookups_fail = False
+    for _ in range(3):
+        bench.clock.advance(minutes=1)
+        bench.manager.generate_reports()
+
+    bench.assert_each_once(ticks * TICK)

@@ -25,6 +25,7 @@ class Bench:
         self.session = FaultySession(vtn.base_url)
         container.clock.override(clock)
         container.http_session.override(self.session)
+        container.vtn_http.add_kwargs(backoff_s=0.001)
 
     @property
     def manager(self) -> Any:
