@@ -17,6 +17,22 @@ MOST_REPORTS = 20_000
 
 Wire = dict[str, Any]
 
+SCHEMA = """
+PRAGMA journal_mode=WAL;
+PRAGMA synchronous=NORMAL;
+CREATE TABLE IF NOT EXISTS object (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    client_id TEXT,
+    parent TEXT,
+    name TEXT,
+    body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS object_by_client ON object (kind, client_id, position);
+CREATE INDEX IF NOT EXISTS object_by_parent ON object (kind, parent, name);
+"""
+
 
 class Conflict(Exception):
     """A name or a reference that the store cannot take; the message says which."""
@@ -41,23 +57,11 @@ class VtnStore:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
-            connection.executescript(
-                """
-                PRAGMA journal_mode=WAL;
-                PRAGMA synchronous=NORMAL;
-                CREATE TABLE IF NOT EXISTS object (
-                    position INTEGER PRIMARY KEY AUTOINCREMENT,
-                    id TEXT NOT NULL UNIQUE,
-                    kind TEXT NOT NULL,
-                    client_id TEXT,
-                    parent TEXT,
-                    name TEXT,
-                    body TEXT NOT NULL
-                );
-                CREATE INDEX IF NOT EXISTS object_by_client ON object (kind, client_id, position);
-                CREATE INDEX IF NOT EXISTS object_by_parent ON object (kind, parent, name);
-                """
-            )
+            try:
+                connection.executescript(SCHEMA)
+            except sqlite3.Error:
+                connection.close()
+                raise
             self._connection = connection
         return self._connection
 
