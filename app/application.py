@@ -17,7 +17,7 @@ from app.fleet import (
     sample_fleet,
 )
 from app.metering import MeterDataSimulator
-from app.openadr import VtnHttp
+from app.openadr import CredentialsError, VtnHttp
 from app.run_lock import RunLock
 from app.scheduling import TaskScheduler
 from app.stopping import Stopping
@@ -184,7 +184,11 @@ class Application:
         """Again and again, with back-off, until the VTN has answered."""
         delay_s = FIRST_RETRY_S
         while not self._stopping.wait(delay_s * random.uniform(0.5, 1.0)):
-            result = self._ven_manager.enrol(pending_only=True)
+            try:
+                result = self._ven_manager.enrol(pending_only=True)
+            except CredentialsError as error:
+                logger.warning("enrolment is left to the heartbeat: %s", error)
+                return
             if result.unavailable is None:
                 logger.info("enrolled: %d VENs, now that the VTN answers", len(result.enrolled))
                 return

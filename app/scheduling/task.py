@@ -148,9 +148,11 @@ class _Dependencies:
     def __str__(self) -> str:
         if not isinstance(self._func, functools.partial):
             return "nothing bound"
-        bound = inspect.signature(self._func.func).bind_partial(
-            *self._func.args, **self._func.keywords
-        )
+        try:
+            signature = inspect.signature(self._func.func)
+        except ValueError:
+            return "a builtin that names no parameters"
+        bound = signature.bind_partial(*self._func.args, **self._func.keywords)
         return ", ".join(
             f"{name}={type(value).__name__}" for name, value in bound.arguments.items()
         )

@@ -50,7 +50,7 @@ def test_a_frame_reads_back_as_it_was(frames: FrameStore, clock: FakeClock) -> N
     assert (read.seq, read.taken_at, read.profile_index) == (stored.seq, taken.taken_at, 7)
     assert np.array_equal(read.power_kw, taken.power_kw, equal_nan=True)
     assert dict(read.roster) == {"A": ("a1", "a2"), "B": ("b1",)}
-    assert read.power_kw[read.roster.columns("B")].tolist() != []
+    assert read.power_kw[read.roster.columns("A")].tolist() == [1.5, -2.25]
 
 
 def test_a_frame_that_is_not_later_is_refused(frames: FrameStore, clock: FakeClock) -> None:

@@ -297,3 +297,14 @@ def test_the_debug_log_shows_dependencies_by_type_and_result(
     assert "task report: starts with ven_manager=str" in caplog.text
     assert "task report: returned 42 in " in caplog.text
     assert "hunter2" not in caplog.text
+
+
+def test_the_debug_log_copes_with_a_builtin_that_names_no_parameters(
+    scheduler: TaskScheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    scheduler.add_task(every("make", functools.partial(dict, a=1), 3600))
+
+    with caplog.at_level(logging.DEBUG, logger="app"):
+        assert scheduler.run_now("make").result(5)
+
+    assert "starts with a builtin" in caplog.text
