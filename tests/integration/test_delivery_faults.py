@@ -64,7 +64,9 @@ def test_a_crash_between_sending_and_remembering_doubles_nothing(
     """The process ends after the VTN took the reports and before their answers were stored."""
     bench.tick()
     bench.session.faults.extend(["lost answer"] * VENS)
+    bench.session.lookups_fail = True
     bench.manager.generate_reports()
+    assert all(stream.in_flight for stream in bench.container.ledger().streams())
     bench.container.database().close()
 
     settings = {"embedded_port": int(bench.vtn.base_url.rsplit(":", 1)[1])}
