@@ -7,6 +7,7 @@ or listens is started and stopped by `application`. A test replaces any provider
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.fleet import Database, Enrolment, FleetRepository, VENManager, make_eng
 from app.instants import utc_now
 from app.metering import FrameStore, MeterDataSimulator, load_profiles
 from app.openadr import (
+    Circuit,
     ClientCredentialsByVen,
     CredentialsFile,
     CredentialsTemplate,
@@ -28,7 +30,18 @@ from app.openadr import (
     VtnHttp,
     make_session,
 )
-from app.reporting import ReportDesk, StreamLedger
+from app.reporting import (
+    Obligations,
+    Outbox,
+    ReportDesk,
+    ReportPlanner,
+    ReportPost,
+    SecondLooks,
+    StoreBounds,
+    StoreKeeper,
+    StreamLedger,
+    Tally,
+)
 from app.run_lock import RunLock
 from app.scheduling import SchedulerConfig, TaskScheduler
 from app.settings import Settings, SettingsError, TaskSettings
@@ -64,6 +77,7 @@ class Container(containers.DeclarativeContainer):
 
     # Infrastructure
     clock = providers.Object(utc_now)
+    monotonic = providers.Object(time.monotonic)
     stopping = providers.ThreadSafeSingleton(Stopping)
     progress = providers.Object(no_progress)
     engine = providers.ThreadSafeSingleton(make_engine, settings.provided.database_url)
@@ -77,6 +91,7 @@ class Container(containers.DeclarativeContainer):
         base_url=settings.provided.vtn_base_url,
         max_connections=settings.provided.vtn.max_connections,
     )
+    circuit = providers.ThreadSafeSingleton(Circuit, monotonic=monotonic)
     vtn_http = providers.ThreadSafeSingleton(
         VtnHttp,
         session=http_session,
@@ -84,6 +99,7 @@ class Container(containers.DeclarativeContainer):
         timeout_s=settings.provided.vtn.timeout_s,
         verify_tls=settings.provided.vtn.verify_tls,
         stopping=stopping,
+        circuit=circuit,
     )
     token_endpoint = providers.ThreadSafeSingleton(
         TokenEndpoint,
@@ -140,23 +156,75 @@ class Container(containers.DeclarativeContainer):
         max_workers=settings.provided.vtn.max_connections,
     )
     frames = providers.ThreadSafeSingleton(FrameStore, database)
+    events = providers.ThreadSafeSingleton(EventBook, database=database, clock=clock)
+
+    # What is owed, and its delivery
+    ledger = providers.ThreadSafeSingleton(StreamLedger, database)
+    tally = providers.ThreadSafeSingleton(Tally, database)
+    outbox = providers.ThreadSafeSingleton(Outbox, database)
+    obligations = providers.ThreadSafeSingleton(
+        Obligations,
+        frames=frames,
+        ledger=ledger,
+        tally=tally,
+        clock=clock,
+        keep_unasked=settings.provided.store.keep_unasked,
+    )
+    store_keeper = providers.ThreadSafeSingleton(
+        StoreKeeper,
+        frames=frames,
+        ledger=ledger,
+        obligations=obligations,
+        outbox=outbox,
+        tally=tally,
+        clock=clock,
+        bounds=providers.Factory(
+            StoreBounds,
+            max_lag=settings.provided.store.max_lag,
+            keep_unasked=settings.provided.store.keep_unasked,
+            max_bytes=settings.provided.store.max_bytes,
+            max_age=settings.provided.store.max_age,
+            when_full=settings.provided.store.when_full,
+        ),
+    )
+    report_planner = providers.ThreadSafeSingleton(ReportPlanner, frames=frames, clock=clock)
+    report_post = providers.ThreadSafeSingleton(
+        ReportPost,
+        clock=clock,
+        settle_s=settings.provided.delivery.settle_s,
+        when_unreadable=settings.provided.delivery.when_unreadable,
+    )
+    second_looks = providers.ThreadSafeSingleton(
+        SecondLooks,
+        database=database,
+        clock=clock,
+        settle_s=settings.provided.delivery.settle_s,
+    )
+    report_desk = providers.ThreadSafeSingleton(
+        ReportDesk,
+        obligations=obligations,
+        ledger=ledger,
+        planner=report_planner,
+        post=report_post,
+        outbox=outbox,
+        second_looks=second_looks,
+        keeper=store_keeper,
+        circuit=circuit,
+        clock=clock,
+        stopping=stopping,
+        max_workers=settings.provided.vtn.max_connections,
+    )
+
+    # The fleet at work
     profiles = providers.ThreadSafeSingleton(load_profiles)
     simulator = providers.ThreadSafeSingleton(
         MeterDataSimulator,
         repository=repository,
         frames=frames,
         profiles=profiles.provider,
+        room=store_keeper,
         clock=clock,
-    )
-    events = providers.ThreadSafeSingleton(EventBook, database=database, clock=clock)
-    ledger = providers.ThreadSafeSingleton(StreamLedger, database)
-    report_desk = providers.ThreadSafeSingleton(
-        ReportDesk,
-        frames=frames,
-        ledger=ledger,
-        clock=clock,
-        stopping=stopping,
-        max_workers=settings.provided.vtn.max_connections,
+        monotonic=monotonic,
     )
     ven_manager = providers.ThreadSafeSingleton(
         VENManager,

@@ -9,192 +9,31 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+import isodate
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.settings_layers import SCHEDULE_FIELDS, Layer, SettingsError, choose
+from app.settings_layers import Layer, SettingsError, choose
+from app.settings_sections import (
+    DatabaseSettings,
+    DeliverySettings,
+    FleetSettings,
+    LogSettings,
+    OpsSettings,
+    SchedulerSettings,
+    StoreSettings,
+    TaskSettings,
+    TasksSettings,
+    VtnSettings,
+)
 
 __all__ = ["EffectiveSetting", "Settings", "SettingsError", "TaskSettings", "effective_settings"]
 
 SETTINGS_FILE = "settings.env"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class DatabaseSettings(_Section):
-    url: SecretStr | None = None
-    """An SQLAlchemy URL; None: SQLite in DATA_DIR."""
-
-
-class VtnSettings(_Section):
-    base_url: str | None = None
-    """All that stands before `/programs`; None: an embedded VTN on loopback."""
-    embedded_port: int = Field(default=8081, ge=1, le=65535)
-    api_version: Literal["3.1.0", "3.0.1"] = "3.1.0"
-    bearer_token: SecretStr | None = None
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
-    credentials_file: Path | None = None
-    token_url: str | None = None
-    scopes: str | None = None
-    verify_tls: bool | Path = True
-    timeout_s: float = Field(default=10.0, gt=0, le=600)
-    max_connections: int = Field(default=10, ge=1, le=1000)
-
-    @field_validator("base_url", "token_url")
-    @classmethod
-    def _an_http_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        try:
-            parts = urlsplit(url)
-            if parts.port == 0:
-                raise ValueError
-        except ValueError:
-            raise ValueError("is not a URL") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be a URL that begins with http:// or https:// and a host")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("must not carry user-info; use VTN__CLIENT_ID and VTN__CLIENT_SECRET")
-        if parts.query or parts.fragment:
-            raise ValueError("must end before any '?' or '#'")
-        return url.rstrip("/")
-
-    @field_validator("verify_tls")
-    @classmethod
-    def _a_ca_file(cls, verify: bool | Path) -> bool | Path:
-        if isinstance(verify, Path) and not verify.is_file():
-            raise ValueError("must be true, false or a CA file that is there")
-        return verify
-
-    @field_validator("credentials_file")
-    @classmethod
-    def _a_private_file(cls, path: Path | None) -> Path | None:
-        if path is None:
-            return None
-        try:
-            mode = path.stat().st_mode
-        except OSError:
-            raise ValueError("names a file that is not there") from None
-        if mode & 0o077:
-            raise ValueError("names a file that others may read; run chmod 600 on it")
-        return path
-
-    @model_validator(mode="after")
-    def _one_kind_of_credentials(self) -> VtnSettings:
-        if (self.client_id is None) != (self.client_secret is None):
-            raise ValueError("VTN__CLIENT_ID and VTN__CLIENT_SECRET go together; one is missing")
-        if self.bearer_token and (self.client_id or self.credentials_file):
-            raise ValueError("VTN__BEARER_TOKEN excludes client credentials; give one of them")
-        return self
-
-
-class FleetSettings(_Section):
-    seed_sample: bool | None = None
-    """Fill an empty fleet on the first run; None: only when the VTN is the embedded one."""
-    vens: int = Field(default=10, ge=0, le=100_000)
-    resources_per_ven: int = Field(default=20, ge=0, le=100_000)
-
-
-class TaskSettings(_Section):
-    enabled: bool = True
-    seconds: float | None = Field(default=None, ge=0)
-    minutes: float | None = Field(default=None, ge=0)
-    hours: float | None = Field(default=None, ge=0)
-    cron: str | None = None
-    jitter_s: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _a_schedule(self) -> TaskSettings:
-        interval = [
-            value for value in (self.seconds, self.minutes, self.hours) if value is not None
-        ]
-        if self.cron is not None and interval:
-            raise ValueError(
-                "CRON goes without SECONDS, MINUTES and HOURS; give one kind of schedule"
-            )
-        if interval and sum(interval) <= 0:
-            raise ValueError("SECONDS, MINUTES and HOURS must add up to more than 0")
-        return self
-
-    def trigger_fields(self) -> dict[str, Any]:
-        """The schedule as keyword arguments of `app.scheduling.SchedulerConfig`."""
-        jitter = {"jitter": self.jitter_s} if self.jitter_s else {}
-        if self.cron is not None:
-            return {"trigger_type": "cron", "cron": self.cron, **jitter}
-        interval = {"seconds": self.seconds, "minutes": self.minutes, "hours": self.hours}
-        given = {field: value for field, value in interval.items() if value is not None}
-        return {"trigger_type": "interval", **given, **jitter}
-
-
-class TasksSettings(_Section):
-    heartbeat: TaskSettings = TaskSettings(minutes=5)
-    simulate_meterdata: TaskSettings = TaskSettings(seconds=30)
-    resource_status_checker: TaskSettings = TaskSettings(minutes=5)
-    generate_reports: TaskSettings = TaskSettings(seconds=15)
-    poll_events: TaskSettings = TaskSettings(seconds=30)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_schedules(cls, given: Any) -> Any:
-        """A task that names no schedule keeps its default one; one that does replaces all of it."""
-        if not isinstance(given, dict):
-            return given
-        return {name: cls._with_schedule(name, task) for name, task in given.items()}
-
-    @classmethod
-    def _with_schedule(cls, name: str, task: Any) -> Any:
-        if name not in cls.model_fields or not isinstance(task, dict):
-            return task
-        if any(field.lower() in task for field in SCHEDULE_FIELDS):
-            return task
-        default: TaskSettings = cls.model_fields[name].default
-        return {**default.model_dump(exclude_none=True), **task}
-
-
-class SchedulerSettings(_Section):
-    timezone: str = "UTC"
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("is not a time zone such as Europe/Copenhagen") from None
-        return name
-
-
-class OpsSettings(_Section):
-    enabled: bool = True
-    host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=1, le=65535)
-    token: SecretStr | None = None
-
-
-class LogSettings(_Section):
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    format: Literal["text", "json"] = "text"
-
-    @field_validator("level", mode="before")
-    @classmethod
-    def _any_case(cls, level: object) -> object:
-        return level.upper() if isinstance(level, str) else level
 
 
 class Settings(BaseSettings):
@@ -209,6 +48,8 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     vtn: VtnSettings = VtnSettings()
     fleet: FleetSettings = FleetSettings()
+    store: StoreSettings = StoreSettings()
+    delivery: DeliverySettings = DeliverySettings()
     tasks: TasksSettings = TasksSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     ops: OpsSettings = OpsSettings()
@@ -327,6 +168,8 @@ def shown(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, timedelta):
+        return str(isodate.duration_isoformat(value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

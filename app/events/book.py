@@ -10,8 +10,8 @@ from datetime import datetime
 import orjson
 from sqlalchemy import text
 
-from app.fleet import Database
-from app.instants import to_us
+from app.fleet import Database, SeenEvent
+from app.instants import from_us, to_us
 from app.locks import LockPerName
 from app.openadr import Event, VtnClient, WireError, read_event
 
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 class _Kept:
     event: Event
     body: bytes
+    first_seen: datetime
 
 
 class EventBook:
@@ -37,12 +38,12 @@ class EventBook:
         self._one_at_a_time = LockPerName()
         self._by_ven: dict[str, dict[str, _Kept]] = {}
 
-    def sync(self, ven_name: str, client: VtnClient) -> Sequence[Event]:
+    def sync(self, ven_name: str, client: VtnClient) -> Sequence[SeenEvent]:
         """Ask the VTN; return every event of the VEN. Raises VtnError, and then changes nothing."""
         with self._one_at_a_time(ven_name):
             return self._sync(ven_name, client)
 
-    def _sync(self, ven_name: str, client: VtnClient) -> Sequence[Event]:
+    def _sync(self, ven_name: str, client: VtnClient) -> Sequence[SeenEvent]:
         kept = self._kept(ven_name)
         told = {event.event_id: event for event in client.events()}
         for event_id in kept.keys() - told.keys():
@@ -53,24 +54,31 @@ class EventBook:
                 event = kept[event_id].event
             if event is not None:
                 told[event_id] = event
+        seen_now = self._clock()
         now = {
-            event_id: _Kept(event, orjson.dumps(event.raw, option=orjson.OPT_SORT_KEYS))
+            event_id: _Kept(
+                event=event,
+                body=orjson.dumps(event.raw, option=orjson.OPT_SORT_KEYS),
+                first_seen=kept[event_id].first_seen if event_id in kept else seen_now,
+            )
             for event_id, event in told.items()
         }
         self._store(ven_name, kept, now)
         self._by_ven[ven_name] = now
-        return list(told.values())
+        return [SeenEvent(event=each.event, first_seen=each.first_seen) for each in now.values()]
 
     def _kept(self, ven_name: str) -> dict[str, _Kept]:
         if ven_name in self._by_ven:
             return self._by_ven[ven_name]
         kept = {}
-        query = text("SELECT event_id, body FROM event WHERE ven_name = :ven_name")
+        query = text("SELECT event_id, body, first_seen_us FROM event WHERE ven_name = :ven_name")
         with self._database.read() as connection:
             for row in connection.execute(query, {"ven_name": ven_name}):
                 try:
                     kept[row.event_id] = _Kept(
-                        read_event(orjson.loads(row.body)), row.body.encode()
+                        read_event(orjson.loads(row.body)),
+                        row.body.encode(),
+                        from_us(row.first_seen_us),
                     )
                 except WireError as error:
                     logger.warning("VEN %s: a stored event is left out: %s", ven_name, error)
@@ -82,7 +90,6 @@ class EventBook:
         changed = {key for key in now.keys() & kept.keys() if now[key].body != kept[key].body}
         if not (gone or new or changed):
             return
-        where = {"ven_name": ven_name, "first_seen_us": to_us(self._clock())}
         with self._database.write() as connection:
             for event_id in gone:
                 connection.execute(
@@ -95,7 +102,12 @@ class EventBook:
                         "INSERT INTO event (ven_name, event_id, body, first_seen_us)"
                         " VALUES (:ven_name, :event_id, :body, :first_seen_us)"
                     ),
-                    {**where, "event_id": event_id, "body": now[event_id].body.decode()},
+                    {
+                        "ven_name": ven_name,
+                        "event_id": event_id,
+                        "body": now[event_id].body.decode(),
+                        "first_seen_us": to_us(now[event_id].first_seen),
+                    },
                 )
             for event_id in changed:
                 connection.execute(

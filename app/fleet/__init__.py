@@ -4,7 +4,7 @@ from app.fleet.database import Database, DatabaseError, DatabaseUrlError, make_e
 from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progress
 from app.fleet.exchange import FleetFileError, read_fleet, write_csv, write_json
 from app.fleet.fanout import for_each
-from app.fleet.manager import VENManager
+from app.fleet.manager import SeenEvent, VENManager
 from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
 from app.fleet.repository import FleetRepository
 from app.fleet.sample import sample_fleet
@@ -21,6 +21,7 @@ __all__ = [
     "Progress",
     "Resource",
     "ResourceKind",
+    "SeenEvent",
     "Status",
     "VENManager",
     "VenSummary",

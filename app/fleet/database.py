@@ -19,6 +19,8 @@ from app.fleet.migrations import MIGRATIONS, Migration
 
 logger = logging.getLogger(__name__)
 BUSY_TIMEOUT_S = 30
+MIGRATING, RUNNING = 0x76656E01, 0x76656E02
+"""The keys of PostgreSQL's advisory locks."""
 
 
 class DatabaseError(RuntimeError):
@@ -105,7 +107,9 @@ class Database:
         """Reading, beside a writer."""
         self.open()
         with self._explained(), self._engine.connect() as connection:
-            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+            # A server reads large results in a transaction; SQLite needs none beside a writer.
+            level = "READ COMMITTED" if _is_server(self._engine.url) else "AUTOCOMMIT"
+            yield connection.execution_options(isolation_level=level)
 
     def open(self) -> None:
         """Make it ready to use; may be called again."""
@@ -145,6 +149,7 @@ class Database:
     def _migrate(self) -> None:
         newest = len(self._migrations)
         with self._engine.begin() as connection:
+            self._one_migrates(connection)
             version = self._version(connection)
             if version is None:
                 connection.execute(text("CREATE TABLE schema_version (version INTEGER NOT NULL)"))
@@ -156,12 +161,18 @@ class Database:
                 " install the newer version again"
             )
         for number in range(version + 1, newest + 1):
-            if number > 1:
-                self._copy(number - 1)
+            if number == version + 1 > 1:
+                self._copy(version)
             with self._engine.begin() as connection:
+                self._one_migrates(connection)
                 if (self._version(connection) or 0) < number:  # no other process came first
                     self._migrations[number - 1](connection)
                     connection.execute(text(f"UPDATE schema_version SET version = {number}"))
+
+    def _one_migrates(self, connection: Connection) -> None:
+        """Until the transaction ends; SQLite's BEGIN IMMEDIATE does the same."""
+        if _is_server(self._engine.url):
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATING})
 
     def _version(self, connection: Connection) -> int | None:
         tables = inspect(connection).get_table_names()

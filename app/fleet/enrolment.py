@@ -118,8 +118,8 @@ class Enrolment:
             done=count,
         )
         return EnrolmentResult(
-            enrolled=tuple(name for name, error in outcomes if error is None),
-            failed={name: error for name, error in outcomes if error is not None},
+            enrolled=tuple(name for name, outcome in outcomes if isinstance(outcome, VEN)),
+            failed={name: outcome for name, outcome in outcomes if isinstance(outcome, VtnError)},
             not_tried=len(names) - len(outcomes),
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progress
@@ -28,17 +30,25 @@ logger = logging.getLogger(__name__)
 MOST_FAILURES_TOLD = 10
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeenEvent:
+    """An event of a VEN, and since when the VEN knows it."""
+
+    event: Event
+    first_seen: datetime
+
+
 class EventFeed(Protocol):
     """What knows the events of each VEN."""
 
-    def sync(self, ven_name: str, client: VtnClient) -> Sequence[Event]:
+    def sync(self, ven_name: str, client: VtnClient) -> Sequence[SeenEvent]:
         """Ask the VTN, remember, and return all the events that the VEN now has."""
 
 
 class ReportDesk(Protocol):
     """What builds reports and delivers them."""
 
-    def follow(self, ven_name: str, events: Sequence[Event]) -> None:
+    def follow(self, ven_name: str, events: Sequence[SeenEvent]) -> None:
         """From now on, owe what these events of the VEN ask for."""
 
     def deliver(self, client_for: Callable[[str], VtnClient]) -> int:
@@ -150,7 +160,7 @@ class VENManager:
         outcomes = for_each(
             ven_names, self._sync, max_workers=self._max_workers, stopping=self._stopping
         )
-        errors = [(name, error) for name, error in outcomes if error is not None]
+        errors = [(name, error) for name, error in outcomes if isinstance(error, VtnError)]
         problem = None
         if errors:
             (first, error), more = errors[0], len(ven_names) - len(outcomes) + len(errors) - 1

@@ -1,11 +1,12 @@
 """What we measure: the meter sources, the simulator, and the durable store of readings."""
 
-from app.metering.frames import FrameStore
+from app.metering.frames import Extent, FrameStore
 from app.metering.profiles import ProfileError, Profiles, load_profiles
 from app.metering.simulator import MeterDataSimulator
-from app.metering.source import Frame, MeterSource, Reading, Roster
+from app.metering.source import Frame, MeterSource, Reading, Room, Roster, StoreFull
 
 __all__ = [
+    "Extent",
     "Frame",
     "FrameStore",
     "MeterDataSimulator",
@@ -13,6 +14,8 @@ __all__ = [
     "ProfileError",
     "Profiles",
     "Reading",
+    "Room",
     "Roster",
+    "StoreFull",
     "load_profiles",
 ]

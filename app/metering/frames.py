@@ -1,37 +1,73 @@
-"""The durable store of readings: an append-only log of frames."""
+"""The durable store of readings: an append-only log of frames, and what was moved out of it."""
 
 from __future__ import annotations
 
 import threading
-import zlib
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-import orjson
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import text
 
 from app.fleet import Database
 from app.instants import from_us, to_us
+from app.metering.rosters import RosterBook
 from app.metering.source import Frame, Roster
+
+ROW_BYTES = 64
+"""What a row takes beside its powers, about."""
+MOST_MOVED = 500
+"""Frames in one transaction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """Which readings are there, without the readings: to count what is owed."""
+
+    frames: Sequence[tuple[Roster, Sequence[int]]]
+    """Each roster with the numbers of its frames, rising."""
+    slices: Mapping[str, Sequence[tuple[Roster, Sequence[int]]]] = field(default_factory=dict)
+
+    def readings(self, ven_name: str, after: int, through: int | None, *, sliced: int) -> int:
+        """How many of one VEN stand above one frame's number, up to another's.
+
+        `sliced`: the number up to which its readings stand in slices.
+        """
+        in_slices = sum(
+            len(roster.names(ven_name)) * _between(seqs, after, through)
+            for roster, seqs in self.slices.get(ven_name, ())
+        )
+        return in_slices + sum(
+            len(roster.names(ven_name)) * _between(seqs, max(after, sliced), through)
+            for roster, seqs in self.frames
+        )
+
+
+def _between(seqs: Sequence[int], after: int, through: int | None) -> int:
+    last = len(seqs) if through is None else bisect_right(seqs, through)
+    return max(last - bisect_right(seqs, after), 0)
 
 
 class FrameStore:
     """One row per frame: its instant and its array of powers as float32, little-endian.
 
-    Rosters have rows of their own, since they change seldom. Safe for several threads.
+    The part of a VEN that lags behind the others can be moved out into slices of its own, so that
+    the frames need not wait for it. Safe for several threads.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._rosters: dict[int, Roster] = {}
+        self._rosters = RosterBook()
+        self._sliced: dict[str, int] | None = None
 
     def append(self, frame: Frame) -> Frame:
         """Store it, durably; returns it with its number. ValueError if it is not the latest."""
         with self._lock, self._database.write() as connection:
-            roster_id = self._roster_id(connection, frame.roster)
+            roster_id = self._rosters.row_of(connection, frame.roster)
             taken_at_us = to_us(frame.taken_at)
             newest = connection.execute(text("SELECT max(taken_at_us) FROM frame")).scalar()
             if newest is not None and taken_at_us <= newest:
@@ -48,7 +84,7 @@ class FrameStore:
                     "power_kw": frame.power_kw.astype("<f4").tobytes(),
                 },
             ).scalar_one()
-        self._rosters[int(roster_id)] = frame.roster
+        self._rosters.keep(int(roster_id), frame.roster)
         return Frame(
             seq=int(seq),
             taken_at=frame.taken_at,
@@ -63,52 +99,205 @@ class FrameStore:
 
     def last_before(self, instant: datetime) -> int:
         """The number of the last frame taken before the instant; 0 if there is none."""
-        query = text("SELECT max(seq) FROM frame WHERE taken_at_us < :instant")
-        with self._database.read() as connection:
-            found = connection.execute(query, {"instant": to_us(instant)}).scalar()
-        return int(found or 0)
+        return self._number(
+            "SELECT max(seq) FROM frame WHERE taken_at_us < :instant", {"instant": to_us(instant)}
+        )
+
+    def newest_through(self, instant_us: int) -> int:
+        """The number of the last frame or slice taken up to the instant; 0 if there is none."""
+        query = "SELECT max(seq) FROM {} WHERE taken_at_us <= :instant"
+        where = {"instant": instant_us}
+        return max(self._number(query.format(table), where) for table in ("frame", "slice"))
 
     def oldest_seq(self) -> int:
         """The oldest frame's number; 0 when there is none."""
-        with self._database.read() as connection:
-            return int(connection.execute(text("SELECT min(seq) FROM frame")).scalar() or 0)
+        return self._number("SELECT min(seq) FROM frame")
+
+    def newest_seq(self) -> int:
+        """The newest frame's number; 0 when there is none."""
+        return self._number("SELECT max(seq) FROM frame")
 
     def since(self, seq: int, *, most_bytes: int) -> list[Frame]:
         """Frames from this number on, oldest first; at least two, then up to so many bytes."""
-        frames: list[Frame] = []
-        for frame in self._frames("WHERE seq >= :seq ORDER BY seq", {"seq": seq}):
-            frames.append(frame)
-            most_bytes -= frame.power_kw.nbytes
-            if most_bytes <= 0 and len(frames) >= 2:
-                break
-        return frames
+        return _bounded(
+            self._frames("WHERE seq >= :seq ORDER BY seq", {"seq": seq}), most_bytes=most_bytes
+        )
 
-    def rosters_since(self, seq: int) -> list[tuple[int, Roster]]:
-        """(number, roster) of the frames from this number on: what is there, without the powers."""
-        query = text("SELECT seq, roster_id FROM frame WHERE seq >= :seq ORDER BY seq")
+    def slices_since(self, ven_name: str, seq: int, *, most_bytes: int) -> list[Frame]:
+        """The same of what was moved out for one VEN: frames that hold only its part."""
+        query = text(
+            "SELECT seq, taken_at_us, roster_id, power_kw FROM slice"
+            " WHERE ven_name = :ven_name AND seq >= :seq ORDER BY seq"
+        )
+
+        def read() -> Iterator[Frame]:
+            with self._database.read() as connection:
+                rows = connection.execution_options(yield_per=64).execute(
+                    query, {"ven_name": ven_name, "seq": seq}
+                )
+                for row in rows:
+                    yield Frame(
+                        seq=row.seq,
+                        taken_at=from_us(row.taken_at_us),
+                        profile_index=-1,
+                        roster=self._rosters.read_part(connection, row.roster_id, ven_name),
+                        power_kw=np.frombuffer(row.power_kw, dtype="<f4"),
+                    )
+
+        return _bounded(read(), most_bytes=most_bytes)
+
+    def sliced_through(self) -> dict[str, int]:
+        """For each VEN with slices: the number up to which its readings stand in them."""
+        with self._lock:
+            if self._sliced is None:
+                query = text("SELECT ven_name, max(seq) AS seq FROM slice GROUP BY ven_name")
+                with self._database.read() as connection:
+                    self._sliced = {row.ven_name: row.seq for row in connection.execute(query)}
+            return dict(self._sliced)
+
+    def move_out(self, spans: Mapping[str, tuple[int, int]]) -> int:
+        """Copy each VEN's part of these frames, first to last number, into slices; how many rows.
+
+        What was moved out before is left as it is, and what is too much for one transaction is
+        left to the next call.
+        """
+        already = self.sliced_through()
+        todo = {
+            ven: (max(first, already.get(ven, 0) + 1), last) for ven, (first, last) in spans.items()
+        }
+        todo = {ven: (first, last) for ven, (first, last) in todo.items() if first <= last}
+        if not todo:
+            return 0
+        first = min(first for first, _ in todo.values())
+        last = max(last for _, last in todo.values())
+        moved = 0
+        with self._lock, self._database.write() as connection:
+            # One frame at a time: a result that is read while rows are written must not grow.
+            seqs = connection.execute(
+                text(
+                    "SELECT seq FROM frame WHERE seq BETWEEN :first AND :last"
+                    " ORDER BY seq LIMIT :most"
+                ),
+                {"first": first, "last": last, "most": MOST_MOVED},
+            ).scalars()
+            for seq in list(seqs):
+                row = connection.execute(
+                    text("SELECT taken_at_us, roster_id, power_kw FROM frame WHERE seq = :seq"),
+                    {"seq": seq},
+                ).one()
+                roster = self._rosters.read(connection, row.roster_id)
+                powers = np.frombuffer(row.power_kw, dtype="<f4")
+                slices = [
+                    {
+                        "ven_name": ven,
+                        "seq": seq,
+                        "taken_at_us": row.taken_at_us,
+                        "roster_id": row.roster_id,
+                        "power_kw": powers[roster.columns(ven)].tobytes(),
+                    }
+                    for ven, (low, high) in todo.items()
+                    if low <= seq <= high
+                ]
+                if slices:
+                    connection.execute(text(_INSERT_SLICE), slices)
+                    moved += len(slices)
+        with self._lock:
+            self._sliced = None
+        return moved
+
+    def extent(self, after: int, *, after_sliced: int = 0) -> Extent:
+        """What is there above these numbers, in frames and in slices."""
+        by_roster: dict[int, list[int]] = {}
+        parts: dict[str, dict[int, list[int]]] = {}
         with self._lock, self._database.read() as connection:  # no pruning in between
-            rows = connection.execute(query, {"seq": seq}).all()
-            return [(row.seq, self._roster(connection, row.roster_id)) for row in rows]
+            frames = text("SELECT seq, roster_id FROM frame WHERE seq > :seq ORDER BY seq")
+            for row in connection.execute(frames, {"seq": after}):
+                by_roster.setdefault(row.roster_id, []).append(row.seq)
+            slices = text(
+                "SELECT ven_name, seq, roster_id FROM slice WHERE seq > :seq ORDER BY seq"
+            )
+            for row in connection.execute(slices, {"seq": after_sliced}):
+                parts.setdefault(row.ven_name, {}).setdefault(row.roster_id, []).append(row.seq)
+            return Extent(
+                frames=[
+                    (self._rosters.read(connection, roster_id), seqs)
+                    for roster_id, seqs in by_roster.items()
+                ],
+                slices={
+                    ven: [
+                        (self._rosters.read_part(connection, roster_id, ven), seqs)
+                        for roster_id, seqs in part.items()
+                    ]
+                    for ven, part in parts.items()
+                },
+            )
 
     def prune(self, *, before_seq: int, before: datetime) -> int:
-        """Remove the frames below this number that were taken before the instant; how many."""
+        """Remove the frames below this number that were taken before the instant; their bytes."""
         where = {"seq": before_seq, "instant": to_us(before)}
-        condition = "FROM frame WHERE seq < :seq AND taken_at_us < :instant"
+        return self._remove("frame", "seq < :seq AND taken_at_us < :instant", where)
+
+    def prune_slices(self, floors: Mapping[str, int]) -> int:
+        """Remove the slices below each VEN's number, and all of VENs not named; their bytes."""
+        bytes_ = 0
+        for ven_name in self.sliced_through():
+            where: dict[str, Any] = {"ven_name": ven_name}
+            condition = "ven_name = :ven_name"
+            if ven_name in floors:
+                where["seq"] = floors[ven_name]
+                condition += " AND seq < :seq"
+            bytes_ += self._remove("slice", condition, where)
+        return bytes_
+
+    def drop_through(self, instant_us: int) -> int:
+        """Remove frames and slices taken up to the instant, whoever needs them; their bytes."""
+        where = {"instant": instant_us}
+        return sum(
+            self._remove(table, "taken_at_us <= :instant", where) for table in ("frame", "slice")
+        )
+
+    def oldest_us(self) -> int | None:
+        """When the oldest frame or slice was taken; None when there is none."""
+        query = "SELECT min(taken_at_us) FROM {}"
+        found = [self._number(query.format(table)) for table in ("frame", "slice")]
+        return min((instant for instant in found if instant), default=None)
+
+    def ages(self, limit: int) -> list[tuple[int, int]]:
+        """(taken_at_us, bytes) of the oldest frames and slices, at most so many of each."""
+        query = (
+            f"SELECT taken_at_us, length(power_kw) + {ROW_BYTES} AS bytes FROM {{}}"
+            " ORDER BY seq LIMIT :limit"
+        )
         with self._database.read() as connection:
-            if not connection.execute(text(f"SELECT 1 {condition} LIMIT 1"), where).first():
+            return [
+                (row.taken_at_us, row.bytes)
+                for table in ("frame", "slice")
+                for row in connection.execute(text(query.format(table)), {"limit": limit})
+            ]
+
+    def bytes_stored(self) -> int:
+        """What frames and slices take, about; reads every row's length."""
+        count = f"SELECT coalesce(sum(length(power_kw) + {ROW_BYTES}), 0) FROM"
+        return self._number(f"{count} frame") + self._number(f"{count} slice")
+
+    def _remove(self, table: str, condition: str, where: dict[str, Any]) -> int:
+        query = f"FROM {table} WHERE {condition}"
+        with self._database.read() as connection:
+            if not connection.execute(text(f"SELECT 1 {query} LIMIT 1"), where).first():
                 return 0
         with self._lock, self._database.write() as connection:
-            removed = connection.execute(text(f"DELETE {condition}"), where).rowcount
-            connection.execute(
-                text(
-                    "DELETE FROM roster WHERE roster_id NOT IN (SELECT roster_id FROM frame)"
-                    " AND roster_id < (SELECT max(roster_id) FROM roster)"
-                )
-            )
-            kept = set(connection.execute(text("SELECT roster_id FROM roster")).scalars())
-            for roster_id in [key for key in list(self._rosters) if key not in kept]:
-                del self._rosters[roster_id]
-        return int(removed)
+            bytes_ = connection.execute(
+                text(f"SELECT sum(length(power_kw) + {ROW_BYTES}) {query}"), where
+            ).scalar()
+            connection.execute(text(f"DELETE {query}"), where)
+            self._rosters.remove_unused(connection)
+            if table == "slice":
+                self._sliced = None
+        return int(bytes_ or 0)
+
+    def _number(self, query: str, values: dict[str, Any] | None = None) -> int:
+        with self._database.read() as connection:
+            return int(connection.execute(text(query), values or {}).scalar() or 0)
 
     def _frames(self, clauses: str, values: dict[str, Any]) -> Iterator[Frame]:
         query = text(
@@ -120,31 +309,23 @@ class FrameStore:
                     seq=row.seq,
                     taken_at=from_us(row.taken_at_us),
                     profile_index=row.profile_index,
-                    roster=self._roster(connection, row.roster_id),
+                    roster=self._rosters.read(connection, row.roster_id),
                     power_kw=np.frombuffer(row.power_kw, dtype="<f4"),
                 )
 
-    def _roster(self, connection: Connection, roster_id: int) -> Roster:
-        known = self._rosters.get(roster_id)
-        if known is None:
-            query = text("SELECT body FROM roster WHERE roster_id = :id")
-            body = connection.execute(query, {"id": roster_id}).scalar_one()
-            known = Roster(orjson.loads(zlib.decompress(body)))
-            self._rosters[roster_id] = known
-        return known
 
-    def _roster_id(self, connection: Connection, roster: Roster) -> int:
-        """The roster's row; a restart finds the one it made before."""
-        for roster_id, known in list(self._rosters.items()):
-            if known is roster:
-                return roster_id
-        body = zlib.compress(orjson.dumps([[ven, list(names)] for ven, names in roster]), 1)
-        newest = connection.execute(
-            text("SELECT roster_id, body FROM roster ORDER BY roster_id DESC LIMIT 1")
-        ).first()
-        if newest is not None and newest.body == body:
-            roster_id = newest.roster_id
-        else:
-            insert = text("INSERT INTO roster (body) VALUES (:body) RETURNING roster_id")
-            roster_id = connection.execute(insert.bindparams(bindparam("body", body))).scalar_one()
-        return int(roster_id)
+_INSERT_SLICE = (
+    "INSERT INTO slice (ven_name, seq, taken_at_us, roster_id, power_kw)"
+    " VALUES (:ven_name, :seq, :taken_at_us, :roster_id, :power_kw)"
+)
+
+
+def _bounded(frames: Iterable[Frame], *, most_bytes: int) -> list[Frame]:
+    """At least two frames, for what lies between readings, then up to so many bytes."""
+    taken: list[Frame] = []
+    for frame in frames:
+        taken.append(frame)
+        most_bytes -= frame.power_kw.nbytes
+        if most_bytes <= 0 and len(taken) >= 2:
+            break
+    return taken

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.fleet import VEN, FleetRepository, Resource, ResourceKind, Status
-from app.instants import MICROSECOND
-from app.metering.frames import FrameStore
+from app.fleet import VEN, DatabaseError, FleetRepository, Resource, ResourceKind, Status
+from app.metering.frames import ROW_BYTES, FrameStore
 from app.metering.profiles import STEP_MINUTES, Profiles
-from app.metering.source import Frame, Reading, Roster
+from app.metering.rising import RisingClock
+from app.metering.source import Frame, Reading, Room, Roster, StoreFull
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,8 @@ class MeterDataSimulator:
     The noise is read from a table drawn once from `seed`, at an offset that is a function of seed
     and index, so that the same index gives the same powers after a restart. The index goes on from
     the last stored frame; without one it begins at the quarter of the year that `clock` shows.
-    Safe for several threads. `clock` returns an aware UTC datetime.
+    Safe for several threads. `clock` returns an aware UTC datetime, `monotonic` seconds that never
+    go back; instants rise even while the clock is set back.
     """
 
     def __init__(
@@ -60,14 +61,19 @@ class MeterDataSimulator:
         repository: FleetRepository,
         frames: FrameStore,
         profiles: Callable[[], Profiles],
+        room: Room,
         clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
         seed: int = 0,
     ) -> None:
         self._repository = repository
         self._frames = frames
         self._load_profiles = profiles
-        self._clock = clock
+        self._room = room
+        self._rising = RisingClock(clock=clock, monotonic=monotonic)
         self._seed = seed
+        self.problem: str | None = None
+        """Why the last tick could not be stored; None while all is well."""
         self._lock = threading.RLock()
         self._profiles: Profiles | None = None
         self._plant: _Plant | None = None
@@ -87,10 +93,22 @@ class MeterDataSimulator:
             return self._plant.roster.size
 
     def increase_time(self) -> int:
-        """One tick: move to the next index and store its frame, durably. Returns the index."""
+        """One tick: move to the next index and store its frame, durably. Returns the index.
+
+        StoreFull or DatabaseError: nothing was stored, and the next tick tries the same index.
+        """
         with self._lock:
             frame = self.next_frame()
-            self._last = self._frames.append(frame)
+            try:
+                self._room.make_room(frame.power_kw.nbytes + ROW_BYTES)
+                self._last = self._frames.append(frame)
+            except (StoreFull, DatabaseError) as error:
+                self.problem = str(error)
+                raise
+            self._rising.taken()
+            if self.problem is not None:
+                logger.info("metering goes on")
+            self.problem = None
             return frame.profile_index
 
     def next_frame(self) -> Frame:
@@ -98,12 +116,8 @@ class MeterDataSimulator:
         with self._lock:
             plant = self._current_plant()
             last = self._last_frame()
-            now = self._clock().astimezone(UTC)
-            if last is None:
-                index = _quarter_of_the_year(now)
-            else:
-                index = last.profile_index + 1
-                now = max(now, last.taken_at + MICROSECOND)
+            now = self._rising.now(None if last is None else last.taken_at)
+            index = _quarter_of_the_year(now) if last is None else last.profile_index + 1
             index %= self._shapes().steps
             return Frame(
                 taken_at=now,

@@ -85,3 +85,14 @@ class MeterSource(Protocol):
 
     def next_frame(self) -> Frame:
         """The next reading of every approved resource, not yet stored."""
+
+
+class StoreFull(RuntimeError):
+    """No frame may be stored now; one line says why."""
+
+
+class Room(Protocol):
+    """What looks after the size of the store of readings."""
+
+    def make_room(self, frame_bytes: int) -> None:
+        """Before a frame of this size is stored. StoreFull when there is to be none."""

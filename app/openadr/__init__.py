@@ -6,7 +6,8 @@ from app.openadr.auth import (
     TokenEndpoint,
     VenCredentials,
 )
-from app.openadr.client import VtnClient
+from app.openadr.circuit import Circuit
+from app.openadr.client import ReportPage, VtnClient
 from app.openadr.credentials import (
     ClientCredentials,
     CredentialsFile,
@@ -41,6 +42,7 @@ from app.openadr.wire import (
 
 __all__ = [
     "UNLIMITED",
+    "Circuit",
     "ClientCredentials",
     "ClientCredentialsByVen",
     "CredentialsError",
@@ -51,6 +53,7 @@ __all__ = [
     "NoCredentials",
     "OutcomeUnknown",
     "ReportDescriptor",
+    "ReportPage",
     "SharedCredentials",
     "TokenEndpoint",
     "VenCredentials",

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+import orjson
 import requests
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
@@ -19,7 +20,7 @@ from app.openadr.errors import (
     VtnUnauthorised,
     VtnUnavailable,
 )
-from app.openadr.http import NoCredentials, VenAuth, VtnHttp
+from app.openadr.http import Answer, NoCredentials, VenAuth, VtnHttp
 
 RENEW_BEFORE_S = 30.0
 
@@ -81,22 +82,23 @@ class TokenEndpoint:
         form = client.prepare_request_body(
             include_client_id=True, client_secret=credentials.client_secret, scope=self._scopes
         )
-        response = self._http.post_form(self._url(), form=form)
-        if response.status_code in (400, 401, 403):
+        answer = self._http.post_form(self._url(), form=form)
+        if answer.status in (400, 401, 403):
             raise VtnUnauthorised(
-                f"client {credentials.client_id!r} gets no token: {response.status_code}"
-                f" {_error_code(response)}".rstrip(),
-                status=response.status_code,
+                f"client {credentials.client_id!r} gets no token: {answer.status}"
+                f" {_error_code(answer)}".rstrip(),
+                status=answer.status,
             )
         try:
-            response.raise_for_status()
-            token = client.parse_request_body_response(response.text)
+            if answer.status >= 300:
+                raise ValueError
+            token = client.parse_request_body_response(answer.content.decode())
             lifetime_s = float(token["expires_in"]) if token.get("expires_in") else None
             if not isinstance(token["access_token"], str):
                 raise ValueError
-        except (requests.HTTPError, OAuth2Error, ValueError, TypeError, AttributeError, KeyError):
+        except (OAuth2Error, ValueError, TypeError, AttributeError, KeyError):
             raise VtnUnavailable(
-                f"the token endpoint answers {response.status_code}, no token; see VTN__TOKEN_URL"
+                f"the token endpoint answers {answer.status}, no token; see VTN__TOKEN_URL"
             ) from None
         return token["access_token"], lifetime_s
 
@@ -108,7 +110,7 @@ class TokenEndpoint:
     def _asked(self) -> str | None:
         """What `/auth/server` says; None where there is no such path."""
         try:
-            answer = self._http.get("/auth/server", auth=NoCredentials())
+            answer = self._http.get_for_token("/auth/server")
         except (VtnRejected, VtnUnauthorised):
             return None
         except VtnUnavailable as error:
@@ -198,11 +200,11 @@ class ClientCredentialsByVen:
                 )
 
 
-def _error_code(response: requests.Response) -> str:
+def _error_code(answer: Answer) -> str:
     """RFC 6749 `error`; never the description, which may echo what was sent."""
     try:
-        answer: Any = response.json()
-    except ValueError:
+        told: Any = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
         return ""
-    code = answer.get("error") if isinstance(answer, dict) else None
+    code = told.get("error") if isinstance(told, dict) else None
     return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,40}", code) else ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from app.openadr.auth import VenCredentials
@@ -29,8 +30,19 @@ logger = logging.getLogger(__name__)
 
 PAGE = 50
 """The largest `limit` that the specification allows."""
-MOST_PAGES = 20_000
+MOST_PAGES = 2_500
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportPage:
+    """A page of a list of reports."""
+
+    reports: Sequence[VtnReport]
+    """Those that can be read, in the VTN's order."""
+    length: int
+    """How many entries the page had."""
+    ends_list: bool
 
 
 class VtnClient:
@@ -82,11 +94,23 @@ class VtnClient:
         """Create a report; returns when the VTN has acknowledged it."""
         self._http.post("/reports", auth=self._auth, body=body)
 
-    def reports(self, event_id: str) -> Iterator[VtnReport]:
-        """This VEN's reports to an event, page by page as they are asked for."""
-        return self._list(
-            "/reports", {"eventID": event_id, "clientName": self.ven_name}, read_report
+    def reports(self, event_id: str, *, skip: int, limit: int) -> ReportPage:
+        """One page of this VEN's reports to an event."""
+        params = {"eventID": event_id, "clientName": self.ven_name, "skip": skip, "limit": limit}
+        page = self._page("/reports", params)
+        return ReportPage(
+            reports=list(read_each(page, read_report, self._refused)),
+            length=len(page),
+            ends_list=len(page) < limit,
         )
+
+    def delete_report(self, report_id: str) -> None:
+        """Remove one of this VEN's reports; no error if it is gone already."""
+        try:
+            self._http.delete(f"/reports/{report_id}", auth=self._auth)
+        except VtnRejected as error:
+            if error.status != 404:
+                raise
 
     def _create(self, path: str, body: Mapping[str, Any], read: Callable[[Wire], T]) -> T:
         answer = self._http.post(path, auth=self._auth, body=body)
@@ -101,15 +125,17 @@ class VtnClient:
         for page in range(MOST_PAGES):
             if page and self._http.is_stopping:
                 raise VtnUnavailable(f"GET {path}: ended, since the application stops")
-            answer = self._http.get(
-                path, auth=self._auth, params={**params, "skip": page * PAGE, "limit": PAGE}
-            )
-            if not isinstance(answer, list):
-                raise VtnUnavailable(f"GET {path}: the VTN answers no list")
+            answer = self._page(path, {**params, "skip": page * PAGE, "limit": PAGE})
             new = [entry for entry in answer if not _seen(entry, seen)]
             yield from read_each(new, read, self._refused)
             if len(answer) < PAGE or not new:
                 return
+
+    def _page(self, path: str, params: Mapping[str, Any]) -> list[Any]:
+        answer = self._http.get(path, auth=self._auth, params=params)
+        if not isinstance(answer, list):
+            raise VtnUnavailable(f"GET {path}: the VTN answers no list")
+        return answer
 
     def _refused(self, reason: str) -> None:
         logger.warning("VEN %s: the VTN's %s is left out", self.ven_name, reason)

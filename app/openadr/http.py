@@ -21,8 +21,10 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import NewConnectionError
 
+from app.openadr.circuit import Circuit
 from app.openadr.errors import (
     OutcomeUnknown,
+    VtnError,
     VtnRejected,
     VtnUnauthorised,
     VtnUnavailable,
@@ -35,6 +37,11 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 3
 BACKOFF_S = 0.5
 LONGEST_WAIT_S = 30.0
+MOST_BYTES = 64 << 20
+"""Of one answer, unpacked."""
+CHUNK_BYTES = 64 << 10
+LONGEST_ANSWER = 10
+"""How many times `timeout_s` a whole answer may take that comes in drops."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -82,12 +89,28 @@ class VtnState:
     """Of the last answered request."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An answer of a VTN, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    authorization: str | None
+    """What the request was signed with."""
+
+    @property
+    def content_type(self) -> str:
+        return str(self.headers.get("Content-Type", "no content type")).lower()
+
+
 class VtnHttp:
     """Requests to one VTN; knows no OpenADR object.
 
     Repeated here, bounded and with back-off: GET, PUT and DELETE; for every method 429 (with its
     Retry-After) and a connection that was never made. A POST whose outcome was not seen raises
-    `OutcomeUnknown`. `verify_tls`: True, False or a CA file. All waits end when `stopping` is set.
+    `OutcomeUnknown`. While the circuit is open, requests raise VtnUnreachable and are not made.
+    `verify_tls`: True, False or a CA file. All waits end when `stopping` is set.
     """
 
     def __init__(
@@ -98,6 +121,7 @@ class VtnHttp:
         timeout_s: float,
         verify_tls: bool | Path,
         stopping: Stopping,
+        circuit: Circuit,
         backoff_s: float = BACKOFF_S,
     ) -> None:
         self.base_url = base_url
@@ -105,22 +129,30 @@ class VtnHttp:
         self._timeout_s = timeout_s
         self._verify_tls = str(verify_tls) if isinstance(verify_tls, Path) else verify_tls
         self._stopping = stopping
+        self.circuit = circuit
         self._backoff_s = backoff_s
         self.state = VtnState()
 
     def get(self, path: str, *, auth: VenAuth, params: Mapping[str, Any] | None = None) -> Any:
-        return self._request("GET", path, auth=auth, params=params)
+        return self._guarded("GET", path, auth=auth, params=params)
+
+    def get_for_token(self, path: str) -> Any:
+        """Without credentials, while another request waits for them: the circuit has let it in."""
+        return self._request("GET", path, auth=NoCredentials())
 
     def post(self, path: str, *, auth: VenAuth, body: Any) -> Any:
         """`body`: JSON as bytes, or an object to be written as JSON."""
-        return self._request("POST", path, auth=auth, body=body)
+        return self._guarded("POST", path, auth=auth, body=body)
+
+    def delete(self, path: str, *, auth: VenAuth) -> Any:
+        return self._guarded("DELETE", path, auth=auth)
 
     @property
     def is_stopping(self) -> bool:
         """Whether what is long should end."""
         return self._stopping.is_set()
 
-    def post_form(self, url: str, *, form: str) -> requests.Response:
+    def post_form(self, url: str, *, form: str) -> Answer:
         """A token request, which may be repeated; the answer is the caller's to read."""
         return self._send(
             "POST",
@@ -134,6 +166,21 @@ class VtnHttp:
     def close(self) -> None:
         self._session.close()
 
+    def _guarded(self, method: str, path: str, **request: Any) -> Any:
+        """The request, if the circuit lets it through; and what it tells about the VTN."""
+        if not self.circuit.admits():
+            raise VtnUnreachable(f"the VTN at {self.base_url} is down and is not asked for now")
+        try:
+            answer = self._request(method, path, **request)
+        except (VtnUnavailable, OutcomeUnknown):
+            self.circuit.failed()
+            raise
+        except VtnError:
+            self.circuit.succeeded()  # it answers, though not as one would like
+            raise
+        self.circuit.succeeded()
+        return answer
+
     def _request(
         self,
         method: str,
@@ -146,7 +193,7 @@ class VtnHttp:
         data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         headers = {} if data is None else {"Content-Type": "application/json"}
 
-        def send() -> requests.Response:
+        def send() -> Answer:
             return self._send(
                 method,
                 self.base_url + path,
@@ -157,16 +204,12 @@ class VtnHttp:
                 headers=headers,
             )
 
-        response = send()
-        if response.status_code == 401 and auth.refused(
-            response.request.headers.get("Authorization")
-        ):
-            response = send()
-        return self._read(method, path, response, 0 if data is None else len(data))
+        answer = send()
+        if answer.status == 401 and auth.refused(answer.authorization):
+            answer = send()
+        return self._read(method, path, answer, 0 if data is None else len(data))
 
-    def _send(
-        self, method: str, url: str, *, repeatable: bool, **request: Any
-    ) -> requests.Response:
+    def _send(self, method: str, url: str, *, repeatable: bool, **request: Any) -> Answer:
         where = f"{method} {urlsplit(url).path}"
         for attempt in range(1, ATTEMPTS + 1):
             wait_s = self._backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
@@ -178,64 +221,82 @@ class VtnHttp:
                     timeout=self._timeout_s,
                     verify=self._verify_tls,
                     allow_redirects=False,  # credentials stay with the origin they were made for
+                    stream=True,  # so that its size is bounded
                     **request,
                 )
+                answer = self._whole(response)
             except requests.RequestException as error:
                 failure: VtnUnavailable = self._failure(where, error)
                 if not repeatable and not _never_sent(error):
                     raise OutcomeUnknown(f"{where}: sent, but {_reason(error)}") from None
             else:
                 self.state = VtnState(
-                    reachable=response.status_code < 500, latency_s=time.perf_counter() - began_s
+                    reachable=answer.status < 500, latency_s=time.perf_counter() - began_s
                 )
-                retry_after_s = _retry_after_s(response)
-                if response.status_code == 429:
+                retry_after_s = _retry_after_s(answer)
+                if answer.status == 429:
                     failure = VtnUnavailable(f"{where}: the VTN answers 429, too many requests")
                     wait_s = max(wait_s, retry_after_s or 0.0)
-                elif response.status_code >= 500 and repeatable:
-                    failure = VtnUnavailable(f"{where}: the VTN answers {response.status_code}")
+                elif answer.status >= 500 and repeatable:
+                    failure = VtnUnavailable(f"{where}: the VTN answers {answer.status}")
                     wait_s = max(wait_s, retry_after_s or 0.0)
                 else:
-                    return response
+                    return answer
             last = attempt == ATTEMPTS or wait_s > LONGEST_WAIT_S
             if last or self._stopping.is_set() or self._stopping.wait(wait_s):
                 raise failure
         raise AssertionError("the last attempt returns or raises")
+
+    def _whole(self, response: requests.Response) -> Answer:
+        """The answer, if it ends in time and at a size that can be meant."""
+        content = bytearray()
+        ends_s = time.monotonic() + LONGEST_ANSWER * self._timeout_s
+        with response:
+            for chunk in response.iter_content(CHUNK_BYTES):
+                content += chunk
+                if len(content) > MOST_BYTES:
+                    raise requests.exceptions.ContentDecodingError("the answer is too large")
+                if time.monotonic() > ends_s:
+                    raise requests.ReadTimeout("the answer comes too slowly")
+        return Answer(
+            status=response.status_code,
+            headers=response.headers,
+            content=bytes(content),
+            authorization=response.request.headers.get("Authorization"),
+        )
 
     def _failure(self, where: str, error: requests.RequestException) -> VtnUnreachable:
         reason = _reason(error)
         self.state = VtnState(reachable=False)
         return VtnUnreachable(f"{where}: the VTN at {self.base_url} cannot be reached: {reason}")
 
-    def _read(self, method: str, path: str, response: requests.Response, body_bytes: int) -> Any:
-        status = response.status_code
+    def _read(self, method: str, path: str, answer: Answer, body_bytes: int) -> Any:
+        status = answer.status
         where = f"{method} {path.split('?')[0]}"
         if status in (401, 403):
-            raise VtnUnauthorised(f"{where}: {status}{_problem(response)}", status=status)
+            raise VtnUnauthorised(f"{where}: {status}{_problem(answer)}", status=status)
         if 200 <= status < 300:
             try:
-                return orjson.loads(response.content)
+                return orjson.loads(answer.content)
             except orjson.JSONDecodeError:
-                message = (
-                    f"{where}: the VTN answers {status} without JSON ({_content_type(response)})"
-                )
+                message = f"{where}: the VTN answers {status} without JSON ({answer.content_type})"
                 if method == "POST":
                     raise OutcomeUnknown(message) from None
                 raise VtnUnavailable(f"{message}; is VTN__BASE_URL right?") from None
         if status >= 500:
-            raise OutcomeUnknown(f"{where}: the VTN answers {status}{_problem(response)}")
+            raise OutcomeUnknown(f"{where}: the VTN answers {status}{_problem(answer)}")
         if 300 <= status < 400:
             raise VtnUnavailable(
                 f"{where}: the VTN redirects, which is not followed; correct VTN__BASE_URL"
             )
-        if "html" in _content_type(response):
+        if "html" in answer.content_type:
             raise VtnUnavailable(
                 f"{where}: {status} with an HTML page; is VTN__BASE_URL right?", status=status
             )
         if status == 408:
-            raise VtnUnavailable(f"{where}: {status}{_problem(response)}")
+            raise VtnUnavailable(f"{where}: {status}{_problem(answer)}")
         raise VtnRejected(
-            f"{where}: {status}{_problem(response)}", status=status, body_bytes=body_bytes
+            f"{where}: {status}{_problem(answer)}", status=status, body_bytes=body_bytes
         )
 
 
@@ -265,6 +326,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _reason(error: requests.RequestException) -> str:
     if isinstance(error, requests.Timeout):
         return "no answer in time"
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return f"the answer cannot be unpacked, or is larger than {MOST_BYTES >> 20} MiB"
     if isinstance(error, requests.exceptions.SSLError):
         return "its TLS certificate is not accepted; see VTN__VERIFY_TLS"
     for cause in _causes(error):
@@ -273,8 +336,8 @@ def _reason(error: requests.RequestException) -> str:
     return f"connection broken ({type(error).__name__})"
 
 
-def _retry_after_s(response: requests.Response) -> float | None:
-    text = response.headers.get("Retry-After", "").strip()
+def _retry_after_s(answer: Answer) -> float | None:
+    text = answer.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text)
     try:
@@ -285,19 +348,15 @@ def _retry_after_s(response: requests.Response) -> float | None:
     return max((aware - datetime.now(UTC)).total_seconds(), 0.0)
 
 
-def _content_type(response: requests.Response) -> str:
-    return str(response.headers.get("Content-Type", "no content type")).lower()
-
-
-def _problem(response: requests.Response) -> str:
+def _problem(answer: Answer) -> str:
     """The VTN's problem text, bounded, without the token if it says that back; '' for none."""
     try:
-        problem = orjson.loads(response.content)
+        problem = orjson.loads(answer.content)
     except orjson.JSONDecodeError:
         return ""
     if not isinstance(problem, dict):
         return ""
     texts = [str(problem[name]) for name in ("title", "detail", "error") if problem.get(name)]
     told = (", " + ": ".join(texts))[:500] if texts else ""
-    token = str(response.request.headers.get("Authorization", "")).removeprefix("Bearer ")
+    token = (answer.authorization or "").removeprefix("Bearer ")
     return told.replace(token, "**********") if token else told

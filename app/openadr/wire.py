@@ -85,6 +85,8 @@ class VtnReport:
 
     report_id: str
     report_name: str | None
+    created_at: datetime | None = None
+    """By the VTN's clock; None where it does not say."""
 
 
 def read_event(wire: Wire) -> Event:
@@ -121,7 +123,15 @@ def read_resource(wire: Wire) -> VtnResource:
 
 
 def read_report(wire: Wire) -> VtnReport:
-    return VtnReport(report_id=_id(wire, "report"), report_name=_text(wire, "reportName"))
+    try:
+        created_at = read_instant(str(wire.get("createdDateTime")))
+    except WireError:
+        created_at = None
+    return VtnReport(
+        report_id=_id(wire, "report"),
+        report_name=_text(wire, "reportName"),
+        created_at=created_at,
+    )
 
 
 def read_each(

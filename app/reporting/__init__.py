@@ -1,6 +1,25 @@
 """What we owe: which reports are due, how one is built, how it is delivered."""
 
 from app.reporting.desk import ReportDesk
+from app.reporting.doubles import SecondLooks
+from app.reporting.keeper import StoreBounds, StoreKeeper
 from app.reporting.ledger import StreamLedger
+from app.reporting.obligations import Obligations
+from app.reporting.outbox import Outbox, SetAside
+from app.reporting.planner import ReportPlanner
+from app.reporting.post import ReportPost
+from app.reporting.tally import Tally
 
-__all__ = ["ReportDesk", "StreamLedger"]
+__all__ = [
+    "Obligations",
+    "Outbox",
+    "ReportDesk",
+    "ReportPlanner",
+    "ReportPost",
+    "SecondLooks",
+    "SetAside",
+    "StoreBounds",
+    "StoreKeeper",
+    "StreamLedger",
+    "Tally",
+]

@@ -1,142 +1,86 @@
-"""ReportDesk: which readings are owed, and their delivery."""
+"""ReportDesk: what the VENManager asks for reports."""
 
 from __future__ import annotations
 
+import functools
 import logging
+import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
-from app.fleet import for_each
-from app.instants import from_us, to_us
-from app.metering import Frame, FrameStore
-from app.openadr import (
-    Event,
-    OutcomeUnknown,
-    VtnClient,
-    VtnError,
-    VtnRejected,
-    VtnUnauthorised,
-    VtnUnavailable,
-)
-from app.reporting.ledger import InFlight, Position, Stream, StreamLedger, acknowledged
-from app.reporting.render import RenderedReport, render
-from app.reporting.requests import ReportRequest, requests_of
-from app.reporting.values import Values, values_of
+from sqlalchemy import Connection
+
+from app.fleet import SeenEvent, for_each
+from app.instants import to_us
+from app.openadr import Circuit, VtnClient, VtnError, VtnRejected
+from app.reporting.doubles import SecondLooks
+from app.reporting.keeper import StoreKeeper
+from app.reporting.ledger import StreamLedger
+from app.reporting.lookup import Sought
+from app.reporting.obligations import Obligations
+from app.reporting.outbox import Outbox, SetAside
+from app.reporting.planner import ReportPlanner, Round
+from app.reporting.post import Fate, Parcel, ReportPost, fate_of
+from app.reporting.render import RenderedReport
+from app.reporting.streams import Stream, passed
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
 
-MOST_READINGS = 10_000
-MOST_BYTES = 1 << 20
-"""Of one report's body."""
-LEAST_BYTES = 16 << 10
-"""Smaller than this no body is made because a VTN found one too large."""
-WINDOW_BYTES = 32 << 20
-"""Of the frames that are held in memory at a time."""
-SETTLE = timedelta(seconds=30)
-"""How long a VTN may still be at work on a report after its answer was not seen."""
-KEEP_UNASKED = timedelta(hours=1)
-
-
-class _NotThereYet(OutcomeUnknown):
-    """The report was not found in a way that would say that it is not at the VTN."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Parcel:
-    """A report that is about to be sent, with its stream as it stands meanwhile."""
-
-    stream: Stream
-    report: RenderedReport
-    look_first: bool
-    """Whether it may be at the VTN already."""
+MOST_RETRIED = 20
+"""Reports that were set aside, held in memory at a time."""
 
 
 class ReportDesk:
-    """Owes and delivers: per stream one report at a time, oldest readings first.
+    """Delivers what is owed: per stream one report at a time, oldest readings first.
 
     Before reports are sent, their names and spans are stored; after any outcome that was not seen,
     a crash included, a report is looked up by its name before it is sent again (rules.md,
-    'Reports'). A report that is refused for its content (400, 422) holds its stream and is sent
-    again by the next delivery; it is not set aside yet. Safe for several threads; one delivery
-    runs at a time.
+    'Reports'). A report that is refused for its content is set aside, and its stream goes on. Safe
+    for several threads; one delivery runs at a time.
     """
 
     def __init__(
         self,
         *,
-        frames: FrameStore,
+        obligations: Obligations,
         ledger: StreamLedger,
+        planner: ReportPlanner,
+        post: ReportPost,
+        outbox: Outbox,
+        second_looks: SecondLooks,
+        keeper: StoreKeeper,
+        circuit: Circuit,
         clock: Callable[[], datetime],
         stopping: Stopping,
         max_workers: int,
-        settle: timedelta = SETTLE,
-        most_readings: int = MOST_READINGS,
-        most_bytes: int = MOST_BYTES,
     ) -> None:
-        self._frames = frames
+        self._obligations = obligations
         self._ledger = ledger
+        self._planner = planner
+        self._post = post
+        self._outbox = outbox
+        self._second_looks = second_looks
+        self._keeper = keeper
+        self._circuit = circuit
         self._clock = clock
         self._stopping = stopping
         self._max_workers = max_workers
-        self._settle = settle
-        self._most_readings = most_readings
-        self._most_bytes = most_bytes
         self._delivering = threading.Lock()
-        self._followed: set[str] = set()
-        self._said: Counter[str] = Counter()
         self._problem: str | None = None
+        self.held: tuple[str, ...] = ()
+        """Why streams could not go on in the last delivery, one line each."""
 
-    def follow(self, ven_name: str, events: Sequence[Event]) -> None:
+    def follow(self, ven_name: str, events: Sequence[SeenEvent]) -> None:
         """From now on, owe what these events ask for, and nothing else."""
-        wanted: dict[tuple[str, str], ReportRequest] = {}
-        for event in events:
-            for request in requests_of(event):
-                if isinstance(request, ReportRequest):
-                    wanted[request.event_id, request.descriptor] = request
-                else:
-                    self._say_once(f"event {event.event_id}: {request}")
-        open_streams = self._ledger.of_ven(ven_name)
-        ended = [
-            stream
-            for stream in open_streams
-            if (stream.request.event_id, stream.request.descriptor) not in wanted
-        ]
-        for stream in ended:
-            logger.info(
-                "VEN %s: event %s no longer asks for %s; %d readings are not owed any more",
-                ven_name,
-                stream.request.event_id,
-                stream.request.payload_type,
-                self._owed([stream]),
-            )
-        self._ledger.end(ended)
-        self._followed.add(ven_name)
-        known = {(stream.request.event_id, stream.request.descriptor) for stream in open_streams}
-        now = self._clock()
-        for key, request in wanted.items():
-            if key not in known and (request.since is None or request.since <= now):
-                self._ledger.begin(ven_name, request, self._first_position(request))
+        self._obligations.follow(ven_name, events)
 
     def waiting(self) -> int:
         """How many readings are owed and not acknowledged, over all streams."""
-        return self._owed(self._ledger.streams())
-
-    def _owed(self, streams: Sequence[Stream]) -> int:
-        if not streams:
-            return 0
-        oldest = min(stream.cursor.seq for stream in streams)
-        rosters = self._frames.rosters_since(oldest + 1)
-        return sum(
-            len(roster.names(stream.ven_name))
-            for seq, roster in rosters
-            for stream in streams
-            if seq > stream.cursor.seq
-        ) - sum(stream.cursor.column for stream in streams)
+        return self._obligations.waiting()
 
     def deliver(self, client_for: Callable[[str], VtnClient]) -> int:
         """Send what is due until nothing is left that can be sent; returns readings acknowledged.
@@ -145,241 +89,158 @@ class ReportDesk:
         """
         with self._delivering:
             began_s = time.perf_counter()
+            self._obligations.pass_on()
             held: dict[int, str] = {}
-            readings = reports = 0
-            while not self._stopping.is_set():
-                parcels = self._next_parcels(held)
-                if not parcels:
-                    break
-                done = self._send_all(parcels, client_for, held)
-                readings += sum(parcel.report.readings for parcel in done)
-                reports += sum(parcel.report.readings > 0 for parcel in done)
-            if reports:
+            done = self._send_what_is_owed(client_for, held)
+            done += self._send_again(client_for)
+            if done:
                 logger.info(
                     "delivered %d readings in %d reports, %.2f s",
-                    readings,
-                    reports,
+                    sum(done),
+                    len(done),
                     time.perf_counter() - began_s,
                 )
             if not self._stopping.is_set():
                 self._say_problem([problem for problem in held.values() if problem])
-            self._forget_old_frames()
-            return readings
+                self._second_looks.look(client_for)
+            self._keeper.tidy()
+            return sum(done)
 
-    def _first_position(self, request: ReportRequest) -> Position:
-        """Before the first frame that the event covers and the store still has."""
-        if request.since is not None:
-            return Position(self._frames.last_before(request.since))
-        return Position(max(self._frames.oldest_seq() - 1, 0))
-
-    def _next_parcels(self, held: dict[int, str]) -> list[_Parcel]:
-        """The next report of each stream that is not held, stored as in flight."""
-        streams = [stream for stream in self._ledger.streams() if stream.stream_id not in held]
-        if not streams:
-            return []
-        first = min(stream.cursor.seq for stream in streams)
-        frames = self._frames.since(first, most_bytes=WINDOW_BYTES)
-        if not frames or frames[-1].seq <= first:
-            return []
-        parcels, changed = [], []
-        for stream in streams:
-            parcel = self._parcel(stream, frames)
-            if parcel is None:
-                # Nothing of this VEN in the window: on to the frames behind it.
-                if stream.cursor.seq < frames[-1].seq and stream.in_flight is None:
-                    changed.append(replace(stream, cursor=Position(frames[-1].seq)))
-            else:
-                parcels.append(parcel)
-                changed.append(parcel.stream)
-        self._ledger.change(changed)
-        if not parcels and changed:
-            return self._next_parcels(held)
-        return parcels
-
-    def _parcel(self, stream: Stream, frames: Sequence[Frame]) -> _Parcel | None:
-        values = list(
-            values_of(stream.request.quantity, stream.ven_name, frames, stream.cursor.seq)
-        )
-        values = [due for due in values if len(due.numbers)]
-        if not values:
-            return None
-        if stream.in_flight is not None:
-            return self._resumed(stream, stream.in_flight, values)
-        most = self._most_readings
-        through = self._through(stream, values, most)
-        report = self._render(stream, values, through)
-        while len(report.body) > self._most_bytes and most > 1:
-            most = max(min(most, report.readings) // 2, 1)
-            through = self._through(stream, values, most)
-            report = self._render(stream, values, through)
-        planned = InFlight(name=report.name, through=through, planned_us=to_us(self._clock()))
-        return _Parcel(stream=replace(stream, in_flight=planned), report=report, look_first=False)
-
-    def _resumed(
-        self, stream: Stream, in_flight: InFlight, values: Sequence[Values]
-    ) -> _Parcel | None:
-        """The report that may be at the VTN, as it was; None while its frames are not at hand."""
-        through = in_flight.through
-        if values[-1].seq < through.seq:
-            return None
-        report = self._render(stream, values, through, name=in_flight.name)
-        return _Parcel(stream=stream, report=report, look_first=True)
-
-    def _through(self, stream: Stream, values: Sequence[Values], most: int) -> Position:
-        """How far the next report of at most so many readings goes."""
-        first = values[0]
-        column = stream.cursor.column
-        if column or len(first.numbers) > most:
-            stop = column + most
-            return (
-                Position(first.seq)
-                if stop >= len(first.numbers)
-                else Position(stream.cursor.seq, stop)
-            )
-        through = first.seq
-        for due in values:
-            most -= len(due.numbers)
-            if most < 0:
+    def _send_what_is_owed(
+        self, client_for: Callable[[str], VtnClient], held: dict[int, str]
+    ) -> list[int]:
+        """Round by round; the readings of each report that was acknowledged."""
+        done: list[int] = []
+        while not self._stopping.is_set():
+            streams = [
+                stream
+                for stream in self._ledger.open_streams()
+                if stream.stream_id not in held and stream.unsent
+            ]
+            if not streams or not self._answers(client_for(streams[0].ven_name), streams, held):
                 break
-            through = due.seq
-        return Position(through)
+            round_ = self._planner.next_round(streams)
+            if not round_.parcels and not round_.moved:
+                break
+            self._ledger.advance([*round_.moved, *_streams_of(round_.parcels)])
+            done += self._send_round(round_, client_for, held)
+        return done
 
-    def _render(
-        self,
-        stream: Stream,
-        values: Sequence[Values],
-        through: Position,
-        name: str | None = None,
-    ) -> RenderedReport:
-        """The report from the stream's cursor to there."""
-        start = stream.cursor.column
-        if start or through.column:
-            # A part of one frame; the last part ends with the frame.
-            due, columns = values[:1], slice(start, through.column or len(values[0].numbers))
-        else:
-            due = [each for each in values if each.seq <= through.seq]
-            columns = slice(0, max(len(each.numbers) for each in due))
-        return render(
-            ven_name=stream.ven_name, request=stream.request, values=due, columns=columns, name=name
-        )
+    def _answers(self, client: VtnClient, streams: Sequence[Stream], held: dict[int, str]) -> bool:
+        """Whether the VTN can be asked; one that counts as down is tried with a cheap request."""
+        if not self._circuit.is_open:
+            return True
+        try:
+            client.ping()
+        except VtnError as error:
+            if self._circuit.is_open:
+                held.update((stream.stream_id, str(error)) for stream in streams)
+                return False
+        return True
 
-    def _send_all(
-        self,
-        parcels: Sequence[_Parcel],
-        client_for: Callable[[str], VtnClient],
-        held: dict[int, str],
-    ) -> list[_Parcel]:
-        """Send them, remember each outcome, and hold the streams that cannot go on now."""
-        outcomes = for_each(
-            parcels,
-            lambda parcel: self._send(parcel, client_for(parcel.stream.ven_name)),
-            max_workers=self._max_workers,
-            stopping=self._stopping,
-        )
-        tried = {parcel.stream.stream_id for parcel, _ in outcomes}
-        done, changed = [], []
-        for parcel, error in outcomes:
-            if error is None:
-                done.append(parcel)
-                changed.append(acknowledged(parcel.stream))
+    def _send_round(
+        self, round_: Round, client_for: Callable[[str], VtnClient], held: dict[int, str]
+    ) -> list[int]:
+        """Send one report of each stream, and remember what became of each."""
+        parcels = round_.parcels
+        done: list[int] = []
+        changed: list[Stream] = []
+        refused: list[SetAside] = []
+        again: list[Sought] = []
+        tried: set[str] = set()
+        for parcel, fate, error in self._sent(parcels, client_for):
+            stream = _stream_of(parcel)
+            tried.add(parcel.report.name)
+            if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
+                changed.append(passed(stream, parcel.report.name))
+                if parcel.report.readings:
+                    done.append(parcel.report.readings)
+                if fate is Fate.DELIVERED_AGAIN:
+                    again.append(parcel.sought)
                 continue
-            stream = self._after(parcel, error)
-            changed.append(stream)
-            if stream.in_flight is None and self._made_smaller(error):
+            if fate is Fate.REFUSED:
+                changed.append(passed(stream, None))
+                refused.append(_set_aside(parcel, error, self._clock()))
+                continue
+            changed.append(self._after(stream, fate))
+            if fate is Fate.TOO_LARGE and isinstance(error, VtnRejected):
+                self._planner.make_smaller(error.body_bytes)
+                logger.info("reports are made smaller: at most %d bytes", self._planner.most_bytes)
                 continue
             held[stream.stream_id] = f"VEN {stream.ven_name}: {error}"
         for parcel in parcels:
-            if parcel.stream.stream_id not in tried:
-                held[parcel.stream.stream_id] = ""
-                if not parcel.look_first:
-                    changed.append(replace(parcel.stream, in_flight=None))
-        self._ledger.change(changed)
-        self._ledger.end([stream for stream in changed if stream.reports_left == 0])
+            if parcel.report.name not in tried:
+                stream = _stream_of(parcel)
+                held[stream.stream_id] = ""
+                if parcel.in_doubt_us is None:
+                    changed.append(replace(stream, in_flight=None))
+
+        def beside(connection: Connection) -> None:
+            for aside in refused:
+                self._outbox.put(connection, aside)
+            self._second_looks.plan(connection, again)
+
+        self._ledger.advance(changed, beside if refused or again else None)
+        for aside in refused:
+            logger.warning(
+                "VEN %s: report %s with %d readings is set aside: %s (see `outbox list`)",
+                aside.ven_name,
+                aside.report_name,
+                aside.readings,
+                aside.problem,
+            )
+        finished = [stream for stream in changed if stream.reports_left == 0]
+        self._ledger.end(finished, at_us=to_us(self._clock()), until=0)
         return done
 
-    def _after(self, parcel: _Parcel, error: VtnError) -> Stream:
-        """The stream after this error: in flight while its report may be at the VTN."""
-        stream = parcel.stream
-        if stream.in_flight is not None and isinstance(error, OutcomeUnknown):
-            if isinstance(error, _NotThereYet):
-                return stream
+    def _sent(
+        self, parcels: Sequence[Parcel], client_for: Callable[[str], VtnClient]
+    ) -> list[tuple[Parcel, Fate, VtnError | None]]:
+        """Those that were tried; in another order each time, so that none is always the last."""
+        outcomes = for_each(
+            random.sample(parcels, len(parcels)),
+            lambda parcel: self._post.send(parcel, client_for(parcel.ven_name)),
+            max_workers=self._max_workers,
+            stopping=self._stopping,
+        )
+        return [
+            (parcel, fate_of(outcome, parcel), outcome if isinstance(outcome, VtnError) else None)
+            for parcel, outcome in outcomes
+        ]
+
+    def _after(self, stream: Stream, fate: Fate) -> Stream:
+        """The stream whose report was not acknowledged: in flight while it may be at the VTN."""
+        if fate is Fate.IN_DOUBT and stream.in_flight is not None:
             since_us = to_us(self._clock())
             return replace(stream, in_flight=replace(stream.in_flight, planned_us=since_us))
-        refused = isinstance(error, VtnRejected | VtnUnauthorised) and not _conflict(error)
-        not_sent = isinstance(error, VtnUnavailable) and not parcel.look_first
-        # It is not at the VTN, and may be made anew; of anything else that is not known.
-        return replace(stream, in_flight=None) if refused or not_sent else stream
+        return stream if fate is Fate.STILL_IN_DOUBT else replace(stream, in_flight=None)
 
-    def _made_smaller(self, error: VtnError) -> bool:
-        """Whether the body was too large, and the next ones are smaller (rules.md, 'Reports')."""
-        if not isinstance(error, VtnRejected) or error.body_bytes <= LEAST_BYTES:
-            return False
-        if error.status == 413 or (error.status == 400 and error.body_bytes > 256 << 10):
-            self._most_bytes = max(min(self._most_bytes, error.body_bytes) // 2, LEAST_BYTES)
-            logger.info("reports are made smaller: at most %d bytes", self._most_bytes)
-            return True
-        return False
-
-    def _send(self, parcel: _Parcel, client: VtnClient) -> None:
-        """Return once the VTN has it; VtnError otherwise."""
-        in_flight = parcel.stream.in_flight
-        if in_flight is None or parcel.report.readings == 0:
-            return
-        if parcel.look_first:
-            if self._is_there(parcel, client):
-                return
-            age = self._clock() - from_us(in_flight.planned_us)
-            if timedelta(0) <= age < self._settle:
-                raise _NotThereYet(
-                    f"report {in_flight.name} is not at the VTN yet; it is looked for again"
+    def _send_again(self, client_for: Callable[[str], VtnClient]) -> list[int]:
+        """What was set aside and is to be sent again; the readings of each that was taken."""
+        if self._stopping.is_set() or self._circuit.is_open:
+            return []
+        asides = self._outbox.to_send(MOST_RETRIED)
+        done = []
+        for parcel, fate, error in self._sent([_parcel_of(each) for each in asides], client_for):
+            aside = parcel.source
+            assert isinstance(aside, SetAside)
+            if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
+                self._second_looks.delivered_again(
+                    [parcel.sought] if fate is Fate.DELIVERED_AGAIN else [],
+                    functools.partial(self._outbox.delivered, aside=aside),
                 )
-        try:
-            client.post_report(parcel.report.body)
-        except (OutcomeUnknown, VtnRejected) as error:
-            if isinstance(error, VtnRejected) and error.status != 409:
-                raise
-            try:
-                there = self._is_there(parcel, client)
-            except VtnError:
-                there = False  # what is not known stays in flight
-            if not there:
-                raise
-
-    def _is_there(self, parcel: _Parcel, client: VtnClient) -> bool:
-        """Look the report up by its name; a refusal of that tells nothing about the report."""
-        try:
-            reports = client.reports(parcel.stream.request.event_id)
-            return any(report.report_name == parcel.report.name for report in reports)
-        except (VtnRejected, VtnUnauthorised) as error:
-            raise _NotThereYet(
-                f"report {parcel.report.name} cannot be looked up: {error}"
-            ) from None
-
-    def _forget_old_frames(self) -> None:
-        """Remove the frames that every cursor has passed; keep what nobody asks for an hour."""
-        frames = self._frames.last()
-        if frames is None:
-            return
-        streams = self._ledger.streams()
-        asked = {stream.ven_name for stream in streams}
-        unasked = [name for name in frames.roster.ven_names if name not in asked]
-        if any(name not in self._followed for name in unasked):
-            return  # what some VEN is asked is not known yet
-        for ven_name in unasked:
-            self._say_once(
-                f"VEN {ven_name}: no event asks for its readings; they are kept for an hour"
-            )
-        before = self._clock() - KEEP_UNASKED if unasked else frames.taken_at
-        floor = min((stream.cursor.seq for stream in streams), default=frames.seq)
-        self._frames.prune(before_seq=floor, before=before)
-
-    def _say_once(self, line: str) -> None:
-        self._said[line] += 1
-        if self._said[line] == 1:
-            logger.info("%s", line)
+                done.append(aside.readings)
+                logger.info("VEN %s: report %s is delivered", aside.ven_name, aside.report_name)
+            elif fate in (Fate.REFUSED, Fate.TOO_LARGE, Fate.EVENT_GONE):
+                self._outbox.remember(aside, problem=str(error))
+                logger.warning("VEN %s: refused again: %s", aside.ven_name, error)
+            elif fate is Fate.IN_DOUBT:
+                self._outbox.remember(aside, in_doubt_us=to_us(self._clock()))
+        return done
 
     def _say_problem(self, problems: Sequence[str]) -> None:
         """Log when deliveries begin to fail, for another reason, or are well again."""
+        self.held = tuple(problems)
         problem = problems[0] if problems else None
         if problem is not None and problem != self._problem:
             logger.warning("%d reports are not delivered and stay owed: %s", len(problems), problem)
@@ -388,5 +249,41 @@ class ReportDesk:
         self._problem = problem
 
 
-def _conflict(error: VtnError) -> bool:
-    return isinstance(error, VtnRejected) and error.status == 409
+def _stream_of(parcel: Parcel) -> Stream:
+    assert isinstance(parcel.source, Stream)
+    return parcel.source
+
+
+def _streams_of(parcels: Sequence[Parcel]) -> list[Stream]:
+    return [_stream_of(parcel) for parcel in parcels]
+
+
+def _set_aside(parcel: Parcel, error: VtnError | None, now: datetime) -> SetAside:
+    return SetAside(
+        set_aside_id=0,
+        ven_name=parcel.ven_name,
+        event_id=parcel.sought.event_id,
+        report_name=parcel.report.name,
+        readings=parcel.report.readings,
+        problem=str(error),
+        refused_at=now,
+        to_send=False,
+        in_doubt_us=parcel.in_doubt_us,
+        body=parcel.report.body,
+    )
+
+
+def _parcel_of(aside: SetAside) -> Parcel:
+    return Parcel(
+        source=aside,
+        ven_name=aside.ven_name,
+        report=RenderedReport(name=aside.report_name, body=aside.body, readings=aside.readings),
+        sought=Sought(
+            ven_name=aside.ven_name,
+            event_id=aside.event_id,
+            name=aside.report_name,
+            body_bytes=len(aside.body),
+            reports_before=0,
+        ),
+        in_doubt_us=aside.in_doubt_us,
+    )

@@ -3,183 +3,209 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from typing import Any
 
 import orjson
-from sqlalchemy import Row, text
+from sqlalchemy import Connection, Row, text
 
 from app.fleet import Database
 from app.instants import from_us, to_us
 from app.reporting.requests import Quantity, ReportRequest
+from app.reporting.streams import InFlight, Position, Stream
 
-
-class Position(NamedTuple):
-    """All frames up to number `seq` are acknowledged, and of the next one `column` resources."""
-
-    seq: int
-    column: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class InFlight:
-    """A report that was about to be sent: until its outcome is seen it may be at the VTN or not."""
-
-    name: str
-    through: Position
-    """Where the cursor stands once it is acknowledged."""
-    planned_us: int
-    """When it was last about to be sent, in microseconds since 1970."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stream:
-    """The readings of one VEN that one report descriptor of one event asks for."""
-
-    stream_id: int
-    ven_name: str
-    request: ReportRequest
-    cursor: Position
-    reports_left: int | None
-    """How many reports may follow; None: no end."""
-    in_flight: InFlight | None = None
+Key = tuple[str, str, str]
 
 
 class StreamLedger:
-    """The open streams, in memory and in the database; changes go to both, many at a time.
+    """The streams, in memory and in the database; changes go to both, many at a time.
 
-    Safe for several threads.
+    Safe for several threads: a cursor never goes back, and what a delivery learns (`advance`)
+    does not touch what the events say (`begin`, `end`, `reopen`).
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._loaded: dict[str, dict[tuple[str, str], Stream]] | None = None
+        self._loaded: dict[str, dict[Key, Stream]] | None = None
 
     def streams(self) -> list[Stream]:
-        """All open streams."""
+        """All streams, ended ones that are not forgotten included."""
         with self._lock:
-            return [stream for of_ven in self._open().values() for stream in of_ven.values()]
+            return [stream for of_ven in self._known().values() for stream in of_ven.values()]
+
+    def open_streams(self) -> list[Stream]:
+        """The streams that events ask for."""
+        return [stream for stream in self.streams() if stream.ended_at_us is None]
 
     def of_ven(self, ven_name: str) -> list[Stream]:
-        """The open streams of one VEN."""
+        """The streams of one VEN, ended ones included."""
         with self._lock:
-            return list(self._open().get(ven_name, {}).values())
+            return list(self._known().get(ven_name, {}).values())
 
-    def begin(self, ven_name: str, request: ReportRequest, cursor: Position) -> None:
-        """Open a stream at this cursor; one that was open before goes on where it was.
-
-        One that has sent all the reports that it was asked for is not opened again.
-        """
-        key = {
-            "ven_name": ven_name,
-            "event_id": request.event_id,
-            "descriptor": request.descriptor,
-        }
+    def begin(self, stream: Stream) -> None:
+        """Open a stream; nothing happens when there is one of its key. Its id is the database's."""
         with self._lock:
-            known = self._open()
+            known = self._known()
+            if stream.key in known.get(stream.ven_name, {}):
+                return
             with self._database.write() as connection:
-                connection.execute(
-                    text(
-                        "INSERT INTO stream (ven_name, event_id, descriptor, request, state,"
-                        " cursor_seq, cursor_column, reports_left) VALUES (:ven_name, :event_id,"
-                        " :descriptor, :request, 'OPEN', :seq, :column, :left)"
-                        " ON CONFLICT (ven_name, event_id, descriptor) DO UPDATE SET"
-                        " state = 'OPEN' WHERE stream.state = 'ENDED'"
-                        " AND (stream.reports_left IS NULL OR stream.reports_left > 0)"
-                    ),
-                    {
-                        **key,
-                        "request": _write_request(request),
-                        "seq": cursor.seq,
-                        "column": cursor.column,
-                        "left": request.most_reports,
-                    },
-                )
                 row = connection.execute(
-                    text(
-                        f"SELECT {_COLUMNS} FROM stream WHERE ven_name = :ven_name"
-                        " AND event_id = :event_id AND descriptor = :descriptor AND state = 'OPEN'"
-                    ),
-                    key,
-                ).first()
-            if row is not None:
-                _put(known, _read(row))
+                    text(f"{_INSERT} RETURNING stream_id"),
+                    {**_identity(stream), **_progress(stream), **_state(stream)},
+                ).one()
+            _put(known, replace(stream, stream_id=row.stream_id))
 
-    def change(self, streams: Iterable[Stream]) -> None:
-        """Remember where these streams now stand; in one transaction."""
-        changed = list(streams)
-        if not changed:
+    def end(self, streams: Iterable[Stream], *, at_us: int, until: int) -> None:
+        """The events ask for these no longer; what they owe up to frame `until` stays unsent."""
+        self._change(
+            streams,
+            lambda now, _: replace(
+                now,
+                ended_at_us=at_us,
+                until=max(until if now.until is None else min(now.until, until), now.cursor.seq),
+            ),
+        )
+
+    def reopen(self, streams: Iterable[Stream]) -> None:
+        """The events ask for these again: they go on where they were."""
+        self._change(
+            streams,
+            lambda now, _: replace(now, ended_at_us=None, until=now.until if now.heir_of else None),
+        )
+
+    def advance(
+        self, streams: Iterable[Stream], beside: Callable[[Connection], None] | None = None
+    ) -> None:
+        """Remember how far these got; in one transaction, together with what `beside` writes."""
+
+        def advanced(now: Stream, then: Stream) -> Stream:
+            cursor = max(now.cursor, then.cursor)
+            in_flight = then.in_flight
+            if in_flight is not None and in_flight.through <= cursor:
+                in_flight = None
+            return replace(
+                now,
+                cursor=cursor,
+                in_flight=in_flight,
+                reports_left=then.reports_left,
+                reports_sent=then.reports_sent,
+                last_report=then.last_report,
+            )
+
+        self._change(streams, advanced, beside)
+
+    def skip(self, streams: Iterable[Stream], seq: int) -> None:
+        """Give up what these owe up to this frame, and the reports in flight that hold some."""
+
+        def skipped(now: Stream, _: Stream) -> Stream:
+            if now.cursor.seq >= seq:
+                return now
+            through = now.in_flight.through if now.in_flight else Position(0)
+            return replace(now, cursor=max(Position(seq), through), in_flight=None)
+
+        self._change(streams, skipped)
+
+    def forget(self, streams: Iterable[Stream]) -> None:
+        """Remove streams that owe nothing and will not come back."""
+        gone = list(streams)
+        if not gone:
             return
         with self._lock:
             with self._database.write() as connection:
                 connection.execute(
-                    text(
-                        "UPDATE stream SET cursor_seq = :seq, cursor_column = :column,"
-                        " reports_left = :left, in_flight = :in_flight"
-                        " WHERE stream_id = :stream_id"
-                    ),
-                    [_row(stream) for stream in changed],
+                    text("DELETE FROM stream WHERE stream_id = :stream_id"),
+                    [{"stream_id": stream.stream_id} for stream in gone],
                 )
-            known = self._open()
+            for stream in gone:
+                self._known().get(stream.ven_name, {}).pop(stream.key, None)
+
+    def _change(
+        self,
+        streams: Iterable[Stream],
+        change: Callable[[Stream, Stream], Stream],
+        beside: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """Apply `change(now, given)` to each that is still there; to the database first."""
+        with self._lock:
+            known = self._known()
+            changed = []
+            for given in streams:
+                now = known.get(given.ven_name, {}).get(given.key)
+                if now is not None and (then := change(now, given)) != now:
+                    changed.append(then)
+            if not changed and beside is None:
+                return
+            with self._database.write() as connection:
+                if changed:
+                    connection.execute(
+                        text(_UPDATE),
+                        [
+                            {"stream_id": each.stream_id, **_progress(each), **_state(each)}
+                            for each in changed
+                        ],
+                    )
+                if beside is not None:
+                    beside(connection)
             for stream in changed:
-                if _key(stream) in known.get(stream.ven_name, {}):  # it may have ended meanwhile
-                    _put(known, stream)
+                _put(known, stream)
 
-    def end(self, streams: Sequence[Stream]) -> None:
-        """Close streams that owe nothing more, or whose event is gone."""
-        if not streams:
-            return
-        with self._lock:
-            with self._database.write() as connection:
-                connection.execute(
-                    text("UPDATE stream SET state = 'ENDED' WHERE stream_id = :stream_id"),
-                    [{"stream_id": stream.stream_id} for stream in streams],
-                )
-            known = self._open()
-            for stream in streams:
-                known.get(stream.ven_name, {}).pop(_key(stream), None)
-
-    def _open(self) -> dict[str, dict[tuple[str, str], Stream]]:
+    def _known(self) -> dict[str, dict[Key, Stream]]:
         if self._loaded is None:
-            loaded: dict[str, dict[tuple[str, str], Stream]] = {}
+            loaded: dict[str, dict[Key, Stream]] = {}
             with self._database.read() as connection:
-                query = text(f"SELECT {_COLUMNS} FROM stream WHERE state = 'OPEN'")
-                for row in connection.execute(query):
+                for row in connection.execute(text("SELECT * FROM stream ORDER BY stream_id")):
                     _put(loaded, _read(row))
             self._loaded = loaded
         return self._loaded
 
 
-_COLUMNS = "stream_id, ven_name, request, cursor_seq, cursor_column, reports_left, in_flight"
+_UPDATE = (
+    "UPDATE stream SET until_seq = :until_seq, cursor_seq = :cursor_seq,"
+    " cursor_column = :cursor_column, reports_left = :reports_left, reports_sent = :reports_sent,"
+    " last_report = :last_report, in_flight = :in_flight, ended_at_us = :ended_at_us"
+    " WHERE stream_id = :stream_id"
+)
+_COLUMNS = (
+    *("ven_name", "event_id", "descriptor", "heir_of", "request", "start_seq", "until_seq"),
+    *("cursor_seq", "cursor_column", "reports_left", "reports_sent", "last_report", "in_flight"),
+    "ended_at_us",
+)
+_INSERT = (
+    f"INSERT INTO stream ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{c}' for c in _COLUMNS)})"
+)
 
 
-def acknowledged(stream: Stream) -> Stream:
-    """The stream after its report in flight was acknowledged."""
-    if stream.in_flight is None:
-        return stream
-    left = None if stream.reports_left is None else stream.reports_left - 1
-    return replace(stream, cursor=stream.in_flight.through, reports_left=left, in_flight=None)
+def _put(known: dict[str, dict[Key, Stream]], stream: Stream) -> None:
+    known.setdefault(stream.ven_name, {})[stream.key] = stream
 
 
-def _put(known: dict[str, dict[tuple[str, str], Stream]], stream: Stream) -> None:
-    known.setdefault(stream.ven_name, {})[_key(stream)] = stream
+def _identity(stream: Stream) -> dict[str, Any]:
+    return {
+        "ven_name": stream.ven_name,
+        "event_id": stream.request.event_id,
+        "descriptor": stream.request.descriptor,
+        "heir_of": stream.heir_of,
+        "request": _write_request(stream.request),
+        "start_seq": stream.start,
+    }
 
 
-def _key(stream: Stream) -> tuple[str, str]:
-    return stream.request.event_id, stream.request.descriptor
-
-
-def _row(stream: Stream) -> dict[str, Any]:
+def _progress(stream: Stream) -> dict[str, Any]:
     in_flight = stream.in_flight
     return {
-        "stream_id": stream.stream_id,
-        "seq": stream.cursor.seq,
-        "column": stream.cursor.column,
-        "left": stream.reports_left,
+        "cursor_seq": stream.cursor.seq,
+        "cursor_column": stream.cursor.column,
+        "reports_left": stream.reports_left,
+        "reports_sent": stream.reports_sent,
+        "last_report": stream.last_report,
         "in_flight": None if in_flight is None else _write_in_flight(in_flight),
     }
+
+
+def _state(stream: Stream) -> dict[str, Any]:
+    return {"until_seq": stream.until, "ended_at_us": stream.ended_at_us}
 
 
 def _read(row: Row[Any]) -> Stream:
@@ -192,8 +218,14 @@ def _read(row: Row[Any]) -> Stream:
         ven_name=row.ven_name,
         request=_read_request(row.request),
         cursor=Position(row.cursor_seq, row.cursor_column),
+        start=row.start_seq,
+        until=row.until_seq,
+        heir_of=row.heir_of,
         reports_left=row.reports_left,
+        reports_sent=row.reports_sent,
+        last_report=row.last_report,
         in_flight=in_flight,
+        ended_at_us=row.ended_at_us,
     )
 
 

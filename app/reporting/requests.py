@@ -43,6 +43,8 @@ class ReportRequest:
     """The start of the event, before which nothing is asked; None: as far back as there is."""
     most_reports: int | None
     """How many reports are asked for; None: no end."""
+    history: bool = False
+    """Whether readings are asked for that were taken before the event was seen."""
 
     @property
     def descriptor(self) -> str:
@@ -74,6 +76,7 @@ def requests_of(event: Event) -> Iterator[ReportRequest | str]:
             asked_reading_type=descriptor.reading_type,
             since=event.period.start if event.period else None,
             most_reports=descriptor.repeat if descriptor.repeat >= 2 else None,
+            history=_asks_for_history(descriptor),
         )
 
 
@@ -83,3 +86,11 @@ def _is_ven_determined(event: Event, descriptor: ReportDescriptor) -> bool:
     return (
         report_only or descriptor.frequency == 0 or descriptor.report_intervals == "OPEN_INTERVALS"
     )
+
+
+def _asks_for_history(descriptor: ReportDescriptor) -> bool:
+    """A startInterval that is set counts from the event's start (Definition, reportDescriptor).
+
+    `historical` alone says nothing: true is its default, and VTNs write defaults out.
+    """
+    return descriptor.historical and descriptor.start_interval >= 0

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from app.fleet import sample_fleet
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
-from tests.support.workbench import RESOURCES, VENS, Bench
+from tests.support.workbench import Bench
 
 
 @pytest.fixture
 def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
     container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
     made = Bench(container, vtn, clock)
-    container.repository().save(sample_fleet(vens=VENS, resources_per_ven=RESOURCES))
-    made.manager.enrol()
+    made.enrol()
     return made

@@ -9,7 +9,7 @@ import pytest
 
 from app.fleet import Status, sample_fleet
 from app.openadr import Event
-from app.reporting import ReportDesk
+from app.reporting import ReportPlanner
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
@@ -158,16 +158,8 @@ def test_implied_intervals_are_left_with_one_line(
     assert caplog.text.count("USAGE on implied intervals") == 1
 
 
-def desk(bench: Bench, **bounds: int) -> ReportDesk:
-    container = bench.container
-    return ReportDesk(
-        frames=container.frames(),
-        ledger=container.ledger(),
-        clock=bench.clock,
-        stopping=container.stopping(),
-        max_workers=2,
-        **bounds,
-    )
+def planner(bench: Bench, **bounds: int) -> ReportPlanner:
+    return ReportPlanner(frames=bench.container.frames(), clock=bench.clock, **bounds)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +168,7 @@ def desk(bench: Bench, **bounds: int) -> ReportDesk:
 def test_reports_are_of_bounded_size_and_nothing_is_lost_between_them(
     bench: Bench, bounds: dict[str, int]
 ) -> None:
-    bench.replace("report_desk", desk(bench, **bounds))
+    bench.replace("report_planner", planner(bench, **bounds))
     bench.tick(3)
     bench.session.faults.extend(["ok", "lost answer", "ok", 500])
     bench.manager.generate_reports()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -11,6 +12,7 @@ import pytest
 import requests
 
 from app.openadr import (
+    Circuit,
     ClientCredentials,
     NoCredentials,
     OutcomeUnknown,
@@ -50,6 +52,7 @@ def make_http(stopping: Stopping) -> Iterator[MakeHttp]:
                 timeout_s=timeout_s,
                 verify_tls=True,
                 stopping=stopping,
+                circuit=Circuit(monotonic=time.monotonic),
                 backoff_s=0.001,
             )
         )
@@ -329,6 +332,7 @@ def test_only_a_connection_that_was_never_made_had_no_effect(
         timeout_s=1,
         verify_tls=True,
         stopping=Stopping(),
+        circuit=Circuit(monotonic=time.monotonic),
         backoff_s=0.001,
     )
 

@@ -16,12 +16,21 @@ class FakeClock:
 
     def __init__(self, now: datetime = datetime(2026, 6, 1, 12, tzinfo=UTC)) -> None:
         self.now = now
+        self._passed_s = 0.0
 
     def __call__(self) -> datetime:
         return self.now
 
+    def monotonic(self) -> float:
+        """Seconds that pass as the clock is moved forward, and do not when it is set back."""
+        return self._passed_s
+
     def advance(self, **delta: float) -> None:
         self.now += timedelta(**delta)
+        self._passed_s += timedelta(**delta).total_seconds()
+
+    def set_back(self, **delta: float) -> None:
+        self.now -= timedelta(**delta)
 
 
 def resource(name: str, kind: ResourceKind = ResourceKind.HEAT_PUMP, **fields: object) -> Resource:
@@ -84,3 +93,10 @@ class FakeFrames:
 
     def last(self) -> Frame | None:
         return self.frames[-1] if self.frames else None
+
+
+class EndlessRoom:
+    """A store of readings without bounds."""
+
+    def make_room(self, frame_bytes: int) -> None:
+        """There always is."""

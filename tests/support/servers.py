@@ -59,6 +59,7 @@ class ScriptedVtn:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet: two would wait 40 ms for each other
 
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections import deque
 from collections.abc import Iterable
@@ -78,11 +79,12 @@ class FaultySession(RecordingSession):
         if isinstance(fault, int):
             response = requests.Response()
             response.status_code = fault
-            response._content = b'{"title": "a fault of the test"}'
+            response.raw = io.BytesIO(b'{"title": "a fault of the test"}')
             response.headers["Content-Type"] = "application/json"
             response.request = requests.Request(method, url).prepare()
             return response
         response = super().request(method, url, **options)
         if fault == "lost answer":
+            response.close()
             raise lost()
         return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from app.fleet import sample_fleet
 from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.support.fakes import FakeClock
@@ -18,22 +19,42 @@ TICK = VENS * RESOURCES
 class Bench:
     """A fleet at an embedded VTN, with time and faults in the test's hands."""
 
-    def __init__(self, container: Container, vtn: EmbeddedVtn, clock: FakeClock) -> None:
+    def __init__(
+        self,
+        container: Container,
+        vtn: EmbeddedVtn,
+        clock: FakeClock,
+        *,
+        real_session: bool = False,
+    ) -> None:
         self.container = container
         self.vtn = vtn
         self.clock = clock
         self.session = FaultySession(vtn.base_url)
         container.clock.override(clock)
-        container.http_session.override(self.session)
+        container.monotonic.override(clock.monotonic)
+        if not real_session:
+            container.http_session.override(self.session)
         container.vtn_http.add_kwargs(backoff_s=0.001)
 
     @property
     def manager(self) -> Any:
         return self.container.ven_manager()
 
+    def enrol(self, *, vens: int = VENS, resources_per_ven: int = RESOURCES) -> None:
+        """Make the fleet, and let the VTN know it."""
+        sample = sample_fleet(vens=vens, resources_per_ven=resources_per_ven)
+        self.container.repository().save(sample)
+        self.manager.enrol()
+
+    def waiting(self) -> int:
+        """How many readings are owed."""
+        return int(self.container.report_desk().waiting())
+
     def replace(self, provider: str, stand_in: object) -> None:
         """Let the manager be built again, with this in the provider's place."""
         getattr(self.container, provider).override(stand_in)
+        self.container.report_desk.reset()
         self.container.ven_manager.reset()
 
     def tick(self, count: int = 1) -> None:

@@ -1,0 +1,67 @@
+"""A circuit breaker: a VTN that is down is asked seldom, by one request at a time."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+
+OPENS_AFTER = 3
+"""Failed requests in a row, each repeated before it counts."""
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 8.0
+"""So that a VTN that is back is found within 10 s."""
+
+
+class Circuit:
+    """Closed while the VTN answers; open after failures in a row, with growing pauses.
+
+    While it is open, one request after each pause is let through to try. `monotonic` returns
+    seconds that never go back. Safe for several threads.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._opened = False
+        self._pause_s = FIRST_PAUSE_S
+        self._tried_again_at_s = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the VTN counts as down."""
+        return self._opened
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is open and the next request would be let through."""
+        return self._opened and self._monotonic() >= self._tried_again_at_s
+
+    def admits(self) -> bool:
+        """Whether a request may be made now; while open, this claims the next attempt."""
+        with self._lock:
+            if not self._opened:
+                return True
+            if self._monotonic() < self._tried_again_at_s:
+                return False
+            self._plan()
+            return True
+
+    def succeeded(self) -> None:
+        """The VTN answered."""
+        with self._lock:
+            self._failures, self._opened, self._pause_s = 0, False, FIRST_PAUSE_S
+
+    def failed(self) -> None:
+        """It did not, or said that it cannot."""
+        with self._lock:
+            self._failures += 1
+            if self._failures >= OPENS_AFTER and not self._opened:
+                self._opened = True
+                self._plan()
+
+    def _plan(self) -> None:
+        """The next attempt, spread so that many clients of one VTN do not come together."""
+        self._tried_again_at_s = self._monotonic() + self._pause_s * random.uniform(0.5, 1.0)
+        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)

@@ -1,0 +1,110 @@
+"""A second look at reports that were sent again: the first one may have come late."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from app.fleet import Database
+from app.instants import to_us
+from app.openadr import VtnClient, VtnError
+from app.reporting.lookup import Sought, find_around
+from app.reporting.post import reduce_to_one
+
+logger = logging.getLogger(__name__)
+
+LOOKS = 3
+FIRST_AFTER = 1
+THEN_TIMES = 5
+"""The settling time, then five times as long, then twenty-five times."""
+MOST_AT_ONCE = 50
+
+
+class SecondLooks:
+    """Finds two reports of one name and reduces them to one (rules.md, 'Reports')."""
+
+    def __init__(
+        self, *, database: Database, clock: Callable[[], datetime], settle_s: float
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._settle = timedelta(seconds=settle_s)
+
+    def plan(self, connection: Connection, again: Sequence[Sought]) -> None:
+        """These were sent again, and acknowledged; part of the transaction that remembers it."""
+        due_us = to_us(self._clock() + FIRST_AFTER * self._settle)
+        for sought in again:
+            connection.execute(
+                text(
+                    "INSERT INTO second_look (report_name, ven_name, event_id, body_bytes,"
+                    " reports_before, due_us, looks_left) VALUES (:name, :ven_name, :event_id,"
+                    " :body_bytes, :reports_before, :due_us, :looks_left)"
+                    " ON CONFLICT (report_name) DO NOTHING"
+                ),
+                {
+                    "name": sought.name,
+                    "ven_name": sought.ven_name,
+                    "event_id": sought.event_id,
+                    "body_bytes": sought.body_bytes,
+                    "reports_before": sought.reports_before,
+                    "due_us": due_us,
+                    "looks_left": LOOKS,
+                },
+            )
+
+    def delivered_again(
+        self, again: Sequence[Sought], beside: Callable[[Connection], None]
+    ) -> None:
+        """`plan` in a transaction of its own, together with what `beside` writes."""
+        with self._database.write() as connection:
+            beside(connection)
+            self.plan(connection, again)
+
+    def look(self, client_for: Callable[[str], VtnClient]) -> None:
+        """Look at what is due; a look that fails is made again with the next delivery."""
+        query = text(
+            "SELECT second_look.*, (SELECT coalesce(sum(reports_sent), 0) FROM stream"
+            " WHERE stream.ven_name = second_look.ven_name"
+            " AND stream.event_id = second_look.event_id) AS reports_now"
+            " FROM second_look WHERE due_us <= :now ORDER BY due_us LIMIT :most"
+        )
+        now = self._clock()
+        with self._database.read() as connection:
+            due = connection.execute(query, {"now": to_us(now), "most": MOST_AT_ONCE}).all()
+        for row in due:
+            sought = Sought(
+                ven_name=row.ven_name,
+                event_id=row.event_id,
+                name=row.report_name,
+                body_bytes=row.body_bytes,
+                reports_before=row.reports_before,
+                reports_since=max(int(row.reports_now) - row.reports_before, 0),
+            )
+            client = client_for(row.ven_name)
+            try:
+                found = find_around(client, sought)
+                if len(found) > 1:
+                    reduce_to_one(found, client)
+            except VtnError as error:
+                logger.debug("no second look at report %s: %s", row.report_name, error)
+                return
+            self._looked(row.report_name, row.looks_left - 1, now)
+
+    def _looked(self, name: str, left: int, now: datetime) -> None:
+        pause = self._settle * FIRST_AFTER * THEN_TIMES ** (LOOKS - left)
+        with self._database.write() as connection:
+            if left == 0:
+                connection.execute(
+                    text("DELETE FROM second_look WHERE report_name = :name"), {"name": name}
+                )
+            else:
+                connection.execute(
+                    text(
+                        "UPDATE second_look SET due_us = :due_us, looks_left = :left"
+                        " WHERE report_name = :name"
+                    ),
+                    {"due_us": to_us(now + pause), "left": left, "name": name},
+                )

@@ -1,0 +1,184 @@
+"""Keeps the store of readings small: what nobody needs goes, what lags is moved aside."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from app.instants import to_us
+from app.metering import FrameStore, Roster, StoreFull
+from app.reporting.ledger import StreamLedger
+from app.reporting.obligations import Obligations
+from app.reporting.outbox import Outbox
+from app.reporting.streams import Stream
+from app.reporting.tally import DROPPED, Tally
+
+logger = logging.getLogger(__name__)
+
+LEFT_AFTER_DROPPING = 0.95
+"""Of the bound in bytes, so that not every tick has to drop something."""
+MOST_DROPPED = 10_000
+"""Rows at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreBounds:
+    """How much of readings may be kept, and what happens when it is too much."""
+
+    max_lag: timedelta
+    keep_unasked: timedelta
+    max_bytes: int
+    max_age: timedelta | None
+    when_full: Literal["stop_metering", "drop_oldest"]
+
+
+class StoreKeeper:
+    """Prunes after each delivery, and makes room before each frame. Safe for several threads."""
+
+    def __init__(
+        self,
+        *,
+        frames: FrameStore,
+        ledger: StreamLedger,
+        obligations: Obligations,
+        outbox: Outbox,
+        tally: Tally,
+        clock: Callable[[], datetime],
+        bounds: StoreBounds,
+    ) -> None:
+        self._frames = frames
+        self._ledger = ledger
+        self._obligations = obligations
+        self._outbox = outbox
+        self._tally = tally
+        self._clock = clock
+        self._bounds = bounds
+        self._lock = threading.Lock()
+        self._frame_bytes: int | None = None
+        self._said = False
+
+    def make_room(self, frame_bytes: int) -> None:
+        """Before a frame of this size is stored. StoreFull when metering is to stop."""
+        with self._lock:
+            if self._is_full(frame_bytes):
+                self._tidy()
+                if self._is_full(frame_bytes):
+                    if self._bounds.when_full == "stop_metering":
+                        raise StoreFull(
+                            f"the store of readings is full ({self._full_words()}): nothing is"
+                            " metered until reports are delivered or there is more room"
+                        )
+                    self._drop_oldest(frame_bytes)
+            self._frame_bytes = self._bytes_of_frames() + frame_bytes
+
+    def tidy(self) -> None:
+        """Remove what every cursor has passed; move out what lags behind the fleet."""
+        with self._lock:
+            self._tidy()
+
+    def share_used(self) -> float:
+        """How much of STORE__MAX_BYTES is used, from 0 to 1 and, for a moment, above."""
+        with self._lock:
+            return self._bytes() / self._bounds.max_bytes
+
+    def _bytes_of_frames(self) -> int:
+        if self._frame_bytes is None:
+            self._frame_bytes = self._frames.bytes_stored()
+        return self._frame_bytes
+
+    def _bytes(self) -> int:
+        return self._bytes_of_frames() + self._outbox.bytes_stored()
+
+    def _is_full(self, frame_bytes: int) -> bool:
+        if self._bytes() + frame_bytes > self._bounds.max_bytes:
+            return True
+        if self._bounds.max_age is None:
+            return False
+        oldest_us = self._frames.oldest_us()
+        return oldest_us is not None and oldest_us < self._oldest_allowed_us()
+
+    def _oldest_allowed_us(self) -> int:
+        age = self._bounds.max_age
+        return 0 if age is None else to_us(self._clock() - age)
+
+    def _full_words(self) -> str:
+        if self._bounds.max_age is not None:
+            return "STORE__MAX_BYTES or STORE__MAX_AGE"
+        return "STORE__MAX_BYTES"
+
+    def _drop_oldest(self, frame_bytes: int) -> None:
+        target = int(self._bounds.max_bytes * LEFT_AFTER_DROPPING) - frame_bytes
+        excess = self._bytes() - target
+        cut_us = 0
+        kept = sorted((*self._frames.ages(MOST_DROPPED), *self._outbox.ages(MOST_DROPPED)))
+        for taken_at_us, bytes_ in kept:
+            if excess <= 0 and taken_at_us >= self._oldest_allowed_us():
+                break
+            excess -= bytes_
+            cut_us = taken_at_us
+        cut_seq = self._frames.newest_through(cut_us)
+        behind = [each for each in self._ledger.streams() if each.cursor.seq < cut_seq]
+        dropped = self._obligations.waiting(behind, through=cut_seq)
+        self._ledger.skip(behind, cut_seq)
+        dropped += self._outbox.drop_through(cut_us)
+        self._tally.add(DROPPED, dropped)
+        self._frame_bytes = self._bytes_of_frames() - self._frames.drop_through(cut_us)
+        logger.warning(
+            "the store of readings is full (%s): %d readings that were owed are dropped",
+            self._full_words(),
+            dropped,
+        )
+
+    def _tidy(self) -> None:
+        newest = self._frames.last()
+        if newest is None:
+            return
+        unsent = [stream for stream in self._ledger.streams() if stream.unsent]
+        asked = {stream.ven_name for stream in unsent if stream.ended_at_us is None}
+        unasked = [name for name in newest.roster.ven_names if name not in asked]
+        if not self._obligations.followed.issuperset(unasked):
+            return  # what some VEN is asked is not known yet
+        if unasked and not self._said:
+            logger.info(
+                "no event asks for the readings of %d VENs (%s, …); they are kept for %s",
+                len(unasked),
+                unasked[0],
+                self._bounds.keep_unasked,
+            )
+        self._said = bool(unasked)
+        moved = self._move_out(unsent, newest.roster)
+        before = self._clock() - self._bounds.keep_unasked if unasked else newest.taken_at
+        sliced = self._frames.sliced_through()
+        needed = [max(each.cursor.seq, sliced.get(each.ven_name, 0)) for each in unsent]
+        gone = self._frames.prune(before_seq=min(needed, default=newest.seq), before=before)
+        floors: dict[str, int] = {}
+        for stream in unsent:
+            seq = stream.cursor.seq
+            floors[stream.ven_name] = min(floors.get(stream.ven_name, seq), seq)
+        gone += self._frames.prune_slices(floors)
+        self._frame_bytes = None if moved else self._bytes_of_frames() - gone
+
+    def _move_out(self, unsent: list[Stream], fleet: Roster) -> int:
+        """What a few VENs have not got for long, so that it does not hold the frames of all."""
+        horizon = self._frames.last_before(self._clock() - self._bounds.max_lag)
+        sliced = self._frames.sliced_through()
+        spans: dict[str, tuple[int, int]] = {}
+        for stream in unsent:
+            name = stream.ven_name
+            if max(stream.cursor.seq, sliced.get(name, 0)) >= horizon:
+                continue
+            first, last = spans.get(name, (stream.cursor.seq, horizon))
+            spans[name] = min(first, stream.cursor.seq), last
+        for stream in unsent:
+            if stream.ven_name in spans and stream.in_flight is not None:
+                # A report that may be at the VTN is made again of one kind of rows.
+                first, last = spans[stream.ven_name]
+                through = stream.in_flight.through
+                spans[stream.ven_name] = first, max(last, through.seq + bool(through.column))
+        if not spans or 2 * sum(len(fleet.names(name)) for name in spans) > fleet.size:
+            return 0  # most of the fleet lags: whole frames are the smaller form
+        return self._frames.move_out(spans)

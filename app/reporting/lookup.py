@@ -1,0 +1,112 @@
+"""Whether a report is at the VTN already (rules.md, 'Reports', after an unseen outcome)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from app.openadr import ReportPage, VtnClient, VtnReport
+
+PAGE_BYTES = 512 << 10
+"""About how large a page of reports may be."""
+SMALLEST_PAGE, LARGEST_PAGE = 5, 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sought:
+    """A report to look for, and what helps to find it."""
+
+    ven_name: str
+    event_id: str
+    name: str
+    body_bytes: int
+    """The size of its body, which is about that of its neighbours."""
+    reports_before: int
+    """How many of the VEN's reports to the event were acknowledged before it was sent."""
+    reports_since: int = 0
+    """How many after it was sent."""
+    earlier: str | None = None
+    """A report of the same list that was acknowledged before this one was sent."""
+
+    @property
+    def page(self) -> int:
+        """How many reports to ask for at a time."""
+        return min(max(PAGE_BYTES // max(self.body_bytes, 1), SMALLEST_PAGE), LARGEST_PAGE)
+
+
+def find(client: VtnClient, sought: Sought) -> list[VtnReport]:
+    """The reports of this name, oldest first, where the VTN has any; several are one too many.
+
+    First the newest page, then the page where our own count puts it, then all of them. It is known
+    to be absent without reading all where the list is in the order of creation and shows an earlier
+    report of ours, but not this one behind it.
+    """
+    newest = _page(client, sought, 0)
+    if found := _named(newest.reports, sought.name):
+        return found
+    if newest.ends_list or (_has(newest, sought.earlier) and _falls(newest.reports)):
+        return []
+    tail = list(_pages(client, sought, max(sought.reports_before - sought.page // 2, 1)))
+    seen = [report for page in tail for report in page.reports]
+    if found := _named(seen, sought.name):
+        return found
+    if any(_has(page, sought.earlier) for page in tail) and _rises(seen):
+        return []
+    rest = _pages(client, sought, newest.length)
+    return _named([report for page in rest for report in page.reports], sought.name)
+
+
+def find_around(client: VtnClient, sought: Sought) -> list[VtnReport]:
+    """The same for a report that is there: what stands where it and a double of it would stand."""
+    found: dict[str, VtnReport] = {}
+    span = 3 * sought.page
+    for first in (sought.reports_since - span // 2, sought.reports_before - span // 2):
+        for page in _pages(client, sought, max(first, 0), most=3):
+            for report in _named(page.reports, sought.name):
+                found[report.report_id] = report
+    return _by_age(list(found.values()))
+
+
+def _page(client: VtnClient, sought: Sought, skip: int) -> ReportPage:
+    return client.reports(sought.event_id, skip=skip, limit=sought.page)
+
+
+def _pages(
+    client: VtnClient, sought: Sought, skip: int, most: int | None = None
+) -> Iterator[ReportPage]:
+    """Page by page to the end of the list, or until one has it."""
+    read = 0
+    while most is None or read < most:
+        page = _page(client, sought, skip)
+        yield page
+        if page.ends_list or (most is None and _named(page.reports, sought.name)):
+            return
+        skip += page.length
+        read += 1
+
+
+def _named(reports: Sequence[VtnReport], name: str) -> list[VtnReport]:
+    return _by_age([report for report in reports if report.report_name == name])
+
+
+def _by_age(reports: list[VtnReport]) -> list[VtnReport]:
+    return sorted(reports, key=lambda report: (report.created_at is None, report.created_at or 0))
+
+
+def _has(page: ReportPage, name: str | None) -> bool:
+    return name is not None and any(report.report_name == name for report in page.reports)
+
+
+def _falls(reports: Sequence[VtnReport]) -> bool:
+    """Whether the list is known to go from the newest to the oldest."""
+    return all(
+        later.created_at is not None
+        and earlier.created_at is not None
+        and later.created_at >= earlier.created_at
+        for later, earlier in pairwise(reports)
+    )
+
+
+def _rises(reports: Sequence[VtnReport]) -> bool:
+    return _falls(reports[::-1])

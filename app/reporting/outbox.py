@@ -1,0 +1,184 @@
+"""Reports that the VTN refused for their content: kept whole, to be sent again or dropped."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, text
+
+from app.fleet import Database
+from app.instants import from_us, to_us
+
+REFUSED, TO_SEND = "REFUSED", "TO_SEND"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAside:
+    """A report that was refused."""
+
+    set_aside_id: int
+    ven_name: str
+    event_id: str
+    report_name: str
+    readings: int
+    problem: str
+    """The VTN's words."""
+    refused_at: datetime
+    to_send: bool
+    """Whether somebody asked to send it again."""
+    in_doubt_us: int | None
+    """Since when it may be at the VTN all the same; None: it is not."""
+    body: bytes = b""
+
+
+class Outbox:
+    """The reports that were set aside. Another process may list, retry and drop them meanwhile."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, connection: Connection, aside: SetAside) -> None:
+        """Set a report aside, as part of the transaction that moves its stream on."""
+        connection.execute(
+            text(
+                "INSERT INTO set_aside (ven_name, event_id, report_name, readings, body, problem,"
+                " refused_at_us, state, in_doubt_us) VALUES (:ven_name, :event_id, :report_name,"
+                " :readings, :body, :problem, :refused_at_us, :state, :in_doubt_us)"
+            ),
+            {
+                "ven_name": aside.ven_name,
+                "event_id": aside.event_id,
+                "report_name": aside.report_name,
+                "readings": aside.readings,
+                "body": zlib.compress(aside.body),
+                "problem": aside.problem.replace("\0", "\\0"),
+                "refused_at_us": to_us(aside.refused_at),
+                "state": REFUSED,
+                "in_doubt_us": aside.in_doubt_us,
+            },
+        )
+
+    def reports(self) -> list[SetAside]:
+        """All of them, oldest first, without their bodies."""
+        query = text(f"SELECT {_COLUMNS} FROM set_aside ORDER BY set_aside_id")
+        with self._database.read() as connection:
+            return [_read(row) for row in connection.execute(query)]
+
+    def count(self) -> int:
+        """How many there are."""
+        with self._database.read() as connection:
+            return int(connection.execute(text("SELECT count(*) FROM set_aside")).scalar_one())
+
+    def to_send(self, most: int) -> list[SetAside]:
+        """With their bodies, those that somebody asked to send again; at most so many."""
+        query = text(
+            f"SELECT {_COLUMNS}, body FROM set_aside WHERE state = :state"
+            " ORDER BY set_aside_id LIMIT :most"
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query, {"state": TO_SEND, "most": most})
+            return [_read(row, zlib.decompress(row.body)) for row in rows]
+
+    def retry(self, ids: Collection[int] | None = None) -> int:
+        """Let the next delivery send these again, or all; how many."""
+        condition, where = _these(ids)
+        with self._database.write() as connection:
+            changed = connection.execute(
+                text(f"UPDATE set_aside SET state = '{TO_SEND}' WHERE {condition}").bindparams(
+                    *where
+                )
+            )
+            return int(changed.rowcount)
+
+    def delivered(self, connection: Connection, aside: SetAside) -> None:
+        """Sent again, and taken."""
+        connection.execute(
+            text("DELETE FROM set_aside WHERE set_aside_id = :id"), {"id": aside.set_aside_id}
+        )
+
+    def drop(self, ids: Collection[int] | None = None) -> int:
+        """Forget these, or all; how many."""
+        condition, where = _these(ids)
+        with self._database.write() as connection:
+            gone = connection.execute(
+                text(f"DELETE FROM set_aside WHERE {condition}").bindparams(*where)
+            )
+            return int(gone.rowcount)
+
+    def remember(
+        self, aside: SetAside, *, problem: str | None = None, in_doubt_us: int | None = None
+    ) -> None:
+        """After it was sent again: refused with this problem, or in doubt since then.
+
+        Once in doubt it stays so: what was sent first may still come.
+        """
+        with self._database.write() as connection:
+            connection.execute(
+                text(
+                    "UPDATE set_aside SET state = :state, in_doubt_us = :in_doubt_us,"
+                    " problem = :problem WHERE set_aside_id = :id"
+                ),
+                {
+                    "state": TO_SEND if problem is None else REFUSED,
+                    "in_doubt_us": aside.in_doubt_us if in_doubt_us is None else in_doubt_us,
+                    "problem": aside.problem if problem is None else problem.replace("\0", "\\0"),
+                    "id": aside.set_aside_id,
+                },
+            )
+
+    def bytes_stored(self) -> int:
+        """What the bodies take."""
+        query = text("SELECT coalesce(sum(length(body)), 0) FROM set_aside")
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def ages(self, limit: int) -> list[tuple[int, int]]:
+        """(refused_at_us, bytes), oldest first, at most so many."""
+        query = text(
+            "SELECT refused_at_us, length(body) AS bytes FROM set_aside"
+            " ORDER BY refused_at_us LIMIT :limit"
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query, {"limit": limit})
+            return [(row.refused_at_us, row.bytes) for row in rows]
+
+    def drop_through(self, instant_us: int) -> int:
+        """Forget what was refused up to the instant; how many readings."""
+        where = {"instant": instant_us}
+        with self._database.write() as connection:
+            readings = connection.execute(
+                text("SELECT sum(readings) FROM set_aside WHERE refused_at_us <= :instant"), where
+            ).scalar()
+            connection.execute(text("DELETE FROM set_aside WHERE refused_at_us <= :instant"), where)
+        return int(readings or 0)
+
+
+_COLUMNS = (
+    "set_aside_id, ven_name, event_id, report_name, readings, problem, refused_at_us, state,"
+    " in_doubt_us"
+)
+
+
+def _these(ids: Collection[int] | None) -> tuple[str, list[Any]]:
+    if ids is None:
+        return "1 = 1", []
+    return "set_aside_id IN :ids", [bindparam("ids", list(ids), expanding=True)]
+
+
+def _read(row: Any, body: bytes = b"") -> SetAside:
+    return SetAside(
+        set_aside_id=row.set_aside_id,
+        ven_name=row.ven_name,
+        event_id=row.event_id,
+        report_name=row.report_name,
+        readings=row.readings,
+        problem=row.problem,
+        refused_at=from_us(row.refused_at_us),
+        to_send=row.state == TO_SEND,
+        in_doubt_us=row.in_doubt_us,
+        body=body,
+    )

@@ -1,0 +1,198 @@
+"""Which report comes next in each stream, within bounds of size."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from app.instants import to_us
+from app.metering import Frame, FrameStore
+from app.reporting.lookup import Sought
+from app.reporting.post import Parcel
+from app.reporting.render import RenderedReport, render
+from app.reporting.streams import InFlight, Position, Stream
+from app.reporting.values import Values, values_of
+
+MOST_READINGS = 10_000
+MOST_BYTES = 1 << 20
+"""Of one report's body."""
+LEAST_BYTES = 1 << 10
+"""The bound is not made smaller than this; a report of one reading may exceed it."""
+WINDOW_BYTES = 32 << 20
+"""Of the frames that are held in memory at a time."""
+SLICE_WINDOW_BYTES = 1 << 20
+ROUND_BYTES = 32 << 20
+"""Of the bodies that are held in memory at a time."""
+
+
+@dataclass(kw_only=True)
+class Round:
+    """One report of each stream that has something to report."""
+
+    parcels: list[Parcel] = field(default_factory=list)
+    moved: list[Stream] = field(default_factory=list)
+    """Streams that go on without a report: nothing of their VEN is in these frames."""
+    bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.bytes >= ROUND_BYTES
+
+
+class ReportPlanner:
+    """Makes the next reports, oldest readings first; their streams carry them as in flight.
+
+    `most_readings`, `most_bytes`: of one report.
+    """
+
+    def __init__(
+        self,
+        *,
+        frames: FrameStore,
+        clock: Callable[[], datetime],
+        most_readings: int = MOST_READINGS,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        self._frames = frames
+        self._clock = clock
+        self._most_readings = most_readings
+        self.most_bytes = most_bytes
+
+    def make_smaller(self, refused_bytes: int) -> None:
+        """The VTN found a body of this size too large."""
+        self.most_bytes = max(min(self.most_bytes, refused_bytes) // 2, LEAST_BYTES)
+
+    def next_round(self, streams: Sequence[Stream]) -> Round:
+        """One report per stream, until the round is full; the rest comes with the next one."""
+        made = Round()
+        before = Counter[tuple[str, str]]()
+        for stream in streams:
+            before[stream.ven_name, stream.request.event_id] += stream.reports_sent
+        for stream, frames in self._with_frames(streams):
+            if made.is_full:
+                break
+            self._add(made, stream, frames, before[stream.ven_name, stream.request.event_id])
+        return made
+
+    def _with_frames(self, streams: Sequence[Stream]) -> Iterator[tuple[Stream, Sequence[Frame]]]:
+        """Each stream with the frames from its cursor on, read once for all that stand near."""
+        sliced = self._frames.sliced_through()
+        behind = [each for each in streams if each.cursor.seq < sliced.get(each.ven_name, 0)]
+        for stream in behind:
+            yield (
+                stream,
+                self._frames.slices_since(
+                    stream.ven_name, stream.cursor.seq, most_bytes=SLICE_WINDOW_BYTES
+                ),
+            )
+        newest = self._frames.newest_seq()
+        late = {stream.stream_id for stream in behind}
+        rest = sorted(
+            (each for each in streams if each.stream_id not in late),
+            key=lambda stream: stream.cursor,
+        )
+        while rest and rest[0].cursor.seq < newest:
+            window = self._frames.since(rest[0].cursor.seq, most_bytes=WINDOW_BYTES)
+            end = window[-1].seq
+            for stream in rest:
+                if stream.cursor.seq < end:
+                    yield stream, window
+            rest = [stream for stream in rest if stream.cursor.seq >= end]
+
+    def _add(
+        self, made: Round, stream: Stream, frames: Sequence[Frame], reports_before: int
+    ) -> None:
+        if stream.until is not None:
+            frames = [frame for frame in frames if frame.seq <= stream.until]
+        if not frames or frames[-1].seq <= stream.cursor.seq:
+            if stream.until is not None:
+                made.moved.append(replace(stream, cursor=Position(stream.until)))
+            return
+        all_values = values_of(stream.request.quantity, stream.ven_name, frames, stream.cursor.seq)
+        values = [due for due in all_values if len(due.numbers)]
+        if stream.in_flight is not None:
+            if not values or values[-1].seq < stream.in_flight.through.seq:
+                return  # its frames are not all at hand in this round
+            report = self._render(
+                stream, values, stream.in_flight.through, name=stream.in_flight.name
+            )
+            in_doubt_us: int | None = stream.in_flight.planned_us
+        elif values:
+            through, report = self._fitting(stream, values)
+            in_doubt_us = None
+            stream = replace(
+                stream,
+                in_flight=InFlight(
+                    name=report.name, through=through, planned_us=to_us(self._clock())
+                ),
+            )
+        else:
+            made.moved.append(replace(stream, cursor=Position(frames[-1].seq)))
+            return
+        made.bytes += len(report.body)
+        made.parcels.append(
+            Parcel(
+                source=stream,
+                ven_name=stream.ven_name,
+                report=report,
+                sought=Sought(
+                    ven_name=stream.ven_name,
+                    event_id=stream.request.event_id,
+                    name=report.name,
+                    body_bytes=len(report.body),
+                    reports_before=reports_before,
+                    earlier=stream.last_report,
+                ),
+                in_doubt_us=in_doubt_us,
+            )
+        )
+
+    def _fitting(self, stream: Stream, values: Sequence[Values]) -> tuple[Position, RenderedReport]:
+        """The longest report within the bounds, and how far it goes."""
+        most = self._most_readings
+        through = _through(stream, values, most)
+        report = self._render(stream, values, through)
+        while len(report.body) > self.most_bytes and most > 1:
+            most = max(min(most, report.readings) // 2, 1)
+            through = _through(stream, values, most)
+            report = self._render(stream, values, through)
+        return through, report
+
+    def _render(
+        self,
+        stream: Stream,
+        values: Sequence[Values],
+        through: Position,
+        name: str | None = None,
+    ) -> RenderedReport:
+        """The report from the stream's cursor to there."""
+        start = stream.cursor.column
+        if start or through.column:
+            # A part of one frame; the last part ends with the frame.
+            due, columns = values[:1], slice(start, through.column or len(values[0].numbers))
+        else:
+            due = [each for each in values if each.seq <= through.seq]
+            columns = slice(0, max(len(each.numbers) for each in due))
+        return render(
+            ven_name=stream.ven_name, request=stream.request, values=due, columns=columns, name=name
+        )
+
+
+def _through(stream: Stream, values: Sequence[Values], most: int) -> Position:
+    """How far the next report of at most so many readings goes."""
+    first = values[0]
+    column = stream.cursor.column
+    if column or len(first.numbers) > most:
+        stop = column + most
+        return (
+            Position(first.seq) if stop >= len(first.numbers) else Position(stream.cursor.seq, stop)
+        )
+    through = first.seq
+    for due in values:
+        most -= len(due.numbers)
+        if most < 0:
+            break
+        through = due.seq
+    return Position(through)
