@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.fleet import Database, make_engine
 from app.settings import Settings
 from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.support.fakes import FakeClock
+from tests.support.postgres import Postgres
 from tests.support.servers import Script, ScriptedVtn, free_port
 
 SECTIONS = (
@@ -20,6 +23,8 @@ SECTIONS = (
     "DATABASE__",
     "VTN__",
     "FLEET__",
+    "STORE__",
+    "DELIVERY__",
     "TASKS__",
     "SCHEDULER__",
     "OPS__",
@@ -71,6 +76,34 @@ def vtn(tmp_path: Path) -> Iterator[EmbeddedVtn]:
     server.start()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, started when the first test asks for it."""
+    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as directory:
+        os.chmod(directory, 0o755)  # the server has a user of its own
+        server = Postgres(Path(directory) / "server")
+        server.start()
+        yield server
+        server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'fleet.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.make_database()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An empty database, of either kind."""
+    made = Database(make_engine(database_url))
+    yield made
+    made.close()
 
 
 @pytest.fixture

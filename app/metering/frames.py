@@ -21,6 +21,8 @@ ROW_BYTES = 64
 """What a row takes beside its powers, about."""
 MOST_MOVED = 500
 """Frames in one transaction."""
+PIECEWISE = {"yield_per": 16}
+"""For results that need not be read to their end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,10 +133,11 @@ class FrameStore:
         )
 
         def read() -> Iterator[Frame]:
-            with self._database.read() as connection:
-                rows = connection.execution_options(yield_per=64).execute(
-                    query, {"ven_name": ven_name, "seq": seq}
-                )
+            where = {"ven_name": ven_name, "seq": seq}
+            with (
+                self._database.read() as connection,
+                connection.execute(query, where, execution_options=PIECEWISE) as rows,
+            ):
                 for row in rows:
                     yield Frame(
                         seq=row.seq,
@@ -303,8 +306,11 @@ class FrameStore:
         query = text(
             f"SELECT seq, taken_at_us, profile_index, roster_id, power_kw FROM frame {clauses}"
         )
-        with self._database.read() as connection:
-            for row in connection.execution_options(yield_per=16).execute(query, values):
+        with (
+            self._database.read() as connection,
+            connection.execute(query, values, execution_options=PIECEWISE) as rows,
+        ):
+            for row in rows:
                 yield Frame(
                     seq=row.seq,
                     taken_at=from_us(row.taken_at_us),

@@ -240,8 +240,8 @@ class ReportDesk:
 
     def _say_problem(self, problems: Sequence[str]) -> None:
         """Log when deliveries begin to fail, for another reason, or are well again."""
-        self.held = tuple(problems)
-        problem = problems[0] if problems else None
+        self.held = tuple(sorted(problems))
+        problem = self.held[0] if problems else None
         if problem is not None and problem != self._problem:
             logger.warning("%d reports are not delivered and stay owed: %s", len(problems), problem)
         elif problem is None and self._problem is not None:

@@ -14,6 +14,8 @@ from sqlalchemy import Connection, text
 from app.fleet import Database, DatabaseError, FleetRepository, Status, make_engine, sample_fleet
 from app.fleet.migrations import MIGRATIONS, Migration
 
+NEWEST = len(MIGRATIONS)
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -24,7 +26,7 @@ def open_at(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Databas
     return Database(make_engine(f"sqlite:///{path}"), migrations=migrations)
 
 
-def second_schema(connection: Connection) -> None:
+def next_schema(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE ven ADD COLUMN note TEXT"))
 
 
@@ -70,14 +72,14 @@ def test_a_migration_comes_after_a_copy_and_keeps_the_fleet(path: Path) -> None:
     FleetRepository(old).save(sample_fleet(vens=1, resources_per_ven=2))
     old.close()
 
-    new = open_at(path, (*MIGRATIONS, second_schema))
+    new = open_at(path, (*MIGRATIONS, next_schema))
     assert len(FleetRepository(new).vens()) == 1
     new.close()
 
-    copy = path.with_name("fleet.db.schema-1")
+    copy = path.with_name(f"fleet.db.schema-{NEWEST}")
     assert copy.stat().st_mode & 0o077 == 0
     with sqlite3.connect(copy) as connection:
-        assert connection.execute("SELECT version FROM schema_version").fetchone() == (1,)
+        assert connection.execute("SELECT version FROM schema_version").fetchone() == (NEWEST,)
         assert connection.execute("SELECT count(*) FROM resource").fetchone() == (2,)
     connection.close()
 
@@ -100,12 +102,14 @@ def test_a_migration_that_fails_leaves_the_schema_as_it_was(path: Path) -> None:
 
 
 def test_a_newer_schema_is_refused(path: Path) -> None:
-    newer = open_at(path, (*MIGRATIONS, second_schema))
+    newer = open_at(path, (*MIGRATIONS, next_schema))
     newer.open()
     newer.close()
 
     old = open_at(path)
-    with pytest.raises(DatabaseError, match="has schema 2, and this version knows 1"):
+    with pytest.raises(
+        DatabaseError, match=f"has schema {NEWEST + 1}, and this version knows {NEWEST}"
+    ):
         old.open()
     old.close()
 

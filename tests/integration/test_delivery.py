@@ -7,12 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.fleet import Status, sample_fleet
-from app.openadr import Event
+from app.fleet import SeenEvent, Status, sample_fleet
 from app.reporting import ReportPlanner
-from app.vtn import EmbeddedVtn
-from tests.conftest import MakeContainer
-from tests.support.fakes import FakeClock
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
 
@@ -47,24 +43,42 @@ def test_several_ticks_go_into_one_report_oldest_first(bench: Bench) -> None:
             assert [each["id"] for each in resource["intervals"]] == [0, 1, 2]
 
 
-def test_readings_from_before_the_first_poll_are_reported(
-    vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock
-) -> None:
-    container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
-    bench = Bench(container, vtn, clock)
+def test_a_new_stream_begins_when_its_event_is_first_seen(bench: Bench) -> None:
     bench.ask()
-    container.repository().save(sample_fleet(vens=VENS, resources_per_ven=RESOURCES))
-    bench.manager.enrol()
+    bench.manager.poll_events()
     bench.tick(2)
-    assert bench.manager.generate_reports() == 0
-
     bench.ask({"payloadType": "READING"})
+    bench.clock.advance(seconds=1)
+    bench.manager.poll_events()
+    bench.tick()
+
+    assert bench.manager.generate_reports() == TICK
+
+
+def test_an_event_that_asks_for_history_gets_what_is_kept(bench: Bench) -> None:
+    bench.ask()
+    bench.manager.poll_events()
+    bench.tick(2)
+    bench.ask({"payloadType": "READING", "startInterval": 0})
     bench.manager.poll_events()
 
     assert bench.manager.generate_reports() == 2 * TICK
 
 
-def test_unasked_readings_are_kept_for_an_hour_and_said_once_per_ven(
+def test_history_goes_back_no_further_than_the_start_of_the_event(bench: Bench) -> None:
+    bench.ask()
+    bench.manager.poll_events()
+    bench.tick(2)
+    period = {"start": bench.clock.now.isoformat(), "duration": "P9999Y"}
+    bench.tick(2)
+    descriptor = {"payloadType": "READING", "startInterval": 0, "frequency": 0}
+    bench.ask(descriptor, intervalPeriod=period)
+    bench.manager.poll_events()
+
+    assert bench.manager.generate_reports() == 3 * TICK
+
+
+def test_unasked_readings_are_kept_for_an_hour_and_said_once(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.ask()
@@ -77,7 +91,7 @@ def test_unasked_readings_are_kept_for_an_hour_and_said_once_per_ven(
     frames = bench.container.frames().since(0, most_bytes=1 << 30)
     assert bench.clock.now - frames[0].taken_at <= timedelta(hours=1)
     assert len(frames) >= 119
-    assert caplog.text.count("VEN Aarhus: no event asks for its readings") == 1
+    assert caplog.text.count("no event asks for the readings of 3 VENs (Aalborg, …)") == 1
 
 
 def test_what_was_delivered_is_removed(bench: Bench) -> None:
@@ -230,7 +244,7 @@ def test_what_waits_is_counted(bench: Bench) -> None:
 def test_a_problem_is_said_when_it_begins_and_when_it_ends(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bench.session.faults.extend([400] * VENS * 3)
+    bench.session.faults.extend([404] * VENS * 3)
     with caplog.at_level(logging.INFO, logger="app"):
         for _ in range(4):
             bench.tick()
@@ -245,9 +259,9 @@ class FakeEvents:
     """A feed of events that a test writes."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[SeenEvent] = []
 
-    def sync(self, ven_name: str, client: object) -> list[Event]:
+    def sync(self, ven_name: str, client: object) -> list[SeenEvent]:
         del ven_name, client
         return self.events
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.events import EventBook
-from app.fleet import Database, make_engine
+from app.fleet import Database
 from app.openadr import Event, VtnUnavailable, read_event
 from tests.support.fakes import FakeClock
 
@@ -40,19 +38,12 @@ def event(event_id: str, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(make_engine(f"sqlite:///{tmp_path / 'fleet.db'}"))
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def book(database: Database, clock: FakeClock) -> EventBook:
     return EventBook(database=database, clock=clock)
 
 
 def sync(book: EventBook, client: FakeClient) -> list[str]:
-    return [each.event_id for each in book.sync("Aarhus", client)]  # type: ignore[arg-type]
+    return [each.event.event_id for each in book.sync("Aarhus", client)]  # type: ignore[arg-type]
 
 
 def test_an_event_that_is_missing_from_a_list_is_asked_for(book: EventBook) -> None:

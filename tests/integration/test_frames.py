@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.fleet import Database, make_engine
+from app.fleet import Database
 from app.metering import Frame, FrameStore, Roster
+from app.metering.frames import ROW_BYTES
 from tests.support.fakes import FakeClock
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(make_engine(f"sqlite:///{tmp_path / 'fleet.db'}"))
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -103,7 +95,7 @@ def test_pruning_removes_only_what_is_below_and_before(
 
     removed = frames.prune(before_seq=4, before=taken[2].taken_at)
 
-    assert removed == 2
+    assert removed == 2 * (4 + ROW_BYTES)
     assert frames.oldest_seq() == 3
     assert frames.prune(before_seq=3, before=clock.now) == 0
 

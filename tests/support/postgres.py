@@ -1,0 +1,106 @@
+"""A real PostgreSQL, in a temporary directory and on a free port."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.support.servers import free_port
+from tests.support.waiting import wait_until
+
+BINARIES = Path("/usr/lib/postgresql")
+USER = "postgres"
+"""Who it runs as where the tests run as root, which it refuses."""
+
+
+def binaries() -> Path | None:
+    """Where Debian's package puts the server; None where it is not installed."""
+    found = sorted(BINARIES.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).parent if on_path else None
+
+
+class Postgres:
+    """Started by `start`, ended by `close`; each test has a database of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        """Of the server; a database's name follows."""
+        return f"postgresql+psycopg://{USER}@127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Make its files and start it; skips the test on a machine without it, but not in CI."""
+        where = binaries()
+        if where is None:
+            message = "not tested against PostgreSQL: apt install postgresql brings it"
+            if os.environ.get("CI"):
+                pytest.fail(message)
+            pytest.skip(message)
+        self._directory.mkdir(mode=0o700)
+        as_user: Sequence[str] = ()
+        if os.geteuid() == 0:
+            account = pwd.getpwnam(USER)
+            os.chown(self._directory, account.pw_uid, account.pw_gid)
+            as_user = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups")
+        data = self._directory / "data"
+        subprocess.run(
+            [*as_user, where / "initdb", "-D", data, "-U", USER, "-A", "trust", "--no-sync"],
+            check=True,
+            capture_output=True,
+            cwd="/",
+        )
+        options = ("-p", str(self.port), "-k", str(self._directory), "-h", "127.0.0.1")
+        self._process = subprocess.Popen(
+            [*as_user, where / "postgres", "-D", data, *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
+        wait_until(self._answers, timeout_s=20)
+
+    def make_database(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"test_{uuid.uuid4().hex}"
+        with self._connection() as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+        return f"{self.url}/{name}"
+
+    def drop_connections(self) -> None:
+        """End every session but this one, as a restart of the server does."""
+        with self._connection() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(2)  # fast: it ends its sessions
+            self._process.wait(10)
+
+    def _connection(self) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, user=USER, dbname="postgres", autocommit=True
+        )
+
+    def _answers(self) -> bool:
+        try:
+            self._connection().close()
+        except psycopg.OperationalError:
+            return False
+        return True
