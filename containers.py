@@ -16,9 +16,17 @@ from dependency_injector import containers, providers
 from app import tasks
 from app.application import Application, NoServer
 from app.events import EventBook
-from app.fleet import Database, Enrolment, FleetRepository, VENManager, make_engine, no_progress
+from app.fleet import (
+    Database,
+    DatabaseError,
+    Enrolment,
+    FleetRepository,
+    VENManager,
+    make_engine,
+    no_progress,
+)
 from app.instants import utc_now
-from app.metering import FrameStore, MeterDataSimulator, load_profiles
+from app.metering import FrameStore, MeterDataSimulator, StoreFull, load_profiles
 from app.openadr import (
     Circuit,
     ClientCredentialsByVen,
@@ -30,6 +38,8 @@ from app.openadr import (
     VtnHttp,
     make_session,
 )
+from app.ops import Health, OpsServer
+from app.recovery import Recovery
 from app.reporting import (
     Obligations,
     Outbox,
@@ -42,11 +52,13 @@ from app.reporting import (
     StreamLedger,
     Tally,
 )
-from app.run_lock import RunLock
-from app.scheduling import SchedulerConfig, TaskScheduler
+from app.run_lock import RunLock, RunLockGuard
+from app.scheduling import ClockGuard, OverdueTasks, SchedulerConfig, TaskScheduler
 from app.settings import Settings, SettingsError, TaskSettings
 from app.stopping import Stopping
+from app.systemd import SystemdNotifier
 from app.vtn import EmbeddedVenCredentials, EmbeddedVtn
+from app.watch import Watch
 
 
 def schedule_of(
@@ -83,7 +95,12 @@ class Container(containers.DeclarativeContainer):
     engine = providers.ThreadSafeSingleton(make_engine, settings.provided.database_url)
     database = providers.ThreadSafeSingleton(Database, engine)
 
-    run_lock = providers.ThreadSafeSingleton(RunLock, settings.provided.run_lock_file)
+    run_lock = providers.ThreadSafeSingleton(RunLock, settings.provided.run_lock_file, database)
+    notifier = providers.ThreadSafeSingleton(
+        SystemdNotifier,
+        notify_socket=settings.provided.notify_socket,
+        watchdog_s=settings.provided.systemd_watchdog_s,
+    )
 
     # Protocol
     http_session = providers.ThreadSafeSingleton(
@@ -267,6 +284,60 @@ class Container(containers.DeclarativeContainer):
         schedule,
         timezone=settings.provided.scheduler.timezone,
         clock=clock,
+        expected=providers.Object((DatabaseError, StoreFull)),
+    )
+
+    # What looks after the others, and what they say of themselves
+    overdue_tasks = providers.ThreadSafeSingleton(OverdueTasks, scheduler=scheduler, clock=clock)
+    clock_guard = providers.ThreadSafeSingleton(
+        ClockGuard, scheduler=scheduler, clock=clock, monotonic=monotonic
+    )
+    guard = providers.ThreadSafeSingleton(
+        Watch,
+        name="guard",
+        looks=providers.List(
+            clock_guard,
+            overdue_tasks,
+            providers.Factory(RunLockGuard, run_lock=run_lock, stopping=stopping),
+            notifier.provided.alive,
+        ),
+        every_s=2.0,
+        stopping=stopping,
+    )
+    recovery = providers.ThreadSafeSingleton(
+        Recovery,
+        ven_manager=ven_manager,
+        scheduler=scheduler,
+        tasks=("generate_reports", "poll_events"),
+    )
+    vtn_watch = providers.ThreadSafeSingleton(
+        Watch,
+        name="vtn-watch",
+        looks=providers.List(recovery),
+        every_s=1.0,
+        stopping=stopping,
+    )
+    health = providers.ThreadSafeSingleton(
+        Health,
+        repository=repository,
+        http=vtn_http,
+        simulator=simulator,
+        report_desk=report_desk,
+        store_keeper=store_keeper,
+        outbox=outbox,
+        tally=tally,
+        overdue_tasks=overdue_tasks,
+        guard=guard,
+    )
+    ops = providers.Selector(
+        settings.provided.ops_kind,
+        served=providers.ThreadSafeSingleton(
+            OpsServer,
+            host=settings.provided.ops.host,
+            port=settings.provided.ops.port,
+            health=health,
+        ),
+        none=providers.ThreadSafeSingleton(NoServer),
     )
 
     # Application
@@ -275,6 +346,11 @@ class Container(containers.DeclarativeContainer):
         run_lock=run_lock,
         database=database,
         vtn=vtn,
+        ops=ops,
+        health=health,
+        guard=guard,
+        vtn_watch=vtn_watch,
+        notifier=notifier,
         http=vtn_http,
         repository=repository,
         ven_manager=ven_manager,

@@ -18,9 +18,12 @@ from app.fleet import (
 )
 from app.metering import MeterDataSimulator
 from app.openadr import CredentialsError, VtnHttp
+from app.ops import Health
 from app.run_lock import RunLock
 from app.scheduling import TaskScheduler
 from app.stopping import Stopping
+from app.systemd import SystemdNotifier
+from app.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +33,7 @@ SPOKEN_VERSION = "3.1.0"
 RESERVE_S = 2.0
 """Of the deadline, for the servers and the database."""
 FIRST_RETRY_S = 1.0
-LONGEST_RETRY_S = 60.0
+LONGEST_RETRY_S = 8.0
 
 
 class Server(Protocol):
@@ -42,7 +45,7 @@ class Server(Protocol):
 
 
 class NoServer:
-    """Where the VTN is another process."""
+    """Where the VTN is another process, or where health is not served."""
 
     def start(self) -> None:
         """Nothing to start."""
@@ -63,6 +66,11 @@ class Application:
         run_lock: RunLock,
         database: Database,
         vtn: Server,
+        ops: Server,
+        health: Health,
+        guard: Watch,
+        vtn_watch: Watch,
+        notifier: SystemdNotifier,
         http: VtnHttp,
         repository: FleetRepository,
         ven_manager: VENManager,
@@ -78,6 +86,11 @@ class Application:
         self._run_lock = run_lock
         self._database = database
         self._vtn = vtn
+        self._ops = ops
+        self._health = health
+        self._guard = guard
+        self._vtn_watch = vtn_watch
+        self._notifier = notifier
         self._http = http
         self._repository = repository
         self._ven_manager = ven_manager
@@ -114,11 +127,15 @@ class Application:
             self._run_lock.acquire,
             self._database.open,
             self._simulator.initialize_resources,  # a damaged profile file is known here
+            self._guard.start,
+            self._ops.start,
             self._vtn.start,
             self._seed,
             self._enrol,
             lambda: self._run_each(self._names_of_the_first_runs()),
             (lambda: self._run_each(self._names_of_the_others())) if once else self._schedule,
+            self._vtn_watch.start,
+            self._be_ready,
         )
         self._start_ended.clear()
         try:
@@ -136,6 +153,10 @@ class Application:
         """Begin to stop: from here the deadline runs."""
         self._stopping.set()
 
+    def _be_ready(self) -> None:
+        self._health.started = True
+        self._notifier.ready()
+
     def wait(self) -> None:
         """Until somebody requests the stop."""
         self._stopping.wait()
@@ -146,16 +167,21 @@ class Application:
         False when something still waited for the VTN and was abandoned: it stays owed.
         """
         self._stopping.set()
+        self._health.started = False
+        self._notifier.stopping()
         idle = self._scheduler.shutdown(timeout_s=self._left_s())
         idle = self._start_ended.wait(self._left_s()) and idle
         if self._later is not None:
             self._later.join(self._left_s())
         if not idle:
             logger.warning("stopping: a task still waits for the VTN; what it had stays owed")
+        self._vtn_watch.close(min(1.0, self._left_s()))
+        self._guard.close(min(1.0, self._left_s()))
+        self._ops.close()
         self._vtn.close()
         self._http.close()
-        self._database.close()
         self._run_lock.release()
+        self._database.close()
         logger.info("stopped")
         return idle
 

@@ -45,6 +45,8 @@ from app.fleet import (
 from app.logs import configure_logging
 from app.metering import ProfileError
 from app.openadr import CredentialsError, VtnError
+from app.outbox_cli import make_outbox_cli
+from app.reporting import Outbox
 from app.run_lock import RunLockError
 from app.settings import SettingsError, effective_settings
 from app.stopping import Stopping
@@ -319,6 +321,16 @@ def fleet_list(
         Console().print(
             table if summaries else "The fleet is empty; see `fleet seed` and `fleet import`."
         )
+
+
+@contextmanager
+def opened_outbox() -> Iterator[Outbox]:
+    """The outbox of the settings' database."""
+    with wired() as container:
+        yield container.outbox()
+
+
+cli.add_typer(make_outbox_cli(opened_outbox), name="outbox")
 
 
 @cli.command()

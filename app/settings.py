@@ -112,6 +112,22 @@ class Settings(BaseSettings):
         return self.data_dir / "run.lock"
 
     @property
+    def ops_kind(self) -> str:
+        """Whether health is served: 'served' or 'none'."""
+        return "served" if self.ops.enabled else "none"
+
+    @property
+    def notify_socket(self) -> str | None:
+        """Where systemd listens, if it started this process (sd_notify)."""
+        return os.environ.get("NOTIFY_SOCKET") or None
+
+    @property
+    def systemd_watchdog_s(self) -> float | None:
+        """How often systemd wants to hear of this process, if it does."""
+        microseconds = os.environ.get("WATCHDOG_USEC", "")
+        return int(microseconds) / 1e6 if microseconds.isdigit() else None
+
+    @property
     def credentials_kind(self) -> Literal["file", "template", "token", "embedded", "none"]:
         """How VENs prove who they are to the VTN."""
         if self.vtn.credentials_file is not None:

@@ -56,7 +56,8 @@ def make_container(tmp_path: Path) -> Iterator[MakeContainer]:
 
     def make(**settings: Any) -> Container:
         container = Container()
-        container.settings.override(Settings(data_dir=tmp_path / "data", **settings))
+        values = {"data_dir": tmp_path / "data", "ops": {"enabled": False}, **settings}
+        container.settings.override(Settings(**values))
         made.append(container)
         return container
 

@@ -78,19 +78,20 @@ class Database:
         self._migrations = migrations
         self._lock = threading.Lock()
         self._ready = False
+        self._claiming = threading.Lock()
+        self._claim: Connection | None = None
 
     @property
     def name(self) -> str:
         """Where it is, without user-info."""
         url = self._engine.url
         return (
-            str(self._file)
-            if self._file
-            else f"{url.get_backend_name()}://{url.host}/{url.database}"
+            str(self.file) if self.file else f"{url.get_backend_name()}://{url.host}/{url.database}"
         )
 
     @property
-    def _file(self) -> Path | None:
+    def file(self) -> Path | None:
+        """SQLite's file; None where there is a server, or only memory."""
         url = self._engine.url
         on_disk = not _is_server(url) and url.database not in (None, "", ":memory:")
         return Path(str(url.database)) if on_disk else None
@@ -121,12 +122,44 @@ class Database:
                 self._migrate()
             self._ready = True
 
+    def claim(self) -> bool:
+        """Be the one process that runs on this server's database; False if another one is.
+
+        The claim ends with `disclaim`, with the process, and with the session at the server: to be
+        called again from time to time.
+        """
+        if not _is_server(self._engine.url):
+            return True
+        with self._claiming, self._explained():
+            if self._claim is not None:
+                try:
+                    self._claim.execute(text("SELECT 1"))
+                    return True
+                except DBAPIError:
+                    self._claim.close()
+                    self._claim = None
+            session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            query = text("SELECT pg_try_advisory_lock(:key)")
+            if session.execute(query, {"key": RUNNING}).scalar_one():
+                self._claim = session
+                return True
+            session.close()
+            return False
+
+    def disclaim(self) -> None:
+        """Give the claim back; may be called again."""
+        with self._claiming:
+            session, self._claim = self._claim, None
+            if session is not None:
+                session.invalidate()  # the session ends, and its lock with it
+                session.close()
+
     def close(self) -> None:
         """Close the connections; a later use opens new ones."""
         self._engine.dispose()
 
     def _make_file(self) -> None:
-        file = self._file
+        file = self.file
         if file is None:
             return
         try:
@@ -183,7 +216,7 @@ class Database:
         return None
 
     def _copy(self, version: int) -> None:
-        file = self._file
+        file = self.file
         if file is None:
             return
         target = file.with_name(f"{file.name}.schema-{version}")

@@ -4,7 +4,16 @@ The room knows callables only; what they do and what they need is bound by the c
 """
 
 from app.scheduling.config import SchedulerConfig
+from app.scheduling.guards import ClockGuard, OverdueTasks
 from app.scheduling.scheduler import ScheduledTask, TaskScheduler
 from app.scheduling.task import JobInfo, Task
 
-__all__ = ["JobInfo", "ScheduledTask", "SchedulerConfig", "Task", "TaskScheduler"]
+__all__ = [
+    "ClockGuard",
+    "JobInfo",
+    "OverdueTasks",
+    "ScheduledTask",
+    "SchedulerConfig",
+    "Task",
+    "TaskScheduler",
+]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -28,6 +30,7 @@ class TaskExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has no ty
         self._under_way: set[Future[bool]] = set()
         self._state = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._awaited: dict[int, asyncio.Task[Any]] = {}
         self._closed = False
 
     def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
@@ -67,10 +70,31 @@ class TaskExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has no ty
     def run_awaitable(self, awaitable: Awaitable[Any]) -> Any:
         """Run on the loop that lives as long as the scheduler, and wait for the result."""
 
+        waiting = threading.get_ident()
+
         async def awaited() -> Any:
-            return await awaitable
+            current = asyncio.current_task()
+            assert current is not None
+            self._awaited[waiting] = current
+            try:
+                return await awaitable
+            finally:
+                del self._awaited[waiting]
 
         return asyncio.run_coroutine_threadsafe(awaited(), self._event_loop()).result()
+
+    def stack(self, thread_id: int) -> str:
+        """Where the run on this thread stands now, a coroutine's chain of awaits included."""
+        frame = sys._current_frames().get(thread_id)
+        lines = [] if frame is None else traceback.format_stack(frame)
+        awaited = self._awaited.get(thread_id)
+        if awaited is not None:
+            lines = []
+            coroutine: Any = awaited.get_coro()
+            while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+                lines += traceback.format_stack(frame, limit=1)
+                coroutine = coroutine.cr_await
+        return "".join(lines).rstrip()
 
     def _event_loop(self) -> asyncio.AbstractEventLoop:
         with self._state:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
 from app.instants import utc_now
 from app.scheduling.config import SchedulerConfig
@@ -30,13 +31,20 @@ class ScheduledTask:
     """None while paused, or when the trigger has no further time."""
     paused: bool
 
+    def period(self, now: datetime) -> timedelta | None:
+        """The time between its next two starts; None when there are no two."""
+        first = self.trigger.get_next_fire_time(None, now)
+        second = None if first is None else self.trigger.get_next_fire_time(first, first)
+        return None if first is None or second is None else second - first
+
 
 class TaskScheduler:
     """Tasks by name on interval and cron triggers, with monitoring, pause and resume.
 
     Tasks can be added before and after `start()`. `configs` are added at once. A failing task is
     logged with its traceback and counted, and stops neither its schedule nor another task.
-    `timezone`: an IANA name, for cron triggers.
+    `timezone`: an IANA name, for cron triggers. `expected`: errors of tasks that say all in one
+    line, and are logged without a traceback.
     """
 
     def __init__(
@@ -45,7 +53,9 @@ class TaskScheduler:
         *,
         timezone: str = "UTC",
         clock: Callable[[], datetime] = utc_now,
+        expected: tuple[type[Exception], ...] = (),
     ) -> None:
+        self._expected = expected
         self._timezone = ZoneInfo(timezone)
         self._clock = clock
         # No lock of ours around it: APScheduler calls back under locks of its own.
@@ -62,7 +72,12 @@ class TaskScheduler:
 
     def add_task(self, config: SchedulerConfig) -> None:
         """Schedule it. ValueError when the name is taken."""
-        task = Task(config, clock=self._clock, await_=self._executor.run_awaitable)
+        task = Task(
+            config,
+            clock=self._clock,
+            await_=self._executor.run_awaitable,
+            expected=self._expected,
+        )
         if self._tasks.setdefault(config.name, task) is not task:
             raise ValueError(f"task {config.name!r} is in the schedule already")
         self._scheduler.add_job(
@@ -110,6 +125,28 @@ class TaskScheduler:
             schedule=scheduled.schedule,
         )
 
+    def stack(self, name: str) -> str:
+        """Where the run of this task stands now; '' while there is none."""
+        thread_id = self._task(name).thread_id
+        return "" if thread_id is None else self._executor.stack(thread_id)
+
+    def plan_anew(self, jumped: timedelta) -> None:
+        """The clock has jumped by this much: each task comes when it would have come without.
+
+        An interval goes on where it was, and lasts no longer than it is; cron follows the new time.
+        """
+        now = self._clock()
+        for task in self.get_jobs():
+            trigger = self._tasks[task.name].config.trigger(self._timezone)
+            if task.next_start is None:
+                # A paused task stays so; its new trigger counts from the new time.
+                self._scheduler.modify_job(task.name, trigger=trigger)
+                continue
+            upcoming = trigger.get_next_fire_time(None, now)
+            if isinstance(trigger, IntervalTrigger):
+                upcoming = min(max(task.next_start + jumped, now), now + trigger.interval)
+            self._scheduler.modify_job(task.name, trigger=trigger, next_run_time=upcoming)
+
     def start(self) -> None:
         """Begin the schedule; intervals count from here."""
         for task in self.get_jobs():
@@ -117,6 +154,11 @@ class TaskScheduler:
                 trigger = self._tasks[task.name].config.trigger(self._timezone)
                 self._scheduler.reschedule_job(task.name, trigger=trigger)
         self._scheduler.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the schedule has begun and not ended."""
+        return bool(self._scheduler.running)
 
     def shutdown(self, wait: bool = True, timeout_s: float | None = None) -> bool:
         """End the schedule; with `wait`, wait for the runs under way, at most `timeout_s`.

@@ -32,6 +32,8 @@ class JobInfo(TypedDict):
     """Starts that fell due while the last run was still going."""
     missed: int
     """Starts that fell due too long ago to be run one by one, and became part of a later run."""
+    running_for_s: float | None
+    """How long the run under way has been going; None while there is none."""
     lateness_s: float | None
     """How long after the planned time the last run started; None before the first planned run."""
     last_start: datetime | None
@@ -45,7 +47,8 @@ class Task:
     """A bound function with its counters. At most one run at a time, whoever starts it.
 
     `clock` returns an aware UTC datetime; `await_` runs an awaitable to its end and returns its
-    result, which is how a coroutine function is run like any other.
+    result, which is how a coroutine function is run like any other. Errors of the types `expected`
+    say all in their one line; others are logged with their traceback.
     """
 
     def __init__(
@@ -54,11 +57,16 @@ class Task:
         *,
         clock: Callable[[], datetime],
         await_: Callable[[Awaitable[Any]], Any],
+        expected: tuple[type[Exception], ...] = (),
     ) -> None:
         self.config = config
         self.name = config.name
         self._clock = clock
         self._await = await_
+        self._expected = expected
+        self._began_s: float | None = None
+        self.thread_id: int | None = None
+        """Of the thread that runs it now."""
         self._one_run = threading.Lock()
         self._counters = threading.Lock()
         self._runs = self._failures = self._skipped = self._missed = 0
@@ -92,7 +100,9 @@ class Task:
         """
         started = self._clock()
         began_s = time.perf_counter()
+        self.thread_id = threading.get_ident()
         with self._counters:
+            self._began_s = began_s
             self._last_start = started
             if planned:
                 self._missed += len(planned) - 1
@@ -106,13 +116,17 @@ class Task:
         except BaseException as raised:  # noqa: BLE001 - even SystemExit must not end the schedule
             error = raised
         duration_s = time.perf_counter() - began_s
+        self.thread_id = None
         with self._counters:
+            self._began_s = None
             self._runs += 1
             self._last_duration_s = duration_s
             if error is not None:
                 self._failures += 1
                 self._last_error = f"{type(error).__name__}: {error}"
-        if error is not None:
+        if isinstance(error, self._expected):
+            logger.error("task %s: failed: %s", self.name, error)
+        elif error is not None:
             logger.error("task %s: failed after %.3f s", self.name, duration_s, exc_info=error)
         else:
             logger.debug("task %s: returned %.200r in %.3f s", self.name, result, duration_s)
@@ -122,6 +136,7 @@ class Task:
     def info(self, *, next_start: datetime | None, paused: bool, schedule: str) -> JobInfo:
         """A consistent copy of the counters."""
         with self._counters:
+            began_s = self._began_s
             return JobInfo(
                 name=self.name,
                 schedule=schedule,
@@ -131,6 +146,7 @@ class Task:
                 failures=self._failures,
                 skipped=self._skipped,
                 missed=self._missed,
+                running_for_s=None if began_s is None else time.perf_counter() - began_s,
                 lateness_s=self._lateness_s,
                 last_start=self._last_start,
                 next_start=next_start,

@@ -19,12 +19,17 @@ def port() -> int:
 
 
 @pytest.fixture
-def start(tmp_path: Path, port: int) -> Iterator[Start]:
+def ops_port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def start(tmp_path: Path, port: int, ops_port: int) -> Iterator[Start]:
     """`start("run", FLEET__VENS="2")`; everything that is still running is ended."""
     made: list[Application] = []
 
     def begin(*arguments: str, **settings: str) -> Application:
-        defaults = {"VTN__EMBEDDED_PORT": str(port)}
+        defaults = {"VTN__EMBEDDED_PORT": str(port), "OPS__PORT": str(ops_port)}
         made.append(Application(*arguments, cwd=tmp_path, settings={**defaults, **settings}))
         return made[-1]
 

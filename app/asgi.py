@@ -1,0 +1,71 @@
+"""Serves an ASGI application from a thread of this process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Any
+
+
+class AsgiServer:
+    """Listens on one address. Building it does no I/O; OSError from `listen` when it is taken."""
+
+    def __init__(self, *, host: str, port: int, name: str) -> None:
+        self._address = host, port
+        self._name = name
+        self._socket: socket.socket | None = None
+        self._server: Any = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_serving(self) -> bool:
+        return self._thread is not None
+
+    def listen(self) -> None:
+        """Take the address; requests that come before `serve` wait."""
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        # asyncio sets TCP_NODELAY only where the protocol is named; without it each answer on a
+        # kept connection waits 40 ms for an acknowledgement.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(self._address)
+            listener.listen(1024)
+        except OSError:
+            listener.close()
+            raise
+        self._socket = listener
+
+    def serve(self, application: Any) -> None:
+        """Answer what comes in, after `listen`."""
+        # Here and not above: a process that serves nothing does not pay for it.
+        import uvicorn
+
+        config = uvicorn.Config(
+            application,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": [self._socket]},
+            name=self._name,
+            daemon=True,
+        )
+        self._thread.start()
+
+    def close(self, timeout_s: float = 1.5) -> None:
+        """Stop listening. May be called again."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._server.should_exit = True
+            thread.join(timeout_s)
+            self._server = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

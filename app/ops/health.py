@@ -1,0 +1,96 @@
+"""Whether the application is alive, and whether all is well, with reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.fleet import DatabaseError, FleetRepository
+from app.metering import MeterDataSimulator
+from app.openadr import VtnHttp
+from app.reporting import Outbox, ReportDesk, StoreKeeper, Tally
+from app.scheduling import OverdueTasks
+from app.watch import Watch
+
+LONGEST_IDLE_S = 30.0
+"""Of the thread that looks after the others."""
+FULL = 0.95
+"""Of STORE__MAX_BYTES: what is worth a warning."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readiness:
+    """What is not as it should be, one line each, and what was given up or waits for people."""
+
+    reasons: tuple[str, ...]
+    set_aside: int = 0
+    """Reports that the VTN refused; `outbox list` shows them."""
+    expired_readings: int = 0
+    dropped_readings: int = 0
+
+    @property
+    def ready(self) -> bool:
+        return not self.reasons
+
+
+class Health:
+    """Looks at the parts when asked; none of them knows it."""
+
+    def __init__(
+        self,
+        *,
+        repository: FleetRepository,
+        http: VtnHttp,
+        simulator: MeterDataSimulator,
+        report_desk: ReportDesk,
+        store_keeper: StoreKeeper,
+        outbox: Outbox,
+        tally: Tally,
+        overdue_tasks: OverdueTasks,
+        guard: Watch,
+    ) -> None:
+        self._repository = repository
+        self._http = http
+        self._simulator = simulator
+        self._report_desk = report_desk
+        self._store_keeper = store_keeper
+        self._outbox = outbox
+        self._tally = tally
+        self._overdue_tasks = overdue_tasks
+        self._guard = guard
+        self.started = False
+        """Set by who starts and stops the application."""
+
+    def alive(self) -> bool:
+        """Whether the process still looks after itself; if not, it should be started anew."""
+        return self._guard.idle_s < LONGEST_IDLE_S
+
+    def readiness(self) -> Readiness:
+        """Enrolled, VTN reachable, nothing held, room in the store, every task on time."""
+        try:
+            return self._look()
+        except DatabaseError as error:
+            return Readiness(reasons=(str(error),))
+
+    def _look(self) -> Readiness:
+        reasons = [] if self.started else ["the start is not done"]
+        pending = len(self._repository.pending_vens())
+        if pending:
+            reasons.append(f"{pending} VENs are not enrolled")
+        if self._http.circuit.is_open or self._http.state.reachable is False:
+            reasons.append(f"the VTN at {self._http.base_url} does not answer")
+        held = self._report_desk.held
+        if held:
+            reasons.append(f"{len(held)} reports are not delivered and stay owed: {held[0]}")
+        if self._simulator.problem is not None:
+            reasons.append(f"metering has stopped: {self._simulator.problem}")
+        share = self._store_keeper.share_used()
+        if share >= FULL:
+            reasons.append(f"the store of readings has {share:.0%} of STORE__MAX_BYTES")
+        reasons += self._overdue_tasks.reasons()
+        given_up = self._tally.all()
+        return Readiness(
+            reasons=tuple(reasons),
+            set_aside=self._outbox.count(),
+            expired_readings=given_up.get("expired", 0),
+            dropped_readings=given_up.get("dropped", 0),
+        )

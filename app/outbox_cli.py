@@ -1,0 +1,100 @@
+"""`outbox`: the reports that the VTN refused for their content."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.reporting import Outbox
+
+Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as `outbox list` shows them.")]
+All = Annotated[bool, typer.Option("--all", help="All of them.")]
+
+
+def make_outbox_cli(opened: Callable[[], AbstractContextManager[Outbox]]) -> typer.Typer:
+    """The commands; `opened` gives the outbox, and closes what it opened."""
+    cli = typer.Typer(
+        rich_markup_mode=None, help="Reports that the VTN refused: list, send again, drop."
+    )
+
+    @cli.command("list")
+    def list_(
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ) -> None:
+        """What was set aside, and the VTN's words."""
+        with opened() as outbox:
+            reports = outbox.reports()
+        if as_json:
+            rows = [
+                {
+                    "id": each.set_aside_id,
+                    "ven_name": each.ven_name,
+                    "event_id": each.event_id,
+                    "report_name": each.report_name,
+                    "readings": each.readings,
+                    "refused_at": each.refused_at.isoformat(),
+                    "problem": each.problem,
+                    "to_send": each.to_send,
+                }
+                for each in reports
+            ]
+            print(json.dumps(rows, indent=1, ensure_ascii=False))
+            return
+        table = Table("id", "VEN", "event", "readings", "refused at", "the VTN's words", "next")
+        for each in reports:
+            table.add_row(
+                str(each.set_aside_id),
+                Text(each.ven_name),
+                each.event_id,
+                str(each.readings),
+                f"{each.refused_at:%Y-%m-%d %H:%M:%S}",
+                Text(_printable(each.problem)),
+                "is sent again" if each.to_send else "",
+            )
+        Console().print(table if reports else "No report was set aside.")
+
+    @cli.command()
+    def retry(ids: Ids = None, all_: All = False) -> None:
+        """Let `run` send them again, under the same names."""
+        with opened() as outbox:
+            chosen = _chosen(outbox, ids, all_)
+            count = outbox.retry(chosen)
+        print(f"{count} reports are sent again with the next delivery")
+
+    @cli.command()
+    def drop(ids: Ids = None, all_: All = False) -> None:
+        """Give them up: their readings will not reach the VTN."""
+        with opened() as outbox:
+            chosen = _chosen(outbox, ids, all_)
+            count = outbox.drop(chosen)
+        print(f"{count} reports are dropped")
+
+    return cli
+
+
+def _chosen(outbox: Outbox, ids: list[int] | None, all_: bool) -> list[int] | None:
+    """The reports that are meant, all of which must be there; None: all."""
+    if bool(ids) == all_:
+        print("error: name reports by their ids, or --all; see `outbox list`", file=sys.stderr)
+        raise typer.Exit(2)
+    if not ids:
+        return None
+    known = {each.set_aside_id for each in outbox.reports()}
+    missing = sorted(set(ids) - known)
+    if missing:
+        print(f"error: there is no report {missing[0]}; see `outbox list`", file=sys.stderr)
+        raise typer.Exit(1)
+    return ids
+
+
+def _printable(text: str) -> str:
+    """A VTN's words, without what a terminal would obey."""
+    return "".join(char if char.isprintable() else " " for char in text)

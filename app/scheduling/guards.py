@@ -1,0 +1,101 @@
+"""What watches the schedule: a clock that jumps, a task that does not end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from app.scheduling.scheduler import TaskScheduler
+
+logger = logging.getLogger(__name__)
+
+JUMP = timedelta(seconds=1)
+"""A clock that drifts or is slewed stays below."""
+PERIODS = 10
+"""How many of its periods a run may last."""
+LATE = timedelta(seconds=10)
+"""How long ago a start may have fallen due that has not happened."""
+
+
+class ClockGuard:
+    """Compares the clock with monotonic time, and has every task planned anew when they part.
+
+    APScheduler plans by the clock: set back by an hour, it would start nothing for an hour.
+    """
+
+    def __init__(
+        self,
+        *,
+        scheduler: TaskScheduler,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._scheduler = scheduler
+        self._clock = clock
+        self._monotonic = monotonic
+        self._last: tuple[datetime, float] | None = None
+
+    def __call__(self) -> None:
+        """Look; to be called every few seconds."""
+        now, passed_s = self._clock(), self._monotonic()
+        last, self._last = self._last, (now, passed_s)
+        if last is None:
+            return
+        jumped = (now - last[0]) - timedelta(seconds=passed_s - last[1])
+        if abs(jumped) > JUMP:
+            logger.warning(
+                "the clock jumped by %+.1f s; every task is planned anew", jumped.total_seconds()
+            )
+            self._scheduler.plan_anew(jumped)
+
+
+class OverdueTasks:
+    """Finds tasks that do not end or do not start, and says once where they stand."""
+
+    def __init__(self, *, scheduler: TaskScheduler, clock: Callable[[], datetime]) -> None:
+        self._scheduler = scheduler
+        self._clock = clock
+        self._told: dict[str, datetime | None] = {}
+
+    def __call__(self) -> None:
+        """Look, and log what is new; to be called every few seconds."""
+        for name, for_s in self._hanging().items():
+            began = self._scheduler.get_job_info(name)["last_start"]
+            if self._told.get(name) != began:
+                self._told[name] = began
+                logger.error(
+                    "task %s has not ended for %.0f s, which is over %d of its intervals;"
+                    " it stands here:\n%s",
+                    name,
+                    for_s,
+                    PERIODS,
+                    self._scheduler.stack(name),
+                )
+
+    def reasons(self) -> list[str]:
+        """Which tasks are not on time, one line each."""
+        found = [
+            f"task {name} has not ended for {for_s:.0f} s"
+            for name, for_s in self._hanging().items()
+        ]
+        now = self._clock()
+        if self._scheduler.is_running:
+            found += [
+                f"task {job.name} should have started at {job.next_start:%H:%M:%S} and has not"
+                for job in self._scheduler.get_jobs()
+                if job.next_start is not None and now - job.next_start > LATE
+            ]
+        return found
+
+    def _hanging(self) -> dict[str, float]:
+        now = self._clock()
+        hanging = {}
+        for job in self._scheduler.get_jobs():
+            for_s = self._scheduler.get_job_info(job.name)["running_for_s"]
+            period = job.period(now)
+            if for_s is None or period is None:
+                continue
+            if for_s > PERIODS * period.total_seconds():
+                hanging[job.name] = for_s
+        return hanging
