@@ -1,0 +1,171 @@
+"""What is owed as events come and go: heirs, expiry, and streams that come back."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from app.fleet import Status
+from tests.support.fakes import resource
+from tests.support.workbench import TICK, Bench
+
+READING = {"payloadType": "READING", "frequency": 0}
+USAGE = {**READING, "payloadType": "USAGE"}
+
+
+@pytest.fixture
+def bench(bench: Bench) -> Bench:
+    """One event that asks for readings; one tick of it is delivered, two are not."""
+    bench.first = bench.ask(READING)  # type: ignore[attr-defined]
+    bench.manager.poll_events()
+    bench.tick()
+    bench.manager.generate_reports()
+    bench.tick(2)
+    return bench
+
+
+def replace_event(bench: Bench, *descriptors: dict[str, object]) -> str:
+    """Delete the event; if descriptors are given, another one that asks for these comes."""
+    event_id = bench.ask(*descriptors)
+    bench.clock.advance(seconds=1)
+    bench.manager.poll_events()
+    return event_id
+
+
+def by_event(bench: Bench) -> dict[str, int]:
+    """How many readings the VTN has of each event."""
+    found: dict[str, int] = {}
+    for report in bench.reports():
+        count = sum(len(resource["intervals"]) for resource in report["resources"])
+        found[report["eventID"]] = found.get(report["eventID"], 0) + count
+    return found
+
+
+def test_the_unsent_span_of_a_deleted_event_passes_to_the_next_one_that_asks_for_the_same(
+    bench: Bench,
+) -> None:
+    second = replace_event(bench, READING)
+    bench.tick()
+
+    assert bench.manager.generate_reports() == 3 * TICK
+    bench.assert_each_once(4 * TICK)
+    assert by_event(bench)[second] == 3 * TICK
+    assert bench.waiting() == 0
+
+
+def test_the_next_event_may_come_a_while_later(bench: Bench) -> None:
+    replace_event(bench)
+    bench.manager.generate_reports()
+    bench.tick(10)
+    replace_event(bench, READING)
+
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(3 * TICK)
+
+
+def test_an_event_that_asks_for_something_else_takes_nothing_over(bench: Bench) -> None:
+    second = replace_event(bench, USAGE)
+
+    bench.manager.generate_reports()
+
+    assert second not in by_event(bench)
+    assert bench.waiting() == 2 * TICK
+
+
+def test_an_event_that_asked_for_the_same_all_along_gets_nothing_twice(bench: Bench) -> None:
+    (program,) = bench.vtn.store.select("PROGRAM")
+    both = {"programID": program["id"], "reportDescriptors": [READING]}
+    bench.vtn.store.add("EVENT", both, parent=program["id"])
+    bench.manager.poll_events()
+    bench.tick()
+    bench.vtn.store.remove("EVENT", bench.first)  # type: ignore[attr-defined]
+    bench.manager.poll_events()
+
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(4 * TICK)
+
+
+def test_a_span_that_nobody_asks_for_expires_and_is_counted(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    replace_event(bench)
+    bench.manager.generate_reports()
+    bench.clock.advance(hours=1)
+    with caplog.at_level(logging.WARNING, logger="app"):
+        bench.manager.generate_reports()
+
+    assert bench.container.tally().all() == {"expired": 2 * TICK}
+    assert caplog.text.count("no other one asks for its READING: 8 readings expire") == 3
+    assert bench.waiting() == 0
+    bench.manager.generate_reports()
+    assert bench.container.ledger().streams() == [], "what is gone for good is forgotten"
+
+
+def test_an_heir_whose_event_is_deleted_passes_on_what_it_had(bench: Bench) -> None:
+    replace_event(bench, READING)
+    bench.session.refused.update({"Aarhus": 403})
+    bench.manager.generate_reports()
+    bench.session.refused.clear()
+    replace_event(bench, READING)
+
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(3 * TICK)
+    bench.manager.generate_reports()
+    assert all(not stream.heir_of for stream in bench.container.ledger().open_streams())
+
+
+def test_a_restart_between_the_end_of_an_event_and_its_heir_loses_nothing(bench: Bench) -> None:
+    bench.session.faults.extend([404] * 3)
+    replace_event(bench, READING)
+    for name in ("ledger", "obligations", "report_desk", "ven_manager", "store_keeper"):
+        getattr(bench.container, name).reset()
+    bench.manager.poll_events()
+
+    bench.manager.generate_reports()
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(3 * TICK)
+
+
+def test_a_report_to_an_event_that_is_gone_is_held_until_the_poll_knows_it(bench: Bench) -> None:
+    second = bench.ask(READING)
+
+    assert bench.manager.generate_reports() == 0, "409: the event is gone, and nobody knew"
+    assert "is gone" in bench.container.report_desk().held[0]
+
+    bench.clock.advance(seconds=1)
+    bench.manager.poll_events()
+    assert bench.manager.generate_reports() == 2 * TICK
+    assert by_event(bench)[second] == 2 * TICK
+
+
+def test_what_changes_about_the_fleet_does_not_change_readings_already_taken(bench: Bench) -> None:
+    repository = bench.container.repository()
+    ven_name, suspended = next(repository.resources())
+    repository.set_status(ven_name, suspended.resource_name, Status.SUSPENDED)
+    repository.save({ven_name: [resource("one-more")]})
+    bench.tick()
+
+    bench.manager.generate_reports()
+
+    found = Counter(name for name, _ in bench.readings())
+    assert found[suspended.resource_name] == 3
+    assert found["one-more"] == 1
+    assert sum(found.values()) == 4 * TICK
+    assert bench.waiting() == 0
+
+
+def test_frames_wait_for_an_ended_stream_no_longer_than_it_may_find_an_heir(bench: Bench) -> None:
+    replace_event(bench)
+    for _ in range(130):
+        bench.tick()
+        bench.manager.generate_reports()
+
+    oldest = bench.container.frames().since(0, most_bytes=1 << 30)[0]
+    assert bench.clock.now - oldest.taken_at <= timedelta(hours=1)

@@ -1,0 +1,174 @@
+"""Reports that the VTN refuses for their content: set aside, listed, sent again, dropped."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import cli
+from tests.conftest import MakeContainer
+from tests.support.workbench import RESOURCES, TICK, VENS, Bench
+
+
+def refuse(bench: Bench, ven_name: str, status: int = 422, ticks: int = 1) -> None:
+    """The VTN refuses so many reports of one VEN."""
+    bench.session.refused[ven_name] = status
+    for _ in range(ticks):
+        bench.tick()
+        bench.manager.generate_reports()
+    bench.session.refused.clear()
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_refused_report_is_set_aside_and_blocks_none_behind_it(bench: Bench, status: int) -> None:
+    refuse(bench, "Aarhus", status)
+    bench.tick()
+    bench.manager.generate_reports()
+
+    (aside,) = bench.container.outbox().reports()
+    assert (aside.ven_name, aside.readings) == ("Aarhus", RESOURCES)
+    assert aside.problem == f"POST /reports: {status}, a fault of the test"
+    bench.assert_each_once(2 * TICK - RESOURCES)
+    assert bench.waiting() == 0
+
+
+def test_a_refused_report_is_said_once_with_the_words_of_the_vtn(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="app"):
+        refuse(bench, "Aarhus")
+
+    assert caplog.text.count("with 4 readings is set aside: POST /reports: 422") == 1
+
+
+def test_a_report_that_is_retried_is_sent_with_the_next_delivery(bench: Bench) -> None:
+    refuse(bench, "Aarhus")
+
+    assert bench.container.outbox().retry() == 1
+    assert bench.manager.generate_reports() == RESOURCES
+
+    bench.assert_each_once(TICK)
+    assert bench.container.outbox().reports() == []
+
+
+def test_a_report_that_is_refused_again_stays_with_the_new_words(bench: Bench) -> None:
+    refuse(bench, "Aarhus", 422)
+    bench.container.outbox().retry()
+    refuse(bench, "Aarhus", 400)
+
+    asides = bench.container.outbox().reports()
+    assert [aside.problem for aside in asides] == [
+        "POST /reports: 400, a fault of the test",
+        "POST /reports: 400, a fault of the test",
+    ]
+    assert not any(aside.to_send for aside in asides)
+
+
+def test_a_retried_report_whose_answer_is_lost_arrives_once(bench: Bench) -> None:
+    refuse(bench, "Aarhus")
+    bench.container.outbox().retry()
+    bench.session.faults.append("lost answer")
+    bench.session.lookups_fail = True
+    bench.manager.generate_reports()
+    bench.session.lookups_fail = False
+    bench.clock.advance(minutes=1)
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(TICK)
+    assert bench.container.outbox().reports() == []
+
+
+def test_a_report_that_was_in_doubt_before_it_was_refused_is_looked_up_on_retry(
+    bench: Bench,
+) -> None:
+    """The VTN does the work of the first attempt only after it has refused the second one."""
+    bench.tick()
+    bench.session.faults.extend(["lost request"] * VENS)
+    bench.manager.generate_reports()
+    bench.clock.advance(minutes=1)
+    refuse(bench, "Aarhus", 422, ticks=1)
+    bench.container.outbox().retry()
+    in_doubt, fresh = bench.container.outbox().to_send(2)
+    report = json.loads(in_doubt.body)
+    bench.vtn.store.add("REPORT", report, client_id="Aarhus", parent=report["eventID"])
+
+    bench.manager.generate_reports()
+
+    assert in_doubt.in_doubt_us is not None
+    assert fresh.in_doubt_us is None
+    bench.assert_each_once(2 * TICK)
+
+
+def test_a_dropped_report_is_gone(bench: Bench) -> None:
+    refuse(bench, "Aarhus", ticks=2)
+    first, second = bench.container.outbox().reports()
+
+    assert bench.container.outbox().drop([first.set_aside_id]) == 1
+
+    assert bench.container.outbox().reports() == [second]
+
+
+def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Bench) -> None:
+    for status in (404, 403):
+        bench.session.faults.extend([status] * VENS)
+        bench.tick()
+        assert bench.manager.generate_reports() == 0
+
+    assert bench.container.outbox().reports() == []
+    assert len(bench.container.report_desk().held) == VENS
+    assert bench.manager.generate_reports() == 2 * TICK
+
+
+class TestCommands:
+    """`outbox` beside an application."""
+
+    @pytest.fixture(autouse=True)
+    def refused(self, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        refuse(bench, "Aarhus", ticks=2)
+        monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+
+    def outbox(self, *arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(cli, ["outbox", *arguments])
+        return result.exit_code, result.output
+
+    def test_list_shows_each_with_the_words_of_the_vtn(self) -> None:
+        code, output = self.outbox("list", "--json")
+
+        rows = json.loads(output)
+        assert code == 0
+        assert [row["id"] for row in rows] == [1, 2]
+        assert rows[0]["problem"] == "POST /reports: 422, a fault of the test"
+        assert "Aarhus" in self.outbox("list")[1]
+
+    def test_retry_lets_the_application_send_it(self, bench: Bench) -> None:
+        assert self.outbox("retry", "2") == (
+            0,
+            "1 reports are sent again with the next delivery\n",
+        )
+
+        assert bench.manager.generate_reports() == RESOURCES
+
+    def test_drop_all(self, bench: Bench) -> None:
+        assert self.outbox("drop", "--all")[0] == 0
+
+        assert bench.container.outbox().count() == 0
+
+    def test_a_number_that_is_none_changes_nothing(self, bench: Bench) -> None:
+        code, _ = self.outbox("drop", "1", "7")
+
+        assert code == 1
+        assert bench.container.outbox().count() == 2
+
+    @pytest.mark.parametrize("arguments", [(), ("1", "--all")])
+    def test_which_ones_must_be_said(self, arguments: tuple[str, ...]) -> None:
+        assert self.outbox("drop", *arguments)[0] == 2
+
+
+def test_an_empty_outbox_says_so(make_container: MakeContainer) -> None:
+    del make_container
+
+    assert "No report was set aside." in CliRunner().invoke(cli, ["outbox", "list"]).output

@@ -1,0 +1,72 @@
+"""The circuit breaker: open after failures in a row, tried again with growing pauses."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from app.openadr import Circuit
+from app.openadr.circuit import LONGEST_PAUSE_S, OPENS_AFTER
+from tests.support.fakes import FakeClock
+
+
+@pytest.fixture
+def circuit(clock: FakeClock) -> Circuit:
+    return Circuit(monotonic=clock.monotonic)
+
+
+def fail(circuit: Circuit, times: int = OPENS_AFTER) -> None:
+    for _ in range(times):
+        circuit.failed()
+
+
+def test_failures_in_a_row_open_it(circuit: Circuit) -> None:
+    fail(circuit)
+
+    assert circuit.is_open
+    assert not circuit.admits()
+
+
+def test_a_success_in_between_keeps_it_closed(circuit: Circuit) -> None:
+    fail(circuit, OPENS_AFTER - 1)
+    circuit.succeeded()
+    fail(circuit, OPENS_AFTER - 1)
+
+    assert not circuit.is_open
+    assert circuit.admits()
+
+
+def test_after_a_pause_one_request_is_let_through(circuit: Circuit, clock: FakeClock) -> None:
+    fail(circuit)
+    clock.advance(seconds=2)
+
+    assert circuit.is_due
+    assert [circuit.admits() for _ in range(3)] == [True, False, False]
+
+
+def test_a_success_closes_it_at_once(circuit: Circuit, clock: FakeClock) -> None:
+    fail(circuit)
+    clock.advance(seconds=2)
+    circuit.admits()
+    circuit.succeeded()
+
+    assert not circuit.is_open
+    assert all(circuit.admits() for _ in range(3))
+
+
+def test_an_hour_of_outage_is_few_requests_and_never_a_long_pause(
+    circuit: Circuit, clock: FakeClock
+) -> None:
+    fail(circuit)
+    tried_at_s = []
+    for _ in range(36_000):
+        clock.advance(seconds=0.1)
+        if circuit.admits():
+            tried_at_s.append(clock.monotonic())
+            circuit.failed()
+
+    pauses_s = [b - a for a, b in pairwise(tried_at_s)]
+    assert max(pauses_s) < LONGEST_PAUSE_S + 0.2 < 10
+    assert len(tried_at_s) < 1000
+    assert len({round(pause_s, 1) for pause_s in pauses_s}) > 5, "the pauses are spread"
