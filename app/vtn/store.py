@@ -74,13 +74,21 @@ class VtnStore:
         parent: str | None = None,
         name: str | None = None,
         unique: bool = False,
+        object_id: str | None = None,
     ) -> Wire:
-        """Store a new object; with `unique`, Conflict when parent and name are taken."""
+        """Store a new object; with `unique`, Conflict when parent and name are taken.
+
+        `object_id`: the one that it had before, where it is put back.
+        """
         with self._lock:
             if unique and self._taken(kind, parent, name):
                 raise Conflict(f"a {kind} named {name!r} exists already")
             now = self._clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-            meta = {"id": uuid.uuid4().hex, "createdDateTime": now, "modificationDateTime": now}
+            meta = {
+                "id": object_id or uuid.uuid4().hex,
+                "createdDateTime": now,
+                "modificationDateTime": now,
+            }
             made = {**body, **meta, "objectType": kind}
             self._open().execute(
                 "INSERT INTO object (id, kind, client_id, parent, name, body) VALUES (?,?,?,?,?,?)",
