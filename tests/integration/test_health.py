@@ -1,0 +1,185 @@
+"""/healthz and /readyz say what is not as it should be."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from app.ops import Health, OpsServer
+from app.systemd import SystemdNotifier
+from tests.conftest import MakeContainer
+from tests.support.servers import free_port
+from tests.support.workbench import TICK, VENS, Bench
+
+
+@pytest.fixture
+def health(bench: Bench) -> Health:
+    made: Health = bench.container.health()
+    made.started = True
+    return made
+
+
+@pytest.fixture
+def ops(health: Health) -> Iterator[str]:
+    """The address of a server that answers."""
+    port = free_port()
+    server = OpsServer(host="127.0.0.1", port=port, health=health)
+    server.start()
+    yield f"http://127.0.0.1:{port}"
+    server.close()
+
+
+def get(ops: str, path: str) -> tuple[int, Any]:
+    answer = requests.get(f"{ops}{path}", timeout=5)
+    return answer.status_code, answer.json()
+
+
+def test_all_is_well(bench: Bench, ops: str) -> None:
+    bench.tick()
+    bench.manager.generate_reports()
+
+    assert get(ops, "/healthz") == (200, {"alive": True})
+    assert get(ops, "/readyz") == (
+        200,
+        {
+            "ready": True,
+            "reasons": [],
+            "set_aside_reports": 0,
+            "expired_readings": 0,
+            "dropped_readings": 0,
+        },
+    )
+
+
+def test_not_ready_is_503_with_the_reasons(health: Health, ops: str) -> None:
+    health.started = False
+
+    status, body = get(ops, "/readyz")
+
+    assert (status, body["ready"], body["reasons"]) == (503, False, ["the start is not done"])
+
+
+def test_a_process_that_no_longer_looks_after_itself_is_not_alive(bench: Bench, ops: str) -> None:
+    bench.container.guard()._looked_at_s = time.monotonic() - 60
+
+    assert get(ops, "/healthz") == (503, {"alive": False})
+
+
+def test_a_ven_that_is_not_enrolled(bench: Bench, health: Health) -> None:
+    bench.container.repository().ensure_ven("New")
+
+    assert health.readiness().reasons == ("1 VENs are not enrolled",)
+
+
+def test_a_vtn_that_does_not_answer(bench: Bench, health: Health) -> None:
+    for _ in range(3):
+        bench.container.circuit().failed()
+
+    assert health.readiness().reasons == (f"the VTN at {bench.vtn.base_url} does not answer",)
+
+
+def test_a_stream_that_is_held(bench: Bench, health: Health) -> None:
+    bench.session.refused["Aarhus"] = 403
+    bench.tick()
+    bench.manager.generate_reports()
+
+    (reason,) = health.readiness().reasons
+    assert reason.startswith("1 reports are not delivered and stay owed: VEN Aarhus: POST /reports")
+
+    bench.session.refused.clear()
+    bench.manager.generate_reports()
+    assert health.readiness().ready
+
+
+def test_a_store_that_is_nearly_full(bench: Bench, health: Health) -> None:
+    bench.container.store_keeper().make_room(10 << 30)
+
+    assert health.readiness().reasons == ("the store of readings has 100% of STORE__MAX_BYTES",)
+
+
+def test_metering_that_has_stopped(bench: Bench, health: Health) -> None:
+    bench.container.simulator().problem = "database data/fleet.db: disk is full"
+
+    assert health.readiness().reasons == (
+        "metering has stopped: database data/fleet.db: disk is full",
+    )
+
+
+def test_a_report_that_was_set_aside_is_told_and_no_reason(bench: Bench, health: Health) -> None:
+    bench.session.faults.extend([422] * VENS)
+    bench.tick()
+    bench.manager.generate_reports()
+
+    readiness = health.readiness()
+    assert (readiness.ready, readiness.set_aside) == (True, VENS)
+
+
+def test_a_database_that_is_gone_is_a_reason(bench: Bench, health: Health) -> None:
+    database = bench.container.database()
+    with database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE tally RENAME TO elsewhere")
+
+    (reason,) = health.readiness().reasons
+    assert "no such table" in reason
+
+
+def test_a_port_that_is_taken_is_a_warning_and_metering_goes_on(
+    health: Health, ops: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = int(ops.rsplit(":", 1)[1])
+    second = OpsServer(host="127.0.0.1", port=port, health=health)
+
+    second.start()
+    second.close()
+
+    assert "choose another OPS__PORT" in caplog.text
+
+
+def test_readings_that_expired_are_counted_over_restarts(
+    bench: Bench, health: Health, make_container: MakeContainer
+) -> None:
+    bench.tick()
+    bench.ask()
+    bench.manager.poll_events()
+    bench.manager.generate_reports()
+    bench.clock.advance(seconds=timedelta(hours=2).total_seconds())
+    bench.manager.generate_reports()
+
+    assert health.readiness().expired_readings == TICK
+    assert make_container().health().readiness().expired_readings == TICK
+
+
+class TestSystemd:
+    """sd_notify, to a socket as systemd has it."""
+
+    @pytest.fixture(params=["path", "abstract"])
+    def systemd(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+        name = str(tmp_path / "notify") if request.param == "path" else f"@{tmp_path}"
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        listener.bind("\0" + name[1:] if name[0] == "@" else name)
+        listener.settimeout(5)
+        yield name, listener
+        listener.close()
+
+    def test_what_it_is_told(self, systemd: Any) -> None:
+        name, listener = systemd
+        notifier = SystemdNotifier(notify_socket=name, watchdog_s=30)
+        notifier.ready()
+        notifier.alive()
+        notifier.alive()
+        notifier.stopping()
+
+        assert [listener.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"STOPPING=1"]
+
+    def test_without_systemd_nothing_happens(self) -> None:
+        notifier = SystemdNotifier(notify_socket=None, watchdog_s=None)
+        notifier.ready()
+        notifier.alive()
+        notifier.stopping()

@@ -1,0 +1,99 @@
+"""One run at a time on one store, whatever DATA_DIR it is reached from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.fleet import Database, make_engine
+from app.run_lock import RunLock, RunLockError, RunLockGuard
+from app.stopping import Stopping
+from tests.support.postgres import Postgres
+
+MakeLock = Callable[[str], tuple[RunLock, Database]]
+
+
+@pytest.fixture
+def make_lock(tmp_path: Path, database_url: str) -> Iterator[MakeLock]:
+    """The lock of a run with this DATA_DIR, on the one database."""
+    made: list[tuple[RunLock, Database]] = []
+
+    def make(data_dir: str) -> tuple[RunLock, Database]:
+        database = Database(make_engine(database_url))
+        made.append((RunLock(tmp_path / data_dir / "run.lock", database), database))
+        return made[-1]
+
+    yield make
+    for lock, database in made:
+        lock.release()
+        database.close()
+
+
+@pytest.mark.parametrize("second_dir", ["one", "two"])
+def test_a_second_run_on_one_store_is_refused(make_lock: MakeLock, second_dir: str) -> None:
+    make_lock("one")[0].acquire()
+    second, _ = make_lock(second_dir)
+
+    with pytest.raises(RunLockError, match="another run is going on"):
+        second.acquire()
+
+
+def test_a_lock_that_was_given_back_can_be_taken(make_lock: MakeLock) -> None:
+    first, second = make_lock("one")[0], make_lock("one")[0]
+    first.acquire()
+    first.release()
+
+    second.acquire()
+
+
+def test_a_refused_run_leaves_nothing_locked(make_lock: MakeLock) -> None:
+    first, second, third = make_lock("one")[0], make_lock("two")[0], make_lock("two")[0]
+    first.acquire()
+    with pytest.raises(RunLockError):
+        second.acquire()
+    first.release()
+
+    third.acquire()
+
+
+def test_reading_and_writing_needs_no_lock(make_lock: MakeLock) -> None:
+    make_lock("one")[0].acquire()
+    _, other = make_lock("two")
+
+    with other.write() as connection:
+        connection.exec_driver_sql("UPDATE fleet SET revision = revision + 1")
+
+
+class TestLostClaim:
+    """PostgreSQL ends a session when it restarts, and its lock with it."""
+
+    @pytest.fixture
+    def database_url(self, postgres: Postgres) -> str:
+        return postgres.make_database()
+
+    def test_it_is_claimed_again(self, make_lock: MakeLock, postgres: Postgres) -> None:
+        lock, _ = make_lock("one")
+        lock.acquire()
+        postgres.drop_connections()
+
+        assert not lock.is_lost()
+        with pytest.raises(RunLockError):
+            make_lock("two")[0].acquire()
+
+    def test_a_run_stops_when_another_one_came_first(
+        self, make_lock: MakeLock, postgres: Postgres
+    ) -> None:
+        lock, _ = make_lock("one")
+        lock.acquire()
+        stopping = Stopping()
+        guard = RunLockGuard(run_lock=lock, stopping=stopping)
+        guard()
+        assert not stopping.is_set()
+        postgres.drop_connections()
+        make_lock("two")[0].acquire()
+
+        guard()
+
+        assert stopping.is_set()
