@@ -83,7 +83,7 @@ class Application:
         return code
 
     def kill(self) -> None:
-        """For a test that failed."""
+        """SIGKILL, if it is still there."""
         if self._process.poll() is None:
             self._process.kill()
             self.join()
