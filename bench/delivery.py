@@ -72,6 +72,16 @@ class Shape:
     connections: int
 
 
+def enrol(container: Container, *, vens: int, resources_per_ven: int) -> None:
+    """A sample fleet that counts as enrolled, and knows what it is asked."""
+    sample = sample_fleet(vens=vens, resources_per_ven=resources_per_ven)
+    container.repository().save(sample)
+    for name, resources in sample.items():
+        ids = {each.resource_name: "r" for each in resources}
+        container.repository().approve(name, vtn_ven_id="v", vtn_resource_ids=ids)
+    container.ven_manager().poll_events()
+
+
 @contextmanager
 def fleet(shape: Shape, sink: Sink, directory: Path) -> Iterator[Container]:
     """The application's real components, enrolled, with the sink as their VTN."""
@@ -86,12 +96,7 @@ def fleet(shape: Shape, sink: Sink, directory: Path) -> Iterator[Container]:
             },
         )
     )
-    sample = sample_fleet(vens=shape.vens, resources_per_ven=shape.resources_per_ven)
-    container.repository().save(sample)
-    for name, resources in sample.items():
-        ids = {each.resource_name: "r" for each in resources}
-        container.repository().approve(name, vtn_ven_id="v", vtn_resource_ids=ids)
-    container.ven_manager().poll_events()
+    enrol(container, vens=shape.vens, resources_per_ven=shape.resources_per_ven)
     yield container
     container.vtn_http().close()
     container.database().close()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 OPENS_AFTER = 3
-"""Failed requests in a row, each repeated before it counts."""
+"""Failed attempts in a row; a request that may be repeated makes as many."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 8.0
 """So that a VTN that is back is found within 10 s."""

@@ -24,7 +24,6 @@ from urllib3.exceptions import NewConnectionError
 from app.openadr.circuit import Circuit
 from app.openadr.errors import (
     OutcomeUnknown,
-    VtnError,
     VtnRejected,
     VtnUnauthorised,
     VtnUnavailable,
@@ -37,6 +36,7 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 3
 BACKOFF_S = 0.5
 LONGEST_WAIT_S = 30.0
+BUSY = (408, 429)
 MOST_BYTES = 64 << 20
 """Of one answer, unpacked."""
 CHUNK_BYTES = 64 << 10
@@ -102,6 +102,11 @@ class Answer:
     @property
     def content_type(self) -> str:
         return str(self.headers.get("Content-Type", "no content type")).lower()
+
+    @property
+    def is_an_outage(self) -> bool:
+        """Whether the VTN itself, or what stands before it, cannot answer."""
+        return self.status >= 500 or "html" in self.content_type
 
 
 class VtnHttp:
@@ -171,15 +176,11 @@ class VtnHttp:
         if not self.circuit.admits():
             raise VtnUnreachable(f"the VTN at {self.base_url} is down and is not asked for now")
         try:
-            answer = self._request(method, path, **request)
-        except (VtnUnavailable, OutcomeUnknown):
-            self.circuit.failed()
+            return self._request(method, path, **request)
+        except VtnUnavailable as error:
+            if error.status in BUSY:  # counted once: of one VEN it says little about the VTN
+                self.circuit.failed()
             raise
-        except VtnError:
-            self.circuit.succeeded()  # it answers, though not as one would like
-            raise
-        self.circuit.succeeded()
-        return answer
 
     def _request(
         self,
@@ -226,6 +227,7 @@ class VtnHttp:
                 )
                 answer = self._whole(response)
             except requests.RequestException as error:
+                self.circuit.failed()
                 failure: VtnUnavailable = self._failure(where, error)
                 if not repeatable and not _never_sent(error):
                     raise OutcomeUnknown(f"{where}: sent, but {_reason(error)}") from None
@@ -234,8 +236,14 @@ class VtnHttp:
                     reachable=answer.status < 500, latency_s=time.perf_counter() - began_s
                 )
                 retry_after_s = _retry_after_s(answer)
+                if answer.is_an_outage:
+                    self.circuit.failed()
+                elif answer.status not in BUSY:
+                    self.circuit.succeeded()
                 if answer.status == 429:
-                    failure = VtnUnavailable(f"{where}: the VTN answers 429, too many requests")
+                    failure = VtnUnavailable(
+                        f"{where}: the VTN answers 429, too many requests", status=429
+                    )
                     wait_s = max(wait_s, retry_after_s or 0.0)
                 elif answer.status >= 500 and repeatable:
                     failure = VtnUnavailable(f"{where}: the VTN answers {answer.status}")
@@ -294,7 +302,7 @@ class VtnHttp:
                 f"{where}: {status} with an HTML page; is VTN__BASE_URL right?", status=status
             )
         if status == 408:
-            raise VtnUnavailable(f"{where}: {status}{_problem(answer)}")
+            raise VtnUnavailable(f"{where}: {status}{_problem(answer)}", status=status)
         raise VtnRejected(
             f"{where}: {status}{_problem(answer)}", status=status, body_bytes=body_bytes
         )

@@ -30,6 +30,7 @@ from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
 
+DOWN = "the VTN is down; it is tried again every few seconds"
 MOST_RETRIED = 20
 """Reports that were set aside, held in memory at a time."""
 
@@ -132,9 +133,9 @@ class ReportDesk:
             return True
         try:
             client.ping()
-        except VtnError as error:
+        except VtnError:
             if self._circuit.is_open:
-                held.update((stream.stream_id, str(error)) for stream in streams)
+                held.update((stream.stream_id, DOWN) for stream in streams)
                 return False
         return True
 

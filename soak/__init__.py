@@ -1,0 +1,1 @@
+"""Long proofs: an outage of an hour, and a day of operation, in simulated time."""

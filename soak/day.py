@@ -1,0 +1,45 @@
+"""A day of operation at speed: nothing grows, nothing is lost.
+
+python -m soak.day [--hours 24]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from bench.delivery import Sink
+from soak.fleet import TICK, running
+
+WARM_UP_S = 3600
+POOLED_FILES = 8
+"""What pools of connections may open later than in the first hour."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hours", type=int, default=24)
+    hours = parser.parse_args().hours
+    sink = Sink()
+    with tempfile.TemporaryDirectory() as name, running(sink, Path(name)) as fleet:
+        fleet.run(WARM_UP_S)
+        first = fleet.footprint()
+        print(f"after an hour: {first}", flush=True)
+        for hour in range(2, hours + 1):
+            fleet.run(3600)
+            if hour % 6 == 0 or hour == hours:
+                print(f"after {hour} hours: {fleet.footprint()}", flush=True)
+        last = fleet.footprint()
+        assert last.memory_mib <= 1.05 * first.memory_mib, "memory grew"
+        assert last.threads <= first.threads, "threads grew"
+        assert last.files <= first.files + POOLED_FILES, "open files grew"
+        assert last.database_kib <= 1.05 * first.database_kib, "the database grew"
+        counted = sink.counts()["readings"]
+        print(f"{fleet.ticks} ticks, {counted:,} readings at the VTN")
+        assert counted == fleet.ticks * TICK, "readings are lost or doubled"
+    sink.close()
+
+
+if __name__ == "__main__":
+    main()

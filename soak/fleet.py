@@ -1,0 +1,126 @@
+"""The sample fleet at a counting VTN, with time in our hands, and what the process takes."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from app.settings import Settings
+from bench.delivery import Sink, enrol
+from containers import Container
+
+VENS, RESOURCES = 10, 20
+TICK = VENS * RESOURCES
+TICK_S, REPORTS_S = 30, 15
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 6, 1, tzinfo=UTC)
+        self._passed_s = 0.0
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self._passed_s
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self._passed_s += seconds
+
+
+class Line:
+    """The session to the VTN; nothing gets through while it is cut."""
+
+    def __init__(self, session: requests.Session) -> None:
+        self._session = session
+        self.cut = False
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+        if self.cut:
+            raise requests.ConnectTimeout("the line is cut")
+        return self._session.request(method, url, **options)
+
+    def close(self) -> None:
+        self._session.close()
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What the process takes now."""
+
+    memory_mib: float
+    threads: int
+    files: int
+    database_kib: int
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value:,.1f}" for name, value in asdict(self).items())
+
+
+class Fleet:
+    """Metering and reporting on the application's schedule, without its scheduler."""
+
+    def __init__(self, container: Container, clock: Clock, line: Line, directory: Path) -> None:
+        self.container = container
+        self.clock = clock
+        self.line = line
+        self._directory = directory
+        self.ticks = 0
+
+    def run(self, seconds: int, each: Callable[[], None] = lambda: None) -> int:
+        """Let so many seconds pass; the readings that were acknowledged meanwhile."""
+        readings = 0
+        for passed_s in range(0, seconds, REPORTS_S):
+            if passed_s % TICK_S == 0:
+                self.container.simulator().increase_time()
+                self.container.ven_manager().poll_events()
+                self.ticks += 1
+            readings += self.container.ven_manager().generate_reports()
+            if passed_s % 300 == 0:
+                self.container.ven_manager().heartbeat()
+            self.clock.advance(REPORTS_S)
+            each()
+        return readings
+
+    def footprint(self) -> Footprint:
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        files = ("fleet.db", "fleet.db-wal")
+        return Footprint(
+            memory_mib=pages * os.sysconf("SC_PAGESIZE") / (1 << 20),
+            threads=threading.active_count(),
+            files=len(os.listdir("/proc/self/fd")),
+            database_kib=sum((self._directory / name).stat().st_size for name in files) >> 10,
+        )
+
+
+@contextmanager
+def running(sink: Sink, directory: Path) -> Iterator[Fleet]:
+    """The sample fleet, enrolled, with the sink as its VTN."""
+    clock = Clock()
+    container = Container()
+    container.settings.override(
+        Settings(data_dir=directory, vtn={"base_url": sink.base_url, "bearer_token": "soak"})
+    )
+    container.clock.override(clock)
+    container.monotonic.override(clock.monotonic)
+    line = Line(container.http_session())
+    container.http_session.override(line)
+    container.vtn_http.add_kwargs(backoff_s=0.0)
+    enrol(container, vens=VENS, resources_per_ven=RESOURCES)
+    yield Fleet(container, clock, line, directory)
+    container.vtn_http().close()
+    container.database().close()
