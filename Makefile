@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PINNED := constraints.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint vtn bench
+.PHONY: help setup run test lint vtn bench soak audit
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -21,16 +21,27 @@ vtn: $(VENV)/.run  ## run the embedded VTN alone
 test: $(VENV)/.dev  ## run all tests, with coverage
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
-lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, and the size of files
+lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, bandit, and the size of files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r app containers.py
 	@long=$$(git ls-files '*.py' | xargs wc -l | awk '$$2 != "total" && $$1 > 400'); \
 	  test -z "$$long" || { echo "files above 400 lines:"; echo "$$long"; exit 1; }
 
 bench: $(VENV)/.dev  ## readings delivered per second, beside pre-built bodies over http.client
 	$(BIN)/python -m bench.delivery
+
+soak: $(VENV)/.dev  ## the long proofs: storms, kills, an hour of outage, a day (half an hour)
+	STORM_SEEDS=200 $(BIN)/python -m pytest -n auto tests/integration/test_storm.py
+	KILLS=100 $(BIN)/python -m pytest -o faulthandler_timeout=3600 tests/e2e/test_kill.py
+	$(BIN)/python -m soak.outage
+	$(BIN)/python -m soak.day
+
+audit: $(VENV)/.dev  ## known vulnerabilities of the pinned dependencies (asks PyPI)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[audit]'
+	$(BIN)/pip-audit --disable-pip --no-deps -r constraints.txt
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -306,6 +306,7 @@ class Container(containers.DeclarativeContainer):
     )
     recovery = providers.ThreadSafeSingleton(
         Recovery,
+        circuit=circuit,
         ven_manager=ven_manager,
         scheduler=scheduler,
         tasks=("generate_reports", "poll_events"),

@@ -80,15 +80,15 @@ def make_outbox_cli(opened: Callable[[], AbstractContextManager[Outbox]]) -> typ
     return cli
 
 
-def _chosen(outbox: Outbox, ids: list[int] | None, all_: bool) -> list[int] | None:
-    """The reports that are meant, all of which must be there; None: all."""
+def _chosen(outbox: Outbox, ids: list[int] | None, all_: bool) -> list[int]:
+    """The reports that are meant, all of which must be there."""
     if bool(ids) == all_:
         print("error: name reports by their ids, or --all; see `outbox list`", file=sys.stderr)
         raise typer.Exit(2)
+    known = [each.set_aside_id for each in outbox.reports()]
     if not ids:
-        return None
-    known = {each.set_aside_id for each in outbox.reports()}
-    missing = sorted(set(ids) - known)
+        return known
+    missing = sorted(set(ids).difference(known))
     if missing:
         print(f"error: there is no report {missing[0]}; see `outbox list`", file=sys.stderr)
         raise typer.Exit(1)

@@ -6,26 +6,40 @@ import logging
 from collections.abc import Sequence
 
 from app.fleet import VENManager
+from app.openadr import Circuit
 from app.scheduling import TaskScheduler
 
 logger = logging.getLogger(__name__)
 
 
 class Recovery:
-    """While the VTN counts as down: tries it, and runs `tasks` as soon as it answers."""
+    """While the VTN counts as down: tries it when it is time, and runs `tasks` when it is back."""
 
     def __init__(
-        self, *, ven_manager: VENManager, scheduler: TaskScheduler, tasks: Sequence[str]
+        self,
+        *,
+        circuit: Circuit,
+        ven_manager: VENManager,
+        scheduler: TaskScheduler,
+        tasks: Sequence[str],
     ) -> None:
+        self._circuit = circuit
         self._ven_manager = ven_manager
         self._scheduler = scheduler
         self._tasks = tasks
+        self._outages = 0
 
     def __call__(self) -> None:
         """Look; to be called every second."""
-        if not self._ven_manager.finds_vtn_back():
-            return
-        logger.info("the VTN answers again")
+        if self._circuit.is_due:
+            self._ven_manager.try_vtn()
+        outages = self._circuit.outages
+        if outages != self._outages and not self._circuit.is_open:
+            self._outages = outages
+            logger.info("the VTN answers again")
+            self._run_tasks()
+
+    def _run_tasks(self) -> None:
         enabled = {job.name for job in self._scheduler.get_jobs() if not job.paused}
         for name in self._tasks:
             if name in enabled and not self._scheduler.get_job_info(name)["running"]:

@@ -200,7 +200,9 @@ class Database:
                 self._one_migrates(connection)
                 if (self._version(connection) or 0) < number:  # no other process came first
                     self._migrations[number - 1](connection)
-                    connection.execute(text(f"UPDATE schema_version SET version = {number}"))
+                    connection.execute(
+                        text("UPDATE schema_version SET version = :number"), {"number": number}
+                    )
 
     def _one_migrates(self, connection: Connection) -> None:
         """Until the transaction ends; SQLite's BEGIN IMMEDIATE does the same."""

@@ -137,16 +137,12 @@ class VENManager:
         except CredentialsError as error:
             self._say("credentials", str(error))
 
-    def finds_vtn_back(self) -> bool:
-        """Where the VTN counts as down and it is time to try it: whether it answers again."""
-        if not self._http.circuit.is_due:
-            return False
+    def try_vtn(self) -> None:
+        """Ask the VTN one cheap question, so that it is known whether it answers."""
         vens = self.vens
-        if not vens:
-            return False
         enrolled = [ven for ven in vens if ven.status is Status.APPROVED]
-        self._asked((enrolled or vens)[0].ven_name)
-        return not self._http.circuit.is_open
+        if vens:
+            self._asked((enrolled or vens)[0].ven_name)
 
     def _asked(self, ven_name: str) -> str:
         """Ask the VTN as this VEN; what came of it, in words."""

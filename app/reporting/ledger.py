@@ -52,7 +52,7 @@ class StreamLedger:
                 return
             with self._database.write() as connection:
                 row = connection.execute(
-                    text(f"{_INSERT} RETURNING stream_id"),
+                    text(_INSERT),
                     {**_identity(stream), **_progress(stream), **_state(stream)},
                 ).one()
             _put(known, replace(stream, stream_id=row.stream_id))
@@ -167,13 +167,12 @@ _UPDATE = (
     " last_report = :last_report, in_flight = :in_flight, ended_at_us = :ended_at_us"
     " WHERE stream_id = :stream_id"
 )
-_COLUMNS = (
-    *("ven_name", "event_id", "descriptor", "heir_of", "request", "start_seq", "until_seq"),
-    *("cursor_seq", "cursor_column", "reports_left", "reports_sent", "last_report", "in_flight"),
-    "ended_at_us",
-)
 _INSERT = (
-    f"INSERT INTO stream ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{c}' for c in _COLUMNS)})"
+    "INSERT INTO stream (ven_name, event_id, descriptor, heir_of, request, start_seq, until_seq,"
+    " cursor_seq, cursor_column, reports_left, reports_sent, last_report, in_flight, ended_at_us)"
+    " VALUES (:ven_name, :event_id, :descriptor, :heir_of, :request, :start_seq, :until_seq,"
+    " :cursor_seq, :cursor_column, :reports_left, :reports_sent, :last_report, :in_flight,"
+    " :ended_at_us) RETURNING stream_id"
 )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, text
 
 from app.fleet import Database
 from app.instants import from_us, to_us
@@ -64,7 +64,7 @@ class Outbox:
 
     def reports(self) -> list[SetAside]:
         """All of them, oldest first, without their bodies."""
-        query = text(f"SELECT {_COLUMNS} FROM set_aside ORDER BY set_aside_id")
+        query = text(f"{_SELECT} FROM set_aside ORDER BY set_aside_id")
         with self._database.read() as connection:
             return [_read(row) for row in connection.execute(query)]
 
@@ -76,23 +76,15 @@ class Outbox:
     def to_send(self, most: int) -> list[SetAside]:
         """With their bodies, those that somebody asked to send again; at most so many."""
         query = text(
-            f"SELECT {_COLUMNS}, body FROM set_aside WHERE state = :state"
-            " ORDER BY set_aside_id LIMIT :most"
+            f"{_SELECT}, body FROM set_aside WHERE state = :state ORDER BY set_aside_id LIMIT :most"
         )
         with self._database.read() as connection:
             rows = connection.execute(query, {"state": TO_SEND, "most": most})
             return [_read(row, zlib.decompress(row.body)) for row in rows]
 
-    def retry(self, ids: Collection[int] | None = None) -> int:
-        """Let the next delivery send these again, or all; how many."""
-        condition, where = _these(ids)
-        with self._database.write() as connection:
-            changed = connection.execute(
-                text(f"UPDATE set_aside SET state = '{TO_SEND}' WHERE {condition}").bindparams(
-                    *where
-                )
-            )
-            return int(changed.rowcount)
+    def retry(self, ids: Collection[int]) -> int:
+        """Let the next delivery send these again; how many."""
+        return self._change("UPDATE set_aside SET state = 'TO_SEND' WHERE set_aside_id = :id", ids)
 
     def delivered(self, connection: Connection, aside: SetAside) -> None:
         """Sent again, and taken."""
@@ -100,14 +92,16 @@ class Outbox:
             text("DELETE FROM set_aside WHERE set_aside_id = :id"), {"id": aside.set_aside_id}
         )
 
-    def drop(self, ids: Collection[int] | None = None) -> int:
-        """Forget these, or all; how many."""
-        condition, where = _these(ids)
+    def drop(self, ids: Collection[int]) -> int:
+        """Forget these; how many."""
+        return self._change("DELETE FROM set_aside WHERE set_aside_id = :id", ids)
+
+    def _change(self, statement: str, ids: Collection[int]) -> int:
+        if not ids:
+            return 0
         with self._database.write() as connection:
-            gone = connection.execute(
-                text(f"DELETE FROM set_aside WHERE {condition}").bindparams(*where)
-            )
-            return int(gone.rowcount)
+            changed = connection.execute(text(statement), [{"id": each} for each in ids])
+            return int(changed.rowcount)
 
     def remember(
         self, aside: SetAside, *, problem: str | None = None, in_doubt_us: int | None = None
@@ -157,16 +151,10 @@ class Outbox:
         return int(readings or 0)
 
 
-_COLUMNS = (
-    "set_aside_id, ven_name, event_id, report_name, readings, problem, refused_at_us, state,"
+_SELECT = (
+    "SELECT set_aside_id, ven_name, event_id, report_name, readings, problem, refused_at_us, state,"
     " in_doubt_us"
 )
-
-
-def _these(ids: Collection[int] | None) -> tuple[str, list[Any]]:
-    if ids is None:
-        return "1 = 1", []
-    return "set_aside_id IN :ids", [bindparam("ids", list(ids), expanding=True)]
 
 
 def _read(row: Any, body: bytes = b"") -> SetAside:

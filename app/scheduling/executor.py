@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from apscheduler.executors.base import BaseExecutor, MaxInstancesReachedError
 
@@ -69,13 +69,10 @@ class TaskExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has no ty
 
     def run_awaitable(self, awaitable: Awaitable[Any]) -> Any:
         """Run on the loop that lives as long as the scheduler, and wait for the result."""
-
         waiting = threading.get_ident()
 
         async def awaited() -> Any:
-            current = asyncio.current_task()
-            assert current is not None
-            self._awaited[waiting] = current
+            self._awaited[waiting] = cast(asyncio.Task[Any], asyncio.current_task())
             try:
                 return await awaitable
             finally:

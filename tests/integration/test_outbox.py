@@ -48,7 +48,7 @@ def test_a_refused_report_is_said_once_with_the_words_of_the_vtn(
 def test_a_report_that_is_retried_is_sent_with_the_next_delivery(bench: Bench) -> None:
     refuse(bench, "Aarhus")
 
-    assert bench.container.outbox().retry() == 1
+    assert bench.retry() == 1
     assert bench.manager.generate_reports() == RESOURCES
 
     bench.assert_each_once(TICK)
@@ -57,7 +57,7 @@ def test_a_report_that_is_retried_is_sent_with_the_next_delivery(bench: Bench) -
 
 def test_a_report_that_is_refused_again_stays_with_the_new_words(bench: Bench) -> None:
     refuse(bench, "Aarhus", 422)
-    bench.container.outbox().retry()
+    bench.retry()
     refuse(bench, "Aarhus", 400)
 
     asides = bench.container.outbox().reports()
@@ -70,7 +70,7 @@ def test_a_report_that_is_refused_again_stays_with_the_new_words(bench: Bench) -
 
 def test_a_retried_report_whose_answer_is_lost_arrives_once(bench: Bench) -> None:
     refuse(bench, "Aarhus")
-    bench.container.outbox().retry()
+    bench.retry()
     bench.session.faults.append("lost answer")
     bench.session.lookups_fail = True
     bench.manager.generate_reports()
@@ -91,7 +91,7 @@ def test_a_report_that_was_in_doubt_before_it_was_refused_is_looked_up_on_retry(
     bench.manager.generate_reports()
     bench.clock.advance(minutes=1)
     refuse(bench, "Aarhus", 422, ticks=1)
-    bench.container.outbox().retry()
+    bench.retry()
     in_doubt, fresh = bench.container.outbox().to_send(2)
     report = json.loads(in_doubt.body)
     bench.vtn.store.add("REPORT", report, client_id="Aarhus", parent=report["eventID"])

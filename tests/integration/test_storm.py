@@ -81,7 +81,7 @@ def test_every_reading_arrives_once_in_a_storm(make_storm: MakeStorm, seed: int)
         bench.clock.advance(seconds=drawn.choice([1, 10, 40]))
         vtn.catch_up()
         if drawn.random() < 0.2:
-            bench.container.outbox().retry()
+            bench.retry()
         if drawn.random() < 0.2:
             bench.container.database().close()
             bench, vtn = make_storm(seed)
@@ -90,7 +90,7 @@ def test_every_reading_arrives_once_in_a_storm(make_storm: MakeStorm, seed: int)
     vtn.catch_up(all_of_it=True)
     bench.manager.poll_events()
     for _ in range(8):
-        bench.container.outbox().retry()
+        bench.retry()
         bench.clock.advance(seconds=10 * SETTLE_S)
         bench.manager.generate_reports()
 

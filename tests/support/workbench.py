@@ -51,6 +51,11 @@ class Bench:
         """How many readings are owed."""
         return int(self.container.report_desk().waiting())
 
+    def retry(self) -> int:
+        """Let every report that was set aside be sent again."""
+        outbox = self.container.outbox()
+        return int(outbox.retry([each.set_aside_id for each in outbox.reports()]))
+
     def replace(self, provider: str, stand_in: object) -> None:
         """Let the manager be built again, with this in the provider's place."""
         getattr(self.container, provider).override(stand_in)
