@@ -2,8 +2,9 @@
 
     make bench
 
-Beside it, in the same run and against the same sink: the same bodies, pre-built, over plain
-`http.client` with as many connections. Both rows are measured in turn, and the median is shown.
+Beside it, in the same run and against the same sink: the same without a store, and the same bodies,
+pre-built, over plain `http.client` with as many connections. The rows are measured in turn, and
+the median is shown.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +28,12 @@ from urllib.parse import urlsplit
 
 import orjson
 import requests
+from dependency_injector import providers
 
 from app.fleet import sample_fleet
+from app.reporting import Outbox, StreamLedger, Tally
 from app.settings import Settings
+from bench.no_store import NoDatabase, NoFrames
 from containers import Container
 
 RESULTS = Path(__file__).with_name("results.txt")
@@ -83,7 +87,12 @@ def enrol(container: Container, *, vens: int, resources_per_ven: int) -> None:
 
 
 @contextmanager
-def fleet(shape: Shape, sink: Sink, directory: Path) -> Iterator[Container]:
+def fleet(
+    shape: Shape,
+    sink: Sink,
+    directory: Path,
+    prepare: Callable[[Container], None] = lambda _: None,
+) -> Iterator[Container]:
     """The application's real components, enrolled, with the sink as their VTN."""
     container = Container()
     container.settings.override(
@@ -96,6 +105,7 @@ def fleet(shape: Shape, sink: Sink, directory: Path) -> Iterator[Container]:
             },
         )
     )
+    prepare(container)
     enrol(container, vens=shape.vens, resources_per_ven=shape.resources_per_ven)
     yield container
     container.vtn_http().close()
@@ -154,50 +164,79 @@ def prebuilt_per_s(
     return readings / (time.perf_counter() - began_s)
 
 
-def measure(shape: Shape) -> tuple[list[float], list[float]]:
-    """Both rows, in turn; fails if the sink counted anything else than was acknowledged."""
-    ours, limit = [], []
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Readings per second of each round, by row."""
+
+    stored: list[float]
+    unstored: list[float]
+    prebuilt: list[float]
+
+
+def without_store(container: Container) -> None:
+    """Let it keep frames, and what is owed, in memory only."""
+    container.frames.override(providers.Object(NoFrames()))
+    nothing = NoDatabase()
+    for provider, name in (
+        (container.ledger, StreamLedger),
+        (container.tally, Tally),
+        (container.outbox, Outbox),
+    ):
+        provider.override(name(nothing))  # type: ignore[arg-type]
+    container.second_looks.add_kwargs(database=nothing)
+
+
+def measure(shape: Shape) -> Figures:
+    """All rows, in turn; fails if the sink counted anything else than was acknowledged."""
+    figures = Figures(stored=[], unstored=[], prebuilt=[])
     sink = Sink()
+    per_round = shape.vens * shape.resources_per_ven * shape.ticks
     try:
         with (
             tempfile.TemporaryDirectory() as directory,
-            fleet(shape, sink, Path(directory)) as container,
+            fleet(shape, sink, Path(directory) / "stored") as stored,
+            fleet(shape, sink, Path(directory) / "not", prepare=without_store) as unstored,
         ):
-            keeping = Keeping(container.http_session())
-            container.http_session.override(keeping)
-            container.vtn_http.reset()
-            container.ven_manager.reset()
-            delivered_per_s(container, 1)  # warm
-            per_round = shape.vens * shape.resources_per_ven * shape.ticks
+            keeping = Keeping(stored.http_session())
+            stored.http_session.override(keeping)
+            for provider in (stored.vtn_http, stored.report_desk, stored.ven_manager):
+                provider.reset()
+            for container in (stored, unstored):
+                delivered_per_s(container, 1)  # warm
             for _ in range(shape.rounds):
                 keeping.bodies.clear()
                 before = sink.counts()["readings"]
-                ours.append(delivered_per_s(container, shape.ticks))
-                assert sink.counts()["readings"] - before == per_round
-                limit.append(
+                figures.stored.append(delivered_per_s(stored, shape.ticks))
+                figures.unstored.append(delivered_per_s(unstored, shape.ticks))
+                assert sink.counts()["readings"] - before == 2 * per_round
+                figures.prebuilt.append(
                     prebuilt_per_s(keeping.bodies, per_round, sink.base_url, shape.connections)
                 )
-                assert sink.counts()["readings"] - before == 2 * per_round
+                assert sink.counts()["readings"] - before == 3 * per_round
     finally:
         sink.close()
-    return ours, limit
+    return figures
 
 
-def table(shape: Shape, ours: Sequence[float], limit: Sequence[float]) -> str:
+def table(shape: Shape, figures: Figures) -> str:
     def row(name: str, values: Sequence[float]) -> str:
         middle, low, high = statistics.median(values), min(values), max(values)
         return f"{name:44} {middle:10,.0f} {low:10,.0f} {high:10,.0f}"
 
-    ratio = statistics.median(a / b for a, b in zip(ours, limit, strict=True))
+    def ratio(to: Sequence[float]) -> float:
+        return statistics.median(a / b for a, b in zip(figures.stored, to, strict=True))
+
     return "\n".join(
         [
             f"{shape.vens} VENs x {shape.resources_per_ven} resources, {shape.ticks} ticks a round,"
             f" {shape.rounds} rounds, {shape.connections} connections",
             f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
             f"{'readings per second':44} {'median':>10} {'min':>10} {'max':>10}",
-            row("increase_time() to 201, durable store", ours),
-            row("the same bodies, pre-built, http.client", limit),
-            f"ratio, median of the rounds: {ratio:.2f}",
+            row("increase_time() to 201, durable store", figures.stored),
+            row("the same without a store", figures.unstored),
+            row("the same bodies, pre-built, http.client", figures.prebuilt),
+            f"ratio to no store {ratio(figures.unstored):.2f}, to pre-built bodies"
+            f" {ratio(figures.prebuilt):.2f} (medians of the rounds)",
         ]
     )
 
@@ -213,7 +252,7 @@ def main() -> None:
     given = vars(parser.parse_args())
     output = given.pop("output")
     shape = Shape(**given)
-    text = table(shape, *measure(shape))
+    text = table(shape, measure(shape))
     print(text)
     output.write_text(text + "\n")
 

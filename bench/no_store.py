@@ -1,0 +1,91 @@
+"""Stand-ins that store nothing, to measure what the durable store costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+from app.metering import Frame
+
+
+class NoFrames:
+    """Frames in a list; what was delivered is removed."""
+
+    def __init__(self) -> None:
+        self._frames: list[Frame] = []
+        self._numbers = count(1)
+
+    def append(self, frame: Frame) -> Frame:
+        self._frames.append(replace(frame, seq=next(self._numbers)))
+        return self._frames[-1]
+
+    def last(self) -> Frame | None:
+        return self._frames[-1] if self._frames else None
+
+    def last_before(self, instant: datetime) -> int:
+        return max((each.seq for each in self._frames if each.taken_at < instant), default=0)
+
+    def oldest_seq(self) -> int:
+        return self._frames[0].seq if self._frames else 0
+
+    def newest_seq(self) -> int:
+        return self._frames[-1].seq if self._frames else 0
+
+    def since(self, seq: int, *, most_bytes: int) -> list[Frame]:
+        del most_bytes
+        return [frame for frame in self._frames if frame.seq >= seq]
+
+    def sliced_through(self) -> dict[str, int]:
+        return {}
+
+    def bytes_stored(self) -> int:
+        return 0
+
+    def prune(self, *, before_seq: int, before: datetime) -> int:
+        del before
+        self._frames = [frame for frame in self._frames if frame.seq >= before_seq]
+        return 0
+
+    def prune_slices(self, floors: Mapping[str, int]) -> int:
+        del floors
+        return 0
+
+
+class _NoResult:
+    """Of a statement that nobody executes."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def one(self) -> SimpleNamespace:
+        return SimpleNamespace(stream_id=self._number)
+
+    def all(self) -> list[Any]:
+        return []
+
+    def scalar_one(self) -> int:
+        return 0
+
+
+class NoDatabase:
+    """Transactions of nothing."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    @contextmanager
+    def write(self) -> Iterator[NoDatabase]:
+        yield self
+
+    read = write
+
+    def execute(self, *_: object, **__: object) -> _NoResult:
+        return _NoResult(next(self._numbers))

@@ -1,0 +1,78 @@
+"""The files under deploy/ hold what they promise."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.application import Application
+from app.stopping import STOP_DEADLINE_S
+
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "deploy" / "ven-fleet.service"
+DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions, with lines joined."""
+    text = re.sub(r"^#.*\n", "", DOCKERFILE.read_text(), flags=re.MULTILINE)
+    lines = text.replace("\\\n", " ").splitlines()
+    return [(line.split()[0], line.split(None, 1)[1]) for line in lines if line.strip()]
+
+
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        message = "not tested: systemd-analyze is not installed"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    # The interpreter of the unit is not on this machine; this one stands in for it.
+    text = UNIT.read_text().replace("/opt/ven-fleet/.venv/bin/python", sys.executable)
+    unit = tmp_path / UNIT.name
+    unit.write_text(text.replace("/opt/ven-fleet", str(ROOT)))
+
+    result = subprocess.run(
+        [analyze, "verify", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
+    )
+
+    complaints = [line for line in result.stderr.splitlines() if UNIT.name in line]
+    assert (result.returncode, complaints) == (0, [])
+
+
+def test_systemd_waits_longer_than_a_stop_may_take() -> None:
+    found = re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.MULTILINE)
+    assert found is not None
+    assert int(found[1]) > STOP_DEADLINE_S
+    assert Application.stop.__doc__ is not None
+
+
+def test_the_container_runs_the_process_itself_and_not_as_root() -> None:
+    by_name = dict(instructions())
+
+    assert json.loads(by_name["ENTRYPOINT"]) == ["python", "-m", "app"]
+    assert json.loads(by_name["CMD"]) == ["run"]
+    assert by_name["USER"] not in ("root", "0")
+    assert by_name["VOLUME"] == "/data"
+    assert "DATA_DIR=/data" in by_name["ENV"]
+    assert "/readyz" in by_name["HEALTHCHECK"]
+
+
+def test_what_the_container_copies_is_there_and_not_ignored() -> None:
+    ignore = (ROOT / ".dockerignore").read_text().split()
+    for name, arguments in instructions():
+        if name == "COPY":
+            for source in arguments.split()[:-1]:
+                assert (ROOT / source).exists()
+                assert f"!{source}" in ignore
