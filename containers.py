@@ -109,6 +109,7 @@ class Container(containers.DeclarativeContainer):
         max_connections=settings.provided.vtn.max_connections,
     )
     circuit = providers.ThreadSafeSingleton(Circuit, monotonic=monotonic)
+    write_circuit = providers.ThreadSafeSingleton(Circuit, monotonic=monotonic)
     vtn_http = providers.ThreadSafeSingleton(
         VtnHttp,
         session=http_session,
@@ -117,6 +118,7 @@ class Container(containers.DeclarativeContainer):
         verify_tls=settings.provided.vtn.verify_tls,
         stopping=stopping,
         circuit=circuit,
+        writes=write_circuit,
     )
     token_endpoint = providers.ThreadSafeSingleton(
         TokenEndpoint,
@@ -227,6 +229,7 @@ class Container(containers.DeclarativeContainer):
         second_looks=second_looks,
         keeper=store_keeper,
         circuit=circuit,
+        writes=write_circuit,
         clock=clock,
         stopping=stopping,
         max_workers=settings.provided.vtn.max_connections,
@@ -307,6 +310,7 @@ class Container(containers.DeclarativeContainer):
     recovery = providers.ThreadSafeSingleton(
         Recovery,
         circuit=circuit,
+        writes=write_circuit,
         ven_manager=ven_manager,
         scheduler=scheduler,
         tasks=("generate_reports", "poll_events"),

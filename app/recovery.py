@@ -19,11 +19,13 @@ class Recovery:
         self,
         *,
         circuit: Circuit,
+        writes: Circuit,
         ven_manager: VENManager,
         scheduler: TaskScheduler,
         tasks: Sequence[str],
     ) -> None:
         self._circuit = circuit
+        self._writes = writes
         self._ven_manager = ven_manager
         self._scheduler = scheduler
         self._tasks = tasks
@@ -38,6 +40,8 @@ class Recovery:
             self._outages = outages
             logger.info("the VTN answers again")
             self._run_tasks()
+        elif self._writes.is_due:
+            self._run_tasks()  # only a report can tell whether it takes reports again
 
     def _run_tasks(self) -> None:
         enabled = {job.name for job in self._scheduler.get_jobs() if not job.paused}

@@ -85,6 +85,8 @@ def second_schema(connection: Connection) -> None:
     """What lags, what was refused, what may be doubled, and where a stream began."""
     sqlite = connection.dialect.name == "sqlite"
     key = "INTEGER PRIMARY KEY" if sqlite else "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+    # AUTOINCREMENT: a number that people name must not come back for another report.
+    growing = f"{key} AUTOINCREMENT" if sqlite else key
     blob = "BLOB" if sqlite else "BYTEA"
     for statement in (
         f"""CREATE TABLE slice (
@@ -95,8 +97,9 @@ def second_schema(connection: Connection) -> None:
             power_kw {blob} NOT NULL,
             PRIMARY KEY (ven_name, seq)
         )""",
+        "CREATE INDEX slice_by_seq ON slice (seq)",
         f"""CREATE TABLE set_aside (
-            set_aside_id {key},
+            set_aside_id {growing},
             ven_name VARCHAR(128) NOT NULL,
             event_id VARCHAR(128) NOT NULL,
             report_name VARCHAR(128) NOT NULL,

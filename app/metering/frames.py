@@ -19,8 +19,10 @@ from app.metering.source import Frame, Roster
 
 ROW_BYTES = 64
 """What a row takes beside its powers, about."""
-MOST_MOVED = 500
-"""Frames in one transaction."""
+MOST_MOVED = 50_000
+"""Slices in one transaction, about."""
+NO_NUMBER = 1 << 62
+"""Above every frame's."""
 PIECEWISE = {"yield_per": 16}
 """For results that need not be read to their end."""
 
@@ -181,7 +183,7 @@ class FrameStore:
                     "SELECT seq FROM frame WHERE seq BETWEEN :first AND :last"
                     " ORDER BY seq LIMIT :most"
                 ),
-                {"first": first, "last": last, "most": MOST_MOVED},
+                {"first": first, "last": last, "most": max(MOST_MOVED // len(todo), 1)},
             ).scalars()
             for seq in list(seqs):
                 row = connection.execute(
@@ -242,21 +244,33 @@ class FrameStore:
 
     def prune_slices(self, floors: Mapping[str, int]) -> int:
         """Remove the slices below each VEN's number, and all of VENs not named; their bytes."""
+        if not self.sliced_through():
+            return 0
+        oldest = text("SELECT ven_name, min(seq) AS seq FROM slice GROUP BY ven_name")
+        condition = "FROM slice WHERE ven_name = :ven_name AND seq < :seq"
         bytes_ = 0
-        for ven_name in self.sliced_through():
-            where: dict[str, Any] = {"ven_name": ven_name}
-            condition = "ven_name = :ven_name"
-            if ven_name in floors:
-                where["seq"] = floors[ven_name]
-                condition += " AND seq < :seq"
-            bytes_ += self._remove("slice", condition, where)
-        return bytes_
+        with self._database.read() as connection:
+            passed = [
+                {"ven_name": row.ven_name, "seq": floors.get(row.ven_name, NO_NUMBER)}
+                for row in connection.execute(oldest)
+                if row.seq < floors.get(row.ven_name, NO_NUMBER)
+            ]
+        if not passed:
+            return 0
+        with self._lock, self._database.write() as connection:
+            size = text(f"SELECT sum(length(power_kw) + {ROW_BYTES}) {condition}")
+            for where in passed:
+                bytes_ += connection.execute(size, where).scalar() or 0
+            connection.execute(text(f"DELETE {condition}"), passed)
+            self._rosters.remove_unused(connection)
+            self._sliced = None
+        return int(bytes_)
 
-    def drop_through(self, instant_us: int) -> int:
-        """Remove frames and slices taken up to the instant, whoever needs them; their bytes."""
+    def drop_before(self, instant_us: int) -> int:
+        """Remove frames and slices taken before the instant, whoever needs them; their bytes."""
         where = {"instant": instant_us}
         return sum(
-            self._remove(table, "taken_at_us <= :instant", where) for table in ("frame", "slice")
+            self._remove(table, "taken_at_us < :instant", where) for table in ("frame", "slice")
         )
 
     def oldest_us(self) -> int | None:

@@ -96,6 +96,8 @@ class VtnClient:
 
     def reports(self, event_id: str, *, skip: int, limit: int) -> ReportPage:
         """One page of this VEN's reports to an event."""
+        if skip and self._http.is_stopping:
+            raise VtnUnavailable("GET /reports: ended, since the application stops")
         params = {"eventID": event_id, "clientName": self.ven_name, "skip": skip, "limit": limit}
         page = self._page("/reports", params)
         return ReportPage(

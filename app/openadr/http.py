@@ -8,7 +8,7 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,7 +106,7 @@ class Answer:
     @property
     def is_an_outage(self) -> bool:
         """Whether the VTN itself, or what stands before it, cannot answer."""
-        return self.status >= 500 or "html" in self.content_type
+        return self.status >= 500 or ("html" in self.content_type and self.status != 413)
 
 
 class VtnHttp:
@@ -114,7 +114,8 @@ class VtnHttp:
 
     Repeated here, bounded and with back-off: GET, PUT and DELETE; for every method 429 (with its
     Retry-After) and a connection that was never made. A POST whose outcome was not seen raises
-    `OutcomeUnknown`. While the circuit is open, requests raise VtnUnreachable and are not made.
+    `OutcomeUnknown`. While `circuit` is open, requests raise VtnUnreachable and are not made; while
+    `writes` is open, those that write.
     `verify_tls`: True, False or a CA file. All waits end when `stopping` is set.
     """
 
@@ -127,6 +128,7 @@ class VtnHttp:
         verify_tls: bool | Path,
         stopping: Stopping,
         circuit: Circuit,
+        writes: Circuit,
         backoff_s: float = BACKOFF_S,
     ) -> None:
         self.base_url = base_url
@@ -135,6 +137,7 @@ class VtnHttp:
         self._verify_tls = str(verify_tls) if isinstance(verify_tls, Path) else verify_tls
         self._stopping = stopping
         self.circuit = circuit
+        self.writes = writes
         self._backoff_s = backoff_s
         self.state = VtnState()
 
@@ -163,6 +166,7 @@ class VtnHttp:
             "POST",
             url,
             repeatable=True,
+            circuits=(self.circuit,),
             auth=NoCredentials(),
             data=form.encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
@@ -172,15 +176,19 @@ class VtnHttp:
         self._session.close()
 
     def _guarded(self, method: str, path: str, **request: Any) -> Any:
-        """The request, if the circuit lets it through; and what it tells about the VTN."""
-        if not self.circuit.admits():
+        """The request, if the circuits let it through."""
+        if not all(circuit.admits() for circuit in self._circuits(method)):
             raise VtnUnreachable(f"the VTN at {self.base_url} is down and is not asked for now")
         try:
             return self._request(method, path, **request)
         except VtnUnavailable as error:
             if error.status in BUSY:  # counted once: of one VEN it says little about the VTN
-                self.circuit.failed()
+                _failed(self._circuits(method))
             raise
+
+    def _circuits(self, method: str) -> Sequence[Circuit]:
+        """A VTN that is read well may still be down for all that is written."""
+        return (self.circuit,) if method == "GET" else (self.circuit, self.writes)
 
     def _request(
         self,
@@ -199,6 +207,7 @@ class VtnHttp:
                 method,
                 self.base_url + path,
                 repeatable=method != "POST",
+                circuits=self._circuits(method),
                 auth=auth,
                 params=params,
                 data=data,
@@ -210,7 +219,15 @@ class VtnHttp:
             answer = send()
         return self._read(method, path, answer, 0 if data is None else len(data))
 
-    def _send(self, method: str, url: str, *, repeatable: bool, **request: Any) -> Answer:
+    def _send(
+        self,
+        method: str,
+        url: str,
+        *,
+        repeatable: bool,
+        circuits: Sequence[Circuit],
+        **request: Any,
+    ) -> Answer:
         where = f"{method} {urlsplit(url).path}"
         for attempt in range(1, ATTEMPTS + 1):
             wait_s = self._backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
@@ -227,7 +244,7 @@ class VtnHttp:
                 )
                 answer = self._whole(response)
             except requests.RequestException as error:
-                self.circuit.failed()
+                _failed(circuits)
                 failure: VtnUnavailable = self._failure(where, error)
                 if not repeatable and not _never_sent(error):
                     raise OutcomeUnknown(f"{where}: sent, but {_reason(error)}") from None
@@ -237,9 +254,10 @@ class VtnHttp:
                 )
                 retry_after_s = _retry_after_s(answer)
                 if answer.is_an_outage:
-                    self.circuit.failed()
+                    _failed(circuits)
                 elif answer.status not in BUSY:
-                    self.circuit.succeeded()
+                    for circuit in circuits:
+                        circuit.succeeded()
                 if answer.status == 429:
                     failure = VtnUnavailable(
                         f"{where}: the VTN answers 429, too many requests", status=429
@@ -297,7 +315,7 @@ class VtnHttp:
             raise VtnUnavailable(
                 f"{where}: the VTN redirects, which is not followed; correct VTN__BASE_URL"
             )
-        if "html" in answer.content_type:
+        if "html" in answer.content_type and status != 413:
             raise VtnUnavailable(
                 f"{where}: {status} with an HTML page; is VTN__BASE_URL right?", status=status
             )
@@ -306,6 +324,11 @@ class VtnHttp:
         raise VtnRejected(
             f"{where}: {status}{_problem(answer)}", status=status, body_bytes=body_bytes
         )
+
+
+def _failed(circuits: Sequence[Circuit]) -> None:
+    for circuit in circuits:
+        circuit.failed()
 
 
 def _never_sent(error: requests.RequestException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import random
@@ -26,12 +27,15 @@ from app.reporting.outbox import Outbox, SetAside
 from app.reporting.planner import ReportPlanner, Round
 from app.reporting.post import Fate, Parcel, ReportPost, fate_of
 from app.reporting.render import RenderedReport
-from app.reporting.streams import Stream, passed
+from app.reporting.streams import InFlight, Stream, passed
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
 
+PASS_S = 60.0
+"""After so long, what was held is tried again, and what is not needed is removed."""
 DOWN = "the VTN is down; it is tried again every few seconds"
+USUAL_BYTES = 64 << 10
 MOST_RETRIED = 20
 """Reports that were set aside, held in memory at a time."""
 
@@ -56,6 +60,7 @@ class ReportDesk:
         second_looks: SecondLooks,
         keeper: StoreKeeper,
         circuit: Circuit,
+        writes: Circuit,
         clock: Callable[[], datetime],
         stopping: Stopping,
         max_workers: int,
@@ -68,6 +73,7 @@ class ReportDesk:
         self._second_looks = second_looks
         self._keeper = keeper
         self._circuit = circuit
+        self._writes = writes
         self._clock = clock
         self._stopping = stopping
         self._max_workers = max_workers
@@ -91,10 +97,11 @@ class ReportDesk:
         """
         with self._delivering:
             began_s = time.perf_counter()
-            self._obligations.pass_on()
-            held: dict[int, str] = {}
-            done = self._send_what_is_owed(client_for, held)
-            done += self._send_again(client_for)
+            done: list[int] = []
+            more = True
+            while more and not self._stopping.is_set():
+                sent, more = self._pass(client_for)
+                done += sent
             if done:
                 logger.info(
                     "delivered %d readings in %d reports, %.2f s",
@@ -102,42 +109,61 @@ class ReportDesk:
                     len(done),
                     time.perf_counter() - began_s,
                 )
-            if not self._stopping.is_set():
-                self._say_problem([problem for problem in held.values() if problem])
-                self._second_looks.look(client_for)
-            self._keeper.tidy()
             return sum(done)
+
+    def _pass(self, client_for: Callable[[str], VtnClient]) -> tuple[list[int], bool]:
+        """What is owed, for about a minute, then all else; the readings of each report that was
+        acknowledged, and whether there is more to send."""
+        self._obligations.pass_on()
+        held: dict[int, str] = {}
+        done, more = self._send_what_is_owed(client_for, held)
+        if not self._circuit.is_open and not self._stopping.is_set():
+            done += self._send_again(client_for)
+            self._look_for_those_of_gone_events(client_for)
+            self._second_looks.look(client_for)
+        if not self._stopping.is_set():
+            self._say_problem([problem for problem in held.values() if problem])
+        self._keeper.tidy()
+        return done, more
 
     def _send_what_is_owed(
         self, client_for: Callable[[str], VtnClient], held: dict[int, str]
-    ) -> list[int]:
-        """Round by round; the readings of each report that was acknowledged."""
+    ) -> tuple[list[int], bool]:
+        """Round by round; the readings of each report, and whether time ran out."""
         done: list[int] = []
+        ends_s = time.monotonic() + PASS_S
         while not self._stopping.is_set():
             streams = [
                 stream
                 for stream in self._ledger.open_streams()
                 if stream.stream_id not in held and stream.unsent
             ]
-            if not streams or not self._answers(client_for(streams[0].ven_name), streams, held):
+            if not streams or not self._answers(client_for, streams, held):
                 break
+            if time.monotonic() > ends_s:
+                return done, True
+            if self._writes.is_open:
+                streams = random.sample(streams, 1)  # to see whether it takes reports again
             round_ = self._planner.next_round(streams)
             if not round_.parcels and not round_.moved:
                 break
-            self._ledger.advance([*round_.moved, *_streams_of(round_.parcels)])
+            self._ledger.advance([*round_.moved, *map(_stream_of, round_.parcels)])
             done += self._send_round(round_, client_for, held)
-        return done
+        return done, False
 
-    def _answers(self, client: VtnClient, streams: Sequence[Stream], held: dict[int, str]) -> bool:
+    def _answers(
+        self,
+        client_for: Callable[[str], VtnClient],
+        streams: Sequence[Stream],
+        held: dict[int, str],
+    ) -> bool:
         """Whether the VTN can be asked; one that counts as down is tried with a cheap request."""
-        if not self._circuit.is_open:
-            return True
-        try:
-            client.ping()
-        except VtnError:
-            if self._circuit.is_open:
-                held.update((stream.stream_id, DOWN) for stream in streams)
-                return False
+        if self._circuit.is_open:
+            with contextlib.suppress(VtnError):  # the circuit hears of it
+                client_for(random.choice(streams).ven_name).ping()
+        if self._circuit.is_open or (self._writes.is_open and not self._writes.is_due):
+            held.update((stream.stream_id, DOWN) for stream in streams)
+            return False
         return True
 
     def _send_round(
@@ -164,10 +190,14 @@ class ReportDesk:
                 changed.append(passed(stream, None))
                 refused.append(_set_aside(parcel, error, self._clock()))
                 continue
-            changed.append(self._after(stream, fate))
+            changed.append(self._after(parcel, fate))
             if fate is Fate.TOO_LARGE and isinstance(error, VtnRejected):
-                self._planner.make_smaller(error.body_bytes)
-                logger.info("reports are made smaller: at most %d bytes", self._planner.most_bytes)
+                most_bytes = self._planner.make_smaller(stream.ven_name, error.body_bytes)
+                logger.info(
+                    "VEN %s: reports are made smaller, at most %d bytes",
+                    stream.ven_name,
+                    most_bytes,
+                )
                 continue
             held[stream.stream_id] = f"VEN {stream.ven_name}: {error}"
         for parcel in parcels:
@@ -210,34 +240,73 @@ class ReportDesk:
             for parcel, outcome in outcomes
         ]
 
-    def _after(self, stream: Stream, fate: Fate) -> Stream:
+    def _after(self, parcel: Parcel, fate: Fate) -> Stream:
         """The stream whose report was not acknowledged: in flight while it may be at the VTN."""
+        stream = _stream_of(parcel)
         if fate is Fate.IN_DOUBT and stream.in_flight is not None:
-            since_us = to_us(self._clock())
-            return replace(stream, in_flight=replace(stream.in_flight, planned_us=since_us))
+            since = replace(
+                stream.in_flight,
+                planned_us=to_us(self._clock()),
+                again=parcel.in_doubt_us is not None,
+            )
+            return replace(stream, in_flight=since)
         return stream if fate is Fate.STILL_IN_DOUBT else replace(stream, in_flight=None)
 
     def _send_again(self, client_for: Callable[[str], VtnClient]) -> list[int]:
         """What was set aside and is to be sent again; the readings of each that was taken."""
-        if self._stopping.is_set() or self._circuit.is_open:
-            return []
-        asides = self._outbox.to_send(MOST_RETRIED)
-        done = []
-        for parcel, fate, error in self._sent([_parcel_of(each) for each in asides], client_for):
-            aside = cast(SetAside, parcel.source)
-            if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
-                self._second_looks.delivered_again(
-                    [parcel.sought] if fate is Fate.DELIVERED_AGAIN else [],
-                    functools.partial(self._outbox.delivered, aside=aside),
-                )
-                done.append(aside.readings)
-                logger.info("VEN %s: report %s is delivered", aside.ven_name, aside.report_name)
-            elif fate in (Fate.REFUSED, Fate.TOO_LARGE, Fate.EVENT_GONE):
-                self._outbox.remember(aside, problem=str(error))
-                logger.warning("VEN %s: refused again: %s", aside.ven_name, error)
-            elif fate is Fate.IN_DOUBT:
-                self._outbox.remember(aside, in_doubt_us=to_us(self._clock()))
+        done: list[int] = []
+        last = 0
+        while asides := self._outbox.to_send(MOST_RETRIED, above=last):
+            last = asides[-1].set_aside_id
+            # Stored before they are sent: after a crash they are looked up first.
+            self._outbox.begin_to_send(asides, to_us(self._clock()))
+            parcels = [_parcel_of(each) for each in asides]
+            for parcel, fate, error in self._sent(parcels, client_for):
+                aside = cast(SetAside, parcel.source)
+                if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
+                    self._second_looks.delivered_again(
+                        [] if parcel.in_doubt_us is None else [parcel.sought],
+                        functools.partial(self._outbox.delivered, aside=aside),
+                    )
+                    done.append(aside.readings)
+                    logger.info("VEN %s: report %s is delivered", aside.ven_name, aside.report_name)
+                else:
+                    self._keep_aside(aside, fate, error)
         return done
+
+    def _keep_aside(self, aside: SetAside, fate: Fate, error: VtnError | None) -> None:
+        """What was sent again and not taken."""
+        if fate in (Fate.REFUSED, Fate.TOO_LARGE, Fate.EVENT_GONE):
+            self._outbox.remember(aside, problem=str(error), in_doubt_us=aside.in_doubt_us)
+            logger.warning("VEN %s: refused again: %s", aside.ven_name, error)
+        elif fate is Fate.NOT_SENT:
+            self._outbox.remember(aside, problem=None, in_doubt_us=aside.in_doubt_us)
+        elif fate is Fate.IN_DOUBT:
+            self._outbox.remember(aside, problem=None, in_doubt_us=to_us(self._clock()))
+
+    def _look_for_those_of_gone_events(self, client_for: Callable[[str], VtnClient]) -> None:
+        """Reports in doubt of streams that ended: their spans may pass on only when it is known."""
+        parcels = [
+            _ended_parcel(stream)
+            for stream in self._ledger.streams()
+            if stream.ended_at_us is not None and stream.in_flight is not None and stream.unsent
+        ]
+        outcomes = for_each(
+            parcels,
+            lambda parcel: self._post.find_of_gone_event(parcel, client_for(parcel.ven_name)),
+            max_workers=self._max_workers,
+            stopping=self._stopping,
+        )
+        known = [
+            passed(_stream_of(parcel), parcel.sought.name)
+            if found
+            else replace(_stream_of(parcel), in_flight=None)
+            for parcel, found in outcomes
+            if isinstance(found, bool)
+        ]
+        self._ledger.advance(known)
+        if known:
+            self._obligations.pass_on()
 
     def _say_problem(self, problems: Sequence[str]) -> None:
         """Log when deliveries begin to fail, for another reason, or are well again."""
@@ -252,10 +321,6 @@ class ReportDesk:
 
 def _stream_of(parcel: Parcel) -> Stream:
     return cast(Stream, parcel.source)
-
-
-def _streams_of(parcels: Sequence[Parcel]) -> list[Stream]:
-    return [_stream_of(parcel) for parcel in parcels]
 
 
 def _set_aside(parcel: Parcel, error: VtnError | None, now: datetime) -> SetAside:
@@ -286,4 +351,23 @@ def _parcel_of(aside: SetAside) -> Parcel:
             reports_before=0,
         ),
         in_doubt_us=aside.in_doubt_us,
+    )
+
+
+def _ended_parcel(stream: Stream) -> Parcel:
+    """The report in flight of a stream that ended: only to be looked for."""
+    in_flight = cast(InFlight, stream.in_flight)
+    return Parcel(
+        source=stream,
+        ven_name=stream.ven_name,
+        report=RenderedReport(name=in_flight.name, body=b"", readings=0),
+        sought=Sought(
+            ven_name=stream.ven_name,
+            event_id=stream.request.event_id,
+            name=in_flight.name,
+            body_bytes=USUAL_BYTES,
+            reports_before=stream.reports_sent,
+            earlier=stream.last_report,
+        ),
+        in_doubt_us=in_flight.planned_us,
     )

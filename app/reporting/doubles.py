@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from app.fleet import Database
 from app.instants import to_us
-from app.openadr import VtnClient, VtnError
+from app.openadr import VtnClient, VtnError, VtnUnreachable
 from app.reporting.lookup import Sought, find_around
 from app.reporting.post import reduce_to_one
 
@@ -64,7 +64,7 @@ class SecondLooks:
             self.plan(connection, again)
 
     def look(self, client_for: Callable[[str], VtnClient]) -> None:
-        """Look at what is due; a look that fails is made again with the next delivery."""
+        """Look at what is due; where the VTN is down, with a later delivery."""
         query = text(
             "SELECT second_look.*, (SELECT coalesce(sum(reports_sent), 0) FROM stream"
             " WHERE stream.ven_name = second_look.ven_name"
@@ -83,14 +83,15 @@ class SecondLooks:
                 reports_before=row.reports_before,
                 reports_since=max(int(row.reports_now) - row.reports_before, 0),
             )
-            client = client_for(row.ven_name)
             try:
+                client = client_for(row.ven_name)
                 found = find_around(client, sought)
                 if len(found) > 1:
                     reduce_to_one(found, client)
+            except VtnUnreachable:
+                return  # nobody needs to be asked now
             except VtnError as error:
-                logger.debug("no second look at report %s: %s", row.report_name, error)
-                return
+                logger.info("no second look at report %s: %s", row.report_name, error)
             self._looked(row.report_name, row.looks_left - 1, now)
 
     def _looked(self, name: str, left: int, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -121,12 +122,18 @@ class StoreKeeper:
             excess -= bytes_
             cut_us = taken_at_us
         cut_seq = self._frames.newest_through(cut_us)
-        behind = [each for each in self._ledger.streams() if each.cursor.seq < cut_seq]
-        dropped = self._obligations.waiting(behind, through=cut_seq)
-        self._ledger.skip(behind, cut_seq)
-        dropped += self._outbox.drop_through(cut_us)
-        self._tally.add(DROPPED, dropped)
-        self._frame_bytes = self._bytes_of_frames() - self._frames.drop_through(cut_us)
+        behind = {
+            each: max(cut_seq, each.in_flight.through.seq if each.in_flight else 0)
+            for each in self._ledger.streams()
+            if each.cursor.seq < cut_seq
+        }
+        dropped = self._obligations.owed(behind)
+        self._ledger.skip(behind, functools.partial(self._tally.add, DROPPED, dropped))
+        dropped += self._outbox.drop_through(
+            cut_us, lambda connection, readings: self._tally.add(DROPPED, readings, connection)
+        )
+        # The frame that was cut at stays: what lies between two readings needs it.
+        self._frame_bytes = self._bytes_of_frames() - self._frames.drop_before(cut_us)
         logger.warning(
             "the store of readings is full (%s): %d readings that were owed are dropped",
             self._full_words(),
@@ -140,8 +147,6 @@ class StoreKeeper:
         unsent = [stream for stream in self._ledger.streams() if stream.unsent]
         asked = {stream.ven_name for stream in unsent if stream.ended_at_us is None}
         unasked = [name for name in newest.roster.ven_names if name not in asked]
-        if not self._obligations.followed.issuperset(unasked):
-            return  # what some VEN is asked is not known yet
         if unasked and not self._said:
             logger.info(
                 "no event asks for the readings of %d VENs (%s, …); they are kept for %s",
@@ -169,7 +174,9 @@ class StoreKeeper:
         spans: dict[str, tuple[int, int]] = {}
         for stream in unsent:
             name = stream.ven_name
-            if max(stream.cursor.seq, sliced.get(name, 0)) >= horizon:
+            planned = stream.in_flight.through.seq if stream.in_flight else 0
+            unfinished = stream.cursor.seq < sliced.get(name, 0) < planned
+            if max(stream.cursor.seq, sliced.get(name, 0)) >= horizon and not unfinished:
                 continue
             first, last = spans.get(name, (stream.cursor.seq, horizon))
             spans[name] = min(first, stream.cursor.seq), last

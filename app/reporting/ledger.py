@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -44,18 +44,17 @@ class StreamLedger:
         with self._lock:
             return list(self._known().get(ven_name, {}).values())
 
-    def begin(self, stream: Stream) -> None:
-        """Open a stream; nothing happens when there is one of its key. Its id is the database's."""
+    def begin(self, streams: Iterable[Stream]) -> None:
+        """Open streams, in one transaction; one of a key that is there already stays as it is."""
         with self._lock:
             known = self._known()
-            if stream.key in known.get(stream.ven_name, {}):
+            new = [each for each in streams if each.key not in known.get(each.ven_name, {})]
+            if not new:
                 return
             with self._database.write() as connection:
-                row = connection.execute(
-                    text(_INSERT),
-                    {**_identity(stream), **_progress(stream), **_state(stream)},
-                ).one()
-            _put(known, replace(stream, stream_id=row.stream_id))
+                begun = [replace(each, stream_id=_insert(connection, each)) for each in new]
+            for stream in begun:
+                _put(known, stream)
 
     def end(self, streams: Iterable[Stream], *, at_us: int, until: int) -> None:
         """The events ask for these no longer; what they owe up to frame `until` stays unsent."""
@@ -96,16 +95,24 @@ class StreamLedger:
 
         self._change(streams, advanced, beside)
 
-    def skip(self, streams: Iterable[Stream], seq: int) -> None:
-        """Give up what these owe up to this frame, and the reports in flight that hold some."""
+    def skip(
+        self,
+        through: Mapping[Stream, int],
+        beside: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """Give up what each owes up to this frame, and a report in flight that holds some of it.
 
-        def skipped(now: Stream, _: Stream) -> Stream:
+        In one transaction, together with what `beside` writes.
+        """
+
+        def skipped(now: Stream, given: Stream) -> Stream:
+            seq = through[given]
             if now.cursor.seq >= seq:
                 return now
-            through = now.in_flight.through if now.in_flight else Position(0)
-            return replace(now, cursor=max(Position(seq), through), in_flight=None)
+            in_flight = now.in_flight.through if now.in_flight else Position(0)
+            return replace(now, cursor=max(Position(seq), in_flight), in_flight=None)
 
-        self._change(streams, skipped)
+        self._change(through, skipped, beside)
 
     def forget(self, streams: Iterable[Stream]) -> None:
         """Remove streams that owe nothing and will not come back."""
@@ -172,8 +179,23 @@ _INSERT = (
     " cursor_seq, cursor_column, reports_left, reports_sent, last_report, in_flight, ended_at_us)"
     " VALUES (:ven_name, :event_id, :descriptor, :heir_of, :request, :start_seq, :until_seq,"
     " :cursor_seq, :cursor_column, :reports_left, :reports_sent, :last_report, :in_flight,"
-    " :ended_at_us) RETURNING stream_id"
+    " :ended_at_us) ON CONFLICT DO NOTHING RETURNING stream_id"
 )
+
+
+def _insert(connection: Connection, stream: Stream) -> int:
+    """Its id; also where it was stored before and only the answer was lost."""
+    identity = _identity(stream)
+    made = connection.execute(
+        text(_INSERT), {**identity, **_progress(stream), **_state(stream)}
+    ).scalar()
+    if made is None:
+        found = text(
+            "SELECT stream_id FROM stream WHERE ven_name = :ven_name AND event_id = :event_id"
+            " AND descriptor = :descriptor AND heir_of = :heir_of"
+        )
+        made = connection.execute(found, identity).scalar_one()
+    return int(made)
 
 
 def _put(known: dict[str, dict[Key, Stream]], stream: Stream) -> None:

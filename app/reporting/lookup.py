@@ -11,6 +11,9 @@ from app.openadr import ReportPage, VtnClient, VtnReport
 PAGE_BYTES = 512 << 10
 """About how large a page of reports may be."""
 SMALLEST_PAGE, LARGEST_PAGE = 5, 50
+MOST_PAGES = 25_000
+"""Of the smallest size, for a list that has no end."""
+MOST_PAGES_AROUND = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,22 +50,33 @@ def find(client: VtnClient, sought: Sought) -> list[VtnReport]:
         return found
     if newest.ends_list or (_has(newest, sought.earlier) and _falls(newest.reports)):
         return []
-    tail = list(_pages(client, sought, max(sought.reports_before - sought.page // 2, 1)))
-    seen = [report for page in tail for report in page.reports]
-    if found := _named(seen, sought.name):
-        return found
-    if any(_has(page, sought.earlier) for page in tail) and _rises(seen):
+    shows_earlier, rises = False, True
+    last: Sequence[VtnReport] = ()
+    for page in _pages(client, sought, max(sought.reports_before - sought.page // 2, 1)):
+        if found := _named(page.reports, sought.name):
+            return found
+        shows_earlier = shows_earlier or _has(page, sought.earlier)
+        rises = rises and _rises([*last, *page.reports])
+        last = page.reports[-1:]
+    if shows_earlier and rises:
         return []
-    rest = _pages(client, sought, newest.length)
-    return _named([report for page in rest for report in page.reports], sought.name)
+    for page in _pages(client, sought, newest.length):
+        if found := _named(page.reports, sought.name):
+            return found
+    return []
 
 
 def find_around(client: VtnClient, sought: Sought) -> list[VtnReport]:
-    """The same for a report that is there: what stands where it and a double of it would stand."""
+    """The same for a report that is there: what stands from where it stands to the newest.
+
+    A double of it came later than it did. The order of the list is not known: from our count on to
+    its end, and from its beginning to what came since.
+    """
     found: dict[str, VtnReport] = {}
-    span = 3 * sought.page
-    for first in (sought.reports_since - span // 2, sought.reports_before - span // 2):
-        for page in _pages(client, sought, max(first, 0), most=3):
+    since = -(-sought.reports_since // sought.page) + 1
+    oldest_first = max(sought.reports_before - sought.page // 2, 0)
+    for first, most in ((0, since), (oldest_first, since + 1)):
+        for page in _pages(client, sought, first, most=min(most, MOST_PAGES_AROUND)):
             for report in _named(page.reports, sought.name):
                 found[report.report_id] = report
     return _by_age(list(found.values()))
@@ -73,17 +87,18 @@ def _page(client: VtnClient, sought: Sought, skip: int) -> ReportPage:
 
 
 def _pages(
-    client: VtnClient, sought: Sought, skip: int, most: int | None = None
+    client: VtnClient, sought: Sought, skip: int, *, most: int = MOST_PAGES
 ) -> Iterator[ReportPage]:
-    """Page by page to the end of the list, or until one has it."""
-    read = 0
-    while most is None or read < most:
+    """Page by page to the end of the list, or to where it shows nothing new."""
+    seen: set[str] = set()
+    for _ in range(most):
         page = _page(client, sought, skip)
         yield page
-        if page.ends_list or (most is None and _named(page.reports, sought.name)):
+        ids = {report.report_id for report in page.reports}
+        if page.ends_list or ids <= seen:
             return
+        seen |= ids
         skip += page.length
-        read += 1
 
 
 def _named(reports: Sequence[VtnReport], name: str) -> list[VtnReport]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.fleet import SeenEvent
-from app.instants import from_us, to_us
+from app.instants import to_us
 from app.metering import Extent, FrameStore
 from app.reporting.ledger import StreamLedger
 from app.reporting.requests import ReportRequest, requests_of
@@ -41,11 +44,6 @@ class Obligations:
         self._followed: dict[str, frozenset[str]] = {}
         self._said: set[str] = set()
 
-    @property
-    def followed(self) -> frozenset[str]:
-        """The VENs whose events are known since the start."""
-        return frozenset(self._followed)
-
     def follow(self, ven_name: str, events: Sequence[SeenEvent]) -> None:
         """From now on, owe what these events ask for, and nothing else."""
         wanted: dict[tuple[str, str], tuple[ReportRequest, datetime]] = {}
@@ -63,131 +61,119 @@ class Obligations:
             if each.ended_at_us is not None and each.asks in wanted and each.reports_left != 0
         )
         known = {each.asks for each in streams if not each.heir_of}
-        now = self._clock()
-        for asks, (request, first_seen) in wanted.items():
-            if asks not in known and (request.since is None or request.since <= now):
-                start = self._start(request, first_seen)
-                self._ledger.begin(
-                    Stream(
-                        stream_id=0,
-                        ven_name=ven_name,
-                        request=request,
-                        start=start,
-                        cursor=Position(start),
-                        reports_left=request.most_reports,
-                    )
-                )
+        self._ledger.begin(
+            self._begun(ven_name, request, first_seen)
+            for asks, (request, first_seen) in wanted.items()
+            if asks not in known
+        )
         self._followed[ven_name] = frozenset(seen.event.event_id for seen in events)
 
-    def waiting(self, streams: Sequence[Stream] | None = None, through: int | None = None) -> int:
-        """How many readings these streams owe, or all of them, up to a frame's number."""
-        streams = [
-            stream
-            for stream in (self._ledger.streams() if streams is None else streams)
-            if stream.unsent
-        ]
-        if not streams:
+    def waiting(self) -> int:
+        """How many readings are owed and not acknowledged, over all streams."""
+        return self.owed(dict.fromkeys(self._ledger.streams()))
+
+    def owed(self, through: Mapping[Stream, int | None]) -> int:
+        """How many readings these streams owe, each up to a frame's number or all of them."""
+        through = {stream: end for stream, end in through.items() if stream.unsent}
+        if not through:
             return 0
-        oldest = min(stream.cursor.seq for stream in streams)
         sliced = self._frames.sliced_through()
         extent = self._frames.extent(
-            min(max(stream.cursor.seq, sliced.get(stream.ven_name, 0)) for stream in streams),
-            after_sliced=oldest,
+            min(max(each.cursor.seq, sliced.get(each.ven_name, 0)) for each in through),
+            after_sliced=min(each.cursor.seq for each in through),
         )
         return sum(
-            max(self._owed(stream, extent, sliced.get(stream.ven_name, 0), through), 0)
-            for stream in streams
-        )
-
-    def _owed(self, stream: Stream, extent: Extent, sliced: int, through: int | None) -> int:
-        ends = [end for end in (stream.until, through) if end is not None]
-        return (
-            extent.readings(
-                stream.ven_name, stream.cursor.seq, min(ends) if ends else None, sliced=sliced
-            )
-            - stream.cursor.column
+            max(_owed(stream, extent, sliced.get(stream.ven_name, 0), end), 0)
+            for stream, end in through.items()
         )
 
     def pass_on(self) -> None:
-        """Find heirs for what ended streams did not send; forget what owes nothing more."""
+        """Find heirs for what ended streams did not send; forget what owes nothing more.
+
+        A stream with a report in doubt waits until it is known whether the VTN has that.
+        """
+        streams = self._ledger.streams()
+        asking = defaultdict[tuple[str, str], list[Stream]](list)
+        for stream in streams:
+            if stream.ended_at_us is None and not stream.heir_of:
+                asking[stream.ven_name, stream.request.descriptor].append(stream)
+        heirs: list[Stream] = []
+        passed: dict[Stream, int] = {}
+        expired: dict[Stream, int] = {}
+        latest_us = to_us(self._clock() - self._keep_unasked)
+        for stream in streams:
+            if stream.ended_at_us is None or stream.until is None or not stream.unsent:
+                continue
+            in_time = stream.ended_at_us > latest_us
+            if stream.in_flight is not None and in_time:
+                continue
+            heir = _heir(stream, asking[stream.ven_name, stream.request.descriptor])
+            if heir is not None:
+                passed[stream] = stream.until
+                if heir.start > stream.cursor.seq:
+                    heirs.append(_inheriting(heir, stream))
+            elif not in_time:
+                expired[stream] = stream.until
+        self._ledger.begin(heirs)
+        self._ledger.skip(passed)
+        self._expire(expired)
+        self._say(passed, "what %d VENs had not sent passes to an event that asks for the same")
+        self._forget()
+
+    def _expire(self, expired: Mapping[Stream, int]) -> None:
+        if not expired:
+            return
+        readings = self.owed(expired)
+        self._ledger.skip(expired, functools.partial(self._tally.add, EXPIRED, readings))
+        self._say(expired, "what %d VENs had not sent expires: no other event asks for it")
+        logger.warning("%d readings expired, since no event asks for them any more", readings)
+
+    def _say(self, streams: Iterable[Stream], words: str) -> None:
+        """One line per event, however many VENs it has."""
+        for (event_id, kind), count in Counter(
+            (stream.request.event_id, stream.request.payload_type) for stream in streams
+        ).items():
+            logger.info("event %s is gone; of its %s, " + words, event_id, kind, count)
+
+    def _forget(self) -> None:
+        """What owes nothing, and will not come back with frames that it has reported."""
         gone = []
+        oldest: int | None = None
         for stream in self._ledger.streams():
-            if stream.ended_at_us is None:
-                if not stream.unsent:
-                    gone.append(stream)
-            elif stream.unsent:
-                self._pass_on(stream, from_us(stream.ended_at_us))
-            elif self._is_history(stream):
+            if stream.unsent:
+                continue
+            if stream.ended_at_us is None or stream.heir_of:
                 gone.append(stream)
+                continue
+            followed = self._followed.get(stream.ven_name)
+            if followed is not None and stream.request.event_id not in followed:
+                oldest = self._frames.oldest_seq() if oldest is None else oldest
+                if stream.cursor.seq < oldest:
+                    gone.append(stream)
         self._ledger.forget(gone)
-
-    def _pass_on(self, stream: Stream, ended_at: datetime) -> None:
-        until = stream.until or 0
-        heir = self._heir(stream)
-        if heir is not None:
-            if heir.start > stream.cursor.seq:
-                self._ledger.begin(
-                    Stream(
-                        stream_id=0,
-                        ven_name=stream.ven_name,
-                        request=heir.request,
-                        heir_of=str(stream.stream_id),
-                        start=stream.cursor.seq,
-                        cursor=stream.cursor,
-                        until=min(until, heir.start),
-                    )
-                )
-            self._ledger.skip([stream], until)
-            logger.info(
-                "VEN %s: what event %s has not got passes to event %s",
-                stream.ven_name,
-                stream.request.event_id,
-                heir.request.event_id,
-            )
-        elif self._clock() - ended_at >= self._keep_unasked:
-            readings = self.waiting([stream])
-            self._tally.add(EXPIRED, readings)
-            self._ledger.skip([stream], until)
-            logger.warning(
-                "VEN %s: event %s is gone, and no other one asks for its %s: %d readings expire",
-                stream.ven_name,
-                stream.request.event_id,
-                stream.request.payload_type,
-                readings,
-            )
-
-    def _heir(self, ended: Stream) -> Stream | None:
-        """The open stream that asks for the same and begins first."""
-        heirs = [
-            stream
-            for stream in self._ledger.of_ven(ended.ven_name)
-            if stream.ended_at_us is None
-            and not stream.heir_of
-            and stream.request.descriptor == ended.request.descriptor
-            and stream.request.event_id != ended.request.event_id
-        ]
-        return min(heirs, key=lambda stream: stream.start, default=None)
-
-    def _is_history(self, stream: Stream) -> bool:
-        """Whether an ended stream need not be remembered: its event is gone for good."""
-        followed = self._followed.get(stream.ven_name)
-        return bool(stream.heir_of) or (
-            followed is not None and stream.request.event_id not in followed
-        )
 
     def _end(self, ven_name: str, streams: Sequence[Stream]) -> None:
         ended = [stream for stream in streams if stream.ended_at_us is None]
-        if not ended:
-            return
         for stream in ended:
             logger.info(
-                "VEN %s: event %s no longer asks for %s; %d readings are not sent yet",
+                "VEN %s: event %s no longer asks for %s",
                 ven_name,
                 stream.request.event_id,
                 stream.request.payload_type,
-                self.waiting([stream]),
             )
-        self._ledger.end(ended, at_us=to_us(self._clock()), until=self._frames.newest_seq())
+        if ended:
+            self._ledger.end(ended, at_us=to_us(self._clock()), until=self._frames.newest_seq())
+
+    def _begun(self, ven_name: str, request: ReportRequest, first_seen: datetime) -> Stream:
+        start = self._start(request, first_seen)
+        return Stream(
+            stream_id=0,
+            ven_name=ven_name,
+            request=request,
+            start=start,
+            cursor=Position(start),
+            reports_left=request.most_reports,
+        )
 
     def _start(self, request: ReportRequest, first_seen: datetime) -> int:
         """The last frame before what is asked for: after the event's start and its first sight.
@@ -203,3 +189,29 @@ class Obligations:
         if line not in self._said:
             self._said.add(line)
             logger.info("%s", line)
+
+
+def _owed(stream: Stream, extent: Extent, sliced: int, through: int | None) -> int:
+    ends = [end for end in (stream.until, through) if end is not None]
+    last = min(ends) if ends else None
+    readings = extent.readings(stream.ven_name, stream.cursor.seq, last, sliced=sliced)
+    return readings - stream.cursor.column
+
+
+def _heir(ended: Stream, asking: Iterable[Stream]) -> Stream | None:
+    """The open stream of another event that asks for the same and begins first."""
+    others = (each for each in asking if each.request.event_id != ended.request.event_id)
+    return min(others, key=lambda each: each.start, default=None)
+
+
+def _inheriting(heir: Stream, ended: Stream) -> Stream:
+    """A stream of the heir's event over the span that the ended one leaves."""
+    return Stream(
+        stream_id=0,
+        ven_name=ended.ven_name,
+        request=replace(heir.request, since=None),
+        heir_of=str(ended.stream_id),
+        start=ended.cursor.seq,
+        cursor=ended.cursor,
+        until=min(ended.until or 0, heir.start),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -73,14 +73,30 @@ class Outbox:
         with self._database.read() as connection:
             return int(connection.execute(text("SELECT count(*) FROM set_aside")).scalar_one())
 
-    def to_send(self, most: int) -> list[SetAside]:
-        """With their bodies, those that somebody asked to send again; at most so many."""
+    def to_send(self, most: int, *, above: int = 0) -> list[SetAside]:
+        """With their bodies, those that somebody asked to send again; at most so many.
+
+        `above`: only those with a higher id.
+        """
         query = text(
-            f"{_SELECT}, body FROM set_aside WHERE state = :state ORDER BY set_aside_id LIMIT :most"
+            f"{_SELECT}, body FROM set_aside WHERE state = :state AND set_aside_id > :above"
+            " ORDER BY set_aside_id LIMIT :most"
         )
+        where = {"state": TO_SEND, "most": most, "above": above}
         with self._database.read() as connection:
-            rows = connection.execute(query, {"state": TO_SEND, "most": most})
+            rows = connection.execute(query, where)
             return [_read(row, zlib.decompress(row.body)) for row in rows]
+
+    def begin_to_send(self, asides: Collection[SetAside], now_us: int) -> None:
+        """Before they are sent: from here on they may be at the VTN."""
+        with self._database.write() as connection:
+            connection.execute(
+                text(
+                    "UPDATE set_aside SET in_doubt_us = coalesce(in_doubt_us, :now)"
+                    " WHERE set_aside_id = :id"
+                ),
+                [{"now": now_us, "id": aside.set_aside_id} for aside in asides],
+            )
 
     def retry(self, ids: Collection[int]) -> int:
         """Let the next delivery send these again; how many."""
@@ -103,13 +119,8 @@ class Outbox:
             changed = connection.execute(text(statement), [{"id": each} for each in ids])
             return int(changed.rowcount)
 
-    def remember(
-        self, aside: SetAside, *, problem: str | None = None, in_doubt_us: int | None = None
-    ) -> None:
-        """After it was sent again: refused with this problem, or in doubt since then.
-
-        Once in doubt it stays so: what was sent first may still come.
-        """
+    def remember(self, aside: SetAside, *, problem: str | None, in_doubt_us: int | None) -> None:
+        """After it was sent again: refused with this problem, or to be sent once more (None)."""
         with self._database.write() as connection:
             connection.execute(
                 text(
@@ -118,7 +129,7 @@ class Outbox:
                 ),
                 {
                     "state": TO_SEND if problem is None else REFUSED,
-                    "in_doubt_us": aside.in_doubt_us if in_doubt_us is None else in_doubt_us,
+                    "in_doubt_us": in_doubt_us,
                     "problem": aside.problem if problem is None else problem.replace("\0", "\\0"),
                     "id": aside.set_aside_id,
                 },
@@ -140,14 +151,15 @@ class Outbox:
             rows = connection.execute(query, {"limit": limit})
             return [(row.refused_at_us, row.bytes) for row in rows]
 
-    def drop_through(self, instant_us: int) -> int:
-        """Forget what was refused up to the instant; how many readings."""
+    def drop_through(self, instant_us: int, count: Callable[[Connection, int], None]) -> int:
+        """Forget what was refused up to the instant; how many readings, told to `count`."""
         where = {"instant": instant_us}
+        chosen = "FROM set_aside WHERE refused_at_us <= :instant"
         with self._database.write() as connection:
-            readings = connection.execute(
-                text("SELECT sum(readings) FROM set_aside WHERE refused_at_us <= :instant"), where
-            ).scalar()
-            connection.execute(text("DELETE FROM set_aside WHERE refused_at_us <= :instant"), where)
+            readings = connection.execute(text(f"SELECT sum(readings) {chosen}"), where).scalar()
+            if readings:
+                connection.execute(text(f"DELETE {chosen}"), where)
+                count(connection, int(readings))
         return int(readings or 0)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from app.instants import to_us
 from app.metering import Frame, FrameStore
 from app.reporting.lookup import Sought
-from app.reporting.post import Parcel
+from app.reporting.post import LEAST_BYTES, Parcel
 from app.reporting.render import RenderedReport, render
 from app.reporting.streams import InFlight, Position, Stream
 from app.reporting.values import Values, values_of
@@ -18,8 +18,6 @@ from app.reporting.values import Values, values_of
 MOST_READINGS = 10_000
 MOST_BYTES = 1 << 20
 """Of one report's body."""
-LEAST_BYTES = 1 << 10
-"""The bound is not made smaller than this; a report of one reading may exceed it."""
 WINDOW_BYTES = 32 << 20
 """Of the frames that are held in memory at a time."""
 SLICE_WINDOW_BYTES = 1 << 20
@@ -58,11 +56,14 @@ class ReportPlanner:
         self._frames = frames
         self._clock = clock
         self._most_readings = most_readings
-        self.most_bytes = most_bytes
+        self._most_bytes = most_bytes
+        self._most_bytes_of: dict[str, int] = {}
 
-    def make_smaller(self, refused_bytes: int) -> None:
-        """The VTN found a body of this size too large."""
-        self.most_bytes = max(min(self.most_bytes, refused_bytes) // 2, LEAST_BYTES)
+    def make_smaller(self, ven_name: str, refused_bytes: int) -> int:
+        """The VTN found a body of this VEN too large; the bound for its next ones, in bytes."""
+        most = min(self._most_bytes_of.get(ven_name, self._most_bytes), refused_bytes // 2)
+        self._most_bytes_of[ven_name] = max(most, LEAST_BYTES)
+        return self._most_bytes_of[ven_name]
 
     def next_round(self, streams: Sequence[Stream]) -> Round:
         """One report per stream, until the round is full; the rest comes with the next one."""
@@ -96,8 +97,10 @@ class ReportPlanner:
         while rest and rest[0].cursor.seq < newest:
             window = self._frames.since(rest[0].cursor.seq, most_bytes=WINDOW_BYTES)
             end = window[-1].seq
+            # What was moved out while it was read may be missing in it: left to the next round.
+            sliced = self._frames.sliced_through()
             for stream in rest:
-                if stream.cursor.seq < end:
+                if sliced.get(stream.ven_name, 0) <= stream.cursor.seq < end:
                     yield stream, window
             rest = [stream for stream in rest if stream.cursor.seq >= end]
 
@@ -111,7 +114,12 @@ class ReportPlanner:
                 made.moved.append(replace(stream, cursor=Position(stream.until)))
             return
         all_values = values_of(stream.request.quantity, stream.ven_name, frames, stream.cursor.seq)
-        values = [due for due in all_values if len(due.numbers)]
+        since = stream.request.since
+        values = [
+            due
+            for due in all_values
+            if len(due.numbers) and (since is None or due.start + due.duration >= since)
+        ]
         if stream.in_flight is not None:
             if not values or values[-1].seq < stream.in_flight.through.seq:
                 return  # its frames are not all at hand in this round
@@ -119,9 +127,10 @@ class ReportPlanner:
                 stream, values, stream.in_flight.through, name=stream.in_flight.name
             )
             in_doubt_us: int | None = stream.in_flight.planned_us
+            again = stream.in_flight.again
         elif values:
             through, report = self._fitting(stream, values)
-            in_doubt_us = None
+            in_doubt_us, again = None, False
             stream = replace(
                 stream,
                 in_flight=InFlight(
@@ -146,6 +155,7 @@ class ReportPlanner:
                     earlier=stream.last_report,
                 ),
                 in_doubt_us=in_doubt_us,
+                again=again,
             )
         )
 
@@ -154,7 +164,8 @@ class ReportPlanner:
         most = self._most_readings
         through = _through(stream, values, most)
         report = self._render(stream, values, through)
-        while len(report.body) > self.most_bytes and most > 1:
+        most_bytes = self._most_bytes_of.get(stream.ven_name, self._most_bytes)
+        while len(report.body) > most_bytes and most > 1:
             most = max(min(most, report.readings) // 2, 1)
             through = _through(stream, values, most)
             report = self._render(stream, values, through)

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 LARGE_BYTES = 256 << 10
 """A 400 on a larger body may be about its size."""
+LEAST_BYTES = 1 << 10
+"""Smaller than this no body is made because a VTN found one too large."""
 
 
 class Fate(Enum):
@@ -55,10 +57,16 @@ class Parcel:
     sought: Sought
     in_doubt_us: int | None
     """Since when it may be at the VTN already; None: it was never sent."""
+    again: bool = False
+    """Whether it was sent a second time already."""
 
 
 class _StillInDoubt(OutcomeUnknown):
     """Nothing was learned about a report that may be at the VTN."""
+
+
+class _NoSuchReports(_StillInDoubt):
+    """The VTN knows no reports to this event."""
 
 
 class _EventGone(VtnError):
@@ -93,14 +101,10 @@ class ReportPost:
         """DELIVERED or DELIVERED_AGAIN; else raises the VtnError that `fate_of` explains."""
         if parcel.report.readings == 0:
             return Fate.DELIVERED
-        if parcel.in_doubt_us is not None:
-            if self._is_there(parcel, client):
-                return Fate.DELIVERED
-            age = self._clock() - from_us(parcel.in_doubt_us)
-            if timedelta(0) <= age < self._settle:
-                raise _StillInDoubt(
-                    f"report {parcel.report.name} is not at the VTN yet; it is looked for again"
-                )
+        if parcel.in_doubt_us is not None and self.find(parcel, client):
+            # A crash may have hidden that it was sent again after it had settled.
+            again = parcel.again or self._has_settled(parcel)
+            return Fate.DELIVERED_AGAIN if again else Fate.DELIVERED
         try:
             client.post_report(parcel.report.body)
         except (OutcomeUnknown, VtnRejected) as error:
@@ -109,6 +113,27 @@ class ReportPost:
             if not self._was_taken(parcel, client, error):
                 raise
         return Fate.DELIVERED if parcel.in_doubt_us is None else Fate.DELIVERED_AGAIN
+
+    def find_of_gone_event(self, parcel: Parcel, client: VtnClient) -> bool:
+        """`find`, where the event was deleted: 404 says that its reports are gone with it."""
+        try:
+            return self.find(parcel, client)
+        except _NoSuchReports:
+            return False
+
+    def find(self, parcel: Parcel, client: VtnClient) -> bool:
+        """Whether a report in doubt is at the VTN; VtnError while that cannot be known yet."""
+        if self._is_there(parcel, client):
+            return True
+        if not self._has_settled(parcel):
+            raise _StillInDoubt(
+                f"report {parcel.sought.name} is not at the VTN yet; it is looked for again"
+            )
+        return False
+
+    def _has_settled(self, parcel: Parcel) -> bool:
+        age = self._clock() - from_us(parcel.in_doubt_us or 0)
+        return not timedelta(0) <= age < self._settle
 
     def _was_taken(self, parcel: Parcel, client: VtnClient, error: VtnError) -> bool:
         """Whether the VTN has it after all; what cannot be looked up stays in doubt."""
@@ -133,7 +158,8 @@ class ReportPost:
                 return self._unread(parcel, error)
             raise _not_looked_up(parcel, error) from None
         except VtnRejected as error:
-            raise _not_looked_up(parcel, error) from None
+            kind = _NoSuchReports if error.status == 404 else _StillInDoubt
+            raise kind(f"report {parcel.sought.name} cannot be looked up: {error}") from None
         if len(found) > 1:
             reduce_to_one(found, client)
         return bool(found)
@@ -183,7 +209,7 @@ def fate_of(outcome: Fate | VtnError, parcel: Parcel) -> Fate:
         return Fate.IN_DOUBT
     fate = Fate.STILL_IN_DOUBT
     if isinstance(outcome, VtnRejected):
-        fate = _refusal(outcome, parcel.report.readings)
+        fate = _refusal(outcome, parcel.report)
     elif isinstance(outcome, VtnUnauthorised | VtnUnavailable):
         fate = Fate.NOT_SENT
     # One that was in doubt keeps its name and span: what was sent first may still come.
@@ -191,12 +217,12 @@ def fate_of(outcome: Fate | VtnError, parcel: Parcel) -> Fate:
     return Fate.STILL_IN_DOUBT if in_doubt else fate
 
 
-def _refusal(error: VtnRejected, readings: int) -> Fate:
+def _refusal(error: VtnRejected, report: RenderedReport) -> Fate:
     too_large = error.status == 413 or (error.status == 400 and error.body_bytes > LARGE_BYTES)
-    if too_large and readings > 1:
+    if too_large and report.readings > 1 and len(report.body) > LEAST_BYTES:
         return Fate.TOO_LARGE
     return Fate.REFUSED if error.status in (400, 413, 422) else Fate.NOT_SENT
 
 
 def _not_looked_up(parcel: Parcel, error: VtnError) -> _StillInDoubt:
-    return _StillInDoubt(f"report {parcel.report.name} cannot be looked up: {error}")
+    return _StillInDoubt(f"report {parcel.sought.name} cannot be looked up: {error}")

@@ -24,6 +24,8 @@ class InFlight:
     """Where the cursor stands once it is acknowledged."""
     planned_us: int
     """When it was last about to be sent, in microseconds since 1970."""
+    again: bool = False
+    """Whether it was sent a second time: the VTN may have it twice."""
 
 
 @dataclass(frozen=True, kw_only=True)

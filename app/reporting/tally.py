@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from app.fleet import Database
 
@@ -18,16 +18,15 @@ class Tally:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, name: str, readings: int) -> None:
-        with self._database.write() as connection:
-            connection.execute(
-                text(
-                    "INSERT INTO tally (name, readings) VALUES (:name, :readings)"
-                    " ON CONFLICT (name) DO UPDATE SET"
-                    " readings = tally.readings + excluded.readings"
-                ),
-                {"name": name, "readings": readings},
-            )
+    def add(self, name: str, readings: int, connection: Connection) -> None:
+        """Count them, as part of the transaction that gives them up."""
+        connection.execute(
+            text(
+                "INSERT INTO tally (name, readings) VALUES (:name, :readings)"
+                " ON CONFLICT (name) DO UPDATE SET readings = tally.readings + excluded.readings"
+            ),
+            {"name": name, "readings": readings},
+        )
 
     def all(self) -> dict[str, int]:
         """Readings by reason; a reason that never came up is missing."""

@@ -143,7 +143,7 @@ def test_an_event_that_is_gone_asks_for_nothing_more(bench: Bench) -> None:
     bench.tick()
 
     assert bench.manager.generate_reports() == 0
-    assert bench.container.ledger().streams() == []
+    assert bench.container.ledger().open_streams() == []
 
 
 def test_an_event_begins_with_its_start(bench: Bench) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
 
 from app.fleet import sample_fleet
+from app.reporting import ReportPlanner
 from tests.conftest import MakeContainer
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
@@ -130,20 +132,6 @@ def test_a_stream_that_ended_while_its_report_was_sent_stays_ended(bench: Bench)
     assert stream.stream_id not in {each.stream_id for each in ledger.open_streams()}
 
 
-def test_readings_of_a_ven_whose_events_are_not_known_yet_are_kept(
-    bench: Bench, make_container: MakeContainer
-) -> None:
-    bench.ask()
-    bench.manager.poll_events()
-    settings = {"embedded_port": int(bench.vtn.base_url.rsplit(":", 1)[1])}
-    restarted = Bench(make_container(vtn=settings), bench.vtn, bench.clock)
-    for _ in range(130):
-        restarted.tick()
-    restarted.manager.generate_reports()
-
-    assert len(restarted.container.frames().since(0, most_bytes=1 << 30)) == 130
-
-
 def test_a_vtn_that_takes_a_report_and_is_gone_before_the_look_up_gets_no_second_one(
     bench: Bench,
 ) -> None:
@@ -159,3 +147,125 @@ def test_a_vtn_that_takes_a_report_and_is_gone_before_the_look_up_gets_no_second
     bench.manager.generate_reports()
 
     bench.assert_each_once(2 * TICK)
+
+
+def test_what_was_sent_twice_and_found_later_is_looked_at_again(bench: Bench) -> None:
+    """Neither answer is seen, and the work of the first attempt comes long after the second."""
+    bench.tick()
+    bench.session.faults.extend(["lost request"] * VENS)
+    bench.manager.generate_reports()
+    bench.clock.advance(minutes=1)
+    bench.session.faults.extend(["lost answer"] * VENS)
+    bench.session.gone_after_a_report = True
+    bench.manager.generate_reports()
+    bench.session.gone_after_a_report = False
+    bench.clock.advance(minutes=1)
+    bench.manager.generate_reports()
+    bench.double_reports()
+    assert set(bench.readings().values()) == {2}
+
+    bench.clock.advance(minutes=1)
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(TICK)
+
+
+def test_one_ven_with_too_large_reports_makes_those_of_no_other_one_smaller(bench: Bench) -> None:
+    bench.session.refused["Aarhus"] = 413
+    bench.tick(20)
+    bench.manager.generate_reports()
+    sizes: dict[str, int] = Counter(report["clientName"] for report in bench.reports())
+
+    assert sizes == {"Aalborg": 1, "Esbjerg": 1}
+    asides = bench.container.outbox().reports()
+    assert {aside.ven_name for aside in asides} == {"Aarhus"}
+    assert sum(aside.readings for aside in asides) == 20 * RESOURCES
+
+
+def test_a_413_of_a_proxy_in_html_makes_reports_smaller_too(bench: Bench) -> None:
+    bench.session.html = True
+    bench.session.largest_body_bytes = 2_000
+    bench.tick(20)
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(20 * TICK)
+    assert bench.container.outbox().reports() == []
+
+
+def test_a_vtn_that_is_read_well_and_takes_no_report_is_asked_seldom(bench: Bench) -> None:
+    bench.session.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 503))
+    for _ in range(20):
+        bench.clock.advance(seconds=1)
+        bench.container.simulator().increase_time()
+        bench.manager.generate_reports()
+
+    assert bench.container.write_circuit().is_open
+    assert not bench.container.circuit().is_open
+    assert bench.session.refusals < 20
+
+    bench.session.refused.clear()
+    for _ in range(3):
+        bench.clock.advance(minutes=1)
+        bench.manager.generate_reports()
+    bench.assert_each_once(20 * TICK)
+
+
+def test_what_is_moved_out_while_a_delivery_reads_is_not_skipped(bench: Bench) -> None:
+    """The metering thread makes room between the planner's look at the slices and at the frames."""
+    bench.tick(200)
+    bench.session.refused["Aarhus"] = 401
+    frames, keeper = bench.container.frames(), bench.container.store_keeper()
+
+    class Interrupted:
+        """The store of frames, with the keeper at work just before frames are read."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(frames, name)
+
+        def since(self, seq: int, *, most_bytes: int) -> object:
+            keeper.tidy()
+            return frames.since(seq, most_bytes=most_bytes)
+
+    bench.replace("report_planner", ReportPlanner(frames=Interrupted(), clock=bench.clock))  # type: ignore[arg-type]
+    bench.manager.generate_reports()
+    bench.session.refused.clear()
+    for _ in range(3):
+        bench.tick()
+        bench.manager.generate_reports()
+
+    bench.assert_each_once(203 * TICK)
+
+
+def test_a_second_look_that_is_refused_stops_no_other_one(bench: Bench) -> None:
+    bench.tick()
+    bench.session.faults.extend(["lost request"] * VENS)
+    bench.manager.generate_reports()
+    bench.clock.advance(minutes=1)
+    bench.manager.generate_reports()
+    bench.double_reports()
+    bench.session.unreadable = "Aalborg"
+    bench.clock.advance(minutes=1)
+    bench.manager.generate_reports()
+
+    doubled = {name.split("-")[0] for (name, _), count in bench.readings().items() if count > 1}
+    assert doubled == {"Aalborg"}
+
+
+@pytest.mark.parametrize("setting", ["hold", "send_again"])
+def test_a_ven_that_may_not_read_its_reports_does_what_the_setting_says(
+    bench: Bench, make_container: MakeContainer, caplog: pytest.LogCaptureFixture, setting: str
+) -> None:
+    settings = {"embedded_port": int(bench.vtn.base_url.rsplit(":", 1)[1])}
+    bench = Bench(
+        make_container(vtn=settings, delivery={"when_unreadable": setting}), bench.vtn, bench.clock
+    )
+    bench.session.unreadable = "Aarhus"
+    bench.tick()
+    bench.session.faults.extend(["lost request"] * VENS)
+    for _ in range(4):
+        bench.manager.generate_reports()
+        bench.clock.advance(minutes=1)
+
+    found = {name.split("-")[0] for name, _ in bench.readings()}
+    assert ("Aarhus" in found) == (setting == "send_again")
+    assert caplog.text.count("may not read its own reports") == 1

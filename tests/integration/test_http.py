@@ -53,6 +53,7 @@ def make_http(stopping: Stopping) -> Iterator[MakeHttp]:
                 verify_tls=True,
                 stopping=stopping,
                 circuit=Circuit(monotonic=time.monotonic),
+                writes=Circuit(monotonic=time.monotonic),
                 backoff_s=0.001,
             )
         )
@@ -333,6 +334,7 @@ def test_only_a_connection_that_was_never_made_had_no_effect(
         verify_tls=True,
         stopping=Stopping(),
         circuit=Circuit(monotonic=time.monotonic),
+        writes=Circuit(monotonic=time.monotonic),
         backoff_s=0.001,
     )
 

@@ -100,8 +100,10 @@ def test_a_span_that_nobody_asks_for_expires_and_is_counted(
         bench.manager.generate_reports()
 
     assert bench.container.tally().all() == {"expired": 2 * TICK}
-    assert caplog.text.count("no other one asks for its READING: 8 readings expire") == 3
+    assert "24 readings expired, since no event asks for them any more" in caplog.text
     assert bench.waiting() == 0
+    bench.tick()
+    bench.manager.generate_reports()
     bench.manager.generate_reports()
     assert bench.container.ledger().streams() == [], "what is gone for good is forgotten"
 
@@ -169,3 +171,66 @@ def test_frames_wait_for_an_ended_stream_no_longer_than_it_may_find_an_heir(benc
 
     oldest = bench.container.frames().since(0, most_bytes=1 << 30)[0]
     assert bench.clock.now - oldest.taken_at <= timedelta(hours=1)
+
+
+def test_a_report_in_doubt_is_looked_up_before_its_span_passes_to_another_event(
+    bench: Bench,
+) -> None:
+    bench.session.faults.extend(["lost answer"] * 3)
+    bench.session.lookups_fail = True
+    bench.manager.generate_reports()
+    bench.session.lookups_fail = False
+    bench.clock.advance(minutes=2)
+    replace_event(bench, READING)
+
+    bench.manager.generate_reports()
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(3 * TICK)
+
+
+def test_a_report_in_doubt_that_never_came_passes_to_another_event(bench: Bench) -> None:
+    bench.session.faults.extend(["lost request"] * 3)
+    bench.manager.generate_reports()
+    bench.clock.advance(minutes=2)
+    second = replace_event(bench, READING)
+
+    bench.manager.generate_reports()
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(3 * TICK)
+    assert by_event(bench)[second] == 2 * TICK
+
+
+def test_an_event_that_starts_later_gets_all_from_its_start_however_late_the_next_poll(
+    bench: Bench,
+) -> None:
+    (program,) = bench.vtn.store.select("PROGRAM")
+    start = (bench.clock.now + timedelta(seconds=95)).isoformat()
+    later = {
+        "programID": program["id"],
+        "reportDescriptors": [USAGE],
+        "intervalPeriod": {"start": start, "duration": "PT24H"},
+    }
+    bench.vtn.store.add("EVENT", later, parent=program["id"])
+    bench.manager.poll_events()
+    for _ in range(10):
+        bench.tick()
+        bench.manager.generate_reports()
+
+    # The fourth tick ends the interval in which the event starts.
+    bench.assert_each_once(7 * TICK, "USAGE")
+
+
+def test_readings_of_a_ven_whose_events_cannot_be_read_hold_no_frames_for_ever(
+    bench: Bench,
+) -> None:
+    ledger = bench.container.ledger()
+    ledger.forget(ledger.of_ven("Aarhus"))
+    for name in ("obligations", "store_keeper", "report_desk", "ven_manager"):
+        getattr(bench.container, name).reset()
+    for _ in range(130):
+        bench.tick()
+        bench.manager.generate_reports()
+
+    assert len(bench.container.frames().since(0, most_bytes=1 << 30)) <= 121

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
+from app.fleet import DatabaseError
 from tests.conftest import MakeContainer
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
@@ -121,6 +122,29 @@ def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Benc
     assert bench.container.outbox().reports() == []
     assert len(bench.container.report_desk().held) == VENS
     assert bench.manager.generate_reports() == 2 * TICK
+
+
+def test_a_crash_after_a_retried_report_was_taken_doubles_nothing(bench: Bench) -> None:
+    refuse(bench, "Aarhus")
+    bench.retry()
+    outbox = bench.container.outbox()
+
+    class Crashes:
+        """The outbox, up to the point where it would remember that the report was taken."""
+
+        def __getattr__(self, name: str) -> object:
+            if name == "delivered":
+                raise DatabaseError("the process ends here")
+            return getattr(outbox, name)
+
+    bench.replace("outbox", Crashes())
+    with pytest.raises(DatabaseError):
+        bench.manager.generate_reports()
+    bench.replace("outbox", outbox)
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(TICK)
+    assert outbox.reports() == []
 
 
 class TestCommands:

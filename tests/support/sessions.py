@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 import requests
 
 from app.openadr import make_session
@@ -59,12 +60,33 @@ class FaultySession(RecordingSession):
         """A larger body is answered with 413."""
         self.lookups_fail = False
         """Whether the VTN is gone when a report is looked up."""
+        self.gone_after_a_report = False
+        """Whether it is gone for a VEN whose report it has met since this was set."""
+        self.unreadable = ""
+        """The VEN that may not read its own reports."""
+        self.html = False
+        """Whether faults come from a proxy, as HTML."""
+        self.refusals = 0
+        """How many reports were answered with a number."""
+        self._posted: set[str] = set()
         self.refused: dict[str, int] = {}
         """By clientName: the status that answers every report of that VEN."""
 
+    def _answer(self, status: int, method: str, url: str) -> requests.Response:
+        response = requests.Response()
+        response.status_code = status
+        response.raw = io.BytesIO(b'{"title": "a fault of the test"}')
+        response.headers["Content-Type"] = "text/html" if self.html else "application/json"
+        response.request = requests.Request(method, url).prepare()
+        return response
+
     def request(self, method: str, url: str, **options: Any) -> requests.Response:
-        if self.lookups_fail and method == "GET" and url.endswith("/reports"):
-            raise lost()
+        if method == "GET" and url.endswith("/reports"):
+            client_name = options["params"]["clientName"]
+            if self.lookups_fail or (self.gone_after_a_report and client_name in self._posted):
+                raise lost()
+            if client_name == self.unreadable:
+                return self._answer(403, method, url)
         if method != "POST" or not url.endswith("/reports"):
             return super().request(method, url, **options)
         with self._lock:
@@ -74,15 +96,13 @@ class FaultySession(RecordingSession):
         for ven_name, status in self.refused.items():
             if f'"clientName":"{ven_name}"'.encode() in options["data"]:
                 fault = status
+        if self.gone_after_a_report:
+            self._posted.add(orjson.loads(options["data"])["clientName"])
         if fault == "lost request":
             raise lost()
         if isinstance(fault, int):
-            response = requests.Response()
-            response.status_code = fault
-            response.raw = io.BytesIO(b'{"title": "a fault of the test"}')
-            response.headers["Content-Type"] = "application/json"
-            response.request = requests.Request(method, url).prepare()
-            return response
+            self.refusals += 1
+            return self._answer(fault, method, url)
         response = super().request(method, url, **options)
         if fault == "lost answer":
             response.close()
