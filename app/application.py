@@ -32,6 +32,8 @@ FIRST_RUNS = ("poll_events", "simulate_meterdata", "generate_reports")
 SPOKEN_VERSION = "3.1.0"
 RESERVE_S = 2.0
 """Of the deadline, for the servers and the database."""
+LONGEST_FIRST_RUN_S = 10.0
+"""How long the schedule waits for the first run of a task: a backlog may take hours."""
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 8.0
 
@@ -132,7 +134,9 @@ class Application:
             self._vtn.start,
             self._seed,
             self._enrol,
-            lambda: self._run_each(self._names_of_the_first_runs()),
+            lambda: self._run_each(
+                self._names_of_the_first_runs(), None if once else LONGEST_FIRST_RUN_S
+            ),
             (lambda: self._run_each(self._names_of_the_others())) if once else self._schedule,
             self._vtn_watch.start,
             self._be_ready,
@@ -227,9 +231,17 @@ class Application:
     def _names_of_the_others(self) -> list[str]:
         return [job.name for job in self._scheduler.get_jobs() if job.name not in FIRST_RUNS]
 
-    def _run_each(self, names: Sequence[str]) -> None:
+    def _run_each(self, names: Sequence[str], timeout_s: float | None = None) -> None:
+        """One after the other; after so long one goes on beside the next."""
         for name in names:
-            if not self._stopping.is_set() and not self._scheduler.run_now(name).result():
+            if self._stopping.is_set():
+                return
+            try:
+                succeeded = self._scheduler.run_now(name).result(timeout_s)
+            except TimeoutError:
+                logger.info("task %s goes on while the schedule begins", name)
+                continue
+            if not succeeded:
                 self.failed.append(name)
 
     def _schedule(self) -> None:

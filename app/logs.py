@@ -43,8 +43,10 @@ class _JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "thread": record.threadName,
-            "message": record.getMessage(),
+            "message": _one_line(record.getMessage()),
         }
+        if record.stack_info:
+            line["stack"] = record.stack_info
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
+
+logger = logging.getLogger(__name__)
 
 
 class SystemdNotifier:
@@ -37,6 +40,9 @@ class SystemdNotifier:
             return
         # A leading @ stands for the zero byte of an abstract socket.
         address = "\0" + self._address[1:] if self._address[0] == "@" else self._address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.connect(address)
-            sender.send(message.encode())
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.connect(address)
+                sender.send(message.encode())
+        except OSError as error:
+            logger.warning("systemd cannot be told %s: %s", message, error.strerror)

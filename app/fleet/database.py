@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +15,33 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.fleet.migrations import MIGRATIONS, Migration
 
 logger = logging.getLogger(__name__)
 BUSY_TIMEOUT_S = 30
+ENDS_WITHIN = 20
+"""Tenths of a second that an old session of ours may take to end."""
+MOST_CONNECTIONS = 100
+"""Beside the five that are kept: a thread that waits for one would look like a broken database."""
+SERVER_ARGUMENTS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that is gone without a word is known to be gone within half a minute."""
 MIGRATING, RUNNING = 0x76656E01, 0x76656E02
 """The keys of PostgreSQL's advisory locks."""
+
+
+_END_SESSION = (
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid = :pid"
+    " AND classid = 0 AND objid = :key AND database = (SELECT oid FROM pg_database"
+    " WHERE datname = current_database())"
+)
 
 
 class DatabaseError(RuntimeError):
@@ -35,7 +56,14 @@ def make_engine(url: str) -> Engine:
     """An engine that has not connected yet. SQLite: WAL, synchronous FULL, BEGIN IMMEDIATE."""
     try:
         parsed = make_url(url)
-        engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=_is_server(parsed))
+        server = _is_server(parsed)
+        engine = create_engine(
+            parsed,
+            hide_parameters=True,
+            pool_pre_ping=server,
+            max_overflow=MOST_CONNECTIONS,
+            connect_args=SERVER_ARGUMENTS if server else {},
+        )
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise DatabaseUrlError("DATABASE__URL: is not a database URL that is understood") from None
     except ModuleNotFoundError as error:
@@ -80,6 +108,7 @@ class Database:
         self._ready = False
         self._claiming = threading.Lock()
         self._claim: Connection | None = None
+        self._claim_pid = 0
 
     @property
     def name(self) -> str:
@@ -139,9 +168,16 @@ class Database:
                     self._claim.close()
                     self._claim = None
             session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            query = text("SELECT pg_try_advisory_lock(:key)")
-            if session.execute(query, {"key": RUNNING}).scalar_one():
-                self._claim = session
+            # Where we are gone for the server only half, our old session still has the lock.
+            ours = {"pid": self._claim_pid, "key": RUNNING}
+            for _ in range(ENDS_WITHIN):
+                if not session.execute(text(_END_SESSION), ours).all():
+                    break
+                time.sleep(0.1)
+            query = text("SELECT pg_try_advisory_lock(:key), pg_backend_pid()")
+            claimed, pid = session.execute(query, {"key": RUNNING}).one()
+            if claimed:
+                self._claim, self._claim_pid = session, pid
                 return True
             session.close()
             return False
@@ -178,6 +214,8 @@ class Database:
         except DBAPIError as error:
             reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "fails"
             raise DatabaseError(f"database {self.name}: {reason}") from error
+        except PoolTimeout as error:
+            raise DatabaseError(f"database {self.name}: no connection is free") from error
 
     def _migrate(self) -> None:
         newest = len(self._migrations)

@@ -64,14 +64,22 @@ class OverdueTasks:
             began = self._scheduler.get_job_info(name)["last_start"]
             if self._told.get(name) != began:
                 self._told[name] = began
-                logger.error(
-                    "task %s has not ended for %.0f s, which is over %d of its intervals;"
-                    " it stands here:\n%s",
-                    name,
-                    for_s,
-                    PERIODS,
-                    self._scheduler.stack(name),
-                )
+                self._tell(name, for_s)
+
+    def _tell(self, name: str, for_s: float) -> None:
+        words = "task %s has not ended for %.0f s, over %d of its intervals; it stands here"
+        logger.handle(
+            logger.makeRecord(
+                logger.name,
+                logging.ERROR,
+                __file__,
+                0,
+                words,
+                (name, for_s, PERIODS),
+                None,
+                sinfo=self._scheduler.stack(name),
+            )
+        )
 
     def reasons(self) -> list[str]:
         """Which tasks are not on time, one line each."""

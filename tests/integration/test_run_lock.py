@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from app.fleet import Database, make_engine
+from app.fleet.database import RUNNING
 from app.run_lock import RunLock, RunLockError, RunLockGuard
 from app.stopping import Stopping
 from tests.support.postgres import Postgres
@@ -81,6 +83,22 @@ class TestLostClaim:
         assert not lock.is_lost()
         with pytest.raises(RunLockError):
             make_lock("two")[0].acquire()
+
+    def test_an_old_session_of_ours_that_the_server_still_has_is_ended(
+        self, make_lock: MakeLock, database_url: str
+    ) -> None:
+        """The line broke without a word: we know that the session is gone, the server does not."""
+        old = psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True)
+        old.execute("SELECT pg_advisory_lock(%s)", (RUNNING,))
+        lock, database = make_lock("one")
+        assert not database.claim(), "somebody else's session is left alone"
+        database._claim_pid = old.info.backend_pid
+
+        lock.acquire()
+
+        with pytest.raises(psycopg.OperationalError):
+            old.execute("SELECT 1")
+        old.close()
 
     def test_a_run_stops_when_another_one_came_first(
         self, make_lock: MakeLock, postgres: Postgres
