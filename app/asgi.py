@@ -59,7 +59,7 @@ class AsgiServer:
         )
         self._thread.start()
 
-    def close(self, timeout_s: float = 1.5) -> None:
+    def close(self, timeout_s: float = 1.2) -> None:
         """Stop listening. May be called again."""
         thread, self._thread = self._thread, None
         if thread is not None:

@@ -127,7 +127,7 @@ class StoreSettings(_Section):
     """How long frames wait for a VEN before its part is moved out of them."""
     keep_unasked: Duration = timedelta(hours=1)
     """How long readings are kept that no event asks for."""
-    max_bytes: ByteSize = Field(default=ByteSize(10 << 30), ge=1 << 16)
+    max_bytes: ByteSize = Field(default=ByteSize(10 << 30), ge=1 << 12)
     """Of readings and of reports that were set aside."""
     max_age: Duration | None = None
     """How old readings may grow that are owed; None: as old as it takes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-STOP_DEADLINE_S = 8.0
+STOP_DEADLINE_S = 7.0
 
 
 class Stopping:

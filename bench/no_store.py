@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
-from types import SimpleNamespace
 from typing import Any
 
 from app.metering import Frame
@@ -65,8 +64,8 @@ class _NoResult:
     def __iter__(self) -> Iterator[Any]:
         return iter(())
 
-    def one(self) -> SimpleNamespace:
-        return SimpleNamespace(stream_id=self._number)
+    def scalar(self) -> int:
+        return self._number
 
     def all(self) -> list[Any]:
         return []

@@ -142,11 +142,11 @@ class ReportDesk:
                 break
             if time.monotonic() > ends_s:
                 return done, True
-            if self._writes.is_open:
-                streams = random.sample(streams, 1)  # to see whether it takes reports again
             round_ = self._planner.next_round(streams)
             if not round_.parcels and not round_.moved:
                 break
+            if self._writes.is_open:  # one report, to see whether it takes them again
+                round_.parcels = random.sample(round_.parcels, min(len(round_.parcels), 1))
             self._ledger.advance([*round_.moved, *map(_stream_of, round_.parcels)])
             done += self._send_round(round_, client_for, held)
         return done, False

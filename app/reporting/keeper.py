@@ -80,6 +80,9 @@ class StoreKeeper:
         """Remove what every cursor has passed; move out what lags behind the fleet."""
         with self._lock:
             self._tidy()
+            # What was just set aside takes room, too.
+            if self._bounds.when_full == "drop_oldest" and self._is_full(0):
+                self._drop_oldest(0)
 
     def share_used(self) -> float:
         """How much of STORE__MAX_BYTES is used, from 0 to 1 and, for a moment, above."""

@@ -16,13 +16,14 @@ from app.instants import utc_now
 from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.e2e.conftest import Start
 from tests.support.faulty_vtn import FaultyVtn
+from tests.support.processes import UNCOVERED
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
-KILLS = int(os.environ.get("KILLS", "4"))
+KILLS = int(os.environ.get("KILLS", "3"))
 """`make soak` kills 100 times."""
 VENS, RESOURCES = 3, 4
-SETTLE_S = 0.5
+SETTLE_S = 0.25
 TIMEOUT_S = 0.5
 
 
@@ -42,7 +43,7 @@ def faulty(vtn: EmbeddedVtn) -> Iterator[FaultyVtn]:
         seed=1,
         clock=utc_now,
         unique_names=False,
-        latest_s=3 * SETTLE_S,
+        latest_s=4 * SETTLE_S,
         slow_s=1.5 * TIMEOUT_S,
     )
     yield server
@@ -99,6 +100,7 @@ def test_killed_at_random_instants(
         "TASKS__SIMULATE_METERDATA__SECONDS": "0.05",
         "TASKS__GENERATE_REPORTS__SECONDS": "0.1",
         "OPS__ENABLED": "false",
+        **UNCOVERED,
     }
     first = start("run", **settings)
     first.wait_for("schedule: ")

@@ -16,6 +16,7 @@ from tests.support.fakes import FakeClock
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
 FRAME_BYTES = TICK * 4 + 64
+BOUND = 1 << 12
 MakeBench = Callable[..., Bench]
 
 
@@ -63,16 +64,16 @@ class TestLag:
     def test_its_part_is_moved_out_and_delivered_later(self, make_bench: MakeBench) -> None:
         bench = make_bench(max_lag="PT5M")
         bench.session.refused["Aarhus"] = 403
-        run(bench, 60)
+        run(bench, 40)
 
         database = bench.container.database()
         assert rows(database, "frame") <= 12
-        assert rows(database, "slice") >= 48
-        assert bench.waiting() == 60 * RESOURCES
+        assert rows(database, "slice") >= 28
+        assert bench.waiting() == 40 * RESOURCES
 
         bench.session.refused.clear()
-        assert bench.manager.generate_reports() == 60 * RESOURCES
-        bench.assert_each_once(60 * TICK)
+        assert bench.manager.generate_reports() == 40 * RESOURCES
+        bench.assert_each_once(40 * TICK)
         assert rows(database, "slice") == 0
         assert rows(database, "frame") == 1
 
@@ -121,8 +122,8 @@ class TestFull:
     def test_metering_stops_and_goes_on_when_reports_are_delivered(
         self, make_bench: MakeBench
     ) -> None:
-        bench = make_bench(max_bytes=1 << 16)
-        most = (1 << 16) // FRAME_BYTES
+        bench = make_bench(max_bytes=BOUND)
+        most = (BOUND) // FRAME_BYTES
         bench.tick(most)
         with pytest.raises(StoreFull, match="STORE__MAX_BYTES"):
             bench.tick()
@@ -138,48 +139,48 @@ class TestFull:
     def test_the_oldest_is_dropped_with_a_count_and_a_warning(
         self, make_bench: MakeBench, caplog: pytest.LogCaptureFixture
     ) -> None:
-        bench = make_bench(max_bytes=1 << 16, when_full="drop_oldest")
-        most = (1 << 16) // FRAME_BYTES
+        bench = make_bench(max_bytes=BOUND, when_full="drop_oldest")
+        most = (BOUND) // FRAME_BYTES
         with caplog.at_level(logging.WARNING, logger="app"):
-            bench.tick(most + 100)
+            bench.tick(most + 20)
 
         dropped = bench.container.tally().all()["dropped"]
-        assert dropped >= 100 * TICK
+        assert dropped >= 20 * TICK
         assert "readings that were owed are dropped" in caplog.text
-        assert bench.waiting() == (most + 100) * TICK - dropped
-        assert bench.manager.generate_reports() == (most + 100) * TICK - dropped
-        bench.assert_each_once((most + 100) * TICK - dropped)
+        assert bench.waiting() == (most + 20) * TICK - dropped
+        assert bench.manager.generate_reports() == (most + 20) * TICK - dropped
+        bench.assert_each_once((most + 20) * TICK - dropped)
 
     def test_a_report_in_doubt_is_not_sent_again_without_its_readings(
         self, make_bench: MakeBench
     ) -> None:
-        bench = make_bench(max_bytes=1 << 16, when_full="drop_oldest")
+        bench = make_bench(max_bytes=BOUND, when_full="drop_oldest")
         bench.tick(10)
         bench.session.faults.extend(["lost answer"] * VENS)
         bench.session.lookups_fail = True
         bench.manager.generate_reports()
         bench.session.lookups_fail = False
-        bench.tick(2 * (1 << 16) // FRAME_BYTES)
+        bench.tick(2 * (BOUND) // FRAME_BYTES)
 
         bench.manager.generate_reports()
 
         found = bench.readings()
         assert set(found.values()) == {1}
         dropped = bench.container.tally().all()["dropped"]
-        ticks = 10 + 2 * (1 << 16) // FRAME_BYTES
+        ticks = 10 + 2 * (BOUND) // FRAME_BYTES
         # What was at the VTN already is counted as dropped, too: nobody could know.
         assert len(found) == ticks * TICK - dropped + 10 * TICK
 
     def test_reports_that_were_set_aside_count_and_are_dropped_too(
         self, make_bench: MakeBench
     ) -> None:
-        bench = make_bench(max_bytes=1 << 16, when_full="drop_oldest")
+        bench = make_bench(max_bytes=BOUND, when_full="drop_oldest")
         bench.session.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 422))
-        run(bench, 120)
+        run(bench, 40)
 
         assert bench.container.store_keeper().share_used() <= 1.0
         kept = sum(aside.readings for aside in bench.container.outbox().reports())
-        assert kept + bench.container.tally().all()["dropped"] == 120 * TICK
+        assert kept + bench.container.tally().all()["dropped"] == 40 * TICK
 
     def test_too_old_readings_are_dropped(self, make_bench: MakeBench) -> None:
         bench = make_bench(max_age="PT10M", when_full="drop_oldest")

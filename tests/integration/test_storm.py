@@ -15,7 +15,7 @@ from tests.support.fakes import FakeClock
 from tests.support.faulty_vtn import FaultyVtn
 from tests.support.workbench import TICK, Bench
 
-SEEDS = int(os.environ.get("STORM_SEEDS", "10"))
+SEEDS = int(os.environ.get("STORM_SEEDS", "6"))
 """How many storms; `make soak` runs 200."""
 TIMEOUT_S = 0.2
 SETTLE_S = 30

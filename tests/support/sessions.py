@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
 import requests
 
 from app.openadr import make_session
@@ -60,15 +59,12 @@ class FaultySession(RecordingSession):
         """A larger body is answered with 413."""
         self.lookups_fail = False
         """Whether the VTN is gone when a report is looked up."""
-        self.gone_after_a_report = False
-        """Whether it is gone for a VEN whose report it has met since this was set."""
         self.unreadable = ""
         """The VEN that may not read its own reports."""
         self.html = False
         """Whether faults come from a proxy, as HTML."""
         self.refusals = 0
         """How many reports were answered with a number."""
-        self._posted: set[str] = set()
         self.refused: dict[str, int] = {}
         """By clientName: the status that answers every report of that VEN."""
 
@@ -83,7 +79,7 @@ class FaultySession(RecordingSession):
     def request(self, method: str, url: str, **options: Any) -> requests.Response:
         if method == "GET" and url.endswith("/reports"):
             client_name = options["params"]["clientName"]
-            if self.lookups_fail or (self.gone_after_a_report and client_name in self._posted):
+            if self.lookups_fail:
                 raise lost()
             if client_name == self.unreadable:
                 return self._answer(403, method, url)
@@ -96,8 +92,6 @@ class FaultySession(RecordingSession):
         for ven_name, status in self.refused.items():
             if f'"clientName":"{ven_name}"'.encode() in options["data"]:
                 fault = status
-        if self.gone_after_a_report:
-            self._posted.add(orjson.loads(options["data"])["clientName"])
         if fault == "lost request":
             raise lost()
         if isinstance(fault, int):
