@@ -6,6 +6,7 @@ import threading
 import time
 
 STOP_DEADLINE_S = 7.0
+WAKES_EVERY_S = 0.25
 
 
 class Stopping:
@@ -30,7 +31,13 @@ class Stopping:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for the stop to begin, at most so long; True once it has."""
-        return self._event.wait(timeout_s)
+        if timeout_s is not None:
+            return self._event.wait(timeout_s)
+        # Python runs a signal's handler on the main thread, which a signal does not wake where
+        # the system delivered it to another thread: it wakes by itself now and then.
+        while not self._event.wait(WAKES_EVERY_S):
+            pass
+        return True
 
     def remaining_s(self) -> float:
         """Seconds until the deadline; the whole of it while nothing stops."""

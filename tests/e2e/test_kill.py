@@ -16,7 +16,6 @@ from app.instants import utc_now
 from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.e2e.conftest import Start
 from tests.support.faulty_vtn import FaultyVtn
-from tests.support.processes import UNCOVERED
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
@@ -100,7 +99,6 @@ def test_killed_at_random_instants(
         "TASKS__SIMULATE_METERDATA__SECONDS": "0.05",
         "TASKS__GENERATE_REPORTS__SECONDS": "0.1",
         "OPS__ENABLED": "false",
-        **UNCOVERED,
     }
     first = start("run", **settings)
     first.wait_for("schedule: ")

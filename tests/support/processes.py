@@ -13,8 +13,6 @@ from pathlib import Path
 
 from tests.support.waiting import wait_until
 
-UNCOVERED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
-"""For processes whose coverage others measure: they start in half the time."""
 STOPS_WITHIN_S = 10
 """The contract: an orderly stop."""
 
@@ -26,12 +24,12 @@ class Application:
         environment = {
             name: value
             for name, value in os.environ.items()
-            if name in ("PATH", "HOME", "LANG", "CI") or name.startswith("COVERAGE_")
+            if name in ("PATH", "HOME", "LANG", "CI")
         }
         self._process = subprocess.Popen(
             [sys.executable, "-m", "app", *arguments],
             cwd=cwd,
-            env={**environment, **settings},
+            env={**environment, "PYTHONFAULTHANDLER": "1", **settings},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -77,8 +75,10 @@ class Application:
         try:
             code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._process.send_signal(signal.SIGABRT)  # shows where each thread stands
             self._process.wait()
+            for reader in self._readers:
+                reader.join(5)
             raise AssertionError(f"it did not end in {timeout_s} s:\n{self.log}") from None
         for reader in self._readers:
             reader.join(5)
