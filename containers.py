@@ -314,6 +314,7 @@ class Container(containers.DeclarativeContainer):
         ven_manager=ven_manager,
         scheduler=scheduler,
         tasks=("generate_reports", "poll_events"),
+        monotonic=monotonic,
     )
     vtn_watch = providers.ThreadSafeSingleton(
         Watch,

@@ -144,6 +144,13 @@ WRONG = {
     "TASKS__POLL_EVENTS__SECONDS": "secret",
     "TASKS__POLL_EVENTS__ENABLED": "secret",
     "VTN__CREDENTIALS_FILE": "/secret/file",
+    "STORE__MAX_LAG": "banana",
+    "STORE__KEEP_UNASKED": "P1M",
+    "STORE__MAX_AGE": "-PT5H",
+    "STORE__MAX_BYTES": "17",
+    "STORE__WHEN_FULL": "explode",
+    "DELIVERY__SETTLE_S": "-1",
+    "DELIVERY__WHEN_UNREADABLE": "perhaps",
 }
 
 
@@ -242,3 +249,18 @@ def test_the_sample_fills_an_empty_fleet_only_with_the_embedded_vtn() -> None:
     assert Settings().sample_size == (10, 20)
     assert Settings(vtn={"base_url": "http://x"}).sample_size is None
     assert Settings(vtn={"base_url": "http://x"}, fleet={"seed_sample": True}).sample_size
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("PT1H", 3600), ("P30D", 2_592_000), ("90", 90), ("0.5", 0.5)]
+)
+def test_a_duration_is_iso_8601_or_seconds(text: str, seconds: float) -> None:
+    write_file(f"STORE__MAX_LAG={text}\n")
+
+    assert Settings().store.max_lag.total_seconds() == seconds
+
+
+def test_a_size_may_have_a_unit() -> None:
+    write_file("STORE__MAX_BYTES=2GiB\n")
+
+    assert Settings().store.max_bytes == 2 << 30

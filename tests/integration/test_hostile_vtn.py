@@ -1,0 +1,162 @@
+"""What a VTN sends is bounded, and reaches nothing that would obey it."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from app.logs import configure_logging
+from app.openadr import Circuit, NoCredentials, VtnHttp, VtnUnavailable, make_session
+from app.openadr.client import MOST_PAGES
+from app.openadr.http import MOST_BYTES
+from app.stopping import Stopping
+from tests.conftest import MakeContainer
+from tests.support.servers import Answer, Asked, Script, ScriptedVtn
+from tests.support.workbench import Bench
+
+MakeVtn = Callable[[Script], ScriptedVtn]
+
+
+@pytest.fixture
+def make_http() -> Iterator[Callable[..., VtnHttp]]:
+    made: list[VtnHttp] = []
+
+    def make(base_url: str, timeout_s: float = 5.0) -> VtnHttp:
+        made.append(
+            VtnHttp(
+                session=make_session(base_url=base_url, max_connections=2),
+                base_url=base_url,
+                timeout_s=timeout_s,
+                verify_tls=True,
+                stopping=Stopping(),
+                circuit=Circuit(monotonic=time.monotonic),
+                writes=Circuit(monotonic=time.monotonic),
+                backoff_s=0.001,
+            )
+        )
+        return made[-1]
+
+    yield make
+    for http in made:
+        http.close()
+
+
+def get(http: VtnHttp) -> object:
+    return http.get("/programs", auth=NoCredentials())
+
+
+def raw_server(send: Callable[[socket.socket], None]) -> tuple[str, socket.socket]:
+    """A server that answers each connection as `send` does, until it is closed."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(65_536)
+                try:
+                    send(connection)
+                except OSError:
+                    continue  # the client has given up
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}", listener
+
+
+def test_an_answer_that_unpacks_to_more_than_is_meant_is_not_read_to_its_end(
+    make_http: Callable[..., VtnHttp],
+) -> None:
+    bomb = gzip.compress(b"[" + b" " * (MOST_BYTES + (1 << 20)) + b"]")
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(bomb)
+    )
+    base_url, listener = raw_server(lambda connection: connection.sendall(head + bomb))
+
+    with pytest.raises(VtnUnavailable, match="larger than 64 MiB"):
+        get(make_http(base_url))
+    listener.close()
+
+
+def test_an_answer_in_drops_ends(make_http: Callable[..., VtnHttp]) -> None:
+    """Each drop comes within the timeout, and the last one never would."""
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        pause = threading.Event()
+        while True:
+            connection.sendall(b" " * (64 << 10))
+            pause.wait(0.04)
+
+    base_url, listener = raw_server(drip)
+    http = make_http(base_url, timeout_s=0.05)
+
+    with pytest.raises(VtnUnavailable, match="no answer in time"):
+        get(http)
+    listener.close()
+
+
+def test_depth_without_end_is_no_json(
+    make_http: Callable[..., VtnHttp], scripted_vtn: MakeVtn
+) -> None:
+    vtn = scripted_vtn(lambda _: Answer(200, "[" * 100_000 + "]" * 100_000))
+
+    with pytest.raises(VtnUnavailable, match="without JSON"):
+        get(make_http(vtn.base_url))
+
+
+def test_a_list_without_end_ends(scripted_vtn: MakeVtn, make_container: MakeContainer) -> None:
+    """The same page again and again, whatever is asked for."""
+    page = [{"id": f"e{number}", "programID": "p"} for number in range(50)]
+    vtn = scripted_vtn(lambda _: Answer(200, page))
+    container = make_container(vtn={"base_url": vtn.base_url})
+
+    assert len(container.ven_client("v").events()) == 50
+    assert len(vtn.asked) == 2 < MOST_PAGES
+
+
+@pytest.mark.parametrize(
+    "event_id", ["../vens", "e?x=1", "e/../../x", "", "e" * 129, "e'; DROP TABLE frame; --", "e\0"]
+)
+def test_an_id_that_is_none_reaches_no_path_and_no_table(bench: Bench, event_id: str) -> None:
+    (program,) = bench.vtn.store.select("PROGRAM")
+    body = {"programID": program["id"], "reportDescriptors": [{"payloadType": "USAGE"}]}
+    bench.vtn.store.add("EVENT", body, parent=program["id"], object_id=event_id)
+    bench.manager.poll_events()
+    bench.tick()
+
+    paths = {request.path_url.split("?")[0] for request in bench.session.requests}
+    assert paths <= {"/auth/server", "/auth/token", "/vens", "/resources", "/events"}
+    events = {stream.request.event_id for stream in bench.container.ledger().streams()}
+    assert event_id not in events
+
+
+def test_what_a_vtn_says_cannot_write_lines_or_codes_into_the_log(
+    capsys: pytest.CaptureFixture[str],
+    scripted_vtn: MakeVtn,
+    make_http: Callable[..., VtnHttp],
+) -> None:
+    words = "no\n2026-01-01 00:00:00 INFO    all is well\x1b[2J\x9b31m\r"
+
+    def refuse(_: Asked) -> Answer:
+        return Answer(400, {"title": words})
+
+    http = make_http(scripted_vtn(refuse).base_url)
+    for format_ in ("text", "json"):
+        configure_logging(level="INFO", format_=format_)
+        with pytest.raises(Exception, match="400") as caught:
+            get(http)
+        logging.getLogger("app.test").warning("refused: %s", caught.value)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(char.isprintable() for line in lines for char in line)
