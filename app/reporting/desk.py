@@ -175,6 +175,7 @@ class ReportDesk:
         changed: list[Stream] = []
         refused: list[SetAside] = []
         again: list[Sought] = []
+        withdrawn: list[Sought] = []
         tried: set[str] = set()
         for parcel, fate, error in self._sent(parcels, client_for):
             stream = _stream_of(parcel)
@@ -192,6 +193,8 @@ class ReportDesk:
                 continue
             changed.append(self._after(parcel, fate))
             if fate is Fate.TOO_LARGE and isinstance(error, VtnRejected):
+                if parcel.in_doubt_us is not None:
+                    withdrawn.append(parcel.sought)  # it may come yet, beside its pieces
                 most_bytes = self._planner.make_smaller(stream.ven_name, error.body_bytes)
                 logger.info(
                     "VEN %s: reports are made smaller, at most %d bytes",
@@ -211,8 +214,9 @@ class ReportDesk:
             for aside in refused:
                 self._outbox.put(connection, aside)
             self._second_looks.plan(connection, again)
+            self._second_looks.plan(connection, withdrawn, copies=0)
 
-        self._ledger.advance(changed, beside if refused or again else None)
+        self._ledger.advance(changed, beside if refused or again or withdrawn else None)
         for aside in refused:
             logger.warning(
                 "VEN %s: report %s with %d readings is set aside: %s (see `outbox list`)",

@@ -1,4 +1,4 @@
-"""A second look at reports that were sent again: the first one may have come late."""
+"""A second look at reports that were sent again, or cut in pieces: the first may come late."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.fleet import Database
 from app.instants import to_us
 from app.openadr import VtnClient, VtnError, VtnUnreachable
 from app.reporting.lookup import Sought, find_around
-from app.reporting.post import reduce_to_one
+from app.reporting.post import reduce_to
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ MOST_AT_ONCE = 50
 
 
 class SecondLooks:
-    """Finds two reports of one name and reduces them to one (rules.md, 'Reports')."""
+    """Finds reports that came once too often, and removes them (rules.md, 'Reports')."""
 
     def __init__(
         self, *, database: Database, clock: Callable[[], datetime], settle_s: float
@@ -33,15 +33,18 @@ class SecondLooks:
         self._clock = clock
         self._settle = timedelta(seconds=settle_s)
 
-    def plan(self, connection: Connection, again: Sequence[Sought]) -> None:
-        """These were sent again, and acknowledged; part of the transaction that remembers it."""
+    def plan(self, connection: Connection, again: Sequence[Sought], *, copies: int = 1) -> None:
+        """These were sent again, and acknowledged; part of the transaction that remembers it.
+
+        `copies`: how many of each there may be; 0 for one whose readings go out in others.
+        """
         due_us = to_us(self._clock() + FIRST_AFTER * self._settle)
         for sought in again:
             connection.execute(
                 text(
                     "INSERT INTO second_look (report_name, ven_name, event_id, body_bytes,"
-                    " reports_before, due_us, looks_left) VALUES (:name, :ven_name, :event_id,"
-                    " :body_bytes, :reports_before, :due_us, :looks_left)"
+                    " reports_before, copies, due_us, looks_left) VALUES (:name, :ven_name,"
+                    " :event_id, :body_bytes, :reports_before, :copies, :due_us, :looks_left)"
                     " ON CONFLICT (report_name) DO NOTHING"
                 ),
                 {
@@ -50,6 +53,7 @@ class SecondLooks:
                     "event_id": sought.event_id,
                     "body_bytes": sought.body_bytes,
                     "reports_before": sought.reports_before,
+                    "copies": copies,
                     "due_us": due_us,
                     "looks_left": LOOKS,
                 },
@@ -85,9 +89,7 @@ class SecondLooks:
             )
             try:
                 client = client_for(row.ven_name)
-                found = find_around(client, sought)
-                if len(found) > 1:
-                    reduce_to_one(found, client)
+                reduce_to(row.copies, find_around(client, sought), client)
             except VtnUnreachable:
                 return  # nobody needs to be asked now
             except VtnError as error:

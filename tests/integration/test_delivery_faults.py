@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -161,8 +162,9 @@ def test_what_may_have_been_sent_twice_is_looked_at_again_once_it_is_found(
     bench.session.lookups_fail = True
     bench.manager.generate_reports()
     bench.session.lookups_fail = False
+    streams = [stream for stream in ledger.streams() if stream.in_flight]
+    assert streams
     if again:
-        streams = [stream for stream in ledger.streams() if stream.in_flight]
         ledger.advance(
             replace(stream, in_flight=replace(stream.in_flight, again=True)) for stream in streams
         )
@@ -170,12 +172,36 @@ def test_what_may_have_been_sent_twice_is_looked_at_again_once_it_is_found(
     else:
         bench.clock.advance(minutes=1)  # it may have been sent again before a crash
     bench.manager.generate_reports()
-    bench.double_reports()
+    bench.double_reports(of={stream.ven_name for stream in streams})
 
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
 
     bench.assert_each_once(TICK)
+
+
+def test_a_report_that_was_cut_in_pieces_and_comes_late_all_the_same_is_removed(
+    bench: Bench,
+) -> None:
+    bench.tick(20)
+    bench.session.faults.extend(["lost request"] * VENS)
+    bench.manager.generate_reports()
+    bodies = [json.loads(body) for body in bench.session.lost_bodies]
+    bench.session.largest_body_bytes = 4_000
+    for _ in range(3):
+        bench.clock.advance(minutes=1)
+        bench.manager.generate_reports()
+    bench.assert_each_once(20 * TICK)
+    for body in bodies:
+        owner, event_id = body["clientName"], body["eventID"]
+        late = {**body, "clientID": owner}
+        bench.vtn.store.add("REPORT", late, client_id=owner, parent=event_id)
+
+    for _ in range(3):
+        bench.clock.advance(minutes=20)
+        bench.manager.generate_reports()
+
+    bench.assert_each_once(20 * TICK)
 
 
 def test_one_ven_with_too_large_reports_makes_those_of_no_other_one_smaller(bench: Bench) -> None:
