@@ -327,6 +327,9 @@ def fleet_list(
 def opened_outbox() -> Iterator[Outbox]:
     """The outbox of the settings' database."""
     with wired() as container:
+        database = container.database()
+        if database.file is not None and not database.file.exists():
+            raise DatabaseError(f"there is no database {database.name}; see DATA_DIR")
         yield container.outbox()
 
 

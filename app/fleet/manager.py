@@ -22,6 +22,7 @@ from app.openadr import (
     VtnHttp,
     VtnRejected,
     VtnUnauthorised,
+    VtnUnavailable,
 )
 from app.stopping import Stopping
 
@@ -113,12 +114,27 @@ class VENManager:
         self._sync_each([name for name in result.enrolled if name in pending], "events of new VENs")
         for ven_name in result.enrolled:
             self._say(f"enrolment of {ven_name}", None)
-        for number, (ven_name, error) in enumerate(result.failed.items()):
+        refused = {
+            name: error
+            for name, error in result.failed.items()
+            if not isinstance(error, VtnUnavailable)
+        }
+        for number, (ven_name, error) in enumerate(refused.items()):
             if number == MOST_FAILURES_TOLD:
-                logger.warning("and %d VENs more are not enrolled", len(result.failed) - number)
+                logger.warning("and %d VENs more are not enrolled", len(refused) - number)
                 break
             self._say(f"enrolment of {ven_name}", f"VEN {ven_name} is not enrolled: {error}")
+        self._say("enrolment", self._not_asked(vens, result, len(refused)))
         return result
+
+    def _not_asked(self, vens: Sequence[VEN], result: EnrolmentResult, refused: int) -> str | None:
+        """What an outage left undone, in one line for all VENs."""
+        if result.unavailable is None:
+            return None
+        left = len(vens) - len(result.enrolled) - refused
+        pending = any(ven.status is Status.PENDING for ven in vens)
+        words = "are not enrolled" if pending else "are enrolled, which could not be confirmed"
+        return f"{left} VENs {words}: {result.unavailable}"
 
     def heartbeat(self) -> None:
         """One cheap request; log how the VTN and the fleet are; enrol what is pending."""

@@ -22,6 +22,10 @@ class Readiness:
     """What is not as it should be, one line each, and what was given up or waits for people."""
 
     reasons: tuple[str, ...]
+    waiting: int = 0
+    """Readings that are owed and not acknowledged."""
+    store_share: float = 0.0
+    """How much of STORE__MAX_BYTES is used."""
     set_aside: int = 0
     """Reports that the VTN refused; `outbox list` shows them."""
     expired_readings: int = 0
@@ -90,6 +94,8 @@ class Health:
         given_up = self._tally.all()
         return Readiness(
             reasons=tuple(reasons),
+            waiting=self._report_desk.waiting(),
+            store_share=share,
             set_aside=self._outbox.count(),
             expired_readings=given_up.get("expired", 0),
             dropped_readings=given_up.get("dropped", 0),

@@ -60,6 +60,8 @@ def make_ops(health: Health) -> Any:
         body = {
             "ready": found.ready,
             "reasons": found.reasons,
+            "waiting_readings": found.waiting,
+            "store_used": round(found.store_share, 4),
             "set_aside_reports": found.set_aside,
             "expired_readings": found.expired_readings,
             "dropped_readings": found.dropped_readings,

@@ -64,6 +64,7 @@ class Task:
         self._clock = clock
         self._await = await_
         self._expected = expected
+        self._said: str | None = None
         self._began_s: float | None = None
         self.thread_id: int | None = None
         """Of the thread that runs it now."""
@@ -125,10 +126,14 @@ class Task:
                 self._failures += 1
                 self._last_error = f"{type(error).__name__}: {error}"
         if isinstance(error, self._expected):
-            logger.error("task %s: failed: %s", self.name, error)
+            # Said when it begins, and not each time it is met.
+            level = logging.DEBUG if str(error) == self._said else logging.ERROR
+            logger.log(level, "task %s: failed: %s", self.name, error)
+            self._said = str(error)
         elif error is not None:
             logger.error("task %s: failed after %.3f s", self.name, duration_s, exc_info=error)
         else:
+            self._said = None
             logger.debug("task %s: returned %.200r in %.3f s", self.name, result, duration_s)
         self.give_back()
         return error is None

@@ -51,6 +51,8 @@ def test_all_is_well(bench: Bench, ops: str) -> None:
         {
             "ready": True,
             "reasons": [],
+            "waiting_readings": 0,
+            "store_used": 0.0,
             "set_aside_reports": 0,
             "expired_readings": 0,
             "dropped_readings": 0,

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from app.cli import cli
 from app.fleet import DatabaseError
-from tests.conftest import MakeContainer
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
 
@@ -192,7 +191,17 @@ class TestCommands:
         assert self.outbox("drop", *arguments)[0] == 2
 
 
-def test_an_empty_outbox_says_so(make_container: MakeContainer) -> None:
-    del make_container
+def test_an_empty_outbox_says_so(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
 
+    assert bench.container.outbox().count() == 0
     assert "No report was set aside." in CliRunner().invoke(cli, ["outbox", "list"]).output
+
+
+def test_a_wrong_data_dir_is_no_empty_outbox(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["outbox", "list"])
+
+    assert result.exit_code == 1
+    assert not (tmp_path / "data").exists()
