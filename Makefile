@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PINNED := constraints.txt pyproject.toml
 
+# One more than there are cores: some tests wait for processes of their own.
+WORKERS := $(shell expr $$(nproc) + 1)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint vtn bench soak audit
 
@@ -19,7 +22,7 @@ vtn: $(VENV)/.run  ## run the embedded VTN alone
 	@exec $(BIN)/python -m app vtn
 
 test: $(VENV)/.dev  ## run all tests, with coverage
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term
 
 lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, bandit, and the size of files
 	$(BIN)/ruff check .
@@ -34,7 +37,7 @@ bench: $(VENV)/.dev  ## readings delivered per second, beside pre-built bodies o
 	$(BIN)/python -m bench.delivery
 
 soak: $(VENV)/.dev  ## the long proofs: storms, kills, an hour of outage, a day (half an hour)
-	STORM_SEEDS=200 $(BIN)/python -m pytest -n auto tests/integration/test_storm.py
+	STORM_SEEDS=200 $(BIN)/python -m pytest -n $(WORKERS) tests/integration/test_storm.py
 	KILLS=100 $(BIN)/python -m pytest -o faulthandler_timeout=3600 tests/e2e/test_kill.py
 	$(BIN)/python -m soak.outage
 	$(BIN)/python -m soak.day
