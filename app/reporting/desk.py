@@ -184,7 +184,7 @@ class ReportDesk:
                 changed.append(passed(stream, parcel.report.name))
                 if parcel.report.readings:
                     done.append(parcel.report.readings)
-                if fate is Fate.DELIVERED_AGAIN:
+                if self._may_be_there_twice(parcel, fate):
                     again.append(parcel.sought)
                 continue
             if fate is Fate.REFUSED:
@@ -229,6 +229,14 @@ class ReportDesk:
         self._ledger.end(finished, at_us=to_us(self._clock()), until=0)
         return done
 
+    def _may_be_there_twice(self, parcel: Parcel, fate: Fate) -> bool:
+        """Whether a report that the VTN now has is worth a second look."""
+        return (
+            fate is Fate.DELIVERED_AGAIN
+            or (isinstance(parcel.source, SetAside) and parcel.in_doubt_us is not None)
+            or self._second_looks.is_withdrawn(parcel.report.name)
+        )
+
     def _sent(
         self, parcels: Sequence[Parcel], client_for: Callable[[str], VtnClient]
     ) -> list[tuple[Parcel, Fate, VtnError | None]]:
@@ -269,7 +277,7 @@ class ReportDesk:
                 aside = cast(SetAside, parcel.source)
                 if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
                     self._second_looks.delivered_again(
-                        [] if parcel.in_doubt_us is None else [parcel.sought],
+                        [parcel.sought] if self._may_be_there_twice(parcel, fate) else [],
                         functools.partial(self._outbox.delivered, aside=aside),
                     )
                     done.append(aside.readings)

@@ -32,6 +32,15 @@ class SecondLooks:
         self._database = database
         self._clock = clock
         self._settle = timedelta(seconds=settle_s)
+        self._withdrawn: set[str] | None = None
+
+    def is_withdrawn(self, report_name: str) -> bool:
+        """Whether a report of this name would be removed: one that is sent after all must stay."""
+        if self._withdrawn is None:
+            query = text("SELECT report_name FROM second_look WHERE copies = 0")
+            with self._database.read() as connection:
+                self._withdrawn = {row.report_name for row in connection.execute(query)}
+        return report_name in self._withdrawn
 
     def plan(self, connection: Connection, again: Sequence[Sought], *, copies: int = 1) -> None:
         """These were sent again, and acknowledged; part of the transaction that remembers it.
@@ -39,13 +48,15 @@ class SecondLooks:
         `copies`: how many of each there may be; 0 for one whose readings go out in others.
         """
         due_us = to_us(self._clock() + FIRST_AFTER * self._settle)
+        self._withdrawn = None  # read again, once this is committed
         for sought in again:
             connection.execute(
                 text(
                     "INSERT INTO second_look (report_name, ven_name, event_id, body_bytes,"
                     " reports_before, copies, due_us, looks_left) VALUES (:name, :ven_name,"
                     " :event_id, :body_bytes, :reports_before, :copies, :due_us, :looks_left)"
-                    " ON CONFLICT (report_name) DO NOTHING"
+                    " ON CONFLICT (report_name) DO UPDATE SET copies = excluded.copies,"
+                    " due_us = excluded.due_us, looks_left = excluded.looks_left"
                 ),
                 {
                     "name": sought.name,
@@ -100,6 +111,7 @@ class SecondLooks:
         pause = self._settle * FIRST_AFTER * THEN_TIMES ** (LOOKS - left)
         with self._database.write() as connection:
             if left == 0:
+                self._withdrawn = None
                 connection.execute(
                     text("DELETE FROM second_look WHERE report_name = :name"), {"name": name}
                 )

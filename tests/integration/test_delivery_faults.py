@@ -11,6 +11,7 @@ import pytest
 
 from app.fleet import sample_fleet
 from app.reporting import ReportPlanner
+from app.reporting.lookup import Sought
 from tests.conftest import MakeContainer
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
@@ -203,6 +204,35 @@ def test_a_report_that_was_cut_in_pieces_and_comes_late_all_the_same_is_removed(
         bench.manager.generate_reports()
 
     bench.assert_each_once(20 * TICK)
+
+
+def test_a_report_that_was_to_be_cut_in_pieces_and_is_taken_whole_stays(bench: Bench) -> None:
+    """After a restart the bound that was learned is forgotten, and the same report is made again."""
+    ledger, looks = bench.container.ledger(), bench.container.second_looks()
+    bench.tick(5)
+    bench.session.faults.extend(["lost request"] * VENS)
+    bench.manager.generate_reports()
+    withdrawn = [
+        Sought(
+            ven_name=stream.ven_name,
+            event_id=stream.request.event_id,
+            name=stream.in_flight.name,
+            body_bytes=1_000,
+            reports_before=0,
+        )
+        for stream in ledger.streams()
+        if stream.in_flight is not None
+    ]
+    assert withdrawn
+    with bench.container.database().write() as connection:
+        looks.plan(connection, withdrawn, copies=0)
+    ledger.advance(replace(stream, in_flight=None) for stream in ledger.streams())
+
+    for _ in range(4):
+        bench.clock.advance(minutes=20)
+        bench.manager.generate_reports()
+
+    bench.assert_each_once(5 * TICK)
 
 
 def test_one_ven_with_too_large_reports_makes_those_of_no_other_one_smaller(bench: Bench) -> None:
