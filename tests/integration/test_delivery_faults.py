@@ -207,7 +207,7 @@ def test_a_report_that_was_cut_in_pieces_and_comes_late_all_the_same_is_removed(
 
 
 def test_a_report_that_was_to_be_cut_in_pieces_and_is_taken_whole_stays(bench: Bench) -> None:
-    """After a restart the bound that was learned is forgotten, and the same report is made again."""
+    """After a restart the bound that was learned is forgotten, and the same one is made again."""
     ledger, looks = bench.container.ledger(), bench.container.second_looks()
     bench.tick(5)
     bench.session.faults.extend(["lost request"] * VENS)
