@@ -116,7 +116,6 @@ def second_schema(connection: Connection) -> None:
             event_id VARCHAR(128) NOT NULL,
             body_bytes BIGINT NOT NULL,
             reports_before BIGINT NOT NULL,
-            copies BIGINT NOT NULL,
             due_us BIGINT NOT NULL,
             looks_left BIGINT NOT NULL
         )""",

@@ -175,7 +175,6 @@ class ReportDesk:
         changed: list[Stream] = []
         refused: list[SetAside] = []
         again: list[Sought] = []
-        withdrawn: list[Sought] = []
         tried: set[str] = set()
         for parcel, fate, error in self._sent(parcels, client_for):
             stream = _stream_of(parcel)
@@ -184,7 +183,7 @@ class ReportDesk:
                 changed.append(passed(stream, parcel.report.name))
                 if parcel.report.readings:
                     done.append(parcel.report.readings)
-                if self._may_be_there_twice(parcel, fate):
+                if fate is Fate.DELIVERED_AGAIN:
                     again.append(parcel.sought)
                 continue
             if fate is Fate.REFUSED:
@@ -193,8 +192,6 @@ class ReportDesk:
                 continue
             changed.append(self._after(parcel, fate))
             if fate is Fate.TOO_LARGE and isinstance(error, VtnRejected):
-                if parcel.in_doubt_us is not None:
-                    withdrawn.append(parcel.sought)  # it may come yet, beside its pieces
                 most_bytes = self._planner.make_smaller(stream.ven_name, error.body_bytes)
                 logger.info(
                     "VEN %s: reports are made smaller, at most %d bytes",
@@ -214,9 +211,8 @@ class ReportDesk:
             for aside in refused:
                 self._outbox.put(connection, aside)
             self._second_looks.plan(connection, again)
-            self._second_looks.plan(connection, withdrawn, copies=0)
 
-        self._ledger.advance(changed, beside if refused or again or withdrawn else None)
+        self._ledger.advance(changed, beside if refused or again else None)
         for aside in refused:
             logger.warning(
                 "VEN %s: report %s with %d readings is set aside: %s (see `outbox list`)",
@@ -228,14 +224,6 @@ class ReportDesk:
         finished = [stream for stream in changed if stream.reports_left == 0]
         self._ledger.end(finished, at_us=to_us(self._clock()), until=0)
         return done
-
-    def _may_be_there_twice(self, parcel: Parcel, fate: Fate) -> bool:
-        """Whether a report that the VTN now has is worth a second look."""
-        return (
-            fate is Fate.DELIVERED_AGAIN
-            or (isinstance(parcel.source, SetAside) and parcel.in_doubt_us is not None)
-            or self._second_looks.is_withdrawn(parcel.report.name)
-        )
 
     def _sent(
         self, parcels: Sequence[Parcel], client_for: Callable[[str], VtnClient]
@@ -277,7 +265,7 @@ class ReportDesk:
                 aside = cast(SetAside, parcel.source)
                 if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
                     self._second_looks.delivered_again(
-                        [parcel.sought] if self._may_be_there_twice(parcel, fate) else [],
+                        [] if parcel.in_doubt_us is None else [parcel.sought],
                         functools.partial(self._outbox.delivered, aside=aside),
                     )
                     done.append(aside.readings)

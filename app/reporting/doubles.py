@@ -1,4 +1,4 @@
-"""A second look at reports that were sent again, or cut in pieces: the first may come late."""
+"""A second look at reports that were sent again: the first one may have come late."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.fleet import Database
 from app.instants import to_us
 from app.openadr import VtnClient, VtnError, VtnUnreachable
 from app.reporting.lookup import Sought, find_around
-from app.reporting.post import reduce_to
+from app.reporting.post import reduce_to_one
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ MOST_AT_ONCE = 50
 
 
 class SecondLooks:
-    """Finds reports that came once too often, and removes them (rules.md, 'Reports')."""
+    """Finds two reports of one name and reduces them to one (rules.md, 'Reports')."""
 
     def __init__(
         self, *, database: Database, clock: Callable[[], datetime], settle_s: float
@@ -32,31 +32,17 @@ class SecondLooks:
         self._database = database
         self._clock = clock
         self._settle = timedelta(seconds=settle_s)
-        self._withdrawn: set[str] | None = None
 
-    def is_withdrawn(self, report_name: str) -> bool:
-        """Whether a report of this name would be removed: one that is sent after all must stay."""
-        if self._withdrawn is None:
-            query = text("SELECT report_name FROM second_look WHERE copies = 0")
-            with self._database.read() as connection:
-                self._withdrawn = {row.report_name for row in connection.execute(query)}
-        return report_name in self._withdrawn
-
-    def plan(self, connection: Connection, again: Sequence[Sought], *, copies: int = 1) -> None:
-        """These were sent again, and acknowledged; part of the transaction that remembers it.
-
-        `copies`: how many of each there may be; 0 for one whose readings go out in others.
-        """
+    def plan(self, connection: Connection, again: Sequence[Sought]) -> None:
+        """These were sent again, and acknowledged; part of the transaction that remembers it."""
         due_us = to_us(self._clock() + FIRST_AFTER * self._settle)
-        self._withdrawn = None  # read again, once this is committed
         for sought in again:
             connection.execute(
                 text(
                     "INSERT INTO second_look (report_name, ven_name, event_id, body_bytes,"
-                    " reports_before, copies, due_us, looks_left) VALUES (:name, :ven_name,"
-                    " :event_id, :body_bytes, :reports_before, :copies, :due_us, :looks_left)"
-                    " ON CONFLICT (report_name) DO UPDATE SET copies = excluded.copies,"
-                    " due_us = excluded.due_us, looks_left = excluded.looks_left"
+                    " reports_before, due_us, looks_left) VALUES (:name, :ven_name, :event_id,"
+                    " :body_bytes, :reports_before, :due_us, :looks_left)"
+                    " ON CONFLICT (report_name) DO NOTHING"
                 ),
                 {
                     "name": sought.name,
@@ -64,7 +50,6 @@ class SecondLooks:
                     "event_id": sought.event_id,
                     "body_bytes": sought.body_bytes,
                     "reports_before": sought.reports_before,
-                    "copies": copies,
                     "due_us": due_us,
                     "looks_left": LOOKS,
                 },
@@ -100,7 +85,9 @@ class SecondLooks:
             )
             try:
                 client = client_for(row.ven_name)
-                reduce_to(row.copies, find_around(client, sought), client)
+                found = find_around(client, sought)
+                if len(found) > 1:
+                    reduce_to_one(found, client)
             except VtnUnreachable:
                 return  # nobody needs to be asked now
             except VtnError as error:
@@ -111,7 +98,6 @@ class SecondLooks:
         pause = self._settle * FIRST_AFTER * THEN_TIMES ** (LOOKS - left)
         with self._database.write() as connection:
             if left == 0:
-                self._withdrawn = None
                 connection.execute(
                     text("DELETE FROM second_look WHERE report_name = :name"), {"name": name}
                 )

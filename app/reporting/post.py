@@ -160,7 +160,8 @@ class ReportPost:
         except VtnRejected as error:
             kind = _NoSuchReports if error.status == 404 else _StillInDoubt
             raise kind(f"report {parcel.sought.name} cannot be looked up: {error}") from None
-        reduce_to(1, found, client)
+        if len(found) > 1:
+            reduce_to_one(found, client)
         return bool(found)
 
     def _unread(self, parcel: Parcel, error: VtnError) -> bool:
@@ -181,15 +182,17 @@ class ReportPost:
         return False
 
 
-def reduce_to(copies: int, found: list[VtnReport], client: VtnClient) -> None:
-    """Keep so many of the reports of one name, the oldest."""
-    for one_too_many in found[copies:]:
-        client.delete_report(one_too_many.report_id)
-        logger.info(
-            "VEN %s: report %s was at the VTN once too often, and is removed",
-            client.ven_name,
-            one_too_many.report_name,
-        )
+def reduce_to_one(found: list[VtnReport], client: VtnClient) -> int:
+    """Keep the oldest of several reports of one name; how many were removed."""
+    for double in found[1:]:
+        client.delete_report(double.report_id)
+    logger.info(
+        "report %s of VEN %s was at the VTN %d times and is there once",
+        found[0].report_name,
+        client.ven_name,
+        len(found),
+    )
+    return len(found) - 1
 
 
 def fate_of(outcome: Fate | VtnError, parcel: Parcel) -> Fate:
@@ -207,6 +210,9 @@ def fate_of(outcome: Fate | VtnError, parcel: Parcel) -> Fate:
     fate = Fate.STILL_IN_DOUBT
     if isinstance(outcome, VtnRejected):
         fate = _refusal(outcome, parcel.report)
+        if fate is Fate.TOO_LARGE and parcel.in_doubt_us is not None:
+            # Cut in pieces it would be there twice if what was sent first still came.
+            fate = Fate.REFUSED
     elif isinstance(outcome, VtnUnauthorised | VtnUnavailable):
         fate = Fate.NOT_SENT
     # One that was in doubt keeps its name and span: what was sent first may still come.

@@ -59,8 +59,6 @@ class FaultySession(RecordingSession):
         """A larger body is answered with 413."""
         self.lookups_fail = False
         """Whether the VTN is gone when a report is looked up."""
-        self.lost_bodies: list[bytes] = []
-        """Of the reports that never came to the VTN."""
         self.unreadable = ""
         """The VEN that may not read its own reports."""
         self.html = False
@@ -95,7 +93,6 @@ class FaultySession(RecordingSession):
             if f'"clientName":"{ven_name}"'.encode() in options["data"]:
                 fault = status
         if fault == "lost request":
-            self.lost_bodies.append(options["data"])
             raise lost()
         if isinstance(fault, int):
             self.refusals += 1
