@@ -141,7 +141,7 @@ def test_a_stream_that_ended_while_its_report_was_sent_stays_ended(bench: Bench)
     assert stream.stream_id not in {each.stream_id for each in ledger.open_streams()}
 
 
-def test_a_vtn_that_takes_a_report_and_is_gone_before_the_look_up_gets_no_second_one(
+def test_a_vtn_that_takes_a_report_and_cannot_be_asked_about_it_gets_no_second_one(
     bench: Bench,
 ) -> None:
     bench.tick()

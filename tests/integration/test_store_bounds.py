@@ -160,6 +160,7 @@ class TestFull:
         bench.session.lookups_fail = True
         bench.manager.generate_reports()
         bench.session.lookups_fail = False
+        assert len(bench.reports()) == VENS
         bench.tick(2 * (BOUND) // FRAME_BYTES)
 
         bench.manager.generate_reports()

@@ -13,7 +13,7 @@ from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.faulty_vtn import FaultyVtn
-from tests.support.workbench import TICK, Bench
+from tests.support.workbench import TICK, VENS, Bench
 
 SEEDS = int(os.environ.get("STORM_SEEDS", "6"))
 """How many storms; `make soak` runs 200."""
@@ -61,6 +61,19 @@ def make_storm(
         server.close()
 
 
+def follow_everywhere(bench: Bench, event_id: str) -> None:
+    """Until every VEN has seen the event; on a busy machine a poll may meet the short timeout.
+    What is measured before a VEN's first sight of its event is not owed."""
+    for _ in range(20):
+        bench.manager.enrol()
+        bench.manager.poll_events()
+        streams = bench.container.ledger().streams()
+        if sum(stream.request.event_id == event_id for stream in streams) == 2 * VENS:
+            return
+        bench.clock.advance(seconds=10)
+    raise AssertionError("the event is not followed")
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_every_reading_arrives_once_in_a_storm(make_storm: MakeStorm, seed: int) -> None:
     """Given a VTN that fails in every way, time that passes, and restarts; when it is well again,
@@ -68,8 +81,7 @@ def test_every_reading_arrives_once_in_a_storm(make_storm: MakeStorm, seed: int)
     drawn = random.Random(-seed)
     bench, vtn = make_storm(seed)
     bench.enrol()
-    bench.ask(READING, USAGE)
-    bench.manager.poll_events()
+    follow_everywhere(bench, bench.ask(READING, USAGE))
     ticks = 0
     for _ in range(12):
         vtn.share = drawn.choice([0.0, 0.3, 0.6])

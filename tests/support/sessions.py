@@ -58,7 +58,7 @@ class FaultySession(RecordingSession):
         self.largest_body_bytes = 1 << 30
         """A larger body is answered with 413."""
         self.lookups_fail = False
-        """Whether the VTN is gone when a report is looked up."""
+        """Whether a look-up is answered with 401: nothing is learned, and the VTN is not down."""
         self.unreadable = ""
         """The VEN that may not read its own reports."""
         self.html = False
@@ -80,7 +80,7 @@ class FaultySession(RecordingSession):
         if method == "GET" and url.endswith("/reports"):
             client_name = options["params"]["clientName"]
             if self.lookups_fail:
-                raise lost()
+                return self._answer(401, method, url)
             if client_name == self.unreadable:
                 return self._answer(403, method, url)
         if method != "POST" or not url.endswith("/reports"):
