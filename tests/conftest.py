@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from app.fleet import Database, make_engine
+from app.openadr import Circuit, VtnHttp, make_session
 from app.settings import Settings
+from app.stopping import Stopping
 from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.support.fakes import FakeClock
@@ -119,3 +122,36 @@ def scripted_vtn() -> Iterator[Callable[[Script], ScriptedVtn]]:
     yield make
     for server in made:
         server.close()
+
+
+@pytest.fixture
+def stopping() -> Stopping:
+    return Stopping()
+
+
+MakeHttp = Callable[..., VtnHttp]
+
+
+@pytest.fixture
+def make_http(stopping: Stopping) -> Iterator[MakeHttp]:
+    """Real HTTP towards a VTN at this address, with pauses too short to wait for."""
+    made: list[VtnHttp] = []
+
+    def make(base_url: str, timeout_s: float = 5.0) -> VtnHttp:
+        made.append(
+            VtnHttp(
+                session=make_session(base_url=base_url, max_connections=2),
+                base_url=base_url,
+                timeout_s=timeout_s,
+                verify_tls=True,
+                stopping=stopping,
+                circuit=Circuit(monotonic=time.monotonic),
+                writes=Circuit(monotonic=time.monotonic),
+                backoff_s=0.001,
+            )
+        )
+        return made[-1]
+
+    yield make
+    for http in made:
+        http.close()

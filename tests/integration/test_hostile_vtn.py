@@ -6,45 +6,19 @@ import gzip
 import logging
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from app.logs import configure_logging
-from app.openadr import Circuit, NoCredentials, VtnHttp, VtnUnavailable, make_session
+from app.openadr import NoCredentials, VtnHttp, VtnUnavailable
 from app.openadr.client import MOST_PAGES
 from app.openadr.http import MOST_BYTES
-from app.stopping import Stopping
-from tests.conftest import MakeContainer
+from tests.conftest import MakeContainer, MakeHttp
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn
 from tests.support.workbench import Bench
 
 MakeVtn = Callable[[Script], ScriptedVtn]
-
-
-@pytest.fixture
-def make_http() -> Iterator[Callable[..., VtnHttp]]:
-    made: list[VtnHttp] = []
-
-    def make(base_url: str, timeout_s: float = 5.0) -> VtnHttp:
-        made.append(
-            VtnHttp(
-                session=make_session(base_url=base_url, max_connections=2),
-                base_url=base_url,
-                timeout_s=timeout_s,
-                verify_tls=True,
-                stopping=Stopping(),
-                circuit=Circuit(monotonic=time.monotonic),
-                writes=Circuit(monotonic=time.monotonic),
-                backoff_s=0.001,
-            )
-        )
-        return made[-1]
-
-    yield make
-    for http in made:
-        http.close()
 
 
 def get(http: VtnHttp) -> object:
@@ -73,7 +47,7 @@ def raw_server(send: Callable[[socket.socket], None]) -> tuple[str, socket.socke
 
 
 def test_an_answer_that_unpacks_to_more_than_is_meant_is_not_read_to_its_end(
-    make_http: Callable[..., VtnHttp],
+    make_http: MakeHttp,
 ) -> None:
     bomb = gzip.compress(b"[" + b" " * (MOST_BYTES + (1 << 20)) + b"]")
     head = (
@@ -87,7 +61,7 @@ def test_an_answer_that_unpacks_to_more_than_is_meant_is_not_read_to_its_end(
     listener.close()
 
 
-def test_an_answer_in_drops_ends(make_http: Callable[..., VtnHttp]) -> None:
+def test_an_answer_in_drops_ends(make_http: MakeHttp) -> None:
     """Each drop comes within the timeout, and the last one never would."""
 
     def drip(connection: socket.socket) -> None:
@@ -105,9 +79,7 @@ def test_an_answer_in_drops_ends(make_http: Callable[..., VtnHttp]) -> None:
     listener.close()
 
 
-def test_depth_without_end_is_no_json(
-    make_http: Callable[..., VtnHttp], scripted_vtn: MakeVtn
-) -> None:
+def test_depth_without_end_is_no_json(make_http: MakeHttp, scripted_vtn: MakeVtn) -> None:
     vtn = scripted_vtn(lambda _: Answer(200, "[" * 100_000 + "]" * 100_000))
 
     with pytest.raises(VtnUnavailable, match="without JSON"):
@@ -143,7 +115,7 @@ def test_an_id_that_is_none_reaches_no_path_and_no_table(bench: Bench, event_id:
 def test_what_a_vtn_says_cannot_write_lines_or_codes_into_the_log(
     capsys: pytest.CaptureFixture[str],
     scripted_vtn: MakeVtn,
-    make_http: Callable[..., VtnHttp],
+    make_http: MakeHttp,
 ) -> None:
     words = "no\n2026-01-01 00:00:00 INFO    all is well\x1b[2J\x9b31m\r"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -25,43 +25,13 @@ from app.openadr import (
     VtnUnauthorised,
     VtnUnavailable,
     VtnUnreachable,
-    make_session,
 )
 from app.stopping import Stopping
+from tests.conftest import MakeHttp
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port
 
 MakeVtn = Callable[[Script], ScriptedVtn]
-MakeHttp = Callable[[str], VtnHttp]
 PROBLEM = {"title": "no", "detail": "it is too late", "status": 400}
-
-
-@pytest.fixture
-def stopping() -> Stopping:
-    return Stopping()
-
-
-@pytest.fixture
-def make_http(stopping: Stopping) -> Iterator[MakeHttp]:
-    made: list[VtnHttp] = []
-
-    def make(base_url: str, timeout_s: float = 5.0) -> VtnHttp:
-        made.append(
-            VtnHttp(
-                session=make_session(base_url=base_url, max_connections=2),
-                base_url=base_url,
-                timeout_s=timeout_s,
-                verify_tls=True,
-                stopping=stopping,
-                circuit=Circuit(monotonic=time.monotonic),
-                writes=Circuit(monotonic=time.monotonic),
-                backoff_s=0.001,
-            )
-        )
-        return made[-1]
-
-    yield make
-    for http in made:
-        http.close()
 
 
 def in_turn(*answers: Answer) -> Script:

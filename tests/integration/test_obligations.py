@@ -19,7 +19,7 @@ USAGE = {**READING, "payloadType": "USAGE"}
 @pytest.fixture
 def bench(bench: Bench) -> Bench:
     """One event that asks for readings; one tick of it is delivered, two are not."""
-    bench.first = bench.ask(READING)  # type: ignore[attr-defined]
+    bench.ask(READING)
     bench.manager.poll_events()
     bench.tick()
     bench.manager.generate_reports()
@@ -77,12 +77,12 @@ def test_an_event_that_asks_for_something_else_takes_nothing_over(bench: Bench) 
 
 
 def test_an_event_that_asked_for_the_same_all_along_gets_nothing_twice(bench: Bench) -> None:
-    (program,) = bench.vtn.store.select("PROGRAM")
-    both = {"programID": program["id"], "reportDescriptors": [READING]}
-    bench.vtn.store.add("EVENT", both, parent=program["id"])
+    (first,) = bench.vtn.store.select("EVENT")
+    both = {"programID": first["programID"], "reportDescriptors": [READING]}
+    bench.vtn.store.add("EVENT", both, parent=first["programID"])
     bench.manager.poll_events()
     bench.tick()
-    bench.vtn.store.remove("EVENT", bench.first)  # type: ignore[attr-defined]
+    bench.vtn.store.remove("EVENT", first["id"])
     bench.manager.poll_events()
 
     bench.manager.generate_reports()
