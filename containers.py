@@ -301,9 +301,15 @@ class Container(containers.DeclarativeContainer):
         looks=providers.List(
             clock_guard,
             overdue_tasks,
-            providers.Factory(RunLockGuard, run_lock=run_lock, stopping=stopping),
             notifier.provided.alive,
         ),
+        every_s=2.0,
+        stopping=stopping,
+    )
+    lock_watch = providers.ThreadSafeSingleton(
+        Watch,
+        name="lock-watch",  # of its own: it may wait for a database that is silent
+        looks=providers.List(providers.Factory(RunLockGuard, run_lock=run_lock, stopping=stopping)),
         every_s=2.0,
         stopping=stopping,
     )
@@ -314,6 +320,7 @@ class Container(containers.DeclarativeContainer):
         ven_manager=ven_manager,
         scheduler=scheduler,
         tasks=("generate_reports", "poll_events"),
+        writing=("generate_reports",),
         monotonic=monotonic,
     )
     vtn_watch = providers.ThreadSafeSingleton(
@@ -334,6 +341,7 @@ class Container(containers.DeclarativeContainer):
         tally=tally,
         overdue_tasks=overdue_tasks,
         guard=guard,
+        monotonic=monotonic,
     )
     ops = providers.Selector(
         settings.provided.ops_kind,
@@ -355,6 +363,7 @@ class Container(containers.DeclarativeContainer):
         ops=ops,
         health=health,
         guard=guard,
+        lock_watch=lock_watch,
         vtn_watch=vtn_watch,
         notifier=notifier,
         http=vtn_http,

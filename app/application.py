@@ -71,6 +71,7 @@ class Application:
         ops: Server,
         health: Health,
         guard: Watch,
+        lock_watch: Watch,
         vtn_watch: Watch,
         notifier: SystemdNotifier,
         http: VtnHttp,
@@ -91,6 +92,7 @@ class Application:
         self._ops = ops
         self._health = health
         self._guard = guard
+        self._lock_watch = lock_watch
         self._vtn_watch = vtn_watch
         self._notifier = notifier
         self._http = http
@@ -130,6 +132,7 @@ class Application:
             self._database.open,
             self._simulator.initialize_resources,  # a damaged profile file is known here
             self._guard.start,
+            self._lock_watch.start,
             self._ops.start,
             self._vtn.start,
             self._seed,
@@ -180,6 +183,7 @@ class Application:
         if not idle:
             logger.warning("stopping: a task still waits for the VTN; what it had stays owed")
         self._vtn_watch.close(min(1.0, self._left_s()))
+        self._lock_watch.close(min(1.0, self._left_s()))
         self._guard.close(min(1.0, self._left_s()))
         self._ops.close()
         self._vtn.close()

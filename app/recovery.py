@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 
 from app.fleet import VENManager
@@ -11,10 +12,15 @@ from app.scheduling import TaskScheduler
 
 logger = logging.getLogger(__name__)
 TRIES_WRITES_EVERY_S = 8.0
+MOST_PROBES = 8
+"""At a time: one that hangs does not keep the next one from finding the VTN."""
 
 
 class Recovery:
-    """While the VTN counts as down: tries it when it is time, and runs `tasks` when it is back."""
+    """While the VTN counts as down: tries it when it is time, and runs `tasks` when it is back.
+
+    `writing`: those of them that show whether it takes reports again.
+    """
 
     def __init__(
         self,
@@ -24,6 +30,7 @@ class Recovery:
         ven_manager: VENManager,
         scheduler: TaskScheduler,
         tasks: Sequence[str],
+        writing: Sequence[str],
         monotonic: Callable[[], float],
     ) -> None:
         self._circuit = circuit
@@ -31,26 +38,38 @@ class Recovery:
         self._ven_manager = ven_manager
         self._scheduler = scheduler
         self._tasks = tasks
+        self._writing = writing
         self._monotonic = monotonic
         self._outages = 0
         self._tries_writes_at_s = 0.0
+        self.probes: list[threading.Thread] = []
+        """Those that may still be under way."""
+        self._to_run: list[str] = []
 
     def __call__(self) -> None:
         """Look; to be called every second."""
-        if self._circuit.is_due:
-            self._ven_manager.try_vtn()
+        self.probes = [probe for probe in self.probes if probe.is_alive()]
+        if self._circuit.is_due and len(self.probes) < MOST_PROBES:
+            probe = threading.Thread(
+                target=self._ven_manager.try_vtn, name="vtn-probe", daemon=True
+            )
+            self.probes.append(probe)
+            probe.start()
         outages = self._circuit.outages
         if outages != self._outages and not self._circuit.is_open:
             self._outages = outages
             logger.info("the VTN answers again")
-            self._run_tasks()
+            self._to_run = list(self._tasks)
         elif self._writes.is_due and self._monotonic() >= self._tries_writes_at_s:
             # Only a report can tell whether it takes reports again, if there is one to send.
             self._tries_writes_at_s = self._monotonic() + TRIES_WRITES_EVERY_S
-            self._run_tasks()
+            self._to_run = list(self._writing)
+        self._run_tasks()
 
     def _run_tasks(self) -> None:
+        """What is to run; a task that still runs since before runs again when it is done."""
         enabled = {job.name for job in self._scheduler.get_jobs() if not job.paused}
-        for name in self._tasks:
-            if name in enabled and not self._scheduler.get_job_info(name)["running"]:
+        for name in [name for name in self._to_run if name in enabled]:
+            if not self._scheduler.get_job_info(name)["running"]:
                 self._scheduler.run_now(name)
+                self._to_run.remove(name)

@@ -36,6 +36,7 @@ class RunLock:
             where = f"on the database {self._database.name}; stop it, or change DATABASE__URL"
             file = self._database.file
             if file is not None:
+                file = file.resolve()  # one file may have several names
                 self._lock(file.with_name(f"{file.name}.lock"), where)
             elif not self._database.claim():
                 raise RunLockError(f"another run is going on {where}")

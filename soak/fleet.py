@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,12 +17,14 @@ from typing import Any
 import requests
 
 from app.settings import Settings
+from app.settings_sections import TasksSettings
 from bench.delivery import Sink, enrol
 from containers import Container
 
 VENS, RESOURCES = 10, 20
 TICK = VENS * RESOURCES
 TICK_S, REPORTS_S = 30, 15
+NEVER_H = 9_999
 
 
 class Clock:
@@ -71,29 +75,45 @@ class Footprint:
 
 
 class Fleet:
-    """Metering and reporting on the application's schedule, without its scheduler."""
+    """The whole application at work; its tasks run when the time of the test says so."""
 
-    def __init__(self, container: Container, clock: Clock, line: Line, directory: Path) -> None:
+    def __init__(
+        self, container: Container, sink: Sink, clock: Clock, line: Line, directory: Path
+    ) -> None:
         self.container = container
+        self._sink = sink
+        self._scheduler = container.scheduler()
         self.clock = clock
         self.line = line
         self._directory = directory
         self.ticks = 0
 
     def run(self, seconds: int, each: Callable[[], None] = lambda: None) -> int:
-        """Let so many seconds pass; the readings that were acknowledged meanwhile."""
-        readings = 0
+        """Let so many seconds pass; the readings that the VTN got meanwhile."""
+        before = self._sink.counts()["readings"]
         for passed_s in range(0, seconds, REPORTS_S):
             if passed_s % TICK_S == 0:
-                self.container.simulator().increase_time()
-                self.container.ven_manager().poll_events()
-                self.ticks += 1
-            readings += self.container.ven_manager().generate_reports()
+                self.tick()
+                self._run("poll_events")
+            self._run("generate_reports")
             if passed_s % 300 == 0:
-                self.container.ven_manager().heartbeat()
+                self._run("heartbeat")
+                self._run("resource_status_checker")
             self.clock.advance(REPORTS_S)
             each()
-        return readings
+        return int(self._sink.counts()["readings"] - before)
+
+    def tick(self) -> None:
+        """Meter once."""
+        self._run("simulate_meterdata")
+        self.ticks += 1
+
+    def begin(self, task: str) -> Future[bool]:
+        """Run a task beside us."""
+        return self._scheduler.run_now(task)
+
+    def _run(self, task: str) -> None:
+        self.begin(task).result()
 
     def footprint(self) -> Footprint:
         gc.collect()
@@ -107,13 +127,25 @@ class Fleet:
         )
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def running(sink: Sink, directory: Path) -> Iterator[Fleet]:
-    """The sample fleet, enrolled, with the sink as its VTN."""
+    """The application with the sample fleet, enrolled, and with the sink as its VTN."""
     clock = Clock()
     container = Container()
     container.settings.override(
-        Settings(data_dir=directory, vtn={"base_url": sink.base_url, "bearer_token": "soak"})
+        Settings(
+            data_dir=directory,
+            vtn={"base_url": sink.base_url, "bearer_token": "soak"},
+            ops={"port": free_port()},
+            tasks={name: {"hours": NEVER_H} for name in TasksSettings.model_fields},
+        )
     )
     container.clock.override(clock)
     container.monotonic.override(clock.monotonic)
@@ -121,6 +153,10 @@ def running(sink: Sink, directory: Path) -> Iterator[Fleet]:
     container.http_session.override(line)
     container.vtn_http.add_kwargs(backoff_s=0.0)
     enrol(container, vens=VENS, resources_per_ven=RESOURCES)
-    yield Fleet(container, clock, line, directory)
-    container.vtn_http().close()
-    container.database().close()
+    application = container.application()
+    application.start()
+    fleet = Fleet(container, sink, clock, line, directory)
+    fleet.ticks = 1  # the first one is taken at the start
+    clock.advance(TICK_S)
+    yield fleet
+    application.stop()

@@ -55,14 +55,17 @@ class EventBook:
             if event is not None:
                 told[event_id] = event
         seen_now = self._clock()
-        now = {
-            event_id: _Kept(
-                event=event,
-                body=orjson.dumps(event.raw, option=orjson.OPT_SORT_KEYS),
-                first_seen=kept[event_id].first_seen if event_id in kept else seen_now,
-            )
-            for event_id, event in told.items()
-        }
+        now: dict[str, _Kept] = {}
+        for event_id, event in told.items():
+            try:
+                body = orjson.dumps(event.raw, option=orjson.OPT_SORT_KEYS)
+            except orjson.JSONEncodeError:
+                logger.warning("VEN %s: event %s is nested too deep", ven_name, event_id)
+                if event_id in kept:
+                    now[event_id] = kept[event_id]
+                continue
+            first_seen = kept[event_id].first_seen if event_id in kept else seen_now
+            now[event_id] = _Kept(event=event, body=body, first_seen=first_seen)
         self._store(ven_name, kept, now)
         self._by_ven[ven_name] = now
         return [SeenEvent(event=each.event, first_seen=each.first_seen) for each in now.values()]

@@ -262,10 +262,15 @@ class Database:
         target = file.with_name(f"{file.name}.schema-{version}")
         if target.exists():
             return
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT, 0o600)
+        draft = file.with_name(f".{target.name}")  # named only when it is whole
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.close(descriptor)
-        with sqlite3.connect(file) as source, sqlite3.connect(target) as copy:
-            source.backup(copy)
-        source.close()
-        copy.close()
+        try:
+            with sqlite3.connect(file) as source, sqlite3.connect(draft) as copy:
+                source.backup(copy)
+            source.close()
+            copy.close()
+        except sqlite3.Error as error:
+            raise DatabaseError(f"database {file} cannot be copied to {target}: {error}") from None
+        draft.replace(target)
         logger.info("database %s was copied to %s before its schema changes", file, target)

@@ -214,7 +214,7 @@ class FrameStore:
         """What is there above these numbers, in frames and in slices."""
         by_roster: dict[int, list[int]] = {}
         parts: dict[str, dict[int, list[int]]] = {}
-        with self._lock, self._database.read() as connection:  # no pruning in between
+        with self._database.read() as connection:
             frames = text("SELECT seq, roster_id FROM frame WHERE seq > :seq ORDER BY seq")
             for row in connection.execute(frames, {"seq": after}):
                 by_roster.setdefault(row.roster_id, []).append(row.seq)

@@ -95,7 +95,7 @@ class MeterDataSimulator:
     def increase_time(self) -> int:
         """One tick: move to the next index and store its frame, durably. Returns the index.
 
-        StoreFull or DatabaseError: nothing was stored, and the next tick tries the same index.
+        StoreFull or DatabaseError: the next tick goes on from what is stored.
         """
         with self._lock:
             frame = self.next_frame()
@@ -103,6 +103,7 @@ class MeterDataSimulator:
                 self._room.make_room(frame.power_kw.nbytes + ROW_BYTES)
                 self._last = self._frames.append(frame)
             except (StoreFull, DatabaseError) as error:
+                self._begun = False  # it may be stored, and only the answer be lost
                 self.problem = str(error)
                 raise
             self._rising.taken()

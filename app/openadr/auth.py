@@ -12,6 +12,7 @@ import orjson
 import requests
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
+from app.openadr.answer import Answer
 from app.openadr.credentials import ClientCredentials, CredentialSource
 from app.openadr.errors import (
     CredentialsError,
@@ -20,7 +21,7 @@ from app.openadr.errors import (
     VtnUnauthorised,
     VtnUnavailable,
 )
-from app.openadr.http import Answer, NoCredentials, VenAuth, VtnHttp
+from app.openadr.http import NoCredentials, VenAuth, VtnHttp
 
 RENEW_BEFORE_S = 30.0
 
@@ -118,7 +119,14 @@ class TokenEndpoint:
                 raise
             return None
         url = answer.get("tokenURL") if isinstance(answer, dict) else None
-        return url if isinstance(url, str) and url.startswith(("http://", "https://")) else None
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+            return None
+        if self._http.base_url.startswith("https://") and not url.startswith("https://"):
+            raise VtnUnavailable(
+                "GET /auth/server: the VTN names a token endpoint without TLS, where no secret is"
+                " sent; see VTN__TOKEN_URL"
+            )
+        return url
 
 
 class TokenAuth(VenAuth):

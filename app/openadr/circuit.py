@@ -16,7 +16,7 @@ LONGEST_PAUSE_S = 8.0
 class Circuit:
     """Closed while the VTN answers; open after failures in a row, with growing pauses.
 
-    While it is open, one request after each pause is let through to try. `monotonic` returns
+    While it is open, one request after each pause is let through, to try once. `monotonic` returns
     seconds that never go back. Safe for several threads.
     """
 

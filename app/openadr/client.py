@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 PAGE = 50
 """The largest `limit` that the specification allows."""
 MOST_PAGES = 2_500
+MOST_LISTED_BYTES = 256 << 20
 T = TypeVar("T")
 
 
@@ -99,7 +100,7 @@ class VtnClient:
         if skip and self._http.is_stopping:
             raise VtnUnavailable("GET /reports: ended, since the application stops")
         params = {"eventID": event_id, "clientName": self.ven_name, "skip": skip, "limit": limit}
-        page = self._page("/reports", params)
+        page, _ = self._page("/reports", params)
         return ReportPage(
             reports=list(read_each(page, read_report, self._refused)),
             length=len(page),
@@ -124,20 +125,25 @@ class VtnClient:
     def _list(self, path: str, params: Mapping[str, Any], read: Callable[[Wire], T]) -> Iterator[T]:
         """All pages; an object that moved to a later page meanwhile comes once."""
         seen: set[str] = set()
+        listed_bytes = 0
         for page in range(MOST_PAGES):
             if page and self._http.is_stopping:
                 raise VtnUnavailable(f"GET {path}: ended, since the application stops")
-            answer = self._page(path, {**params, "skip": page * PAGE, "limit": PAGE})
+            answer, bytes_ = self._page(path, {**params, "skip": page * PAGE, "limit": PAGE})
+            listed_bytes += bytes_
+            if listed_bytes > MOST_LISTED_BYTES:
+                raise VtnUnavailable(f"GET {path}: the list is larger than 256 MiB")
             new = [entry for entry in answer if not _seen(entry, seen)]
             yield from read_each(new, read, self._refused)
             if len(answer) < PAGE or not new:
                 return
 
-    def _page(self, path: str, params: Mapping[str, Any]) -> list[Any]:
-        answer = self._http.get(path, auth=self._auth, params=params)
+    def _page(self, path: str, params: Mapping[str, Any]) -> tuple[list[Any], int]:
+        """The entries, and how many bytes they took."""
+        answer, bytes_ = self._http.get_sized(path, auth=self._auth, params=params)
         if not isinstance(answer, list):
             raise VtnUnavailable(f"GET {path}: the VTN answers no list")
-        return answer
+        return answer, bytes_
 
     def _refused(self, reason: str) -> None:
         logger.warning("VEN %s: the VTN's %s is left out", self.ven_name, reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import http.cookiejar
 import logging
 import random
@@ -10,7 +9,6 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +19,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import NewConnectionError
 
+from app.openadr.answer import MOST_BYTES, Answer, problem_text, read_whole, retry_after_s
 from app.openadr.circuit import Circuit
 from app.openadr.errors import (
     OutcomeUnknown,
@@ -37,9 +36,6 @@ ATTEMPTS = 3
 BACKOFF_S = 0.5
 LONGEST_WAIT_S = 30.0
 BUSY = (408, 429)
-MOST_BYTES = 64 << 20
-"""Of one answer, unpacked."""
-CHUNK_BYTES = 64 << 10
 LONGEST_ANSWER = 10
 """How many times `timeout_s` a whole answer may take that comes in drops."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -89,26 +85,6 @@ class VtnState:
     """Of the last answered request."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """An answer of a VTN, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-    authorization: str | None
-    """What the request was signed with."""
-
-    @property
-    def content_type(self) -> str:
-        return str(self.headers.get("Content-Type", "no content type")).lower()
-
-    @property
-    def is_an_outage(self) -> bool:
-        """Whether the VTN itself, or what stands before it, cannot answer."""
-        return self.status >= 500 or ("html" in self.content_type and self.status != 413)
-
-
 class VtnHttp:
     """Requests to one VTN; knows no OpenADR object.
 
@@ -142,18 +118,24 @@ class VtnHttp:
         self.state = VtnState()
 
     def get(self, path: str, *, auth: VenAuth, params: Mapping[str, Any] | None = None) -> Any:
+        return self.get_sized(path, auth=auth, params=params)[0]
+
+    def get_sized(
+        self, path: str, *, auth: VenAuth, params: Mapping[str, Any] | None = None
+    ) -> tuple[Any, int]:
+        """`get`, and how many bytes the answer had."""
         return self._guarded("GET", path, auth=auth, params=params)
 
     def get_for_token(self, path: str) -> Any:
         """Without credentials, while another request waits for them: the circuit has let it in."""
-        return self._request("GET", path, auth=NoCredentials())
+        return self._request("GET", path, auth=NoCredentials())[0]
 
     def post(self, path: str, *, auth: VenAuth, body: Any) -> Any:
         """`body`: JSON as bytes, or an object to be written as JSON."""
-        return self._guarded("POST", path, auth=auth, body=body)
+        return self._guarded("POST", path, auth=auth, body=body)[0]
 
     def delete(self, path: str, *, auth: VenAuth) -> Any:
-        return self._guarded("DELETE", path, auth=auth)
+        return self._guarded("DELETE", path, auth=auth)[0]
 
     @property
     def is_stopping(self) -> bool:
@@ -175,8 +157,8 @@ class VtnHttp:
     def close(self) -> None:
         self._session.close()
 
-    def _guarded(self, method: str, path: str, **request: Any) -> Any:
-        """The request, if the circuits let it through."""
+    def _guarded(self, method: str, path: str, **request: Any) -> tuple[Any, int]:
+        """The answer and its size, if the circuits let the request through."""
         if not all(circuit.admits() for circuit in self._circuits(method)):
             raise VtnUnreachable(f"the VTN at {self.base_url} is down and is not asked for now")
         try:
@@ -198,7 +180,7 @@ class VtnHttp:
         auth: VenAuth,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
-    ) -> Any:
+    ) -> tuple[Any, int]:
         data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         headers = {} if data is None else {"Content-Type": "application/json"}
 
@@ -217,7 +199,8 @@ class VtnHttp:
         answer = send()
         if answer.status == 401 and auth.refused(answer.authorization):
             answer = send()
-        return self._read(method, path, answer, 0 if data is None else len(data))
+        read = self._read(method, path, answer, 0 if data is None else len(data))
+        return read, len(answer.content)
 
     def _send(
         self,
@@ -229,7 +212,9 @@ class VtnHttp:
         **request: Any,
     ) -> Answer:
         where = f"{method} {urlsplit(url).path}"
-        for attempt in range(1, ATTEMPTS + 1):
+        # A VTN that counts as down is tried once, not with patience.
+        attempts = 1 if any(circuit.is_open for circuit in circuits) else ATTEMPTS
+        for attempt in range(1, attempts + 1):
             wait_s = self._backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
             began_s = time.perf_counter()
             try:
@@ -242,7 +227,7 @@ class VtnHttp:
                     stream=True,  # so that its size is bounded
                     **request,
                 )
-                answer = self._whole(response)
+                answer = read_whole(response, timeout_s=LONGEST_ANSWER * self._timeout_s)
             except requests.RequestException as error:
                 _failed(circuits)
                 failure: VtnUnavailable = self._failure(where, error)
@@ -252,7 +237,7 @@ class VtnHttp:
                 self.state = VtnState(
                     reachable=answer.status < 500, latency_s=time.perf_counter() - began_s
                 )
-                retry_after_s = _retry_after_s(answer)
+                asked_s = retry_after_s(answer) or 0.0
                 if answer.is_an_outage:
                     _failed(circuits)
                 elif answer.status not in BUSY:
@@ -262,34 +247,16 @@ class VtnHttp:
                     failure = VtnUnavailable(
                         f"{where}: the VTN answers 429, too many requests", status=429
                     )
-                    wait_s = max(wait_s, retry_after_s or 0.0)
+                    wait_s = max(wait_s, asked_s)
                 elif answer.status >= 500 and repeatable:
                     failure = VtnUnavailable(f"{where}: the VTN answers {answer.status}")
-                    wait_s = max(wait_s, retry_after_s or 0.0)
+                    wait_s = max(wait_s, asked_s)
                 else:
                     return answer
-            last = attempt == ATTEMPTS or wait_s > LONGEST_WAIT_S
+            last = attempt == attempts or wait_s > LONGEST_WAIT_S
             if last or self._stopping.is_set() or self._stopping.wait(wait_s):
                 raise failure
         raise AssertionError("the last attempt returns or raises")
-
-    def _whole(self, response: requests.Response) -> Answer:
-        """The answer, if it ends in time and at a size that can be meant."""
-        content = bytearray()
-        ends_s = time.monotonic() + LONGEST_ANSWER * self._timeout_s
-        with response:
-            for chunk in response.iter_content(CHUNK_BYTES):
-                content += chunk
-                if len(content) > MOST_BYTES:
-                    raise requests.exceptions.ContentDecodingError("the answer is too large")
-                if time.monotonic() > ends_s:
-                    raise requests.ReadTimeout("the answer comes too slowly")
-        return Answer(
-            status=response.status_code,
-            headers=response.headers,
-            content=bytes(content),
-            authorization=response.request.headers.get("Authorization"),
-        )
 
     def _failure(self, where: str, error: requests.RequestException) -> VtnUnreachable:
         reason = _reason(error)
@@ -300,8 +267,10 @@ class VtnHttp:
         status = answer.status
         where = f"{method} {path.split('?')[0]}"
         if status in (401, 403):
-            raise VtnUnauthorised(f"{where}: {status}{_problem(answer)}", status=status)
+            raise VtnUnauthorised(f"{where}: {status}{problem_text(answer)}", status=status)
         if 200 <= status < 300:
+            if method == "DELETE":
+                return None  # what was removed is of no interest, and some VTNs answer nothing
             try:
                 return orjson.loads(answer.content)
             except orjson.JSONDecodeError:
@@ -310,7 +279,7 @@ class VtnHttp:
                     raise OutcomeUnknown(message) from None
                 raise VtnUnavailable(f"{message}; is VTN__BASE_URL right?") from None
         if status >= 500:
-            raise OutcomeUnknown(f"{where}: the VTN answers {status}{_problem(answer)}")
+            raise OutcomeUnknown(f"{where}: the VTN answers {status}{problem_text(answer)}")
         if 300 <= status < 400:
             raise VtnUnavailable(
                 f"{where}: the VTN redirects, which is not followed; correct VTN__BASE_URL"
@@ -320,9 +289,9 @@ class VtnHttp:
                 f"{where}: {status} with an HTML page; is VTN__BASE_URL right?", status=status
             )
         if status == 408:
-            raise VtnUnavailable(f"{where}: {status}{_problem(answer)}", status=status)
+            raise VtnUnavailable(f"{where}: {status}{problem_text(answer)}", status=status)
         raise VtnRejected(
-            f"{where}: {status}{_problem(answer)}", status=status, body_bytes=body_bytes
+            f"{where}: {status}{problem_text(answer)}", status=status, body_bytes=body_bytes
         )
 
 
@@ -365,29 +334,3 @@ def _reason(error: requests.RequestException) -> str:
         if isinstance(cause, NewConnectionError):
             return "connection refused" if "refused" in str(cause) else "no connection"
     return f"connection broken ({type(error).__name__})"
-
-
-def _retry_after_s(answer: Answer) -> float | None:
-    text = answer.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        when = email.utils.parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max((aware - datetime.now(UTC)).total_seconds(), 0.0)
-
-
-def _problem(answer: Answer) -> str:
-    """The VTN's problem text, bounded, without the token if it says that back; '' for none."""
-    try:
-        problem = orjson.loads(answer.content)
-    except orjson.JSONDecodeError:
-        return ""
-    if not isinstance(problem, dict):
-        return ""
-    texts = [str(problem[name]) for name in ("title", "detail", "error") if problem.get(name)]
-    told = (", " + ": ".join(texts))[:500] if texts else ""
-    token = (answer.authorization or "").removeprefix("Bearer ")
-    return told.replace(token, "**********") if token else told

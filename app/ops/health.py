@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.fleet import DatabaseError, FleetRepository
@@ -13,6 +14,8 @@ from app.watch import Watch
 
 LONGEST_IDLE_S = 30.0
 """Of the thread that looks after the others."""
+COUNTED_FOR_S = 5.0
+"""How old the number of readings that wait may be."""
 FULL = 0.95
 """Of STORE__MAX_BYTES: what is worth a warning."""
 
@@ -51,6 +54,7 @@ class Health:
         tally: Tally,
         overdue_tasks: OverdueTasks,
         guard: Watch,
+        monotonic: Callable[[], float],
     ) -> None:
         self._repository = repository
         self._http = http
@@ -61,8 +65,18 @@ class Health:
         self._tally = tally
         self._overdue_tasks = overdue_tasks
         self._guard = guard
+        self._monotonic = monotonic
+        self._counted: tuple[float, int] | None = None
         self.started = False
         """Set by who starts and stops the application."""
+
+    def _waiting(self) -> int:
+        """Counted anew every few seconds: after a long outage there is much to count."""
+        now_s = self._monotonic()
+        counted = self._counted
+        if counted is None or now_s - counted[0] > COUNTED_FOR_S:
+            counted = self._counted = now_s, self._report_desk.waiting()
+        return counted[1]
 
     def alive(self) -> bool:
         """Whether the process still looks after itself; if not, it should be started anew."""
@@ -94,7 +108,7 @@ class Health:
         given_up = self._tally.all()
         return Readiness(
             reasons=tuple(reasons),
-            waiting=self._report_desk.waiting(),
+            waiting=self._waiting(),
             store_share=share,
             set_aside=self._outbox.count(),
             expired_readings=given_up.get("expired", 0),

@@ -250,7 +250,11 @@ class ReportDesk:
                 again=parcel.in_doubt_us is not None,
             )
             return replace(stream, in_flight=since)
-        return stream if fate is Fate.STILL_IN_DOUBT else replace(stream, in_flight=None)
+        if fate is not Fate.STILL_IN_DOUBT or stream.in_flight is None:
+            return replace(stream, in_flight=None)
+        # After the clock was set back, the settling time begins anew.
+        planned_us = min(stream.in_flight.planned_us, to_us(self._clock()))
+        return replace(stream, in_flight=replace(stream.in_flight, planned_us=planned_us))
 
     def _send_again(self, client_for: Callable[[str], VtnClient]) -> list[int]:
         """What was set aside and is to be sent again; the readings of each that was taken."""
@@ -261,7 +265,12 @@ class ReportDesk:
             # Stored before they are sent: after a crash they are looked up first.
             self._outbox.begin_to_send(asides, to_us(self._clock()))
             parcels = [_parcel_of(each) for each in asides]
-            for parcel, fate, error in self._sent(parcels, client_for):
+            outcomes = self._sent(parcels, client_for)
+            tried = {parcel.report.name for parcel, _, _ in outcomes}
+            for aside in asides:
+                if aside.report_name not in tried:
+                    self._keep_aside(aside, Fate.NOT_SENT, None)
+            for parcel, fate, error in outcomes:
                 aside = cast(SetAside, parcel.source)
                 if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
                     self._second_looks.delivered_again(

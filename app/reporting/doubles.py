@@ -10,14 +10,19 @@ from sqlalchemy import Connection, text
 
 from app.fleet import Database
 from app.instants import to_us
-from app.openadr import VtnClient, VtnError, VtnUnreachable
+from app.openadr import (
+    OutcomeUnknown,
+    VtnClient,
+    VtnError,
+    VtnUnavailable,
+    VtnUnreachable,
+)
 from app.reporting.lookup import Sought, find_around
 from app.reporting.post import reduce_to_one
 
 logger = logging.getLogger(__name__)
 
 LOOKS = 3
-FIRST_AFTER = 1
 THEN_TIMES = 5
 """The settling time, then five times as long, then twenty-five times."""
 MOST_AT_ONCE = 50
@@ -35,7 +40,7 @@ class SecondLooks:
 
     def plan(self, connection: Connection, again: Sequence[Sought]) -> None:
         """These were sent again, and acknowledged; part of the transaction that remembers it."""
-        due_us = to_us(self._clock() + FIRST_AFTER * self._settle)
+        due_us = to_us(self._clock() + self._settle)
         for sought in again:
             connection.execute(
                 text(
@@ -90,12 +95,16 @@ class SecondLooks:
                     reduce_to_one(found, client)
             except VtnUnreachable:
                 return  # nobody needs to be asked now
+            except (OutcomeUnknown, VtnUnavailable) as error:
+                logger.debug("no second look at report %s yet: %s", row.report_name, error)
+                self._looked(row.report_name, row.looks_left, now)
+                continue
             except VtnError as error:
                 logger.info("no second look at report %s: %s", row.report_name, error)
             self._looked(row.report_name, row.looks_left - 1, now)
 
     def _looked(self, name: str, left: int, now: datetime) -> None:
-        pause = self._settle * FIRST_AFTER * THEN_TIMES ** (LOOKS - left)
+        pause = self._settle * THEN_TIMES ** (LOOKS - left)
         with self._database.write() as connection:
             if left == 0:
                 connection.execute(

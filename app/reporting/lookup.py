@@ -12,7 +12,7 @@ PAGE_BYTES = 512 << 10
 """About how large a page of reports may be."""
 SMALLEST_PAGE, LARGEST_PAGE = 5, 50
 MOST_PAGES = 25_000
-"""Of the smallest size, for a list that has no end."""
+"""Of the smallest size: what 125,000 reports fill, for a list that has no end."""
 MOST_PAGES_AROUND = 20
 
 
@@ -26,7 +26,7 @@ class Sought:
     body_bytes: int
     """The size of its body, which is about that of its neighbours."""
     reports_before: int
-    """How many of the VEN's reports to the event were acknowledged before it was sent."""
+    """About how many of the VEN's reports to the event were acknowledged before it was sent."""
     reports_since: int = 0
     """How many after it was sent."""
     earlier: str | None = None
@@ -114,11 +114,11 @@ def _has(page: ReportPage, name: str | None) -> bool:
 
 
 def _falls(reports: Sequence[VtnReport]) -> bool:
-    """Whether the list is known to go from the newest to the oldest."""
+    """Whether the list is known to go from the newest to the oldest: equal times say nothing."""
     return all(
         later.created_at is not None
         and earlier.created_at is not None
-        and later.created_at >= earlier.created_at
+        and later.created_at > earlier.created_at
         for later, earlier in pairwise(reports)
     )
 

@@ -18,6 +18,8 @@ from app.reporting.streams import Position, Stream
 from app.reporting.tally import EXPIRED, Tally
 
 logger = logging.getLogger(__name__)
+MOST_SAID = 10_000
+"""Lines that are remembered, so as to be said once."""
 
 
 class Obligations:
@@ -187,6 +189,8 @@ class Obligations:
 
     def _say_once(self, line: str) -> None:
         if line not in self._said:
+            if len(self._said) >= MOST_SAID:
+                self._said.clear()
             self._said.add(line)
             logger.info("%s", line)
 
@@ -210,7 +214,8 @@ def _inheriting(heir: Stream, ended: Stream) -> Stream:
         stream_id=0,
         ven_name=ended.ven_name,
         request=replace(heir.request, since=None),
-        heir_of=str(ended.stream_id),
+        # With its place: a stream that opens and ends again has several heirs.
+        heir_of=f"{ended.stream_id}@{ended.cursor.seq}",
         start=ended.cursor.seq,
         cursor=ended.cursor,
         until=min(ended.until or 0, heir.start),

@@ -132,8 +132,7 @@ class ReportPost:
         return False
 
     def _has_settled(self, parcel: Parcel) -> bool:
-        age = self._clock() - from_us(parcel.in_doubt_us or 0)
-        return not timedelta(0) <= age < self._settle
+        return self._clock() - from_us(parcel.in_doubt_us or 0) >= self._settle
 
     def _was_taken(self, parcel: Parcel, client: VtnClient, error: VtnError) -> bool:
         """Whether the VTN has it after all; what cannot be looked up stays in doubt."""
@@ -161,7 +160,16 @@ class ReportPost:
             kind = _NoSuchReports if error.status == 404 else _StillInDoubt
             raise kind(f"report {parcel.sought.name} cannot be looked up: {error}") from None
         if len(found) > 1:
-            reduce_to_one(found, client)
+            try:
+                reduce_to_one(found, client)
+            except VtnError as error:
+                logger.warning(
+                    "report %s of VEN %s is at the VTN %d times, and cannot be removed: %s",
+                    parcel.sought.name,
+                    parcel.ven_name,
+                    len(found),
+                    error,
+                )
         return bool(found)
 
     def _unread(self, parcel: Parcel, error: VtnError) -> bool:

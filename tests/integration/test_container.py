@@ -24,6 +24,7 @@ from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
+from tests.support.servers import free_port
 
 NAMES = [
     "heartbeat",
@@ -90,7 +91,7 @@ def test_the_graph_of_the_application_reaches_every_provider() -> None:
 
 
 def test_init_resources_starts_nothing(make_container: MakeContainer) -> None:
-    container = make_container()
+    container = make_container(vtn={"embedded_port": free_port()})
     before = threading.active_count()
 
     container.init_resources()

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from app.fleet import DatabaseError
+from app.metering import Frame
 from app.reporting import ReportPlanner
 from tests.conftest import MakeContainer
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
@@ -63,7 +65,7 @@ def test_a_crash_between_sending_and_remembering_doubles_nothing(
     """The process ends after the VTN took the reports and before their answers were stored."""
     bench.tick()
     bench.session.faults.extend(["lost answer"] * VENS)
-    bench.session.lookups_fail = True
+    bench.session.lookup_status = 401
     bench.manager.generate_reports()
     assert all(stream.in_flight for stream in bench.container.ledger().streams())
     bench.container.database().close()
@@ -146,11 +148,11 @@ def test_a_vtn_that_takes_a_report_and_cannot_be_asked_about_it_gets_no_second_o
 ) -> None:
     bench.tick()
     bench.session.faults.extend(["lost answer"] * VENS)
-    bench.session.lookups_fail = True
+    bench.session.lookup_status = 401
     bench.manager.generate_reports()
     bench.tick()
     bench.manager.generate_reports()
-    bench.session.lookups_fail = False
+    bench.session.lookup_status = 0
     bench.clock.advance(minutes=1)
 
     bench.manager.generate_reports()
@@ -166,9 +168,9 @@ def test_what_may_have_been_sent_twice_is_looked_at_again_once_it_is_found(
     ledger = bench.container.ledger()
     bench.tick()
     bench.session.faults.extend(["lost answer"] * VENS)
-    bench.session.lookups_fail = True
+    bench.session.lookup_status = 401
     bench.manager.generate_reports()
-    bench.session.lookups_fail = False
+    bench.session.lookup_status = 0
     streams = [stream for stream in ledger.streams() if stream.in_flight]
     assert streams
     if again:
@@ -296,3 +298,78 @@ def test_a_ven_that_may_not_read_its_reports_does_what_the_setting_says(
     found = {name.split("-")[0] for name, _ in bench.readings()}
     assert ("Aarhus" in found) == (setting == "send_again")
     assert caplog.text.count("may not read its own reports") == 1
+
+
+def test_a_look_that_the_vtn_did_not_answer_is_looked_again(bench: Bench) -> None:
+    bench.tick()
+    bench.session.faults.extend(["lost request"] * VENS)
+    bench.manager.generate_reports()
+    bench.clock.advance(minutes=1)
+    bench.manager.generate_reports()
+    bench.double_reports()
+    bench.session.lookup_status = 429
+    for _ in range(6):
+        bench.clock.advance(minutes=10)
+        bench.manager.generate_reports()
+    bench.session.lookup_status = 0
+    bench.clock.advance(hours=1)
+
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(TICK)
+
+
+@pytest.mark.parametrize("status", [400, 403, 405])
+def test_a_double_that_cannot_be_removed_holds_nothing(bench: Bench, status: int) -> None:
+    bench.tick()
+    bench.session.faults.extend(["lost answer"] * VENS)
+    bench.session.lookup_status = 401
+    bench.manager.generate_reports()
+    bench.session.lookup_status = 0
+    bench.double_reports(of={"Aarhus"})
+    bench.session.delete_status = status
+    for _ in range(3):
+        bench.clock.advance(minutes=1)
+        bench.tick()
+        bench.manager.generate_reports()
+
+    assert bench.waiting() == 0
+    assert bench.container.outbox().reports() == []
+
+
+def test_a_clock_that_is_set_back_does_not_end_the_settling_time(bench: Bench) -> None:
+    bench.tick()
+    bench.session.faults.append("lost request")
+    bench.manager.generate_reports()
+    bench.clock.set_back(seconds=5)
+
+    assert bench.manager.generate_reports() == 0, "the VTN may still be at work"
+    bench.clock.advance(seconds=31)
+    assert bench.manager.generate_reports() == RESOURCES
+
+
+def test_a_stored_tick_whose_answer_was_lost_is_not_taken_twice(bench: Bench) -> None:
+    bench.tick()
+    frames = bench.container.frames()
+
+    class LostAnswer:
+        """The store of frames, whose connection breaks after the COMMIT."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(frames, name)
+
+        def append(self, frame: Frame) -> None:
+            frames.append(frame)
+            raise DatabaseError("the server closed the connection")
+
+    store = LostAnswer()
+    bench.container.frames.override(store)
+    bench.container.simulator.reset()
+    with pytest.raises(DatabaseError):
+        bench.tick()
+    store.append = frames.append  # type: ignore[method-assign]
+    bench.tick()
+
+    stored = frames.since(0, most_bytes=1 << 30)
+    indices = [frame.profile_index for frame in stored]
+    assert indices == sorted(set(indices))

@@ -7,13 +7,14 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 
 from app.logs import configure_logging
 from app.openadr import NoCredentials, VtnHttp, VtnUnavailable
+from app.openadr.answer import MOST_BYTES
 from app.openadr.client import MOST_PAGES
-from app.openadr.http import MOST_BYTES
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn
 from tests.support.workbench import Bench
@@ -61,15 +62,16 @@ def test_an_answer_that_unpacks_to_more_than_is_meant_is_not_read_to_its_end(
     listener.close()
 
 
-def test_an_answer_in_drops_ends(make_http: MakeHttp) -> None:
+@pytest.mark.parametrize("drop_bytes", [1, 1000])
+def test_an_answer_in_drops_ends(make_http: MakeHttp, drop_bytes: int) -> None:
     """Each drop comes within the timeout, and the last one never would."""
 
     def drip(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
         pause = threading.Event()
         while True:
-            connection.sendall(b" " * (64 << 10))
-            pause.wait(0.04)
+            connection.sendall(b" " * drop_bytes)
+            pause.wait(0.02)
 
     base_url, listener = raw_server(drip)
     http = make_http(base_url, timeout_s=0.05)
@@ -93,7 +95,35 @@ def test_a_list_without_end_ends(scripted_vtn: MakeVtn, make_container: MakeCont
     container = make_container(vtn={"base_url": vtn.base_url})
 
     assert len(container.ven_client("v").events()) == 50
-    assert len(vtn.asked) == 2 < MOST_PAGES
+
+
+def test_a_list_of_ever_new_objects_ends(
+    scripted_vtn: MakeVtn, make_container: MakeContainer
+) -> None:
+    numbers = count()
+
+    def page(_: Asked) -> Answer:
+        return Answer(200, [{"id": f"e{next(numbers)}", "programID": "p"} for _ in range(50)])
+
+    container = make_container(vtn={"base_url": scripted_vtn(page).base_url})
+
+    assert len(container.ven_client("v").events()) == 50 * MOST_PAGES
+
+
+def test_an_event_that_is_nested_too_deep_hides_no_other_one(
+    scripted_vtn: MakeVtn, make_container: MakeContainer
+) -> None:
+    deep = b'{"id":"deep","programID":"p","x":' + b"[" * 300 + b"]" * 300 + b"}"
+    events = b'[%b,{"id":"flat","programID":"p"}]' % deep
+    vtn = scripted_vtn(
+        lambda asked: Answer(200, events.decode() if asked.path.startswith("/events") else [])
+    )
+    container = make_container(vtn={"base_url": vtn.base_url})
+    client = container.ven_client("v")
+
+    seen = container.events().sync("v", client)
+
+    assert [each.event.event_id for each in seen] == ["flat"]
 
 
 @pytest.mark.parametrize(

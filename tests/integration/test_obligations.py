@@ -10,7 +10,7 @@ import pytest
 
 from app.fleet import Status
 from tests.support.fakes import resource
-from tests.support.workbench import TICK, Bench
+from tests.support.workbench import SAMPLE, TICK, Bench
 
 READING = {"payloadType": "READING", "frequency": 0}
 USAGE = {**READING, "payloadType": "USAGE"}
@@ -177,9 +177,9 @@ def test_a_report_in_doubt_is_looked_up_before_its_span_passes_to_another_event(
     bench: Bench,
 ) -> None:
     bench.session.faults.extend(["lost answer"] * 3)
-    bench.session.lookups_fail = True
+    bench.session.lookup_status = 401
     bench.manager.generate_reports()
-    bench.session.lookups_fail = False
+    bench.session.lookup_status = 0
     bench.clock.advance(minutes=2)
     replace_event(bench, READING)
 
@@ -234,3 +234,32 @@ def test_readings_of_a_ven_whose_events_cannot_be_read_hold_no_frames_for_ever(
         bench.manager.generate_reports()
 
     assert len(bench.container.frames().since(0, most_bytes=1 << 30)) <= 121
+
+
+def test_an_event_that_comes_and_goes_leaves_all_that_it_owed_to_others(bench: Bench) -> None:
+    """Its spans pass on twice, to the same event, while nothing can be delivered."""
+    (event,) = bench.vtn.store.select("EVENT")
+    program_id = event["programID"]
+    body = {"programID": program_id, "reportDescriptors": [READING]}
+    bench.session.refused.update(dict.fromkeys(SAMPLE, 403))
+    second: str | None = None
+    for _ in range(2):
+        bench.vtn.store.remove("EVENT", event["id"])
+        bench.manager.poll_events()
+        if second is None:
+            bench.tick(2)
+            bench.clock.advance(seconds=1)
+            second = bench.vtn.store.add("EVENT", body, parent=program_id)["id"]
+            bench.manager.poll_events()
+        bench.manager.generate_reports()
+        bench.vtn.store.add("EVENT", body, parent=program_id, object_id=event["id"])
+        bench.manager.poll_events()
+        bench.tick(1)
+    bench.session.refused.clear()
+    for _ in range(3):
+        bench.clock.advance(minutes=1)
+        bench.manager.generate_reports()
+
+    assert bench.waiting() == 0
+    assert bench.container.tally().all() == {}
+    assert len(bench.readings()) == 7 * TICK

@@ -68,13 +68,23 @@ def test_a_report_that_is_refused_again_stays_with_the_new_words(bench: Bench) -
     assert not any(aside.to_send for aside in asides)
 
 
+def test_a_retried_report_that_was_not_sent_is_in_no_doubt(bench: Bench) -> None:
+    refuse(bench, "Aarhus")
+    bench.retry()
+    bench.session.refused["Aarhus"] = 429
+    bench.manager.generate_reports()
+
+    (aside,) = bench.container.outbox().reports()
+    assert aside.in_doubt_us is None
+
+
 def test_a_retried_report_whose_answer_is_lost_arrives_once(bench: Bench) -> None:
     refuse(bench, "Aarhus")
     bench.retry()
     bench.session.faults.append("lost answer")
-    bench.session.lookups_fail = True
+    bench.session.lookup_status = 401
     bench.manager.generate_reports()
-    bench.session.lookups_fail = False
+    bench.session.lookup_status = 0
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
 

@@ -42,6 +42,24 @@ def test_a_second_run_on_one_store_is_refused(make_lock: MakeLock, second_dir: s
         second.acquire()
 
 
+def test_one_file_of_two_names_is_one_store(tmp_path: Path) -> None:
+    (tmp_path / "second.db").symlink_to(tmp_path / "first.db")
+    databases = [
+        Database(make_engine(f"sqlite:///{tmp_path / name}.db")) for name in ("first", "second")
+    ]
+    first, second = (
+        RunLock(tmp_path / f"{number}" / "run.lock", database)
+        for number, database in enumerate(databases)
+    )
+    first.acquire()
+
+    with pytest.raises(RunLockError, match="another run is going on"):
+        second.acquire()
+    first.release()
+    for database in databases:
+        database.close()
+
+
 def test_a_lock_that_was_given_back_can_be_taken(make_lock: MakeLock) -> None:
     first, second = make_lock("one")[0], make_lock("one")[0]
     first.acquire()

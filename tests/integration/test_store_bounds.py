@@ -157,9 +157,9 @@ class TestFull:
         bench = make_bench(max_bytes=BOUND, when_full="drop_oldest")
         bench.tick(10)
         bench.session.faults.extend(["lost answer"] * VENS)
-        bench.session.lookups_fail = True
+        bench.session.lookup_status = 401
         bench.manager.generate_reports()
-        bench.session.lookups_fail = False
+        bench.session.lookup_status = 0
         assert len(bench.reports()) == VENS
         bench.tick(2 * (BOUND) // FRAME_BYTES)
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from urllib3 import HTTPResponse
 
 from app.openadr import make_session
 
@@ -57,8 +58,11 @@ class FaultySession(RecordingSession):
         self.faults: deque[str | int] = deque(faults)
         self.largest_body_bytes = 1 << 30
         """A larger body is answered with 413."""
-        self.lookups_fail = False
-        """Whether a look-up is answered with 401: nothing is learned, and the VTN is not down."""
+        self.lookup_status = 0
+        """What answers a look-up; 0: as it is. After 401 nothing is learned, and the VTN is not
+        down."""
+        self.delete_status = 0
+        """What answers the removal of a report; 0: as it is."""
         self.unreadable = ""
         """The VEN that may not read its own reports."""
         self.html = False
@@ -71,7 +75,8 @@ class FaultySession(RecordingSession):
     def _answer(self, status: int, method: str, url: str) -> requests.Response:
         response = requests.Response()
         response.status_code = status
-        response.raw = io.BytesIO(b'{"title": "a fault of the test"}')
+        body = io.BytesIO(b'{"title": "a fault of the test"}')
+        response.raw = HTTPResponse(body, preload_content=False)
         response.headers["Content-Type"] = "text/html" if self.html else "application/json"
         response.request = requests.Request(method, url).prepare()
         return response
@@ -79,10 +84,12 @@ class FaultySession(RecordingSession):
     def request(self, method: str, url: str, **options: Any) -> requests.Response:
         if method == "GET" and url.endswith("/reports"):
             client_name = options["params"]["clientName"]
-            if self.lookups_fail:
-                return self._answer(401, method, url)
+            if self.lookup_status:
+                return self._answer(self.lookup_status, method, url)
             if client_name == self.unreadable:
                 return self._answer(403, method, url)
+        if method == "DELETE" and self.delete_status:
+            return self._answer(self.delete_status, method, url)
         if method != "POST" or not url.endswith("/reports"):
             return super().request(method, url, **options)
         with self._lock:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from app.application import Application
 from app.stopping import STOP_DEADLINE_S
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +54,6 @@ def test_systemd_waits_longer_than_a_stop_may_take() -> None:
     found = re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.MULTILINE)
     assert found is not None
     assert int(found[1]) > STOP_DEADLINE_S
-    assert Application.stop.__doc__ is not None
 
 
 def test_the_container_runs_the_process_itself_and_not_as_root() -> None:

@@ -16,12 +16,14 @@ FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 class FakeClient:
     """A VTN's list of one VEN's reports, in the order that it has; counts the pages it gives."""
 
-    def __init__(self, names: list[str], *, order: str, dated: bool = True) -> None:
+    def __init__(
+        self, names: list[str], *, order: str, dated: bool = True, every_s: int = 1
+    ) -> None:
         reports = [
             VtnReport(
                 report_id=str(number),
                 report_name=name,
-                created_at=FIRST + timedelta(seconds=number) if dated else None,
+                created_at=FIRST + timedelta(seconds=number * every_s) if dated else None,
             )
             for number, name in enumerate(names)
         ]
@@ -70,6 +72,12 @@ def test_without_dates_or_an_earlier_report_absence_is_not_believed_before_all_i
 
     assert find(client, sought("new", before=500)) == []  # type: ignore[arg-type]
     assert sum(client.pages) >= 500
+
+
+def test_equal_dates_say_nothing_of_the_order() -> None:
+    client = FakeClient(names(5, "new"), order="oldest first", every_s=0)
+
+    assert len(find(client, sought("new", before=5, body_bytes=200_000))) == 1  # type: ignore[arg-type]
 
 
 def test_a_short_list_is_read_once() -> None:

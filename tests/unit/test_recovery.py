@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from app.openadr import Circuit
@@ -34,25 +36,44 @@ class Watched:
         self.writes = Circuit(monotonic=clock.monotonic)
         self.manager = FakeManager(self.circuit)
         self.runs: list[float] = []
-        self.scheduler = TaskScheduler([SchedulerConfig("report", self._run, "interval", hours=1)])
+        self.polls: list[float] = []
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.scheduler = TaskScheduler(
+            [
+                SchedulerConfig("report", self._run, "interval", hours=1),
+                SchedulerConfig("poll", self._poll, "interval", hours=1),
+            ]
+        )
         self.recovery = Recovery(
             circuit=self.circuit,
             writes=self.writes,
             ven_manager=self.manager,  # type: ignore[arg-type]
             scheduler=self.scheduler,
-            tasks=("report", "not enabled"),
+            tasks=("report", "poll", "not enabled"),
+            writing=("report",),
             monotonic=clock.monotonic,
         )
 
     def _run(self) -> None:
         self.runs.append(self.clock.monotonic())
+        assert self.goes_on.wait(20)
+
+    def _poll(self) -> None:
+        self.polls.append(self.clock.monotonic())
 
     def look(self, seconds: int) -> None:
         """Once a second, as the watch does."""
         for _ in range(seconds):
             self.clock.advance(seconds=1)
             self.recovery()
-            wait_until(lambda: not self.scheduler.get_job_info("report")["running"])
+            self.settle()
+
+    def settle(self) -> None:
+        """Until what the recovery began is done."""
+        wait_until(lambda: not any(probe.is_alive() for probe in self.recovery.probes))
+        for name in ("report", "poll"):
+            wait_until(lambda name=name: not self.scheduler.get_job_info(name)["running"])
 
     def break_(self, circuit: Circuit) -> None:
         for _ in range(3):
@@ -98,4 +119,46 @@ def test_where_only_writing_fails_reports_are_tried_now_and_then(watched: Watche
     watched.look(80)
 
     assert 8 <= len(watched.runs) <= 10
-    assert watched.manager.asked == 0
+    assert (watched.manager.asked, watched.polls) == (0, [])
+
+
+def test_a_task_that_still_runs_when_the_vtn_is_back_runs_again(watched: Watched) -> None:
+    watched.goes_on.clear()
+    watched.scheduler.run_now("report")
+    wait_until(lambda: len(watched.runs) == 1)
+    watched.break_(watched.circuit)
+    watched.circuit.succeeded()
+    watched.recovery()
+
+    watched.goes_on.set()
+    watched.settle()
+    watched.look(5)
+
+    assert len(watched.runs) == 2
+
+
+def test_a_probe_that_hangs_does_not_keep_the_next_one_from_finding_the_vtn(
+    watched: Watched,
+) -> None:
+    hangs, answers = threading.Event(), threading.Event()
+    tried = watched.manager.try_vtn
+
+    def hang_once() -> None:
+        if not hangs.is_set():
+            hangs.set()
+            assert watched.circuit.admits()
+            assert answers.wait(20)
+        else:
+            tried()
+
+    watched.manager.try_vtn = hang_once  # type: ignore[method-assign]
+    watched.manager.answers = True
+    watched.break_(watched.circuit)
+    for _ in range(20):
+        watched.clock.advance(seconds=1)
+        watched.recovery()
+        wait_until(lambda: sum(probe.is_alive() for probe in watched.recovery.probes) <= 1)
+    answers.set()
+    watched.settle()
+
+    assert not watched.circuit.is_open

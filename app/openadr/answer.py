@@ -1,0 +1,99 @@
+"""An answer of a VTN, read to its end within bounds, and what it says."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+import requests
+from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
+
+MOST_BYTES = 64 << 20
+"""Of one answer, unpacked."""
+CHUNK_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An answer of a VTN, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    authorization: str | None
+    """What the request was signed with."""
+
+    @property
+    def content_type(self) -> str:
+        return str(self.headers.get("Content-Type", "no content type")).lower()
+
+    @property
+    def is_an_outage(self) -> bool:
+        """Whether the VTN itself, or what stands before it, cannot answer."""
+        return self.status >= 500 or ("html" in self.content_type and self.status != 413)
+
+
+def read_whole(response: requests.Response, *, timeout_s: float) -> Answer:
+    """The answer, if it ends within so long and at a size that can be meant."""
+    content = bytearray()
+    ends_s = time.monotonic() + timeout_s
+    with response:
+        for chunk in _as_it_comes(response):
+            content += chunk
+            if len(content) > MOST_BYTES:
+                raise requests.exceptions.ContentDecodingError("the answer is too large")
+            if time.monotonic() > ends_s:
+                raise requests.ReadTimeout("the answer comes too slowly")
+    return Answer(
+        status=response.status_code,
+        headers=response.headers,
+        content=bytes(content),
+        authorization=response.request.headers.get("Authorization"),
+    )
+
+
+def _as_it_comes(response: requests.Response) -> Iterator[bytes]:
+    """The body, unpacked, in what pieces it arrives: one that only drips is noticed.
+
+    `iter_content` waits until a piece has its full size.
+    """
+    try:
+        while piece := response.raw.read1(CHUNK_BYTES, decode_content=True):
+            yield piece
+    except DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from None
+    except ReadTimeoutError as error:
+        raise requests.ReadTimeout(error) from None
+    except HTTPError as error:
+        raise requests.ConnectionError(error) from None
+
+
+def retry_after_s(answer: Answer) -> float | None:
+    text = answer.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        when = email.utils.parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max((aware - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+def problem_text(answer: Answer) -> str:
+    """The VTN's problem text, bounded, without the token if it says that back; '' for none."""
+    try:
+        problem = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        return ""
+    if not isinstance(problem, dict):
+        return ""
+    texts = [str(problem[name]) for name in ("title", "detail", "error") if problem.get(name)]
+    told = ", " + ": ".join(texts) if texts else ""
+    token = (answer.authorization or "").removeprefix("Bearer ")
+    # Hidden before it is cut: half a token is one, too.
+    return (told.replace(token, "**********") if token else told)[:500]
