@@ -92,6 +92,8 @@ class Health:
     def _look(self) -> Readiness:
         reasons = [] if self.started else ["the start is not done"]
         pending = len(self._repository.pending_vens())
+        if not self._repository.vens():
+            reasons.append("the fleet is empty; see `fleet import` and FLEET__SEED_SAMPLE")
         if pending:
             reasons.append(f"{pending} VENs are not enrolled")
         if self._http.circuit.is_open or self._http.state.reachable is False:

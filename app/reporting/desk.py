@@ -213,14 +213,7 @@ class ReportDesk:
             self._second_looks.plan(connection, again)
 
         self._ledger.advance(changed, beside if refused or again else None)
-        for aside in refused:
-            logger.warning(
-                "VEN %s: report %s with %d readings is set aside: %s (see `outbox list`)",
-                aside.ven_name,
-                aside.report_name,
-                aside.readings,
-                aside.problem,
-            )
+        _say_refused(refused)
         finished = [stream for stream in changed if stream.reports_left == 0]
         self._ledger.end(finished, at_us=to_us(self._clock()), until=0)
         return done
@@ -287,7 +280,9 @@ class ReportDesk:
         """What was sent again and not taken."""
         if fate in (Fate.REFUSED, Fate.TOO_LARGE, Fate.EVENT_GONE):
             self._outbox.remember(aside, problem=str(error), in_doubt_us=aside.in_doubt_us)
-            logger.warning("VEN %s: refused again: %s", aside.ven_name, error)
+            logger.warning(
+                "VEN %s: report %s is refused again: %s", aside.ven_name, aside.report_name, error
+            )
         elif fate is Fate.NOT_SENT:
             self._outbox.remember(aside, problem=None, in_doubt_us=aside.in_doubt_us)
         elif fate is Fate.IN_DOUBT:
@@ -330,6 +325,23 @@ class ReportDesk:
 
 def _stream_of(parcel: Parcel) -> Stream:
     return cast(Stream, parcel.source)
+
+
+def _say_refused(refused: Sequence[SetAside]) -> None:
+    """One line for all that were refused in the same words."""
+    by_problem: dict[str, list[SetAside]] = {}
+    for aside in refused:
+        by_problem.setdefault(aside.problem, []).append(aside)
+    for problem, asides in by_problem.items():
+        more = f" and {len(asides) - 1} more" if len(asides) > 1 else ""
+        logger.warning(
+            "VEN %s: report %s%s, with %d readings, set aside: %s (see `outbox list`)",
+            asides[0].ven_name,
+            asides[0].report_name,
+            more,
+            sum(aside.readings for aside in asides),
+            problem,
+        )
 
 
 def _set_aside(parcel: Parcel, error: VtnError | None, now: datetime) -> SetAside:

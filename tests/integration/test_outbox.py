@@ -42,7 +42,7 @@ def test_a_refused_report_is_said_once_with_the_words_of_the_vtn(
     with caplog.at_level(logging.WARNING, logger="app"):
         refuse(bench, "Aarhus")
 
-    assert caplog.text.count("with 4 readings is set aside: POST /reports: 422") == 1
+    assert caplog.text.count("with 4 readings, set aside: POST /reports: 422") == 1
 
 
 def test_a_report_that_is_retried_is_sent_with_the_next_delivery(bench: Bench) -> None:
