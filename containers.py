@@ -15,12 +15,25 @@ from dependency_injector import containers, providers
 
 from app import tasks
 from app.application import Application, NoServer
-from app.events import EventBook
+from app.events import (
+    Battery,
+    EvCharger,
+    EventBook,
+    Fixed,
+    FleetAnswers,
+    HeatPump,
+    OrdersMaker,
+    Photovoltaic,
+    Refrigeration,
+    Ventilation,
+    WaterHeater,
+)
 from app.fleet import (
     Database,
     DatabaseError,
     Enrolment,
     FleetRepository,
+    ResourceKind,
     VENManager,
     make_engine,
     no_progress,
@@ -32,6 +45,8 @@ from app.openadr import (
     ClientCredentialsByVen,
     CredentialsFile,
     CredentialsTemplate,
+    Dialect301,
+    Dialect310,
     SharedCredentials,
     TokenEndpoint,
     VtnClient,
@@ -41,8 +56,10 @@ from app.openadr import (
 from app.ops import Health, OpsServer
 from app.recovery import Recovery
 from app.reporting import (
+    Agenda,
     Obligations,
     Outbox,
+    PlannedReports,
     ReportDesk,
     ReportPlanner,
     ReportPost,
@@ -152,7 +169,14 @@ class Container(containers.DeclarativeContainer):
         ),
         none=providers.ThreadSafeSingleton(SharedCredentials, None),
     )
-    ven_client = providers.Factory(VtnClient, http=vtn_http, credentials=credentials)
+    dialect = providers.Selector(
+        settings.provided.dialect,
+        openadr_310=providers.ThreadSafeSingleton(Dialect310),
+        openadr_301=providers.ThreadSafeSingleton(Dialect301),
+    )
+    ven_client = providers.Factory(
+        VtnClient, http=vtn_http, credentials=credentials, dialect=dialect
+    )
     embedded_vtn = providers.ThreadSafeSingleton(
         EmbeddedVtn,
         directory=settings.provided.vtn_dir,
@@ -177,12 +201,38 @@ class Container(containers.DeclarativeContainer):
     frames = providers.ThreadSafeSingleton(FrameStore, database)
     events = providers.ThreadSafeSingleton(EventBook, database=database, clock=clock)
 
+    # How each kind of resource answers events
+    policies = providers.Dict(
+        {
+            ResourceKind.BATTERY: providers.ThreadSafeSingleton(Battery),
+            ResourceKind.EV_CHARGER: providers.ThreadSafeSingleton(EvCharger),
+            ResourceKind.PV: providers.ThreadSafeSingleton(Photovoltaic),
+            ResourceKind.HEAT_PUMP: providers.ThreadSafeSingleton(HeatPump),
+            ResourceKind.WATER_HEATER: providers.ThreadSafeSingleton(WaterHeater),
+            ResourceKind.VENTILATION: providers.ThreadSafeSingleton(Ventilation),
+            ResourceKind.REFRIGERATION: providers.ThreadSafeSingleton(Refrigeration),
+            ResourceKind.BASE_LOAD: providers.ThreadSafeSingleton(Fixed),
+        }
+    )
+    answers = providers.ThreadSafeSingleton(
+        FleetAnswers,
+        book=events,
+        maker=providers.Factory(
+            OrdersMaker,
+            alert_level=settings.provided.events.alert_level,
+            percent_sign=settings.provided.events.percent_sign,
+        ),
+        policies=policies,
+    )
+
     # What is owed, and its delivery
     ledger = providers.ThreadSafeSingleton(StreamLedger, database)
     tally = providers.ThreadSafeSingleton(Tally, database)
     outbox = providers.ThreadSafeSingleton(Outbox, database)
+    agenda = providers.ThreadSafeSingleton(Agenda, events.provided.of_ven)
     obligations = providers.ThreadSafeSingleton(
         Obligations,
+        agenda=agenda,
         frames=frames,
         ledger=ledger,
         tally=tally,
@@ -206,7 +256,31 @@ class Container(containers.DeclarativeContainer):
             when_full=settings.provided.store.when_full,
         ),
     )
-    report_planner = providers.ThreadSafeSingleton(ReportPlanner, frames=frames, clock=clock)
+    # What is measured
+    profiles = providers.ThreadSafeSingleton(load_profiles)
+    simulator = providers.ThreadSafeSingleton(
+        MeterDataSimulator,
+        repository=repository,
+        frames=frames,
+        profiles=profiles.provider,
+        answers=answers,
+        room=store_keeper,
+        clock=clock,
+        monotonic=monotonic,
+    )
+
+    # What is reported, and how it is sent
+    planned_reports = providers.ThreadSafeSingleton(
+        PlannedReports, frames=frames, agenda=agenda, outlook=simulator, clock=clock
+    )
+    report_planner = providers.ThreadSafeSingleton(
+        ReportPlanner,
+        frames=frames,
+        agenda=agenda,
+        outlook=simulator,
+        planned=planned_reports,
+        clock=clock,
+    )
     report_post = providers.ThreadSafeSingleton(
         ReportPost,
         clock=clock,
@@ -236,16 +310,6 @@ class Container(containers.DeclarativeContainer):
     )
 
     # The fleet at work
-    profiles = providers.ThreadSafeSingleton(load_profiles)
-    simulator = providers.ThreadSafeSingleton(
-        MeterDataSimulator,
-        repository=repository,
-        frames=frames,
-        profiles=profiles.provider,
-        room=store_keeper,
-        clock=clock,
-        monotonic=monotonic,
-    )
     ven_manager = providers.ThreadSafeSingleton(
         VENManager,
         repository=repository,

@@ -21,6 +21,7 @@ from app.settings_layers import Layer, SettingsError, choose
 from app.settings_sections import (
     DatabaseSettings,
     DeliverySettings,
+    EventsSettings,
     FleetSettings,
     LogSettings,
     OpsSettings,
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     fleet: FleetSettings = FleetSettings()
     store: StoreSettings = StoreSettings()
     delivery: DeliverySettings = DeliverySettings()
+    events: EventsSettings = EventsSettings()
     tasks: TasksSettings = TasksSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     ops: OpsSettings = OpsSettings()
@@ -105,6 +107,11 @@ class Settings(BaseSettings):
     def vtn_dir(self) -> Path:
         """Where the embedded VTN keeps its state."""
         return self.data_dir / "vtn"
+
+    @property
+    def dialect(self) -> Literal["openadr_310", "openadr_301"]:
+        """How the VTN is spoken to."""
+        return "openadr_310" if self.vtn.api_version == "3.1.0" else "openadr_301"
 
     @property
     def run_lock_file(self) -> Path:

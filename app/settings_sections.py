@@ -141,6 +141,18 @@ class DeliverySettings(_Section):
     """When a VEN may not read its own reports and the outcome of one was not seen."""
 
 
+class EventsSettings(_Section):
+    alert_level: int = Field(default=3, ge=0, le=3)
+    """The SIMPLE level that an ALERT is treated as."""
+    percent_offset_positive: Literal["less_load", "more_load"] = "less_load"
+    """What a positive CONTROL_LEVEL_OFFSET_PERCENT means: the specification says both."""
+
+    @property
+    def percent_sign(self) -> int:
+        """1 where positive means less load, else -1."""
+        return 1 if self.percent_offset_positive == "less_load" else -1
+
+
 class TaskSettings(_Section):
     enabled: bool = True
     seconds: float | None = Field(default=None, ge=0)

@@ -28,6 +28,7 @@ SECTIONS = (
     "FLEET__",
     "STORE__",
     "DELIVERY__",
+    "EVENTS__",
     "TASKS__",
     "SCHEDULER__",
     "OPS__",

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from app.fleet import Database, SeenEvent
+from app.fleet import VEN, Database, Granted, SeenEvent
 from app.instants import from_us, to_us
 from app.locks import LockPerName
-from app.openadr import Event, VtnClient, WireError, read_event
+from app.openadr import Event, VtnClient, VtnUnauthorised, WireError, read_event
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+NOTHING_GRANTED = Granted()
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,18 @@ class _Kept:
     event: Event
     body: bytes
     first_seen: datetime
+    had_time: bool
+    """Whether it was ever seen without the marker of a cancellation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """All that one VEN knows of its VTN."""
+
+    events: Mapping[str, _Kept] = field(default_factory=dict)
+    granted: Granted = NOTHING_GRANTED
+    program_units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By program id: the units of each payload type."""
 
 
 class EventBook:
@@ -30,101 +47,242 @@ class EventBook:
 
     An event that is missing from a list is asked for by its id: only 404 says that it is gone
     (rules.md, 'Reading what a VTN sends'). `clock` gives the first sight, which is remembered.
+    Safe for several threads.
     """
 
     def __init__(self, *, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
         self._one_at_a_time = LockPerName()
-        self._by_ven: dict[str, dict[str, _Kept]] = {}
+        self._lock = threading.Lock()
+        self._views: dict[str, _View] | None = None
+        self._seen: dict[str, Sequence[SeenEvent]] = {}
+        self._same: dict[bytes, Event] = {}
+        self._said: set[str] = set()
+        self.revision = 0
+        """Rises with every change."""
 
-    def sync(self, ven_name: str, client: VtnClient) -> Sequence[SeenEvent]:
+    def sync(self, ven: VEN, client: VtnClient) -> Sequence[SeenEvent]:
         """Ask the VTN; return every event of the VEN. Raises VtnError, and then changes nothing."""
-        with self._one_at_a_time(ven_name):
-            return self._sync(ven_name, client)
+        with self._one_at_a_time(ven.ven_name):
+            kept = self._view(ven.ven_name)
+            now = self._asked(ven, client, kept)
+            if now != kept:
+                self._store(ven.ven_name, kept, now)
+                with self._lock:
+                    self._known()[ven.ven_name] = now
+                    self._seen.pop(ven.ven_name, None)
+                    self.revision += 1
+            return self.of_ven(ven.ven_name)
 
-    def _sync(self, ven_name: str, client: VtnClient) -> Sequence[SeenEvent]:
-        kept = self._kept(ven_name)
-        told = {event.event_id: event for event in client.events()}
-        for event_id in kept.keys() - told.keys():
+    def of_ven(self, ven_name: str) -> Sequence[SeenEvent]:
+        """The events of one VEN as they were last told."""
+        view = self._view(ven_name)
+        with self._lock:
+            if ven_name not in self._seen:
+                self._seen[ven_name] = [
+                    _seen(ven_name, view, each) for each in view.events.values()
+                ]
+            return self._seen[ven_name]
+
+    def _asked(self, ven: VEN, client: VtnClient, kept: _View) -> _View:
+        granted = self._granted(ven, client, kept.granted)
+        programs = self._allowed(lambda: client.programs(granted.all), "programs", client)
+        told = {event.event_id: event for event in client.events(granted.all)}
+        for event_id in kept.events.keys() - told.keys():
             try:
                 event = client.event(event_id)
             except WireError as error:
-                logger.warning("VEN %s: %s; it stays as it was", ven_name, error)
-                event = kept[event_id].event
+                self._say_once(f"VEN {ven.ven_name}: {error}; it stays as it was")
+                event = kept.events[event_id].event
             if event is not None:
                 told[event_id] = event
         seen_now = self._clock()
-        now: dict[str, _Kept] = {}
+        events: dict[str, _Kept] = {}
         for event_id, event in told.items():
+            before = kept.events.get(event_id)
             try:
-                body = orjson.dumps(event.raw, option=orjson.OPT_SORT_KEYS)
+                events[event_id] = self._kept(event, before, seen_now)
             except orjson.JSONEncodeError:
-                logger.warning("VEN %s: event %s is nested too deep", ven_name, event_id)
-                if event_id in kept:
-                    now[event_id] = kept[event_id]
+                self._say_once(f"VEN {ven.ven_name}: event {event_id} is nested too deep")
+                if before is not None:
+                    events[event_id] = before
+        return _View(
+            events=events,
+            granted=granted,
+            program_units=(
+                kept.program_units
+                if programs is None
+                else {each.program_id: each.units for each in programs if each.units}
+            ),
+        )
+
+    def _granted(self, ven: VEN, client: VtnClient, kept: Granted) -> Granted:
+        """The targets as they are now; what may not be read stays as it was."""
+        ven_id = ven.vtn_ven_id
+        if ven_id is None:
+            return kept
+        try:
+            found = self._allowed(lambda: client.ven(ven_id), "its ven object", client)
+        except WireError as error:
+            self._say_once(f"VEN {ven.ven_name}: {error}; its targets stay as they were")
+            found = None
+        if found is None:
+            return kept
+        resources = self._allowed(lambda: client.resources(ven_id), "its resources", client)
+        if resources is None:
+            return replace(kept, ven=found.targets)
+        return Granted(
+            ven=found.targets,
+            resources={each.resource_name: each.targets for each in resources if each.targets},
+        )
+
+    def _allowed(self, ask: Callable[[], T], what: str, client: VtnClient) -> T | None:
+        """The answer, or None where the VEN may not ask (403): said once, and no reason to stop."""
+        try:
+            return ask()
+        except VtnUnauthorised as error:
+            if error.status != 403:
+                raise
+            self._say_once(f"VEN {client.ven_name} may not read {what}: {error}")
+            return None
+
+    def _kept(self, event: Event, before: _Kept | None, seen_now: datetime) -> _Kept:
+        body = orjson.dumps(event.raw, option=orjson.OPT_SORT_KEYS)
+        if before is not None and before.body == body:
+            return before
+        with self._lock:
+            # VENs that are told the same share what was read.
+            event = self._same.setdefault(body, event)
+        return _Kept(
+            event=event,
+            body=body,
+            first_seen=before.first_seen if before else seen_now,
+            had_time=(before is not None and before.had_time) or not event.is_marked_as_cancelled,
+        )
+
+    def _view(self, ven_name: str) -> _View:
+        with self._lock:
+            return self._known().get(ven_name, _View())
+
+    def _known(self) -> dict[str, _View]:
+        """All that was stored, read once."""
+        if self._views is None:
+            with self._database.read() as connection:
+                self._views = self._load(connection)
+        return self._views
+
+    def _load(self, connection: Connection) -> dict[str, _View]:
+        events: dict[str, dict[str, _Kept]] = {}
+        for row in connection.execute(text("SELECT * FROM event")):
+            body = row.body.encode()
+            try:
+                event = self._same.get(body) or read_event(orjson.loads(body))
+            except WireError as error:
+                logger.warning("VEN %s: a stored event is left out: %s", row.ven_name, error)
                 continue
-            first_seen = kept[event_id].first_seen if event_id in kept else seen_now
-            now[event_id] = _Kept(event=event, body=body, first_seen=first_seen)
-        self._store(ven_name, kept, now)
-        self._by_ven[ven_name] = now
-        return [SeenEvent(event=each.event, first_seen=each.first_seen) for each in now.values()]
+            self._same[body] = event
+            events.setdefault(row.ven_name, {})[row.event_id] = _Kept(
+                event, body, from_us(row.first_seen_us), bool(row.had_time)
+            )
+        granted = {
+            row.ven_name: orjson.loads(row.body)
+            for row in connection.execute(text("SELECT ven_name, body FROM ven_view"))
+        }
+        return {
+            name: _View(events=events.get(name, {}), **_read_view(granted.get(name)))
+            for name in events.keys() | granted.keys()
+        }
 
-    def _kept(self, ven_name: str) -> dict[str, _Kept]:
-        if ven_name in self._by_ven:
-            return self._by_ven[ven_name]
-        kept = {}
-        query = text("SELECT event_id, body, first_seen_us FROM event WHERE ven_name = :ven_name")
-        with self._database.read() as connection:
-            for row in connection.execute(query, {"ven_name": ven_name}):
-                try:
-                    kept[row.event_id] = _Kept(
-                        read_event(orjson.loads(row.body)),
-                        row.body.encode(),
-                        from_us(row.first_seen_us),
-                    )
-                except WireError as error:
-                    logger.warning("VEN %s: a stored event is left out: %s", ven_name, error)
-        return kept
-
-    def _store(self, ven_name: str, kept: dict[str, _Kept], now: dict[str, _Kept]) -> None:
-        gone = kept.keys() - now.keys()
-        new = now.keys() - kept.keys()
-        changed = {key for key in now.keys() & kept.keys() if now[key].body != kept[key].body}
-        if not (gone or new or changed):
-            return
+    def _store(self, ven_name: str, kept: _View, now: _View) -> None:
+        gone = kept.events.keys() - now.events.keys()
+        written = [
+            event_id for event_id, each in now.events.items() if each != kept.events.get(event_id)
+        ]
         with self._database.write() as connection:
-            for event_id in gone:
+            if gone:
                 connection.execute(
                     text("DELETE FROM event WHERE ven_name = :ven_name AND event_id = :event_id"),
-                    {"ven_name": ven_name, "event_id": event_id},
+                    [{"ven_name": ven_name, "event_id": event_id} for event_id in gone],
                 )
-            for event_id in new:
+            if written:
+                connection.execute(
+                    text(_PUT_EVENT), [_row(ven_name, now.events[each]) for each in written]
+                )
+            if (kept.granted, kept.program_units) != (now.granted, now.program_units):
                 connection.execute(
                     text(
-                        "INSERT INTO event (ven_name, event_id, body, first_seen_us)"
-                        " VALUES (:ven_name, :event_id, :body, :first_seen_us)"
+                        "INSERT INTO ven_view (ven_name, body) VALUES (:ven_name, :body)"
+                        " ON CONFLICT (ven_name) DO UPDATE SET body = excluded.body"
                     ),
-                    {
-                        "ven_name": ven_name,
-                        "event_id": event_id,
-                        "body": now[event_id].body.decode(),
-                        "first_seen_us": to_us(now[event_id].first_seen),
-                    },
+                    {"ven_name": ven_name, "body": _write_view(now)},
                 )
-            for event_id in changed:
-                connection.execute(
-                    text(
-                        "UPDATE event SET body = :body"
-                        " WHERE ven_name = :ven_name AND event_id = :event_id"
-                    ),
-                    {
-                        "ven_name": ven_name,
-                        "event_id": event_id,
-                        "body": now[event_id].body.decode(),
-                    },
-                )
-        for event_id in sorted(new):
-            logger.debug("VEN %s: event %s is new", ven_name, event_id)
         for event_id in sorted(gone):
             logger.info("VEN %s: event %s is gone", ven_name, event_id)
+        for event_id in sorted(written):
+            logger.debug("VEN %s: event %s is new or changed", ven_name, event_id)
+            before, after = kept.events.get(event_id), now.events[event_id]
+            if _is_cancelled(after) and not (before and _is_cancelled(before)):
+                logger.info("VEN %s: event %s is cancelled", ven_name, event_id)
+
+    def _say_once(self, line: str) -> None:
+        with self._lock:
+            new = line not in self._said
+            self._said.add(line)
+        if new:
+            logger.warning("%s", line)
+
+
+_PUT_EVENT = (
+    "INSERT INTO event (ven_name, event_id, body, first_seen_us, had_time)"
+    " VALUES (:ven_name, :event_id, :body, :first_seen_us, :had_time)"
+    " ON CONFLICT (ven_name, event_id)"
+    " DO UPDATE SET body = excluded.body, had_time = excluded.had_time"
+)
+
+
+def _row(ven_name: str, kept: _Kept) -> dict[str, Any]:
+    return {
+        "ven_name": ven_name,
+        "event_id": kept.event.event_id,
+        "body": kept.body.decode(),
+        "first_seen_us": to_us(kept.first_seen),
+        "had_time": int(kept.had_time),
+    }
+
+
+def _is_cancelled(kept: _Kept) -> bool:
+    """Only what has intervals and had a time: live events carry the same marker (User Guide 8)."""
+    event = kept.event
+    return kept.had_time and event.is_marked_as_cancelled and bool(event.intervals)
+
+
+def _seen(ven_name: str, view: _View, kept: _Kept) -> SeenEvent:
+    return SeenEvent(
+        ven_name=ven_name,
+        event=kept.event,
+        first_seen=kept.first_seen,
+        is_cancelled=_is_cancelled(kept),
+        granted=view.granted,
+        units={**view.program_units.get(kept.event.program_id, {}), **kept.event.units},
+    )
+
+
+def _write_view(view: _View) -> str:
+    return orjson.dumps(
+        {
+            "ven": sorted(view.granted.ven),
+            "resources": {name: sorted(own) for name, own in view.granted.resources.items()},
+            "program_units": view.program_units,
+        }
+    ).decode()
+
+
+def _read_view(body: Any) -> dict[str, Any]:
+    if body is None:
+        return {}
+    resources = {name: frozenset(own) for name, own in body["resources"].items()}
+    return {
+        "granted": Granted(ven=frozenset(body["ven"]), resources=resources),
+        "program_units": body["program_units"],
+    }

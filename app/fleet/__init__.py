@@ -1,16 +1,28 @@
 """Who we are: VENs, resources, the fleet database, and the VENs at their VTN."""
 
+from app.fleet.columns import (
+    Answers,
+    Plant,
+    Response,
+    Roster,
+    Situation,
+    half_full,
+    moved,
+    places,
+)
 from app.fleet.database import Database, DatabaseError, DatabaseUrlError, make_engine
 from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progress
 from app.fleet.exchange import FleetFileError, read_fleet, write_csv, write_json
 from app.fleet.fanout import for_each
-from app.fleet.manager import SeenEvent, VENManager
+from app.fleet.manager import VENManager
 from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
 from app.fleet.repository import FleetRepository
 from app.fleet.sample import sample_fleet
+from app.fleet.seen import Granted, SeenEvent
 
 __all__ = [
     "VEN",
+    "Answers",
     "Database",
     "DatabaseError",
     "DatabaseUrlError",
@@ -18,16 +30,24 @@ __all__ = [
     "EnrolmentResult",
     "FleetFileError",
     "FleetRepository",
+    "Granted",
+    "Plant",
     "Progress",
     "Resource",
     "ResourceKind",
+    "Response",
+    "Roster",
     "SeenEvent",
+    "Situation",
     "Status",
     "VENManager",
     "VenSummary",
     "for_each",
+    "half_full",
     "make_engine",
+    "moved",
     "no_progress",
+    "places",
     "read_fleet",
     "sample_fleet",
     "write_csv",

@@ -5,18 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progress
 from app.fleet.fanout import for_each
 from app.fleet.model import VEN, Status
 from app.fleet.repository import FleetRepository
+from app.fleet.seen import SeenEvent
 from app.locks import LockPerName
 from app.openadr import (
     CredentialsError,
-    Event,
     VtnClient,
     VtnError,
     VtnHttp,
@@ -31,18 +29,10 @@ logger = logging.getLogger(__name__)
 MOST_FAILURES_TOLD = 10
 
 
-@dataclass(frozen=True, kw_only=True)
-class SeenEvent:
-    """An event of a VEN, and since when the VEN knows it."""
-
-    event: Event
-    first_seen: datetime
-
-
 class EventFeed(Protocol):
     """What knows the events of each VEN."""
 
-    def sync(self, ven_name: str, client: VtnClient) -> Sequence[SeenEvent]:
+    def sync(self, ven: VEN, client: VtnClient) -> Sequence[SeenEvent]:
         """Ask the VTN, remember, and return all the events that the VEN now has."""
 
 
@@ -194,8 +184,10 @@ class VENManager:
     def _sync(self, ven_name: str) -> None:
         # One at a time, so that no older list of events is followed after a newer one.
         with self._one_at_a_time(ven_name):
-            events = self._events.sync(ven_name, self._client_for(ven_name))
-            self._reports.follow(ven_name, events)
+            ven = self._repository.ven(ven_name)
+            if ven is not None:
+                events = self._events.sync(ven, self._client_for(ven_name))
+                self._reports.follow(ven_name, events)
 
     def _say(self, about: str, problem: str | None) -> None:
         """Log a problem when it begins or changes, and its end; not each time it is met."""

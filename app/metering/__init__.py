@@ -1,12 +1,16 @@
 """What we measure: the meter sources, the simulator, and the durable store of readings."""
 
+from app.fleet import Roster
+from app.metering.detail import Detail
 from app.metering.frames import Extent, FrameStore
 from app.metering.profiles import ProfileError, Profiles, load_profiles
 from app.metering.simulator import MeterDataSimulator
-from app.metering.source import Frame, MeterSource, Reading, Room, Roster, StoreFull
+from app.metering.source import Forecast, Frame, MeterSource, Reading, Room, Span, StoreFull
 
 __all__ = [
+    "Detail",
     "Extent",
+    "Forecast",
     "Frame",
     "FrameStore",
     "MeterDataSimulator",
@@ -16,6 +20,7 @@ __all__ = [
     "Reading",
     "Room",
     "Roster",
+    "Span",
     "StoreFull",
     "load_profiles",
 ]

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from sqlalchemy import text
 
-from app.fleet import Database
+from app.fleet import Database, Roster
 from app.instants import from_us, to_us
+from app.metering.detail import unpack
 from app.metering.rosters import RosterBook
-from app.metering.source import Frame, Roster
+from app.metering.source import ROW_BYTES, Frame
 
-ROW_BYTES = 64
-"""What a row takes beside its powers, about."""
+ROW_SIZE = f"length(power_kw) + coalesce(length(detail), 0) + {ROW_BYTES}"
 MOST_MOVED = 50_000
 """Slices in one transaction, about."""
 NO_NUMBER = 1 << 62
@@ -35,17 +35,26 @@ class Extent:
     """Each roster with the numbers of its frames, rising."""
     slices: Mapping[str, Sequence[tuple[Roster, Sequence[int]]]] = field(default_factory=dict)
 
-    def readings(self, ven_name: str, after: int, through: int | None, *, sliced: int) -> int:
+    def readings(
+        self,
+        ven_name: str,
+        after: int,
+        through: int | None,
+        *,
+        sliced: int,
+        width: Callable[[Sequence[str]], int] = len,
+    ) -> int:
         """How many of one VEN stand above one frame's number, up to another's.
 
-        `sliced`: the number up to which its readings stand in slices.
+        `sliced`: the number up to which its readings stand in slices. `width`: how many readings
+        the resources of these names make at an instant.
         """
         in_slices = sum(
-            len(roster.names(ven_name)) * _between(seqs, after, through)
+            width(roster.names(ven_name)) * _between(seqs, after, through)
             for roster, seqs in self.slices.get(ven_name, ())
         )
         return in_slices + sum(
-            len(roster.names(ven_name)) * _between(seqs, max(after, sliced), through)
+            width(roster.names(ven_name)) * _between(seqs, max(after, sliced), through)
             for roster, seqs in self.frames
         )
 
@@ -78,24 +87,20 @@ class FrameStore:
                 raise ValueError("a frame must be later than the one before it")
             seq = connection.execute(
                 text(
-                    "INSERT INTO frame (taken_at_us, profile_index, roster_id, power_kw)"
-                    " VALUES (:taken_at_us, :profile_index, :roster_id, :power_kw) RETURNING seq"
+                    "INSERT INTO frame (taken_at_us, profile_index, roster_id, power_kw, detail)"
+                    " VALUES (:taken_at_us, :profile_index, :roster_id, :power_kw, :detail)"
+                    " RETURNING seq"
                 ),
                 {
                     "taken_at_us": taken_at_us,
                     "profile_index": frame.profile_index,
                     "roster_id": roster_id,
                     "power_kw": frame.power_kw.astype("<f4").tobytes(),
+                    "detail": frame.packed_detail,
                 },
             ).scalar_one()
         self._rosters.keep(int(roster_id), frame.roster)
-        return Frame(
-            seq=int(seq),
-            taken_at=frame.taken_at,
-            profile_index=frame.profile_index,
-            roster=frame.roster,
-            power_kw=frame.power_kw,
-        )
+        return replace(frame, seq=int(seq))
 
     def last(self) -> Frame | None:
         """The newest frame."""
@@ -121,6 +126,17 @@ class FrameStore:
         """The newest frame's number; 0 when there is none."""
         return self._number("SELECT max(seq) FROM frame")
 
+    def instants(self, ven_name: str, start: datetime, end: datetime) -> list[datetime]:
+        """When frames, or slices of this VEN, were taken in this span; its end is not in it."""
+        query = text(
+            "SELECT taken_at_us FROM frame WHERE taken_at_us >= :start AND taken_at_us < :end"
+            " UNION SELECT taken_at_us FROM slice WHERE ven_name = :ven_name"
+            " AND taken_at_us >= :start AND taken_at_us < :end ORDER BY taken_at_us"
+        )
+        where = {"ven_name": ven_name, "start": to_us(start), "end": to_us(end)}
+        with self._database.read() as connection:
+            return [from_us(us) for us in connection.execute(query, where).scalars()]
+
     def since(self, seq: int, *, most_bytes: int) -> list[Frame]:
         """Frames from this number on, oldest first; at least two, then up to so many bytes."""
         return _bounded(
@@ -130,7 +146,7 @@ class FrameStore:
     def slices_since(self, ven_name: str, seq: int, *, most_bytes: int) -> list[Frame]:
         """The same of what was moved out for one VEN: frames that hold only its part."""
         query = text(
-            "SELECT seq, taken_at_us, roster_id, power_kw FROM slice"
+            "SELECT seq, taken_at_us, roster_id, power_kw, detail FROM slice"
             " WHERE ven_name = :ven_name AND seq >= :seq ORDER BY seq"
         )
 
@@ -147,6 +163,7 @@ class FrameStore:
                         profile_index=-1,
                         roster=self._rosters.read_part(connection, row.roster_id, ven_name),
                         power_kw=np.frombuffer(row.power_kw, dtype="<f4"),
+                        detail=unpack(row.detail),
                     )
 
         return _bounded(read(), most_bytes=most_bytes)
@@ -187,11 +204,12 @@ class FrameStore:
             ).scalars()
             for seq in list(seqs):
                 row = connection.execute(
-                    text("SELECT taken_at_us, roster_id, power_kw FROM frame WHERE seq = :seq"),
+                    text("SELECT * FROM frame WHERE seq = :seq"),
                     {"seq": seq},
                 ).one()
                 roster = self._rosters.read(connection, row.roster_id)
                 powers = np.frombuffer(row.power_kw, dtype="<f4")
+                detail = unpack(row.detail)
                 slices = [
                     {
                         "ven_name": ven,
@@ -199,6 +217,7 @@ class FrameStore:
                         "taken_at_us": row.taken_at_us,
                         "roster_id": row.roster_id,
                         "power_kw": powers[roster.columns(ven)].tobytes(),
+                        "detail": detail.part(roster.columns(ven)).pack(),
                     }
                     for ven, (low, high) in todo.items()
                     if low <= seq <= high
@@ -258,7 +277,7 @@ class FrameStore:
         if not passed:
             return 0
         with self._lock, self._database.write() as connection:
-            size = text(f"SELECT sum(length(power_kw) + {ROW_BYTES}) {condition}")
+            size = text(f"SELECT sum({ROW_SIZE}) {condition}")
             for where in passed:
                 bytes_ += connection.execute(size, where).scalar() or 0
             connection.execute(text(f"DELETE {condition}"), passed)
@@ -281,11 +300,8 @@ class FrameStore:
 
     def ages(self, limit: int) -> list[tuple[int, int]]:
         """(taken_at_us, bytes) of the oldest frames and slices, at most so many of each."""
-        query = (
-            "SELECT taken_at_us, length(power_kw) + :row_bytes AS bytes FROM {}"
-            " ORDER BY seq LIMIT :limit"
-        )
-        where = {"row_bytes": ROW_BYTES, "limit": limit}
+        query = f"SELECT taken_at_us, {ROW_SIZE} AS bytes FROM {{}} ORDER BY seq LIMIT :limit"
+        where = {"limit": limit}
         with self._database.read() as connection:
             return [
                 (row.taken_at_us, row.bytes)
@@ -295,7 +311,7 @@ class FrameStore:
 
     def bytes_stored(self) -> int:
         """What frames and slices take, about; reads every row's length."""
-        count = f"SELECT coalesce(sum(length(power_kw) + {ROW_BYTES}), 0) FROM"
+        count = f"SELECT coalesce(sum({ROW_SIZE}), 0) FROM"
         return self._number(f"{count} frame") + self._number(f"{count} slice")
 
     def _remove(self, table: str, condition: str, where: dict[str, Any]) -> int:
@@ -305,7 +321,8 @@ class FrameStore:
                 return 0
         with self._lock, self._database.write() as connection:
             bytes_ = connection.execute(
-                text(f"SELECT sum(length(power_kw) + {ROW_BYTES}) {query}"), where
+                text(f"SELECT sum({ROW_SIZE}) {query}"),
+                where,
             ).scalar()
             connection.execute(text(f"DELETE {query}"), where)
             self._rosters.remove_unused(connection)
@@ -330,12 +347,13 @@ class FrameStore:
                     profile_index=row.profile_index,
                     roster=self._rosters.read(connection, row.roster_id),
                     power_kw=np.frombuffer(row.power_kw, dtype="<f4"),
+                    detail=unpack(row.detail),
                 )
 
 
 _INSERT_SLICE = (
-    "INSERT INTO slice (ven_name, seq, taken_at_us, roster_id, power_kw)"
-    " VALUES (:ven_name, :seq, :taken_at_us, :roster_id, :power_kw)"
+    "INSERT INTO slice (ven_name, seq, taken_at_us, roster_id, power_kw, detail)"
+    " VALUES (:ven_name, :seq, :taken_at_us, :roster_id, :power_kw, :detail)"
 )
 
 

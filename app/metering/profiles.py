@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,23 @@ class Profiles:
     """Where each shape comes from, in words."""
     per_unit: npt.NDArray[np.float32]
     """Steps x kinds, from -1 (full export) to 1 (full consumption)."""
+
+    @cached_property
+    def _sums(self) -> npt.NDArray[np.float64]:
+        """Up to each step, all steps before it."""
+        zero = np.zeros((1, self.per_unit.shape[1]))
+        return np.concatenate([zero, np.cumsum(self.per_unit, axis=0, dtype=np.float64)])
+
+    def mean(self, first: float, until: float) -> npt.NDArray[np.float32]:
+        """The mean by kind from one step to another, which may lie in later years."""
+        begin = int(first)
+        end = max(int(np.ceil(until)), begin + 1)
+        mean = (self._sum_to(end) - self._sum_to(begin)) / (end - begin)
+        return np.asarray(mean, dtype=np.float32)
+
+    def _sum_to(self, step: int) -> npt.NDArray[np.float64]:
+        years, rest = divmod(step, self.steps)
+        return np.asarray(years * self._sums[-1] + self._sums[rest])
 
     @property
     def steps(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, text
 
-from app.metering.source import Roster
+from app.fleet import Roster
 
 
 class RosterBook:

@@ -4,49 +4,87 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from app.fleet import VEN, DatabaseError, FleetRepository, Resource, ResourceKind, Status
-from app.metering.frames import ROW_BYTES, FrameStore
+from app.fleet import (
+    VEN,
+    Answers,
+    DatabaseError,
+    FleetRepository,
+    Plant,
+    Resource,
+    ResourceKind,
+    Response,
+    Situation,
+    Status,
+    half_full,
+    moved,
+    places,
+)
+from app.metering.detail import Detail
+from app.metering.frames import FrameStore
 from app.metering.profiles import STEP_MINUTES, Profiles
 from app.metering.rising import RisingClock
-from app.metering.source import Frame, Reading, Room, Roster, StoreFull
+from app.metering.source import Forecast, Frame, Reading, Room, Span, StoreFull
 
 logger = logging.getLogger(__name__)
 
 NOISE_SHARE = 0.03
 """The standard deviation of the noise, as a share of the rated power."""
+LONGEST_STEP_H = 1.0
+"""What a step is taken for at most: while nothing was metered, nothing is known."""
+USUAL_TICK_S = 30.0
 NOISE_SPAN = 1 << 16
 """How many offsets the noise table is read at."""
 Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Plant:
-    """The approved resources as columns: what one step needs, and nothing per resource."""
+class _Shapes:
+    """What the resources of a plant do of themselves, one array element per column."""
 
     revision: int
     vens: frozenset[str] | None
-    roster: Roster
+    plant: Plant
     profile: npt.NDArray[np.intp]
     scale_kw: Float32
     offset_kw: Float32
+    mean_kw: Float32
     noise_kw: Float32
-    lowest_kw: Float32
-    highest_kw: Float32
     noise: Float32
+
+    def part(self, ven_name: str) -> _Shapes:
+        """Of one VEN, without noise."""
+        columns = self.plant.roster.columns(ven_name)
+        return replace(
+            self,
+            plant=self.plant.part(ven_name),
+            profile=self.profile[columns],
+            scale_kw=self.scale_kw[columns],
+            offset_kw=self.offset_kw[columns],
+            mean_kw=self.mean_kw[columns],
+            noise_kw=self.noise_kw[columns],
+        )
+
+    def shape_kw(self, per_unit: Float32) -> Float32:
+        """`per_unit`: by kind of profile."""
+        shape: Float32 = per_unit.take(self.profile)
+        shape *= self.scale_kw
+        shape += self.offset_kw
+        return shape
 
 
 class MeterDataSimulator:
     """The first MeterSource: one step computes the power of every approved resource at once.
+
+    What a resource does of itself is its load shape; how it answers events is for `answers`. What
+    is stored (the state of charge) goes on from the last frame, over restarts, too.
 
     The noise is read from a table drawn once from `seed`, at an offset that is a function of seed
     and index, so that the same index gives the same powers after a restart. The index goes on from
@@ -61,6 +99,7 @@ class MeterDataSimulator:
         repository: FleetRepository,
         frames: FrameStore,
         profiles: Callable[[], Profiles],
+        answers: Answers,
         room: Room,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
@@ -69,14 +108,16 @@ class MeterDataSimulator:
         self._repository = repository
         self._frames = frames
         self._load_profiles = profiles
+        self._answers = answers
         self._room = room
         self._rising = RisingClock(clock=clock, monotonic=monotonic)
         self._seed = seed
         self.problem: str | None = None
         """Why the last tick could not be stored; None while all is well."""
         self._lock = threading.RLock()
-        self._profiles: Profiles | None = None
-        self._plant: _Plant | None = None
+        self._loaded: Profiles | None = None
+        self._known: _Shapes | None = None
+        self._tick_s = USUAL_TICK_S
         self._last: Frame | None = None
         self._begun = False
 
@@ -89,8 +130,8 @@ class MeterDataSimulator:
         if vens is not None:
             names = frozenset(ven.ven_name if isinstance(ven, VEN) else ven for ven in vens)
         with self._lock:
-            self._plant = self._build(self._repository.revision(), names)
-            return self._plant.roster.size
+            self._known = self._build(self._repository.revision(), names)
+            return self._known.plant.roster.size
 
     def increase_time(self) -> int:
         """One tick: move to the next index and store its frame, durably. Returns the index.
@@ -100,7 +141,7 @@ class MeterDataSimulator:
         with self._lock:
             frame = self.next_frame()
             try:
-                self._room.make_room(frame.power_kw.nbytes + ROW_BYTES)
+                self._room.make_room(frame.stored_bytes)
                 self._last = self._frames.append(frame)
             except (StoreFull, DatabaseError) as error:
                 self._begun = False  # it may be stored, and only the answer be lost
@@ -115,17 +156,91 @@ class MeterDataSimulator:
     def next_frame(self) -> Frame:
         """The frame of the next index, not yet stored."""
         with self._lock:
-            plant = self._current_plant()
+            shapes = self._current()
             last = self._last_frame()
             now = self._rising.now(None if last is None else last.taken_at)
             index = _quarter_of_the_year(now) if last is None else last.profile_index + 1
-            index %= self._shapes().steps
+            index %= self._profiles().steps
+            passed_s = 0.0 if last is None else (now - last.taken_at).total_seconds()
+            response = self._answers.answer(
+                shapes.plant,
+                Situation(
+                    now=now,
+                    step_h=min(passed_s / 3600, LONGEST_STEP_H),
+                    shape_kw=self._shape_kw(shapes, index),
+                    mean_kw=shapes.mean_kw,
+                    stored_kwh=_stored(shapes.plant, last),
+                ),
+            )
+            if passed_s:
+                self._tick_s = min(passed_s, LONGEST_STEP_H * 3600)
+            power_kw = np.round(response.power_kw, 3)
             return Frame(
                 taken_at=now,
                 profile_index=index,
-                roster=plant.roster,
-                power_kw=self._power_kw(plant, index),
+                roster=shapes.plant.roster,
+                power_kw=power_kw,
+                detail=_detail(shapes.plant, response, power_kw),
             )
+
+    def reach_kw(self, frame: Frame) -> tuple[Float32, Float32]:
+        """What each resource of a frame could have done at the least and at the most, in kW.
+
+        NaN for a resource that is no longer in the fleet.
+        """
+        with self._lock:
+            shapes = self._current()
+            plant = shapes.plant
+            there = places(frame.roster, plant.roster)
+            response = self._answers.answer(
+                plant,
+                Situation(
+                    now=frame.taken_at,
+                    step_h=self._tick_s / 3600,
+                    shape_kw=moved(frame.baseline_kw, there, shapes.mean_kw),
+                    mean_kw=shapes.mean_kw,
+                    stored_kwh=_stored(plant, frame),
+                ),
+            )
+        back = places(plant.roster, frame.roster)
+        nothing = np.full(frame.roster.size, np.nan, dtype=np.float32)
+        return (
+            moved(response.lowest_kw, back, nothing),
+            moved(response.highest_kw, back, nothing),
+        )
+
+    def forecast(self, ven_name: str, spans: Sequence[Span]) -> list[Forecast]:
+        """What the resources of one VEN are expected to do in these spans, which follow in time.
+
+        The events that are known now are taken into account, and what is stored as it changes.
+        """
+        with self._lock:
+            shapes = self._current().part(ven_name)
+            last = self._last_frame()
+            profiles = self._profiles()
+            begins = spans[0][0] if last is None else last.taken_at
+            index = 0 if last is None else last.profile_index
+            stored = _stored(shapes.plant, last)
+            before = [(begins, spans[0][0])] if begins < spans[0][0] else []
+            made: list[Forecast] = []
+            for start, end in (*before, *spans):
+                first, until = (
+                    index + max((at - begins).total_seconds(), 0.0) / self._tick_s
+                    for at in (start, end)
+                )
+                response = self._answers.answer(
+                    shapes.plant,
+                    Situation(
+                        now=start + (end - start) / 2,
+                        step_h=(end - start) / timedelta(hours=1),
+                        shape_kw=_within(shapes, profiles.mean(first, until)),
+                        mean_kw=shapes.mean_kw,
+                        stored_kwh=stored,
+                    ),
+                )
+                stored = response.stored_kwh
+                made.append(Forecast(names=shapes.plant.roster.names(ven_name), response=response))
+            return made[len(before) :]
 
     def collect_next_metering(self, ven_name: str) -> list[Reading]:
         """The latest readings of the approved resources of one VEN; none before the first tick."""
@@ -133,10 +248,9 @@ class MeterDataSimulator:
             frame = self._last_frame()
         if frame is None:
             return []
-        powers = frame.power_kw[frame.roster.columns(ven_name)].tolist()
         return [
             Reading(resource_name=name, taken_at=frame.taken_at, power_kw=power)
-            for name, power in zip(frame.roster.names(ven_name), powers, strict=True)
+            for name, power in frame.powers(ven_name)
         ]
 
     def get_statistics(self) -> dict[str, Any]:
@@ -169,12 +283,17 @@ class MeterDataSimulator:
             },
         }
 
-    def _current_plant(self) -> _Plant:
+    def plant(self) -> Plant:
+        """The approved resources, as they are now."""
+        with self._lock:
+            return self._current().plant
+
+    def _current(self) -> _Shapes:
         revision = self._repository.revision()
-        if self._plant is None or self._plant.revision != revision:
-            chosen = None if self._plant is None else self._plant.vens
-            self._plant = self._build(revision, chosen)
-        return self._plant
+        if self._known is None or self._known.revision != revision:
+            chosen = None if self._known is None else self._known.vens
+            self._known = self._build(revision, chosen)
+        return self._known
 
     def _last_frame(self) -> Frame | None:
         if not self._begun:
@@ -182,58 +301,51 @@ class MeterDataSimulator:
             self._begun = True
         return self._last
 
-    def _shapes(self) -> Profiles:
-        if self._profiles is None:
-            self._profiles = self._load_profiles()
-        return self._profiles
+    def _profiles(self) -> Profiles:
+        if self._loaded is None:
+            self._loaded = self._load_profiles()
+        return self._loaded
 
-    def _build(self, revision: int, vens: frozenset[str] | None) -> _Plant:
+    def _build(self, revision: int, vens: frozenset[str] | None) -> _Shapes:
         approved = [
             (ven_name, resource)
             for ven_name, resource in self._repository.resources(status=Status.APPROVED)
             if vens is None or ven_name in vens
         ]
+        plant = Plant.of(approved, self._answers.comfort_h)
         resources = [resource for _, resource in approved]
-        roster = Roster(
-            (ven_name, [resource.resource_name for _, resource in group])
-            for ven_name, group in groupby(approved, key=itemgetter(0))
-        )
-        column_of = {kind: number for number, kind in enumerate(self._shapes().kinds)}
-        scale_kw = _column(resources, _rated_kw)
+        profiles = self._profiles()
+        column_of = {kind: number for number, kind in enumerate(profiles.kinds)}
+        profile = np.array([column_of[resource.kind] for resource in resources], dtype=np.intp)
         drawn = np.random.default_rng([self._seed, 1])
-        noise = drawn.standard_normal(roster.size + NOISE_SPAN, dtype=np.float32)
-        logger.debug("the simulator takes up %d resources", roster.size)
-        return _Plant(
+        noise = drawn.standard_normal(plant.roster.size + NOISE_SPAN, dtype=np.float32)
+        offset_kw = _column(resources, _standing_kw)
+        mean = profiles.mean(0, profiles.steps).take(profile) * plant.rated_kw + offset_kw
+        logger.debug("the simulator takes up %d resources", plant.roster.size)
+        return _Shapes(
             revision=revision,
             vens=vens,
-            roster=roster,
-            profile=np.array([column_of[resource.kind] for resource in resources], dtype=np.intp),
-            scale_kw=scale_kw,
-            offset_kw=_column(resources, _standing_kw),
-            noise_kw=scale_kw * np.float32(NOISE_SHARE),
-            lowest_kw=_column(resources, lambda resource: resource.power_min_kw),
-            highest_kw=_column(resources, lambda resource: resource.power_max_kw),
+            plant=plant,
+            profile=profile,
+            scale_kw=plant.rated_kw,
+            offset_kw=offset_kw,
+            mean_kw=np.clip(mean, plant.lowest_kw, plant.highest_kw).astype(np.float32),
+            noise_kw=plant.rated_kw * np.float32(NOISE_SHARE),
             noise=noise,
         )
 
-    def _power_kw(self, plant: _Plant, index: int) -> Float32:
-        """All powers of one index, at a watt's resolution, within each resource's limits."""
-        power_kw: Float32 = self._shapes().per_unit[index].take(plant.profile)
-        power_kw *= plant.scale_kw
-        power_kw += plant.offset_kw
+    def _shape_kw(self, shapes: _Shapes, index: int) -> Float32:
+        """What all do of themselves at one index, within each resource's limits."""
+        shape_kw = shapes.shape_kw(self._profiles().per_unit[index])
         start = _noise_offset(self._seed, index)
-        power_kw += plant.noise_kw * plant.noise[start : start + plant.roster.size]
-        np.clip(power_kw, plant.lowest_kw, plant.highest_kw, out=power_kw)
-        np.round(power_kw, 3, out=power_kw)
-        return power_kw
+        shape_kw += shapes.noise_kw * shapes.noise[start : start + shapes.plant.roster.size]
+        plant = shapes.plant
+        np.clip(shape_kw, plant.lowest_kw, plant.highest_kw, out=shape_kw)
+        return shape_kw
 
 
 def _column(resources: list[Resource], value: Callable[[Resource], float]) -> Float32:
     return np.array([value(resource) for resource in resources], dtype=np.float32)
-
-
-def _rated_kw(resource: Resource) -> float:
-    return max(abs(resource.power_min_kw), abs(resource.power_max_kw))
 
 
 def _standing_kw(resource: Resource) -> float:
@@ -250,3 +362,31 @@ def _quarter_of_the_year(instant: datetime) -> int:
 def _noise_offset(seed: int, index: int) -> int:
     """Spread over the table by Fibonacci hashing, so that neighbouring steps share no noise."""
     return ((index + seed) * 0x9E3779B97F4A7C15 >> 24) % NOISE_SPAN
+
+
+def _detail(plant: Plant, response: Response, power_kw: Float32) -> Detail:
+    """What stands beside the powers; nothing of what is as usual."""
+    baseline_kw = np.round(response.baseline_kw, 3)
+    has_store = plant.has_store
+    stored_kwh = np.where(has_store, response.stored_kwh, np.float32(np.nan))
+    asked = not np.isnan(response.setpoint_kw).all()
+    return Detail(
+        baseline_kw=None if np.array_equal(baseline_kw, power_kw) else baseline_kw,
+        stored_kwh=stored_kwh if has_store.any() else None,
+        setpoint_kw=response.setpoint_kw if asked else None,
+        level=response.level if response.level.any() else None,
+    )
+
+
+def _stored(plant: Plant, last: Frame | None) -> Float32:
+    """What each had stored at the last frame; half full where nothing is known."""
+    stored = half_full(plant)
+    if last is None or last.detail.stored_kwh is None:
+        return stored
+    stored = moved(last.detail.stored_kwh, places(last.roster, plant.roster), stored)
+    return np.clip(stored, plant.store_min_kwh, plant.store_max_kwh)
+
+
+def _within(shapes: _Shapes, per_unit: Float32) -> Float32:
+    plant = shapes.plant
+    return np.clip(shapes.shape_kw(per_unit), plant.lowest_kw, plant.highest_kw)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -10,50 +9,14 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
+from app.fleet import Response, Roster, moved, places
+from app.metering.detail import Detail
+
+ROW_BYTES = 64
+"""What a row takes beside its arrays, about."""
+USUAL = Detail()
 PowerKw = npt.NDArray[np.float32]
-
-
-class Roster:
-    """Whose power stands in which column of a frame: VEN by VEN, resource by resource.
-
-    It never changes; a fleet that changes gets another one, so that what was metered keeps the
-    names that it was metered under.
-    """
-
-    def __init__(self, columns: Iterable[tuple[str, Iterable[str]]]) -> None:
-        self._slices: dict[str, slice] = {}
-        self._names: dict[str, tuple[str, ...]] = {}
-        start = 0
-        for ven_name, names in columns:
-            self._names[ven_name] = tuple(names)
-            self._slices[ven_name] = slice(start, start + len(self._names[ven_name]))
-            start = self._slices[ven_name].stop
-        self.size = start
-
-    @property
-    def ven_names(self) -> Iterable[str]:
-        return self._slices.keys()
-
-    def columns(self, ven_name: str) -> slice:
-        """The VEN's columns; an empty slice for a VEN that is not in it."""
-        return self._slices.get(ven_name, slice(0, 0))
-
-    def names(self, ven_name: str) -> tuple[str, ...]:
-        """The resources of a VEN, in the order of its columns."""
-        return self._names.get(ven_name, ())
-
-    @cached_property
-    def _quoted(self) -> dict[str, tuple[bytes, ...]]:
-        return {ven: tuple(map(orjson.dumps, names)) for ven, names in self._names.items()}
-
-    def quoted_names(self, ven_name: str) -> tuple[bytes, ...]:
-        """`names` as JSON strings."""
-        return self._quoted.get(ven_name, ())
-
-    def __iter__(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        return iter(self._names.items())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,8 +30,44 @@ class Frame:
     roster: Roster
     power_kw: PowerKw
     """One value per column of the roster; positive consumes, negative exports; NaN: no reading."""
+    detail: Detail = USUAL
+    """What stands beside the power."""
     seq: int = 0
     """The number that the store gave it, rising; 0 before it is stored."""
+
+    def on(self, roster: Roster) -> Frame:
+        """The same instant in the columns of another roster; NaN for who was not metered."""
+        where = places(self.roster, roster)
+        nothing = np.full(roster.size, np.nan, dtype=np.float32)
+        base = self.detail.baseline_kw
+        return Frame(
+            taken_at=self.taken_at,
+            profile_index=self.profile_index,
+            roster=roster,
+            power_kw=moved(self.power_kw, where, nothing),
+            detail=Detail(baseline_kw=None if base is None else moved(base, where, nothing)),
+            seq=self.seq,
+        )
+
+    def powers(self, ven_name: str) -> list[tuple[str, float]]:
+        """The power of each resource of a VEN, by name."""
+        powers = self.power_kw[self.roster.columns(ven_name)].tolist()
+        return list(zip(self.roster.names(ven_name), powers, strict=True))
+
+    @property
+    def baseline_kw(self) -> PowerKw:
+        """What the power would have been without any event."""
+        return self.power_kw if self.detail.baseline_kw is None else self.detail.baseline_kw
+
+    @cached_property
+    def packed_detail(self) -> bytes | None:
+        """`detail` as it is stored."""
+        return self.detail.pack()
+
+    @property
+    def stored_bytes(self) -> int:
+        """What it takes in the store, about."""
+        return self.power_kw.nbytes + len(self.packed_detail or b"") + ROW_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +77,19 @@ class Reading:
     resource_name: str
     taken_at: datetime
     power_kw: float
+
+
+Span = tuple[datetime, datetime]
+"""From one instant to another."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Forecast:
+    """What the resources of one VEN are expected to do in a span."""
+
+    names: tuple[str, ...]
+    """The resources, in the order of the arrays."""
+    response: Response
 
 
 class MeterSource(Protocol):

@@ -14,6 +14,7 @@ from app.openadr.credentials import (
     CredentialsTemplate,
     slug,
 )
+from app.openadr.dialects import Dialect, Dialect301, Dialect310
 from app.openadr.errors import (
     CredentialsError,
     OutcomeUnknown,
@@ -24,37 +25,51 @@ from app.openadr.errors import (
     VtnUnreachable,
 )
 from app.openadr.http import NoCredentials, VtnHttp, VtnState, make_session
-from app.openadr.wire import (
-    UNLIMITED,
-    Event,
+from app.openadr.times import (
+    YEAR_1,
     IntervalPeriod,
-    ReportDescriptor,
-    VtnReport,
-    VtnResource,
-    VtnVen,
+    WireDuration,
     WireError,
     read_duration,
-    read_event,
     read_instant,
     write_duration,
     write_instant,
 )
+from app.openadr.wire import (
+    Event,
+    EventInterval,
+    Payload,
+    Program,
+    ReportDescriptor,
+    Targets,
+    VtnReport,
+    VtnResource,
+    VtnVen,
+    read_event,
+)
 
 __all__ = [
-    "UNLIMITED",
+    "YEAR_1",
     "Circuit",
     "ClientCredentials",
     "ClientCredentialsByVen",
     "CredentialsError",
     "CredentialsFile",
     "CredentialsTemplate",
+    "Dialect",
+    "Dialect301",
+    "Dialect310",
     "Event",
+    "EventInterval",
     "IntervalPeriod",
     "NoCredentials",
     "OutcomeUnknown",
+    "Payload",
+    "Program",
     "ReportDescriptor",
     "ReportPage",
     "SharedCredentials",
+    "Targets",
     "TokenEndpoint",
     "VenCredentials",
     "VtnClient",
@@ -68,6 +83,7 @@ __all__ = [
     "VtnUnavailable",
     "VtnUnreachable",
     "VtnVen",
+    "WireDuration",
     "WireError",
     "make_session",
     "read_duration",

@@ -1,4 +1,4 @@
-"""One VEN's view of its VTN, in the VEN role (OpenADR 3.1.0)."""
+"""One VEN's view of its VTN, in the VEN role (OpenADR 3.1.0 and 3.0.1)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from app.openadr.auth import VenCredentials
+from app.openadr.dialects import Dialect
 from app.openadr.errors import OutcomeUnknown, VtnRejected, VtnUnavailable
 from app.openadr.http import VtnHttp
+from app.openadr.times import WireError
 from app.openadr.wire import (
     Event,
+    Program,
+    Targets,
     VtnReport,
     VtnResource,
     VtnVen,
     Wire,
-    WireError,
     read_each,
     read_event,
+    read_program,
     read_report,
-    read_resource,
-    read_ven,
-    write_resource,
-    write_ven,
 )
 
 logger = logging.getLogger(__name__)
@@ -49,9 +49,12 @@ class ReportPage:
 class VtnClient:
     """The requests of one VEN. All methods raise the errors of `app.openadr.errors`."""
 
-    def __init__(self, ven_name: str, *, http: VtnHttp, credentials: VenCredentials) -> None:
+    def __init__(
+        self, ven_name: str, *, http: VtnHttp, credentials: VenCredentials, dialect: Dialect
+    ) -> None:
         self.ven_name = ven_name
         self._http = http
+        self._dialect = dialect
         self._auth = credentials.auth(ven_name)
 
     def ping(self) -> None:
@@ -60,40 +63,44 @@ class VtnClient:
 
     def vens(self) -> list[VtnVen]:
         """The ven objects that this client may see."""
-        return list(self._list("/vens", {}, read_ven))
+        return list(self._list("/vens", {}, self._dialect.read_ven))
+
+    def ven(self, ven_id: str) -> VtnVen | None:
+        """One ven object, or None when the VTN says that it is gone (404)."""
+        return self._one(f"/vens/{ven_id}", self._dialect.read_ven)
 
     def create_ven(self) -> VtnVen:
         """Create this VEN's own ven object; VtnRejected with 409 if the VTN refuses a second."""
-        return self._create("/vens", write_ven(ven_name=self.ven_name), read_ven)
+        return self._create("/vens", self._dialect.ven(self.ven_name), self._dialect.read_ven)
 
     def resources(self, ven_id: str) -> list[VtnResource]:
         """The resources of a ven object."""
-        return list(self._list("/resources", {"venID": ven_id}, read_resource))
+        path, query = self._dialect.resources_at(ven_id)
+        return list(self._list(path, query, self._dialect.read_resource))
 
     def create_resource(
         self, ven_id: str, resource_name: str, attributes: Mapping[str, list[Any]]
     ) -> VtnResource:
         """Create a resource under this VEN's own ven object."""
-        body = write_resource(resource_name=resource_name, ven_id=ven_id, attributes=attributes)
-        return self._create("/resources", body, read_resource)
+        body = self._dialect.resource(ven_id, resource_name, attributes)
+        path = self._dialect.creates_resources_at(ven_id)
+        return self._create(path, body, self._dialect.read_resource)
 
-    def events(self) -> list[Event]:
-        """The events that this VEN may see."""
-        return list(self._list("/events", {}, read_event))
+    def programs(self, targets: Targets) -> list[Program]:
+        """The programs that a VEN with these targets may see (rules.md, 'Targets')."""
+        return self._seen_with("/programs", targets, read_program)
+
+    def events(self, targets: Targets) -> list[Event]:
+        """The events that a VEN with these targets may see (rules.md, 'Targets')."""
+        return self._seen_with("/events", targets, read_event)
 
     def event(self, event_id: str) -> Event | None:
         """The event, or None when the VTN says that it is gone (404). WireError: not readable."""
-        try:
-            answer = self._http.get(f"/events/{event_id}", auth=self._auth)
-        except VtnRejected as error:
-            if error.status == 404:
-                return None
-            raise
-        return read_event(answer if isinstance(answer, Mapping) else {})
+        return self._one(f"/events/{event_id}", read_event)
 
-    def post_report(self, body: bytes) -> None:
-        """Create a report; returns when the VTN has acknowledged it."""
-        self._http.post("/reports", auth=self._auth, body=body)
+    def post_report(self, body: bytes, program_id: str) -> None:
+        """Create a report, given as 3.1.0 JSON; returns when the VTN has acknowledged it."""
+        self._http.post("/reports", auth=self._auth, body=self._dialect.report(body, program_id))
 
     def reports(self, event_id: str, *, skip: int, limit: int) -> ReportPage:
         """One page of this VEN's reports to an event."""
@@ -115,6 +122,23 @@ class VtnClient:
             if error.status != 404:
                 raise
 
+    def _one(self, path: str, read: Callable[[Wire], T]) -> T | None:
+        try:
+            answer = self._http.get(path, auth=self._auth)
+        except VtnRejected as error:
+            if error.status == 404:
+                return None
+            raise
+        return read(answer if isinstance(answer, Mapping) else {})
+
+    def _seen_with(self, path: str, targets: Targets, read: Callable[[Wire], T]) -> list[T]:
+        """Listed without targets and with them: no VTN shows all in one list."""
+        seen: set[str] = set()
+        found = list(self._list(path, {}, read, seen))
+        for query in self._dialect.target_queries(targets):
+            found += self._list(path, query, read, seen)
+        return found
+
     def _create(self, path: str, body: Mapping[str, Any], read: Callable[[Wire], T]) -> T:
         answer = self._http.post(path, auth=self._auth, body=body)
         try:
@@ -122,9 +146,16 @@ class VtnClient:
         except WireError as error:
             raise OutcomeUnknown(f"POST {path}: the VTN's answer is a {error}") from None
 
-    def _list(self, path: str, params: Mapping[str, Any], read: Callable[[Wire], T]) -> Iterator[T]:
-        """All pages; an object that moved to a later page meanwhile comes once."""
-        seen: set[str] = set()
+    def _list(
+        self,
+        path: str,
+        params: Mapping[str, Any],
+        read: Callable[[Wire], T],
+        seen: set[str] | None = None,
+    ) -> Iterator[T]:
+        """All pages, but for what was `seen`; an object that moved to a later page comes once."""
+        seen = set() if seen is None else seen
+        shown: set[str] = set()
         listed_bytes = 0
         for page in range(MOST_PAGES):
             if page and self._http.is_stopping:
@@ -133,9 +164,10 @@ class VtnClient:
             listed_bytes += bytes_
             if listed_bytes > MOST_LISTED_BYTES:
                 raise VtnUnavailable(f"GET {path}: the list is larger than 256 MiB")
-            new = [entry for entry in answer if not _seen(entry, seen)]
-            yield from read_each(new, read, self._refused)
-            if len(answer) < PAGE or not new:
+            fresh = [entry for entry in answer if not _seen(entry, shown)]
+            unseen = [entry for entry in fresh if not _seen(entry, seen)]
+            yield from read_each(unseen, read, self._refused)
+            if len(answer) < PAGE or not fresh:
                 return
 
     def _page(self, path: str, params: Mapping[str, Any]) -> tuple[list[Any], int]:

@@ -9,30 +9,40 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
-import isodate
-from isodate import Duration
+from app.openadr.times import (
+    YEAR_1,
+    IntervalPeriod,
+    WireDuration,
+    WireError,
+    read_duration,
+    read_instant,
+    read_period,
+)
 
 T = TypeVar("T")
-INFINITE_YEARS = 9999
-UNLIMITED = timedelta.max
 Wire = Mapping[str, Any]
-
-
-class WireError(ValueError):
-    """An object that cannot be used; the message names it."""
+Targets = frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class IntervalPeriod:
-    """3.1.0 intervalPeriod, read."""
+class Payload:
+    """A valuesMap: values of one type."""
 
-    start: datetime | None = None
-    """Aware UTC; `datetime.min` in UTC stands for the year 1 ('now', User Guide 7.3)."""
-    duration: timedelta | None = None
-    """None: absent; `UNLIMITED`: 9999 years or more."""
+    type: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventInterval:
+    """3.1.0 interval of an event, read."""
+
+    interval_id: int
+    """As the event gives it; its place in the list where it gives none that can be used."""
+    period: IntervalPeriod | None = None
+    payloads: tuple[Payload, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +52,7 @@ class ReportDescriptor:
     payload_type: str
     reading_type: str | None = None
     units: str | None = None
+    targets: Targets = frozenset()
     aggregate: bool = False
     start_interval: int = -1
     num_intervals: int = -1
@@ -57,10 +68,35 @@ class Event:
 
     event_id: str
     program_id: str
+    event_name: str = ""
+    priority: int | None = None
+    """Lower numbers come first; None: the lowest priority."""
+    targets: Targets = frozenset()
+    created_at: datetime | None = None
+    duration: WireDuration | None = None
+    """How long the whole event lasts; None: as long as its intervals."""
     period: IntervalPeriod | None = None
-    interval_count: int = 0
+    intervals: tuple[EventInterval, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+    """By payload type, as its own payloadDescriptors say."""
     report_descriptors: tuple[ReportDescriptor, ...] = ()
     raw: Wire = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def is_marked_as_cancelled(self) -> bool:
+        """Start of the year 1 and no duration (User Guide 7.9); live events may carry it, too."""
+        period = self.period
+        return period is not None and period.start == YEAR_1 and not period.duration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """3.1.0 program, as far as it is understood."""
+
+    program_id: str
+    program_name: str
+    units: Mapping[str, str] = field(default_factory=dict)
+    """By payload type: the defaults of its events (User Guide 7.6)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +105,7 @@ class VtnVen:
 
     ven_id: str
     ven_name: str
+    targets: Targets = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +114,7 @@ class VtnResource:
 
     resource_id: str
     resource_name: str
+    targets: Targets = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,41 +134,54 @@ def read_event(wire: Wire) -> Event:
     if program_id is None:
         raise WireError(f"event {event_id!r} has no programID")
     try:
-        period = _period(wire.get("intervalPeriod"))
-        intervals = _objects(wire.get("intervals"))
-        for interval in intervals:
-            _period(interval.get("intervalPeriod"))
+        duration = wire.get("duration")
+        return Event(
+            event_id=event_id,
+            program_id=program_id,
+            event_name=_text(wire, "eventName") or "",
+            priority=_priority(wire),
+            targets=read_targets(wire),
+            created_at=_created_at(wire),
+            duration=None if duration is None else read_duration(str(duration)),
+            period=read_period(wire.get("intervalPeriod")),
+            intervals=tuple(_intervals(wire)),
+            units=_units(wire),
+            report_descriptors=tuple(_descriptors(wire)),
+            raw=wire,
+        )
     except WireError as error:
         raise WireError(f"event {event_id!r}: {error}") from None
-    return Event(
-        event_id=event_id,
-        program_id=program_id,
-        period=period,
-        interval_count=len(intervals),
-        report_descriptors=tuple(_descriptors(wire)),
-        raw=wire,
+
+
+def read_program(wire: Wire) -> Program:
+    return Program(
+        program_id=_id(wire, "program"),
+        program_name=_text(wire, "programName") or "",
+        units=_units(wire),
     )
 
 
 def read_ven(wire: Wire) -> VtnVen:
-    return VtnVen(ven_id=_id(wire, "ven"), ven_name=_text(wire, "venName") or "")
+    return VtnVen(
+        ven_id=_id(wire, "ven"),
+        ven_name=_text(wire, "venName") or "",
+        targets=read_targets(wire),
+    )
 
 
 def read_resource(wire: Wire) -> VtnResource:
     return VtnResource(
-        resource_id=_id(wire, "resource"), resource_name=_text(wire, "resourceName") or ""
+        resource_id=_id(wire, "resource"),
+        resource_name=_text(wire, "resourceName") or "",
+        targets=read_targets(wire),
     )
 
 
 def read_report(wire: Wire) -> VtnReport:
-    try:
-        created_at = read_instant(str(wire.get("createdDateTime")))
-    except WireError:
-        created_at = None
     return VtnReport(
         report_id=_id(wire, "report"),
         report_name=_text(wire, "reportName"),
-        created_at=created_at,
+        created_at=_created_at(wire),
     )
 
 
@@ -145,73 +196,50 @@ def read_each(
             refused(str(error))
 
 
-def read_duration(text: str) -> timedelta:
-    """An ISO 8601 duration; months and years by the mean Gregorian year, 9999 years: UNLIMITED.
-
-    Durations are compared by value, since VTNs write them differently.
-    """
-    try:
-        value = isodate.parse_duration(text)
-    except (ValueError, TypeError, OverflowError):
-        raise WireError(f"duration {text!r} cannot be read") from None
-    if not isinstance(value, Duration):
-        return timedelta(seconds=value.total_seconds())
-    days = float(value.years) * 365.2425 + float(value.months) * 30.436875
-    if abs(days) >= INFINITE_YEARS * 365:
-        return UNLIMITED
-    return timedelta(seconds=value.tdelta.total_seconds(), days=days)
+def read_targets(wire: Wire) -> Targets:
+    """The targets of an object: 3.1.0 has strings, 3.0.1 has values by type ('TYPE=value')."""
+    found = set[str]()
+    value = wire.get("targets")
+    for entry in value if isinstance(value, list) else ():
+        if isinstance(entry, str):
+            found.add(entry)
+        elif isinstance(entry, Mapping) and isinstance(entry.get("values"), list):
+            found.update(typed_target(str(entry.get("type")), each) for each in entry["values"])
+    return frozenset(found)
 
 
-def read_instant(text: str) -> datetime:
-    """An RFC 3339 date-time in UTC; a date alone and a missing offset are read as UTC."""
-    if re.match(r"0001-01-01", text):
-        return datetime.min.replace(tzinfo=UTC)
-    try:
-        instant = datetime.fromisoformat(text)
-        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise WireError(f"time {text!r} cannot be read") from None
+def typed_target(kind: str, value: Any) -> str:
+    """A target of 3.0.1, in the form in which both dialects are compared."""
+    return f"{kind}={value}"
 
 
-def write_instant(instant: datetime) -> str:
-    """RFC 3339 in UTC at microsecond resolution."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def write_duration(duration: timedelta) -> str:
-    """ISO 8601, in seconds at microsecond resolution: PT30S, PT0.25S."""
-    microseconds = duration // timedelta(microseconds=1)
-    seconds, rest = divmod(microseconds, 1_000_000)
-    fraction = f".{rest:06d}".rstrip("0") if rest else ""
-    return f"PT{seconds}{fraction}S"
-
-
-def write_ven(*, ven_name: str) -> dict[str, Any]:
-    """VenVenRequest: the VEN role's form."""
-    return {"objectType": "VEN_VEN_REQUEST", "venName": ven_name}
-
-
-def write_resource(
-    *, resource_name: str, ven_id: str, attributes: Mapping[str, list[Any]]
-) -> dict[str, Any]:
-    """VenResourceRequest: the VEN role's form; attributes by type."""
-    return {
-        "objectType": "VEN_RESOURCE_REQUEST",
-        "resourceName": resource_name,
-        "venID": ven_id,
-        "attributes": [{"type": kind, "values": values} for kind, values in attributes.items()],
-    }
+def _intervals(wire: Wire) -> Iterator[EventInterval]:
+    for place, entry in enumerate(_objects(wire.get("intervals"))):
+        try:
+            period = read_period(entry.get("intervalPeriod"))
+        except WireError as error:
+            raise WireError(f"interval {place}: {error}") from None
+        yield EventInterval(
+            interval_id=_integer(entry, "id", place),
+            period=period,
+            payloads=tuple(
+                Payload(type=kind, values=tuple(payload["values"]))
+                for payload in _objects(entry.get("payloads"))
+                if (kind := _text(payload, "type")) and isinstance(payload.get("values"), list)
+            ),
+        )
 
 
 def _descriptors(wire: Wire) -> Iterator[ReportDescriptor]:
     for entry in _objects(wire.get("reportDescriptors")):
-        payload_type = _text(entry, "payloadType")
+        payload_type = _payload_type(entry)
         if payload_type is None:
             continue
         yield ReportDescriptor(
             payload_type=payload_type,
             reading_type=_text(entry, "readingType"),
             units=_text(entry, "units"),
+            targets=read_targets(entry),
             aggregate=entry.get("aggregate") is True,
             start_interval=_integer(entry, "startInterval", -1),
             num_intervals=_integer(entry, "numIntervals", -1),
@@ -222,14 +250,29 @@ def _descriptors(wire: Wire) -> Iterator[ReportDescriptor]:
         )
 
 
-def _period(wire: Any) -> IntervalPeriod | None:
-    if not isinstance(wire, Mapping):
+def _units(wire: Wire) -> dict[str, str]:
+    return {
+        kind: units
+        for entry in _objects(wire.get("payloadDescriptors"))
+        if (kind := _payload_type(entry)) and (units := _text(entry, "units"))
+    }
+
+
+def _payload_type(wire: Wire) -> str | None:
+    """The User Guide's own examples spell it in two ways."""
+    return _text(wire, "payloadType") or _text(wire, "payLoadType")
+
+
+def _priority(wire: Wire) -> int | None:
+    priority = _integer(wire, "priority", -1)
+    return priority if priority >= 0 else None
+
+
+def _created_at(wire: Wire) -> datetime | None:
+    try:
+        return read_instant(str(wire.get("createdDateTime")))
+    except WireError:
         return None
-    start, duration = wire.get("start"), wire.get("duration")
-    return IntervalPeriod(
-        start=None if start is None else read_instant(str(start)),
-        duration=None if duration is None else read_duration(str(duration)),
-    )
 
 
 def _id(wire: Wire, kind: str) -> str:

@@ -1,18 +1,22 @@
 """What we owe: which reports are due, how one is built, how it is delivered."""
 
+from app.reporting.agenda import Agenda
 from app.reporting.desk import ReportDesk
 from app.reporting.doubles import SecondLooks
 from app.reporting.keeper import StoreBounds, StoreKeeper
 from app.reporting.ledger import StreamLedger
 from app.reporting.obligations import Obligations
 from app.reporting.outbox import Outbox, SetAside
+from app.reporting.planned import PlannedReports
 from app.reporting.planner import ReportPlanner
 from app.reporting.post import ReportPost
 from app.reporting.tally import Tally
 
 __all__ = [
+    "Agenda",
     "Obligations",
     "Outbox",
+    "PlannedReports",
     "ReportDesk",
     "ReportPlanner",
     "ReportPost",

@@ -148,6 +148,8 @@ class ReportDesk:
             if self._writes.is_open:  # one report, to see whether it takes them again
                 round_.parcels = random.sample(round_.parcels, min(len(round_.parcels), 1))
             self._ledger.advance([*round_.moved, *map(_stream_of, round_.parcels)])
+            over = [stream for stream in round_.moved if stream.reports_left == 0]
+            self._ledger.end(over, at_us=to_us(self._clock()), until=0)
             done += self._send_round(round_, client_for, held)
         return done, False
 
@@ -348,6 +350,7 @@ def _set_aside(parcel: Parcel, error: VtnError | None, now: datetime) -> SetAsid
     return SetAside(
         set_aside_id=0,
         ven_name=parcel.ven_name,
+        program_id=parcel.program_id,
         event_id=parcel.sought.event_id,
         report_name=parcel.report.name,
         readings=parcel.report.readings,
@@ -363,6 +366,7 @@ def _parcel_of(aside: SetAside) -> Parcel:
     return Parcel(
         source=aside,
         ven_name=aside.ven_name,
+        program_id=aside.program_id,
         report=RenderedReport(name=aside.report_name, body=aside.body, readings=aside.readings),
         sought=Sought(
             ven_name=aside.ven_name,
@@ -381,6 +385,7 @@ def _ended_parcel(stream: Stream) -> Parcel:
     return Parcel(
         source=stream,
         ven_name=stream.ven_name,
+        program_id=stream.request.program_id,
         report=RenderedReport(name=in_flight.name, body=b"", readings=0),
         sought=Sought(
             ven_name=stream.ven_name,

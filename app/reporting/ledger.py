@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
@@ -12,7 +13,8 @@ from sqlalchemy import Connection, Row, text
 
 from app.fleet import Database
 from app.instants import from_us, to_us
-from app.reporting.requests import Quantity, ReportRequest
+from app.reporting.quantities import Quantity
+from app.reporting.requests import ReportRequest
 from app.reporting.streams import InFlight, Position, Stream
 
 Key = tuple[str, str, str]
@@ -80,13 +82,14 @@ class StreamLedger:
         """Remember how far these got; in one transaction, together with what `beside` writes."""
 
         def advanced(now: Stream, then: Stream) -> Stream:
-            cursor = max(now.cursor, then.cursor)
+            cursor, done = max(now.cursor, then.cursor), max(now.done, then.done)
             in_flight = then.in_flight
-            if in_flight is not None and in_flight.through <= cursor:
+            if in_flight and in_flight.through <= cursor and in_flight.done <= done:
                 in_flight = None
             return replace(
                 now,
                 cursor=cursor,
+                done=done,
                 in_flight=in_flight,
                 reports_left=then.reports_left,
                 reports_sent=then.reports_sent,
@@ -109,10 +112,16 @@ class StreamLedger:
             seq = through[given]
             if now.cursor.seq >= seq:
                 return now
+            if now.request.is_planned:  # its report is made of what is left
+                return replace(now, cursor=Position(seq))
             in_flight = now.in_flight.through if now.in_flight else Position(0)
             return replace(now, cursor=max(Position(seq), in_flight), in_flight=None)
 
         self._change(through, skipped, beside)
+
+    def restate(self, requests: Mapping[Stream, ReportRequest]) -> None:
+        """The events ask for the same in other words."""
+        self._change(requests, lambda now, given: replace(now, request=requests[given]))
 
     def forget(self, streams: Iterable[Stream]) -> None:
         """Remove streams that owe nothing and will not come back."""
@@ -169,17 +178,19 @@ class StreamLedger:
 
 
 _UPDATE = (
-    "UPDATE stream SET until_seq = :until_seq, cursor_seq = :cursor_seq,"
-    " cursor_column = :cursor_column, reports_left = :reports_left, reports_sent = :reports_sent,"
+    "UPDATE stream SET request = :request, until_seq = :until_seq, cursor_seq = :cursor_seq,"
+    " cursor_column = :cursor_column, done_us = :done_us, done_column = :done_column,"
+    " reports_left = :reports_left, reports_sent = :reports_sent,"
     " last_report = :last_report, in_flight = :in_flight, ended_at_us = :ended_at_us"
     " WHERE stream_id = :stream_id"
 )
 _INSERT = (
     "INSERT INTO stream (ven_name, event_id, descriptor, heir_of, request, start_seq, until_seq,"
-    " cursor_seq, cursor_column, reports_left, reports_sent, last_report, in_flight, ended_at_us)"
+    " cursor_seq, cursor_column, done_us, done_column, reports_left, reports_sent, last_report,"
+    " in_flight, ended_at_us)"
     " VALUES (:ven_name, :event_id, :descriptor, :heir_of, :request, :start_seq, :until_seq,"
-    " :cursor_seq, :cursor_column, :reports_left, :reports_sent, :last_report, :in_flight,"
-    " :ended_at_us) ON CONFLICT DO NOTHING RETURNING stream_id"
+    " :cursor_seq, :cursor_column, :done_us, :done_column, :reports_left, :reports_sent,"
+    " :last_report, :in_flight, :ended_at_us) ON CONFLICT DO NOTHING RETURNING stream_id"
 )
 
 
@@ -208,7 +219,6 @@ def _identity(stream: Stream) -> dict[str, Any]:
         "event_id": stream.request.event_id,
         "descriptor": stream.request.descriptor,
         "heir_of": stream.heir_of,
-        "request": _write_request(stream.request),
         "start_seq": stream.start,
     }
 
@@ -218,6 +228,8 @@ def _progress(stream: Stream) -> dict[str, Any]:
     return {
         "cursor_seq": stream.cursor.seq,
         "cursor_column": stream.cursor.column,
+        "done_us": stream.done.seq,
+        "done_column": stream.done.column,
         "reports_left": stream.reports_left,
         "reports_sent": stream.reports_sent,
         "last_report": stream.last_report,
@@ -226,19 +238,25 @@ def _progress(stream: Stream) -> dict[str, Any]:
 
 
 def _state(stream: Stream) -> dict[str, Any]:
-    return {"until_seq": stream.until, "ended_at_us": stream.ended_at_us}
+    return {
+        "request": _write_request(stream.request),
+        "until_seq": stream.until,
+        "ended_at_us": stream.ended_at_us,
+    }
 
 
 def _read(row: Row[Any]) -> Stream:
     in_flight = None
     if row.in_flight is not None:
         values = orjson.loads(row.in_flight)
-        in_flight = InFlight(**{**values, "through": Position(*values["through"])})
+        places = {name: Position(*values[name]) for name in ("through", "done") if name in values}
+        in_flight = InFlight(**{**values, **places})
     return Stream(
         stream_id=row.stream_id,
         ven_name=row.ven_name,
         request=_read_request(row.request),
         cursor=Position(row.cursor_seq, row.cursor_column),
+        done=Position(row.done_us, row.done_column),
         start=row.start_seq,
         until=row.until_seq,
         heir_of=row.heir_of,
@@ -251,19 +269,27 @@ def _read(row: Row[Any]) -> Stream:
 
 
 def _write_in_flight(in_flight: InFlight) -> str:
-    values = {**asdict(in_flight), "through": list(in_flight.through)}
+    values = {
+        **asdict(in_flight),
+        "through": list(in_flight.through),
+        "done": list(in_flight.done),
+    }
     return orjson.dumps(values).decode()
 
 
+@functools.lru_cache(maxsize=4096)
 def _write_request(request: ReportRequest) -> str:
     values = asdict(request)
     values["quantity"] = request.quantity.name
-    values["since"] = None if request.since is None else to_us(request.since)
+    for name in ("since", "until"):
+        values[name] = None if values[name] is None else to_us(values[name])
     return orjson.dumps(values, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _read_request(text_: str) -> ReportRequest:
     values = orjson.loads(text_)
     values["quantity"] = Quantity[values["quantity"]]
-    values["since"] = None if values["since"] is None else from_us(values["since"])
+    for name in ("since", "until"):
+        instant = values.get(name)
+        values[name] = None if instant is None else from_us(instant)
     return ReportRequest(**values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,8 +13,10 @@ from datetime import datetime, timedelta
 from app.fleet import SeenEvent
 from app.instants import to_us
 from app.metering import Extent, FrameStore
+from app.reporting.agenda import Agenda
 from app.reporting.ledger import StreamLedger
-from app.reporting.requests import ReportRequest, requests_of
+from app.reporting.plan import ReportPlan
+from app.reporting.requests import Asked, ReportRequest
 from app.reporting.streams import Position, Stream
 from app.reporting.tally import EXPIRED, Tally
 
@@ -37,7 +40,9 @@ class Obligations:
         tally: Tally,
         clock: Callable[[], datetime],
         keep_unasked: timedelta,
+        agenda: Agenda,
     ) -> None:
+        self._agenda = agenda
         self._frames = frames
         self._ledger = ledger
         self._tally = tally
@@ -48,13 +53,9 @@ class Obligations:
 
     def follow(self, ven_name: str, events: Sequence[SeenEvent]) -> None:
         """From now on, owe what these events ask for, and nothing else."""
-        wanted: dict[tuple[str, str], tuple[ReportRequest, datetime]] = {}
-        for seen in events:
-            for request in requests_of(seen.event):
-                if isinstance(request, ReportRequest):
-                    wanted[request.event_id, request.descriptor] = request, seen.first_seen
-                else:
-                    self._say_once(f"event {seen.event.event_id}: {request}")
+        wanted, lines = self._agenda.of_ven(ven_name)
+        for line in lines:
+            self._say_once(line)
         streams = self._ledger.of_ven(ven_name)
         self._end(ven_name, [each for each in streams if each.asks not in wanted])
         self._ledger.reopen(
@@ -62,17 +63,47 @@ class Obligations:
             for each in streams
             if each.ended_at_us is not None and each.asks in wanted and each.reports_left != 0
         )
+        self._ledger.restate(
+            {
+                each: wanted[each.asks].request
+                for each in streams
+                if not each.heir_of
+                and each.asks in wanted
+                and each.request != wanted[each.asks].request
+            }
+        )
         known = {each.asks for each in streams if not each.heir_of}
         self._ledger.begin(
-            self._begun(ven_name, request, first_seen)
-            for asks, (request, first_seen) in wanted.items()
-            if asks not in known
+            self._begun(ven_name, asked) for asks, asked in wanted.items() if asks not in known
         )
         self._followed[ven_name] = frozenset(seen.event.event_id for seen in events)
 
     def waiting(self) -> int:
-        """How many readings are owed and not acknowledged, over all streams."""
-        return self.owed(dict.fromkeys(self._ledger.streams()))
+        """How many readings are owed and not acknowledged, over all streams.
+
+        Where reports have their times, the values of those that are due.
+        """
+        streams = self._ledger.streams()
+        planned = [each for each in streams if each.request.is_planned]
+        read = [each for each in streams if not each.request.is_planned]
+        return self.owed(dict.fromkeys(read)) + sum(map(self._due, planned))
+
+    def _due(self, stream: Stream) -> int:
+        asked = self._agenda.of(stream)
+        newest = self._frames.last()
+        if asked is None or asked.plan is None or newest is None or stream.ended_at_us is not None:
+            return 0
+        now = self._clock()
+        if stream.request.is_forecast:
+            latest = asked.plan.latest(now)
+            due = [latest] if latest is not None and latest.key > stream.done.seq else []
+        else:
+            due = list(
+                itertools.takewhile(lambda each: each.due <= now, asked.plan.after(stream.done.seq))
+            )
+        names = newest.roster.names(stream.ven_name)
+        width = _width(names, asked.scope, aggregate=stream.request.aggregate)
+        return max(sum(len(each.intervals) for each in due) * width - stream.done.column, 0)
 
     def owed(self, through: Mapping[Stream, int | None]) -> int:
         """How many readings these streams owe, each up to a frame's number or all of them."""
@@ -85,9 +116,23 @@ class Obligations:
             after_sliced=min(each.cursor.seq for each in through),
         )
         return sum(
-            max(_owed(stream, extent, sliced.get(stream.ven_name, 0), end), 0)
+            max(self._owed(stream, extent, sliced.get(stream.ven_name, 0), end), 0)
             for stream, end in through.items()
+            if not stream.request.is_planned
         )
+
+    def _owed(self, stream: Stream, extent: Extent, sliced: int, through: int | None) -> int:
+        ends = [end for end in (stream.until, through) if end is not None]
+        scope = self._agenda.scope_of(stream)
+        aggregate = stream.request.aggregate
+        readings = extent.readings(
+            stream.ven_name,
+            stream.cursor.seq,
+            min(ends) if ends else None,
+            sliced=sliced,
+            width=lambda names: _width(names, scope, aggregate=aggregate),
+        )
+        return readings - stream.cursor.column
 
     def pass_on(self) -> None:
         """Find heirs for what ended streams did not send; forget what owes nothing more.
@@ -105,6 +150,8 @@ class Obligations:
         latest_us = to_us(self._clock() - self._keep_unasked)
         for stream in streams:
             if stream.ended_at_us is None or stream.until is None or not stream.unsent:
+                continue
+            if stream.request.is_planned:
                 continue
             in_time = stream.ended_at_us > latest_us
             if stream.in_flight is not None and in_time:
@@ -163,11 +210,18 @@ class Obligations:
                 stream.request.event_id,
                 stream.request.payload_type,
             )
-        if ended:
-            self._ledger.end(ended, at_us=to_us(self._clock()), until=self._frames.newest_seq())
+        read = [stream for stream in ended if not stream.request.is_planned]
+        now_us = to_us(self._clock())
+        if read:
+            self._ledger.end(read, at_us=now_us, until=self._frames.newest_seq())
+        # The intervals of an event are nobody else's.
+        self._ledger.end((each for each in ended if each not in read), at_us=now_us, until=0)
 
-    def _begun(self, ven_name: str, request: ReportRequest, first_seen: datetime) -> Stream:
-        start = self._start(request, first_seen)
+    def _begun(self, ven_name: str, asked: Asked) -> Stream:
+        request = asked.request
+        if asked.plan is not None:
+            return self._begun_with(ven_name, request, asked.plan, asked.first_seen)
+        start = self._start(request, asked.first_seen)
         return Stream(
             stream_id=0,
             ven_name=ven_name,
@@ -175,6 +229,25 @@ class Obligations:
             start=start,
             cursor=Position(start),
             reports_left=request.most_reports,
+        )
+
+    def _begun_with(
+        self, ven_name: str, request: ReportRequest, plan: ReportPlan, first_seen: datetime
+    ) -> Stream:
+        """Of what was due before the event was seen, the latest is sent (User Guide 7.5)."""
+        latest = plan.latest(first_seen)
+        done = to_us(first_seen) if latest is None else latest.key - 1
+        upcoming = next(iter(plan.after(done)), None)
+        start = self._frames.newest_seq()
+        if upcoming is not None and not request.is_forecast:
+            start = min(start, max(self._frames.last_before(upcoming.intervals[0].start) - 1, 0))
+        return Stream(
+            stream_id=0,
+            ven_name=ven_name,
+            request=request,
+            start=start,
+            cursor=Position(start),
+            done=Position(done),
         )
 
     def _start(self, request: ReportRequest, first_seen: datetime) -> int:
@@ -195,11 +268,10 @@ class Obligations:
             logger.info("%s", line)
 
 
-def _owed(stream: Stream, extent: Extent, sliced: int, through: int | None) -> int:
-    ends = [end for end in (stream.until, through) if end is not None]
-    last = min(ends) if ends else None
-    readings = extent.readings(stream.ven_name, stream.cursor.seq, last, sliced=sliced)
-    return readings - stream.cursor.column
+def _width(names: Sequence[str], scope: frozenset[str] | None, *, aggregate: bool) -> int:
+    """How many values an instant makes."""
+    meant = len(names) if scope is None else sum(name in scope for name in names)
+    return min(meant, 1) if aggregate else meant
 
 
 def _heir(ended: Stream, asking: Iterable[Stream]) -> Stream | None:

@@ -33,6 +33,7 @@ class SetAside:
     in_doubt_us: int | None
     """Since when it may be at the VTN all the same; None: it is not."""
     body: bytes = b""
+    program_id: str = ""
 
 
 class Outbox:
@@ -45,12 +46,14 @@ class Outbox:
         """Set a report aside, as part of the transaction that moves its stream on."""
         connection.execute(
             text(
-                "INSERT INTO set_aside (ven_name, event_id, report_name, readings, body, problem,"
-                " refused_at_us, state, in_doubt_us) VALUES (:ven_name, :event_id, :report_name,"
-                " :readings, :body, :problem, :refused_at_us, :state, :in_doubt_us)"
+                "INSERT INTO set_aside (ven_name, program_id, event_id, report_name, readings,"
+                " body, problem, refused_at_us, state, in_doubt_us) VALUES (:ven_name,"
+                " :program_id, :event_id, :report_name, :readings, :body, :problem,"
+                " :refused_at_us, :state, :in_doubt_us)"
             ),
             {
                 "ven_name": aside.ven_name,
+                "program_id": aside.program_id,
                 "event_id": aside.event_id,
                 "report_name": aside.report_name,
                 "readings": aside.readings,
@@ -164,8 +167,8 @@ class Outbox:
 
 
 _SELECT = (
-    "SELECT set_aside_id, ven_name, event_id, report_name, readings, problem, refused_at_us, state,"
-    " in_doubt_us"
+    "SELECT set_aside_id, ven_name, program_id, event_id, report_name, readings, problem,"
+    " refused_at_us, state, in_doubt_us"
 )
 
 
@@ -173,6 +176,7 @@ def _read(row: Any, body: bytes = b"") -> SetAside:
     return SetAside(
         set_aside_id=row.set_aside_id,
         ven_name=row.ven_name,
+        program_id=row.program_id,
         event_id=row.event_id,
         report_name=row.report_name,
         readings=row.readings,

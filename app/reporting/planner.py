@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import cast
 
 from app.instants import to_us
 from app.metering import Frame, FrameStore
+from app.reporting.agenda import Agenda
 from app.reporting.lookup import Sought
+from app.reporting.planned import Due, PlannedReports
 from app.reporting.post import LEAST_BYTES, Parcel
 from app.reporting.render import RenderedReport, render
 from app.reporting.streams import InFlight, Position, Stream
-from app.reporting.values import Values, values_of
+from app.reporting.values import Outlook, Values, meant, values_of
 
 MOST_READINGS = 10_000
 MOST_BYTES = 1 << 20
@@ -21,6 +24,8 @@ MOST_BYTES = 1 << 20
 WINDOW_BYTES = 32 << 20
 """Of the frames that are held in memory at a time."""
 SLICE_WINDOW_BYTES = 1 << 20
+WORTH_MOVING = 20
+"""Frames, before a stream that waits for its time tells that it does not need them."""
 ROUND_BYTES = 32 << 20
 """Of the bodies that are held in memory at a time."""
 
@@ -49,11 +54,17 @@ class ReportPlanner:
         self,
         *,
         frames: FrameStore,
+        agenda: Agenda,
+        outlook: Outlook,
+        planned: PlannedReports,
         clock: Callable[[], datetime],
         most_readings: int = MOST_READINGS,
         most_bytes: int = MOST_BYTES,
     ) -> None:
         self._frames = frames
+        self._agenda = agenda
+        self._outlook = outlook
+        self._planned = planned
         self._clock = clock
         self._most_readings = most_readings
         self._most_bytes = most_bytes
@@ -71,10 +82,14 @@ class ReportPlanner:
         before = Counter[tuple[str, str]]()
         for stream in streams:
             before[stream.ven_name, stream.request.event_id] += stream.reports_sent
-        for stream, frames in self._with_frames(streams):
+        read = [each for each in streams if not each.request.is_planned]
+        for stream, frames in self._with_frames(read):
             if made.is_full:
                 break
             self._add(made, stream, frames, before[stream.ven_name, stream.request.event_id])
+        if not made.is_full:
+            planned = [each for each in streams if each.request.is_planned]
+            self._add_planned(made, planned, before)
         return made
 
     def _with_frames(self, streams: Sequence[Stream]) -> Iterator[tuple[Stream, Sequence[Frame]]]:
@@ -113,38 +128,62 @@ class ReportPlanner:
             if stream.until is not None:
                 made.moved.append(replace(stream, cursor=Position(stream.until)))
             return
-        all_values = values_of(stream.request.quantity, stream.ven_name, frames, stream.cursor.seq)
-        since = stream.request.since
+        request = stream.request
+        scope = self._agenda.scope_of(stream)
         values = [
             due
-            for due in all_values
-            if len(due.numbers) and (since is None or due.start + due.duration >= since)
+            for due in self._values(stream, frames)
+            if len(due.numbers)
+            and (request.since is None or due.start + due.duration >= request.since)
+            and (request.until is None or due.start < request.until)
         ]
+        if scope is not None or request.aggregate or request.with_quality:
+            values = [meant(due, request, scope) for due in values]
+            values = [due for due in values if len(due.numbers)]
         if stream.in_flight is not None:
             if not values or values[-1].seq < stream.in_flight.through.seq:
                 return  # its frames are not all at hand in this round
             report = self._render(
                 stream, values, stream.in_flight.through, name=stream.in_flight.name
             )
-            in_doubt_us: int | None = stream.in_flight.planned_us
-            again = stream.in_flight.again
+            self._put(made, stream, report, reports_before)
         elif values:
             through, report = self._fitting(stream, values)
-            in_doubt_us, again = None, False
-            stream = replace(
-                stream,
-                in_flight=InFlight(
-                    name=report.name, through=through, planned_us=to_us(self._clock())
-                ),
-            )
+            in_flight = InFlight(name=report.name, through=through, planned_us=to_us(self._clock()))
+            self._put(made, replace(stream, in_flight=in_flight), report, reports_before, new=True)
         else:
-            made.moved.append(replace(stream, cursor=Position(frames[-1].seq)))
-            return
+            over = request.until is not None and frames[-1].taken_at > request.until
+            left = 0 if over else stream.reports_left
+            moved = replace(stream, cursor=Position(frames[-1].seq), reports_left=left)
+            made.moved.append(moved)
+
+    def _values(self, stream: Stream, frames: Sequence[Frame]) -> Iterator[Values]:
+        return values_of(
+            stream.request.quantity,
+            stream.ven_name,
+            frames,
+            stream.cursor.seq,
+            outlook=self._outlook,
+        )
+
+    def _put(
+        self,
+        made: Round,
+        stream: Stream,
+        report: RenderedReport,
+        reports_before: int,
+        *,
+        new: bool = False,
+        is_smallest: bool = False,
+    ) -> None:
+        """Into the round; `new`: it was never sent."""
+        in_flight = cast(InFlight, stream.in_flight)
         made.bytes += len(report.body)
         made.parcels.append(
             Parcel(
                 source=stream,
                 ven_name=stream.ven_name,
+                program_id=stream.request.program_id,
                 report=report,
                 sought=Sought(
                     ven_name=stream.ven_name,
@@ -154,9 +193,82 @@ class ReportPlanner:
                     reports_before=reports_before,
                     earlier=stream.last_report,
                 ),
-                in_doubt_us=in_doubt_us,
-                again=again,
+                in_doubt_us=None if new else in_flight.planned_us,
+                again=in_flight.again,
+                is_smallest=is_smallest,
             )
+        )
+
+    def _add_planned(
+        self, made: Round, streams: Sequence[Stream], before: Mapping[tuple[str, str], int]
+    ) -> None:
+        """Reports whose time has come."""
+        due = self._planned.due(streams)
+        for each in [each for each in due if each.is_over and each.stream.in_flight is None]:
+            done = Position(each.report.key)
+            made.moved.append(replace(each.stream, done=done))
+        to_make = [each for each in due if not each.is_over or each.stream.in_flight is not None]
+        for each, values in self._planned.values(to_make):
+            if made.is_full:
+                return
+            key = each.stream.ven_name, each.stream.request.event_id
+            request = each.stream.request
+            told = [meant(one, request, None) for one in values] if request.aggregate else values
+            self._add_due(made, each, told, before[key])
+        waiting = {each.stream.stream_id for each in due}
+        for stream in streams:
+            if stream.stream_id not in waiting and stream.in_flight is None:
+                needed = self._planned.needed_from(stream, stream.done.seq)
+                if needed - stream.cursor.seq >= WORTH_MOVING:
+                    made.moved.append(replace(stream, cursor=Position(needed)))
+
+    def _add_due(self, made: Round, due: Due, values: list[Values], reports_before: int) -> None:
+        stream, key = due.stream, due.report.key
+        names = len(values[0].quoted_names) if values else 0
+        after = Position(key), Position(self._planned.needed_from(stream, key))
+        start = stream.done.column
+        if stream.in_flight is not None:
+            stop = stream.in_flight.done.column or names
+            report = self._render_due(stream, values, slice(start, stop), stream.in_flight.name)
+            self._put(made, stream, report, reports_before)
+            return
+        if start >= names or all(not len(each.quoted_names) for each in values):
+            made.moved.append(replace(stream, done=after[0], cursor=max(stream.cursor, after[1])))
+            return
+        stop = names
+        report = self._render_due(stream, values, slice(start, stop))
+        most_bytes = self._most_bytes_of.get(stream.ven_name, self._most_bytes)
+        while stop - start > 1 and (
+            len(report.body) > most_bytes or report.readings > self._most_readings
+        ):
+            stop = start + (stop - start) // 2
+            report = self._render_due(stream, values, slice(start, stop))
+        whole = stop >= names
+        in_flight = InFlight(
+            name=report.name,
+            through=max(after[1], stream.cursor) if whole else stream.cursor,
+            done=after[0] if whole else Position(stream.done.seq, stop),
+            planned_us=to_us(self._clock()),
+            key=key,
+        )
+        self._put(
+            made,
+            replace(stream, in_flight=in_flight),
+            report,
+            reports_before,
+            new=True,
+            is_smallest=stop - start == 1,
+        )
+
+    def _render_due(
+        self, stream: Stream, values: Sequence[Values], columns: slice, name: str | None = None
+    ) -> RenderedReport:
+        return render(
+            ven_name=stream.ven_name,
+            request=stream.request,
+            values=values,
+            columns=columns,
+            name=name,
         )
 
     def _fitting(self, stream: Stream, values: Sequence[Values]) -> tuple[Position, RenderedReport]:

@@ -53,12 +53,15 @@ class Parcel:
     source: Stream | SetAside
     """Where it comes from: what is owed, or what was refused before."""
     ven_name: str
+    program_id: str
     report: RenderedReport
     sought: Sought
     in_doubt_us: int | None
     """Since when it may be at the VTN already; None: it was never sent."""
     again: bool = False
     """Whether it was sent a second time already."""
+    is_smallest: bool = False
+    """Whether it cannot be cut into smaller ones."""
 
 
 class _StillInDoubt(OutcomeUnknown):
@@ -99,14 +102,14 @@ class ReportPost:
 
     def send(self, parcel: Parcel, client: VtnClient) -> Fate:
         """DELIVERED or DELIVERED_AGAIN; else raises the VtnError that `fate_of` explains."""
-        if parcel.report.readings == 0:
+        if parcel.report.is_empty:
             return Fate.DELIVERED
         if parcel.in_doubt_us is not None and self.find(parcel, client):
             # A crash may have hidden that it was sent again after it had settled.
             again = parcel.again or self._has_settled(parcel)
             return Fate.DELIVERED_AGAIN if again else Fate.DELIVERED
         try:
-            client.post_report(parcel.report.body)
+            client.post_report(parcel.report.body, parcel.program_id)
         except (OutcomeUnknown, VtnRejected) as error:
             if isinstance(error, VtnRejected) and error.status != 409:
                 raise
@@ -218,7 +221,8 @@ def fate_of(outcome: Fate | VtnError, parcel: Parcel) -> Fate:
     fate = Fate.STILL_IN_DOUBT
     if isinstance(outcome, VtnRejected):
         fate = _refusal(outcome, parcel.report)
-        if fate is Fate.TOO_LARGE and parcel.in_doubt_us is not None:
+        in_doubt = parcel.in_doubt_us is not None
+        if fate is Fate.TOO_LARGE and (in_doubt or parcel.is_smallest):
             # Cut in pieces it would be there twice if what was sent first still came.
             fate = Fate.REFUSED
     elif isinstance(outcome, VtnUnauthorised | VtnUnavailable):

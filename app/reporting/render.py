@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import orjson
 
 from app.openadr import slug, write_duration, write_instant
+from app.reporting.quantities import DATA_QUALITY
 from app.reporting.requests import ReportRequest
 from app.reporting.values import Values
-
-DECIMALS = 9
-"""Enough for the energy of a watt over a millisecond, and free of float noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +23,8 @@ class RenderedReport:
     body: bytes
     readings: int
     """How many values it holds."""
+    is_empty: bool = False
+    """Whether there is nothing to tell."""
 
 
 def render(
@@ -37,30 +37,35 @@ def render(
 ) -> RenderedReport:
     """One report of one VEN: these values, of the resources in these columns.
 
-    `name`: the one it was given before, when it is made again.
-
-    Its intervals are the VEN's own (rules.md, 'Reports': VEN-determined); each carries its start.
-    A NaN is no value and makes no interval.
+    `name`: the one it was given before, when it is made again. Each interval carries its own start.
+    A NaN is no value and makes no interval, unless the quality of all is asked for.
     """
     by_resource: dict[bytes, list[bytes]] = {}
     readings = 0
-    for interval_id, due in enumerate(values):
+    for place, due in enumerate(values):
         period = orjson.dumps(
             {"start": write_instant(due.start), "duration": write_duration(due.duration)}
         )
         head = b'{"id":%d,"intervalPeriod":%b,"payloads":[{"type":%b,"values":[' % (
-            interval_id,
+            place if due.interval_id is None else due.interval_id,
             period,
             orjson.dumps(request.payload_type),
         )
-        for resource, number in zip(due.quoted_names[columns], _numbers(due, columns), strict=True):
+        tails = _tails(due, columns)
+        for resource, number, tail in zip(
+            due.quoted_names[columns], due.tokens(columns), tails, strict=True
+        ):
             if number != b"null":
                 readings += 1
-                interval = head + number + b"]}]}"
-                try:
-                    by_resource[resource].append(interval)
-                except KeyError:
-                    by_resource[resource] = [interval]
+                interval = head + number + tail
+            elif due.quality is not None:
+                interval = head + tail
+            else:
+                continue
+            try:
+                by_resource[resource].append(interval)
+            except KeyError:
+                by_resource[resource] = [interval]
     name = name or report_name(ven_name, request, values, columns)
     resources = b",".join(
         b'{"resourceName":%b,"intervals":[%b]}' % (resource, b",".join(intervals))
@@ -71,28 +76,32 @@ def render(
             "eventID": request.event_id,
             "clientName": ven_name,
             "reportName": name,
-            "payloadDescriptors": [
-                {
-                    "objectType": "REPORT_PAYLOAD_DESCRIPTOR",
-                    "payloadType": request.payload_type,
-                    "readingType": request.reading_type,
-                    "units": request.units,
-                }
-            ],
+            "payloadDescriptors": list(_descriptors(request)),
         }
     )
     body = head[:-1] + b',"resources":[' + resources + b"]}"
-    return RenderedReport(name=name, body=body, readings=readings)
+    return RenderedReport(name=name, body=body, readings=readings, is_empty=not by_resource)
 
 
-def _numbers(due: Values, columns: slice) -> list[bytes]:
-    numbers = due.numbers[columns]
-    if not len(numbers):
-        return []
-    if numbers.dtype == np.float64:
-        numbers = np.round(numbers, DECIMALS)
-    text = orjson.dumps(np.ascontiguousarray(numbers), option=orjson.OPT_SERIALIZE_NUMPY)
-    return text[1:-1].split(b",")
+def _tails(due: Values, columns: slice) -> Iterable[bytes]:
+    """What follows each number: with its DATA_QUALITY, where that is asked for (3.1.0, 7.8)."""
+    if due.quality is None:
+        return itertools.repeat(b"]}]}", len(due.quoted_names[columns]))
+    return [
+        b']},{"type":"DATA_QUALITY","values":["%b"]}]}' % quality.encode()
+        for quality in due.quality[columns]
+    ]
+
+
+def _descriptors(request: ReportRequest) -> Iterator[dict[str, str]]:
+    described = {"readingType": request.reading_type, "units": request.units}
+    yield {
+        "objectType": "REPORT_PAYLOAD_DESCRIPTOR",
+        "payloadType": request.payload_type,
+        **{name: value for name, value in described.items() if value is not None},
+    }
+    if request.with_quality:
+        yield {"objectType": "REPORT_PAYLOAD_DESCRIPTOR", "payloadType": DATA_QUALITY}
 
 
 def report_name(

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from app.openadr import Event, ReportDescriptor
+from app.events import Timeline, implied_timeline_of, timeline_of
+from app.fleet import SeenEvent
+from app.openadr import Event, IntervalPeriod, ReportDescriptor, WireDuration
+from app.reporting.plan import ReportPlan
+from app.reporting.quantities import DATA_QUALITY, FORECASTS, Quantity, served
 
-
-class Quantity(Enum):
-    """How a value is made of readings."""
-
-    INSTANT_POWER = "the power at the instant of a reading"
-    MEAN_POWER = "the mean power between a reading and the one before it"
-    ENERGY = "the energy between a reading and the one before it"
-
-
-_SERVED = {
-    ("READING", None): (Quantity.INSTANT_POWER, "DIRECT_READ", "KW"),
-    ("READING", "DIRECT_READ"): (Quantity.INSTANT_POWER, "DIRECT_READ", "KW"),
-    ("DEMAND", None): (Quantity.MEAN_POWER, "MEAN", "KW"),
-    ("DEMAND", "MEAN"): (Quantity.MEAN_POWER, "MEAN", "KW"),
-    ("USAGE", None): (Quantity.ENERGY, "DIRECT_READ", "KWH"),
-    ("USAGE", "DIRECT_READ"): (Quantity.ENERGY, "DIRECT_READ", "KWH"),
-}
+FORECAST = "FORECAST"
+USUAL_FORECAST = timedelta(hours=1)
+"""What a VEN forecasts where it may choose, and how often."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,55 +24,178 @@ class ReportRequest:
 
     event_id: str
     payload_type: str
-    reading_type: str
-    units: str
+    reading_type: str | None
+    units: str | None
     quantity: Quantity
     asked_reading_type: str | None
     """The readingType as the event asks for it; part of what makes a stream another one."""
-    since: datetime | None
+    since: datetime | None = None
     """The start of the event, before which nothing is asked; None: as far back as there is."""
-    most_reports: int | None
+    until: datetime | None = None
+    """The end of the event, after which nothing is asked; None: there is none."""
+    most_reports: int | None = None
     """How many reports are asked for; None: no end."""
     history: bool = False
     """Whether readings are asked for that were taken before the event was seen."""
+    program_id: str = ""
+    aggregate: bool = False
+    """Whether the resources are reported as one."""
+    with_quality: bool = False
+    """Whether each value is asked for with its quality."""
+    is_planned: bool = False
+    """Whether reports are due at certain times; else the VEN reports what it reads."""
+    is_forecast: bool = False
+    particulars: str = ""
+    """What tells apart descriptors of one payload type and readingType."""
 
     @property
     def descriptor(self) -> str:
         """What tells the streams of one event apart."""
-        return f"{self.payload_type}/{self.asked_reading_type or ''}/{self.units}"
+        told = f"{self.payload_type}/{self.asked_reading_type or ''}/{self.units or ''}"
+        return f"{told}/{self.particulars}" if self.particulars else told
 
 
-def requests_of(event: Event) -> Iterator[ReportRequest | str]:
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request with what it takes to serve it now."""
+
+    request: ReportRequest
+    first_seen: datetime
+    plan: ReportPlan | None
+    """When reports are due, and what they cover; None: the VEN reports what it reads."""
+    scope: frozenset[str] | None
+    """The resources that are asked for, by name; None: all of the VEN's."""
+    sub_intervals: bool = False
+    """Whether intervals are reported in pieces, from reading to reading."""
+
+
+def requests_of(seen: SeenEvent) -> Iterator[Asked | str]:
     """The requests of an event; a line of text for each descriptor that is left out."""
+    if seen.is_cancelled:
+        return
+    event = seen.event
+    with_quality = any(each.payload_type == DATA_QUALITY for each in event.report_descriptors)
     for descriptor in event.report_descriptors:
-        if not _is_ven_determined(event, descriptor):
-            kind = "implied" if event.interval_count == 0 else "the event's"
-            yield f"{descriptor.payload_type} on {kind} intervals is not reported yet"
+        if descriptor.payload_type == DATA_QUALITY:
             continue
-        served = _SERVED.get((descriptor.payload_type, descriptor.reading_type))
-        if served is None or descriptor.units not in (None, served[2]) or descriptor.aggregate:
-            yield (
+        asked = _asked(seen, descriptor, with_quality)
+        yield (
+            asked
+            if asked is not None
+            else (
                 f"{descriptor.payload_type} (readingType {descriptor.reading_type}, units"
                 f" {descriptor.units}, aggregate {descriptor.aggregate}) cannot be reported"
             )
-            continue
-        quantity, reading_type, units = served
-        yield ReportRequest(
-            event_id=event.event_id,
-            payload_type=descriptor.payload_type,
-            reading_type=reading_type,
-            units=units,
-            quantity=quantity,
-            asked_reading_type=descriptor.reading_type,
-            since=event.period.start if event.period else None,
-            most_reports=descriptor.repeat if descriptor.repeat >= 2 else None,
-            history=_asks_for_history(descriptor),
         )
+
+
+def _asked(seen: SeenEvent, descriptor: ReportDescriptor, with_quality: bool) -> Asked | None:
+    found = served(descriptor.payload_type, descriptor.reading_type, descriptor.units)
+    if found is None or (descriptor.aggregate and not found[0].sums):
+        return None
+    quantity, reading_type, units = found
+    event = seen.event
+    is_forecast = (
+        not descriptor.historical
+        or descriptor.payload_type in FORECASTS
+        or descriptor.reading_type == FORECAST
+    )
+    ven_determined = _is_ven_determined(event, descriptor)
+    about_the_future = descriptor.payload_type in FORECASTS or descriptor.reading_type == FORECAST
+    plan: ReportPlan | None = None
+    if not ven_determined:
+        plan = _plan(seen, descriptor, is_forecast)
+        if plan is None:
+            return None
+    elif about_the_future and quantity.spans:
+        plan = _usual_forecast(seen)
+    timeline = timeline_of(seen)
+    begins = event.period is not None or bool(event.intervals)
+    request = ReportRequest(
+        event_id=event.event_id,
+        program_id=event.program_id,
+        payload_type=descriptor.payload_type,
+        reading_type=reading_type,
+        units=units,
+        quantity=quantity,
+        asked_reading_type=descriptor.reading_type,
+        since=timeline.start if begins else None,
+        until=timeline.end,
+        most_reports=descriptor.repeat if ven_determined and descriptor.repeat >= 2 else None,
+        history=ven_determined and _asks_for_history(descriptor),
+        aggregate=descriptor.aggregate,
+        with_quality=with_quality,
+        is_planned=plan is not None,
+        is_forecast=plan is not None and (is_forecast or ven_determined),
+        particulars=_particulars(descriptor, plan),
+    )
+    scope = seen.granted.scope(descriptor.targets)
+    of_event = seen.granted.scope(event.targets)
+    if of_event is not None:
+        scope = of_event if scope is None else scope & of_event
+    return Asked(
+        request=request,
+        first_seen=seen.first_seen,
+        plan=plan,
+        scope=scope,
+        sub_intervals=descriptor.report_intervals == "SUB_INTERVALS",
+    )
+
+
+def _plan(seen: SeenEvent, descriptor: ReportDescriptor, is_forecast: bool) -> ReportPlan | None:
+    implied = not seen.event.intervals
+    timeline = implied_timeline_of(seen) if implied else timeline_of(seen)
+    if timeline is None:
+        return None
+    return ReportPlan(
+        timeline=timeline,
+        implied=implied,
+        start_interval=descriptor.start_interval,
+        num_intervals=descriptor.num_intervals,
+        frequency=descriptor.frequency,
+        repeat=descriptor.repeat,
+        historical=not is_forecast,
+    )
+
+
+def _usual_forecast(seen: SeenEvent) -> ReportPlan:
+    """Where the VEN determines the intervals of a forecast: the next hour, every hour."""
+    hourly = replace(
+        seen.event,
+        period=IntervalPeriod(start=seen.first_seen, duration=WireDuration(rest=USUAL_FORECAST)),
+        intervals=(),
+        duration=None,
+    )
+    timeline: Timeline | None = implied_timeline_of(replace(seen, event=hourly))
+    assert timeline is not None
+    return ReportPlan(
+        timeline=timeline,
+        implied=True,
+        start_interval=0,
+        num_intervals=1,
+        frequency=1,
+        repeat=-1,
+        historical=False,
+    )
+
+
+def _particulars(descriptor: ReportDescriptor, plan: ReportPlan | None) -> str:
+    """Empty for telemetry of all resources, one by one."""
+    parts = ["aggregate"] if descriptor.aggregate else []
+    if descriptor.targets:
+        told = "\0".join(sorted(descriptor.targets)).encode()
+        parts.append(hashlib.blake2b(told, digest_size=6).hexdigest())
+    if plan is not None:
+        parts.append(
+            f"{descriptor.start_interval},{descriptor.num_intervals},{descriptor.frequency},"
+            f"{descriptor.repeat},{descriptor.historical:d},{descriptor.report_intervals[:3]}"
+        )
+    return " ".join(parts)
 
 
 def _is_ven_determined(event: Event, descriptor: ReportDescriptor) -> bool:
     """rules.md, 'Reports', VEN-determined: the VEN reports when it sees fit."""
-    report_only = event.interval_count == 0 and event.period is None
+    report_only = not event.intervals and event.period is None
     return (
         report_only or descriptor.frequency == 0 or descriptor.report_intervals == "OPEN_INTERVALS"
     )

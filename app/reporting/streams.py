@@ -15,6 +15,9 @@ class Position(NamedTuple):
     column: int = 0
 
 
+AT_THE_START = Position(0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class InFlight:
     """A report that was about to be sent: until its outcome is seen it may be at the VTN or not."""
@@ -26,6 +29,10 @@ class InFlight:
     """When it was last about to be sent, in microseconds since 1970."""
     again: bool = False
     """Whether it was sent a second time: the VTN may have it twice."""
+    done: Position = AT_THE_START
+    """What `Stream.done` is once it is acknowledged."""
+    key: int = 0
+    """Which report of its plan it is; 0 where the VEN reports what it reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +43,9 @@ class Stream:
     ven_name: str
     request: ReportRequest
     cursor: Position
+    done: Position = AT_THE_START
+    """Of a stream whose reports have their times: all with keys up to `seq` are done, and of the
+    next one `column` resources."""
     start: int = 0
     """The frames above this number are this stream's to report."""
     until: int | None = None
@@ -74,7 +84,8 @@ def passed(stream: Stream, report_name: str | None) -> Stream:
     sent = report_name is not None
     return replace(
         stream,
-        cursor=stream.in_flight.through,
+        cursor=max(stream.cursor, stream.in_flight.through),
+        done=max(stream.done, stream.in_flight.done),
         in_flight=None,
         reports_left=None if stream.reports_left is None else stream.reports_left - 1,
         reports_sent=stream.reports_sent + sent,

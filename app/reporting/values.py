@@ -1,35 +1,81 @@
-"""What a span of frames comes to for one VEN: the values of one quantity, by frame."""
+"""What frames come to: the values of one quantity for the resources of one VEN."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
-from app.metering import Frame
-from app.reporting.requests import Quantity
+from app.fleet import Plant
+from app.metering import Forecast, Frame, Span
+from app.reporting.quantities import Quantity
+from app.reporting.requests import ReportRequest
+
+Numbers = npt.NDArray[Any]
+AGGREGATED = (b'"AGGREGATED_REPORT"',)
+IDLE_KW = 0.01
+"""Less is no significant consumption."""
+LARGEST_GAP = timedelta(minutes=5)
+"""Between two readings: what lies in a longer one is estimated."""
+OK, ESTIMATED, MISSING = "OK", "ESTIMATED", "MISSING"
+"""Data quality (3.1.0 enumerations)."""
+DECIMALS = 9
+"""Enough for the energy of a watt over a millisecond, and free of float noise."""
+
+
+class Outlook(Protocol):
+    """What knows what resources can do, and what they will: the simulator."""
+
+    def plant(self) -> Plant: ...
+
+    def reach_kw(self, frame: Frame) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
+
+    def forecast(self, ven_name: str, spans: Sequence[Span]) -> list[Forecast]: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Values:
-    """The values of one VEN that one frame makes due."""
+    """The values of one VEN over one span, or at one instant."""
 
     seq: int
-    """The frame's number."""
+    """The number of the frame that makes them due; 0 where reports have their own times."""
     start: datetime
     duration: timedelta
     """Zero for an instant."""
     quoted_names: Sequence[bytes]
-    """The resources' names as JSON strings, in the order of the VEN's columns."""
-    numbers: npt.NDArray[np.floating]
-    """One per name, in the unit of the quantity; NaN: no value."""
+    """The resources' names as JSON strings."""
+    numbers: Numbers
+    """One per name, in the unit of the quantity; NaN: no value. Words are objects, None: none."""
+    interval_id: int | None = None
+    """None: the VEN's own, counted from 0 in each report."""
+    quality: Sequence[str] | None = None
+    """DATA_QUALITY, one per name; None: not asked for."""
+
+    def tokens(self, columns: slice) -> list[bytes]:
+        """The values of these columns as JSON."""
+        numbers = self.numbers[columns]
+        if not len(numbers):
+            return []
+        if numbers.dtype == object:
+            return [orjson.dumps(word) for word in numbers.tolist()]
+        if numbers.dtype == np.float64:
+            numbers = np.round(numbers, DECIMALS)
+        text = orjson.dumps(np.ascontiguousarray(numbers), option=orjson.OPT_SERIALIZE_NUMPY)
+        return text[1:-1].split(b",")
 
 
 def values_of(
-    quantity: Quantity, ven_name: str, frames: Sequence[Frame], after: int
+    quantity: Quantity,
+    ven_name: str,
+    frames: Sequence[Frame],
+    after: int,
+    *,
+    outlook: Outlook | None = None,
 ) -> Iterator[Values]:
     """The values of the frames numbered above `after`, oldest first.
 
@@ -41,38 +87,193 @@ def values_of(
     for frame in frames:
         if frame.seq > after:
             names = frame.roster.quoted_names(ven_name)
-            if quantity is Quantity.INSTANT_POWER:
+            if not quantity.spans:
                 yield Values(
                     seq=frame.seq,
                     start=frame.taken_at,
                     duration=timedelta(0),
                     quoted_names=names,
-                    numbers=frame.power_kw[frame.roster.columns(ven_name)],
+                    numbers=instant(quantity, ven_name, frame, outlook),
                 )
             elif before is not None:
-                duration = frame.taken_at - before.taken_at
-                mean_kw = (_earlier_kw(ven_name, before, frame) + _kw(ven_name, frame)) / 2
-                if quantity is Quantity.ENERGY:
-                    mean_kw *= duration / timedelta(hours=1)
                 yield Values(
                     seq=frame.seq,
                     start=before.taken_at,
-                    duration=duration,
+                    duration=frame.taken_at - before.taken_at,
                     quoted_names=names,
-                    numbers=mean_kw,
+                    numbers=_between(quantity, ven_name, before, frame),
                 )
         before = frame
 
 
-def _kw(ven_name: str, frame: Frame) -> npt.NDArray[np.float64]:
-    return frame.power_kw[frame.roster.columns(ven_name)].astype(np.float64)
+def instant(quantity: Quantity, ven_name: str, frame: Frame, outlook: Outlook | None) -> Numbers:
+    """The values of a quantity at the instant of a frame; NaN, or None, for no value."""
+    columns = frame.roster.columns(ven_name)
+    power = frame.power_kw[columns]
+    detail = frame.detail.part(columns)
+    if quantity is Quantity.INSTANT_POWER:
+        return power
+    nothing = np.full(len(power), np.nan, dtype=np.float32)
+    if quantity is Quantity.SETPOINT:
+        return nothing if detail.setpoint_kw is None else detail.setpoint_kw
+    if quantity is Quantity.LEVEL:
+        return np.zeros(len(power), dtype=np.int64) if detail.level is None else detail.level
+    if quantity is Quantity.STATE:
+        return _states(power, power if detail.baseline_kw is None else detail.baseline_kw)
+    if outlook is None:
+        return nothing
+    if quantity in _STORES:
+        stored = nothing if detail.stored_kwh is None else detail.stored_kwh
+        return _of_store(quantity, ven_name, frame, stored, outlook)
+    low, high = (reach[columns] for reach in outlook.reach_kw(frame))
+    return _capability(quantity, power, low, high)
 
 
-def _earlier_kw(ven_name: str, before: Frame, frame: Frame) -> npt.NDArray[np.float64]:
+def of_forecast(
+    quantity: Quantity, forecast: Forecast, hours: float, outlook: Outlook, ven_name: str
+) -> Numbers:
+    """The values of a quantity in a span of the future."""
+    response = forecast.response
+    power = response.power_kw
+    if quantity is Quantity.ENERGY:
+        return power.astype(np.float64) * hours
+    if quantity is Quantity.BASELINE_ENERGY:
+        return response.baseline_kw.astype(np.float64) * hours
+    if quantity is Quantity.DELTA_ENERGY:
+        return (power.astype(np.float64) - response.baseline_kw) * hours
+    if quantity in (Quantity.INSTANT_POWER, Quantity.MEAN_POWER, Quantity.PEAK_POWER):
+        return power
+    if quantity is Quantity.BASELINE_POWER:
+        return response.baseline_kw
+    if quantity is Quantity.SETPOINT:
+        return response.setpoint_kw
+    if quantity is Quantity.LEVEL:
+        return response.level
+    if quantity is Quantity.STATE:
+        return _states(power, response.baseline_kw)
+    if quantity in _STORES:
+        plant = outlook.plant().part(ven_name)
+        return _store_value(quantity, plant, response.stored_kwh)
+    return _capability(quantity, power, response.lowest_kw, response.highest_kw)
+
+
+_STORES = (
+    Quantity.USABLE_CAPACITY,
+    Quantity.CHARGE_LEVEL,
+    Quantity.MAX_CHARGE,
+    Quantity.MAX_DISCHARGE,
+)
+
+
+def _capability(quantity: Quantity, power: Numbers, low: Numbers, high: Numbers) -> Numbers:
+    if quantity is Quantity.UP_REGULATION:
+        return power - low
+    if quantity is Quantity.DOWN_REGULATION:
+        return high - power
+    if quantity is Quantity.SHED_AVAILABLE:
+        return np.asarray(np.clip(power, 0, None) - np.clip(low, 0, None))
+    return np.asarray(np.clip(-low, 0, None) - np.clip(-power, 0, None))
+
+
+def _of_store(
+    quantity: Quantity, ven_name: str, frame: Frame, stored: Numbers, outlook: Outlook
+) -> Numbers:
+    """By the limits of today: a resource that is gone has none any more."""
+    plant = outlook.plant().part(ven_name)
+    by_name = dict(zip(plant.roster.names(ven_name), range(plant.roster.size), strict=True))
+    places = np.array([by_name.get(name, -1) for name in frame.roster.names(ven_name)])
+    if not len(places) or not plant.roster.size:
+        return np.full(len(places), np.nan)
+    here = np.full(plant.roster.size, np.nan, dtype=np.float32)
+    here[places[places >= 0]] = stored[places >= 0]
+    found = _store_value(quantity, plant, here)
+    return np.where(places >= 0, found[places], np.nan)
+
+
+def _store_value(quantity: Quantity, plant: Plant, stored: Numbers) -> Numbers:
+    room = plant.store_max_kwh - plant.store_min_kwh
+    if quantity is Quantity.USABLE_CAPACITY:
+        value = room
+    elif quantity is Quantity.CHARGE_LEVEL:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = (stored - plant.store_min_kwh) / room
+    elif quantity is Quantity.MAX_CHARGE:
+        value = np.clip(plant.highest_kw, 0, None)
+    else:
+        value = np.clip(-plant.lowest_kw, 0, None)
+    return np.where(plant.is_storage, value, np.nan)
+
+
+def _states(power: Numbers, baseline: Numbers) -> Numbers:
+    """Operating states (3.1.0 enumerations): told by what is done and what would have been."""
+    states = np.full(len(power), "NORMAL", dtype=object)
+    idle = np.abs(power) < IDLE_KW
+    less, more = power < baseline - IDLE_KW, power > baseline + IDLE_KW
+    states[less & ~idle] = "RUNNING_CURTAILED"
+    states[less & idle] = "IDLE_CURTAILED"
+    states[more & ~idle] = "RUNNING_HEIGHTENED"
+    states[more & idle] = "IDLE_HEIGHTENED"
+    return states
+
+
+def _between(quantity: Quantity, ven_name: str, before: Frame, frame: Frame) -> Numbers:
+    """The values between two readings; NaN for a resource that the first one had not."""
+    hours = (frame.taken_at - before.taken_at) / timedelta(hours=1)
+    if quantity in (Quantity.BASELINE_POWER, Quantity.BASELINE_ENERGY):
+        mean = (_earlier(ven_name, before, frame, base=True) + _of(ven_name, frame, True)) / 2
+        return mean * hours if quantity is Quantity.BASELINE_ENERGY else mean
+    earlier, later = _earlier(ven_name, before, frame), _of(ven_name, frame)
+    if quantity is Quantity.PEAK_POWER:
+        return np.maximum(earlier, later)
+    mean = (earlier + later) / 2
+    if quantity is Quantity.MEAN_POWER:
+        return mean
+    if quantity is Quantity.DELTA_ENERGY:
+        mean -= (_earlier(ven_name, before, frame, base=True) + _of(ven_name, frame, True)) / 2
+    return mean * hours
+
+
+def _of(ven_name: str, frame: Frame, base: bool = False) -> npt.NDArray[np.float64]:
+    powers = frame.baseline_kw if base else frame.power_kw
+    return powers[frame.roster.columns(ven_name)].astype(np.float64)
+
+
+def _earlier(
+    ven_name: str, before: Frame, frame: Frame, base: bool = False
+) -> npt.NDArray[np.float64]:
     """The powers of `before` in the columns of `frame`; NaN for a resource that it had not."""
-    earlier = _kw(ven_name, before)
+    earlier = _of(ven_name, before, base)
     names, earlier_names = frame.roster.names(ven_name), before.roster.names(ven_name)
     if names == earlier_names:
         return earlier
     by_name = dict(zip(earlier_names, earlier.tolist(), strict=True))
     return np.array([by_name.get(name, np.nan) for name in names])
+
+
+def meant(values: Values, request: ReportRequest, scope: frozenset[str] | None) -> Values:
+    """Only of the resources that are asked for, as one where that is asked, with their quality."""
+    names, numbers, quality = values.quoted_names, values.numbers, values.quality
+    if request.with_quality and quality is None:
+        usual = ESTIMATED if values.duration > LARGEST_GAP else OK
+        absent = [number != number or number is None for number in numbers.tolist()]
+        quality = [MISSING if each else usual for each in absent]
+    if scope is not None:
+        wanted = {orjson.dumps(name) for name in scope}
+        kept = [place for place, name in enumerate(names) if name in wanted]
+        names, numbers = [names[place] for place in kept], numbers[kept]
+        quality = None if quality is None else [quality[place] for place in kept]
+    if request.aggregate and len(names):
+        names, numbers = AGGREGATED, _summed(request.quantity, numbers)
+        quality = None if quality is None else [max(quality, key=_WORST.index)]
+    return replace(values, quoted_names=names, numbers=numbers, quality=quality)
+
+
+_WORST = (OK, ESTIMATED, MISSING)
+
+
+def _summed(quantity: Quantity, numbers: Numbers) -> Numbers:
+    there = numbers[~np.isnan(numbers)].astype(np.float64)
+    if not len(there):
+        return np.array([np.nan])
+    # Levels of charge do not add up: their mean stands for all.
+    return np.array([there.mean() if quantity is Quantity.CHARGE_LEVEL else there.sum()])

@@ -156,6 +156,9 @@ class Vtn:
         }
 
     def __call__(self, asked: Asked) -> Answer:
+        if asked.path.startswith("/vens/"):
+            (ven,) = [each for each in self.objects["/vens"] if asked.path.endswith(each["id"])]
+            return Answer(200, ven)
         if asked.method == "GET":
             skip = int(asked.query.get("skip", ["0"])[0])
             found = [

@@ -223,7 +223,15 @@ class TestOverrides:
                 del ven_id
                 return []
 
-            def events(self) -> list[Any]:
+            def ven(self, ven_id: str) -> VtnVen:
+                return VtnVen(ven_id=ven_id, ven_name=self.ven_name)
+
+            def programs(self, targets: frozenset[str]) -> list[Any]:
+                del targets
+                return []
+
+            def events(self, targets: frozenset[str]) -> list[Any]:
+                del targets
                 return []
 
         container = make_container()

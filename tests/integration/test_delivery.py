@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.fleet import SeenEvent, Status, sample_fleet
+from app.fleet import VEN, SeenEvent, Status, sample_fleet
 from app.reporting import ReportPlanner
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
@@ -160,20 +160,19 @@ def test_an_event_begins_with_its_start(bench: Bench) -> None:
     assert bench.manager.generate_reports() == 3 * TICK
 
 
-def test_implied_intervals_are_left_with_one_line(
+def test_what_cannot_be_reported_is_left_with_one_line(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    period = {"start": bench.clock.now.isoformat(), "duration": "PT1H"}
     with caplog.at_level(logging.INFO, logger="app"):
-        bench.ask({"payloadType": "USAGE"}, intervalPeriod=period)
+        bench.ask({"payloadType": "READING", "units": "VOLTS"})
         for _ in range(3):
             bench.manager.poll_events()
 
-    assert caplog.text.count("USAGE on implied intervals") == 1
+    assert caplog.text.count("units VOLTS, aggregate False) cannot be reported") == 1
 
 
 def planner(bench: Bench, **bounds: int) -> ReportPlanner:
-    return ReportPlanner(frames=bench.container.frames(), clock=bench.clock, **bounds)
+    return bench.planner(**bounds)
 
 
 @pytest.mark.parametrize(
@@ -261,8 +260,12 @@ class FakeEvents:
     def __init__(self) -> None:
         self.events: list[SeenEvent] = []
 
-    def sync(self, ven_name: str, client: object) -> list[SeenEvent]:
-        del ven_name, client
+    def sync(self, ven: VEN, client: object) -> list[SeenEvent]:
+        del client
+        return self.of_ven(ven.ven_name)
+
+    def of_ven(self, ven_name: str) -> list[SeenEvent]:
+        del ven_name
         return self.events
 
 

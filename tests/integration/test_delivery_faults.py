@@ -10,7 +10,6 @@ import pytest
 
 from app.fleet import DatabaseError
 from app.metering import Frame
-from app.reporting import ReportPlanner
 from tests.conftest import MakeContainer
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
@@ -256,7 +255,7 @@ def test_what_is_moved_out_while_a_delivery_reads_is_not_skipped(bench: Bench) -
             keeper.tidy()
             return frames.since(seq, most_bytes=most_bytes)
 
-    bench.replace("report_planner", ReportPlanner(frames=Interrupted(), clock=bench.clock))  # type: ignore[arg-type]
+    bench.replace("report_planner", bench.planner(frames=Interrupted()))
     bench.manager.generate_reports()
     for _ in range(3):
         bench.tick()

@@ -184,11 +184,13 @@ def test_403_means_that_the_operator_must_provision_the_ven(
 def test_a_creation_whose_answer_was_lost_is_looked_up(
     scripted_vtn: MakeVtn, make_container: MakeContainer
 ) -> None:
-    made: dict[str, list[dict[str, str]]] = {"/vens": [], "/resources": [], "/events": []}
+    made: dict[str, list[dict[str, str]]] = {"/vens": [], "/resources": []}
 
     def script(asked: Asked) -> Answer:
+        if asked.path == "/vens/made":
+            return Answer(200, made["/vens"][0])
         if asked.method == "GET":
-            return Answer(200, made[asked.path])
+            return Answer(200, made.get(asked.path, []))
         name = {"/vens": "venName", "/resources": "resourceName"}[asked.path]
         made[asked.path].append({"id": "made", name: json.loads(asked.body)[name]})
         return Answer(broken=True)

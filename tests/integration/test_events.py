@@ -9,9 +9,19 @@ from typing import Any
 import pytest
 
 from app.events import EventBook
-from app.fleet import Database
-from app.openadr import Event, VtnUnavailable, read_event
+from app.fleet import VEN, Database
+from app.openadr import (
+    Event,
+    Program,
+    Targets,
+    VtnResource,
+    VtnUnavailable,
+    VtnVen,
+    read_event,
+)
 from tests.support.fakes import FakeClock
+
+AARHUS = VEN(ven_name="Aarhus", vtn_ven_id="v1")
 
 
 class FakeClient:
@@ -21,11 +31,23 @@ class FakeClient:
         self.listed = list(events)
         self.by_id: dict[str, dict[str, Any]] = {}
         self.asked: list[str] = []
+        self.asked_with: list[Targets] = []
+        self.targets: set[str] = set()
         self.fails = False
 
-    def events(self) -> list[Event]:
+    def ven(self, ven_id: str) -> VtnVen:
+        return VtnVen(ven_id=ven_id, ven_name="Aarhus", targets=frozenset(self.targets))
+
+    def resources(self, ven_id: str) -> list[VtnResource]:  # noqa: ARG002
+        return []
+
+    def programs(self, targets: Targets) -> list[Program]:  # noqa: ARG002
+        return []
+
+    def events(self, targets: Targets) -> list[Event]:
         if self.fails:
             raise VtnUnavailable("down")
+        self.asked_with.append(targets)
         return [read_event(each) for each in self.listed]
 
     def event(self, event_id: str) -> Event | None:
@@ -43,7 +65,7 @@ def book(database: Database, clock: FakeClock) -> EventBook:
 
 
 def sync(book: EventBook, client: FakeClient) -> list[str]:
-    return [each.event.event_id for each in book.sync("Aarhus", client)]  # type: ignore[arg-type]
+    return [each.event.event_id for each in book.sync(AARHUS, client)]  # type: ignore[arg-type]
 
 
 def test_an_event_that_is_missing_from_a_list_is_asked_for(book: EventBook) -> None:
@@ -100,10 +122,10 @@ def test_one_ven_may_be_synced_by_several_threads(book: EventBook) -> None:
     together = threading.Barrier(2)
 
     class Slow(FakeClient):
-        def events(self) -> list[Event]:
+        def events(self, targets: Targets) -> list[Event]:
             with suppress(threading.BrokenBarrierError):
                 together.wait(0.2)  # both are here at once, if they are let
-            return super().events()
+            return super().events(targets)
 
     problems: list[Exception] = []
 
@@ -131,6 +153,6 @@ def test_an_event_that_becomes_unreadable_stays_as_it_was(
 
     sync(book, FakeClient(event("e1"), event("e2")))
 
-    assert sync(book, Unreadable(event("e2"))) == ["e2", "e1"]
+    assert sync(book, Unreadable(event("e2"))) == ["e1", "e2"]
     assert "'e1'" in caplog.text
     assert "'soon'" in caplog.text

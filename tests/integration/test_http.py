@@ -14,6 +14,7 @@ import requests
 from app.openadr import (
     Circuit,
     ClientCredentials,
+    Dialect310,
     NoCredentials,
     OutcomeUnknown,
     SharedCredentials,
@@ -208,7 +209,9 @@ class TestClient:
     """One VEN's view: pages, odd objects, and what a listing leaves out."""
 
     def make(self, http: VtnHttp) -> VtnClient:
-        return VtnClient("Aarhus", http=http, credentials=SharedCredentials("token"))
+        return VtnClient(
+            "Aarhus", http=http, credentials=SharedCredentials("token"), dialect=Dialect310()
+        )
 
     def test_all_pages_are_read_and_what_moved_comes_once(
         self, scripted_vtn: MakeVtn, make_http: MakeHttp
@@ -247,7 +250,7 @@ class TestClient:
         client = self.make(make_http(scripted_vtn(lambda _: Answer(200, {"a": 1})).base_url))
 
         with pytest.raises(VtnUnavailable, match="no list"):
-            client.events()
+            client.events(frozenset())
 
     def test_a_creation_without_an_id_is_an_unknown_outcome(
         self, scripted_vtn: MakeVtn, make_http: MakeHttp

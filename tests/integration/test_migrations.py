@@ -89,6 +89,7 @@ def test_an_earlier_database_delivers_what_it_owed(
     bench = Bench(container, vtn, clock)
     bench.manager.poll_events()
     bench.tick()
+    bench.retry()
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
 

@@ -20,6 +20,7 @@ KINDS = {
     ("POST", "/auth/token"),
     ("GET", "/programs"),
     ("GET", "/vens"),
+    ("GET", "/vens/{venID}"),
     ("POST", "/vens"),
     ("GET", "/resources"),
     ("POST", "/resources"),
@@ -57,7 +58,10 @@ def sent(
 
 def kind_of(request: requests.PreparedRequest) -> tuple[str, str]:
     path = urlsplit(str(request.url)).path
-    return str(request.method), "/events/{eventID}" if path.startswith("/events/") else path
+    for collection, template in (("/events/", "{eventID}"), ("/vens/", "{venID}")):
+        if path.startswith(collection):
+            path = collection + template
+    return str(request.method), path
 
 
 def test_every_request_is_valid_and_every_kind_was_sent(

@@ -7,7 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from app.fleet import VEN, Resource, ResourceKind, Status, VenSummary
+import numpy as np
+
+from app.fleet import (
+    VEN,
+    Plant,
+    Resource,
+    ResourceKind,
+    Response,
+    Situation,
+    Status,
+    VenSummary,
+)
 from app.metering import Frame
 
 
@@ -100,3 +111,21 @@ class EndlessRoom:
 
     def make_room(self, frame_bytes: int) -> None:
         """There always is."""
+
+
+class AsShaped:
+    """Resources that answer nothing: they do what their shape says, and store nothing."""
+
+    def __init__(self) -> None:
+        self.comfort_h: dict[ResourceKind, float] = {}
+
+    def answer(self, plant: Plant, situation: Situation) -> Response:
+        return Response(
+            power_kw=situation.shape_kw.copy(),
+            baseline_kw=situation.shape_kw,
+            stored_kwh=situation.stored_kwh,
+            lowest_kw=plant.lowest_kw,
+            highest_kw=plant.highest_kw,
+            level=np.zeros(plant.roster.size, dtype=np.int8),
+            setpoint_kw=np.full(plant.roster.size, np.nan, dtype=np.float32),
+        )

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from app.fleet import sample_fleet
+from app.reporting import ReportPlanner
 from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.support.fakes import FakeClock
@@ -15,6 +16,10 @@ from tests.support.sessions import FaultySession
 VENS, RESOURCES = 3, 4
 SAMPLE = ("Aalborg", "Aarhus", "Esbjerg")
 """Their names."""
+REBUILT = (
+    *("agenda", "obligations", "planned_reports", "report_planner", "report_desk"),
+    "ven_manager",
+)
 TICK = VENS * RESOURCES
 """Readings of one tick."""
 
@@ -62,8 +67,20 @@ class Bench:
     def replace(self, provider: str, stand_in: object) -> None:
         """Let the manager be built again, with this in the provider's place."""
         getattr(self.container, provider).override(stand_in)
-        self.container.report_desk.reset()
-        self.container.ven_manager.reset()
+        for built in REBUILT:
+            getattr(self.container, built).reset()
+
+    def planner(self, **fields: Any) -> ReportPlanner:
+        """A planner like the container's, with these fields."""
+        container = self.container
+        wired = {
+            "frames": container.frames(),
+            "agenda": container.agenda(),
+            "outlook": container.simulator(),
+            "planned": container.planned_reports(),
+            "clock": self.clock,
+        }
+        return ReportPlanner(**{**wired, **fields})
 
     def tick(self, count: int = 1) -> None:
         for _ in range(count):

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.fleet import SeenEvent
 from app.metering import Frame, Roster
 from app.openadr import read_event, read_instant
+from app.reporting.quantities import Quantity
 from app.reporting.render import render
-from app.reporting.requests import Quantity, ReportRequest, requests_of
+from app.reporting.requests import Asked, ReportRequest, requests_of
 from app.reporting.values import values_of
 
 BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -22,7 +24,8 @@ BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 def requests(descriptor: dict[str, Any], **event: Any) -> list[ReportRequest | str]:
     wire = {"id": "e", "programID": "p", "reportDescriptors": [descriptor], **event}
-    return list(requests_of(read_event(wire)))
+    seen = SeenEvent(ven_name="V", event=read_event(wire), first_seen=BEGIN)
+    return [each.request if isinstance(each, Asked) else each for each in requests_of(seen)]
 
 
 def request(payload_type: str = "READING") -> ReportRequest:
@@ -74,24 +77,21 @@ def test_a_repeat_of_two_or_more_limits() -> None:
     assert found.most_reports == 2
 
 
-@pytest.mark.parametrize(
-    ("event", "named"),
-    [({"intervalPeriod": PERIOD}, "implied"), ({"intervals": INTERVALS}, "event's")],
-)
-def test_other_intervals_are_left_out_with_a_word(event: dict[str, Any], named: str) -> None:
-    (found,) = requests({"payloadType": "USAGE"}, **event)
+@pytest.mark.parametrize("event", [{"intervals": []}, {"intervals": INTERVALS}])
+def test_reports_on_intervals_are_planned(event: dict[str, Any]) -> None:
+    (found,) = requests({"payloadType": "USAGE"}, intervalPeriod=PERIOD, **event)
 
-    assert isinstance(found, str)
-    assert named in found
+    assert isinstance(found, ReportRequest)
+    assert found.is_planned
 
 
 @pytest.mark.parametrize(
     "descriptor",
     [
-        {"payloadType": "BASELINE"},
-        {"payloadType": "DEMAND", "readingType": "PEAK"},
-        {"payloadType": "READING", "units": "PERCENT"},
-        {"payloadType": "READING", "aggregate": True},
+        {"payloadType": "READING", "units": "VOLTS"},
+        {"payloadType": "READING", "readingType": "ESTIMATED"},
+        {"payloadType": "IMPORT_RESERVATION_CAPACITY"},
+        {"payloadType": "OPERATING_STATE", "aggregate": True},
     ],
 )
 def test_what_cannot_be_served_is_left_out_with_a_word(descriptor: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from app.fleet import VEN, ResourceKind, Status
 from app.metering import MeterDataSimulator, ProfileError, Profiles, load_profiles
-from tests.support.fakes import EndlessRoom, FakeClock, FakeFleet, FakeFrames, resource
+from tests.support.fakes import AsShaped, EndlessRoom, FakeClock, FakeFleet, FakeFrames, resource
 
 YEAR = 365 * 96
 
@@ -23,6 +23,7 @@ def make_simulator(
         repository=fleet,  # type: ignore[arg-type]
         frames=frames,  # type: ignore[arg-type]
         profiles=load_profiles,
+        answers=AsShaped(),
         room=EndlessRoom(),
         clock=clock,
         monotonic=clock.monotonic,

@@ -8,7 +8,7 @@ import pytest
 
 from app import tasks
 from app.metering import MeterDataSimulator, load_profiles
-from tests.support.fakes import EndlessRoom, FakeClock, FakeFleet, FakeFrames, resource
+from tests.support.fakes import AsShaped, EndlessRoom, FakeClock, FakeFleet, FakeFrames, resource
 
 
 class FakeManager:
@@ -44,6 +44,7 @@ def test_the_tasks_of_the_simulator(clock: FakeClock, caplog: pytest.LogCaptureF
         repository=FakeFleet({"Aarhus": [resource("pump")]}),  # type: ignore[arg-type]
         frames=frames,  # type: ignore[arg-type]
         profiles=load_profiles,
+        answers=AsShaped(),
         room=EndlessRoom(),
         clock=clock,
         monotonic=clock.monotonic,

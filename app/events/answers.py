@@ -1,0 +1,208 @@
+"""How the fleet answers the events that are in force: orders, policies, limits."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from app.events.book import EventBook
+from app.events.orders import SIMPLE, Orders, OrdersMaker
+from app.events.policies import Group, Policy, flow_kw, reach_of_stores
+from app.events.standing import Followed, followed
+from app.fleet import Plant, ResourceKind, Response, Situation
+
+logger = logging.getLogger(__name__)
+
+Float32 = npt.NDArray[np.float32]
+SETPOINTS = ("CONTROL_SETPOINT", "DISPATCH_SETPOINT")
+
+
+class FleetAnswers:
+    """Answers for all resources at once; what is asked is worked out when it may have changed.
+
+    `policies`: one per kind of resource. Safe for several threads.
+    """
+
+    def __init__(
+        self, *, book: EventBook, maker: OrdersMaker, policies: Mapping[ResourceKind, Policy]
+    ) -> None:
+        self._book = book
+        self._maker = maker
+        self._policies = policies
+        self.comfort_h: Mapping[ResourceKind, float] = {
+            kind: policy.comfort_h for kind, policy in policies.items()
+        }
+        self._lock = threading.Lock()
+        self._revision = -1
+        self._followed: dict[str, Sequence[Followed]] = {}
+        self._plant: Plant | None = None
+        self._orders: Orders | None = None
+        self._made_at: datetime | None = None
+        self._told: set[tuple[str, str]] = set()
+
+    def answer(self, plant: Plant, situation: Situation) -> Response:
+        """What the resources of this plant do."""
+        orders = self._orders_for(plant, situation.now)
+        drain = np.zeros(plant.roster.size, dtype=np.float32)
+        efficiency = np.ones(plant.roster.size, dtype=np.float32)
+        for kind, columns in plant.of_kind.items():
+            policy = self._policies[kind]
+            drain[columns] = policy.drain_kw(
+                situation.shape_kw[columns], situation.mean_kw[columns]
+            )
+            efficiency[columns] = policy.efficiency
+        low, high = reach_of_stores(
+            lowest_kw=plant.lowest_kw,
+            highest_kw=plant.highest_kw,
+            stored_kwh=situation.stored_kwh,
+            store_min_kwh=plant.store_min_kwh,
+            store_max_kwh=plant.store_max_kwh,
+            drain_kw=drain,
+            efficiency=efficiency,
+            step_h=situation.step_h,
+        )
+        baseline = np.clip(situation.shape_kw, low, high)
+        power = baseline.copy()
+        for kind, columns in plant.of_kind.items():
+            policy = self._policies[kind]
+            low[columns], high[columns] = policy.reach_kw(
+                baseline[columns], low[columns], high[columns]
+            )
+            group = _group(plant, situation, orders, columns, low, high)
+            power[columns] = policy.wish_kw(group, baseline[columns])
+        np.clip(power, low, high, out=power)
+        _share_out(power, low, high, plant, orders.by_type)
+        self._tell(plant, orders)
+        stored = situation.stored_kwh + np.float32(situation.step_h) * (
+            flow_kw(power, efficiency) - drain
+        )
+        np.clip(stored, plant.store_min_kwh, plant.store_max_kwh, out=stored)
+        return Response(
+            power_kw=power,
+            baseline_kw=baseline,
+            stored_kwh=stored.astype(np.float32),
+            lowest_kw=low,
+            highest_kw=high,
+            level=np.nan_to_num(orders.of(SIMPLE)).astype(np.int8),
+            setpoint_kw=_setpoints(orders),
+        )
+
+    def _orders_for(self, plant: Plant, now: datetime) -> Orders:
+        with self._lock:
+            if self._book.revision != self._revision:
+                self._revision = self._book.revision
+                self._followed.clear()
+                self._orders = None
+            if plant.is_part:
+                return self._maker.make(plant, self._events_of, now)
+            if plant is not self._plant:
+                self._plant, self._orders = plant, None
+            orders = self._orders
+            if orders is None or not self._holds(orders, now):
+                orders = self._orders = self._maker.make(plant, self._events_of, now)
+                self._made_at = now
+            return orders
+
+    def _holds(self, orders: Orders, now: datetime) -> bool:
+        """Whether these are of this instant, too; a clock may go back."""
+        if self._made_at is None or now < self._made_at:
+            return False
+        return orders.holds_until is None or now < orders.holds_until
+
+    def _events_of(self, ven_name: str) -> Sequence[Followed]:
+        if ven_name not in self._followed:
+            self._followed[ven_name] = followed(self._book.of_ven(ven_name))
+        return self._followed[ven_name]
+
+    def _tell(self, plant: Plant, orders: Orders) -> None:
+        """Each payload type that is in force and not followed, once per event."""
+        for event_id, kind in orders.not_followed:
+            self._tell_once(event_id, kind, "no kind of resource")
+        for kind, event_id in orders.asked_by.items():
+            cannot = [name for name in plant.of_kind if kind not in self._policies[name].follows]
+            if cannot:
+                self._tell_once(event_id, kind, ", ".join(cannot), cannot_only=True)
+
+    def _tell_once(self, event_id: str, kind: str, whom: str, *, cannot_only: bool = False) -> None:
+        with self._lock:
+            if (event_id, kind) in self._told:
+                return
+            if len(self._told) > 10_000:
+                self._told.clear()
+            self._told.add((event_id, kind))
+        words = "not by" if cannot_only else "by"
+        logger.info("event %s: %s is followed %s %s", event_id, kind, words, whom)
+
+
+def _group(
+    plant: Plant,
+    situation: Situation,
+    orders: Orders,
+    columns: npt.NDArray[np.intp],
+    low: Float32,
+    high: Float32,
+) -> Group:
+    asked: dict[str, Float32] = {}
+    for name, array in orders.by_type.items():
+        part = array[columns]
+        if not np.isnan(part).all():
+            asked[name] = part
+    return Group(
+        step_h=situation.step_h,
+        shape_kw=situation.shape_kw[columns],
+        mean_kw=situation.mean_kw[columns],
+        rated_kw=plant.rated_kw[columns],
+        stored_kwh=situation.stored_kwh[columns],
+        store_min_kwh=plant.store_min_kwh[columns],
+        store_max_kwh=plant.store_max_kwh[columns],
+        lowest_kw=low[columns],
+        highest_kw=high[columns],
+        orders=asked,
+    )
+
+
+def _share_out(
+    power: Float32, low: Float32, high: Float32, plant: Plant, orders: Mapping[str, Float32]
+) -> None:
+    """Hold each site to its capacity: all that can give way give way alike.
+
+    A site is the resources of a VEN that the limit is meant for. A LIMIT prevails over what was
+    subscribed and reserved (User Guide 8.10.1).
+    """
+    for way, give_way, sign in (("IMPORT", low, 1.0), ("EXPORT", high, -1.0)):
+        limit = _limit(orders, way)
+        if limit is None:
+            continue
+        held = ~np.isnan(limit)
+        site = plant.ven_of[held]
+        sites = int(plant.ven_of[-1]) + 1 if len(plant.ven_of) else 0
+        net = sign * np.bincount(site, weights=power[held], minlength=sites)
+        most = np.full(sites, np.inf)
+        np.minimum.at(most, site, limit[held])
+        room = np.abs(power[held] - give_way[held])
+        rooms = np.bincount(site, weights=room, minlength=sites)
+        excess = np.clip(net - most, 0, None)
+        share = np.divide(excess, rooms, out=np.zeros(sites), where=rooms > 0)
+        change = sign * np.minimum(share, 1.0)[site] * room
+        power[held] = (power[held] - change).astype(np.float32)
+
+
+def _limit(orders: Mapping[str, Float32], way: str) -> Float32 | None:
+    limit = orders.get(f"{way}_CAPACITY_LIMIT")
+    subscribed = orders.get(f"{way}_CAPACITY_SUBSCRIPTION")
+    if subscribed is not None:
+        reserved = orders.get(f"{way}_CAPACITY_RESERVATION")
+        if reserved is not None:
+            subscribed = subscribed + np.nan_to_num(reserved)
+        limit = subscribed if limit is None else np.where(np.isnan(limit), subscribed, limit)
+    return limit
+
+
+def _setpoints(orders: Orders) -> Float32:
+    control, dispatch = (orders.of(name) for name in SETPOINTS)
+    return np.where(np.isnan(dispatch), control, dispatch)

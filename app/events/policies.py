@@ -1,0 +1,295 @@
+"""How each kind of resource answers what it is asked.
+
+A policy is one small class per kind; the container gives each kind one, and a deployment may give
+another. It sees all resources of its kind at once and says what they would like to do; what they
+can do (limits of power, of energy, of comfort) is settled around it, and always holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+
+ONE_WAY_EFFICIENCY = 0.95
+"""Into a store or out of it; about 0.9 there and back."""
+SHED_SHARE = np.array([0.0, 0.3, 0.6, 1.0], dtype=np.float32)
+"""How much of what can be shed is shed at each SIMPLE level."""
+MOST_LEVEL_OFFSET = 10.0
+"""CONTROL_LEVEL_OFFSET is from -10 to 10."""
+RECOVERY_H = 4.0
+"""In how many hours comfort that was put off is made good."""
+
+SHED = frozenset({"SIMPLE", "CONTROL_LEVEL_OFFSET", "CONTROL_LEVEL_OFFSET_PERCENT"})
+SET = frozenset({"DISPATCH_SETPOINT", "DISPATCH_SETPOINT_RELATIVE", "CONTROL_SETPOINT"})
+PRICES = frozenset({"PRICE", "EXPORT_PRICE", "GHG"})
+LIMITS = frozenset(
+    f"{way}_CAPACITY_{kind}"
+    for way in ("IMPORT", "EXPORT")
+    for kind in ("LIMIT", "SUBSCRIPTION", "RESERVATION")
+)
+"""Shared out over the site, whoever is on it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Group:
+    """The resources of one kind, one array element each."""
+
+    step_h: float
+    shape_kw: Float32
+    mean_kw: Float32
+    rated_kw: Float32
+    stored_kwh: Float32
+    store_min_kwh: Float32
+    store_max_kwh: Float32
+    lowest_kw: Float32
+    """What each can do at the least, in this step."""
+    highest_kw: Float32
+    """What each can do at the most, in this step."""
+    orders: Mapping[str, Float32]
+    """By payload type, in kW where it is a power and kWh where it is an energy; NaN: not asked.
+
+    PRICE, EXPORT_PRICE and GHG are from -1, the cheapest of its event, to 1, the dearest; the
+    percent offset is from -1 to 1, positive for less load."""
+
+
+class Policy(Protocol):
+    """How one kind of resource behaves."""
+
+    follows: frozenset[str]
+    """The payload types that it can follow."""
+    efficiency: float
+    """Of its store, one way."""
+    comfort_h: float
+    """For how many hours at rated power its load can be put off or brought forward."""
+
+    def drain_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:
+        """What leaves the store of itself."""
+
+    def reach_kw(self, shape_kw: Float32, low: Float32, high: Float32) -> tuple[Float32, Float32]:
+        """The least and the most it can do, within what power and store allow."""
+
+    def wish_kw(self, group: Group, baseline_kw: Float32) -> Float32:
+        """What it would like to do; it is held to its reach."""
+
+
+class Fixed:
+    """Base load: nothing can be moved."""
+
+    follows: frozenset[str] = LIMITS
+    efficiency = 1.0
+    comfort_h = 0.0
+
+    def drain_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:  # noqa: ARG002
+        return np.zeros_like(shape_kw)
+
+    def reach_kw(
+        self,
+        shape_kw: Float32,
+        low: Float32,  # noqa: ARG002 - it does what it does
+        high: Float32,  # noqa: ARG002
+    ) -> tuple[Float32, Float32]:
+        return shape_kw, shape_kw
+
+    def wish_kw(self, group: Group, baseline_kw: Float32) -> Float32:  # noqa: ARG002
+        return baseline_kw
+
+
+class Flexible(Fixed):
+    """What can be asked for less or more. The stronger order wins: a set point is stronger than a
+    change, a change stronger than a level, a level stronger than a price."""
+
+    follows = LIMITS | SHED | SET | PRICES
+
+    def reach_kw(self, shape_kw: Float32, low: Float32, high: Float32) -> tuple[Float32, Float32]:
+        return np.minimum(low, shape_kw), np.maximum(high, shape_kw)
+
+    def wish_kw(self, group: Group, baseline_kw: Float32) -> Float32:
+        orders = group.orders
+        wish = self.of_itself_kw(group, baseline_kw)
+        for name in ("GHG", "PRICE"):
+            wish = _told(orders, name, wish, lambda dear: self._shifted(group, baseline_kw, dear))
+        wish = self.at_export_price(group, wish)
+        wish = _told(orders, "SIMPLE", wish, lambda level: self.shed(group, baseline_kw, level))
+        wish = _told(
+            orders,
+            "CONTROL_LEVEL_OFFSET",
+            wish,
+            lambda offset: self._shifted(group, baseline_kw, offset / MOST_LEVEL_OFFSET),
+        )
+        wish = _told(
+            orders,
+            "CONTROL_LEVEL_OFFSET_PERCENT",
+            wish,
+            lambda offset: self._shifted(group, baseline_kw, offset),
+        )
+        wish = _told(
+            orders, "CHARGE_STATE_SETPOINT", wish, lambda target: self._towards(group, target)
+        )
+        wish = _told(orders, "DISPATCH_SETPOINT_RELATIVE", wish, lambda by_kw: baseline_kw + by_kw)
+        wish = _told(orders, "CONTROL_SETPOINT", wish, lambda power_kw: power_kw)
+        return _told(orders, "DISPATCH_SETPOINT", wish, lambda power_kw: power_kw)
+
+    def of_itself_kw(self, group: Group, baseline_kw: Float32) -> Float32:  # noqa: ARG002
+        """What it does when nothing is asked."""
+        return baseline_kw
+
+    def at_export_price(self, group: Group, wish: Float32) -> Float32:  # noqa: ARG002
+        """What exports nothing does not mind."""
+        return wish
+
+    def shed(self, group: Group, baseline_kw: Float32, level: Float32) -> Float32:
+        """A SIMPLE level: that share of what can be shed."""
+        share = SHED_SHARE[np.clip(np.nan_to_num(level), 0, 3).astype(np.intp)]
+        return baseline_kw - share * (baseline_kw - group.lowest_kw)
+
+    def _shifted(self, group: Group, baseline_kw: Float32, share: Float32) -> Float32:
+        """From -1, as much as it can, over 0, as ever, to 1, as little as it can."""
+        less = np.clip(share, 0, 1) * (baseline_kw - group.lowest_kw)
+        more = np.clip(-share, 0, 1) * (group.highest_kw - baseline_kw)
+        return baseline_kw - less + more
+
+    def _towards(self, group: Group, target_kwh: Float32) -> Float32:
+        """As fast as it can to the state of charge that is asked for, and no further."""
+        missing = np.clip(target_kwh, group.store_min_kwh, group.store_max_kwh) - group.stored_kwh
+        if group.step_h == 0:
+            return np.where(missing > 0, group.highest_kw, group.lowest_kw)
+        drain = self.drain_kw(group.shape_kw, group.mean_kw)
+        return _power_for(missing / np.float32(group.step_h) + drain, self.efficiency)
+
+
+class Thermal(Flexible):
+    """Heat, cold or air that can be made earlier or later within a comfort band.
+
+    Its store is the comfort that is left: as usual it stays half full; shed, it empties, and is
+    made good within RECOVERY_H afterwards.
+    """
+
+    def drain_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:  # noqa: ARG002
+        return shape_kw
+
+    def of_itself_kw(self, group: Group, baseline_kw: Float32) -> Float32:
+        missing = (group.store_min_kwh + group.store_max_kwh) / 2 - group.stored_kwh
+        return np.asarray(baseline_kw + missing / np.float32(RECOVERY_H), dtype=np.float32)
+
+
+class HeatPump(Thermal):
+    """A house stays warm for about two hours."""
+
+    comfort_h = 2.0
+
+
+class WaterHeater(Thermal):
+    """A tank; it can be told how full to be."""
+
+    comfort_h = 1.5
+    follows = Thermal.follows | {"CHARGE_STATE_SETPOINT"}
+
+
+class Ventilation(Thermal):
+    """Air is stale after half an hour."""
+
+    comfort_h = 0.5
+
+
+class Refrigeration(Thermal):
+    """Cold goods keep for an hour."""
+
+    comfort_h = 1.0
+
+
+class EvCharger(Flexible):
+    """A car that is charged here and drives the mean of what it charges; it gives nothing back."""
+
+    follows = Flexible.follows | {"CHARGE_STATE_SETPOINT"}
+    efficiency = ONE_WAY_EFFICIENCY
+
+    def drain_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:  # noqa: ARG002
+        return mean_kw * np.float32(self.efficiency)
+
+
+class Battery(Flexible):
+    """Charges and discharges; discharges more the dearer export is."""
+
+    follows = Flexible.follows | {"CHARGE_STATE_SETPOINT"}
+    efficiency = ONE_WAY_EFFICIENCY
+
+    def at_export_price(self, group: Group, wish: Float32) -> Float32:
+        return _told(
+            group.orders,
+            "EXPORT_PRICE",
+            wish,
+            lambda dear: np.where(
+                dear > 0, np.minimum(wish, dear * np.minimum(group.lowest_kw, 0)), wish
+            ),
+        )
+
+
+class Photovoltaic(Flexible):
+    """The sun decides the most; it can be curtailed, by a set point, a change or a limit.
+
+    Shedding load is no reason to curtail. At a negative export price it stops.
+    """
+
+    follows = LIMITS | SET | {"EXPORT_PRICE"}
+
+    def reach_kw(
+        self,
+        shape_kw: Float32,
+        low: Float32,  # noqa: ARG002 - the sun sets it
+        high: Float32,  # noqa: ARG002
+    ) -> tuple[Float32, Float32]:
+        return shape_kw, np.zeros_like(shape_kw)
+
+    def at_export_price(self, group: Group, wish: Float32) -> Float32:
+        """-2 stands for a price below zero."""
+        return _told(group.orders, "EXPORT_PRICE", wish, lambda dear: np.where(dear < -1, 0, wish))
+
+
+def reach_of_stores(
+    *,
+    lowest_kw: Float32,
+    highest_kw: Float32,
+    stored_kwh: Float32,
+    store_min_kwh: Float32,
+    store_max_kwh: Float32,
+    drain_kw: Float32,
+    efficiency: Float32,
+    step_h: float,
+) -> tuple[Float32, Float32]:
+    """Limits of power, narrowed so that no store runs over or empty within the step."""
+    if step_h == 0:
+        return lowest_kw, highest_kw
+    hours = np.float32(step_h)
+    has_store = store_max_kwh > store_min_kwh
+    room = _power_for((store_max_kwh - stored_kwh) / hours + drain_kw, efficiency)
+    left = _power_for((store_min_kwh - stored_kwh) / hours + drain_kw, efficiency)
+    low = np.where(has_store, np.clip(left, lowest_kw, highest_kw), lowest_kw)
+    high = np.where(has_store, np.clip(room, lowest_kw, highest_kw), highest_kw)
+    return low, np.maximum(low, high)
+
+
+def flow_kw(power_kw: Float32, efficiency: Float32) -> Float32:
+    """What reaches the store of a power, or leaves it."""
+    flow = np.where(power_kw > 0, power_kw * efficiency, power_kw / efficiency)
+    return np.asarray(flow, dtype=np.float32)
+
+
+def _power_for(flow: Float32, efficiency: Float32 | float) -> Float32:
+    """The power that makes this flow: the inverse of `flow_kw`."""
+    return np.asarray(np.where(flow > 0, flow / efficiency, flow * efficiency), dtype=np.float32)
+
+
+def _told(
+    orders: Mapping[str, Float32], name: str, wish: Float32, do: Callable[[Float32], Float32]
+) -> Float32:
+    """The wish where nothing of this type is asked, and what `do` makes of the order elsewhere."""
+    order = orders.get(name)
+    if order is None:
+        return wish
+    return np.where(np.isnan(order), wish, do(order)).astype(np.float32)

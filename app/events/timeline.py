@@ -1,0 +1,282 @@
+"""The timeline of an event: absolute intervals, made when they are looked at.
+
+Pure: an event, the instant at which its VEN first saw it, and a draw for randomizeStart decide all
+of it (User Guide 7.3, 7.4; rules.md, 'Time').
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from app.openadr import YEAR_1, Event, EventInterval, IntervalPeriod, Payload, WireDuration
+
+FOREVER = WireDuration(infinite=True)
+NOTHING = WireDuration()
+DIVIDED = frozenset(
+    {
+        *("SIMPLE", "PRICE", "PRICE_ALTERNATE", "EXPORT_PRICE", "GHG"),
+        *("CHARGE_STATE_SETPOINT", "DISPATCH_SETPOINT", "DISPATCH_SETPOINT_RELATIVE"),
+        *("CONTROL_SETPOINT", "CONTROL_LEVEL_OFFSET", "CONTROL_LEVEL_OFFSET_PERCENT"),
+        *("IMPORT_CAPACITY_LIMIT", "EXPORT_CAPACITY_LIMIT"),
+        *("IMPORT_CAPACITY_SUBSCRIPTION", "EXPORT_CAPACITY_SUBSCRIPTION"),
+        *("IMPORT_CAPACITY_RESERVATION", "EXPORT_CAPACITY_RESERVATION"),
+    }
+)
+"""Payload types of one value: several values divide their interval (User Guide 7.3)."""
+Draw = Callable[[int], float]
+"""For an interval's place in the event: a number from -1 to 1, always the same one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A span of time with what is asked in it."""
+
+    number: int
+    """Counted from 0, over all passes of a loop."""
+    interval_id: int
+    """As the event gives it; the same in every pass."""
+    start: datetime
+    end: datetime | None
+    """None: it never ends."""
+    payloads: tuple[Payload, ...]
+
+    def holds(self, instant: datetime) -> bool:
+        """Whether the instant lies in it; its end does not."""
+        return self.start <= instant and (self.end is None or instant < self.end)
+
+    def value(self, payload: Payload, instant: datetime) -> object:
+        """What a payload says at an instant of this interval; None if it says nothing."""
+        if not payload.values:
+            return None
+        return payload.values[self._part(payload, instant)]
+
+    def changes(self, after: datetime) -> Iterator[datetime]:
+        """The instants above `after` at which a payload's next value holds."""
+        if self.end is None:
+            return
+        for payload in self.payloads:
+            parts = self._parts(payload)
+            for part in range(1, parts):
+                instant = self.start + (self.end - self.start) * part / parts
+                if instant > after:
+                    yield instant
+                    break
+
+    def _parts(self, payload: Payload) -> int:
+        divides = payload.type in DIVIDED and self.end is not None
+        return len(payload.values) if divides else 1
+
+    def _part(self, payload: Payload, instant: datetime) -> int:
+        parts = self._parts(payload)
+        if parts <= 1 or self.end is None or self.end <= self.start:
+            return 0
+        return min(max(int((instant - self.start) * parts / (self.end - self.start)), 0), parts - 1)
+
+
+class Timeline:
+    """The intervals of one event for one VEN. Looking twice gives the same answer."""
+
+    def __init__(self, event: Event, *, first_seen: datetime, draw: Draw) -> None:
+        self._event = event
+        self._draw = draw
+        self.count = len(event.intervals)
+        """How many intervals one pass has."""
+        self._begin = _first_start(event, first_seen)
+        self._offset = self._first_offset()
+        self.start = _shifted(self._begin, self._offset)
+        """When the first interval begins; of an event without intervals, when it begins itself."""
+        self._first = self._laid_out(self.start)
+        self._end_of_pass = self._pass_end(self._first)
+        limit = event.duration if event.duration else None
+        self._ends = None if limit is None else limit.after(self.start)
+        self.loops = (
+            limit is not None
+            and self._end_of_pass is not None
+            and self._end_of_pass > self.start
+            and (self._ends is None or self._ends > self._end_of_pass)
+        )
+        """Whether the intervals begin anew when they are over (event.duration)."""
+        self._step = self._step_of_passes()
+        self._cached: tuple[int, Sequence[Interval]] = (0, self._cut(self._first))
+
+    @property
+    def end(self) -> datetime | None:
+        """When the event is over; None: never, or not before it is deleted."""
+        if not self.count or self.loops:
+            return self._ends
+        if self._ends is None or self._end_of_pass is None:
+            return self._ends or self._end_of_pass
+        return min(self._ends, self._end_of_pass)
+
+    def interval(self, number: int) -> Interval | None:
+        """The interval of this number; None where the event has none."""
+        if number < 0 or not self.count:
+            return None
+        round_, place = divmod(number, self.count)
+        intervals = self.of_pass(round_)
+        found = (each for each in intervals if each.number == number)
+        return next(found, None) if place < self.count else None
+
+    def of_pass(self, round_: int) -> Sequence[Interval]:
+        """The intervals of one pass, as many as begin before the event is over."""
+        if round_ and not self.loops:
+            return ()
+        cached = self._cached
+        if cached[0] != round_:
+            begins = self._begin_of_pass(round_)
+            if begins is None:
+                return ()
+            made = self._laid_out(begins, round_) if round_ else self._first
+            cached = self._cached = round_, self._cut(made)
+        return cached[1]
+
+    def pass_at(self, instant: datetime) -> int:
+        """The pass that an instant falls into; 0 before the start, and where nothing loops."""
+        if not self.loops or instant <= self.start:
+            return 0
+        assert self._end_of_pass is not None
+        guess = int((instant - self.start) / (self._end_of_pass - self.start))
+        if self._step is None or not self._step.months:
+            return guess
+        # Months differ in length: the guess is near.
+        while guess and not _not_after(self._begin_of_pass(guess), instant):
+            guess -= 1
+        while _not_after(self._begin_of_pass(guess + 1), instant):
+            guess += 1
+        return guess
+
+    def at(self, instant: datetime) -> list[Interval]:
+        """The intervals that hold at this instant, in the event's order."""
+        return [each for each in self.of_pass(self.pass_at(instant)) if each.holds(instant)]
+
+    def next_change(self, instant: datetime) -> datetime | None:
+        """The first instant above this one at which something else may hold; None: never."""
+        round_ = self.pass_at(instant)
+        bounds: list[datetime] = []
+        for each in (*self.of_pass(round_), *self.of_pass(round_ + 1)):
+            bounds += [each.start] if each.end is None else [each.start, each.end]
+            if each.holds(instant):
+                bounds += each.changes(instant)
+        return min((bound for bound in bounds if bound > instant), default=None)
+
+    def _first_offset(self) -> timedelta:
+        own = self._event.intervals[0].period if self._event.intervals else None
+        most = own.randomize if own else timedelta(0)
+        if not most and self._event.period:
+            most = self._event.period.randomize
+        return most * self._draw(0) if most else timedelta(0)
+
+    def _step_of_passes(self) -> WireDuration | None:
+        """What lies between two passes: by the calendar where the intervals follow on."""
+        if not self.loops or self._end_of_pass is None:
+            return None
+        durations = [self._duration(each) for each in self._event.intervals]
+        follow_on = all(_follows(each) for each in self._event.intervals[1:])
+        if follow_on and any(each.months for each in durations):
+            return WireDuration(
+                months=sum(each.months for each in durations),
+                rest=sum((each.rest for each in durations), timedelta(0)),
+            )
+        return WireDuration(rest=self._end_of_pass - self.start)
+
+    def _begin_of_pass(self, round_: int) -> datetime | None:
+        """None: after the last year there is."""
+        if not round_ or self._step is None:
+            return self.start
+        return self._step.after(self.start, round_)
+
+    def _duration(self, interval: EventInterval) -> WireDuration:
+        default = self._event.period.duration if self._event.period else None
+        own = interval.period.duration if interval.period else None
+        return own or default or NOTHING
+
+    def _laid_out(self, begins: datetime, round_: int = 0) -> list[Interval]:
+        """One pass whose first interval begins there."""
+        moved = begins - self.start
+        offset = self._offset
+        made: list[Interval] = []
+        start: datetime | None = begins
+        for place, interval in enumerate(self._event.intervals):
+            if place and not _follows(interval):
+                period = interval.period or IntervalPeriod()
+                if period.randomize:
+                    offset = period.randomize * self._draw(place)
+                start = _shifted(_shifted(period.start or self._begin, moved), offset)
+            if start is None:
+                break  # the one before it never ends
+            end = self._duration(interval).after(start)
+            made.append(
+                Interval(
+                    number=round_ * self.count + place,
+                    interval_id=interval.interval_id,
+                    start=start,
+                    end=end,
+                    payloads=interval.payloads,
+                )
+            )
+            start = end
+        return made
+
+    def _pass_end(self, intervals: Sequence[Interval]) -> datetime | None:
+        """When all of these are over; None: one never ends, or there is none."""
+        latest: datetime | None = None
+        for each in intervals:
+            if each.end is None:
+                return None
+            latest = each.end if latest is None else max(latest, each.end)
+        return latest
+
+    def _cut(self, intervals: Sequence[Interval]) -> list[Interval]:
+        """What event.duration leaves of these."""
+        ends = self._ends
+        if ends is None:
+            return list(intervals)
+        return [
+            each if each.end is not None and each.end <= ends else replace(each, end=ends)
+            for each in intervals
+            if each.start < ends
+        ]
+
+
+def implied_timeline(event: Event, *, first_seen: datetime, draw: Draw) -> Timeline | None:
+    """The intervals that an event without any implies by its intervalPeriod (User Guide 7.5).
+
+    None where there are none: no duration, or one without end.
+    """
+    duration = event.period.duration if event.period else None
+    if event.intervals or not duration or duration.infinite:
+        return None
+    one = replace(
+        event, intervals=(EventInterval(interval_id=0),), duration=event.duration or FOREVER
+    )
+    return Timeline(one, first_seen=first_seen, draw=draw)
+
+
+def _first_start(event: Event, first_seen: datetime) -> datetime:
+    """Year 1 is literal for the event; for the first interval it is 'as the event', or 'now'."""
+    own = event.intervals[0].period if event.intervals else None
+    if own and own.start and own.start != YEAR_1:
+        return own.start
+    if event.period and event.period.start:
+        return event.period.start
+    return first_seen
+
+
+def _follows(interval: EventInterval) -> bool:
+    """Whether an interval begins when the one before it ends."""
+    start = interval.period.start if interval.period else None
+    return start is None or start == YEAR_1
+
+
+def _shifted(instant: datetime, offset: timedelta) -> datetime:
+    """Later by the offset; the ends of the calendar stay where they are."""
+    try:
+        return instant + offset
+    except OverflowError:
+        return instant
+
+
+def _not_after(instant: datetime | None, other: datetime) -> bool:
+    return instant is not None and instant <= other

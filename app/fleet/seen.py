@@ -1,0 +1,52 @@
+"""What a VEN has seen at its VTN: its events, and the targets that it was granted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.openadr import Event, Targets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Granted:
+    """The targets of a VEN and of its resources, as business logic set them at the VTN."""
+
+    ven: Targets = frozenset()
+    resources: Mapping[str, Targets] = field(default_factory=dict)
+    """By resource name; one without targets may be missing."""
+
+    @property
+    def all(self) -> Targets:
+        """With what the VEN may ask for programs and events."""
+        return self.ven.union(*self.resources.values())
+
+    def scope(self, targets: Targets) -> frozenset[str] | None:
+        """The resources that something with these targets is meant for; None: all of the VEN's.
+
+        rules.md, 'Targets': without targets, all; else those whose targets meet these, and all of
+        them if the VEN's own do.
+        """
+        if not targets or not targets.isdisjoint(self.ven):
+            return None
+        return frozenset(
+            name for name, own in self.resources.items() if not targets.isdisjoint(own)
+        )
+
+
+NOTHING_GRANTED = Granted()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenEvent:
+    """An event of a VEN, and since when the VEN knows it."""
+
+    ven_name: str
+    event: Event
+    first_seen: datetime
+    is_cancelled: bool = False
+    """Whether it was emptied of its time after it had one (rules.md, 'Time')."""
+    granted: Granted = NOTHING_GRANTED
+    units: Mapping[str, str] = field(default_factory=dict)
+    """By payload type: what the event says, or else its program."""

@@ -1,0 +1,65 @@
+"""What a frame holds beside the powers, stored compactly: nothing where there is nothing to say."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+_TYPES = {"baseline_kw": "<f4", "stored_kwh": "<f4", "setpoint_kw": "<f4", "level": "i1"}
+_HEAD = struct.Struct("<BI")
+FASTEST = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Detail:
+    """One array element per column of the frame; None where every element is the usual one."""
+
+    baseline_kw: npt.NDArray[np.float32] | None = None
+    """What would have been without any event; None: the power itself."""
+    stored_kwh: npt.NDArray[np.float32] | None = None
+    """The energy in each store; NaN, or None: there is none."""
+    setpoint_kw: npt.NDArray[np.float32] | None = None
+    """The set point in force; NaN, or None: there is none."""
+    level: npt.NDArray[np.int8] | None = None
+    """The SIMPLE level in force; None: 0."""
+
+    def part(self, columns: slice) -> Detail:
+        """Of these columns only."""
+        return Detail(
+            **{name: None if array is None else array[columns] for name, array in self._arrays()}
+        )
+
+    def pack(self) -> bytes | None:
+        """As one compact value; None when there is nothing to say."""
+        parts = []
+        for number, (name, array) in enumerate(self._arrays()):
+            if array is not None:
+                body = zlib.compress(array.astype(_TYPES[name]).tobytes(), FASTEST)
+                parts += [_HEAD.pack(number, len(body)), body]
+        return b"".join(parts) or None
+
+    def _arrays(self) -> list[tuple[str, Array | None]]:
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+
+def unpack(packed: bytes | None) -> Detail:
+    """What `pack` made."""
+    if not packed:
+        return Detail()
+    names = [field.name for field in fields(Detail)]
+    found: dict[str, Array] = {}
+    place = 0
+    while place < len(packed):
+        number, length = _HEAD.unpack_from(packed, place)
+        place += _HEAD.size
+        name = names[number]
+        body = zlib.decompress(packed[place : place + length])
+        found[name] = np.frombuffer(body, dtype=_TYPES[name])
+        place += length
+    return Detail(**found)

@@ -1,0 +1,52 @@
+"""What each stream is asked for now, by the events as they were last told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from app.fleet import SeenEvent
+from app.reporting.requests import Asked, requests_of
+from app.reporting.streams import Stream
+
+Descriptors = Mapping[tuple[str, str], Asked]
+
+
+class Agenda:
+    """The requests of every VEN's events, worked out once for each list of events.
+
+    `seen_of` gives a VEN's events, and the same list as long as nothing changed; also after a
+    restart, before the VTN was asked. Safe for several threads.
+    """
+
+    def __init__(self, seen_of: Callable[[str], Sequence[SeenEvent]]) -> None:
+        self._seen_of = seen_of
+        self._lock = threading.Lock()
+        self._by_ven: dict[str, tuple[Sequence[SeenEvent], Descriptors, Sequence[str]]] = {}
+
+    def of_ven(self, ven_name: str) -> tuple[Descriptors, Sequence[str]]:
+        """By (event id, descriptor) what is asked, and a line for each that cannot be served."""
+        seen = self._seen_of(ven_name)
+        with self._lock:
+            known = self._by_ven.get(ven_name)
+            if known is None or known[0] is not seen:
+                found: dict[tuple[str, str], Asked] = {}
+                lines: list[str] = []
+                for event in seen:
+                    for asked in requests_of(event):
+                        if isinstance(asked, Asked):
+                            key = asked.request.event_id, asked.request.descriptor
+                            found.setdefault(key, asked)
+                        else:
+                            lines.append(f"event {event.event.event_id}: {asked}")
+                known = self._by_ven[ven_name] = seen, found, lines
+            return known[1], known[2]
+
+    def of(self, stream: Stream) -> Asked | None:
+        """What a stream is asked for; None: its event no longer asks for it."""
+        return self.of_ven(stream.ven_name)[0].get(stream.asks)
+
+    def scope_of(self, stream: Stream) -> frozenset[str] | None:
+        """The resources that a stream is about; None: all of the VEN's."""
+        asked = self.of(stream)
+        return None if asked is None else asked.scope

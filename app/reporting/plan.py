@@ -1,0 +1,193 @@
+"""When reports are due, and which intervals each covers (User Guide 7.5; rules.md, 'Reports')."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from app.events import Interval, Timeline
+from app.instants import from_us, to_us
+
+MOST_INTERVALS = 100_000
+"""That an implied timeline with an end is counted to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueReport:
+    """One report of a plan."""
+
+    due: datetime
+    intervals: tuple[Interval, ...]
+    key: int
+    """`due` in microseconds since 1970, made unique: rising from report to report."""
+
+
+class ReportPlan:
+    """The reports that one report descriptor asks for.
+
+    From `start_interval`, or the last ones where it is -1, each covers `num_intervals` (-1: all)
+    and begins `frequency` intervals after the one before. A historical one is due when the last
+    interval that it covers is over, a forecast when its first one begins. In an event that loops,
+    `repeat` counts the reports of one pass, and each pass is reported: 'loop reports' and 'repeat
+    reports' are two rows of the User Guide's table 7.5-1; -1 goes on over the passes.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeline: Timeline,
+        implied: bool,
+        start_interval: int,
+        num_intervals: int,
+        frequency: int,
+        repeat: int,
+        historical: bool,
+    ) -> None:
+        self._timeline = timeline
+        self._historical = historical
+        self._repeat = repeat
+        self._endless = timeline.loops
+        self._count = timeline.count
+        self._per_pass = timeline.loops and not implied
+        if implied and timeline.end is not None:
+            self._endless, self._count = False, _counted(timeline)
+        all_of_it = 1 if implied and self._endless else self._count
+        self._length = num_intervals if num_intervals > 0 else all_of_it
+        if start_interval >= 0:
+            self._first = start_interval
+        else:
+            self._first = max(all_of_it - self._length, 0)
+        if implied and self._endless and repeat >= 0:
+            self._endless = False
+            self._count = self._first + self._shift_of(frequency) * max(repeat, 1) + self._length
+        self._to_the_end = num_intervals <= 0 and not (implied and self._endless)
+        self._shift = self._shift_of(frequency)
+
+    def _shift_of(self, frequency: int) -> int:
+        return frequency if frequency > 0 else self._length
+
+    def after(self, key: int) -> Iterator[DueReport]:
+        """The reports whose key is above this one, in rising order; perhaps without end."""
+        if not self._endless:
+            yield from (each for each in self._finite if each.key > key)
+            return
+        round_ = max(self._pass_of(key) - self._reach, 0)
+        last = key
+        empty = 0
+        while empty <= self._reach + self._shift:
+            reports = self._of_pass(round_)
+            if reports is None:
+                return
+            empty = 0 if reports else empty + 1
+            for each in reports:
+                if each.key > last:
+                    last = each.key
+                    yield each
+            round_ += 1
+
+    def latest(self, instant: datetime) -> DueReport | None:
+        """The last report that is due by this instant; None if there is none yet."""
+        limit = to_us(instant)
+        if not self._endless:
+            return max(
+                (each for each in self._finite if each.key <= limit),
+                key=lambda each: each.key,
+                default=None,
+            )
+        found: DueReport | None = None
+        first = max(self._pass_of(limit) - self._reach, 0)
+        for round_ in range(first, first + self._reach + 2):
+            for each in self._of_pass(round_) or ():
+                if each.key <= limit and (found is None or each.key > found.key):
+                    found = each
+        return found
+
+    @cached_property
+    def _reach(self) -> int:
+        """In how many passes more than its own a report may be due."""
+        return (self._first + self._length) // self._count + 1
+
+    def _pass_of(self, key: int) -> int:
+        if key <= to_us(self._timeline.start):
+            return 0
+        return self._timeline.pass_at(from_us(key))
+
+    @cached_property
+    def _finite(self) -> Sequence[DueReport]:
+        """All reports of an event that ends."""
+        firsts: list[int] = []
+        place = self._first
+        while place < self._count and (self._repeat < 0 or len(firsts) < max(self._repeat, 1)):
+            firsts.append(place)
+            place += self._shift
+        return self._made(firsts)
+
+    def _of_pass(self, round_: int) -> Sequence[DueReport] | None:
+        """The reports whose first interval lies in this pass; None: there is no such pass."""
+        if not self._timeline.of_pass(round_):
+            return None
+        begin = round_ * self._count
+        if self._per_pass and self._repeat >= 0:
+            firsts = [
+                begin + self._first + number * self._shift for number in range(max(self._repeat, 1))
+            ]
+            return self._made([each for each in firsts if each < begin + self._count])
+        number = max(-(-(begin - self._first) // self._shift), 0)
+        firsts = []
+        while (place := self._first + number * self._shift) < begin + self._count:
+            if self._repeat < 0 or number < max(self._repeat, 1):
+                firsts.append(place)
+            number += 1
+        return self._made(firsts)
+
+    def _made(self, firsts: Sequence[int]) -> Sequence[DueReport]:
+        made: list[tuple[datetime, tuple[Interval, ...]]] = []
+        covered = -1
+        for first in firsts:
+            intervals = self._window(first)
+            if not intervals:
+                continue
+            due = self._due(intervals)
+            if due is None or (self._historical and intervals[-1].number <= covered):
+                continue  # it never ends, or says nothing new
+            covered = intervals[-1].number
+            made.append((due, intervals))
+        reports: list[DueReport] = []
+        last: int | None = None
+        for due, intervals in sorted(made, key=lambda each: (each[0], each[1][0].number)):
+            key = to_us(due) if last is None else max(to_us(due), last + 1)
+            last = key
+            reports.append(DueReport(due=due, intervals=intervals, key=key))
+        return reports
+
+    def _window(self, first: int) -> tuple[Interval, ...]:
+        last = first + self._length
+        if self._to_the_end:
+            last = (first // self._count + 1) * self._count
+        if not self._endless:
+            last = min(last, self._count)
+        found = (self._timeline.interval(number) for number in range(first, last))
+        return tuple(each for each in found if each is not None)
+
+    def _due(self, intervals: Sequence[Interval]) -> datetime | None:
+        if not self._historical:
+            return intervals[0].start
+        latest = intervals[0].start
+        for each in intervals:
+            if each.end is None:
+                return None
+            latest = max(latest, each.end)
+        return latest
+
+
+def _counted(timeline: Timeline) -> int:
+    """How many intervals an implied timeline has."""
+    low, high = 0, 1
+    while high < MOST_INTERVALS and timeline.interval(high) is not None:
+        low, high = high, high * 2
+    while low + 1 < high:
+        middle = (low + high) // 2
+        low, high = (middle, high) if timeline.interval(middle) is not None else (low, middle)
+    return low + 1

@@ -1,0 +1,112 @@
+"""What a report may hold, and what it is made of (3.1.0 enumerations, report payloads)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+ENERGY_UNIT, POWER_UNIT, SHARE_UNIT = "KWH", "KW", "PERCENT"
+
+
+class Quantity(Enum):
+    """How a value is made."""
+
+    INSTANT_POWER = "the power at the instant of a reading"
+    MEAN_POWER = "the mean power over a span"
+    PEAK_POWER = "the highest power over a span"
+    ENERGY = "the energy over a span"
+    BASELINE_POWER = "the mean power over a span, had there been no event"
+    BASELINE_ENERGY = "the energy over a span, had there been no event"
+    DELTA_ENERGY = "the energy over a span, less what it had been without any event"
+    SETPOINT = "the set point in force"
+    LEVEL = "the SIMPLE level in force"
+    STATE = "what the resource does, in a word"
+    UP_REGULATION = "by how much it can consume less, or give more"
+    DOWN_REGULATION = "by how much it can consume more, or give less"
+    SHED_AVAILABLE = "by how much it can consume less"
+    GENERATION_AVAILABLE = "by how much it can give more"
+    USABLE_CAPACITY = "the energy that its store holds when it is full"
+    CHARGE_LEVEL = "how full its store is, from 0 to 1"
+    MAX_CHARGE = "the power that it can charge with"
+    MAX_DISCHARGE = "the power that it can discharge with"
+
+    @property
+    def spans(self) -> bool:
+        """Whether it lies between two instants."""
+        return self in _SPANNING
+
+    @property
+    def sums(self) -> bool:
+        """Whether the values of several resources add up."""
+        return self not in (Quantity.LEVEL, Quantity.STATE, Quantity.SETPOINT)
+
+
+_SPANNING = frozenset(
+    {
+        *(Quantity.MEAN_POWER, Quantity.PEAK_POWER, Quantity.ENERGY),
+        *(Quantity.BASELINE_POWER, Quantity.BASELINE_ENERGY, Quantity.DELTA_ENERGY),
+    }
+)
+FORECASTS = frozenset({"USAGE_FORECAST", "LOAD_SHED_DELTA_AVAILABLE", "GENERATION_DELTA_AVAILABLE"})
+"""Payload types that are about the future, whatever `historical` says (User Guide 7.5)."""
+DATA_QUALITY = "DATA_QUALITY"
+Served = tuple[Quantity, str | None, str | None]
+"""Quantity, readingType and units as they are reported."""
+
+_DIRECT: Mapping[str, tuple[Quantity, str | None]] = {
+    "READING": (Quantity.INSTANT_POWER, POWER_UNIT),
+    "USAGE": (Quantity.ENERGY, ENERGY_UNIT),
+    "BASELINE": (Quantity.BASELINE_ENERGY, ENERGY_UNIT),
+    "DELTA_USAGE": (Quantity.DELTA_ENERGY, ENERGY_UNIT),
+    "SETPOINT": (Quantity.SETPOINT, POWER_UNIT),
+    "SIMPLE_LEVEL": (Quantity.LEVEL, None),
+    "OPERATING_STATE": (Quantity.STATE, None),
+    "UP_REGULATION_AVAILABLE": (Quantity.UP_REGULATION, POWER_UNIT),
+    "DOWN_REGULATION_AVAILABLE": (Quantity.DOWN_REGULATION, POWER_UNIT),
+    "LOAD_SHED_DELTA_AVAILABLE": (Quantity.SHED_AVAILABLE, POWER_UNIT),
+    "GENERATION_DELTA_AVAILABLE": (Quantity.GENERATION_AVAILABLE, POWER_UNIT),
+    "STORAGE_USABLE_CAPACITY": (Quantity.USABLE_CAPACITY, ENERGY_UNIT),
+    "STORAGE_CHARGE_LEVEL": (Quantity.CHARGE_LEVEL, SHARE_UNIT),
+    "STORAGE_MAX_CHARGE_POWER": (Quantity.MAX_CHARGE, POWER_UNIT),
+    "STORAGE_MAX_DISCHARGE_POWER": (Quantity.MAX_DISCHARGE, POWER_UNIT),
+}
+_MEAN, _PEAK = frozenset({"MEAN", "AVERAGE"}), "PEAK"
+
+
+def served(payload_type: str, reading_type: str | None, units: str | None) -> Served | None:
+    """What is reported for this; None: it cannot be."""
+    found = _by_reading_type(payload_type, reading_type, units)
+    if found is None:
+        return None
+    quantity, told_type, usual_units = found
+    if units is not None and units != usual_units:
+        return None
+    return quantity, told_type, usual_units
+
+
+def _by_reading_type(
+    payload_type: str, reading_type: str | None, units: str | None
+) -> Served | None:
+    if payload_type == "USAGE_FORECAST":
+        return Quantity.ENERGY, "FORECAST", ENERGY_UNIT
+    if payload_type == "DEMAND":
+        if reading_type == _PEAK:
+            return Quantity.PEAK_POWER, _PEAK, POWER_UNIT
+        if reading_type == "DIRECT_READ":
+            return Quantity.INSTANT_POWER, "DIRECT_READ", POWER_UNIT
+        return Quantity.MEAN_POWER, _told(reading_type, "MEAN"), POWER_UNIT
+    if payload_type == "BASELINE" and (units == POWER_UNIT or reading_type in _MEAN):
+        return Quantity.BASELINE_POWER, _told(reading_type, "MEAN"), POWER_UNIT
+    if payload_type == "READING" and reading_type in _MEAN:
+        return Quantity.MEAN_POWER, reading_type, POWER_UNIT
+    if payload_type == "READING" and reading_type == _PEAK:
+        return Quantity.PEAK_POWER, _PEAK, POWER_UNIT
+    direct = _DIRECT.get(payload_type)
+    if direct is None or reading_type in (_PEAK, "ESTIMATED", "SUMMED"):
+        return None
+    quantity, usual_units = direct
+    return quantity, _told(reading_type, "DIRECT_READ"), usual_units
+
+
+def _told(asked: str | None, usual: str) -> str:
+    return usual if asked is None else asked
