@@ -6,28 +6,14 @@ or listens is started and stopped by `application`. A test replaces any provider
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from dependency_injector import containers, providers
 
 from app import tasks
 from app.application import Application, NoServer
-from app.events import (
-    Battery,
-    EvCharger,
-    EventBook,
-    Fixed,
-    FleetAnswers,
-    HeatPump,
-    OrdersMaker,
-    Photovoltaic,
-    Refrigeration,
-    Ventilation,
-    WaterHeater,
-)
+from app.events import EventBook, FleetAnswers, OrdersMaker, policies
 from app.fleet import (
     Database,
     DatabaseError,
@@ -70,32 +56,13 @@ from app.reporting import (
     Tally,
 )
 from app.run_lock import RunLock, RunLockGuard
-from app.scheduling import ClockGuard, OverdueTasks, SchedulerConfig, TaskScheduler
-from app.settings import Settings, SettingsError, TaskSettings
+from app.schedule import schedule_of
+from app.scheduling import ClockGuard, OverdueTasks, TaskScheduler
+from app.settings import Settings
 from app.stopping import Stopping
 from app.systemd import SystemdNotifier
 from app.vtn import EmbeddedVenCredentials, EmbeddedVtn
 from app.watch import Watch
-
-
-def schedule_of(
-    settings: Settings, functions: dict[str, Callable[[], Any]]
-) -> list[SchedulerConfig]:
-    """Every enabled task with the schedule that the settings give it."""
-    configs = []
-    for name, func in functions.items():
-        task: TaskSettings | None = getattr(settings.tasks, name, None)
-        if task is None:
-            raise SettingsError(f"task {name} has no schedule: add it to TasksSettings")
-        if task.enabled:
-            try:
-                configs.append(SchedulerConfig(name, func, **task.trigger_fields()))
-            except ValueError:
-                raise SettingsError(
-                    f"TASKS__{name.upper()}__CRON: is not understood, or never comes;"
-                    " it is minute hour day month weekday"
-                ) from None
-    return configs
 
 
 class Container(containers.DeclarativeContainer):
@@ -202,16 +169,16 @@ class Container(containers.DeclarativeContainer):
     events = providers.ThreadSafeSingleton(EventBook, database=database, clock=clock)
 
     # How each kind of resource answers events
-    policies = providers.Dict(
+    policy_of = providers.Dict(
         {
-            ResourceKind.BATTERY: providers.ThreadSafeSingleton(Battery),
-            ResourceKind.EV_CHARGER: providers.ThreadSafeSingleton(EvCharger),
-            ResourceKind.PV: providers.ThreadSafeSingleton(Photovoltaic),
-            ResourceKind.HEAT_PUMP: providers.ThreadSafeSingleton(HeatPump),
-            ResourceKind.WATER_HEATER: providers.ThreadSafeSingleton(WaterHeater),
-            ResourceKind.VENTILATION: providers.ThreadSafeSingleton(Ventilation),
-            ResourceKind.REFRIGERATION: providers.ThreadSafeSingleton(Refrigeration),
-            ResourceKind.BASE_LOAD: providers.ThreadSafeSingleton(Fixed),
+            ResourceKind.BATTERY: providers.ThreadSafeSingleton(policies.Battery),
+            ResourceKind.EV_CHARGER: providers.ThreadSafeSingleton(policies.EvCharger),
+            ResourceKind.PV: providers.ThreadSafeSingleton(policies.Photovoltaic),
+            ResourceKind.HEAT_PUMP: providers.ThreadSafeSingleton(policies.HeatPump),
+            ResourceKind.WATER_HEATER: providers.ThreadSafeSingleton(policies.WaterHeater),
+            ResourceKind.VENTILATION: providers.ThreadSafeSingleton(policies.Ventilation),
+            ResourceKind.REFRIGERATION: providers.ThreadSafeSingleton(policies.Refrigeration),
+            ResourceKind.BASE_LOAD: providers.ThreadSafeSingleton(policies.Fixed),
         }
     )
     answers = providers.ThreadSafeSingleton(
@@ -222,7 +189,7 @@ class Container(containers.DeclarativeContainer):
             alert_level=settings.provided.events.alert_level,
             percent_sign=settings.provided.events.percent_sign,
         ),
-        policies=policies,
+        policies=policy_of,
     )
 
     # What is owed, and its delivery
@@ -247,14 +214,7 @@ class Container(containers.DeclarativeContainer):
         outbox=outbox,
         tally=tally,
         clock=clock,
-        bounds=providers.Factory(
-            StoreBounds,
-            max_lag=settings.provided.store.max_lag,
-            keep_unasked=settings.provided.store.keep_unasked,
-            max_bytes=settings.provided.store.max_bytes,
-            max_age=settings.provided.store.max_age,
-            when_full=settings.provided.store.when_full,
-        ),
+        bounds=providers.Factory(StoreBounds.of, settings.provided.store.model_dump.call()),
     )
     # What is measured
     profiles = providers.ThreadSafeSingleton(load_profiles)
@@ -323,19 +283,15 @@ class Container(containers.DeclarativeContainer):
     )
 
     # Tasks: plain functions, bound to what they need
-    heartbeat = providers.Factory(functools.partial, tasks.heartbeat_task, ven_manager=ven_manager)
-    simulate_meterdata = providers.Factory(
-        functools.partial, tasks.simulate_meterdata, simulator=simulator
-    )
+    heartbeat = providers.Factory(partial, tasks.heartbeat_task, ven_manager=ven_manager)
+    simulate_meterdata = providers.Factory(partial, tasks.simulate_meterdata, simulator=simulator)
     resource_status_checker = providers.Factory(
-        functools.partial, tasks.resource_status_checker, simulator=simulator
+        partial, tasks.resource_status_checker, simulator=simulator
     )
     generate_reports = providers.Factory(
-        functools.partial, tasks.generate_reports_task, ven_manager=ven_manager
+        partial, tasks.generate_reports_task, ven_manager=ven_manager
     )
-    poll_events = providers.Factory(
-        functools.partial, tasks.poll_events_task, ven_manager=ven_manager
-    )
+    poll_events = providers.Factory(partial, tasks.poll_events_task, ven_manager=ven_manager)
     task_functions = providers.Dict(
         heartbeat=heartbeat,
         simulate_meterdata=simulate_meterdata,

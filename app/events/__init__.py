@@ -3,20 +3,7 @@
 from app.events.answers import FleetAnswers
 from app.events.book import EventBook
 from app.events.orders import OrdersMaker
-from app.events.policies import (
-    Battery,
-    EvCharger,
-    Fixed,
-    Flexible,
-    Group,
-    HeatPump,
-    Photovoltaic,
-    Policy,
-    Refrigeration,
-    Thermal,
-    Ventilation,
-    WaterHeater,
-)
+from app.events.policies import Group, Policy
 from app.events.standing import (
     Standing,
     followed,
@@ -27,24 +14,14 @@ from app.events.standing import (
 from app.events.timeline import Interval, Timeline
 
 __all__ = [
-    "Battery",
-    "EvCharger",
     "EventBook",
-    "Fixed",
     "FleetAnswers",
-    "Flexible",
     "Group",
-    "HeatPump",
     "Interval",
     "OrdersMaker",
-    "Photovoltaic",
     "Policy",
-    "Refrigeration",
     "Standing",
-    "Thermal",
     "Timeline",
-    "Ventilation",
-    "WaterHeater",
     "followed",
     "implied_timeline_of",
     "standing",

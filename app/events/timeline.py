@@ -134,9 +134,8 @@ class Timeline:
 
     def pass_at(self, instant: datetime) -> int:
         """The pass that an instant falls into; 0 before the start, and where nothing loops."""
-        if not self.loops or instant <= self.start:
+        if not self.loops or self._end_of_pass is None or instant <= self.start:
             return 0
-        assert self._end_of_pass is not None
         guess = int((instant - self.start) / (self._end_of_pass - self.start))
         if self._step is None or not self._step.months:
             return guess

@@ -300,13 +300,13 @@ class FrameStore:
 
     def ages(self, limit: int) -> list[tuple[int, int]]:
         """(taken_at_us, bytes) of the oldest frames and slices, at most so many of each."""
-        query = f"SELECT taken_at_us, {ROW_SIZE} AS bytes FROM {{}} ORDER BY seq LIMIT :limit"
+        query = "SELECT taken_at_us, {} AS bytes FROM {} ORDER BY seq LIMIT :limit"
         where = {"limit": limit}
         with self._database.read() as connection:
             return [
                 (row.taken_at_us, row.bytes)
                 for table in ("frame", "slice")
-                for row in connection.execute(text(query.format(table)), where)
+                for row in connection.execute(text(query.format(ROW_SIZE, table)), where)
             ]
 
     def bytes_stored(self) -> int:

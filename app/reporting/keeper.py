@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from app.instants import to_us
 from app.metering import FrameStore, Roster, StoreFull
@@ -35,6 +35,11 @@ class StoreBounds:
     max_bytes: int
     max_age: timedelta | None
     when_full: Literal["stop_metering", "drop_oldest"]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> StoreBounds:
+        """The bounds of these values, by name."""
+        return cls(**values)
 
 
 class StoreKeeper:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import cast
 
 from app.events import Timeline, implied_timeline_of, timeline_of
 from app.fleet import SeenEvent
@@ -166,10 +167,8 @@ def _usual_forecast(seen: SeenEvent) -> ReportPlan:
         intervals=(),
         duration=None,
     )
-    timeline: Timeline | None = implied_timeline_of(replace(seen, event=hourly))
-    assert timeline is not None
     return ReportPlan(
-        timeline=timeline,
+        timeline=cast(Timeline, implied_timeline_of(replace(seen, event=hourly))),
         implied=True,
         start_interval=0,
         num_intervals=1,
