@@ -11,57 +11,20 @@ from functools import partial
 
 from dependency_injector import containers, providers
 
-from app import tasks
+from app import fleet, openadr, reporting, tasks
 from app.application import Application, NoServer
 from app.events import EventBook, FleetAnswers, OrdersMaker, policies
-from app.fleet import (
-    Database,
-    DatabaseError,
-    Enrolment,
-    FleetRepository,
-    ResourceKind,
-    VENManager,
-    make_engine,
-    no_progress,
-)
 from app.instants import utc_now
 from app.metering import FrameStore, MeterDataSimulator, StoreFull, load_profiles
-from app.openadr import (
-    Circuit,
-    ClientCredentialsByVen,
-    CredentialsFile,
-    CredentialsTemplate,
-    Dialect301,
-    Dialect310,
-    SharedCredentials,
-    TokenEndpoint,
-    VtnClient,
-    VtnHttp,
-    make_session,
-)
 from app.ops import Health, OpsServer
 from app.recovery import Recovery
-from app.reporting import (
-    Agenda,
-    Obligations,
-    Outbox,
-    PlannedReports,
-    ReportDesk,
-    ReportPlanner,
-    ReportPost,
-    SecondLooks,
-    StoreBounds,
-    StoreKeeper,
-    StreamLedger,
-    Tally,
-)
 from app.run_lock import RunLock, RunLockGuard
 from app.schedule import schedule_of
 from app.scheduling import ClockGuard, OverdueTasks, TaskScheduler
 from app.settings import Settings
 from app.stopping import Stopping
 from app.systemd import SystemdNotifier
-from app.vtn import EmbeddedVenCredentials, EmbeddedVtn
+from app.vtn import EmbeddedBusinessCredentials, EmbeddedVenCredentials, EmbeddedVtn
 from app.watch import Watch
 
 
@@ -75,9 +38,9 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Object(utc_now)
     monotonic = providers.Object(time.monotonic)
     stopping = providers.ThreadSafeSingleton(Stopping)
-    progress = providers.Object(no_progress)
-    engine = providers.ThreadSafeSingleton(make_engine, settings.provided.database_url)
-    database = providers.ThreadSafeSingleton(Database, engine)
+    progress = providers.Object(fleet.no_progress)
+    engine = providers.ThreadSafeSingleton(fleet.make_engine, settings.provided.database_url)
+    database = providers.ThreadSafeSingleton(fleet.Database, engine)
 
     run_lock = providers.ThreadSafeSingleton(RunLock, settings.provided.run_lock_file, database)
     notifier = providers.ThreadSafeSingleton(
@@ -88,14 +51,14 @@ class Container(containers.DeclarativeContainer):
 
     # Protocol
     http_session = providers.ThreadSafeSingleton(
-        make_session,
+        openadr.make_session,
         base_url=settings.provided.vtn_base_url,
         max_connections=settings.provided.vtn.max_connections,
     )
-    circuit = providers.ThreadSafeSingleton(Circuit, monotonic=monotonic)
-    write_circuit = providers.ThreadSafeSingleton(Circuit, monotonic=monotonic)
+    circuit = providers.ThreadSafeSingleton(openadr.Circuit, monotonic=monotonic)
+    write_circuit = providers.ThreadSafeSingleton(openadr.Circuit, monotonic=monotonic)
     vtn_http = providers.ThreadSafeSingleton(
-        VtnHttp,
+        openadr.VtnHttp,
         session=http_session,
         base_url=settings.provided.vtn_base_url,
         timeout_s=settings.provided.vtn.timeout_s,
@@ -105,7 +68,7 @@ class Container(containers.DeclarativeContainer):
         writes=write_circuit,
     )
     token_endpoint = providers.ThreadSafeSingleton(
-        TokenEndpoint,
+        openadr.TokenEndpoint,
         http=vtn_http,
         token_url=settings.provided.vtn.token_url,
         scopes=settings.provided.vtn.scopes,
@@ -113,36 +76,62 @@ class Container(containers.DeclarativeContainer):
     credentials = providers.Selector(
         settings.provided.credentials_kind,
         embedded=providers.ThreadSafeSingleton(
-            ClientCredentialsByVen,
+            openadr.ClientCredentialsByVen,
             source=providers.Factory(EmbeddedVenCredentials, settings.provided.vtn_dir),
             endpoint=token_endpoint,
         ),
         template=providers.ThreadSafeSingleton(
-            ClientCredentialsByVen,
+            openadr.ClientCredentialsByVen,
             source=providers.Factory(
-                CredentialsTemplate,
+                openadr.CredentialsTemplate,
                 settings.provided.vtn.client_id,
                 settings.provided.vtn.client_secret.get_secret_value.call(),
             ),
             endpoint=token_endpoint,
         ),
         file=providers.ThreadSafeSingleton(
-            ClientCredentialsByVen,
-            source=providers.Factory(CredentialsFile, settings.provided.vtn.credentials_file),
+            openadr.ClientCredentialsByVen,
+            source=providers.Factory(
+                openadr.CredentialsFile, settings.provided.vtn.credentials_file
+            ),
             endpoint=token_endpoint,
         ),
         token=providers.ThreadSafeSingleton(
-            SharedCredentials, settings.provided.vtn.bearer_token.get_secret_value.call()
+            openadr.SharedCredentials, settings.provided.vtn.bearer_token.get_secret_value.call()
         ),
-        none=providers.ThreadSafeSingleton(SharedCredentials, None),
+        none=providers.ThreadSafeSingleton(openadr.SharedCredentials, None),
     )
     dialect = providers.Selector(
         settings.provided.dialect,
-        openadr_310=providers.ThreadSafeSingleton(Dialect310),
-        openadr_301=providers.ThreadSafeSingleton(Dialect301),
+        openadr_310=providers.ThreadSafeSingleton(openadr.Dialect310),
+        openadr_301=providers.ThreadSafeSingleton(openadr.Dialect301),
     )
     ven_client = providers.Factory(
-        VtnClient, http=vtn_http, credentials=credentials, dialect=dialect
+        openadr.VtnClient, http=vtn_http, credentials=credentials, dialect=dialect
+    )
+    business_credentials = providers.Selector(
+        settings.provided.business_kind,
+        embedded=providers.ThreadSafeSingleton(
+            openadr.ClientCredentialsByVen,
+            source=providers.Factory(EmbeddedBusinessCredentials, settings.provided.vtn_dir),
+            endpoint=token_endpoint,
+        ),
+        given=providers.ThreadSafeSingleton(
+            openadr.ClientCredentialsByVen,
+            source=providers.Factory(
+                openadr.CredentialsTemplate,
+                settings.provided.bl.client_id,
+                settings.provided.bl.client_secret.get_secret_value.call(),
+            ),
+            endpoint=token_endpoint,
+        ),
+        none=providers.ThreadSafeSingleton(openadr.SharedCredentials, None),
+    )
+    business_logic = providers.Factory(
+        openadr.BusinessLogic,
+        http=vtn_http,
+        credentials=business_credentials,
+        is_301=settings.provided.is_301,
     )
     embedded_vtn = providers.ThreadSafeSingleton(
         EmbeddedVtn,
@@ -156,9 +145,9 @@ class Container(containers.DeclarativeContainer):
     )
 
     # Domain
-    repository = providers.ThreadSafeSingleton(FleetRepository, database)
+    repository = providers.ThreadSafeSingleton(fleet.FleetRepository, database)
     enrolment = providers.ThreadSafeSingleton(
-        Enrolment,
+        fleet.Enrolment,
         repository=repository,
         client_for=ven_client.provider,
         credentials=credentials,
@@ -171,14 +160,14 @@ class Container(containers.DeclarativeContainer):
     # How each kind of resource answers events
     policy_of = providers.Dict(
         {
-            ResourceKind.BATTERY: providers.ThreadSafeSingleton(policies.Battery),
-            ResourceKind.EV_CHARGER: providers.ThreadSafeSingleton(policies.EvCharger),
-            ResourceKind.PV: providers.ThreadSafeSingleton(policies.Photovoltaic),
-            ResourceKind.HEAT_PUMP: providers.ThreadSafeSingleton(policies.HeatPump),
-            ResourceKind.WATER_HEATER: providers.ThreadSafeSingleton(policies.WaterHeater),
-            ResourceKind.VENTILATION: providers.ThreadSafeSingleton(policies.Ventilation),
-            ResourceKind.REFRIGERATION: providers.ThreadSafeSingleton(policies.Refrigeration),
-            ResourceKind.BASE_LOAD: providers.ThreadSafeSingleton(policies.Fixed),
+            fleet.ResourceKind.BATTERY: providers.ThreadSafeSingleton(policies.Battery),
+            fleet.ResourceKind.EV_CHARGER: providers.ThreadSafeSingleton(policies.EvCharger),
+            fleet.ResourceKind.PV: providers.ThreadSafeSingleton(policies.Photovoltaic),
+            fleet.ResourceKind.HEAT_PUMP: providers.ThreadSafeSingleton(policies.HeatPump),
+            fleet.ResourceKind.WATER_HEATER: providers.ThreadSafeSingleton(policies.WaterHeater),
+            fleet.ResourceKind.VENTILATION: providers.ThreadSafeSingleton(policies.Ventilation),
+            fleet.ResourceKind.REFRIGERATION: providers.ThreadSafeSingleton(policies.Refrigeration),
+            fleet.ResourceKind.BASE_LOAD: providers.ThreadSafeSingleton(policies.Fixed),
         }
     )
     answers = providers.ThreadSafeSingleton(
@@ -193,12 +182,12 @@ class Container(containers.DeclarativeContainer):
     )
 
     # What is owed, and its delivery
-    ledger = providers.ThreadSafeSingleton(StreamLedger, database)
-    tally = providers.ThreadSafeSingleton(Tally, database)
-    outbox = providers.ThreadSafeSingleton(Outbox, database)
-    agenda = providers.ThreadSafeSingleton(Agenda, events.provided.of_ven)
+    ledger = providers.ThreadSafeSingleton(reporting.StreamLedger, database)
+    tally = providers.ThreadSafeSingleton(reporting.Tally, database)
+    outbox = providers.ThreadSafeSingleton(reporting.Outbox, database)
+    agenda = providers.ThreadSafeSingleton(reporting.Agenda, events.provided.of_ven)
     obligations = providers.ThreadSafeSingleton(
-        Obligations,
+        reporting.Obligations,
         agenda=agenda,
         frames=frames,
         ledger=ledger,
@@ -207,14 +196,16 @@ class Container(containers.DeclarativeContainer):
         keep_unasked=settings.provided.store.keep_unasked,
     )
     store_keeper = providers.ThreadSafeSingleton(
-        StoreKeeper,
+        reporting.StoreKeeper,
         frames=frames,
         ledger=ledger,
         obligations=obligations,
         outbox=outbox,
         tally=tally,
         clock=clock,
-        bounds=providers.Factory(StoreBounds.of, settings.provided.store.model_dump.call()),
+        bounds=providers.Factory(
+            reporting.StoreBounds.of, settings.provided.store.model_dump.call()
+        ),
     )
     # What is measured
     profiles = providers.ThreadSafeSingleton(load_profiles)
@@ -231,10 +222,10 @@ class Container(containers.DeclarativeContainer):
 
     # What is reported, and how it is sent
     planned_reports = providers.ThreadSafeSingleton(
-        PlannedReports, frames=frames, agenda=agenda, outlook=simulator, clock=clock
+        reporting.PlannedReports, frames=frames, agenda=agenda, outlook=simulator, clock=clock
     )
     report_planner = providers.ThreadSafeSingleton(
-        ReportPlanner,
+        reporting.ReportPlanner,
         frames=frames,
         agenda=agenda,
         outlook=simulator,
@@ -242,19 +233,19 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
     )
     report_post = providers.ThreadSafeSingleton(
-        ReportPost,
+        reporting.ReportPost,
         clock=clock,
         settle_s=settings.provided.delivery.settle_s,
         when_unreadable=settings.provided.delivery.when_unreadable,
     )
     second_looks = providers.ThreadSafeSingleton(
-        SecondLooks,
+        reporting.SecondLooks,
         database=database,
         clock=clock,
         settle_s=settings.provided.delivery.settle_s,
     )
     report_desk = providers.ThreadSafeSingleton(
-        ReportDesk,
+        reporting.ReportDesk,
         obligations=obligations,
         ledger=ledger,
         planner=report_planner,
@@ -271,7 +262,7 @@ class Container(containers.DeclarativeContainer):
 
     # The fleet at work
     ven_manager = providers.ThreadSafeSingleton(
-        VENManager,
+        fleet.VENManager,
         repository=repository,
         enrolment=enrolment,
         client_for=ven_client.provider,
@@ -307,7 +298,7 @@ class Container(containers.DeclarativeContainer):
         schedule,
         timezone=settings.provided.scheduler.timezone,
         clock=clock,
-        expected=providers.Object((DatabaseError, StoreFull)),
+        expected=providers.Object((fleet.DatabaseError, StoreFull)),
     )
 
     # What looks after the others, and what they say of themselves
@@ -395,6 +386,6 @@ class Container(containers.DeclarativeContainer):
         sample_size=settings.provided.sample_size,
         vtn_base_url=settings.provided.vtn_base_url,
         settings_source=settings.provided.source,
-        api_version=settings.provided.vtn.api_version,
+        verifies_tls=settings.provided.verifies_tls,
         progress=progress,
     )

@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 FIRST_RUNS = ("poll_events", "simulate_meterdata", "generate_reports")
 """What runs once, in this order, before the schedule begins."""
-SPOKEN_VERSION = "3.1.0"
 RESERVE_S = 2.0
 """Of the deadline, for the servers and the database."""
 LONGEST_FIRST_RUN_S = 10.0
@@ -83,7 +82,7 @@ class Application:
         sample_size: tuple[int, int] | None,
         vtn_base_url: str,
         settings_source: str,
-        api_version: str,
+        verifies_tls: bool,
         progress: Progress = no_progress,
     ) -> None:
         self._run_lock = run_lock
@@ -104,7 +103,7 @@ class Application:
         self._sample_size = sample_size
         self._vtn_base_url = vtn_base_url
         self._settings_source = settings_source
-        self._api_version = api_version
+        self._verifies_tls = verifies_tls
         self._progress = progress
         self._start_ended = threading.Event()
         self._start_ended.set()
@@ -123,10 +122,8 @@ class Application:
             self._database.name,
             self._settings_source,
         )
-        if self._api_version != SPOKEN_VERSION:
-            logger.warning(
-                "VTN__API_VERSION=3.0.1 comes later; OpenADR %s is spoken", SPOKEN_VERSION
-            )
+        if not self._verifies_tls:
+            logger.warning("VTN__VERIFY_TLS=false: whoever answers is taken for the VTN")
         steps: Sequence[Callable[[], object]] = (
             self._run_lock.acquire,
             self._database.open,

@@ -28,10 +28,10 @@ from rich.table import Table
 
 from app import graph as wiring
 from app.application import Application
+from app.event_cli import make_event_cli
+from app.failures import EXPECTED, WRONG_SETTINGS, failures_in_one_line
 from app.fleet import (
     DatabaseError,
-    DatabaseUrlError,
-    FleetFileError,
     Resource,
     no_progress,
     read_fleet,
@@ -43,27 +43,12 @@ from app.fleet import (
     Progress as EnrolmentProgress,
 )
 from app.logs import configure_logging
-from app.metering import ProfileError
-from app.openadr import CredentialsError, VtnError
+from app.openadr import BusinessLogic, VtnError
 from app.outbox_cli import make_outbox_cli
 from app.reporting import Outbox
-from app.run_lock import RunLockError
-from app.settings import SettingsError, effective_settings
+from app.settings import effective_settings
 from app.stopping import Stopping
-from app.vtn import VtnStartError
 from containers import Container
-
-WRONG_SETTINGS = (SettingsError, CredentialsError, DatabaseUrlError)
-EXPECTED = (
-    RunLockError,
-    DatabaseError,
-    FleetFileError,
-    ProfileError,
-    VtnStartError,
-    VtnError,
-    OSError,
-)
-"""What can go wrong outside of us: one line, exit code 1."""
 
 logger = logging.getLogger("app.cli")
 cli = typer.Typer(
@@ -94,20 +79,6 @@ def main() -> None:
     if not arguments or (arguments[0].startswith("-") and arguments[0] != "--help"):
         arguments = ["run", *arguments]
     cli(arguments, prog_name="python -m app")
-
-
-@contextmanager
-def failures_in_one_line() -> Iterator[None]:
-    """Exit code 2 for settings, 1 for what fails outside of us; no traceback for either."""
-    try:
-        yield
-    except WRONG_SETTINGS as error:
-        print(f"settings: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
-    except EXPECTED as error:
-        print(f"error: {error}", file=sys.stderr)
-        logger.debug("where it came from", exc_info=True)
-        raise typer.Exit(1) from None
 
 
 @contextmanager
@@ -293,9 +264,11 @@ def fleet_export(
 def fleet_list(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The VENs, and how many of their resources are approved."""
+    """The VENs, how many of their resources are approved, and what they last consumed."""
     with wired() as container:
         summaries = container.repository().summaries()
+        frame = container.frames().last()
+        power_kw = {} if frame is None else frame.total_kw()
         if as_json:
             rows = [
                 {
@@ -304,12 +277,13 @@ def fleet_list(
                     "vtn_ven_id": each.ven.vtn_ven_id,
                     "resources": each.resources,
                     "approved": each.approved,
+                    "power_kw": power_kw.get(each.ven.ven_name),
                 }
                 for each in summaries
             ]
             print(json.dumps(rows, indent=1, ensure_ascii=False))
             return
-        table = Table("VEN", "status", "id at the VTN", "resources", "approved")
+        table = Table("VEN", "status", "id at the VTN", "resources", "approved", "kW")
         for each in summaries:
             table.add_row(
                 each.ven.ven_name,
@@ -317,6 +291,7 @@ def fleet_list(
                 each.ven.vtn_ven_id or "",
                 str(each.resources),
                 str(each.approved),
+                f"{power_kw[each.ven.ven_name]:.1f}" if each.ven.ven_name in power_kw else "",
             )
         Console().print(
             table if summaries else "The fleet is empty; see `fleet seed` and `fleet import`."
@@ -334,6 +309,16 @@ def opened_outbox() -> Iterator[Outbox]:
 
 
 cli.add_typer(make_outbox_cli(opened_outbox), name="outbox")
+
+
+@contextmanager
+def opened_business_logic() -> Iterator[BusinessLogic]:
+    """A business-logic client of the settings' VTN."""
+    with wired() as container:
+        yield container.business_logic()
+
+
+cli.add_typer(make_event_cli(opened_business_logic), name="event")
 
 
 @cli.command()

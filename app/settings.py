@@ -1,7 +1,8 @@
 """Every setting, its type and its default: the only reader of the environment.
 
-Sources, highest first: arguments, real environment variables, the settings file, the defaults
-below. A blank value means 'the default', also when it comes from a higher source.
+Sources, highest first: arguments, real environment variables, the files of SECRETS_DIR, the
+settings file, the defaults below. A blank value means 'the default', also when it comes from a
+higher source.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from app.settings_layers import Layer, SettingsError, choose
 from app.settings_sections import (
+    BusinessSettings,
     DatabaseSettings,
     DeliverySettings,
     EventsSettings,
@@ -35,6 +37,8 @@ from app.settings_sections import (
 __all__ = ["EffectiveSetting", "Settings", "SettingsError", "TaskSettings", "effective_settings"]
 
 SETTINGS_FILE = "settings.env"
+EMBEDDED_301 = "/openadr3/3.0.1"
+"""Where the embedded VTN speaks 3.0.1."""
 
 
 class Settings(BaseSettings):
@@ -51,6 +55,7 @@ class Settings(BaseSettings):
     fleet: FleetSettings = FleetSettings()
     store: StoreSettings = StoreSettings()
     delivery: DeliverySettings = DeliverySettings()
+    bl: BusinessSettings = BusinessSettings()
     events: EventsSettings = EventsSettings()
     tasks: TasksSettings = TasksSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
@@ -95,7 +100,10 @@ class Settings(BaseSettings):
     @property
     def vtn_base_url(self) -> str:
         """The base URL of the VTN that is used, the embedded one included."""
-        return self.vtn.base_url or f"http://127.0.0.1:{self.vtn.embedded_port}"
+        if self.vtn.base_url is not None:
+            return self.vtn.base_url
+        root = f"http://127.0.0.1:{self.vtn.embedded_port}"
+        return root + EMBEDDED_301 if self.is_301 else root
 
     @property
     def source(self) -> str:
@@ -107,6 +115,16 @@ class Settings(BaseSettings):
     def vtn_dir(self) -> Path:
         """Where the embedded VTN keeps its state."""
         return self.data_dir / "vtn"
+
+    @property
+    def verifies_tls(self) -> bool:
+        """Whether the VTN has to prove who it is."""
+        return self.vtn.verify_tls is not False
+
+    @property
+    def is_301(self) -> bool:
+        """Whether the VTN speaks 3.0.1."""
+        return self.vtn.api_version == "3.0.1"
 
     @property
     def dialect(self) -> Literal["openadr_310", "openadr_301"]:
@@ -143,6 +161,13 @@ class Settings(BaseSettings):
             return "template"
         if self.vtn.bearer_token is not None:
             return "token"
+        return "embedded" if self.uses_embedded_vtn else "none"
+
+    @property
+    def business_kind(self) -> Literal["given", "embedded", "none"]:
+        """How business logic proves who it is to the VTN."""
+        if self.bl.client_id is not None:
+            return "given"
         return "embedded" if self.uses_embedded_vtn else "none"
 
     @property
@@ -211,7 +236,13 @@ def _known_names() -> list[str]:
 
 
 def _chosen() -> dict[str, Layer]:
-    return choose(_known_names(), environment=os.environ, file=settings_file())
+    named = os.environ.get("SECRETS_DIR", "").strip()
+    return choose(
+        _known_names(),
+        environment=os.environ,
+        file=settings_file(),
+        secrets=Path(named) if named else None,
+    )
 
 
 class _LayeredSource(PydanticBaseSettingsSource):

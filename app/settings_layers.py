@@ -28,9 +28,16 @@ class Layer:
 
 
 def choose(
-    known: Sequence[str], *, environment: Mapping[str, str], file: Path | None
+    known: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    file: Path | None,
+    secrets: Path | None = None,
 ) -> dict[str, Layer]:
     """The layer that holds, for each known setting that some source names.
+
+    `secrets`: a folder with one file per setting, named like it, as orchestrators mount secrets; it
+    stands between the environment and the file.
 
     SettingsError for a name that is none: any in the file, and in the environment those that begin
     like a section of ours (`VTN__`).
@@ -52,8 +59,25 @@ def choose(
         if any(name in ours for name in schedule):
             for name in schedule:
                 chosen.pop(name, None)
+    chosen.update(_read_secrets(secrets, known))
     chosen.update({name: Layer(value, "environment") for name, value in ours.items()})
     return {name: Layer(layer.value.strip(), layer.source) for name, layer in chosen.items()}
+
+
+def _read_secrets(folder: Path | None, known: Sequence[str]) -> dict[str, Layer]:
+    """The files of a folder that are named like settings; others are nobody's business."""
+    if folder is None:
+        return {}
+    try:
+        files = [path for path in folder.iterdir() if path.name.upper() in known]
+        return {
+            path.name.upper(): Layer(path.read_text(encoding="utf-8").strip(), str(path))
+            for path in files
+        }
+    except OSError as error:
+        raise SettingsError(f"SECRETS_DIR cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError("SECRETS_DIR has a file that is not UTF-8 text") from None
 
 
 def _read_file(path: Path) -> dict[str, str]:

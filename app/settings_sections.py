@@ -40,6 +40,7 @@ def _duration(value: object) -> object:
     return parsed
 
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
@@ -64,6 +65,8 @@ class VtnSettings(_Section):
     token_url: str | None = None
     scopes: str | None = None
     verify_tls: bool | Path = True
+    allow_http: bool = False
+    """Whether secrets and readings may go over plain http to other machines."""
     timeout_s: float = Field(default=10.0, gt=0, le=600)
     max_connections: int = Field(default=10, ge=1, le=1000)
 
@@ -107,11 +110,34 @@ class VtnSettings(_Section):
         return path
 
     @model_validator(mode="after")
+    def _no_plain_http(self) -> VtnSettings:
+        for name, url in (("VTN__BASE_URL", self.base_url), ("VTN__TOKEN_URL", self.token_url)):
+            parts = urlsplit(url or "")
+            if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_http:
+                raise ValueError(
+                    f"{name} is plain http to another machine; use https, or set"
+                    " VTN__ALLOW_HTTP=true"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _one_kind_of_credentials(self) -> VtnSettings:
         if (self.client_id is None) != (self.client_secret is None):
             raise ValueError("VTN__CLIENT_ID and VTN__CLIENT_SECRET go together; one is missing")
         if self.bearer_token and (self.client_id or self.credentials_file):
             raise ValueError("VTN__BEARER_TOKEN excludes client credentials; give one of them")
+        return self
+
+
+class BusinessSettings(_Section):
+    client_id: str | None = None
+    """Of the business-logic client that `event` uses; None: that of the embedded VTN."""
+    client_secret: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _both(self) -> BusinessSettings:
+        if (self.client_id is None) != (self.client_secret is None):
+            raise ValueError("BL__CLIENT_ID and BL__CLIENT_SECRET go together; one is missing")
         return self
 
 

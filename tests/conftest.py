@@ -29,6 +29,7 @@ SECTIONS = (
     "STORE__",
     "DELIVERY__",
     "EVENTS__",
+    "BL__",
     "TASKS__",
     "SCHEDULER__",
     "OPS__",
@@ -40,7 +41,7 @@ SECTIONS = (
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of ours from outside, and an empty working directory."""
     for name in os.environ:
-        if name.upper().startswith(SECTIONS) or name == "SETTINGS_FILE":
+        if name.upper().startswith(SECTIONS) or name in ("SETTINGS_FILE", "SECRETS_DIR"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 

@@ -73,7 +73,8 @@ class FleetAnswers:
             low[columns], high[columns] = policy.reach_kw(
                 baseline[columns], low[columns], high[columns]
             )
-            group = _group(plant, situation, orders, columns, low, high)
+            told = {name: orders.by_type[name] for name in policy.follows & orders.by_type.keys()}
+            group = _group(plant, situation, told, columns, low, high)
             power[columns] = policy.wish_kw(group, baseline[columns])
         np.clip(power, low, high, out=power)
         _share_out(power, low, high, plant, orders.by_type)
@@ -104,8 +105,9 @@ class FleetAnswers:
                 self._plant, self._orders = plant, None
             orders = self._orders
             if orders is None or not self._holds(orders, now):
-                orders = self._orders = self._maker.make(plant, self._events_of, now)
-                self._made_at = now
+                before, orders = orders, self._maker.make(plant, self._events_of, now)
+                self._orders, self._made_at = orders, now
+                _say_what_changed(before, orders)
             return orders
 
     def _holds(self, orders: Orders, now: datetime) -> bool:
@@ -139,16 +141,26 @@ class FleetAnswers:
         logger.info("event %s: %s is followed %s %s", event_id, kind, words, whom)
 
 
+def _say_what_changed(before: Orders | None, now: Orders) -> None:
+    """One line when something else is in force than before."""
+    earlier = {} if before is None else before.in_force()
+    later = now.in_force()
+    if later == earlier:
+        return
+    told = "; ".join(f"{kind} for {count} resources" for kind, count in sorted(later.items()))
+    logger.info("in force: %s", told or "nothing")
+
+
 def _group(
     plant: Plant,
     situation: Situation,
-    orders: Orders,
+    orders: Mapping[str, Float32],
     columns: npt.NDArray[np.intp],
     low: Float32,
     high: Float32,
 ) -> Group:
     asked: dict[str, Float32] = {}
-    for name, array in orders.by_type.items():
+    for name, array in orders.items():
         part = array[columns]
         if not np.isnan(part).all():
             asked[name] = part

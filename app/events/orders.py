@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +18,7 @@ ALERTS = "ALERT_"
 SIMPLE = "SIMPLE"
 BELOW_ZERO = -2.0
 """An export price below zero: nobody wants what is exported."""
+LARGEST = 1e12
 MOST_PRICES = 1_000
 """Of one event: what a price is compared with."""
 POWERS = frozenset(
@@ -45,6 +45,10 @@ class Orders:
     asked_by: Mapping[str, str]
     """By payload type: one event that asks for it."""
     size: int
+
+    def in_force(self) -> dict[str, int]:
+        """How many resources are asked for each type."""
+        return {kind: int((~np.isnan(array)).sum()) for kind, array in self.by_type.items()}
 
     def of(self, kind: str) -> Float32:
         """What is asked of one type, NaN where nothing is."""
@@ -122,10 +126,8 @@ class OrdersMaker:
         """One number for all, or one per resource; None for what is not understood."""
         if each.type.startswith(ALERTS):
             return self._alert_level
-        if not isinstance(each.value, int | float) or isinstance(each.value, bool):
-            return None
-        value = float(each.value)
-        if not math.isfinite(value) or abs(value) > np.finfo(np.float32).max:
+        value = _number(each.value)
+        if value is None:
             return None
         if each.type in POWERS:
             return _scaled(value, each.units, plant.rated_kw[columns])
@@ -143,6 +145,13 @@ class OrdersMaker:
         if each.type == PERCENT_OFFSET:
             return self._percent_sign * min(max(value, -1.0), 1.0)
         return None
+
+
+def _number(value: object) -> float | None:
+    """A number that can be meant; None for all else."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if -LARGEST <= value <= LARGEST else None
 
 
 def _scaled(value: float, units: str | None, rated_kw: Float32) -> Float32 | float | None:
@@ -171,8 +180,9 @@ def _prices(each: Standing, now: datetime) -> Iterator[float]:
             if payload.type != each.type:
                 continue
             for value in payload.values:
-                if isinstance(value, int | float) and math.isfinite(value):
-                    yield float(value)
+                number = _number(value)
+                if number is not None:
+                    yield number
                     found += 1
                     if found == MOST_PRICES:
                         return

@@ -54,6 +54,13 @@ class Frame:
         powers = self.power_kw[self.roster.columns(ven_name)].tolist()
         return list(zip(self.roster.names(ven_name), powers, strict=True))
 
+    def total_kw(self) -> dict[str, float]:
+        """The power of all resources together, by VEN."""
+        return {
+            ven_name: float(np.nansum(self.power_kw[self.roster.columns(ven_name)]))
+            for ven_name in self.roster.ven_names
+        }
+
     @property
     def baseline_kw(self) -> PowerKw:
         """What the power would have been without any event."""

@@ -6,6 +6,7 @@ from app.openadr.auth import (
     TokenEndpoint,
     VenCredentials,
 )
+from app.openadr.business import BusinessLogic
 from app.openadr.circuit import Circuit
 from app.openadr.client import ReportPage, VtnClient
 from app.openadr.credentials import (
@@ -50,6 +51,7 @@ from app.openadr.wire import (
 
 __all__ = [
     "YEAR_1",
+    "BusinessLogic",
     "Circuit",
     "ClientCredentials",
     "ClientCredentialsByVen",

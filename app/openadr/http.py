@@ -134,6 +134,9 @@ class VtnHttp:
         """`body`: JSON as bytes, or an object to be written as JSON."""
         return self._guarded("POST", path, auth=auth, body=body)[0]
 
+    def put(self, path: str, *, auth: VenAuth, body: Any) -> Any:
+        return self._guarded("PUT", path, auth=auth, body=body)[0]
+
     def delete(self, path: str, *, auth: VenAuth) -> Any:
         return self._guarded("DELETE", path, auth=auth)[0]
 

@@ -12,6 +12,10 @@ from app.instants import from_us, to_us
 
 MOST_INTERVALS = 100_000
 """That an implied timeline with an end is counted to."""
+MOST_COVERED = 10_000
+"""Intervals in one report."""
+MOST_LAID_OUT = 1_000_000
+"""Intervals in all reports of an event that ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,8 @@ class ReportPlan:
     and begins `frequency` intervals after the one before. A historical one is due when the last
     interval that it covers is over, a forecast when its first one begins. In an event that loops,
     `repeat` counts the reports of one pass, and each pass is reported: 'loop reports' and 'repeat
-    reports' are two rows of the User Guide's table 7.5-1; -1 goes on over the passes.
+    reports' are two rows of the User Guide's table 7.5-1; -1 goes on over the passes. ValueError
+    where that is more than anybody can want.
     """
 
     def __init__(
@@ -59,14 +64,15 @@ class ReportPlan:
             self._first = start_interval
         else:
             self._first = max(all_of_it - self._length, 0)
-        if implied and self._endless and repeat >= 0:
-            self._endless = False
-            self._count = self._first + self._shift_of(frequency) * max(repeat, 1) + self._length
+        self._shift = frequency if frequency > 0 else self._length
+        needed = self._first + self._shift * max(repeat, 1) + self._length
+        if implied and self._endless and repeat >= 0 and needed <= MOST_INTERVALS:
+            self._endless, self._count = False, needed
         self._to_the_end = num_intervals <= 0 and not (implied and self._endless)
-        self._shift = self._shift_of(frequency)
-
-    def _shift_of(self, frequency: int) -> int:
-        return frequency if frequency > 0 else self._length
+        covered = min(self._length, self._count)
+        laid_out = 0 if self._endless else covered * (self._count // self._shift + 1)
+        if covered > MOST_COVERED or self._length > MOST_INTERVALS or laid_out > MOST_LAID_OUT:
+            raise ValueError("more intervals than a report can hold")
 
     def after(self, key: int) -> Iterator[DueReport]:
         """The reports whose key is above this one, in rising order; perhaps without end."""

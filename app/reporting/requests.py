@@ -15,6 +15,8 @@ from app.reporting.plan import ReportPlan
 from app.reporting.quantities import DATA_QUALITY, FORECASTS, Quantity, served
 
 FORECAST = "FORECAST"
+FASTEST = timedelta(seconds=1)
+"""Of intervals that repeat: more often nothing is reported."""
 USUAL_FORECAST = timedelta(hours=1)
 """What a VEN forecasts where it may choose, and how often."""
 
@@ -146,17 +148,29 @@ def _asked(seen: SeenEvent, descriptor: ReportDescriptor, with_quality: bool) ->
 def _plan(seen: SeenEvent, descriptor: ReportDescriptor, is_forecast: bool) -> ReportPlan | None:
     implied = not seen.event.intervals
     timeline = implied_timeline_of(seen) if implied else timeline_of(seen)
-    if timeline is None:
+    if timeline is None or _is_too_fast(timeline, implied=implied):
         return None
-    return ReportPlan(
-        timeline=timeline,
-        implied=implied,
-        start_interval=descriptor.start_interval,
-        num_intervals=descriptor.num_intervals,
-        frequency=descriptor.frequency,
-        repeat=descriptor.repeat,
-        historical=not is_forecast,
-    )
+    try:
+        return ReportPlan(
+            timeline=timeline,
+            implied=implied,
+            start_interval=descriptor.start_interval,
+            num_intervals=descriptor.num_intervals,
+            frequency=descriptor.frequency,
+            repeat=descriptor.repeat,
+            historical=not is_forecast,
+        )
+    except ValueError:
+        return None
+
+
+def _is_too_fast(timeline: Timeline, *, implied: bool) -> bool:
+    """Whether intervals without end come faster than anything is metered."""
+    if not (timeline.loops or implied):
+        return False
+    first = timeline.of_pass(0)
+    ends = [each.end for each in first if each.end is not None]
+    return bool(ends) and max(ends) - first[0].start < FASTEST
 
 
 def _usual_forecast(seen: SeenEvent) -> ReportPlan:

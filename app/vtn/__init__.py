@@ -1,6 +1,16 @@
 """The other side: a VTN in this process, for a first run, for tests, for demonstrations."""
 
-from app.vtn.credentials import EmbeddedCredentials, EmbeddedVenCredentials
+from app.vtn.credentials import (
+    EmbeddedBusinessCredentials,
+    EmbeddedCredentials,
+    EmbeddedVenCredentials,
+)
 from app.vtn.server import EmbeddedVtn, VtnStartError
 
-__all__ = ["EmbeddedCredentials", "EmbeddedVenCredentials", "EmbeddedVtn", "VtnStartError"]
+__all__ = [
+    "EmbeddedBusinessCredentials",
+    "EmbeddedCredentials",
+    "EmbeddedVenCredentials",
+    "EmbeddedVtn",
+    "VtnStartError",
+]

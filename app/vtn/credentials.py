@@ -54,6 +54,19 @@ class EmbeddedCredentials:
             raise ValueError(f"{path} is damaged; remove it and new credentials are made") from None
 
 
+class EmbeddedBusinessCredentials:
+    """The embedded VTN's business logic. Building it does no I/O."""
+
+    per_ven = False
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def of(self, ven_name: str) -> ClientCredentials:  # noqa: ARG002 - one for all
+        made = EmbeddedCredentials.of(self._directory)
+        return ClientCredentials(client_id=made.bl_client_id, client_secret=made.bl_client_secret)
+
+
 class EmbeddedVenCredentials:
     """Each VEN is a client of its own at the embedded VTN. Building it does no I/O."""
 

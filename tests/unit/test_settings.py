@@ -207,8 +207,8 @@ def test_a_broken_line_of_the_file_is_named(text: str) -> None:
     ("settings", "kind"),
     [
         ({}, "embedded"),
-        ({"base_url": "http://x"}, "none"),
-        ({"base_url": "http://x", "bearer_token": "t"}, "token"),
+        ({"base_url": "https://x"}, "none"),
+        ({"base_url": "https://x", "bearer_token": "t"}, "token"),
         ({"client_id": "c", "client_secret": "s"}, "template"),
     ],
 )
@@ -247,8 +247,8 @@ def test_effective_settings_say_where_each_is_from_and_mask_secrets(
 
 def test_the_sample_fills_an_empty_fleet_only_with_the_embedded_vtn() -> None:
     assert Settings().sample_size == (10, 20)
-    assert Settings(vtn={"base_url": "http://x"}).sample_size is None
-    assert Settings(vtn={"base_url": "http://x"}, fleet={"seed_sample": True}).sample_size
+    assert Settings(vtn={"base_url": "https://x"}).sample_size is None
+    assert Settings(vtn={"base_url": "https://x"}, fleet={"seed_sample": True}).sample_size
 
 
 @pytest.mark.parametrize(

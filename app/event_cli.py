@@ -1,0 +1,125 @@
+"""`event`: what business logic does, from the command line: to see the fleet answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.instants import utc_now
+from app.openadr import BusinessLogic, WireError, read_duration, read_instant
+
+Id = Annotated[str, typer.Argument(help="The event's id, as `event list` shows it.")]
+MOST_SHOWN = 60
+
+
+def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) -> typer.Typer:
+    """The commands; `opened` gives the client, and closes what it opened."""
+    cli = typer.Typer(
+        rich_markup_mode=None, help="Events, as business logic sees them: send, list, cancel."
+    )
+
+    @cli.command()
+    def send(
+        kind: Annotated[str, typer.Option("--type", help="Payload type, such as SIMPLE.")],
+        value: Annotated[str, typer.Option("--value", help="One value, such as 2 or 0.31.")],
+        duration: Annotated[str, typer.Option("--duration", help="Such as PT10M.")] = "PT10M",
+        start: Annotated[
+            str | None, typer.Option("--start", help="Such as 2026-06-01T12:00:00Z; now.")
+        ] = None,
+        ven: Annotated[str | None, typer.Option("--ven", help="Only this VEN.")] = None,
+        priority: Annotated[int | None, typer.Option("--priority", min=0)] = None,
+    ) -> None:
+        """Send an event of one interval to all VENs, or to one."""
+        try:
+            begins = utc_now() if start is None else read_instant(start)
+            read_duration(duration)
+        except WireError as error:
+            _refuse(str(error))
+        with opened() as business:
+            try:
+                event = business.send(
+                    kind=kind,
+                    value=value,
+                    start=begins.astimezone(UTC),
+                    duration=duration,
+                    ven_name=ven,
+                    priority=priority,
+                )
+            except ValueError as error:
+                _refuse(str(error))
+        told = "all VENs" if ven is None else f"VEN {ven}"
+        print(f"event {event['id']}: {kind} {value} for {told}, {begins:%H:%M:%S}, {duration}")
+
+    @cli.command("list")
+    def list_(
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ) -> None:
+        """The events that the VTN has."""
+        with opened() as business:
+            events = business.events()
+        if as_json:
+            print(json.dumps(events, indent=1, ensure_ascii=False))
+            return
+        table = Table("id", "name", "start", "duration", "asks for", "reports", "targets")
+        for event in events:
+            period = event.get("intervalPeriod") or {}
+            table.add_row(
+                str(event["id"]),
+                _text(event.get("eventName")),
+                _text(period.get("start")),
+                _text(period.get("duration")),
+                _text(", ".join(_payloads(event))),
+                _text(", ".join(_reports(event))),
+                _text(", ".join(map(str, event.get("targets") or ()))),
+            )
+        Console().print(table if events else "The VTN has no events.")
+
+    @cli.command()
+    def cancel(
+        event_id: Id,
+        delete: Annotated[
+            bool, typer.Option("--delete", help="Remove it, instead of ending it.")
+        ] = False,
+    ) -> None:
+        """End an event: its VENs go back to what they did."""
+        with opened() as business:
+            if delete:
+                business.delete(event_id)
+            else:
+                business.cancel(event_id)
+        print(f"event {event_id} is {'deleted' if delete else 'cancelled'}")
+
+    return cli
+
+
+def _refuse(line: str) -> NoReturn:
+    print(f"event: {line}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def _payloads(event: Any) -> list[str]:
+    found = [
+        f"{payload.get('type')} {', '.join(map(str, payload.get('values') or ()))}"
+        for interval in event.get("intervals") or ()
+        for payload in interval.get("payloads") or ()
+    ]
+    return found if len(found) <= 3 else [*found[:3], "…"]
+
+
+def _reports(event: Any) -> list[str]:
+    return [str(each.get("payloadType")) for each in event.get("reportDescriptors") or ()]
+
+
+def _text(value: object) -> Text:
+    """As text, without markup or control characters; bounded."""
+    told = "" if value is None else str(value)
+    return Text("".join(char for char in told if char.isprintable())[:MOST_SHOWN])

@@ -1,0 +1,157 @@
+"""Business logic's view of a VTN (rules.md, 'Events out of the command line')."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from app.openadr.auth import VenCredentials
+from app.openadr.client import MOST_PAGES, PAGE
+from app.openadr.errors import VtnUnavailable
+from app.openadr.http import VtnHttp
+from app.openadr.wire import Wire
+
+BUSINESS_LOGIC = "business logic"
+"""What stands in the place of a VEN's name where credentials are asked for."""
+PROGRAM = "ven-fleet"
+"""The program that events are put under where the VTN has none."""
+WORDS = ("ALERT_", "DISPATCH_INSTRUCTION")
+INTEGERS = ("SIMPLE", "CONTROL_LEVEL_OFFSET")
+CANCELLED = {"start": "0001-01-01T00:00:00Z", "duration": "PT0S"}
+
+
+class BusinessLogic:
+    """The requests of a business-logic client. Methods raise the errors of `app.openadr.errors`.
+
+    `is_301`: whether the VTN speaks 3.0.1, where targets have types and need no grant.
+    """
+
+    def __init__(self, *, http: VtnHttp, credentials: VenCredentials, is_301: bool) -> None:
+        self._http = http
+        self._credentials = credentials
+        self._is_301 = is_301
+
+    def send(
+        self,
+        *,
+        kind: str,
+        value: str,
+        start: datetime,
+        duration: str,
+        ven_name: str | None = None,
+        priority: int | None = None,
+    ) -> Wire:
+        """Create an event of one interval, for all VENs or for one; the event as the VTN has it.
+
+        ValueError: the value is no number where one is needed, or the VTN has no such VEN.
+        """
+        event: dict[str, Any] = {
+            "programID": self._program_id(),
+            "eventName": f"{kind} from the command line",
+            "intervalPeriod": {"start": _written(start), "duration": duration},
+            "intervals": [{"id": 0, "payloads": [{"type": kind, "values": [typed(kind, value)]}]}],
+        }
+        if priority is not None:
+            event["priority"] = priority
+        if ven_name is not None:
+            event["targets"] = self._granted(ven_name)
+        return self._object(self._post("/events", event))
+
+    def events(self) -> list[Wire]:
+        """All events."""
+        return list(self._list("/events"))
+
+    def cancel(self, event_id: str) -> None:
+        """Take an event's time from it, so that VENs end it (User Guide 7.9). VtnRejected: 404."""
+        event = self._object(self._get(f"/events/{event_id}"))
+        if not event.get("intervals"):  # the marker is for events with intervals
+            self.delete(event_id)
+            return
+        kept = {name: each for name, each in event.items() if name not in _METADATA and each}
+        intervals = [
+            {name: each for name, each in interval.items() if name != "intervalPeriod"}
+            for interval in event["intervals"]
+        ]
+        self._put(
+            f"/events/{event_id}", {**kept, "intervalPeriod": CANCELLED, "intervals": intervals}
+        )
+
+    def delete(self, event_id: str) -> None:
+        """Remove an event."""
+        self._http.delete(f"/events/{event_id}", auth=self._auth())
+
+    def _program_id(self) -> str:
+        """Of the first program; one is made where there is none."""
+        program = next(self._list("/programs"), None)
+        if program is None:
+            program = self._object(self._post("/programs", {"programName": PROGRAM}))
+        return str(program["id"])
+
+    def _granted(self, ven_name: str) -> list[Any]:
+        """Targets that reach this VEN only; 3.1.0 wants them granted to its ven object before."""
+        if self._is_301:
+            return [{"type": "VEN_NAME", "values": [ven_name]}]
+        found = self._list("/vens", {"venName": ven_name})
+        named = [each for each in found if each.get("venName") == ven_name]
+        if not named:
+            raise ValueError(f"the VTN has no VEN named {ven_name!r}")
+        ven = named[0]
+        target = f"ven-{ven['id']}"[:128]
+        targets = list(ven.get("targets") or [])
+        if target not in targets:
+            body = {
+                "objectType": "BL_VEN_REQUEST",
+                "venName": ven_name,
+                "clientID": ven.get("clientID"),
+                "targets": [*targets, target],
+            }
+            if ven.get("attributes"):
+                body["attributes"] = ven["attributes"]
+            self._put(f"/vens/{ven['id']}", body)
+        return [target]
+
+    def _auth(self) -> Any:
+        return self._credentials.auth(BUSINESS_LOGIC)
+
+    def _get(self, path: str) -> Any:
+        return self._http.get(path, auth=self._auth())
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._http.post(path, auth=self._auth(), body=body)
+
+    def _put(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._http.put(path, auth=self._auth(), body=body)
+
+    def _object(self, answer: Any) -> dict[str, Any]:
+        if not isinstance(answer, dict) or not answer.get("id"):
+            raise VtnUnavailable("the VTN answers no object with an id")
+        return answer
+
+    def _list(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        for page in range(MOST_PAGES):
+            params = {**(query or {}), "skip": page * PAGE, "limit": PAGE}
+            answer = self._http.get(path, auth=self._auth(), params=params)
+            if not isinstance(answer, list):
+                raise VtnUnavailable(f"GET {path}: the VTN answers no list")
+            yield from (each for each in answer if isinstance(each, dict) and each.get("id"))
+            if len(answer) < PAGE:
+                return
+
+
+_METADATA = ("id", "createdDateTime", "modificationDateTime", "objectType")
+
+
+def typed(kind: str, value: str) -> int | float | str:
+    """A value as its payload type wants it: whole, decimal, or words. ValueError."""
+    if kind.startswith(WORDS):
+        return value
+    try:
+        return int(value) if kind in INTEGERS else float(value)
+    except ValueError:
+        whole = "a whole number" if kind in INTEGERS else "a number"
+        raise ValueError(f"{kind} needs {whole}, not {value!r}") from None
+
+
+def _written(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
