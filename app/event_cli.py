@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from app.instants import utc_now
@@ -69,16 +69,14 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
         if as_json:
             print(json.dumps(events, indent=1, ensure_ascii=False))
             return
-        table = Table("id", "name", "start", "duration", "asks for", "reports", "targets")
+        table = Table(Column("id", no_wrap=True), "start", "for", "asks for", "targets")
         for event in events:
             period = event.get("intervalPeriod") or {}
             table.add_row(
-                str(event["id"]),
-                _text(event.get("eventName")),
+                _text(event["id"]),
                 _text(period.get("start")),
                 _text(period.get("duration")),
-                _text(", ".join(_payloads(event))),
-                _text(", ".join(_reports(event))),
+                _text(", ".join((*_payloads(event), *_reports(event)))),
                 _text(", ".join(map(str, event.get("targets") or ()))),
             )
         Console().print(table if events else "The VTN has no events.")
@@ -116,7 +114,7 @@ def _payloads(event: Any) -> list[str]:
 
 
 def _reports(event: Any) -> list[str]:
-    return [str(each.get("payloadType")) for each in event.get("reportDescriptors") or ()]
+    return [f"report {each.get('payloadType')}" for each in event.get("reportDescriptors") or ()]
 
 
 def _text(value: object) -> Text:

@@ -76,6 +76,8 @@ class Connection(asyncio.Protocol):
             status, answer = b"201 Created", b'{"id":"r"}'
         elif path.startswith(b"/events"):
             answer = orjson.dumps(EVENTS if b"skip=0" in path else [])
+        elif path.startswith(b"/vens/"):
+            answer = b'{"id":"v","venName":"v"}'
         elif path == b"/counts":
             answer = orjson.dumps(vars(self._counts))
         assert self._transport is not None

@@ -19,6 +19,8 @@ from app.fleet import Plant, ResourceKind, Response, Situation
 logger = logging.getLogger(__name__)
 
 Float32 = npt.NDArray[np.float32]
+MOST_TOLD = 1_000
+"""Lines that are remembered, so as to be told once."""
 SETPOINTS = ("CONTROL_SETPOINT", "DISPATCH_SETPOINT")
 
 
@@ -124,21 +126,20 @@ class FleetAnswers:
     def _tell(self, plant: Plant, orders: Orders) -> None:
         """Each payload type that is in force and not followed, once per event."""
         for event_id, kind in orders.not_followed:
-            self._tell_once(event_id, kind, "no kind of resource")
+            self._tell_once(event_id, kind, "no kind of resource follows it")
         for kind, event_id in orders.asked_by.items():
             cannot = [name for name in plant.of_kind if kind not in self._policies[name].follows]
             if cannot:
-                self._tell_once(event_id, kind, ", ".join(cannot), cannot_only=True)
+                self._tell_once(event_id, kind, f"{', '.join(cannot)} cannot follow it")
 
-    def _tell_once(self, event_id: str, kind: str, whom: str, *, cannot_only: bool = False) -> None:
+    def _tell_once(self, event_id: str, kind: str, words: str) -> None:
         with self._lock:
             if (event_id, kind) in self._told:
                 return
-            if len(self._told) > 10_000:
+            if len(self._told) >= MOST_TOLD:
                 self._told.clear()
             self._told.add((event_id, kind))
-        words = "not by" if cannot_only else "by"
-        logger.info("event %s: %s is followed %s %s", event_id, kind, words, whom)
+        logger.info("event %s: %s: %s", event_id, kind, words)
 
 
 def _say_what_changed(before: Orders | None, now: Orders) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,6 +21,8 @@ from app.openadr import Event, VtnClient, VtnUnauthorised, WireError, read_event
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+MOST_TOLD = 1_000
+"""Lines that are remembered, so as to be told once."""
 NOTHING_GRANTED = Granted()
 
 
@@ -59,6 +62,7 @@ class EventBook:
         self._seen: dict[str, Sequence[SeenEvent]] = {}
         self._same: dict[bytes, Event] = {}
         self._said: set[str] = set()
+        self._told: deque[tuple[str, str]] = deque(maxlen=MOST_TOLD)
         self.revision = 0
         """Rises with every change."""
 
@@ -93,7 +97,7 @@ class EventBook:
             try:
                 event = client.event(event_id)
             except WireError as error:
-                self._say_once(f"VEN {ven.ven_name}: {error}; it stays as it was")
+                self._say_once(event_id, f"VEN {ven.ven_name}: {error}; it stays as it was")
                 event = kept.events[event_id].event
             if event is not None:
                 told[event_id] = event
@@ -104,7 +108,7 @@ class EventBook:
             try:
                 events[event_id] = self._kept(event, before, seen_now)
             except orjson.JSONEncodeError:
-                self._say_once(f"VEN {ven.ven_name}: event {event_id} is nested too deep")
+                self._say_once(event_id, f"VEN {ven.ven_name}: event {event_id} is nested too deep")
                 if before is not None:
                     events[event_id] = before
         return _View(
@@ -125,7 +129,7 @@ class EventBook:
         try:
             found = self._allowed(lambda: client.ven(ven_id), "its ven object", client)
         except WireError as error:
-            self._say_once(f"VEN {ven.ven_name}: {error}; its targets stay as they were")
+            self._say_once("ven", f"VEN {ven.ven_name}: {error}; its targets stay as they were")
             found = None
         if found is None:
             return kept
@@ -144,7 +148,7 @@ class EventBook:
         except VtnUnauthorised as error:
             if error.status != 403:
                 raise
-            self._say_once(f"VEN {client.ven_name} may not read {what}: {error}")
+            self._say_once(what, f"VEN {client.ven_name} may not read {what}: {error}")
             return None
 
     def _kept(self, event: Event, before: _Kept | None, seen_now: datetime) -> _Kept:
@@ -218,17 +222,29 @@ class EventBook:
                     {"ven_name": ven_name, "body": _write_view(now)},
                 )
         for event_id in sorted(gone):
-            logger.info("VEN %s: event %s is gone", ven_name, event_id)
+            self._tell(ven_name, event_id, "is gone")
         for event_id in sorted(written):
             logger.debug("VEN %s: event %s is new or changed", ven_name, event_id)
             before, after = kept.events.get(event_id), now.events[event_id]
             if _is_cancelled(after) and not (before and _is_cancelled(before)):
-                logger.info("VEN %s: event %s is cancelled", ven_name, event_id)
+                self._tell(ven_name, event_id, "is cancelled")
 
-    def _say_once(self, line: str) -> None:
+    def _tell(self, ven_name: str, event_id: str, what: str) -> None:
+        """Of each VEN for those who look closely, and once for all VENs of the event."""
+        logger.debug("VEN %s: event %s %s", ven_name, event_id, what)
         with self._lock:
-            new = line not in self._said
-            self._said.add(line)
+            new = (event_id, what) not in self._told
+            self._told.append((event_id, what))
+        if new:
+            logger.info("event %s %s", event_id, what)
+
+    def _say_once(self, about: str, line: str) -> None:
+        """Of the first VEN that meets it: the others meet the same."""
+        with self._lock:
+            new = about not in self._said
+            if len(self._said) >= MOST_TOLD:
+                self._said.clear()
+            self._said.add(about)
         if new:
             logger.warning("%s", line)
 

@@ -129,7 +129,7 @@ def test_8_4_a_curve_for_inverters_is_recorded_as_not_followed(
         )
         guide.pass_time(ticks=3)
 
-    assert caplog.text.count("CURVE is followed by no kind of resource") == 1
+    assert caplog.text.count("CURVE: no kind of resource follows it") == 1
 
 
 def test_8_5_load_control_dispatches_what_it_targets(guide: Guide) -> None:
