@@ -93,14 +93,12 @@ class Obligations:
         newest = self._frames.last()
         if asked is None or asked.plan is None or newest is None or stream.ended_at_us is not None:
             return 0
-        now = self._clock()
         if stream.request.is_forecast:
-            latest = asked.plan.latest(now)
+            latest = asked.plan.latest(self._clock())
             due = [latest] if latest is not None and latest.key > stream.done.seq else []
         else:
-            due = list(
-                itertools.takewhile(lambda each: each.due <= now, asked.plan.after(stream.done.seq))
-            )
+            upcoming = asked.plan.after(stream.done.seq)
+            due = list(itertools.takewhile(lambda each: each.due <= newest.taken_at, upcoming))
         names = newest.roster.names(stream.ven_name)
         width = _width(names, asked.scope, aggregate=stream.request.aggregate)
         return max(sum(len(each.intervals) for each in due) * width - stream.done.column, 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 from app.asgi import AsgiServer
 from app.vtn.credentials import EmbeddedCredentials
 from app.vtn.store import VtnStore
+from app.vtn.tokens import Tokens
 
 HOST = "127.0.0.1"
 TELEMETRY_PROGRAM = {"programName": "telemetry"}
@@ -40,6 +41,7 @@ class EmbeddedVtn:
         self.base_url = f"http://{HOST}:{port}"
         self.store = VtnStore(directory / "vtn.db")
         self._server = AsgiServer(host=HOST, port=port, name="vtn")
+        self._tokens: Tokens | None = None
 
     def start(self) -> None:
         """Listen; requests that come before the server is up wait for it. VtnStartError if not."""
@@ -47,7 +49,6 @@ class EmbeddedVtn:
             return
         # Here and not above: a process that starts no VTN does not pay for its web framework.
         from app.vtn.api import make_api
-        from app.vtn.tokens import Tokens
 
         try:
             self._server.listen()
@@ -65,9 +66,13 @@ class EmbeddedVtn:
         except OSError:
             self._server.close()
             raise
-        self._server.serve(
-            make_api(store=self.store, tokens=Tokens(credentials), base_url=self.base_url)
-        )
+        self._tokens = Tokens(credentials)
+        self._server.serve(make_api(store=self.store, tokens=self._tokens, base_url=self.base_url))
+
+    def revoke_tokens(self) -> None:
+        """As an operator may, at any time: clients have to fetch new ones."""
+        if self._tokens is not None:
+            self._tokens.revoke_all()
 
     def _fill_when_empty(self) -> None:
         if not self.store.select("PROGRAM", limit=1):

@@ -126,13 +126,29 @@ def prices(*amounts: float, kind: str = "PRICE") -> list[dict[str, Any]]:
 MakeGuide = Callable[..., Guide]
 
 
+@pytest.fixture(params=["3.1.0", "3.0.1"])
+def api_version(request: pytest.FixtureRequest) -> str:
+    """Both dialects, but for what 3.0.1 has not (`@of_310`)."""
+    if request.param == "3.0.1" and request.node.get_closest_marker("of_310"):
+        pytest.skip("3.0.1 has no such thing")
+    return str(request.param)
+
+
 @pytest.fixture
 def make_guide(
-    vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock, official: OpenApi
+    vtn: EmbeddedVtn,
+    make_container: MakeContainer,
+    clock: FakeClock,
+    official: OpenApi,
+    api_version: str,
 ) -> MakeGuide:
     def make(*, resources_per_ven: int = 8, **settings: Any) -> Guide:
         container = make_container(
-            vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])}, **settings
+            vtn={
+                "embedded_port": int(vtn.base_url.rsplit(":", 1)[1]),
+                "api_version": api_version,
+            },
+            **settings,
         )
         guide = Guide(container, vtn, clock)
         guide.official = official
@@ -151,4 +167,5 @@ def guide(make_guide: MakeGuide) -> Guide:
     return make_guide()
 
 
+of_310 = pytest.mark.of_310
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

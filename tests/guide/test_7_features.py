@@ -11,6 +11,7 @@ from tests.guide.conftest import (
     HOUR,
     MINUTE,
     Guide,
+    of_310,
     period,
     prices,
     values,
@@ -210,6 +211,7 @@ class TestDataQuality:
         assert self.quality(guide, event_id) == ["ESTIMATED", "ESTIMATED", "OK"]
 
 
+@of_310
 class TestTargets:
     """7.10; the workflow of 8.13 is in test_8_use_cases.py."""
 

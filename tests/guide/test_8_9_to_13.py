@@ -9,6 +9,7 @@ from tests.guide.conftest import (
     MINUTE,
     Guide,
     ids,
+    of_310,
     period,
     prices,
     values,
@@ -261,6 +262,7 @@ def test_8_12_an_event_that_is_updated_holds_as_updated(guide: Guide) -> None:
     assert guide.container.events().of_ven("Aarhus")[0].first_seen == first_seen
 
 
+@of_310
 class TestDynamicTargeting:
     """8.13."""
 

@@ -11,6 +11,7 @@ from tests.guide.conftest import (
     HOUR,
     Guide,
     ids,
+    of_310,
     period,
     prices,
     spans,
@@ -132,6 +133,7 @@ def test_8_4_a_curve_for_inverters_is_recorded_as_not_followed(
     assert caplog.text.count("CURVE: no kind of resource follows it") == 1
 
 
+@of_310
 def test_8_5_load_control_dispatches_what_it_targets(guide: Guide) -> None:
     grant(guide, "resource", "Aarhus-03-battery", "behind-the-meter")
     begin = guide.clock.now

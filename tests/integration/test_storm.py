@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,14 @@ SEEDS = int(os.environ.get("STORM_SEEDS", "6"))
 """How many storms; `make soak` runs 200."""
 TIMEOUT_S = 0.2
 SETTLE_S = 30
+BASELINE = {
+    "payloadType": "BASELINE",
+    "startInterval": 0,
+    "numIntervals": 1,
+    "frequency": 1,
+    "repeat": -1,
+}
+"""On the intervals that the event implies, one report for each minute."""
 USAGE = {"payloadType": "USAGE", "frequency": 0, "reportIntervals": "OPEN_INTERVALS"}
 READING = {**USAGE, "payloadType": "READING"}
 
@@ -68,7 +78,7 @@ def follow_everywhere(bench: Bench, event_id: str) -> None:
         bench.manager.enrol()
         bench.manager.poll_events()
         streams = bench.container.ledger().streams()
-        if sum(stream.request.event_id == event_id for stream in streams) == 2 * VENS:
+        if sum(stream.request.event_id == event_id for stream in streams) == 3 * VENS:
             return
         bench.clock.advance(seconds=10)
     raise AssertionError("the event is not followed")
@@ -81,7 +91,8 @@ def test_every_reading_arrives_once_in_a_storm(make_storm: MakeStorm, seed: int)
     drawn = random.Random(-seed)
     bench, vtn = make_storm(seed)
     bench.enrol()
-    follow_everywhere(bench, bench.ask(READING, USAGE))
+    period = {"start": bench.clock.now.isoformat(), "duration": "PT1M"}
+    follow_everywhere(bench, bench.ask(READING, USAGE, BASELINE, intervalPeriod=period))
     ticks = 0
     for _ in range(12):
         vtn.share = drawn.choice([0.0, 0.3, 0.6])
@@ -110,3 +121,13 @@ def test_every_reading_arrives_once_in_a_storm(make_storm: MakeStorm, seed: int)
     assert bench.container.outbox().reports() == []
     bench.assert_each_once(ticks * TICK)
     bench.assert_each_once(max(ticks - 1, 0) * TICK, "USAGE")
+    assert_no_minute_is_missing(bench)
+
+
+def assert_no_minute_is_missing(bench: Bench) -> None:
+    """Of what was measured, each minute of the baseline is there once."""
+    found = bench.readings("BASELINE")
+    assert set(found.values()) <= {1}
+    starts = sorted({datetime.fromisoformat(start) for _, start in found})
+    assert len(found) == len(starts) * TICK
+    assert all(later - earlier == timedelta(minutes=1) for earlier, later in pairwise(starts))
