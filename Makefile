@@ -35,8 +35,10 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, bandit, and the size 
 
 bench: $(VENV)/.dev  ## readings delivered per second, beside pre-built bodies over http.client
 	$(BIN)/python -m bench.delivery
+	$(BIN)/python -m bench.answers
 
 soak: $(VENV)/.dev  ## the long proofs: storms, kills, an hour of outage, a day (half an hour)
+	FUZZED_EVENTS=10000 $(BIN)/python -m pytest tests/integration/test_fuzzed_events.py -o faulthandler_timeout=600
 	STORM_SEEDS=200 $(BIN)/python -m pytest -n $(WORKERS) tests/integration/test_storm.py
 	KILLS=100 $(BIN)/python -m pytest -o faulthandler_timeout=3600 tests/e2e/test_kill.py
 	$(BIN)/python -m soak.outage

@@ -36,6 +36,9 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
             str | None, typer.Option("--start", help="Such as 2026-06-01T12:00:00Z; now.")
         ] = None,
         ven: Annotated[str | None, typer.Option("--ven", help="Only this VEN.")] = None,
+        program: Annotated[
+            str | None, typer.Option("--program", help="Its name, where the VTN has several.")
+        ] = None,
         priority: Annotated[int | None, typer.Option("--priority", min=0)] = None,
     ) -> None:
         """Send an event of one interval to all VENs, or to one."""
@@ -52,6 +55,7 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
                     start=begins.astimezone(UTC),
                     duration=duration,
                     ven_name=ven,
+                    program_name=program,
                     priority=priority,
                 )
             except ValueError as error:

@@ -46,6 +46,7 @@ class FleetAnswers:
         self._orders: Orders | None = None
         self._made_at: datetime | None = None
         self._told: set[tuple[str, str]] = set()
+        self._in_force: dict[str, int] = {}
 
     def answer(self, plant: Plant, situation: Situation) -> Response:
         """What the resources of this plant do."""
@@ -107,9 +108,9 @@ class FleetAnswers:
                 self._plant, self._orders = plant, None
             orders = self._orders
             if orders is None or not self._holds(orders, now):
-                before, orders = orders, self._maker.make(plant, self._events_of, now)
+                orders = self._maker.make(plant, self._events_of, now)
                 self._orders, self._made_at = orders, now
-                _say_what_changed(before, orders)
+                self._say_what_changed(orders.in_force())
             return orders
 
     def _holds(self, orders: Orders, now: datetime) -> bool:
@@ -122,6 +123,13 @@ class FleetAnswers:
         if ven_name not in self._followed:
             self._followed[ven_name] = followed(self._book.of_ven(ven_name))
         return self._followed[ven_name]
+
+    def _say_what_changed(self, now: dict[str, int]) -> None:
+        """One line when something else is in force than before."""
+        if now != self._in_force:
+            told = "; ".join(f"{kind} for {count} resources" for kind, count in sorted(now.items()))
+            logger.info("in force: %s", told or "nothing")
+        self._in_force = now
 
     def _tell(self, plant: Plant, orders: Orders) -> None:
         """Each payload type that is in force and not followed, once per event."""
@@ -140,16 +148,6 @@ class FleetAnswers:
                 self._told.clear()
             self._told.add((event_id, kind))
         logger.info("event %s: %s: %s", event_id, kind, words)
-
-
-def _say_what_changed(before: Orders | None, now: Orders) -> None:
-    """One line when something else is in force than before."""
-    earlier = {} if before is None else before.in_force()
-    later = now.in_force()
-    if later == earlier:
-        return
-    told = "; ".join(f"{kind} for {count} resources" for kind, count in sorted(later.items()))
-    logger.info("in force: %s", told or "nothing")
 
 
 def _group(

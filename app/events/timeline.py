@@ -116,8 +116,9 @@ class Timeline:
             return None
         round_, place = divmod(number, self.count)
         intervals = self.of_pass(round_)
-        found = (each for each in intervals if each.number == number)
-        return next(found, None) if place < self.count else None
+        if place < len(intervals) and intervals[place].number == number:
+            return intervals[place]
+        return next((each for each in intervals if each.number == number), None)
 
     def of_pass(self, round_: int) -> Sequence[Interval]:
         """The intervals of one pass, as many as begin before the event is over."""

@@ -218,29 +218,29 @@ class MeterDataSimulator:
             shapes = self._current().part(ven_name)
             last = self._last_frame()
             profiles = self._profiles()
-            begins = spans[0][0] if last is None else last.taken_at
-            index = 0 if last is None else last.profile_index
-            stored = _stored(shapes.plant, last)
-            before = [(begins, spans[0][0])] if begins < spans[0][0] else []
-            made: list[Forecast] = []
-            for start, end in (*before, *spans):
-                first, until = (
-                    index + max((at - begins).total_seconds(), 0.0) / self._tick_s
-                    for at in (start, end)
-                )
-                response = self._answers.answer(
-                    shapes.plant,
-                    Situation(
-                        now=start + (end - start) / 2,
-                        step_h=(end - start) / timedelta(hours=1),
-                        shape_kw=_within(shapes, profiles.mean(first, until)),
-                        mean_kw=shapes.mean_kw,
-                        stored_kwh=stored,
-                    ),
-                )
-                stored = response.stored_kwh
-                made.append(Forecast(names=shapes.plant.roster.names(ven_name), response=response))
-            return made[len(before) :]
+            tick_s = self._tick_s
+        begins = spans[0][0] if last is None else last.taken_at
+        index = 0 if last is None else last.profile_index
+        stored = _stored(shapes.plant, last)
+        before = [(begins, spans[0][0])] if begins < spans[0][0] else []
+        made: list[Forecast] = []
+        for start, end in (*before, *spans):
+            first, until = (
+                index + max((at - begins).total_seconds(), 0.0) / tick_s for at in (start, end)
+            )
+            response = self._answers.answer(
+                shapes.plant,
+                Situation(
+                    now=start + (end - start) / 2,
+                    step_h=(end - start) / timedelta(hours=1),
+                    shape_kw=_within(shapes, profiles.mean(first, until)),
+                    mean_kw=shapes.mean_kw,
+                    stored_kwh=stored,
+                ),
+            )
+            stored = response.stored_kwh
+            made.append(Forecast(names=shapes.plant.roster.names(ven_name), response=response))
+        return made[len(before) :]
 
     def collect_next_metering(self, ven_name: str) -> list[Reading]:
         """The latest readings of the approved resources of one VEN; none before the first tick."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -40,17 +41,20 @@ class BusinessLogic:
         start: datetime,
         duration: str,
         ven_name: str | None = None,
+        program_name: str | None = None,
         priority: int | None = None,
     ) -> Wire:
         """Create an event of one interval, for all VENs or for one; the event as the VTN has it.
 
-        ValueError: the value is no number where one is needed, or the VTN has no such VEN.
+        ValueError: the value is no number where one is needed, or the VTN has no such VEN, or
+        several programs to choose from.
         """
+        payload = {"type": kind, "values": [typed(kind, value)]}
         event: dict[str, Any] = {
-            "programID": self._program_id(),
+            "programID": self._program_id(program_name),
             "eventName": f"{kind} from the command line",
             "intervalPeriod": {"start": _written(start), "duration": duration},
-            "intervals": [{"id": 0, "payloads": [{"type": kind, "values": [typed(kind, value)]}]}],
+            "intervals": [{"id": 0, "payloads": [payload]}],
         }
         if priority is not None:
             event["priority"] = priority
@@ -68,7 +72,11 @@ class BusinessLogic:
         if not event.get("intervals"):  # the marker is for events with intervals
             self.delete(event_id)
             return
-        kept = {name: each for name, each in event.items() if name not in _METADATA and each}
+        kept = {
+            name: each
+            for name, each in event.items()
+            if name not in _METADATA and each is not None and each != []
+        }
         intervals = [
             {name: each for name, each in interval.items() if name != "intervalPeriod"}
             for interval in event["intervals"]
@@ -81,12 +89,19 @@ class BusinessLogic:
         """Remove an event."""
         self._http.delete(f"/events/{event_id}", auth=self._auth())
 
-    def _program_id(self) -> str:
-        """Of the first program; one is made where there is none."""
-        program = next(self._list("/programs"), None)
-        if program is None:
-            program = self._object(self._post("/programs", {"programName": PROGRAM}))
-        return str(program["id"])
+    def _program_id(self, name: str | None) -> str:
+        """Of the program of this name, or of the only one; one is made where there is none."""
+        programs = list(self._list("/programs"))
+        if not programs and name is None:
+            made = self._object(self._post("/programs", {"programName": PROGRAM}))
+            return str(made["id"])
+        fitting = [each for each in programs if name in (None, each.get("programName"))]
+        if len(fitting) == 1:
+            return str(fitting[0]["id"])
+        if name is not None:
+            raise ValueError(f"the VTN has no program named {name!r}")
+        names = ", ".join(str(each.get("programName")) for each in programs[:5])
+        raise ValueError(f"the VTN has {len(programs)} programs ({names}); choose with --program")
 
     def _granted(self, ven_name: str) -> list[Any]:
         """Targets that reach this VEN only; 3.1.0 wants them granted to its ven object before."""
@@ -147,7 +162,10 @@ def typed(kind: str, value: str) -> int | float | str:
     if kind.startswith(WORDS):
         return value
     try:
-        return int(value) if kind in INTEGERS else float(value)
+        number = int(value) if kind in INTEGERS else float(value)
+        if not math.isfinite(number):
+            raise ValueError
+        return number
     except ValueError:
         whole = "a whole number" if kind in INTEGERS else "a number"
         raise ValueError(f"{kind} needs {whole}, not {value!r}") from None

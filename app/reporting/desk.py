@@ -148,8 +148,6 @@ class ReportDesk:
             if self._writes.is_open:  # one report, to see whether it takes them again
                 round_.parcels = random.sample(round_.parcels, min(len(round_.parcels), 1))
             self._ledger.advance([*round_.moved, *map(_stream_of, round_.parcels)])
-            over = [stream for stream in round_.moved if stream.reports_left == 0]
-            self._ledger.end(over, at_us=to_us(self._clock()), until=0)
             done += self._send_round(round_, client_for, held)
         return done, False
 
@@ -296,7 +294,7 @@ class ReportDesk:
             _ended_parcel(stream)
             for stream in self._ledger.streams()
             if stream.ended_at_us is not None and stream.in_flight is not None and stream.unsent
-        ]
+        ] + [_ended_parcel(stream) for stream in self._planner.lost(self._ledger.open_streams())]
         outcomes = for_each(
             parcels,
             lambda parcel: self._post.find_of_gone_event(parcel, client_for(parcel.ven_name)),

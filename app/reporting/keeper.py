@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 LEFT_AFTER_DROPPING = 0.95
 """Of the bound in bytes, so that not every tick has to drop something."""
+LATE_SIGHT = timedelta(minutes=2)
+"""How long frames are kept that nobody needs: an event may be seen a poll after its start."""
 MOST_DROPPED = 10_000
 """Rows at a time."""
 
@@ -164,7 +166,8 @@ class StoreKeeper:
             )
         self._said = bool(unasked)
         moved = self._move_out(unsent, newest.roster)
-        before = self._clock() - self._bounds.keep_unasked if unasked else newest.taken_at
+        kept = self._bounds.keep_unasked if unasked else LATE_SIGHT
+        before = min(self._clock() - kept, newest.taken_at)
         sliced = self._frames.sliced_through()
         needed = [max(each.cursor.seq, sliced.get(each.ven_name, 0)) for each in unsent]
         gone = self._frames.prune(before_seq=min(needed, default=newest.seq), before=before)

@@ -238,7 +238,7 @@ class Obligations:
         upcoming = next(iter(plan.after(done)), None)
         start = self._frames.newest_seq()
         if upcoming is not None and not request.is_forecast:
-            start = min(start, max(self._frames.last_before(upcoming.intervals[0].start) - 1, 0))
+            start = min(start, max(self._frames.last_before(upcoming.begins) - 1, 0))
         return Stream(
             stream_id=0,
             ven_name=ven_name,

@@ -14,7 +14,9 @@ MOST_INTERVALS = 100_000
 """That an implied timeline with an end is counted to."""
 MOST_COVERED = 10_000
 """Intervals in one report."""
-MOST_LAID_OUT = 1_000_000
+MOST_EMPTY = 1_000
+"""Passes without a report, one after the other, before it is believed that there is none."""
+MOST_LAID_OUT = 100_000
 """Intervals in all reports of an event that ends."""
 
 
@@ -26,6 +28,11 @@ class DueReport:
     intervals: tuple[Interval, ...]
     key: int
     """`due` in microseconds since 1970, made unique: rising from report to report."""
+
+    @property
+    def begins(self) -> datetime:
+        """The start of the earliest interval; they need not be in order."""
+        return min(each.start for each in self.intervals)
 
 
 class ReportPlan:
@@ -69,10 +76,13 @@ class ReportPlan:
         if implied and self._endless and repeat >= 0 and needed <= MOST_INTERVALS:
             self._endless, self._count = False, needed
         self._to_the_end = num_intervals <= 0 and not (implied and self._endless)
-        covered = min(self._length, self._count)
+        covered = self._length if self._endless else min(self._length, self._count)
         laid_out = 0 if self._endless else covered * (self._count // self._shift + 1)
-        if covered > MOST_COVERED or self._length > MOST_INTERVALS or laid_out > MOST_LAID_OUT:
+        farthest = max(self._first, self._shift) if self._endless else 0
+        if covered > MOST_COVERED or farthest > MOST_INTERVALS or laid_out > MOST_LAID_OUT:
             raise ValueError("more intervals than a report can hold")
+        if self._per_pass and self._first >= self._count:
+            raise ValueError("no interval has that number")
 
     def after(self, key: int) -> Iterator[DueReport]:
         """The reports whose key is above this one, in rising order; perhaps without end."""
@@ -82,7 +92,7 @@ class ReportPlan:
         round_ = max(self._pass_of(key) - self._reach, 0)
         last = key
         empty = 0
-        while empty <= self._reach + self._shift:
+        while empty <= MOST_EMPTY:
             reports = self._of_pass(round_)
             if reports is None:
                 return
@@ -91,7 +101,7 @@ class ReportPlan:
                 if each.key > last:
                     last = each.key
                     yield each
-            round_ += 1
+            round_ = max(round_ + 1, self._first_from(round_ + 1) // self._count)
 
     def latest(self, instant: datetime) -> DueReport | None:
         """The last report that is due by this instant; None if there is none yet."""
@@ -103,17 +113,28 @@ class ReportPlan:
                 default=None,
             )
         found: DueReport | None = None
-        first = max(self._pass_of(limit) - self._reach, 0)
-        for round_ in range(first, first + self._reach + 2):
+        latest = self._pass_of(limit)
+        # Its first interval lies no farther back than it covers, and one that is missing adds.
+        back = self._reach + self._shift // self._count + 1
+        round_ = max(latest - back, 0)
+        while round_ <= latest:
             for each in self._of_pass(round_) or ():
                 if each.key <= limit and (found is None or each.key > found.key):
                     found = each
+            round_ = max(round_ + 1, self._first_from(round_ + 1) // self._count)
         return found
+
+    def _first_from(self, round_: int) -> int:
+        """The number of the first interval of the first report in this pass or a later one."""
+        begin = round_ * self._count
+        if self._per_pass and self._repeat >= 0:
+            return begin
+        return self._first + max(-(-(begin - self._first) // self._shift), 0) * self._shift
 
     @cached_property
     def _reach(self) -> int:
         """In how many passes more than its own a report may be due."""
-        return (self._first + self._length) // self._count + 1
+        return self._length // self._count + 1
 
     def _pass_of(self, key: int) -> int:
         if key <= to_us(self._timeline.start):
@@ -179,7 +200,7 @@ class ReportPlan:
 
     def _due(self, intervals: Sequence[Interval]) -> datetime | None:
         if not self._historical:
-            return intervals[0].start
+            return min(each.start for each in intervals)
         latest = intervals[0].start
         for each in intervals:
             if each.end is None:

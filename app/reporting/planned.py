@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import orjson
@@ -18,7 +17,7 @@ from app.reporting.agenda import Agenda
 from app.reporting.plan import DueReport
 from app.reporting.quantities import Quantity
 from app.reporting.requests import Asked
-from app.reporting.spans import SpanSum, SpanSums
+from app.reporting.spans import TOLERANCE, SpanSum, SpanSums
 from app.reporting.streams import Stream
 from app.reporting.values import (
     ESTIMATED,
@@ -32,6 +31,10 @@ from app.reporting.values import (
 )
 
 WINDOW_BYTES = 16 << 20
+MOST_CELLS = 2_000_000
+"""Resources times spans that are added up at a time."""
+LEAST_MEASURED = 0.9
+"""Of a span; the rest is estimated from it. Of less, nothing is told."""
 SHARED_BY = 3
 """By how many VENs a span must be asked for to be added up for the whole fleet at once."""
 
@@ -77,6 +80,17 @@ class PlannedReports:
         found = (self._next(stream, newest) for stream in streams)
         return [each for each in found if each is not None]
 
+    def is_lost(self, stream: Stream) -> bool:
+        """Whether the event changed under a report that may be at the VTN: only to be sought."""
+        if not stream.request.is_planned or stream.in_flight is None:
+            return False
+        asked = self._agenda.of(stream)
+        if asked is None or asked.plan is None:
+            return False
+        key = stream.in_flight.key
+        found = next(iter(asked.plan.after(key - 1)), None)
+        return found is None or found.key != key
+
     def needed_from(self, stream: Stream, key: int) -> int:
         """The frames up to this number are of no use to the reports after that key."""
         newest = self._frames.newest_seq()
@@ -86,7 +100,7 @@ class PlannedReports:
         upcoming = next(iter(asked.plan.after(key)), None)
         if upcoming is None:
             return newest
-        first = self._frames.last_before(upcoming.intervals[0].start)
+        first = self._frames.last_before(upcoming.begins)
         return min(newest, max(first - 1, 0))
 
     def values(self, due: Sequence[Due]) -> Iterator[tuple[Due, list[Values]]]:
@@ -109,28 +123,40 @@ class PlannedReports:
             spans = [(piece.span, each.stream.ven_name) for piece in pieces[number]]
             sums = SpanSums(spans=spans).sweep(self._windows(spans, each.stream.ven_name))
             yield each, self._made(each, pieces[number], sums.done)
-        yield from self._of_frames(
-            [(history[n], pieces[n]) for n in range(len(history)) if n not in late]
-        )
+        newest = self._frames.last()
+        fleet = 0 if newest is None else newest.roster.size
+        batch: list[tuple[Due, Sequence[_Piece]]] = []
+        cells = 0
+        for number in range(len(history)):
+            if number in late or newest is None:
+                continue
+            size = len(pieces[number]) * len(newest.roster.names(history[number].stream.ven_name))
+            if batch and cells + size > MOST_CELLS:
+                yield from self._of_frames(batch, fleet)
+                batch, cells = [], 0
+            batch.append((history[number], pieces[number]))
+            cells += size
+        yield from self._of_frames(batch, fleet)
 
     def _of_frames(
-        self, due: Sequence[tuple[Due, Sequence[_Piece]]]
+        self, due: Sequence[tuple[Due, Sequence[_Piece]]], fleet: int
     ) -> Iterator[tuple[Due, list[Values]]]:
-        """Of whole frames: in one sweep for all, each span of many VENs once."""
-        shared = Counter(piece.span for _, pieces in due for piece in pieces)
+        """Of whole frames: in one sweep for all, a span of much of the fleet once."""
+        asked = Counter(piece.span for _, pieces in due for piece in pieces)
+        many = {span for span, count in asked.items() if count > SHARED_BY}
+        if len(many) * fleet > MOST_CELLS:
+            many = set()
         places: dict[tuple[Span, str | None], int] = {}
         for each, pieces in due:
             for piece in pieces:
-                key = piece.span, _whose(each, shared[piece.span])
+                key = piece.span, _whose(each, piece, many)
                 places.setdefault(key, len(places))
         if not places:
             return
         spans = list(places)
         sums = SpanSums(spans=spans).sweep(self._windows(spans, None))
         for each, pieces in due:
-            found = [
-                sums.done[places[piece.span, _whose(each, shared[piece.span])]] for piece in pieces
-            ]
+            found = [sums.done[places[piece.span, _whose(each, piece, many)]] for piece in pieces]
             yield each, self._made(each, pieces, found)
 
     def _next(self, stream: Stream, newest: Frame | None) -> Due | None:
@@ -139,10 +165,14 @@ class PlannedReports:
             return None
         now = self._clock()
         in_flight = stream.in_flight
-        if in_flight is not None:
-            again = next(iter(asked.plan.after(in_flight.key - 1)), None)
-            if again is not None and again.key == in_flight.key:
-                return Due(stream=stream, asked=asked, report=again)
+        if in_flight is not None or stream.done.column:
+            # Begun: to be made again, or to be gone on with.
+            key = stream.done.seq + 1 if in_flight is None else in_flight.key
+            begun = next(iter(asked.plan.after(key - 1)), None)
+            if begun is not None and begun.key == key:
+                return Due(stream=stream, asked=asked, report=begun)
+            if in_flight is not None:
+                return None
         if stream.request.is_forecast:
             latest = asked.plan.latest(now)
             if latest is None or latest.key <= stream.done.seq:
@@ -250,66 +280,78 @@ def _end_of(interval: Interval) -> datetime:
     return interval.end if interval.end is not None else interval.start + ENDLESS
 
 
-def _whose(due: Due, shared: int) -> str | None:
-    return None if shared > SHARED_BY else due.stream.ven_name
+def _whose(due: Due, piece: _Piece, many: Set[Span]) -> str | None:
+    return None if piece.span in many else due.stream.ven_name
 
 
 def _by_name(
     ven_name: str, quantity: Quantity, sums: Sequence[SpanSum], outlook: Outlook
 ) -> dict[str, tuple[object, str]]:
-    """(value, quality) of each resource; what was measured of several rosters is added up."""
-    found: dict[str, tuple[object, str]] = {}
+    """(value, quality) of each resource; what was measured of several rosters is one."""
+    if not quantity.spans:
+        return _last_instant(ven_name, quantity, sums, outlook)
+    totals: dict[str, list[float]] = {}
     for each in sums:
         names = each.roster.names(ven_name)
         begin = each.roster.columns(ven_name).start - each.columns.start
         part = slice(begin, begin + len(names))
-        values = _numbers(quantity, each, part, ven_name, outlook)
-        for name, value, measured in zip(
-            names, values.tolist(), each.quality[part].tolist(), strict=True
-        ):
-            quality = measured if quantity.spans else _there(value)
-            before = found.get(name)
-            if before is None or before[1] == MISSING:
-                found[name] = value, quality
-            elif quality != MISSING:
-                joined = _joined(quantity, before[0], value) if quantity.spans else value
-                found[name] = joined, ESTIMATED
-    return found
+        arrays = (each.energy_kwh, each.baseline_kwh, each.hours, each.peak_kw)
+        for name, *found in zip(names, *(array[part].tolist() for array in arrays), strict=True):
+            before = totals.setdefault(name, [0.0, 0.0, 0.0, float("nan")])
+            before[:3] = [one + other for one, other in zip(before, found[:3], strict=False)]
+            before[3] = found[3] if before[3] != before[3] else max(before[3], found[3])
+    if not sums:
+        return {}
+    whole_h = (sums[0].end - sums[0].start) / timedelta(hours=1)
+    has_gap = any(each.has_gap for each in sums)
+    return {
+        name: _value(quantity, *total, whole_h=whole_h, has_gap=has_gap)
+        for name, total in totals.items()
+    }
 
 
-def _there(value: object) -> str:
-    return MISSING if value is None or value != value else OK
-
-
-def _joined(quantity: Quantity, earlier: Any, value: float) -> Any:
-    """What two parts of a span come to, measured before and after the fleet changed."""
+def _value(
+    quantity: Quantity,
+    energy_kwh: float,
+    baseline_kwh: float,
+    hours: float,
+    peak_kw: float,
+    *,
+    whole_h: float,
+    has_gap: bool,
+) -> tuple[object, str]:
+    """A value with its quality; none where too little of the span was measured."""
+    if hours <= 0 or hours < LEAST_MEASURED * whole_h:
+        return None, MISSING
+    is_whole = hours >= whole_h - TOLERANCE / timedelta(hours=1)
+    quality = OK if is_whole and not has_gap else ESTIMATED
     if quantity is Quantity.PEAK_POWER:
-        return max(earlier, value)
+        return peak_kw, quality
     if quantity in (Quantity.MEAN_POWER, Quantity.BASELINE_POWER):
-        return (earlier + value) / 2
-    return earlier + value
+        return (energy_kwh if quantity is Quantity.MEAN_POWER else baseline_kwh) / hours, quality
+    energy = {
+        Quantity.ENERGY: energy_kwh,
+        Quantity.BASELINE_ENERGY: baseline_kwh,
+        Quantity.DELTA_ENERGY: energy_kwh - baseline_kwh,
+    }[quantity]
+    return energy if is_whole else energy * whole_h / hours, quality
 
 
-def _numbers(
-    quantity: Quantity, sums: SpanSum, part: slice, ven_name: str, outlook: Outlook
-) -> Numbers:
-    if not quantity.spans:
-        if sums.last is None:
-            return np.full(part.stop - part.start, np.nan)
-        return instant(quantity, ven_name, sums.last, outlook)
-    hours = sums.hours[part]
-    if quantity is Quantity.PEAK_POWER:
-        return sums.peak_kw[part]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        energy = np.where(hours > 0, sums.energy_kwh[part], np.nan)
-        base = np.where(hours > 0, sums.baseline_kwh[part], np.nan)
-        if quantity is Quantity.ENERGY:
-            return energy
-        if quantity is Quantity.BASELINE_ENERGY:
-            return base
-        if quantity is Quantity.DELTA_ENERGY:
-            return energy - base
-        return (energy if quantity is Quantity.MEAN_POWER else base) / hours
+def _last_instant(
+    ven_name: str, quantity: Quantity, sums: Sequence[SpanSum], outlook: Outlook
+) -> dict[str, tuple[object, str]]:
+    """The value at the last reading in the span of each resource."""
+    found: dict[str, tuple[object, str]] = {}
+    for each in sums:
+        if each.last is None:
+            continue
+        values = instant(quantity, ven_name, each.last, outlook).tolist()
+        for name, value in zip(each.last.roster.names(ven_name), values, strict=True):
+            if value is not None and value == value:
+                found[name] = value, OK
+            else:
+                found.setdefault(name, (None, MISSING))
+    return found
 
 
 def _piece_values(

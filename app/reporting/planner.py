@@ -76,6 +76,10 @@ class ReportPlanner:
         self._most_bytes_of[ven_name] = max(most, LEAST_BYTES)
         return self._most_bytes_of[ven_name]
 
+    def lost(self, streams: Sequence[Stream]) -> list[Stream]:
+        """Those whose report in flight is of no interval that is still asked for."""
+        return [each for each in streams if self._planned.is_lost(each)]
+
     def next_round(self, streams: Sequence[Stream]) -> Round:
         """One report per stream, until the round is full; the rest comes with the next one."""
         made = Round()
@@ -153,9 +157,8 @@ class ReportPlanner:
             self._put(made, replace(stream, in_flight=in_flight), report, reports_before, new=True)
         else:
             over = request.until is not None and frames[-1].taken_at > request.until
-            left = 0 if over else stream.reports_left
-            moved = replace(stream, cursor=Position(frames[-1].seq), reports_left=left)
-            made.moved.append(moved)
+            if not over or frames[-1].seq - stream.cursor.seq >= WORTH_MOVING:
+                made.moved.append(replace(stream, cursor=Position(frames[-1].seq)))
 
     def _values(self, stream: Stream, frames: Sequence[Frame]) -> Iterator[Values]:
         return values_of(
@@ -223,31 +226,35 @@ class ReportPlanner:
                     made.moved.append(replace(stream, cursor=Position(needed)))
 
     def _add_due(self, made: Round, due: Due, values: list[Values], reports_before: int) -> None:
+        """A report, or the next part of it: so many cells of the table resources x intervals."""
         stream, key = due.stream, due.report.key
-        names = len(values[0].quoted_names) if values else 0
-        after = Position(key), Position(self._planned.needed_from(stream, key))
-        start = stream.done.column
+        width = len(values)
+        cells = width * (len(values[0].quoted_names) if values else 0)
+        start = stream.done.column if stream.done.seq == key - 1 else 0
         if stream.in_flight is not None:
-            stop = stream.in_flight.done.column or names
-            report = self._render_due(stream, values, slice(start, stop), stream.in_flight.name)
+            stop = stream.in_flight.done.column or cells
+            report = self._cells(stream, values, start, stop, stream.in_flight.name)
             self._put(made, stream, report, reports_before)
             return
-        if start >= names or all(not len(each.quoted_names) for each in values):
-            made.moved.append(replace(stream, done=after[0], cursor=max(stream.cursor, after[1])))
+        done, cursor = Position(key), Position(self._planned.needed_from(stream, key))
+        if start >= cells:  # nobody is asked for, or nobody is left
+            made.moved.append(replace(stream, done=done, cursor=max(stream.cursor, cursor)))
             return
-        stop = names
-        report = self._render_due(stream, values, slice(start, stop))
+        # The rest of one resource, or as many whole ones as fit; of one that does not fit, a part.
+        stop = start + width - start % width if start % width else cells
+        report = self._cells(stream, values, start, stop)
         most_bytes = self._most_bytes_of.get(stream.ven_name, self._most_bytes)
         while stop - start > 1 and (
             len(report.body) > most_bytes or report.readings > self._most_readings
         ):
-            stop = start + (stop - start) // 2
-            report = self._render_due(stream, values, slice(start, stop))
-        whole = stop >= names
+            half = (stop - start) // 2
+            stop = start + (half - half % width if half >= width else half)
+            report = self._cells(stream, values, start, stop)
+        whole = stop >= cells
         in_flight = InFlight(
             name=report.name,
-            through=max(after[1], stream.cursor) if whole else stream.cursor,
-            done=after[0] if whole else Position(stream.done.seq, stop),
+            through=max(cursor, stream.cursor) if whole else stream.cursor,
+            done=done if whole else Position(key - 1, stop),
             planned_us=to_us(self._clock()),
             key=key,
         )
@@ -260,9 +267,22 @@ class ReportPlanner:
             is_smallest=stop - start == 1,
         )
 
-    def _render_due(
-        self, stream: Stream, values: Sequence[Values], columns: slice, name: str | None = None
+    def _cells(
+        self,
+        stream: Stream,
+        values: Sequence[Values],
+        start: int,
+        stop: int,
+        name: str | None = None,
     ) -> RenderedReport:
+        """The report of these cells: whole resources, or some intervals of one."""
+        width = max(len(values), 1)
+        resource, first = divmod(start, width)
+        if start % width or stop % width:
+            values = values[first : first + stop - start]
+            columns = slice(resource, resource + 1)
+        else:
+            columns = slice(resource, stop // width)
         return render(
             ven_name=stream.ven_name,
             request=stream.request,

@@ -38,13 +38,19 @@ class Quantity(Enum):
     @property
     def sums(self) -> bool:
         """Whether the values of several resources add up."""
-        return self not in (Quantity.LEVEL, Quantity.STATE, Quantity.SETPOINT)
+        return self not in _SINGLE
 
 
 _SPANNING = frozenset(
     {
         *(Quantity.MEAN_POWER, Quantity.PEAK_POWER, Quantity.ENERGY),
         *(Quantity.BASELINE_POWER, Quantity.BASELINE_ENERGY, Quantity.DELTA_ENERGY),
+    }
+)
+_SINGLE = frozenset(
+    {
+        *(Quantity.LEVEL, Quantity.STATE, Quantity.SETPOINT),
+        *(Quantity.PEAK_POWER, Quantity.CHARGE_LEVEL),
     }
 )
 FORECASTS = frozenset({"USAGE_FORECAST", "LOAD_SHED_DELTA_AVAILABLE", "GENERATION_DELTA_AVAILABLE"})
@@ -70,6 +76,7 @@ _DIRECT: Mapping[str, tuple[Quantity, str | None]] = {
     "STORAGE_MAX_CHARGE_POWER": (Quantity.MAX_CHARGE, POWER_UNIT),
     "STORAGE_MAX_DISCHARGE_POWER": (Quantity.MAX_DISCHARGE, POWER_UNIT),
 }
+_READING_TYPES = ("DIRECT_READ", "MEAN", "AVERAGE", "PEAK", "FORECAST")
 _MEAN, _PEAK = frozenset({"MEAN", "AVERAGE"}), "PEAK"
 
 
@@ -87,6 +94,8 @@ def served(payload_type: str, reading_type: str | None, units: str | None) -> Se
 def _by_reading_type(
     payload_type: str, reading_type: str | None, units: str | None
 ) -> Served | None:
+    if reading_type not in (None, *_READING_TYPES):
+        return None
     if payload_type == "USAGE_FORECAST":
         return Quantity.ENERGY, "FORECAST", ENERGY_UNIT
     if payload_type == "DEMAND":
@@ -102,7 +111,7 @@ def _by_reading_type(
     if payload_type == "READING" and reading_type == _PEAK:
         return Quantity.PEAK_POWER, _PEAK, POWER_UNIT
     direct = _DIRECT.get(payload_type)
-    if direct is None or reading_type in (_PEAK, "ESTIMATED", "SUMMED"):
+    if direct is None or reading_type in (*_MEAN, _PEAK):
         return None
     quantity, usual_units = direct
     return quantity, _told(reading_type, "DIRECT_READ"), usual_units

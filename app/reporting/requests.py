@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -78,18 +79,24 @@ def requests_of(seen: SeenEvent) -> Iterator[Asked | str]:
         return
     event = seen.event
     with_quality = any(each.payload_type == DATA_QUALITY for each in event.report_descriptors)
+    alike = Counter[str]()
     for descriptor in event.report_descriptors:
         if descriptor.payload_type == DATA_QUALITY:
             continue
         asked = _asked(seen, descriptor, with_quality)
-        yield (
-            asked
-            if asked is not None
-            else (
+        if asked is None:
+            yield (
                 f"{descriptor.payload_type} (readingType {descriptor.reading_type}, units"
                 f" {descriptor.units}, aggregate {descriptor.aggregate}) cannot be reported"
             )
-        )
+            continue
+        same = asked.request.descriptor
+        number = alike[same]
+        alike[same] += 1
+        if number:
+            particulars = f"{asked.request.particulars} #{number}".strip()
+            asked = replace(asked, request=replace(asked.request, particulars=particulars))
+        yield asked
 
 
 def _asked(seen: SeenEvent, descriptor: ReportDescriptor, with_quality: bool) -> Asked | None:
@@ -110,7 +117,7 @@ def _asked(seen: SeenEvent, descriptor: ReportDescriptor, with_quality: bool) ->
         plan = _plan(seen, descriptor, is_forecast)
         if plan is None:
             return None
-    elif about_the_future and quantity.spans:
+    elif about_the_future:
         plan = _usual_forecast(seen)
     timeline = timeline_of(seen)
     begins = event.period is not None or bool(event.intervals)
@@ -193,16 +200,16 @@ def _usual_forecast(seen: SeenEvent) -> ReportPlan:
 
 
 def _particulars(descriptor: ReportDescriptor, plan: ReportPlan | None) -> str:
-    """Empty for telemetry of all resources, one by one."""
+    """Empty for telemetry of all resources, one by one.
+
+    Not when and how often: an event that changes these goes on with the streams that it has.
+    """
     parts = ["aggregate"] if descriptor.aggregate else []
     if descriptor.targets:
         told = "\0".join(sorted(descriptor.targets)).encode()
         parts.append(hashlib.blake2b(told, digest_size=6).hexdigest())
     if plan is not None:
-        parts.append(
-            f"{descriptor.start_interval},{descriptor.num_intervals},{descriptor.frequency},"
-            f"{descriptor.repeat},{descriptor.historical:d},{descriptor.report_intervals[:3]}"
-        )
+        parts.append("on intervals" if descriptor.historical else "forecast")
     return " ".join(parts)
 
 

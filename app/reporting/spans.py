@@ -74,14 +74,16 @@ class SpanSums:
                 )
                 if changed or number == len(window):
                     frames = list(window[start:number])
+                    before = None
                     if start:  # what lies between the last frame of one fleet and this one
-                        frames.insert(0, window[start - 1].on(frames[0].roster))
-                    self._add(frames)
+                        before = window[start - 1].on(frames[0].roster)
+                    self._add(frames, before)
                     start = number
         return self
 
-    def _add(self, frames: Sequence[Frame]) -> None:
-        """Frames of one roster."""
+    def _add(self, taken: Sequence[Frame], before: Frame | None = None) -> None:
+        """Frames of one roster; `before`: the one before them, moved to it."""
+        frames = taken if before is None else [before, *taken]
         power = np.stack([frame.power_kw for frame in frames])
         base = (
             power
@@ -91,9 +93,8 @@ class SpanSums:
         for number, ((start, end), ven_name) in enumerate(self.spans):
             if frames[-1].taken_at < start or frames[0].taken_at >= end:
                 continue
-            self._add_to(
-                self._sum(number, start, end, ven_name, frames[0].roster), frames, power, base
-            )
+            made = self._sum(number, start, end, ven_name, frames[0].roster)
+            self._add_to(made, frames, power, base, real=taken)
 
     def _sum(
         self, number: int, start: datetime, end: datetime, ven_name: str | None, roster: Roster
@@ -122,14 +123,14 @@ class SpanSums:
         frames: Sequence[Frame],
         power: npt.NDArray[np.float32],
         base: npt.NDArray[np.float32],
+        *,
+        real: Sequence[Frame],
     ) -> None:
         times = np.array([(frame.taken_at - made.start).total_seconds() for frame in frames])
         length_s = (made.end - made.start).total_seconds()
         first = max(int(np.searchsorted(times, 0.0, side="right")) - 1, 0)
         last = min(int(np.searchsorted(times, length_s, side="left")), len(times) - 1)
-        inside = [
-            frame for frame in frames[first : last + 1] if made.start <= frame.taken_at < made.end
-        ]
+        inside = [frame for frame in real if made.start <= frame.taken_at < made.end]
         if inside:
             made.last = inside[-1]
         at = np.clip(times[first : last + 1], 0.0, length_s)

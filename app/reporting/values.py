@@ -263,7 +263,7 @@ def meant(values: Values, request: ReportRequest, scope: frozenset[str] | None) 
         names, numbers = [names[place] for place in kept], numbers[kept]
         quality = None if quality is None else [quality[place] for place in kept]
     if request.aggregate and len(names):
-        names, numbers = AGGREGATED, _summed(request.quantity, numbers)
+        names, numbers = AGGREGATED, _summed(numbers)
         quality = None if quality is None else [max(quality, key=_WORST.index)]
     return replace(values, quoted_names=names, numbers=numbers, quality=quality)
 
@@ -271,9 +271,6 @@ def meant(values: Values, request: ReportRequest, scope: frozenset[str] | None) 
 _WORST = (OK, ESTIMATED, MISSING)
 
 
-def _summed(quantity: Quantity, numbers: Numbers) -> Numbers:
+def _summed(numbers: Numbers) -> Numbers:
     there = numbers[~np.isnan(numbers)].astype(np.float64)
-    if not len(there):
-        return np.array([np.nan])
-    # Levels of charge do not add up: their mean stands for all.
-    return np.array([there.mean() if quantity is Quantity.CHARGE_LEVEL else there.sum()])
+    return np.array([there.sum() if len(there) else np.nan])

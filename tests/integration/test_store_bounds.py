@@ -17,6 +17,8 @@ from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
 FRAME_BYTES = TICK * 4 + 64
 BOUND = 1 << 12
+KEPT = 5
+"""Frames of two minutes, for events that are seen late."""
 MakeBench = Callable[..., Bench]
 
 
@@ -55,7 +57,7 @@ def test_every_reading_arrives_once_and_leaves_the_store(make_bench: MakeBench) 
     run(bench, 5)
 
     bench.assert_each_once(5 * TICK)
-    assert rows(bench.container.database(), "frame") == 1
+    assert rows(bench.container.database(), "frame") == KEPT
 
 
 class TestLag:
@@ -75,7 +77,7 @@ class TestLag:
         assert bench.manager.generate_reports() == 40 * RESOURCES
         bench.assert_each_once(40 * TICK)
         assert rows(database, "slice") == 0
-        assert rows(database, "frame") == 1
+        assert rows(database, "frame") == KEPT
 
     def test_a_report_in_doubt_is_made_again_of_what_was_moved_out(
         self, make_bench: MakeBench

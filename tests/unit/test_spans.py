@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.fleet import Plant
 from app.metering import Detail, Frame, Roster
+from app.reporting.planned import _by_name
+from app.reporting.quantities import Quantity
 from app.reporting.spans import SpanSum, SpanSums
 from tests.support.events import NOW
 
@@ -112,3 +118,49 @@ def test_the_baseline_is_beside_the_power() -> None:
 
     assert found.baseline_kwh == pytest.approx([2, 4])
     assert found.energy_kwh == pytest.approx([0, 0])
+
+
+def test_a_mean_over_a_fleet_that_changes_is_weighed_by_time() -> None:
+    """Another VEN gets a resource: 55 minutes at 6 kW, then five at none."""
+    before = Roster({"V": ("r1",), "W": ("x",)}.items())
+    after = Roster({"V": ("r1",), "W": ("x", "y")}.items())
+    frames = [
+        frame(1, 0, 6, 0, roster=before),
+        frame(2, 3300, 6, 0, roster=before),
+        frame(3, 3300.001, 0, 0, 0, roster=after),
+        frame(4, 3600, 0, 0, 0, roster=after),
+    ]
+    span = NOW, NOW + 60 * M
+    (sums,) = SpanSums(spans=[(span, "V")]).sweep([frames]).done
+
+    ((mean, _),) = _by_name("V", Quantity.MEAN_POWER, sums, NoOutlook()).values()
+
+    assert mean == pytest.approx(5.5, abs=1e-3)
+
+
+def test_the_level_in_a_span_is_not_that_of_a_frame_after_it() -> None:
+    before = Roster({"V": ("r1",), "W": ("x",)}.items())
+    after = Roster({"V": ("r1",), "W": ("x", "y")}.items())
+    level = Detail(level=np.array([2, 2], dtype=np.int8))
+    frames = [
+        replace(frame(1, 0, 6, 0, roster=before), detail=level),
+        replace(frame(2, 3590, 6, 0, roster=before), detail=level),
+        frame(3, 3605, 0, 0, 0, roster=after),
+    ]
+    span = NOW, NOW + 60 * M
+    (sums,) = SpanSums(spans=[(span, "V")]).sweep([frames]).done
+
+    assert _by_name("V", Quantity.LEVEL, sums, NoOutlook()) == {"r1": (2, "OK")}
+
+
+class NoOutlook:
+    """For quantities that need none."""
+
+    def plant(self) -> Plant:
+        raise AssertionError
+
+    def reach_kw(self, frame: Frame) -> tuple[Any, Any]:
+        raise AssertionError(frame)
+
+    def forecast(self, ven_name: str, spans: Sequence[Any]) -> list[Any]:
+        raise AssertionError((ven_name, spans))
