@@ -58,12 +58,12 @@ def accepted(tmp_path: Path) -> int:
 
 
 def owed(tmp_path: Path) -> list[int]:
-    """Frames beside the last, reports set aside, in doubt, and to be looked at again."""
+    """Frames that a stream has not passed, reports set aside, in doubt, and to be seen again."""
     connection = sqlite3.connect(tmp_path / "data" / "fleet.db")
     counts = [
         int(connection.execute(query).fetchone()[0])
         for query in (
-            "SELECT count(*) - 1 FROM frame",
+            "SELECT count(*) FROM frame WHERE seq > (SELECT min(cursor_seq) FROM stream)",
             "SELECT count(*) FROM set_aside",
             "SELECT count(*) FROM stream WHERE in_flight IS NOT NULL",
             "SELECT count(*) FROM second_look",
