@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sqlite3
 import threading
 import time
@@ -262,8 +263,9 @@ class Database:
         target = file.with_name(f"{file.name}.schema-{version}")
         if target.exists():
             return
-        draft = file.with_name(f".{target.name}")  # named only when it is whole
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # Named only when it is whole; of several that begin at once each has its own.
+        draft = file.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.close(descriptor)
         try:
             with sqlite3.connect(file) as source, sqlite3.connect(draft) as copy:
