@@ -166,13 +166,16 @@ _STORES = (
 
 
 def _capability(quantity: Quantity, power: Numbers, low: Numbers, high: Numbers) -> Numbers:
+    """To the watt, as powers are."""
     if quantity is Quantity.UP_REGULATION:
-        return power - low
-    if quantity is Quantity.DOWN_REGULATION:
-        return high - power
-    if quantity is Quantity.SHED_AVAILABLE:
-        return np.asarray(np.clip(power, 0, None) - np.clip(low, 0, None))
-    return np.asarray(np.clip(-low, 0, None) - np.clip(-power, 0, None))
+        left = power - low
+    elif quantity is Quantity.DOWN_REGULATION:
+        left = high - power
+    elif quantity is Quantity.SHED_AVAILABLE:
+        left = np.clip(power, 0, None) - np.clip(low, 0, None)
+    else:
+        left = np.clip(-low, 0, None) - np.clip(-power, 0, None)
+    return np.asarray(np.round(np.clip(left, 0, None), 3))
 
 
 def _of_store(
