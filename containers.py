@@ -11,7 +11,7 @@ from functools import partial
 
 from dependency_injector import containers, providers
 
-from app import fleet, openadr, reporting, tasks
+from app import fleet, openadr, push, reporting, tasks
 from app.application import Application, NoServer
 from app.events import EventBook, FleetAnswers, OrdersMaker, policies
 from app.instants import utc_now
@@ -24,7 +24,12 @@ from app.scheduling import ClockGuard, OverdueTasks, TaskScheduler
 from app.settings import Settings
 from app.stopping import Stopping
 from app.systemd import SystemdNotifier
-from app.vtn import EmbeddedBusinessCredentials, EmbeddedVenCredentials, EmbeddedVtn
+from app.vtn import (
+    Callbacks,
+    EmbeddedBusinessCredentials,
+    EmbeddedVenCredentials,
+    EmbeddedVtn,
+)
 from app.watch import Watch
 
 
@@ -74,25 +79,20 @@ class Container(containers.DeclarativeContainer):
         scopes=settings.provided.vtn.scopes,
     )
     credentials = providers.Selector(
-        settings.provided.credentials_kind,
-        embedded=providers.ThreadSafeSingleton(
+        settings.provided.credentials_scheme,
+        client=providers.ThreadSafeSingleton(
             openadr.ClientCredentialsByVen,
-            source=providers.Factory(EmbeddedVenCredentials, settings.provided.vtn_dir),
-            endpoint=token_endpoint,
-        ),
-        template=providers.ThreadSafeSingleton(
-            openadr.ClientCredentialsByVen,
-            source=providers.Factory(
-                openadr.CredentialsTemplate,
-                settings.provided.vtn.client_id,
-                settings.provided.vtn.client_secret.get_secret_value.call(),
-            ),
-            endpoint=token_endpoint,
-        ),
-        file=providers.ThreadSafeSingleton(
-            openadr.ClientCredentialsByVen,
-            source=providers.Factory(
-                openadr.CredentialsFile, settings.provided.vtn.credentials_file
+            source=providers.Selector(
+                settings.provided.credentials_kind,
+                embedded=providers.Factory(EmbeddedVenCredentials, settings.provided.vtn_dir),
+                template=providers.Factory(
+                    openadr.CredentialsTemplate,
+                    settings.provided.vtn.client_id,
+                    settings.provided.vtn.client_secret.get_secret_value.call(),
+                ),
+                file=providers.Factory(
+                    openadr.CredentialsFile, settings.provided.vtn.credentials_file
+                ),
             ),
             endpoint=token_endpoint,
         ),
@@ -137,6 +137,14 @@ class Container(containers.DeclarativeContainer):
         EmbeddedVtn,
         directory=settings.provided.vtn_dir,
         port=settings.provided.vtn.embedded_port,
+        callbacks=providers.Factory(
+            Callbacks,
+            verify_tls=settings.provided.vtn.verify_tls,
+            allow_private=settings.provided.vtn.private_callbacks,
+        ),
+        broker_url=settings.provided.broker_url,
+        broker_tls=settings.provided.vtn.verify_tls,
+        announce=settings.provided.vtn.announce,
     )
     vtn = providers.Selector(
         settings.provided.vtn_kind,
@@ -145,6 +153,9 @@ class Container(containers.DeclarativeContainer):
     )
 
     # Domain
+    fan_out = providers.ThreadSafeSingleton(
+        fleet.FanOut, max_workers=settings.provided.vtn.max_connections, stopping=stopping
+    )
     repository = providers.ThreadSafeSingleton(fleet.FleetRepository, database)
     enrolment = providers.ThreadSafeSingleton(
         fleet.Enrolment,
@@ -152,7 +163,7 @@ class Container(containers.DeclarativeContainer):
         client_for=ven_client.provider,
         credentials=credentials,
         stopping=stopping,
-        max_workers=settings.provided.vtn.max_connections,
+        fan_out=fan_out,
     )
     frames = providers.ThreadSafeSingleton(FrameStore, database)
     events = providers.ThreadSafeSingleton(EventBook, database=database, clock=clock)
@@ -257,10 +268,13 @@ class Container(containers.DeclarativeContainer):
         writes=write_circuit,
         clock=clock,
         stopping=stopping,
-        max_workers=settings.provided.vtn.max_connections,
+        fan_out=fan_out,
     )
 
     # The fleet at work
+    poll_plan = providers.ThreadSafeSingleton(
+        fleet.PollPlan, monotonic=monotonic, safety_s=settings.provided.vtn.push_poll_s
+    )
     ven_manager = providers.ThreadSafeSingleton(
         fleet.VENManager,
         repository=repository,
@@ -269,8 +283,81 @@ class Container(containers.DeclarativeContainer):
         events=events,
         reports=report_desk,
         http=vtn_http,
+        poll_plan=poll_plan,
+        fan_out=fan_out,
+    )
+
+    # How the VTN tells of changes
+    inbox = providers.ThreadSafeSingleton(
+        push.Inbox, ven_manager=ven_manager, poll_plan=poll_plan, monotonic=monotonic
+    )
+    mqtt_push = providers.ThreadSafeSingleton(
+        push.MqttPush,
+        loop=providers.Factory(push.BrokerLoop, monotonic=monotonic),
+        inbox=inbox,
+        poll_plan=poll_plan,
+        program_ids=events.provided.program_ids,
+        client_for=ven_client.provider,
+        verify_tls=settings.provided.vtn.verify_tls,
+        plain_to=settings.provided.plain_hosts,
+        fan_out=fan_out,
+    )
+    webhooks = providers.ThreadSafeSingleton(
+        push.Webhooks,
+        public_url=settings.provided.callback.public_url,
+        keys=providers.Factory(push.CallbackKeys, settings.provided.data_dir),
+        inbox=inbox,
+        poll_plan=poll_plan,
+        program_ids=events.provided.program_ids,
+        client_for=ven_client.provider,
+        monotonic=monotonic,
+        fan_out=fan_out,
+    )
+    callback_server = providers.Selector(
+        settings.provided.callback_kind,
+        served=providers.ThreadSafeSingleton(
+            push.CallbackServer,
+            host=settings.provided.callback.host,
+            port=settings.provided.callback.port,
+            certificate=settings.provided.callback.certificate,
+            key=settings.provided.callback.key,
+            webhooks=webhooks,
+            inbox=inbox,
+        ),
+        none=providers.ThreadSafeSingleton(NoServer),
+    )
+    push_channels = providers.Selector(
+        settings.provided.callback_kind,
+        served=providers.List(mqtt_push, webhooks),
+        none=providers.List(mqtt_push),
+    )
+    push_watch = providers.ThreadSafeSingleton(
+        Watch,
+        name="push",
+        looks=providers.List(
+            providers.Factory(
+                push.Subscriber,
+                ven_manager=ven_manager,
+                client_for=ven_client.provider,
+                channels=push_channels,
+                poll_plan=poll_plan,
+                monotonic=monotonic,
+            )
+        ),
+        every_s=2.0,
         stopping=stopping,
-        max_workers=settings.provided.vtn.max_connections,
+    )
+    vtn_push = providers.Selector(
+        settings.provided.push_kind,
+        auto=providers.ThreadSafeSingleton(
+            push.Push,
+            inbox=inbox,
+            server=callback_server,
+            watch=push_watch,
+            channels=push_channels,
+            left_s=stopping.provided.remaining_s,
+        ),
+        off=providers.ThreadSafeSingleton(NoServer),
     )
 
     # Tasks: plain functions, bound to what they need
@@ -352,6 +439,8 @@ class Container(containers.DeclarativeContainer):
         tally=tally,
         overdue_tasks=overdue_tasks,
         guard=guard,
+        poll_plan=poll_plan,
+        inbox=inbox,
         monotonic=monotonic,
     )
     ops = providers.Selector(
@@ -371,6 +460,7 @@ class Container(containers.DeclarativeContainer):
         run_lock=run_lock,
         database=database,
         vtn=vtn,
+        push=vtn_push,
         ops=ops,
         health=health,
         guard=guard,

@@ -67,6 +67,7 @@ class Application:
         run_lock: RunLock,
         database: Database,
         vtn: Server,
+        push: Server,
         ops: Server,
         health: Health,
         guard: Watch,
@@ -88,6 +89,7 @@ class Application:
         self._run_lock = run_lock
         self._database = database
         self._vtn = vtn
+        self._push = push
         self._ops = ops
         self._health = health
         self._guard = guard
@@ -139,6 +141,7 @@ class Application:
             ),
             (lambda: self._run_each(self._names_of_the_others())) if once else self._schedule,
             self._vtn_watch.start,
+            *(() if once else (self._push.start,)),
             self._be_ready,
         )
         self._start_ended.clear()
@@ -179,6 +182,7 @@ class Application:
             self._later.join(self._left_s())
         if not idle:
             logger.warning("stopping: a task still waits for the VTN; what it had stays owed")
+        self._push.close()
         self._vtn_watch.close(min(1.0, self._left_s()))
         self._lock_watch.close(min(1.0, self._left_s()))
         self._guard.close(min(1.0, self._left_s()))

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 
 class AsgiServer:
     """Listens on one address. Building it does no I/O; OSError from `listen` when it is taken."""
 
-    def __init__(self, *, host: str, port: int, name: str) -> None:
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        name: str,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
         self._address = host, port
+        self._certificate = certificate
+        self._key = key
         self._name = name
         self._socket: socket.socket | None = None
         self._server: Any = None
@@ -49,6 +60,8 @@ class AsgiServer:
             lifespan="off",
             timeout_keep_alive=75,
             timeout_graceful_shutdown=1,
+            ssl_certfile=self._certificate,
+            ssl_keyfile=self._key,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

@@ -20,7 +20,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from app.settings_layers import Layer, SettingsError, choose
 from app.settings_sections import (
+    LOOPBACK,
     BusinessSettings,
+    CallbackSettings,
     DatabaseSettings,
     DeliverySettings,
     EventsSettings,
@@ -52,6 +54,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     database: DatabaseSettings = DatabaseSettings()
     vtn: VtnSettings = VtnSettings()
+    callback: CallbackSettings = CallbackSettings()
     fleet: FleetSettings = FleetSettings()
     store: StoreSettings = StoreSettings()
     delivery: DeliverySettings = DeliverySettings()
@@ -117,6 +120,26 @@ class Settings(BaseSettings):
         return self.data_dir / "vtn"
 
     @property
+    def broker_url(self) -> str | None:
+        """The broker that the embedded VTN publishes to, with its password."""
+        return None if self.vtn.mqtt_url is None else self.vtn.mqtt_url.get_secret_value()
+
+    @property
+    def plain_hosts(self) -> tuple[str, ...] | None:
+        """Hosts that may be reached without TLS; None: all."""
+        return None if self.vtn.allow_http else LOOPBACK
+
+    @property
+    def push_kind(self) -> str:
+        """Whether the VTN is asked to tell of changes: 'auto' or 'off'."""
+        return self.vtn.push
+
+    @property
+    def callback_kind(self) -> str:
+        """Whether webhooks are heard: 'served' or 'none'."""
+        return "none" if self.callback.public_url is None else "served"
+
+    @property
     def verifies_tls(self) -> bool:
         """Whether the VTN has to prove who it is."""
         return self.vtn.verify_tls is not False
@@ -162,6 +185,12 @@ class Settings(BaseSettings):
         if self.vtn.bearer_token is not None:
             return "token"
         return "embedded" if self.uses_embedded_vtn else "none"
+
+    @property
+    def credentials_scheme(self) -> Literal["client", "token", "none"]:
+        """Whether VENs are OAuth2 clients, show a token, or nothing."""
+        kind = self.credentials_kind
+        return kind if kind in ("token", "none") else "client"
 
     @property
     def business_kind(self) -> Literal["given", "embedded", "none"]:

@@ -69,6 +69,29 @@ class VtnSettings(_Section):
     """Whether secrets and readings may go over plain http to other machines."""
     timeout_s: float = Field(default=10.0, gt=0, le=600)
     max_connections: int = Field(default=10, ge=1, le=1000)
+    push: Literal["auto", "off"] = "auto"
+    """Whether the VTN may tell of changes, by what it offers."""
+    push_poll_s: float = Field(default=300.0, ge=1)
+    """How often VENs are polled for which push works."""
+    mqtt_url: SecretStr | None = None
+    """The broker that the embedded VTN publishes to, with user and password; None: none."""
+    private_callbacks: bool = False
+    """Whether the embedded VTN calls webhooks that are not on the open internet."""
+    announce: bool = False
+    """Whether the embedded VTN announces itself by mDNS."""
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _an_mqtt_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            try:
+                parts = urlsplit(url.get_secret_value())
+                _ = parts.port
+            except ValueError:
+                raise ValueError("is not a URL") from None
+            if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+                raise ValueError("must be a URL that begins with mqtt:// or mqtts:// and a host")
+        return url
 
     @field_validator("base_url", "token_url")
     @classmethod
@@ -126,6 +149,46 @@ class VtnSettings(_Section):
             raise ValueError("VTN__CLIENT_ID and VTN__CLIENT_SECRET go together; one is missing")
         if self.bearer_token and (self.client_id or self.credentials_file):
             raise ValueError("VTN__BEARER_TOKEN excludes client credentials; give one of them")
+        return self
+
+
+class CallbackSettings(_Section):
+    """Where webhooks are heard."""
+
+    public_url: str | None = None
+    """Where the VTN finds this server; None: no webhooks."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8443, ge=1, le=65535)
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @field_validator("public_url")
+    @classmethod
+    def _an_https_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError:
+            raise ValueError("is not a URL") from None
+        if parts.scheme != "https" or not parts.hostname:
+            raise ValueError("must be a URL that begins with https:// and a host")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("must have no user-info and end before any '?' or '#'")
+        return url.rstrip("/")
+
+    @field_validator("certificate", "key")
+    @classmethod
+    def _a_file(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError("names a file that is not there")
+        return path
+
+    @model_validator(mode="after")
+    def _both(self) -> CallbackSettings:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("CALLBACK__CERTIFICATE and CALLBACK__KEY go together; one is missing")
         return self
 
 

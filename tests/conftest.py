@@ -30,6 +30,7 @@ SECTIONS = (
     "DELIVERY__",
     "EVENTS__",
     "BL__",
+    "CALLBACK__",
     "TASKS__",
     "SCHEDULER__",
     "OPS__",

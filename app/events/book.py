@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import orjson
 from sqlalchemy import Connection, text
 
-from app.fleet import VEN, Database, Granted, SeenEvent
+from app.fleet import VEN, Database, Granted, SeenEvent, Told
 from app.instants import from_us, to_us
 from app.locks import LockPerName
 from app.openadr import Event, VtnClient, VtnUnauthorised, WireError, read_event
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 MOST_TOLD = 1_000
 """Lines that are remembered, so as to be told once."""
+MOST_GONE = 100_000
+"""Events that are gone, of all VENs, that are remembered."""
 NOTHING_GRANTED = Granted()
 
 
@@ -58,6 +60,9 @@ class EventBook:
         self._clock = clock
         self._one_at_a_time = LockPerName()
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._gone: OrderedDict[tuple[str, str], None] = OrderedDict()
+        """What the VTN has no more: a late notification does not bring it back."""
         self._views: dict[str, _View] | None = None
         self._seen: dict[str, Sequence[SeenEvent]] = {}
         self._same: dict[bytes, Event] = {}
@@ -70,14 +75,82 @@ class EventBook:
         """Ask the VTN; return every event of the VEN. Raises VtnError, and then changes nothing."""
         with self._one_at_a_time(ven.ven_name):
             kept = self._view(ven.ven_name)
-            now = self._asked(ven, client, kept)
-            if now != kept:
-                self._store(ven.ven_name, kept, now)
-                with self._lock:
-                    self._known()[ven.ven_name] = now
-                    self._seen.pop(ven.ven_name, None)
-                    self.revision += 1
+            asked = self._asked(ven, client, kept)
+            with self._writing:
+                # What push brought meanwhile is newer than what was asked before.
+                latest = self._view(ven.ven_name)
+                brought = {
+                    event_id: each
+                    for event_id, each in latest.events.items()
+                    if each != kept.events.get(event_id)
+                }
+                now = replace(asked, events={**asked.events, **brought})
+                if now != latest:
+                    self._keep({ven.ven_name: (latest, now)})
             return self.of_ven(ven.ven_name)
+
+    def told(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
+        """Take events that push brought to VENs, in one write; each with what came of it.
+
+        Taken is what is new, or newer by the VTN's clock, and meant for the VEN by the targets that
+        it is known to have. What was gone before and what cannot be compared is UNCLEAR: only the
+        VTN can say (rules.md, 'Push').
+        """
+        with self._writing:
+            seen_now = self._clock()
+            before: dict[str, _View] = {}
+            events: dict[str, dict[str, _Kept]] = {}
+            outcomes = []
+            for ven_name, event in told:
+                if ven_name not in before:
+                    before[ven_name] = self._view(ven_name)
+                    events[ven_name] = dict(before[ven_name].events)
+                kept = events[ven_name].get(event.event_id)
+                outcome = self._judged(ven_name, event, kept, before[ven_name].granted)
+                if outcome is Told.TAKEN:
+                    try:
+                        events[ven_name][event.event_id] = self._kept(event, kept, seen_now)
+                    except orjson.JSONEncodeError:
+                        outcome = Told.UNCLEAR
+                outcomes.append(outcome)
+            changed = {
+                name: (view, replace(view, events=events[name]))
+                for name, view in before.items()
+                if events[name] != view.events
+            }
+            if changed:
+                self._keep(changed)
+            return outcomes
+
+    def _judged(self, ven_name: str, event: Event, kept: _Kept | None, granted: Granted) -> Told:
+        if event.targets and event.targets.isdisjoint(granted.all):
+            return Told.UNCLEAR
+        if kept is None:
+            return Told.UNCLEAR if (ven_name, event.event_id) in self._gone else Told.TAKEN
+        if kept.event.modified_at is None or event.modified_at is None:
+            return Told.UNCLEAR
+        return Told.TAKEN if event.modified_at > kept.event.modified_at else Told.KNOWN
+
+    def program_ids(self, ven_name: str) -> frozenset[str]:
+        """The programs that the VEN may see, as of its last poll."""
+        return frozenset(self._view(ven_name).program_units)
+
+    def _keep(self, changed: Mapping[str, tuple[_View, _View]]) -> None:
+        """Store what changed from the first view to the second, by VEN; then follow it."""
+        with self._database.write() as connection:
+            for ven_name, (kept, now) in changed.items():
+                self._store(connection, ven_name, kept, now)
+        with self._lock:
+            for ven_name, (kept, now) in changed.items():
+                self._known()[ven_name] = now
+                self._seen.pop(ven_name, None)
+                for event_id in kept.events.keys() - now.events.keys():
+                    self._gone[ven_name, event_id] = None
+            while len(self._gone) > MOST_GONE:
+                self._gone.popitem(last=False)
+            self.revision += 1
+        for ven_name, (kept, now) in changed.items():
+            self._tell_changes(ven_name, kept, now)
 
     def of_ven(self, ven_name: str) -> Sequence[SeenEvent]:
         """The events of one VEN as they were last told."""
@@ -117,7 +190,7 @@ class EventBook:
             program_units=(
                 kept.program_units
                 if programs is None
-                else {each.program_id: each.units for each in programs if each.units}
+                else {each.program_id: each.units for each in programs}
             ),
         )
 
@@ -198,32 +271,31 @@ class EventBook:
             for name in events.keys() | granted.keys()
         }
 
-    def _store(self, ven_name: str, kept: _View, now: _View) -> None:
+    def _store(self, connection: Connection, ven_name: str, kept: _View, now: _View) -> None:
         gone = kept.events.keys() - now.events.keys()
-        written = [
-            event_id for event_id, each in now.events.items() if each != kept.events.get(event_id)
-        ]
-        with self._database.write() as connection:
-            if gone:
-                connection.execute(
-                    text("DELETE FROM event WHERE ven_name = :ven_name AND event_id = :event_id"),
-                    [{"ven_name": ven_name, "event_id": event_id} for event_id in gone],
-                )
-            if written:
-                connection.execute(
-                    text(_PUT_EVENT), [_row(ven_name, now.events[each]) for each in written]
-                )
-            if (kept.granted, kept.program_units) != (now.granted, now.program_units):
-                connection.execute(
-                    text(
-                        "INSERT INTO ven_view (ven_name, body) VALUES (:ven_name, :body)"
-                        " ON CONFLICT (ven_name) DO UPDATE SET body = excluded.body"
-                    ),
-                    {"ven_name": ven_name, "body": _write_view(now)},
-                )
-        for event_id in sorted(gone):
+        if gone:
+            connection.execute(
+                text("DELETE FROM event WHERE ven_name = :ven_name AND event_id = :event_id"),
+                [{"ven_name": ven_name, "event_id": event_id} for event_id in gone],
+            )
+        written = _changed(kept, now)
+        if written:
+            connection.execute(
+                text(_PUT_EVENT), [_row(ven_name, now.events[each]) for each in written]
+            )
+        if (kept.granted, kept.program_units) != (now.granted, now.program_units):
+            connection.execute(
+                text(
+                    "INSERT INTO ven_view (ven_name, body) VALUES (:ven_name, :body)"
+                    " ON CONFLICT (ven_name) DO UPDATE SET body = excluded.body"
+                ),
+                {"ven_name": ven_name, "body": _write_view(now)},
+            )
+
+    def _tell_changes(self, ven_name: str, kept: _View, now: _View) -> None:
+        for event_id in sorted(kept.events.keys() - now.events.keys()):
             self._tell(ven_name, event_id, "is gone")
-        for event_id in sorted(written):
+        for event_id in _changed(kept, now):
             logger.debug("VEN %s: event %s is new or changed", ven_name, event_id)
             before, after = kept.events.get(event_id), now.events[event_id]
             if _is_cancelled(after) and not (before and _is_cancelled(before)):
@@ -255,6 +327,13 @@ _PUT_EVENT = (
     " ON CONFLICT (ven_name, event_id)"
     " DO UPDATE SET body = excluded.body, had_time = excluded.had_time"
 )
+
+
+def _changed(kept: _View, now: _View) -> list[str]:
+    """The ids of what is new or different."""
+    return sorted(
+        event_id for event_id, each in now.events.items() if each != kept.events.get(event_id)
+    )
 
 
 def _row(ven_name: str, kept: _Kept) -> dict[str, Any]:

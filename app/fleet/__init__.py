@@ -13,14 +13,16 @@ from app.fleet.columns import (
 from app.fleet.database import Database, DatabaseError, DatabaseUrlError, make_engine
 from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progress
 from app.fleet.exchange import FleetFileError, read_fleet, write_csv, write_json
-from app.fleet.fanout import for_each
+from app.fleet.fanout import FanOut
 from app.fleet.manager import VENManager
 from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
+from app.fleet.poll_plan import GONE, PollPlan
 from app.fleet.repository import FleetRepository
 from app.fleet.sample import sample_fleet
-from app.fleet.seen import Granted, SeenEvent
+from app.fleet.seen import Granted, SeenEvent, Told
 
 __all__ = [
+    "GONE",
     "VEN",
     "Answers",
     "Database",
@@ -28,10 +30,12 @@ __all__ = [
     "DatabaseUrlError",
     "Enrolment",
     "EnrolmentResult",
+    "FanOut",
     "FleetFileError",
     "FleetRepository",
     "Granted",
     "Plant",
+    "PollPlan",
     "Progress",
     "Resource",
     "ResourceKind",
@@ -40,9 +44,9 @@ __all__ = [
     "SeenEvent",
     "Situation",
     "Status",
+    "Told",
     "VENManager",
     "VenSummary",
-    "for_each",
     "half_full",
     "make_engine",
     "moved",

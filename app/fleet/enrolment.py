@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.fleet.fanout import for_each
+from app.fleet.fanout import FanOut
 from app.fleet.model import VEN, Status
 from app.fleet.repository import FleetRepository
 from app.locks import LockPerName
@@ -62,13 +62,13 @@ class Enrolment:
         client_for: Callable[[str], VtnClient],
         credentials: VenCredentials,
         stopping: Stopping,
-        max_workers: int,
+        fan_out: FanOut,
     ) -> None:
         self._repository = repository
         self._client_for = client_for
         self._credentials = credentials
         self._stopping = stopping
-        self._max_workers = max_workers
+        self._fan_out = fan_out
         self._one_at_a_time = LockPerName()
         self._all_at_once = threading.Lock()
 
@@ -110,11 +110,9 @@ class Enrolment:
                 progress(tried, len(names))
 
         progress(0, len(names))
-        outcomes = for_each(
+        outcomes = self._fan_out(
             names,
             lambda name: self.enrol(name, shared),
-            max_workers=self._max_workers,
-            stopping=self._stopping,
             done=count,
         )
         return EnrolmentResult(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progress
-from app.fleet.fanout import for_each
+from app.fleet.fanout import FanOut
 from app.fleet.model import VEN, Status
+from app.fleet.poll_plan import PollPlan, changes, state_of
 from app.fleet.repository import FleetRepository
-from app.fleet.seen import SeenEvent
+from app.fleet.seen import SeenEvent, Told
 from app.locks import LockPerName
 from app.openadr import (
     CredentialsError,
+    Event,
     VtnClient,
     VtnError,
     VtnHttp,
@@ -22,7 +24,6 @@ from app.openadr import (
     VtnUnauthorised,
     VtnUnavailable,
 )
-from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,12 @@ class EventFeed(Protocol):
 
     def sync(self, ven: VEN, client: VtnClient) -> Sequence[SeenEvent]:
         """Ask the VTN, remember, and return all the events that the VEN now has."""
+
+    def of_ven(self, ven_name: str) -> Sequence[SeenEvent]:
+        """All the events that the VEN now has."""
+
+    def told(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
+        """Take events that push brought to VENs, each with what came of it."""
 
 
 class ReportDesk(Protocol):
@@ -65,20 +72,26 @@ class VENManager:
         events: EventFeed,
         reports: ReportDesk,
         http: VtnHttp,
-        stopping: Stopping,
-        max_workers: int,
+        poll_plan: PollPlan,
+        fan_out: FanOut,
     ) -> None:
+        self._poll_plan = poll_plan
         self._repository = repository
         self._enrolment = enrolment
         self._client_for = client_for
         self._events = events
         self._reports = reports
         self._http = http
-        self._stopping = stopping
-        self._max_workers = max_workers
+        self._fan_out = fan_out
         self._one_at_a_time = LockPerName()
+        self._following = LockPerName()
         self._said_guard = threading.Lock()
         self._said: dict[str, str] = {}
+
+    @property
+    def enrolled(self) -> list[str]:
+        """The names of the VENs that are enrolled."""
+        return [ven.ven_name for ven in self.vens if ven.status is Status.APPROVED]
 
     @property
     def vens(self) -> list[VEN]:
@@ -161,18 +174,36 @@ class VENManager:
         return f"answers in {(self._http.state.latency_s or 0.0) * 1000:.0f} ms"
 
     def poll_events(self) -> None:
-        """Learn what the VTN asks of every enrolled VEN."""
-        enrolled = [ven.ven_name for ven in self.vens if ven.status is Status.APPROVED]
-        self._sync_each(enrolled, "events")
+        """Learn what the VTN asks of every enrolled VEN; where push works, not each time."""
+        self._sync_each(self._poll_plan.due(self.enrolled), "events")
+
+    def poll_asked(self) -> None:
+        """Learn what the VTN asks of the VENs that push wants to be asked."""
+        asked = set(self._poll_plan.asked())
+        self._sync_each([name for name in self.enrolled if name in asked], "events")
+
+    def take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
+        """Take events that push brought to VENs, each with what came of it; in doubt, a VEN is
+        to be asked."""
+        outcomes = self._events.told(told)
+        for ven_name in {
+            name for (name, _), each in zip(told, outcomes, strict=True) if each is Told.TAKEN
+        }:
+            self._follow(ven_name)
+        for (ven_name, event), outcome in zip(told, outcomes, strict=True):
+            self._poll_plan.brought(ven_name, state_of(event), first=outcome is Told.TAKEN)
+        unclear = {
+            name for (name, _), each in zip(told, outcomes, strict=True) if each is Told.UNCLEAR
+        }
+        self._poll_plan.ask(unclear)
+        return outcomes
 
     def generate_reports(self) -> int:
         """Deliver every reading that is owed; the number of readings that were acknowledged."""
         return self._reports.deliver(self._client_for)
 
     def _sync_each(self, ven_names: Sequence[str], about: str) -> None:
-        outcomes = for_each(
-            ven_names, self._sync, max_workers=self._max_workers, stopping=self._stopping
-        )
+        outcomes = self._fan_out(ven_names, self._sync)
         errors = [(name, error) for name, error in outcomes if isinstance(error, VtnError)]
         problem = None
         if errors:
@@ -186,8 +217,23 @@ class VENManager:
         with self._one_at_a_time(ven_name):
             ven = self._repository.ven(ven_name)
             if ven is not None:
-                events = self._events.sync(ven, self._client_for(ven_name))
-                self._reports.follow(ven_name, events)
+                poll = self._poll_plan.begins(ven_name)
+                before = self._states(ven_name)
+                try:
+                    self._events.sync(ven, self._client_for(ven_name))
+                except BaseException:
+                    self._poll_plan.ask([ven_name] if poll.asked else [])
+                    raise
+                self._follow(ven_name)
+                self._poll_plan.ends(ven_name, poll, changes(before, self._states(ven_name)))
+
+    def _states(self, ven_name: str) -> Mapping[str, str]:
+        return dict(state_of(each.event) for each in self._events.of_ven(ven_name))
+
+    def _follow(self, ven_name: str) -> None:
+        """Owe what its events ask for, by the newest of them, whoever brought it."""
+        with self._following(ven_name):
+            self._reports.follow(ven_name, self._events.of_ven(ven_name))
 
     def _say(self, about: str, problem: str | None) -> None:
         """Log a problem when it begins or changes, and its end; not each time it is met."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 
 from app.openadr import Event, Targets
 
@@ -33,6 +34,17 @@ class Granted:
         return frozenset(
             name for name, own in self.resources.items() if not targets.isdisjoint(own)
         )
+
+
+class Told(Enum):
+    """What came of an event that push brought to a VEN."""
+
+    TAKEN = "taken"
+    """It is new, or newer than what the VEN had."""
+    KNOWN = "known"
+    """The VEN has it already, or a later state of it."""
+    UNCLEAR = "unclear"
+    """Only the VTN can say whether it is the VEN's, or newer; it changed nothing."""
 
 
 NOTHING_GRANTED = Granted()

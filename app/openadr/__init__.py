@@ -25,7 +25,15 @@ from app.openadr.errors import (
     VtnUnavailable,
     VtnUnreachable,
 )
-from app.openadr.http import NoCredentials, VtnHttp, VtnState, make_session
+from app.openadr.http import BrokerToken, NoCredentials, VtnHttp, VtnState, make_session
+from app.openadr.notifiers import (
+    MqttBinding,
+    Notification,
+    Notifiers,
+    VtnSubscription,
+    broker_uri,
+    read_notification,
+)
 from app.openadr.times import (
     YEAR_1,
     IntervalPeriod,
@@ -51,6 +59,7 @@ from app.openadr.wire import (
 
 __all__ = [
     "YEAR_1",
+    "BrokerToken",
     "BusinessLogic",
     "Circuit",
     "ClientCredentials",
@@ -64,7 +73,10 @@ __all__ = [
     "Event",
     "EventInterval",
     "IntervalPeriod",
+    "MqttBinding",
     "NoCredentials",
+    "Notification",
+    "Notifiers",
     "OutcomeUnknown",
     "Payload",
     "Program",
@@ -81,16 +93,19 @@ __all__ = [
     "VtnReport",
     "VtnResource",
     "VtnState",
+    "VtnSubscription",
     "VtnUnauthorised",
     "VtnUnavailable",
     "VtnUnreachable",
     "VtnVen",
     "WireDuration",
     "WireError",
+    "broker_uri",
     "make_session",
     "read_duration",
     "read_event",
     "read_instant",
+    "read_notification",
     "slug",
     "write_duration",
     "write_instant",

@@ -21,7 +21,7 @@ from app.openadr.errors import (
     VtnUnauthorised,
     VtnUnavailable,
 )
-from app.openadr.http import NoCredentials, VenAuth, VtnHttp
+from app.openadr.http import BrokerToken, NoCredentials, VenAuth, VtnHttp
 
 RENEW_BEFORE_S = 30.0
 
@@ -49,6 +49,9 @@ class BearerAuth(VenAuth):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+    def broker_token(self) -> BrokerToken:
+        return BrokerToken(client_id=None, token=self._token)
 
 
 class SharedCredentials:
@@ -149,6 +152,12 @@ class TokenAuth(VenAuth):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._current()}"
         return request
+
+    def broker_token(self) -> BrokerToken:
+        token = self._current()
+        return BrokerToken(
+            client_id=self._credentials.client_id, token=token, renew_at_s=self._renew_at_s
+        )
 
     def refused(self, authorization: str | None) -> bool:
         """Forget the token if it is still that one; another thread may have renewed it."""

@@ -9,8 +9,16 @@ from typing import Any, TypeVar
 
 from app.openadr.auth import VenCredentials
 from app.openadr.dialects import Dialect
-from app.openadr.errors import OutcomeUnknown, VtnRejected, VtnUnavailable
-from app.openadr.http import VtnHttp
+from app.openadr.errors import OutcomeUnknown, VtnRejected, VtnUnauthorised, VtnUnavailable
+from app.openadr.http import BrokerToken, VtnHttp
+from app.openadr.notifiers import (
+    Notifiers,
+    VtnSubscription,
+    read_notifiers,
+    read_subscription,
+    read_topics,
+    subscription,
+)
 from app.openadr.times import WireError
 from app.openadr.wire import (
     Event,
@@ -32,6 +40,8 @@ PAGE = 50
 """The largest `limit` that the specification allows."""
 MOST_PAGES = 2_500
 MOST_LISTED_BYTES = 256 << 20
+NOT_GIVEN = (400, 403, 404, 405, 501)
+"""What VTNs answer about what they do not have, or not for VENs."""
 T = TypeVar("T")
 
 
@@ -56,6 +66,16 @@ class VtnClient:
         self._http = http
         self._dialect = dialect
         self._auth = credentials.auth(ven_name)
+
+    @property
+    def identity(self) -> object:
+        """The same for VENs that are the same client of the VTN."""
+        return self._auth
+
+    @property
+    def subscribes_by_program(self) -> bool:
+        """Whether a subscription needs a program (3.0.1)."""
+        return self._dialect.subscribes_by_program
 
     def ping(self) -> None:
         """One cheap request that proves address and credentials."""
@@ -116,11 +136,63 @@ class VtnClient:
 
     def delete_report(self, report_id: str) -> None:
         """Remove one of this VEN's reports; no error if it is gone already."""
+        self._remove(f"/reports/{report_id}")
+
+    def _remove(self, path: str) -> None:
         try:
-            self._http.delete(f"/reports/{report_id}", auth=self._auth)
+            self._http.delete(path, auth=self._auth)
         except VtnRejected as error:
             if error.status != 404:
                 raise
+
+    def notifiers(self) -> Notifiers:
+        """How the VTN tells of changes; where it does not say so, not at all."""
+        try:
+            return read_notifiers(self._http.get("/notifiers", auth=self._auth))
+        except (VtnRejected, VtnUnauthorised) as error:
+            if error.status not in NOT_GIVEN:
+                raise
+            return Notifiers()
+
+    def topics(self, path: str) -> tuple[str, ...]:
+        """The MQTT topics of `path`, such as vens/{id}/events; none where they are not given."""
+        try:
+            return read_topics(self._http.get(f"/notifiers/mqtt/topics/{path}", auth=self._auth))
+        except (VtnRejected, VtnUnauthorised) as error:
+            if error.status not in NOT_GIVEN:
+                raise
+            return ()
+
+    def subscriptions(self) -> list[VtnSubscription]:
+        """The subscriptions that this client may see."""
+        return list(self._list("/subscriptions", {}, read_subscription))
+
+    def subscribe(
+        self, *, callback_url: str, token: str, program_id: str | None, known: str | None
+    ) -> str:
+        """Create a subscription to all that concerns this VEN, or renew the `known` one; its id."""
+        body = subscription(
+            client_name=self.ven_name,
+            callback_url=callback_url,
+            token=token,
+            program_id=program_id,
+        )
+        if known is None:
+            return self._create("/subscriptions", body, read_subscription).subscription_id
+        self._http.put(f"/subscriptions/{known}", auth=self._auth, body=body)
+        return known
+
+    def unsubscribe(self, subscription_id: str) -> None:
+        """Remove a subscription; no error if it is gone already."""
+        self._remove(f"/subscriptions/{subscription_id}")
+
+    def broker_token(self) -> BrokerToken | None:
+        """What this VEN shows to an MQTT broker; None where it has no token."""
+        return self._auth.broker_token()
+
+    def refuse_token(self, token: str) -> None:
+        """A broker did not take it: the next one is fetched anew."""
+        self._auth.refused(f"Bearer {token}")
 
     def _one(self, path: str, read: Callable[[Wire], T]) -> T | None:
         try:

@@ -26,6 +26,9 @@ Attributes = Mapping[str, list[Any]]
 class Dialect(Protocol):
     """How one version of OpenADR is written, and what it reads differently."""
 
+    subscribes_by_program: bool
+    """Whether a subscription needs a program."""
+
     def ven(self, ven_name: str) -> Wire:
         """The body that creates a VEN's own ven object."""
 
@@ -51,6 +54,8 @@ class Dialect(Protocol):
 
 class Dialect310:
     """OpenADR 3.1.0."""
+
+    subscribes_by_program = False
 
     def ven(self, ven_name: str) -> Wire:
         return {"objectType": "VEN_VEN_REQUEST", "venName": ven_name}
@@ -84,6 +89,8 @@ class Dialect310:
 
 class Dialect301:
     """OpenADR 3.0.1: resources under their ven, targets by type, reports that name the program."""
+
+    subscribes_by_program = True
 
     def ven(self, ven_name: str) -> Wire:
         return {"objectType": "VEN", "venName": ven_name}

@@ -8,7 +8,7 @@ import random
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,8 +41,23 @@ LONGEST_ANSWER = 10
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+@dataclass(frozen=True, kw_only=True)
+class BrokerToken:
+    """What a VEN shows to the VTN's MQTT broker."""
+
+    client_id: str | None
+    """None where it is not known."""
+    token: str = field(repr=False)
+    renew_at_s: float = float("inf")
+    """By the monotonic clock: when it has to be another one."""
+
+
 class VenAuth(AuthBase):
     """Signs the requests of a VEN."""
+
+    def broker_token(self) -> BrokerToken | None:
+        """The token of these credentials, for another protocol than HTTP; None: there is none."""
+        return None
 
     def refused(self, authorization: str | None) -> bool:  # noqa: ARG002 - nothing to renew here
         """The VTN answered 401 to this Authorization header; True if trying again may help."""

@@ -73,6 +73,8 @@ class Event:
     """Lower numbers come first; None: the lowest priority."""
     targets: Targets = frozenset()
     created_at: datetime | None = None
+    modified_at: datetime | None = None
+    """By the VTN's clock; None where it does not say."""
     duration: WireDuration | None = None
     """How long the whole event lasts; None: as long as its intervals."""
     period: IntervalPeriod | None = None
@@ -141,7 +143,8 @@ def read_event(wire: Wire) -> Event:
             event_name=_text(wire, "eventName") or "",
             priority=_priority(wire),
             targets=read_targets(wire),
-            created_at=_created_at(wire),
+            created_at=_instant(wire, "createdDateTime"),
+            modified_at=_instant(wire, "modificationDateTime"),
             duration=None if duration is None else read_duration(str(duration)),
             period=read_period(wire.get("intervalPeriod")),
             intervals=tuple(_intervals(wire)),
@@ -181,7 +184,7 @@ def read_report(wire: Wire) -> VtnReport:
     return VtnReport(
         report_id=_id(wire, "report"),
         report_name=_text(wire, "reportName"),
-        created_at=_created_at(wire),
+        created_at=_instant(wire, "createdDateTime"),
     )
 
 
@@ -268,9 +271,9 @@ def _priority(wire: Wire) -> int | None:
     return priority if priority >= 0 else None
 
 
-def _created_at(wire: Wire) -> datetime | None:
+def _instant(wire: Wire, name: str) -> datetime | None:
     try:
-        return read_instant(str(wire.get("createdDateTime")))
+        return read_instant(str(wire.get(name)))
     except WireError:
         return None
 

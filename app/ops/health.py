@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from app.fleet import DatabaseError, FleetRepository
+from app.fleet import DatabaseError, FleetRepository, PollPlan
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
+from app.push import Inbox
 from app.reporting import Outbox, ReportDesk, StoreKeeper, Tally
 from app.scheduling import OverdueTasks
 from app.watch import Watch
@@ -33,6 +34,8 @@ class Readiness:
     """Reports that the VTN refused; `outbox list` shows them."""
     expired_readings: int = 0
     dropped_readings: int = 0
+    push: Mapping[str, int] = field(default_factory=dict)
+    """For how many VENs it works, and what came of what it brought."""
 
     @property
     def ready(self) -> bool:
@@ -54,6 +57,8 @@ class Health:
         tally: Tally,
         overdue_tasks: OverdueTasks,
         guard: Watch,
+        poll_plan: PollPlan,
+        inbox: Inbox,
         monotonic: Callable[[], float],
     ) -> None:
         self._repository = repository
@@ -65,6 +70,8 @@ class Health:
         self._tally = tally
         self._overdue_tasks = overdue_tasks
         self._guard = guard
+        self._poll_plan = poll_plan
+        self._inbox = inbox
         self._monotonic = monotonic
         self._counted: tuple[float, int] | None = None
         self.started = False
@@ -115,4 +122,5 @@ class Health:
             set_aside=self._outbox.count(),
             expired_readings=given_up.get("expired", 0),
             dropped_readings=given_up.get("dropped", 0),
+            push={"vens": self._poll_plan.trusted(), **self._inbox.counts},
         )

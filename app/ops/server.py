@@ -65,6 +65,7 @@ def make_ops(health: Health) -> Any:
             "set_aside_reports": found.set_aside,
             "expired_readings": found.expired_readings,
             "dropped_readings": found.dropped_readings,
+            "push": found.push,
         }
         return JSONResponse(body, status_code=200 if found.ready else 503)
 

@@ -15,7 +15,7 @@ from typing import cast
 
 from sqlalchemy import Connection
 
-from app.fleet import SeenEvent, for_each
+from app.fleet import FanOut, SeenEvent
 from app.instants import to_us
 from app.openadr import Circuit, VtnClient, VtnError, VtnRejected
 from app.reporting.doubles import SecondLooks
@@ -63,7 +63,7 @@ class ReportDesk:
         writes: Circuit,
         clock: Callable[[], datetime],
         stopping: Stopping,
-        max_workers: int,
+        fan_out: FanOut,
     ) -> None:
         self._obligations = obligations
         self._ledger = ledger
@@ -76,7 +76,7 @@ class ReportDesk:
         self._writes = writes
         self._clock = clock
         self._stopping = stopping
-        self._max_workers = max_workers
+        self._fan_out = fan_out
         self._delivering = threading.Lock()
         self._problem: str | None = None
         self.held: tuple[str, ...] = ()
@@ -222,11 +222,9 @@ class ReportDesk:
         self, parcels: Sequence[Parcel], client_for: Callable[[str], VtnClient]
     ) -> list[tuple[Parcel, Fate, VtnError | None]]:
         """Those that were tried; in another order each time, so that none is always the last."""
-        outcomes = for_each(
+        outcomes = self._fan_out(
             random.sample(parcels, len(parcels)),
             lambda parcel: self._post.send(parcel, client_for(parcel.ven_name)),
-            max_workers=self._max_workers,
-            stopping=self._stopping,
         )
         return [
             (parcel, fate_of(outcome, parcel), outcome if isinstance(outcome, VtnError) else None)
@@ -295,11 +293,9 @@ class ReportDesk:
             for stream in self._ledger.streams()
             if stream.ended_at_us is not None and stream.in_flight is not None and stream.unsent
         ] + [_ended_parcel(stream) for stream in self._planner.lost(self._ledger.open_streams())]
-        outcomes = for_each(
+        outcomes = self._fan_out(
             parcels,
             lambda parcel: self._post.find_of_gone_event(parcel, client_for(parcel.ven_name)),
-            max_workers=self._max_workers,
-            stopping=self._stopping,
         )
         known = [
             passed(_stream_of(parcel), parcel.sought.name)

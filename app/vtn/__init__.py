@@ -1,5 +1,6 @@
 """The other side: a VTN in this process, for a first run, for tests, for demonstrations."""
 
+from app.vtn.callbacks import Callbacks
 from app.vtn.credentials import (
     EmbeddedBusinessCredentials,
     EmbeddedCredentials,
@@ -8,6 +9,7 @@ from app.vtn.credentials import (
 from app.vtn.server import EmbeddedVtn, VtnStartError
 
 __all__ = [
+    "Callbacks",
     "EmbeddedBusinessCredentials",
     "EmbeddedCredentials",
     "EmbeddedVenCredentials",

@@ -1,91 +1,348 @@
-"""The embedded VTN's paths (OpenADR 3.1.0): what fleets and events need, kept small."""
+"""The embedded VTN's paths: 3.1.0 at the root, 3.0.1 under its own base."""
 
-# Annotations stay evaluated here: FastAPI reads them, and some name a local dependency.
-from typing import Annotated
+from __future__ import annotations
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.responses import JSONResponse, Response
-from starlette.exceptions import HTTPException
+import base64
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote_plus
 
-from app.vtn import rules
-from app.vtn.api_301 import make_api_301
-from app.vtn.store import VtnStore
-from app.vtn.tokens import Client, Tokens
+import orjson
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from app.vtn import topics
+from app.vtn.mqtt import MqttPublisher
+from app.vtn.objects import Objects
+from app.vtn.problems import HANDLERS, Refused
+from app.vtn.queries import QUERIES_301, QUERIES_310, read_query
+from app.vtn.tokens import Client, ScopeRefused, Tokens
+from app.vtn.versions import KINDS, Version, Version301, Version310
+from app.vtn.wire import Wire
 
 BASE_301 = "/openadr3/3.0.1"
+MOST_BODY_BYTES = 16 << 20
+_ID = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
+
+Operation = Callable[[Client], Wire | list[Wire]]
 
 
-def make_api(*, store: VtnStore, tokens: Tokens, base_url: str) -> FastAPI:
+def make_api(
+    *, objects: Objects, tokens: Tokens, base_url: str, broker: MqttPublisher | None
+) -> Starlette:
     """The application. `base_url`: as clients see it, for the token URL."""
-    api = FastAPI(title="Embedded VTN", openapi_url=None)
-    rules.answer_problems(api)
 
-    Who = Annotated[Client, Depends(rules.who_asks(tokens))]  # noqa: N806 - a type
+    async def auth_server(_: Request) -> Response:
+        return JSONResponse({"tokenURL": f"{base_url}/auth/token"})
 
-    @api.get("/auth/server")
-    def auth_server() -> rules.Wire:
-        return {"tokenURL": f"{base_url}/auth/token"}
+    token_route = Route("/auth/token", _token_endpoint(tokens), methods=["POST"])
+    routes = [
+        Route("/auth/server", auth_server),
+        token_route,
+        *_notifier_routes(objects, tokens, broker),
+        *_routes(Paths310(objects), tokens),
+        Mount(
+            BASE_301,
+            app=_application([token_route, *_routes(Paths301(objects), tokens)]),
+        ),
+    ]
+    return _application(routes)
 
-    api.post("/auth/token")(rules.token_endpoint(tokens))
 
-    @api.get("/{collection}")
-    def search(
-        collection: str,
-        request: Request,
-        client: Who,
-        targets: rules.Targets = None,
-        skip: rules.Skip = 0,
-        limit: rules.Limit = 50,
-    ) -> list[rules.Wire]:
-        kind = rules.kind_of(collection)
-        asked = {
-            name: request.query_params[name]
-            for name in rules.FILTERS.get(kind, ())
-            if name in request.query_params
-        }
-        may_see = rules.visibility(store, kind, client)
-
-        def accept(body: rules.Wire) -> bool:
-            named = all(body.get(name) == value for name, value in asked.items())
-            return named and rules.meets(body, targets) and may_see(body)
-
-        own = client.is_ven and kind not in rules.WRITTEN_BY_BL
-        parent = asked.get({"REPORT": "eventID", "RESOURCE": "venID"}.get(kind, ""))
-        return store.select(
-            kind,
-            client_id=client.client_id if own else None,
-            parent=parent,
-            accept=accept,
-            skip=skip,
-            limit=limit,
-        )
-
-    @api.post("/{collection}", status_code=201)
-    async def create(collection: str, request: Request, client: Who) -> Response:
-        kind = rules.kind_of(collection)
-        body = rules.checked(kind, await request.body(), client)
-        return JSONResponse(rules.create(store, kind, body, client), status_code=201)
-
-    @api.get("/{collection}/{object_id}")
-    def read(collection: str, object_id: str, client: Who) -> rules.Wire:
-        return rules.find(store, rules.kind_of(collection), object_id, client)
-
-    @api.put("/{collection}/{object_id}")
-    async def update(collection: str, object_id: str, request: Request, client: Who) -> rules.Wire:
-        kind = rules.kind_of(collection)
-        old = rules.find(store, kind, object_id, client)
-        body = rules.checked(kind, await request.body(), client)
-        name = body.get({"VEN": "venName", "RESOURCE": "resourceName"}.get(kind, ""))
-        return store.replace(kind, old, rules.owned(kind, body, client, old), name=name)
-
-    @api.delete("/{collection}/{object_id}")
-    def delete(collection: str, object_id: str, client: Who) -> rules.Wire:
-        kind = rules.kind_of(collection)
-        if client.is_ven and kind in rules.WRITTEN_BY_BL:
-            raise HTTPException(403, "business logic writes these")
-        found = rules.find(store, kind, object_id, client)
-        store.remove(kind, object_id)
-        return found
-
-    api.mount(BASE_301, make_api_301(store=store, tokens=tokens))
+def _application(routes: Iterable[BaseRoute]) -> Starlette:
+    api = Starlette(routes=list(routes), exception_handlers=HANDLERS)
+    api.router.redirect_slashes = False
     return api
+
+
+class Paths310:
+    """Which operation stands behind a path of 3.1.0."""
+
+    version: Version = Version310()
+    queries = QUERIES_310
+    collections: Mapping[str, str] = {f"/{name}": kind for name, kind in KINDS.items()}
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+
+    def search(self, kind: str, request: Request) -> Operation:
+        query = read_query(self.queries[kind], request.query_params)
+        return lambda client: self.objects.search(self.version, kind, query, client)
+
+    def create(self, kind: str, request: Request, raw: bytes) -> Operation:
+        def create(client: Client) -> Wire:
+            body = self.body(kind, request, raw, client)
+            return self.objects.create(self.version, kind, body, client)
+
+        return create
+
+    def read(self, kind: str, request: Request) -> Operation:
+        object_id = _path_id(request, "id")
+        return lambda client: self.objects.read(self.version, kind, object_id, client)
+
+    def update(self, kind: str, request: Request, raw: bytes) -> Operation:
+        object_id = _path_id(request, "id")
+
+        def update(client: Client) -> Wire:
+            body = self.body(kind, request, raw, client)
+            return self.objects.update(self.version, kind, object_id, body, client)
+
+        return update
+
+    def delete(self, kind: str, request: Request) -> Operation:
+        object_id = _path_id(request, "id")
+        return lambda client: self.objects.delete(self.version, kind, object_id, client)
+
+    def body(self, kind: str, request: Request, raw: bytes, client: Client) -> Wire:  # noqa: ARG002
+        return self.version.read(kind, raw, client)
+
+
+class Paths301(Paths310):
+    """3.0.1: resources under their ven."""
+
+    version: Version = Version301()
+    queries = QUERIES_301
+    collections: Mapping[str, str] = {
+        **{f"/{name}": kind for name, kind in KINDS.items() if kind != "RESOURCE"},
+        "/vens/{ven_id}/resources": "RESOURCE",
+    }
+
+    def search(self, kind: str, request: Request) -> Operation:
+        query = dict(read_query(self.queries[kind], request.query_params))
+        if kind != "RESOURCE":
+            return lambda client: self.objects.search(self.version, kind, query, client)
+        ven_id = _path_id(request, "ven_id")
+
+        def search(client: Client) -> list[Wire]:
+            self.objects.find_ven(self.version, ven_id, client)
+            return self.objects.search(self.version, kind, {**query, "venID": ven_id}, client)
+
+        return search
+
+    def read(self, kind: str, request: Request) -> Operation:
+        return self._within(kind, request, super().read(kind, request))
+
+    def update(self, kind: str, request: Request, raw: bytes) -> Operation:
+        return self._within(kind, request, super().update(kind, request, raw))
+
+    def delete(self, kind: str, request: Request) -> Operation:
+        return self._within(kind, request, super().delete(kind, request))
+
+    def body(self, kind: str, request: Request, raw: bytes, client: Client) -> Wire:
+        body = super().body(kind, request, raw, client)
+        return {**body, "venID": _path_id(request, "ven_id")} if kind == "RESOURCE" else body
+
+    def _within(self, kind: str, request: Request, operation: Operation) -> Operation:
+        """Of a resource: only if it is that ven's."""
+        if kind != "RESOURCE":
+            return operation
+        ven_id, object_id = _path_id(request, "ven_id"), _path_id(request, "id")
+
+        def within(client: Client) -> Wire | list[Wire]:
+            found = self.objects.read(self.version, kind, object_id, client)
+            if found["venID"] != ven_id:
+                raise Refused(404, "no such RESOURCE")
+            return operation(client)
+
+        return within
+
+
+def _routes(paths: Paths310, tokens: Tokens) -> list[Route]:
+    routes = []
+    for path, kind in paths.collections.items():
+        many, one = _collection(paths, kind, tokens)
+        routes.append(Route(path, many, methods=["GET", "POST"]))
+        routes.append(Route(path + "/{id}", one, methods=["GET", "PUT", "DELETE"]))
+    return routes
+
+
+def _collection(
+    paths: Paths310, kind: str, tokens: Tokens
+) -> tuple[Callable[[Request], Awaitable[Response]], Callable[[Request], Awaitable[Response]]]:
+    """The endpoints of a collection and of one of its objects."""
+
+    async def many(request: Request) -> Response:
+        client = _who_asks(tokens, request)
+        if request.method == "POST":
+            operation = paths.create(kind, request, await _body(request))
+            return await _done(kind, operation, client, status=201)
+        return await _done(kind, paths.search(kind, request), client)
+
+    async def one(request: Request) -> Response:
+        client = _who_asks(tokens, request)
+        if request.method == "PUT":
+            operation = paths.update(kind, request, await _body(request))
+        elif request.method == "DELETE":
+            operation = paths.delete(kind, request)
+        else:
+            operation = paths.read(kind, request)
+        return await _done(kind, operation, client)
+
+    return many, one
+
+
+async def _done(kind: str, operation: Operation, client: Client, status: int = 200) -> Response:
+    """Beside the loop where a callback is asked first; else at once: it takes microseconds."""
+    if kind == "SUBSCRIPTION":
+        done = await run_in_threadpool(operation, client)
+    else:
+        done = operation(client)
+    return Response(orjson.dumps(done), status_code=status, media_type="application/json")
+
+
+def _notifier_routes(
+    objects: Objects, tokens: Tokens, broker: MqttPublisher | None
+) -> Iterable[Route]:
+    """What 3.1.0 says of notifiers; topics are 404 where there is no broker."""
+    version = Version310()
+
+    def notifiers(_request: Request, _client: Client) -> Wire:
+        answer: Wire = {"WEBHOOK": True}
+        if broker is not None:
+            answer["MQTT"] = {
+                "URIS": [broker.uri],
+                "serialization": "JSON",
+                "authentication": (
+                    {"method": "OAUTH2_BEARER_TOKEN", "username": "{clientID}"}
+                    if broker.wants_credentials
+                    else {"method": "ANONYMOUS"}
+                ),
+            }
+        return answer
+
+    def of_collection(name: str) -> Callable[[Request, Client], Wire]:
+        def answer(_request: Request, client: Client) -> Wire:
+            _only_business_logic(client)
+            return topics.operations(f"{topics.ALL}/{name}")
+
+        return answer
+
+    def of_programs(_request: Request, client: Client) -> Wire:
+        root = topics.PREFIX if client.is_ven else topics.ALL
+        return topics.operations(f"{root}/programs")
+
+    def of_program(suffix: str) -> Callable[[Request, Client], Wire]:
+        def answer(request: Request, client: Client) -> Wire:
+            program_id = _path_id(request, "program_id")
+            objects.find_program(version, program_id, client)
+            root = topics.PREFIX if client.is_ven else topics.ALL
+            path = f"{root}/programs/{program_id}{suffix}"
+            return topics.operations(path, create=bool(suffix))
+
+        return answer
+
+    def of_ven(suffix: str) -> Callable[[Request, Client], Wire]:
+        def answer(request: Request, client: Client) -> Wire:
+            ven = objects.find_ven(version, _path_id(request, "ven_id"), client)
+            root = topics.of_client(ven["clientID"])
+            if root is None:
+                raise Refused(404, "the client id of this ven cannot be part of a topic")
+            return topics.operations(root + suffix, create=bool(suffix))
+
+        return answer
+
+    answers = {
+        "/programs": of_programs,
+        "/programs/{program_id}": of_program(""),
+        "/programs/{program_id}/events": of_program("/events"),
+        "/vens/{ven_id}": of_ven(""),
+        **{f"/vens/{{ven_id}}/{name}": of_ven(f"/{name}") for name in _OF_A_VEN},
+        **{f"/{name}": of_collection(name) for name in KINDS if name != "programs"},
+    }
+
+    def route(path: str, answer: Callable[[Request, Client], Wire], *, needs_broker: bool) -> Route:
+        async def endpoint(request: Request) -> Response:
+            client = _who_asks(tokens, request)
+            if needs_broker and broker is None:
+                raise Refused(404, "this VTN has no MQTT broker")
+            return JSONResponse(answer(request, client))
+
+        return Route(path, endpoint)
+
+    yield route("/notifiers", notifiers, needs_broker=False)
+    for path, answer in answers.items():
+        yield route(f"/notifiers/mqtt/topics{path}", answer, needs_broker=True)
+
+
+_OF_A_VEN = ("events", "programs", "resources")
+
+
+def _only_business_logic(client: Client) -> None:
+    if client.is_ven:
+        raise Refused(403, "these topics are business logic's")
+
+
+def _token_endpoint(tokens: Tokens) -> Callable[[Request], Awaitable[Response]]:
+    """POST /auth/token (RFC 6749, client credentials in the form)."""
+
+    async def auth_token(request: Request) -> Response:
+        await _body(request)
+        form = await request.form()
+        values = {name: value for name, value in form.items() if isinstance(value, str)}
+        grant_type, client_id = values.get("grant_type"), values.get("client_id", "")
+        secret = values.get("client_secret", "")
+        basic = _basic(request.headers.get("Authorization", ""))
+        if grant_type is None or bool(client_id or secret) == (basic is not None):
+            return JSONResponse({"error": "invalid_request"}, status_code=400)
+        client_id, secret = basic or (client_id, secret)
+        if grant_type != "client_credentials":
+            return JSONResponse({"error": "unsupported_grant_type"}, status_code=400)
+        try:
+            issued = await run_in_threadpool(
+                tokens.issue, client_id, secret, values.get("scope", "")
+            )
+        except ScopeRefused:
+            return JSONResponse({"error": "invalid_scope"}, status_code=400)
+        if issued is None:
+            return JSONResponse(
+                {"error": "invalid_client"},
+                status_code=401,
+                headers={"WWW-Authenticate": 'Bearer realm="VTN"'},
+            )
+        token, client = issued
+        answer: dict[str, Any] = {
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": tokens.lifetime_s,
+            "scope": " ".join(sorted(client.scopes)),
+        }
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    return auth_token
+
+
+def _basic(header: str) -> tuple[str, str] | None:
+    """Client id and secret of HTTP Basic (RFC 6749, 2.3.1), which some clients use."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        client_id, found, secret = base64.b64decode(encoded).decode().partition(":")
+    except ValueError:
+        return None
+    return (unquote_plus(client_id), unquote_plus(secret)) if found else None
+
+
+def _who_asks(tokens: Tokens, request: Request) -> Client:
+    client = tokens.client(request.headers.get("Authorization"))
+    if client is None:
+        raise Refused(401, "no valid bearer token")
+    return client
+
+
+def _path_id(request: Request, name: str) -> str:
+    value = str(request.path_params[name])
+    if not _ID.fullmatch(value):
+        raise Refused(400, "the path has an id that is none")
+    return value
+
+
+async def _body(request: Request) -> bytes:
+    length = request.headers.get("Content-Length", "0")
+    if length.isdigit() and int(length) > MOST_BODY_BYTES:
+        raise Refused(413, f"a body has at most {MOST_BODY_BYTES >> 20} MiB")
+    return await request.body()

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.asgi import AsgiServer
+from app.vtn.announcement import Announcement
+from app.vtn.callbacks import Callbacks
 from app.vtn.credentials import EmbeddedCredentials
+from app.vtn.mqtt import MqttPublisher
 from app.vtn.store import VtnStore
-from app.vtn.tokens import Tokens
+from app.vtn.tokens import LIFETIME_S, Tokens
+
+if TYPE_CHECKING:
+    from app.vtn.notifier import Notifier
+    from app.vtn.webhooks import Webhooks
 
 HOST = "127.0.0.1"
+NAME = "ven-fleet-vtn"
+ANY = ("0.0.0.0", "::")
 TELEMETRY_PROGRAM = {"programName": "telemetry"}
 TELEMETRY_EVENT = {
     "eventName": "telemetry",
@@ -30,18 +41,42 @@ class VtnStartError(RuntimeError):
 
 
 class EmbeddedVtn:
-    """A VTN on loopback with its state under `directory`. Building it does no I/O.
+    """A VTN with its state under `directory`. Building it does no I/O.
 
-    On an empty start it holds one telemetry program with an untargeted event.
+    On an empty start it holds one telemetry program with an untargeted event. `broker_url`: the
+    MQTT broker that notifications are published to; None: none. `callbacks`: how webhooks are
+    reached. `on_token` is told of every token with its client's id. `announce`: by mDNS.
     """
 
-    def __init__(self, *, directory: Path, port: int) -> None:
+    def __init__(
+        self,
+        *,
+        directory: Path,
+        port: int,
+        host: str = HOST,
+        callbacks: Callbacks | None = None,
+        broker_url: str | None = None,
+        broker_tls: bool | Path = True,
+        token_lifetime_s: int = LIFETIME_S,
+        on_token: Callable[[str, str], None] = lambda _client_id, _token: None,
+        announce: bool = False,
+    ) -> None:
         self._directory = directory
         self._port = port
-        self.base_url = f"http://{HOST}:{port}"
+        self._host = host
+        self.base_url = f"http://{HOST if host in ANY else host}:{port}"
         self.store = VtnStore(directory / "vtn.db")
-        self._server = AsgiServer(host=HOST, port=port, name="vtn")
+        self._server = AsgiServer(host=host, port=port, name="vtn")
+        self._callbacks = callbacks or Callbacks()
+        self.broker = (
+            None if broker_url is None else MqttPublisher(broker_url, verify_tls=broker_tls)
+        )
+        self._token_lifetime_s = token_lifetime_s
+        self._on_token = on_token
+        self._announcement = Announcement(name=NAME, port=port) if announce else None
         self._tokens: Tokens | None = None
+        self.webhooks: Webhooks | None = None
+        self._notifier: Notifier | None = None
 
     def start(self) -> None:
         """Listen; requests that come before the server is up wait for it. VtnStartError if not."""
@@ -49,12 +84,15 @@ class EmbeddedVtn:
             return
         # Here and not above: a process that starts no VTN does not pay for its web framework.
         from app.vtn.api import make_api
+        from app.vtn.notifier import Notifier
+        from app.vtn.objects import Objects
+        from app.vtn.webhooks import Webhooks
 
         try:
             self._server.listen()
         except OSError as error:
             raise VtnStartError(
-                f"the embedded VTN cannot listen on {HOST}:{self._port}: {error.strerror};"
+                f"the embedded VTN cannot listen on {self._host}:{self._port}: {error.strerror};"
                 " choose another VTN__EMBEDDED_PORT, or name a VTN with VTN__BASE_URL"
             ) from None
         try:
@@ -66,8 +104,25 @@ class EmbeddedVtn:
         except OSError:
             self._server.close()
             raise
-        self._tokens = Tokens(credentials)
-        self._server.serve(make_api(store=self.store, tokens=self._tokens, base_url=self.base_url))
+        self._tokens = Tokens(
+            credentials, lifetime_s=self._token_lifetime_s, on_issue=self._on_token
+        )
+        self.webhooks = Webhooks(self._callbacks)
+        self._notifier = Notifier(
+            store=self.store,
+            webhooks=self.webhooks,
+            broker=self.broker,
+            bl_client_id=credentials.bl_client_id,
+        )
+        objects = Objects(self.store, verify=self._callbacks.verify, changed=self._notifier.changed)
+        self._notifier.start(objects)
+        self._server.serve(
+            make_api(
+                objects=objects, tokens=self._tokens, base_url=self.base_url, broker=self.broker
+            )
+        )
+        if self._announcement is not None:
+            self._announcement.start()
 
     def revoke_tokens(self) -> None:
         """As an operator may, at any time: clients have to fetch new ones."""
@@ -82,5 +137,11 @@ class EmbeddedVtn:
 
     def close(self) -> None:
         """Stop listening and close the store. May be called again."""
+        if self._announcement is not None:
+            self._announcement.close()
         self._server.close()
+        if self._notifier is not None:
+            self._notifier.close()
+            self._notifier = None
+        self._callbacks.close()
         self.store.close()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import os
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 MOST_REPORTS = 20_000
 """Older reports make way: this VTN is no archive."""
 
+_MOST = 2**62
 Wire = dict[str, Any]
 
 SCHEMA = """
@@ -92,7 +95,7 @@ class VtnStore:
             made = {**body, **meta, "objectType": kind}
             self._open().execute(
                 "INSERT INTO object (id, kind, client_id, parent, name, body) VALUES (?,?,?,?,?,?)",
-                (made["id"], kind, client_id, parent, name, json.dumps(made)),
+                (made["id"], kind, client_id, parent, name, orjson.dumps(made).decode()),
             )
             if kind == "REPORT":
                 self._open().execute(
@@ -102,9 +105,12 @@ class VtnStore:
                 )
             return made
 
-    def _taken(self, kind: str, parent: str | None, name: str | None) -> bool:
+    def _taken(
+        self, kind: str, parent: str | None, name: str | None, but: str | None = None
+    ) -> bool:
         found = self._open().execute(
-            "SELECT 1 FROM object WHERE kind=? AND parent IS ? AND name=?", (kind, parent, name)
+            "SELECT 1 FROM object WHERE kind=? AND parent IS ? AND name=? AND id IS NOT ?",
+            (kind, parent, name, but),
         )
         return found.fetchone() is not None
 
@@ -116,17 +122,32 @@ class VtnStore:
                 .execute("SELECT body FROM object WHERE kind=? AND id=?", (kind, object_id))
                 .fetchone()
             )
-        return None if row is None else json.loads(row[0])
+        return None if row is None else orjson.loads(row[0])
 
-    def replace(self, kind: str, old: Wire, body: Wire, *, name: str | None = None) -> Wire:
-        """Give an object a new body; its id and its creation stay."""
+    def replace(
+        self,
+        kind: str,
+        old: Wire,
+        body: Wire,
+        *,
+        client_id: str | None = None,
+        parent: str | None = None,
+        name: str | None = None,
+    ) -> Wire:
+        """Give an object a new body; its id, its creation, and what is not given here stay.
+
+        Conflict when `name` is that of another one of its kind and parent.
+        """
         with self._lock:
+            if name is not None and self._taken(kind, parent, name, but=old["id"]):
+                raise Conflict(f"a {kind} named {name!r} exists already")
             now = self._clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             kept = {key: old[key] for key in ("id", "createdDateTime", "objectType")}
             made = {**body, **kept, "modificationDateTime": now}
             self._open().execute(
-                "UPDATE object SET body=?, name=coalesce(?, name) WHERE kind=? AND id=?",
-                (json.dumps(made), name, kind, old["id"]),
+                "UPDATE object SET body=?, name=coalesce(?, name), parent=coalesce(?, parent),"
+                " client_id=coalesce(?, client_id) WHERE kind=? AND id=?",
+                (orjson.dumps(made).decode(), name, parent, client_id, kind, old["id"]),
             )
             return made
 
@@ -140,34 +161,31 @@ class VtnStore:
         *,
         client_id: str | None = None,
         parent: str | None = None,
-        accept: Callable[[Wire], bool] = lambda _: True,
+        fields: Mapping[str, str] | None = None,
+        accept: Callable[[Wire], bool] | None = None,
         skip: int = 0,
         limit: int = 50,
     ) -> list[Wire]:
-        """A page of the objects that match, oldest first."""
+        """A page of the objects that match, oldest first; `fields`: what their body says there."""
         clauses, values = ["kind=?"], [kind]
-        if client_id is not None:
-            clauses.append("client_id=?")
-            values.append(client_id)
-        if parent is not None:
-            clauses.append("parent=?")
-            values.append(parent)
-        page: list[Wire] = []
+        for column, value in (("client_id", client_id), ("parent", parent)):
+            if value is not None:
+                clauses.append(f"{column}=?")
+                values.append(value)
+        for field, value in (fields or {}).items():
+            clauses.append("json_extract(body, ?)=?")
+            values += [f"$.{field}", value]
+        # The clauses are constants; what clients give are values.
+        query = " ".join(
+            ("SELECT body FROM object WHERE", " AND ".join(clauses), "ORDER BY position")
+        )
+        skip = min(skip, _MOST)
         with self._lock:
-            # The clauses are constants; what clients give are values.
-            query = ("SELECT body FROM object WHERE", " AND ".join(clauses), "ORDER BY position")
-            rows = self._open().execute(" ".join(query), values)
-            for (text,) in rows:
-                if len(page) >= limit:
-                    break
-                body = json.loads(text)
-                if not accept(body):
-                    continue
-                if skip:
-                    skip -= 1
-                else:
-                    page.append(body)
-        return page
+            if accept is None:
+                page = self._open().execute(f"{query} LIMIT ? OFFSET ?", [*values, limit, skip])
+                return [orjson.loads(text) for (text,) in page]
+            found = (orjson.loads(text) for (text,) in self._open().execute(query, values))
+            return list(itertools.islice(filter(accept, found), skip, skip + limit))
 
     def close(self) -> None:
         with self._lock:

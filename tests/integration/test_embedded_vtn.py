@@ -131,7 +131,7 @@ def test_a_ven_grants_itself_no_targets(ven: Caller) -> None:
 def test_business_logic_names_the_client_of_a_ven(bl: Caller) -> None:
     answer = bl("POST", "/vens", {"objectType": "BL_VEN_REQUEST", "venName": "A"})
 
-    assert (answer.status_code, answer.json()["title"]) == (400, "clientID is required")
+    assert (answer.status_code, answer.json()["detail"]) == (400, "clientID: Field required")
 
 
 def test_starting_and_closing_twice_is_harmless(vtn: EmbeddedVtn) -> None:
@@ -270,4 +270,4 @@ def test_a_body_that_is_no_json_is_a_problem(vtn: EmbeddedVtn, ven: Caller) -> N
         timeout=5,
     )
 
-    assert (answer.status_code, answer.json()["title"]) == (400, "the body is not JSON")
+    assert (answer.status_code, answer.json()["detail"]) == (400, "the body is not JSON")

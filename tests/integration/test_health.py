@@ -56,6 +56,7 @@ def test_all_is_well(bench: Bench, ops: str) -> None:
             "set_aside_reports": 0,
             "expired_readings": 0,
             "dropped_readings": 0,
+            "push": {"vens": 0},
         },
     )
 

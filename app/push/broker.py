@@ -1,0 +1,377 @@
+"""Keeps many connections to MQTT brokers, each with its own login, on two threads.
+
+One thread reads and writes all of them (paho's external loop). What may wait (a token from the VTN,
+TCP, TLS) is done by another one, which hands a connection over when its CONNECT is sent.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import random
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from paho.mqtt.client import Client
+
+from app.push.connection import Session
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 60.0
+ANSWERS_WITHIN_S = 10.0
+STABLE_AFTER_S = 10.0
+"""After so long, a lost connection is tried again at once."""
+PACKETS_AT_ONCE = 50
+"""Of one connection, before it is the turn of the others."""
+
+
+class BrokerLoop:
+    """Sessions that connect, subscribe, and come back with growing pauses when they are lost.
+
+    Building it does no I/O. A broker that does not answer is tried by one session at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        first_pause_s: float = FIRST_PAUSE_S,
+        longest_pause_s: float = LONGEST_PAUSE_S,
+        answers_within_s: float = ANSWERS_WITHIN_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._first_pause_s = first_pause_s
+        self._longest_pause_s = longest_pause_s
+        self._answers_within_s = answers_within_s
+        self._monotonic = monotonic
+        self._sessions: set[Session] = set()
+        self._calls: deque[Callable[[], None]] = deque()
+        self._selector: selectors.BaseSelector | None = None
+        self._waker: tuple[socket.socket, socket.socket] | None = None
+        self._due: list[tuple[float, int, Session]] = []
+        self._order = itertools.count()
+        self._planned = threading.Condition()
+        self._down: dict[str, float] = {}
+        """By broker: until when nobody tries it, since it did not answer."""
+        self._stopping = False
+        self._threads: list[threading.Thread] = []
+
+    def add(self, session: Session) -> None:
+        """Connect it, and keep it connected."""
+        self._start()
+        self._call(lambda: self._sessions.add(session))
+        self._plan(session, 0.0)
+
+    def subscribe(self, session: Session, filters: frozenset[str]) -> None:
+        """From now on, these are its filters."""
+        self._call(lambda: self._subscribe(session, filters))
+
+    def remove(self, session: Session) -> None:
+        """Disconnect it for good."""
+        session.closed = True
+        self._call(lambda: self._bye(session))
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Disconnect all. May be called again."""
+        with self._planned:
+            self._stopping = True
+            self._planned.notify_all()
+        if self._threads:
+            self._wake()
+        for thread in self._threads:
+            thread.join(timeout_s)
+        self._threads = []
+
+    def _start(self) -> None:
+        if self._threads or self._stopping:
+            return
+        self._waker = socket.socketpair()
+        for end in self._waker:
+            end.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._waker[0], selectors.EVENT_READ, None)
+        self._threads = [
+            threading.Thread(target=self._loop, name="mqtt", daemon=True),
+            threading.Thread(target=self._connect_each, name="mqtt-connect", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _call(self, call: Callable[[], None]) -> None:
+        """The one way from other threads into the loop."""
+        self._calls.append(call)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waker is not None:
+            try:
+                self._waker[1].send(b"x")
+            except OSError:
+                return  # it is awake, or closed
+
+    # The thread that connects
+
+    def _plan(self, session: Session, delay_s: float) -> None:
+        with self._planned:
+            due = (self._monotonic() + delay_s, next(self._order), session)
+            heapq.heappush(self._due, due)
+            self._planned.notify()
+
+    def _connect_each(self) -> None:
+        while (session := self._next_due()) is not None:
+            if session.closed:
+                continue
+            try:
+                client = session.connect()
+            except Exception as error:  # noqa: BLE001 - of the VTN, of name look-up, of TLS: told
+                reason = f"{type(error).__name__}: {error}"
+                self._down[session.broker] = self._monotonic() + self._first_pause_s
+                self._call(partial(self._failed, session, reason))
+                continue
+            self._down.pop(session.broker, None)
+            self._call(partial(self._adopt, session, client))
+
+    def _next_due(self) -> Session | None:
+        """The next one whose time has come; None at the end."""
+        with self._planned:
+            while not self._stopping:
+                now_s = self._monotonic()
+                if not self._due or self._due[0][0] > now_s:
+                    self._planned.wait(self._due[0][0] - now_s if self._due else None)
+                    continue
+                session = heapq.heappop(self._due)[2]
+                rests_s = self._down.get(session.broker, 0.0) - now_s
+                if rests_s <= 0:
+                    return session
+                # Another one has just met that this broker does not answer.
+                later = (now_s + rests_s + random.random(), next(self._order), session)
+                heapq.heappush(self._due, later)
+        return None
+
+    # The thread that reads and writes
+
+    def _loop(self) -> None:
+        assert self._selector is not None
+        assert self._waker is not None
+        looks_at_s = self._monotonic() + 1.0
+        while not self._stopping:
+            for key, mask in self._selector.select(max(0.0, looks_at_s - self._monotonic())):
+                if key.data is None:
+                    self._drain()
+                elif key.data.client is not None:
+                    self._guarded(key.data, self._serve, mask)
+            for _ in range(len(self._calls)):
+                self._calls.popleft()()
+            if self._monotonic() >= looks_at_s:
+                looks_at_s = self._monotonic() + 1.0
+                for session in list(self._sessions):
+                    if session.client is not None:
+                        self._guarded(session, self._look_after)
+        for session in list(self._sessions):
+            self._bye(session)
+        self._selector.close()
+        for end in self._waker:
+            end.close()
+
+    def _drain(self) -> None:
+        assert self._waker is not None
+        try:
+            self._waker[0].recv(1 << 16)
+        except BlockingIOError:
+            return
+
+    def _guarded(self, session: Session, work: Callable[..., None], *args: Any) -> None:
+        """One session's defect does not end the others."""
+        try:
+            work(session, *args)
+        except Exception as error:
+            logger.debug("MQTT %s: %s", session.client_id, error, exc_info=True)
+            self._break(session, f"{type(error).__name__}: {error}")
+
+    def _failed(self, session: Session, reason: str) -> None:
+        session.failures += 1
+        session.reason = reason
+        logger.debug("MQTT %s: %s", session.client_id, reason)
+        if not session.closed and not self._stopping:
+            pause_s = self._first_pause_s * 2 ** min(session.failures - 1, 16)
+            session.down(reason)
+            self._plan(session, min(pause_s, self._longest_pause_s) * random.uniform(0.5, 1.0))
+
+    def _adopt(self, session: Session, client: Client) -> None:
+        assert self._selector is not None
+        if session.closed or self._stopping:
+            client.disconnect()
+            client.loop_write()
+            return
+        sock = client.socket()
+        if sock is None:
+            self._failed(session, "the broker closes the connection")
+            return
+        session.client, session.reason, session.asked = client, None, {}
+        session.subscribed = frozenset()
+        session.deadline_s = self._monotonic() + self._answers_within_s
+        client.suppress_exceptions = True  # else paho hands the same message out for ever
+        client.on_socket_register_write = _queue_only
+        client.on_socket_close = lambda _client, _data, sock: self._forget(sock)
+        client.on_connect = lambda _c, _d, _f, reason, _p: self._connected(session, reason)
+        client.on_subscribe = lambda _c, _d, mid, codes, _p: self._granted(session, mid, codes)
+        client.on_message = lambda _c, _d, message: self._heard(session, message)
+        session.events = selectors.EVENT_READ
+        self._selector.register(sock, session.events, session)
+        self._write(session)
+
+    def _forget(self, sock: Any) -> None:
+        assert self._selector is not None
+        try:
+            self._selector.unregister(sock)
+        except (KeyError, ValueError):
+            return  # it was not registered yet
+
+    def _connected(self, session: Session, reason: Any) -> None:
+        if reason.is_failure:
+            session.reason = f"the broker answers: {reason}"
+            if session.used is not None:
+                session.refused(session.used)
+            return
+        session.deadline_s = None
+        self._subscribe(session, session.filters)
+        if not session.filters:
+            self._is_up(session)
+
+    def _subscribe(self, session: Session, filters: frozenset[str]) -> None:
+        session.filters = filters
+        client = session.client
+        if client is None or not client.is_connected():
+            return
+        old = sorted(session.subscribed - filters)
+        if old:
+            client.unsubscribe(old)
+            session.subscribed &= filters
+        new = filters - session.subscribed
+        if new:
+            _, mid = client.subscribe([(each, 1) for each in sorted(new)])
+            if mid is not None:
+                session.asked[mid] = new
+                session.deadline_s = self._monotonic() + self._answers_within_s
+        self._write(session)
+
+    def _granted(self, session: Session, mid: int, codes: list[Any]) -> None:
+        asked = session.asked.pop(mid, frozenset())
+        refused = [
+            each
+            for each, code in itertools.zip_longest(sorted(asked), codes)
+            if code is None or code.is_failure
+        ]
+        session.subscribed |= asked - set(refused)
+        if not session.asked:
+            session.deadline_s = None
+        if refused:
+            logger.debug("MQTT %s: the broker refuses %s", session.client_id, refused[:5])
+        if not session.asked and session.subscribed:
+            self._is_up(session)
+
+    def _is_up(self, session: Session) -> None:
+        if not session.is_up:
+            session.is_up, session.up_since_s = True, self._monotonic()
+        session.up()
+
+    def _heard(self, session: Session, message: Any) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        session.heard(topic, message.payload, message.retain)
+
+    def _serve(self, session: Session, mask: int) -> None:
+        if mask & selectors.EVENT_READ:
+            self._read(session)
+        else:
+            self._write(session)
+
+    def _read(self, session: Session) -> None:
+        client = session.client
+        for _ in range(PACKETS_AT_ONCE):
+            if client is None or client.loop_read():
+                break
+            sock: Any = client.socket()
+            # TLS holds back what the selector does not see.
+            if sock is None or not getattr(sock, "pending", int)():
+                break
+        else:
+            self._calls.append(lambda: self._guarded(session, self._serve, selectors.EVENT_READ))
+            self._wake()
+        self._write(session)
+
+    def _write(self, session: Session) -> None:
+        """Send what is queued, if it goes; notice what is lost."""
+        assert self._selector is not None
+        client = session.client
+        if client is None:
+            return
+        if client.socket() is not None and client.want_write():
+            client.loop_write()
+        sock = client.socket()
+        if sock is None:
+            self._lost(session)
+            return
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.want_write() else 0)
+        if events != session.events:
+            session.events = events
+            self._selector.modify(sock, events, session)
+
+    def _look_after(self, session: Session) -> None:
+        assert session.client is not None
+        now_s = self._monotonic()
+        if session.deadline_s is not None and now_s > session.deadline_s:
+            self._break(session, "the broker does not answer")
+        elif session.used is not None and now_s >= session.used.renew_at_s:
+            self._break(session, "the token expires", pause=False)
+        else:
+            session.client.loop_misc()
+            self._write(session)
+
+    def _break(self, session: Session, reason: str, *, pause: bool = True) -> None:
+        """Give a connection up. Never from inside a callback of paho: it would wait for itself."""
+        client = session.client
+        if client is not None:
+            session.reason = reason
+            client.disconnect()
+            client.loop_write()
+            self._lost(session, pause=pause)
+
+    def _lost(self, session: Session, *, pause: bool = True) -> None:
+        client, session.client = session.client, None
+        sock = None if client is None else client.socket()
+        if sock is not None:
+            self._forget(sock)
+            sock.close()
+        was_up, session.is_up = session.is_up, False
+        session.deadline_s = None
+        reason = session.reason or "the connection is lost"
+        if was_up and self._monotonic() - session.up_since_s >= STABLE_AFTER_S:
+            session.failures = 0
+        if pause or session.closed:
+            self._failed(session, reason)
+        else:
+            session.down(reason)
+            self._plan(session, 0.0)
+
+    def _bye(self, session: Session) -> None:
+        self._sessions.discard(session)
+        session.closed = True
+        if session.client is not None:
+            session.client.disconnect()
+            session.client.loop_write()
+            self._lost(session)
+
+
+def _queue_only(*_: Any) -> None:
+    """paho then leaves writing to the loop."""

@@ -1,0 +1,96 @@
+"""Listens for the VTN's calls: GET with `echo`, POST with a notification."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from app.asgi import AsgiServer
+from app.push.inbox import Inbox
+from app.push.webhooks import Webhooks
+
+logger = logging.getLogger(__name__)
+
+MOST_BODY_BYTES = 1 << 20
+
+
+class CallbackServer:
+    """On CALLBACK__HOST and CALLBACK__PORT. Building it does no I/O.
+
+    With certificate and key it speaks TLS; without, something in front of it has to.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        certificate: Path | None,
+        key: Path | None,
+        webhooks: Webhooks,
+        inbox: Inbox,
+    ) -> None:
+        self._where = f"{host}:{port}"
+        self._webhooks = webhooks
+        self._inbox = inbox
+        self._server = AsgiServer(
+            host=host, port=port, name="callback", certificate=certificate, key=key
+        )
+
+    def start(self) -> None:
+        """Listen and answer. An address that is taken is a warning: polling goes on."""
+        if self._server.is_serving:
+            return
+        try:
+            self._server.listen()
+        except OSError as error:
+            logger.warning(
+                "webhooks are not heard, since %s cannot be listened on: %s;"
+                " choose another CALLBACK__PORT",
+                self._where,
+                error.strerror,
+            )
+            return
+        self._server.serve(make_callback(self._webhooks, self._inbox))
+
+    def close(self) -> None:
+        """Stop listening. May be called again."""
+        self._server.close()
+
+
+def make_callback(webhooks: Webhooks, inbox: Inbox) -> Any:
+    """The ASGI application. What is not right is counted, and changes nothing."""
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.routing import Route
+
+    async def challenge(request: Request) -> Response:
+        said = webhooks.echo(request.path_params["path"], request.query_params)
+        if said is None:
+            inbox.count("refused")
+            return PlainTextResponse("no such callback", status_code=404)
+        return PlainTextResponse(said, headers={"X-Content-Type-Options": "nosniff"})
+
+    async def notify(request: Request) -> Response:
+        path = request.path_params["path"]
+        allowed = webhooks.allows(path, request.headers.get("Authorization", ""))
+        if not allowed:
+            inbox.count("refused")
+            return PlainTextResponse("", status_code=404 if allowed is None else 401)
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MOST_BODY_BYTES:
+                inbox.count("refused")
+                return PlainTextResponse("", status_code=413)
+        webhooks.heard(path, bytes(body))
+        return PlainTextResponse("")
+
+    async def callback(request: Request) -> Response:
+        return await (notify if request.method == "POST" else challenge)(request)
+
+    # A proxy may put something before the last part, or take it away.
+    paths = ("/{path}", "/{before:path}/{path}")
+    return Starlette(routes=[Route(each, callback, methods=["GET", "POST"]) for each in paths])

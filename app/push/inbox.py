@@ -1,0 +1,194 @@
+"""Takes what push brings: each notification is read, and is at most a hint (rules.md, 'Push').
+
+An event that can be read, is newer than what the VEN has, and is meant for it, is taken as it is.
+Everything else, a deletion too, makes the VEN ask its VTN.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from app.fleet import GONE, DatabaseError, PollPlan, Told, VENManager
+from app.openadr import Event, Notification, WireError, read_event, read_notification
+
+logger = logging.getLogger(__name__)
+
+MOST_WAITING = 10_000
+MOST_AT_ONCE = 500
+ASKS_EVERY_S = 1.0
+"""A VEN that push wants to be asked is asked at most so often, however many ask for it."""
+
+
+@dataclass(frozen=True)
+class _Message:
+    ven_names: tuple[str, ...]
+    body: bytes
+    topic: str
+    is_old: bool
+    """Whether it was kept by the broker for who comes later."""
+
+
+class Inbox:
+    """A bounded queue with two threads behind it: one takes events, the other asks VTNs.
+
+    `counts`: what was received, and what came of it: taken, known, unclear (the VTN is asked),
+    malformed, not_ours, dropped, and what others count here. Building it does no I/O.
+    """
+
+    def __init__(
+        self,
+        *,
+        ven_manager: VENManager,
+        poll_plan: PollPlan,
+        asks_every_s: float = ASKS_EVERY_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ven_manager = ven_manager
+        self._poll_plan = poll_plan
+        self._asks_every_s = asks_every_s
+        self._monotonic = monotonic
+        self._waiting: deque[_Message] = deque()
+        self._changed = threading.Condition()
+        self._to_ask = threading.Event()
+        self._closed = False
+        self._threads: list[threading.Thread] = []
+        self._counts: Counter[str] = Counter()
+        self._said: set[str] = set()
+
+    def start(self) -> None:
+        """Begin to work; what was put before waits."""
+        self._threads = [
+            threading.Thread(target=self._take_each, name="push-inbox", daemon=True),
+            threading.Thread(target=self._ask_each, name="push-poll", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many notifications were received, and what came of them."""
+        with self._changed:
+            return dict(self._counts)
+
+    def count(self, what: str) -> None:
+        """Something that is not even a notification."""
+        with self._changed:
+            self._counts[what] += 1
+
+    def put(
+        self, ven_names: Iterable[str], body: bytes, *, topic: str = "", is_old: bool = False
+    ) -> None:
+        """A message for these VENs. When there are too many, they are asked for instead."""
+        names = tuple(ven_names)
+        with self._changed:
+            self._counts["received"] += 1
+            full = len(self._waiting) >= MOST_WAITING
+            if full:
+                self._counts["dropped"] += 1
+            else:
+                self._waiting.append(_Message(names, body, topic, is_old))
+                self._changed.notify()
+        if full:
+            self.ask(names)
+
+    def ask(self, ven_names: Iterable[str]) -> None:
+        """These VENs ask their VTN soon."""
+        self._poll_plan.ask(ven_names)
+        self._to_ask.set()
+
+    def works(self, source: str, ven_names: Iterable[str]) -> None:
+        """Push of this kind works now; what was missed before is asked for."""
+        self._poll_plan.works(source, ven_names)
+        self._to_ask.set()
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """May be called again."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._to_ask.set()
+        for thread in self._threads:
+            thread.join(timeout_s)
+        self._threads = []
+
+    def _take_each(self) -> None:
+        while messages := self._next():
+            try:
+                self._take(messages)
+            except DatabaseError as error:
+                self._say(f"what push brings cannot be stored: {error}")
+                self.ask({name for each in messages for name in each.ven_names})
+            except Exception:
+                logger.exception("push: %d notifications were not taken", len(messages))
+                self.ask({name for each in messages for name in each.ven_names})
+
+    def _next(self) -> Sequence[_Message]:
+        """What waits, some of it; nothing at the end."""
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                return ()
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+
+    def _take(self, messages: Sequence[_Message]) -> None:
+        told: list[tuple[str, Event]] = []
+        asked: set[str] = set()
+        for message in messages:
+            try:
+                notification = read_notification(message.body, message.topic)
+                event = self._event(notification, message)
+            except WireError as error:
+                self.count("malformed")
+                self._say(f"push brings {error}; the VTN is asked instead")
+                asked.update(message.ven_names)
+                continue
+            if event is None:
+                self.count("unclear")
+                asked.update(message.ven_names)
+            else:
+                told += [(name, event) for name in message.ven_names]
+        outcomes = self._ven_manager.take_events(told) if told else ()
+        for outcome in outcomes:
+            self.count(outcome.value)
+        if asked or Told.UNCLEAR in outcomes:
+            self.ask(asked)
+
+    def _event(self, notification: Notification, message: _Message) -> Event | None:
+        """The event that may be taken as it is; None where only the VTN knows. WireError."""
+        if notification.kind != "EVENT":
+            return None
+        event = read_event(notification.object)
+        if notification.operation == "DELETE":
+            for name in message.ven_names:
+                self._poll_plan.brought(name, (event.event_id, GONE), first=False)
+            return None
+        return None if message.is_old else event
+
+    def _ask_each(self) -> None:
+        while True:
+            self._to_ask.wait()
+            if self._closed:
+                return
+            self._to_ask.clear()
+            try:
+                self._ven_manager.poll_asked()
+            except DatabaseError as error:
+                self._say(f"events are not known anew: {error}")
+            except Exception:
+                logger.exception("push: the VTN was not asked")
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, self._asks_every_s)
+
+    def _say(self, line: str) -> None:
+        """Once: who floods the VEN does not flood its log."""
+        with self._changed:
+            new = line not in self._said and len(self._said) < MOST_AT_ONCE
+            self._said.add(line) if new else None
+        if new:
+            logger.warning("%s", line)

@@ -1,0 +1,267 @@
+"""Push by MQTT: which broker, which topics, one connection per identity (rules.md, 'Push')."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paho.mqtt.matcher import MQTTMatcher
+
+from app.fleet import VEN, FanOut, PollPlan
+from app.openadr import (
+    BrokerToken,
+    MqttBinding,
+    Notifiers,
+    VtnClient,
+    VtnError,
+    broker_uri,
+    slug,
+)
+from app.push.broker import BrokerLoop
+from app.push.connection import Login, Session, tls_context
+from app.push.inbox import Inbox
+
+logger = logging.getLogger(__name__)
+
+SOURCE = "MQTT"
+OAUTH2 = "OAUTH2_BEARER_TOKEN"
+OF_A_VEN = ("vens/{}", "vens/{}/events", "vens/{}/programs", "vens/{}/resources")
+
+
+class _Line:
+    """A session, and the VENs that it serves."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.topics: dict[str, frozenset[str]] = {}
+        """By VEN: the filters of its own."""
+        self._matcher = MQTTMatcher()
+
+    def serve(self, topics: Mapping[str, frozenset[str]]) -> frozenset[str]:
+        """From now on with these topics for these VENs, too; all filters of the session."""
+        self.topics = {**self.topics, **topics}
+        by_filter: dict[str, list[str]] = {}
+        for name, own in self.topics.items():
+            for each in own:
+                by_filter.setdefault(each, []).append(name)
+        matcher = MQTTMatcher()
+        for each, names in by_filter.items():
+            matcher[each] = names
+        self._matcher = matcher
+        return frozenset(by_filter)
+
+    def concerned(self, topic: str) -> set[str]:
+        """The VENs that a topic is for."""
+        return {name for names in self._matcher.iter_match(topic) for name in names}
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a VEN's connection has to be."""
+
+    identity: object
+    binding: MqttBinding
+    topics: frozenset[str]
+
+
+class MqttPush:
+    """Keeps VENs connected to their VTN's broker.
+
+    `verify_tls`: as for HTTPS: True, False or a CA file. `plain_to`: hosts that may be reached
+    without TLS; None: all.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: BrokerLoop,
+        inbox: Inbox,
+        poll_plan: PollPlan,
+        program_ids: Callable[[str], frozenset[str]],
+        client_for: Callable[[str], VtnClient],
+        verify_tls: bool | Path,
+        plain_to: Sequence[str] | None,
+        fan_out: FanOut,
+    ) -> None:
+        self._loop = loop
+        self._inbox = inbox
+        self._poll_plan = poll_plan
+        self._program_ids = program_ids
+        self._client_for = client_for
+        self._verify_tls = str(verify_tls) if isinstance(verify_tls, Path) else verify_tls
+        self._plain_to = plain_to
+        self._fan_out = fan_out
+        self._lines: dict[object, _Line] = {}
+        """By what is shown to the broker: who shows the same shares one."""
+        self._served: dict[str, tuple[str | None, frozenset[str]]] = {}
+        """By VEN: its id at the VTN, and its programs, as they were when it was served."""
+        self._own: dict[str, tuple[str, frozenset[str]]] = {}
+        """By VEN: its id at the VTN, and its own topics."""
+        self._of_program: dict[str, frozenset[str]] = {}
+        self._run_id = secrets.token_hex(4)
+        self._tls: ssl.SSLContext | None = None
+        self._said: str | None = None
+
+    def serve(self, vens: Sequence[VEN], notifiers: Notifiers) -> None:
+        """Connect what is not connected yet, and subscribe to what is new. Raises VtnError."""
+        binding = notifiers.mqtt
+        if binding is None:
+            return
+        uri = broker_uri(binding.uris, plain_to=self._plain_to)
+        problem = self._problem(binding, uri)
+        if problem is not None or uri is None:
+            self._say(problem or "")
+            return
+        new = [ven for ven in vens if self._served.get(ven.ven_name) != self._state(ven)]
+        outcomes = self._fan_out(
+            new,
+            lambda ven: self._wanted(ven, binding),
+        )
+        by_line: dict[object, dict[str, frozenset[str]]] = {}
+        for ven, outcome in outcomes:
+            if not isinstance(outcome, VtnError):
+                by_line.setdefault(outcome.identity, {})[ven.ven_name] = outcome.topics
+                if outcome.identity not in self._lines:
+                    self._lines[outcome.identity] = self._line(ven, uri, outcome.binding)
+                self._served[ven.ven_name] = self._state(ven)
+        for identity, topics in by_line.items():
+            self._connect(self._lines[identity], topics)
+        errors = [outcome for _, outcome in outcomes if isinstance(outcome, VtnError)]
+        if errors:
+            raise errors[0]
+
+    def _state(self, ven: VEN) -> tuple[str | None, frozenset[str]]:
+        return ven.vtn_ven_id, self._program_ids(ven.ven_name)
+
+    def _connect(self, line: _Line, topics: Mapping[str, frozenset[str]]) -> None:
+        begins = not line.topics
+        filters = line.serve(topics)
+        if begins:
+            line.session.filters = filters
+            self._loop.add(line.session)
+        else:
+            self._loop.subscribe(line.session, filters)
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Disconnect. May be called again."""
+        self._loop.close(timeout_s)
+
+    def _problem(self, binding: MqttBinding, uri: str | None) -> str | None:
+        if uri is None:
+            return (
+                f"push: the VTN's broker {', '.join(binding.uris) or 'without a URI'} is not used:"
+                " it has to be mqtts, or on this machine (see VTN__ALLOW_HTTP)"
+            )
+        if _method(binding) not in ("ANONYMOUS", OAUTH2, "CERTIFICATE"):
+            return f"push: the VTN's broker wants {binding.method}, which is not known"
+        return None
+
+    def _wanted(self, ven: VEN, binding: MqttBinding) -> _Wanted:
+        """As whom a VEN connects, and what it wants to hear: of its own, and of its programs."""
+        client = self._client_for(ven.ven_name)
+        programs = self._program_ids(ven.ven_name)
+        topics = self._own_topics(ven, client).union(
+            *(self._topics_of_program(each, client) for each in programs)
+        )
+        identity: object = _method(binding)
+        if identity == "CERTIFICATE":
+            binding = client.notifiers().mqtt or binding  # each has its own
+            identity = binding.client_cert
+        elif identity == OAUTH2:
+            identity = client.identity
+        return _Wanted(identity, binding, topics)
+
+    def _own_topics(self, ven: VEN, client: VtnClient) -> frozenset[str]:
+        known = self._own.get(ven.ven_name)
+        if known is not None and known[0] == ven.vtn_ven_id:
+            return known[1]
+        named = [client.topics(each.format(ven.vtn_ven_id)) for each in OF_A_VEN]
+        topics = {topic for each in named for topic in each}
+        # openleadr names events/vens/{id}/… and publishes below the ven's own topic.
+        topics |= {topic[:-1] + "#" for topic in named[0] if topic.endswith("/+")}
+        self._own[ven.ven_name] = str(ven.vtn_ven_id), frozenset(topics)
+        return frozenset(topics)
+
+    def _topics_of_program(self, program_id: str, client: VtnClient) -> frozenset[str]:
+        if program_id not in self._of_program:
+            path = f"programs/{program_id}/events"
+            self._of_program[program_id] = frozenset(client.topics(path))
+        return self._of_program[program_id]
+
+    def _line(self, ven: VEN, uri: str, binding: MqttBinding) -> _Line:
+        """A line for this VEN and all that show the same to the broker."""
+        client = self._client_for(ven.ven_name)
+
+        def login() -> Login:
+            token = client.broker_token() if _method(binding) == OAUTH2 else None
+            return _login(token, binding, ven)
+
+        def heard(topic: str, body: bytes, is_old: bool) -> None:
+            names = line.concerned(topic)
+            if names:
+                self._inbox.put(names, body, topic=topic, is_old=is_old)
+            else:
+                self._inbox.count("not_ours")
+
+        def up() -> None:
+            self._inbox.works(SOURCE, list(line.topics))
+            self._say(None)
+
+        def down(reason: str) -> None:
+            self._poll_plan.fails(SOURCE, list(line.topics))
+            self._say(f"push: no connection to {uri}: {reason}")
+
+        session = Session(
+            uri=uri,
+            client_id=f"{slug(ven.ven_name)[:80]}-{self._run_id}",
+            tls=self._context(uri, binding),
+            login=login,
+            refused=lambda login: client.refuse_token(login.password or ""),
+            heard=heard,
+            up=up,
+            down=down,
+        )
+        line = _Line(session)
+        return line
+
+    def _context(self, uri: str, binding: MqttBinding) -> ssl.SSLContext | None:
+        if not uri.startswith("mqtts:"):
+            return None
+        if _method(binding) == "CERTIFICATE":
+            return tls_context(
+                verify=self._verify_tls,
+                ca=binding.ca_cert,
+                certificate=binding.client_cert,
+                key=binding.client_key,
+            )
+        if self._tls is None:
+            self._tls = tls_context(verify=self._verify_tls)
+        return self._tls
+
+    def _say(self, problem: str | None) -> None:
+        """When it begins or changes, and its end: not for each VEN."""
+        before, self._said = self._said, problem
+        if problem is not None and before is None:
+            logger.warning("%s", problem)
+        elif problem is None and before is not None:
+            logger.info("push: connected again")
+
+
+def _method(binding: MqttBinding) -> str:
+    """openleadr writes OAUTH2BEARERTOKEN."""
+    return OAUTH2 if binding.method.replace("_", "") == "OAUTH2BEARERTOKEN" else binding.method
+
+
+def _login(token: BrokerToken | None, binding: MqttBinding, ven: VEN) -> Login:
+    if token is None:
+        return Login()
+    client_id = token.client_id or slug(ven.ven_name)
+    return Login(
+        username=binding.username.replace("{clientID}", client_id),
+        password=token.token,
+        renew_at_s=token.renew_at_s,
+    )

@@ -1,0 +1,120 @@
+"""Push as a whole: asks the VTN how it tells of changes, and keeps that up."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from app.fleet import VEN, DatabaseError, PollPlan, Status, VENManager
+from app.openadr import Notifiers, VtnClient, VtnError
+from app.push.inbox import Inbox
+from app.watch import Watch
+
+logger = logging.getLogger(__name__)
+
+ASKS_AGAIN_S = 300.0
+"""How often the VTN is asked how it tells of changes."""
+
+
+class Channel(Protocol):
+    """One kind of push."""
+
+    def serve(self, vens: Sequence[VEN], notifiers: Notifiers) -> None:
+        """Have these VENs told of changes. Raises VtnError; what was done stays done."""
+
+    def close(self, timeout_s: float) -> None: ...
+
+
+class Server(Protocol):
+    """What listens for callbacks."""
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Subscriber:
+    """To be called every few seconds: brings what the VENs have up to what they should have."""
+
+    def __init__(
+        self,
+        *,
+        ven_manager: VENManager,
+        client_for: Callable[[str], VtnClient],
+        channels: Sequence[Channel],
+        poll_plan: PollPlan,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._ven_manager = ven_manager
+        self._client_for = client_for
+        self._channels = channels
+        self._poll_plan = poll_plan
+        self._monotonic = monotonic
+        self._notifiers = Notifiers()
+        self._asked_at_s = -math.inf
+        self._told = 0
+
+    def __call__(self) -> None:
+        """Look; what the VTN refuses or does not answer is tried again by a later call."""
+        try:
+            vens = [ven for ven in self._ven_manager.vens if ven.status is Status.APPROVED]
+            if vens:
+                self._serve(vens)
+        except (VtnError, DatabaseError) as error:
+            logger.debug("push: %s", error)
+        self._tell()
+
+    def _serve(self, vens: Sequence[VEN]) -> None:
+        now_s = self._monotonic()
+        if now_s - self._asked_at_s >= ASKS_AGAIN_S:
+            self._notifiers = self._client_for(vens[0].ven_name).notifiers()
+            self._asked_at_s = now_s
+        for channel in self._channels:
+            channel.serve(vens, self._notifiers)
+
+    def _tell(self) -> None:
+        """How many VENs are told of changes, when it begins and when it ends."""
+        trusted = self._poll_plan.trusted()
+        if bool(trusted) != bool(self._told):
+            if trusted:
+                logger.info(
+                    "push works; polling is every %.0f s where it does", self._poll_plan.safety_s
+                )
+            else:
+                logger.warning("push does not work any more; polling as before")
+        self._told = trusted
+
+
+class Push:
+    """Starts and stops all that belongs to push, in order."""
+
+    def __init__(
+        self,
+        *,
+        inbox: Inbox,
+        server: Server,
+        watch: Watch,
+        channels: Sequence[Channel],
+        left_s: Callable[[], float],
+    ) -> None:
+        self._inbox = inbox
+        self._server = server
+        self._watch = watch
+        self._channels = channels
+        self._left_s = left_s
+
+    def start(self) -> None:
+        """Begin; the VTN is asked on another thread."""
+        self._inbox.start()
+        self._server.start()
+        self._watch.start()
+
+    def close(self) -> None:
+        """End subscriptions and connections, within the time that is left. May be called again."""
+        self._watch.close(min(1.0, self._left_s()))
+        for channel in self._channels:
+            channel.close(min(1.0, self._left_s()))
+        self._inbox.close(min(1.0, self._left_s()))
+        self._server.close()

@@ -1,0 +1,174 @@
+"""Push by webhooks: each VEN subscribes with a callback of its own (rules.md, 'Push')."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+
+from app.fleet import VEN, FanOut, PollPlan
+from app.openadr import Notifiers, VtnClient, VtnError, VtnRejected, VtnUnauthorised
+from app.push.callback_keys import CallbackKeys
+from app.push.inbox import Inbox
+
+logger = logging.getLogger(__name__)
+
+SOURCE = "webhooks"
+LONGEST_ECHO = 1024
+REFUSED_FOR_S = 300.0
+"""How long a VTN that refuses a subscription is not asked for it again."""
+
+
+class Webhooks:
+    """Creates, renews and removes the subscriptions of VENs, and answers what calls back.
+
+    A subscription counts as working when the VTN has asked its callback to say back a value while
+    it was written. `public_url`: where the VTN finds the callbacks.
+    """
+
+    def __init__(
+        self,
+        *,
+        public_url: str,
+        keys: CallbackKeys,
+        inbox: Inbox,
+        poll_plan: PollPlan,
+        program_ids: Callable[[str], frozenset[str]],
+        client_for: Callable[[str], VtnClient],
+        monotonic: Callable[[], float],
+        fan_out: FanOut,
+    ) -> None:
+        self._public_url = public_url
+        self._keys = keys
+        self._inbox = inbox
+        self._poll_plan = poll_plan
+        self._program_ids = program_ids
+        self._client_for = client_for
+        self._monotonic = monotonic
+        self._fan_out = fan_out
+        self._by_path: dict[str, str] = {}
+        """The VEN of each callback."""
+        self._echoed_at_s: dict[str, float] = {}
+        self._subscribed: dict[str, dict[str | None, str]] = {}
+        """By VEN: the ids of its subscriptions, by program (None: all)."""
+        self._looked_at_s: dict[str, float] = {}
+        self._not_before_s: dict[str, float] = {}
+        self._said: set[str] = set()
+        self._lock = threading.Lock()
+
+    # What the application does
+
+    def serve(self, vens: Sequence[VEN], notifiers: Notifiers) -> None:
+        """Subscribe what is not subscribed; look now and then whether it still is. VtnError."""
+        now_s = self._monotonic()
+        due = [ven for ven in vens if self._is_due(ven.ven_name, notifiers, now_s)]
+        outcomes = self._fan_out(
+            due,
+            lambda ven: self._subscribe(ven.ven_name),
+        )
+        errors = [outcome for _, outcome in outcomes if isinstance(outcome, VtnError)]
+        if errors:
+            raise errors[0]
+
+    def close(self, timeout_s: float) -> None:
+        """Remove the subscriptions, as far as there is time for it. May be called again."""
+        subscribed, self._subscribed = self._subscribed, {}
+        ids = [(name, each) for name, own in subscribed.items() for each in own.values()]
+        if not ids or timeout_s <= 0:
+            return
+        pool = ThreadPoolExecutor(
+            min(self._fan_out.max_workers, len(ids)), thread_name_prefix="vtn"
+        )
+        wait([pool.submit(self._unsubscribe, *each) for each in ids], timeout_s)
+        pool.shutdown(wait=False, cancel_futures=True)
+
+    def _is_due(self, ven_name: str, notifiers: Notifiers, now_s: float) -> bool:
+        by_program = self._client_for(ven_name).subscribes_by_program
+        if not (notifiers.webhook or by_program):  # 3.0.1 does not say whether it has webhooks
+            return False
+        if now_s < self._not_before_s.get(ven_name, -math.inf):
+            return False
+        missing = self._wanted(ven_name, by_program) - self._subscribed.get(ven_name, {}).keys()
+        looked_at_s = self._looked_at_s.get(ven_name, -math.inf)
+        return bool(missing) or now_s - looked_at_s >= self._poll_plan.safety_s
+
+    def _wanted(self, ven_name: str, by_program: bool) -> set[str | None]:
+        return set(self._program_ids(ven_name)) if by_program else {None}
+
+    def _subscribe(self, ven_name: str) -> None:
+        """Have the subscriptions that are wanted, those that are there already included."""
+        client = self._client_for(ven_name)
+        path = self._keys.path(ven_name)
+        url = f"{self._public_url}/{path}"
+        self._by_path[path] = ven_name
+        try:
+            found = {
+                each.program_id: each.subscription_id
+                for each in client.subscriptions()
+                if url in each.callback_urls
+            }
+            had = self._subscribed.get(ven_name, {})
+            kept = {program: each for program, each in found.items() if had.get(program) == each}
+            wanted = self._wanted(ven_name, client.subscribes_by_program)
+            if had.keys() - kept.keys():
+                self._poll_plan.fails(SOURCE, [ven_name])
+            began_s = self._monotonic()
+            for program_id in wanted - kept.keys():
+                kept[program_id] = client.subscribe(
+                    callback_url=url,
+                    token=self._keys.token(ven_name),
+                    program_id=program_id,
+                    known=found.get(program_id),
+                )
+        except (VtnRejected, VtnUnauthorised) as error:
+            self._not_before_s[ven_name] = self._monotonic() + REFUSED_FOR_S
+            self._say(f"push: the VTN does not subscribe VEN {ven_name}: {error}")
+            return
+        is_new = kept.keys() - had.keys()
+        self._subscribed[ven_name] = kept
+        self._looked_at_s[ven_name] = self._monotonic()
+        if is_new and self._echoed_at_s.get(path, -math.inf) >= began_s:
+            self._inbox.works(SOURCE, [ven_name])
+        elif is_new:
+            self._say(
+                "push: the VTN takes subscriptions and does not ask their callbacks;"
+                " webhooks do not count as working"
+            )
+
+    def _unsubscribe(self, ven_name: str, subscription_id: str) -> None:
+        try:
+            self._client_for(ven_name).unsubscribe(subscription_id)
+        except VtnError as error:
+            logger.debug("VEN %s: its subscription is left: %s", ven_name, error)
+
+    def _say(self, line: str) -> None:
+        with self._lock:
+            new = not any(line.split(":")[:2] == other.split(":")[:2] for other in self._said)
+            self._said.add(line) if new else None
+        if new:
+            logger.warning("%s", line)
+
+    # What the VTN does
+
+    def echo(self, path: str, query: Mapping[str, str]) -> str | None:
+        """The answer to a challenge; None where there is no such callback, or nothing to say."""
+        value = query.get("echo")
+        if path not in self._by_path or value is None or len(value) > LONGEST_ECHO:
+            return None
+        self._echoed_at_s[path] = self._monotonic()
+        return value
+
+    def allows(self, path: str, authorization: str) -> bool | None:
+        """Whether who calls has the token of this callback; None where there is no such one."""
+        ven_name = self._by_path.get(path)
+        if ven_name is None:
+            return None
+        right = f"Bearer {self._keys.token(ven_name)}"
+        return hmac.compare_digest(authorization.encode(), right.encode())
+
+    def heard(self, path: str, body: bytes) -> None:
+        """A notification, from somebody who may call."""
+        self._inbox.put([self._by_path[path]], body)

@@ -1,0 +1,94 @@
+"""Publishes notifications to an MQTT broker (Definition, MQTT)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
+
+from app.vtn.wire import Wire
+
+logger = logging.getLogger(__name__)
+
+PORTS = {"mqtt": 1883, "mqtts": 8883}
+MOST_QUEUED = 10_000
+LONGEST_PAUSE_S = 10
+
+
+class MqttPublisher:
+    """One connection to the broker at `url` (mqtt or mqtts, with user and password where it wants).
+
+    Building it does no I/O. While the broker is away, messages wait, the newest 10,000.
+    `verify_tls`: True, False or a CA file.
+    """
+
+    def __init__(self, url: str, *, verify_tls: bool | Path = True) -> None:
+        self._url = urlsplit(url)
+        self._verify_tls = verify_tls
+        self._client: Any = None
+        self.connected = threading.Event()
+        """Set while the broker is there."""
+
+    @property
+    def uri(self) -> str:
+        """Where clients find the broker: without user and password."""
+        return f"{self._url.scheme}://{self._url.hostname}:{self._port}"
+
+    @property
+    def wants_credentials(self) -> bool:
+        """Whether the broker knows its clients."""
+        return self._url.username is not None
+
+    @property
+    def _port(self) -> int:
+        return self._url.port or PORTS[self._url.scheme]
+
+    def start(self) -> None:
+        """Begin to connect, and again whenever the connection is lost."""
+        # Here and not above: who has no broker does not pay for it.
+        from paho.mqtt.client import Client, MQTTv311
+        from paho.mqtt.enums import CallbackAPIVersion
+
+        client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv311)
+        client.max_queued_messages_set(MOST_QUEUED)
+        client.reconnect_delay_set(1, LONGEST_PAUSE_S)
+        if self._url.username is not None:
+            client.username_pw_set(unquote(self._url.username), unquote(self._url.password or ""))
+        if self._url.scheme == "mqtts":
+            ca = str(self._verify_tls) if isinstance(self._verify_tls, Path) else None
+            client.tls_set(ca_certs=ca)
+            client.tls_insecure_set(self._verify_tls is False)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.connect_async(str(self._url.hostname), self._port)
+        client.loop_start()
+        self._client = client
+
+    def publish(self, topic: str, message: Wire) -> None:
+        """Send it, at least once."""
+        self._client.publish(topic, orjson.dumps(message), qos=1)
+
+    def close(self) -> None:
+        """May be called again."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.disconnect()
+            client.loop_stop()
+
+    def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _more: Any) -> None:
+        if reason.is_failure:
+            logger.warning("VTN: the broker %s refuses: %s", self.uri, reason)
+        else:
+            logger.info("VTN: notifications go to %s", self.uri)
+            self.connected.set()
+
+    def _on_disconnect(
+        self, _client: Any, _data: Any, _flags: Any, reason: Any, _more: Any
+    ) -> None:
+        if self.connected.is_set() and reason.is_failure:
+            logger.warning("VTN: the broker %s is away: %s", self.uri, reason)
+        self.connected.clear()

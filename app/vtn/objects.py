@@ -1,0 +1,293 @@
+"""The VTN's objects: who may read and write which, and what hangs together.
+
+Definition, Object Privacy: business logic sees everything. A VEN sees the vens, resources, reports
+and subscriptions of its own client id; programs and events without targets; and those with targets
+that were granted to it, in a search only where it asks for them, and of their targets just these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from app.openadr import slug
+from app.vtn.activity import has_transpired
+from app.vtn.problems import Refused
+from app.vtn.queries import LARGEST_PAGE
+from app.vtn.store import Conflict, VtnStore
+from app.vtn.tokens import READ_SCOPES, WRITE_SCOPES, Client
+from app.vtn.versions import Version, flat_targets
+from app.vtn.wire import Wire
+
+BY_TARGETS = ("PROGRAM", "EVENT")
+"""What targets make private. All else belongs to a client."""
+NAMES = {"PROGRAM": "programName", "VEN": "venName", "RESOURCE": "resourceName"}
+PARENTS = {"EVENT": "programID", "REPORT": "eventID", "RESOURCE": "venID"}
+HANGING = {"VEN": ("RESOURCE",), "PROGRAM": ("EVENT",)}
+"""What is removed with it."""
+FIELDS = ("programID", "eventID", "venID", "clientName", "venName", "resourceName")
+"""What searches compare."""
+MOST_CHILDREN = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Something happened to an object."""
+
+    operation: Literal["CREATE", "UPDATE", "DELETE"]
+    body: Wire
+    """As it is kept; of a DELETE, as it was."""
+
+    @property
+    def kind(self) -> str:
+        return str(self.body["objectType"])
+
+
+class Objects:
+    """The operations of the API on the objects of `store`.
+
+    `verify` is asked before a subscription is kept: are its callbacks there, and its client's
+    (Definition, Webhooks)? `changed` is told of every change, when it is stored. Refused: 400, 403,
+    404; Conflict: 409.
+    """
+
+    def __init__(
+        self,
+        store: VtnStore,
+        *,
+        verify: Callable[[Wire], None],
+        changed: Callable[[Change], None],
+    ) -> None:
+        self._store = store
+        self._verify = verify
+        self._changed = changed
+
+    def search(
+        self, version: Version, kind: str, query: Mapping[str, Any], client: Client
+    ) -> list[Wire]:
+        """A page of the objects that the client may see and asks for."""
+        _require(READ_SCOPES[kind], client)
+        wanted = version.targets(query)
+        active_at = datetime.now(UTC) if query.get("active") else None
+        objects = frozenset(query.get("objects") or ())
+        fields = {name: query[name] for name in FIELDS if name in query}
+        parent = fields.pop(PARENTS.get(kind, ""), None)
+        # What is one client's is asked of the database; what targets decide is decided here.
+        own = client.client_id if client.is_ven and kind not in BY_TARGETS else None
+        by_targets = client.is_ven and kind in BY_TARGETS
+        see = self._sight(version, client, wanted or frozenset()) if by_targets else _all
+
+        def accept(body: Wire) -> bool:
+            if by_targets and see(body) is None:
+                return False
+            if wanted is not None and wanted.isdisjoint(flat_targets(body.get("targets"))):
+                return False
+            if active_at is not None and has_transpired(body, active_at):
+                return False
+            return not objects or any(
+                not objects.isdisjoint(each["objects"]) for each in body["objectOperations"]
+            )
+
+        page = self._store.select(
+            kind,
+            client_id=own,
+            parent=parent,
+            fields=fields,
+            accept=accept if by_targets or wanted or active_at or objects else None,
+            skip=query.get("skip", 0),
+            limit=query.get("limit", LARGEST_PAGE),
+        )
+        return [version.shown(_without_secrets(see(body) or body, client)) for body in page]
+
+    def read(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
+        _require(READ_SCOPES[kind], client)
+        found = self._find(version, kind, object_id, client)
+        return version.shown(_without_secrets(found, client))
+
+    def create(self, version: Version, kind: str, body: Wire, client: Client) -> Wire:
+        _require(WRITE_SCOPES[kind], client)
+        body = self._complete(version, kind, body, client, {})
+        made = self._store.add(
+            kind,
+            body,
+            client_id=body.get("clientID"),
+            parent=body.get(PARENTS.get(kind, "")),
+            name=body.get(NAMES.get(kind, "")),
+            unique=kind in NAMES,
+        )
+        self._changed(Change(operation="CREATE", body=made))
+        return version.shown(made)
+
+    def update(
+        self, version: Version, kind: str, object_id: str, body: Wire, client: Client
+    ) -> Wire:
+        _require(WRITE_SCOPES[kind], client)
+        old = self._owned(version, kind, object_id, client)
+        body = self._complete(version, kind, body, client, old)
+        made = self._store.replace(
+            kind,
+            old,
+            body,
+            client_id=body.get("clientID"),
+            parent=body.get(PARENTS.get(kind, "")),
+            name=body.get(NAMES.get(kind, "")),
+        )
+        if kind == "VEN" and made["clientID"] != old.get("clientID"):
+            for each in self._children("RESOURCE", object_id):
+                given = {**each, "clientID": made["clientID"]}
+                self._store.replace("RESOURCE", each, given, client_id=made["clientID"])
+        self._changed(Change(operation="UPDATE", body=made))
+        return version.shown(made)
+
+    def delete(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
+        """Remove it, and what hangs on it: a ven's resources, a program's events."""
+        _require(WRITE_SCOPES[kind], client)
+        found = self._owned(version, kind, object_id, client)
+        for child in HANGING.get(kind, ()):
+            for each in self._children(child, object_id):
+                self._store.remove(child, each["id"])
+                self._changed(Change(operation="DELETE", body=each))
+        self._store.remove(kind, object_id)
+        self._changed(Change(operation="DELETE", body=found))
+        return version.shown(found)
+
+    def find_ven(self, version: Version, ven_id: str, client: Client) -> Wire:
+        """The ven object, if this client may see it; 404."""
+        return self._find(version, "VEN", ven_id, client)
+
+    def find_program(self, version: Version, program_id: str, client: Client) -> Wire:
+        """The program, if this client may see it; 404."""
+        return self._find(version, "PROGRAM", program_id, client)
+
+    def seen_by(self, body: Wire, client_id: str) -> Wire | None:
+        """An object as a VEN may be told of it by a notification; None: not at all."""
+        if body["objectType"] not in BY_TARGETS:
+            return body if body.get("clientID") == client_id else None
+        return _seen(body, self._granted(client_id))
+
+    def _granted(self, client_id: str) -> frozenset[str]:
+        """The targets of a client's ven object and of its resources."""
+        owned = [
+            body
+            for kind in ("VEN", "RESOURCE")
+            for body in self._store.select(kind, client_id=client_id, limit=MOST_CHILDREN)
+        ]
+        return frozenset(target for body in owned for target in flat_targets(body.get("targets")))
+
+    def _children(self, kind: str, parent: str) -> list[Wire]:
+        return self._store.select(kind, parent=parent, limit=MOST_CHILDREN)
+
+    def _find(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
+        """The object as the client sees it; 404."""
+        found = self._store.get(kind, object_id)
+        if found is not None and kind in BY_TARGETS:
+            found = self._sight(version, client, None)(found)
+        elif found is not None and client.is_ven and found.get("clientID") != client.client_id:
+            found = None
+        if found is None:
+            raise Refused(404, f"no such {kind}")
+        return found
+
+    def _owned(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
+        """The object, if the client may change it; 404, 403."""
+        found = self._find(version, kind, object_id, client)
+        if kind == "SUBSCRIPTION" and found["clientID"] != client.client_id:
+            raise Refused(403, "a subscription is changed by its client only")
+        return found
+
+    def _sight(
+        self, version: Version, client: Client, wanted: frozenset[str] | None
+    ) -> Callable[[Wire], Wire | None]:
+        """What a client sees of programs and events.
+
+        `wanted`: the targets that a search names; None: all that were granted.
+        """
+        if not client.is_ven:
+            return _all
+        granted = self._granted(client.client_id)
+        shown = granted if wanted is None else granted & wanted
+
+        def see(body: Wire) -> Wire | None:
+            if version.is_public(body):
+                return body
+            return _seen(body, shown)
+
+        return see
+
+    def _complete(
+        self, version: Version, kind: str, body: Wire, client: Client, old: Mapping[str, Any]
+    ) -> Wire:
+        """What is kept of a write: with its owner, its program, and targets that may be set."""
+        if kind == "EVENT" and self._store.get("PROGRAM", body["programID"]) is None:
+            raise Conflict("the event names a program that is not there")
+        if kind == "REPORT":
+            event = self._store.get("EVENT", body["eventID"])
+            if event is None or self._sight(version, client, None)(event) is None:
+                raise Conflict("the report names an event that is not there")
+            body = {**body, "programID": event["programID"]}  # searches may name it
+        if kind == "SUBSCRIPTION":
+            self._check_subscription(version, body, client)
+            body = {**body, "version": version.name}  # its notifications are written in it
+        if kind in ("REPORT", "SUBSCRIPTION"):
+            return {**body, "clientID": client.client_id}
+        if kind in BY_TARGETS:
+            return body
+        if client.is_ven:
+            body = {name: value for name, value in body.items() if name != "targets"}
+            if old.get("targets"):
+                body["targets"] = old["targets"]
+        return self._ven(body, client, old) if kind == "VEN" else self._resource(body, client)
+
+    def _check_subscription(self, version: Version, body: Wire, client: Client) -> None:
+        program_id = body.get("programID")
+        if program_id is not None:
+            try:
+                self._find(version, "PROGRAM", program_id, client)
+            except Refused:
+                raise Conflict("the subscription names a program that is not there") from None
+        self._verify(body)
+
+    def _ven(self, body: Wire, client: Client, old: Mapping[str, Any]) -> Wire:
+        """One ven object per client id (rules.md, 'Roles, credentials, enrolment')."""
+        owner = client.client_id if client.is_ven else body.get("clientID") or old.get("clientID")
+        # 3.0.1 has no clientID: business logic's ven is that of the client named like it.
+        owner = owner or slug(body["venName"])
+        if owner != old.get("clientID") and self._store.select("VEN", client_id=owner, limit=1):
+            raise Conflict(f"client {owner!r} has a ven object already")
+        return {**body, "clientID": owner}
+
+    def _resource(self, body: Wire, client: Client) -> Wire:
+        ven = self._store.get("VEN", body["venID"])
+        if ven is None or (client.is_ven and ven.get("clientID") != client.client_id):
+            raise Refused(404, "no such ven")
+        return {**body, "clientID": ven["clientID"]}
+
+
+def _all(body: Wire) -> Wire | None:
+    return body
+
+
+def _require(scopes: tuple[str, ...], client: Client) -> None:
+    if client.scopes.isdisjoint(scopes):
+        raise Refused(403, f"this needs the scope {' or '.join(scopes)}")
+
+
+def _seen(body: Wire, granted: frozenset[str]) -> Wire | None:
+    """With the targets that were granted only (Definition, 'Target hiding')."""
+    if not body.get("targets"):
+        return body
+    met = flat_targets(body["targets"]) & granted
+    return {**body, "targets": sorted(met)} if met else None
+
+
+def _without_secrets(body: Wire, client: Client) -> Wire:
+    """A subscription's tokens are shown to its own client only."""
+    if body["objectType"] != "SUBSCRIPTION" or body["clientID"] == client.client_id:
+        return body
+    operations = [
+        {name: value for name, value in each.items() if name != "bearerToken"}
+        for each in body["objectOperations"]
+    ]
+    return {**body, "objectOperations": operations}

@@ -1,0 +1,66 @@
+"""What the VTN answers where it refuses: the schema `problem` (RFC 7807)."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from app.vtn.callbacks import CallbackFailed
+from app.vtn.store import Conflict
+
+logger = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """A request that is answered with this status and these words."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+def problem(
+    status: int, detail: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    return JSONResponse(
+        {**body, "detail": detail} if detail else body, status_code=status, headers=headers
+    )
+
+
+def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    headers = {"WWW-Authenticate": 'Bearer realm="VTN"'} if error.status == 401 else None
+    return problem(error.status, str(error), headers)
+
+
+def _conflict(_: Request, error: Exception) -> Response:
+    return problem(409, str(error))
+
+
+def _callback_failed(_: Request, error: Exception) -> Response:
+    return problem(400, str(error))
+
+
+def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, None, dict(error.headers or {}))
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    logger.error("VTN: %s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(500)
+
+
+HANDLERS = {
+    Refused: _refused,
+    Conflict: _conflict,
+    CallbackFailed: _callback_failed,
+    HTTPException: _http_error,
+    Exception: _failed,
+}
+"""Every error leaves as a problem."""

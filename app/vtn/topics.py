@@ -1,0 +1,64 @@
+"""MQTT topics of the embedded VTN (3.1.0, Definition, 'Notifications via Additional Protocols').
+
+They are cut so that a broker can keep them apart by the name a client connects with:
+
+- `openadr3/vens/{clientID}/…`: what one VEN may see; for it, and business logic
+- `openadr3/programs/…`: programs without targets and their events without targets; for all
+- `openadr3/all/…`: everything; for business logic
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from app.vtn.objects import BY_TARGETS, Change
+from app.vtn.wire import Wire
+
+PREFIX = "openadr3"
+ALL = f"{PREFIX}/all"
+_COLLECTIONS = {
+    "PROGRAM": "programs",
+    "EVENT": "events",
+    "REPORT": "reports",
+    "SUBSCRIPTION": "subscriptions",
+    "VEN": "vens",
+    "RESOURCE": "resources",
+}
+
+
+def of_client(client_id: str) -> str | None:
+    """Where a VEN's own topics begin; None where its id cannot be part of a topic."""
+    usable = re.fullmatch(r"[A-Za-z0-9_.@:-]{1,128}", client_id)
+    return f"{PREFIX}/vens/{client_id}" if usable else None
+
+
+def operations(path: str, *, create: bool = True) -> Wire:
+    """The answer of a topic endpoint (schema `notifierTopicsResponse`)."""
+    names = ("CREATE", "UPDATE", "DELETE") if create else ("UPDATE", "DELETE")
+    return {"topics": {**{name: f"{path}/{name.lower()}" for name in names}, "ALL": f"{path}/+"}}
+
+
+def for_everyone(change: Change) -> Iterator[str]:
+    """The topics of a change that are not a VEN's own."""
+    operation, body = change.operation.lower(), change.body
+    yield f"{ALL}/{_COLLECTIONS[change.kind]}/{operation}"
+    if change.kind in BY_TARGETS:
+        roots = (ALL,) if body.get("targets") else (ALL, PREFIX)
+        for root in roots:
+            if change.kind == "EVENT":
+                yield f"{root}/programs/{body['programID']}/events/{operation}"
+                continue
+            if root == PREFIX:
+                yield f"{root}/programs/{operation}"
+            if change.operation != "CREATE":
+                yield f"{root}/programs/{body['id']}/{operation}"
+
+
+def for_client(change: Change, client_id: str) -> str | None:
+    """The topic at which one VEN learns of a change that it may see."""
+    root = of_client(client_id)
+    within = {"EVENT": "events/", "PROGRAM": "programs/", "RESOURCE": "resources/", "VEN": ""}
+    if root is None or change.kind not in within:
+        return None
+    return f"{root}/{within[change.kind]}{change.operation.lower()}"

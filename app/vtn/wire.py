@@ -1,0 +1,89 @@
+"""What both versions of OpenADR write alike: names, times, intervals, payload descriptors.
+
+Shapes are TypedDicts: what passes is the JSON object itself, without the fields that the
+specification does not have.
+"""
+
+# Annotations stay evaluated here: pydantic reads them.
+import re
+from typing import Annotated, Any, Literal, NotRequired
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from typing_extensions import TypedDict
+
+from app.openadr import WireError, read_instant
+
+STRICT = ConfigDict(strict=True)
+Wire = dict[str, Any]
+
+_DURATION = re.compile(
+    r"-?P(?=\d|T\d)(\d+Y)?(\d+M)?(\d+[DW])?(T(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", re.ASCII
+)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*", re.ASCII)
+
+
+def _duration(text: str) -> str:
+    if not _DURATION.fullmatch(text):
+        raise ValueError("is not an ISO 8601 duration")
+    return text
+
+
+def _date_time(text: str) -> str:
+    """RFC 3339; also the date alone that the User Guide calls 'now'."""
+    try:
+        read_instant(text.upper())
+    except WireError:
+        raise ValueError("is not an RFC 3339 date-time") from None
+    return text
+
+
+def _uri(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is not a URI") from None
+    if not _SCHEME.fullmatch(parts.scheme) or not text.isprintable() or " " in text:
+        raise ValueError("is not a URI")
+    return text
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+ObjectId = Annotated[Name, StringConstraints(pattern=r"^[a-zA-Z0-9_-]+\z")]
+Duration = Annotated[str, AfterValidator(_duration)]
+DateTime = Annotated[str, AfterValidator(_date_time)]
+Uri = Annotated[str, StringConstraints(min_length=2, max_length=8000), AfterValidator(_uri)]
+ObjectType = Literal["PROGRAM", "EVENT", "REPORT", "SUBSCRIPTION", "VEN", "RESOURCE"]
+Operation = Literal["READ", "CREATE", "UPDATE", "DELETE"]
+
+
+class Point(TypedDict):
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+    x: float
+    y: float
+
+
+class ValuesMap(TypedDict):
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+    type: Name
+    values: list[float | int | str | bool | Point]
+
+
+class ProgramDescription(TypedDict):
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+    URL: Uri
+
+
+class ObjectOperation(TypedDict):
+    """Of a subscription: what is told, and to which webhook."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+    objects: list[ObjectType]
+    operations: list[Operation]
+    callbackUrl: Uri
+    bearerToken: NotRequired[str | None]
+
+
+Priority = Annotated[int, Field(ge=0)]
+Confidence = Annotated[int, Field(ge=0, le=100)]

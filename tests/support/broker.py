@@ -1,0 +1,166 @@
+"""A real MQTT broker: Mosquitto on a free port, which knows clients by their tokens."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support.certificates import Certificate
+from tests.support.servers import free_port
+from tests.support.waiting import wait_until
+
+ACL = """\
+# What everybody may read, what each may read of its own, and who may do everything.
+pattern read openadr3/programs/#
+pattern read openadr3/vens/%u/#
+
+user vtn
+topic readwrite openadr3/#
+
+user business-logic
+topic read openadr3/#
+"""
+PUBLISHER = "vtn", "publisher-secret"
+
+
+def mosquitto() -> str:
+    """The program; without it the test is skipped on a user's machine, and fails in CI."""
+    found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+    if found is None:
+        message = "not tested: Mosquitto is missing (Debian: apt install mosquitto)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+class Broker:
+    """Mosquitto, with a password file of tokens and access by pattern, or for anybody.
+
+    `anonymous`: it knows nobody and lets everybody in. `tls`: it speaks MQTTS only.
+    """
+
+    def __init__(
+        self, directory: Path, *, anonymous: bool = False, tls: Certificate | None = None
+    ) -> None:
+        self._directory = directory
+        directory.mkdir()
+        self.port = free_port()
+        self._anonymous = anonymous
+        self._tls = tls
+        self._users = {PUBLISHER[0]: PUBLISHER[1]}
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._write_users()
+        (directory / "acl").write_text(ACL)
+        (directory / "acl").chmod(0o600)
+        (directory / "mosquitto.conf").write_text(self._configuration())
+
+    @property
+    def url(self) -> str:
+        """As the VTN is told of it, with its password where it wants one."""
+        scheme = "mqtt" if self._tls is None else "mqtts"
+        login = "" if self._anonymous else f"{PUBLISHER[0]}:{PUBLISHER[1]}@"
+        return f"{scheme}://{login}127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        with (self._directory / "log").open("ab") as log:
+            begins = log.tell()
+            self._process = subprocess.Popen(
+                [mosquitto(), "-c", str(self._directory / "mosquitto.conf")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(lambda: self._says(" running", begins), otherwise=self._log)
+
+    def stop(self) -> None:
+        """At once, as in a power failure; what was connected is cut."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def admit(self, client_id: str, token: str) -> None:
+        """From now on this client gets in with this token; the connection of its last one ends."""
+        if self._anonymous:
+            return
+        with self._lock:
+            self._users[client_id] = token
+            self._write_users()
+            self._reload()
+            wait_until(lambda: self._accepts(client_id, token), otherwise=self._log)
+
+    def _reload(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGHUP)
+
+    def _accepts(self, client_id: str, token: str) -> bool:
+        if self._process is None:
+            return True  # when it starts again
+        with self._connection() as connection:
+            connection.sendall(_connect_packet(client_id, token))
+            return connection.recv(4)[-1:] == b"\0"
+
+    def _connection(self) -> socket.socket:
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=5)
+        if self._tls is None:
+            return plain
+        context = ssl.create_default_context(cafile=self._tls.certificate)
+        return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+    def _configuration(self) -> str:
+        lines = [
+            *("user root", "persistence false", "log_dest stderr", "log_type all"),
+            f"listener {self.port} 127.0.0.1",
+            f"allow_anonymous {str(self._anonymous).lower()}",
+        ]
+        if not self._anonymous:
+            lines += [f"password_file {self._directory}/users", f"acl_file {self._directory}/acl"]
+        if self._tls is not None:
+            lines += [f"certfile {self._tls.certificate}", f"keyfile {self._tls.key}"]
+        return "\n".join(lines) + "\n"
+
+    def _write_users(self) -> None:
+        draft = self._directory / "users.new"
+        draft.write_text("".join(_entry(*each) for each in self._users.items()))
+        draft.chmod(0o600)
+        draft.replace(self._directory / "users")
+
+    def _says(self, words: str, since: int) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self._log()
+        return words in self._log()[since:]
+
+    def _log(self) -> str:
+        return (self._directory / "log").read_text(errors="replace")
+
+
+def _entry(user: str, password: str) -> str:
+    """A line of the password file: PBKDF2 with as few rounds as the broker takes."""
+    salt = os.urandom(12)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, 1)
+    salted, hashed = (base64.b64encode(each).decode() for each in (salt, digest))
+    return f"{user}:$7$1${salted}${hashed}\n"
+
+
+def _connect_packet(user: str, password: str) -> bytes:
+    """CONNECT of MQTT 3.1.1, with a client id that the broker makes up."""
+    parts = b"".join(
+        len(each).to_bytes(2, "big") + each for each in (b"", user.encode(), password.encode())
+    )
+    body = b"\0\4MQTT\4\xc2\0\x05" + parts
+    length = len(body)
+    size = bytes([length]) if length < 128 else bytes([length % 128 | 128, length // 128])
+    return b"\x10" + size + body

@@ -1,0 +1,88 @@
+"""A fleet that is told of changes by its VTN, and what it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from app.fleet import sample_fleet
+from app.vtn import EmbeddedVtn
+from containers import Container
+from tests.support.waiting import wait_until
+
+VENS = 3
+
+
+class PushedFleet:
+    """Enrolled VENs, and all that belongs to push, running; nothing else is scheduled."""
+
+    def __init__(self, container: Container, vtn: EmbeddedVtn, *, vens: int = VENS) -> None:
+        self.container = container
+        self.vtn = vtn
+        self.business = container.business_logic()
+        container.push_watch.add_kwargs(every_s=0.05)
+        container.repository().save(sample_fleet(vens=vens, resources_per_ven=2))
+        self.manager = container.ven_manager()
+        self.manager.enrol()
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.manager.enrolled)
+
+    def start(self) -> None:
+        """Begin, and wait until push works for every VEN."""
+        self.container.vtn_push().start()
+        self.wait_until_it_works()
+
+    def wait_until_it_works(self) -> None:
+        wait_until(
+            lambda: self.trusted() == len(self.names),
+            otherwise=lambda: f"push works for {self.trusted()} VENs; {self.counts()}",
+        )
+
+    def trusted(self) -> int:
+        return int(self.container.poll_plan().trusted())
+
+    def counts(self) -> dict[str, int]:
+        return dict(self.container.inbox().counts)
+
+    def to_poll(self) -> list[str]:
+        """The VENs that the next poll would ask."""
+        return list(self.container.poll_plan().due(self.names))
+
+    def send(self, **fields: Any) -> str:
+        """Create an event at the VTN; its id."""
+        event = self.business.send(
+            **{
+                "kind": "SIMPLE",
+                "value": "2",
+                "start": datetime.now(UTC),
+                "duration": "PT1H",
+                **fields,
+            }
+        )
+        return str(event["id"])
+
+    def knowing(self, event_id: str) -> list[str]:
+        """The VENs that know of this event, and do not take it for cancelled."""
+        book = self.container.events()
+        return [
+            name
+            for name in self.names
+            if any(
+                each.event.event_id == event_id and not each.is_cancelled
+                for each in book.of_ven(name)
+            )
+        ]
+
+    def wait_until_known(self, event_id: str, to: Callable[[], list[str]] | None = None) -> None:
+        """Until all VENs know of the event, or just these."""
+        wanted = self.names if to is None else to()
+        wait_until(
+            lambda: self.knowing(event_id) == wanted,
+            otherwise=lambda: f"known to {self.knowing(event_id)}, {self.counts()}",
+        )
+
+    def wait_until_unknown(self, event_id: str) -> None:
+        wait_until(lambda: not self.knowing(event_id))
