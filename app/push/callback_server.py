@@ -89,7 +89,10 @@ def make_callback(webhooks: Webhooks, inbox: Inbox) -> Any:
         return PlainTextResponse("")
 
     async def callback(request: Request) -> Response:
-        return await (notify if request.method == "POST" else challenge)(request)
+        answer = await (notify if request.method == "POST" else challenge)(request)
+        # Calls are rare, and a TLS connection that idles holds the server when it closes.
+        answer.headers["Connection"] = "close"
+        return answer
 
     # A proxy may put something before the last part, or take it away.
     paths = ("/{path}", "/{before:path}/{path}")

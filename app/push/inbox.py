@@ -55,7 +55,7 @@ class Inbox:
         self._waiting: deque[_Message] = deque()
         self._changed = threading.Condition()
         self._to_ask = threading.Event()
-        self._closed = False
+        self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._counts: Counter[str] = Counter()
         self._said: set[str] = set()
@@ -108,9 +108,9 @@ class Inbox:
 
     def close(self, timeout_s: float = 1.0) -> None:
         """May be called again."""
+        self._closing.set()
         with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+            self._changed.notify()
         self._to_ask.set()
         for thread in self._threads:
             thread.join(timeout_s)
@@ -130,9 +130,9 @@ class Inbox:
     def _next(self) -> Sequence[_Message]:
         """What waits, some of it; nothing at the end."""
         with self._changed:
-            while not self._waiting and not self._closed:
+            while not self._waiting and not self._closing.is_set():
                 self._changed.wait()
-            if self._closed:
+            if self._closing.is_set():
                 return ()
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
 
@@ -173,7 +173,7 @@ class Inbox:
     def _ask_each(self) -> None:
         while True:
             self._to_ask.wait()
-            if self._closed:
+            if self._closing.is_set():
                 return
             self._to_ask.clear()
             try:
@@ -182,8 +182,7 @@ class Inbox:
                 self._say(f"events are not known anew: {error}")
             except Exception:
                 logger.exception("push: the VTN was not asked")
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed, self._asks_every_s)
+            self._closing.wait(self._asks_every_s)
 
     def _say(self, line: str) -> None:
         """Once: who floods the VEN does not flood its log."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from app.vtn import EmbeddedVtn
+from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.conftest import MakeContainer
+from tests.support.callers import Caller
 from tests.support.fakes import FakeClock
 from tests.support.workbench import Bench
 
@@ -16,3 +19,24 @@ def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> 
     made = Bench(container, vtn, clock)
     made.enrol()
     return made
+
+
+@pytest.fixture
+def secrets(vtn: EmbeddedVtn, tmp_path: Path) -> EmbeddedCredentials:
+    del vtn
+    return EmbeddedCredentials.of(tmp_path / "data" / "vtn")
+
+
+@pytest.fixture
+def bl(vtn: EmbeddedVtn, secrets: EmbeddedCredentials) -> Caller:
+    return Caller(vtn, secrets.bl_client_id, secrets.bl_client_secret)
+
+
+@pytest.fixture
+def ven(vtn: EmbeddedVtn, secrets: EmbeddedCredentials) -> Caller:
+    return Caller(vtn, "client-a", secrets.ven_secret)
+
+
+@pytest.fixture
+def other(vtn: EmbeddedVtn, secrets: EmbeddedCredentials) -> Caller:
+    return Caller(vtn, "client-b", secrets.ven_secret)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from app.openadr.credentials import ClientCredentials
 from app.settings import Settings, SettingsError
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer, MakeHttp
+from tests.support.certificates import make_certificate
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn
 from tests.support.sessions import RecordingSession
 from tests.support.workbench import TICK, Bench
@@ -26,17 +26,7 @@ MakeVtn = Callable[[Script], ScriptedVtn]
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A certificate of 127.0.0.1 that nobody knows, with its key beside it."""
-    made = tmp_path / "vtn.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=vtn", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", str(made.with_suffix(".key")), "-out", str(made)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return made
+    return make_certificate(tmp_path, "vtn").certificate
 
 
 @pytest.fixture

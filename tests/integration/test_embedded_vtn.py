@@ -9,49 +9,8 @@ import pytest
 import requests
 
 from app.vtn import EmbeddedCredentials, EmbeddedVtn, VtnStartError
+from tests.support.callers import Caller
 from tests.support.servers import free_port
-
-
-class Caller:
-    """A client of the VTN with a token."""
-
-    def __init__(self, vtn: EmbeddedVtn, client_id: str, secret: str) -> None:
-        self._base = vtn.base_url
-        form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
-        answer = requests.post(f"{self._base}/auth/token", data=form, timeout=5)
-        answer.raise_for_status()
-        self.granted = answer.json()
-
-    def __call__(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
-        return requests.request(
-            method,
-            self._base + path,
-            json=body,
-            params=params,
-            headers={"Authorization": f"Bearer {self.granted['access_token']}"},
-            timeout=5,
-        )
-
-
-@pytest.fixture
-def secrets(vtn: EmbeddedVtn, tmp_path: Path) -> EmbeddedCredentials:
-    del vtn
-    return EmbeddedCredentials.of(tmp_path / "data" / "vtn")
-
-
-@pytest.fixture
-def bl(vtn: EmbeddedVtn, secrets: EmbeddedCredentials) -> Caller:
-    return Caller(vtn, secrets.bl_client_id, secrets.bl_client_secret)
-
-
-@pytest.fixture
-def ven(vtn: EmbeddedVtn, secrets: EmbeddedCredentials) -> Caller:
-    return Caller(vtn, "client-a", secrets.ven_secret)
-
-
-@pytest.fixture
-def other(vtn: EmbeddedVtn, secrets: EmbeddedCredentials) -> Caller:
-    return Caller(vtn, "client-b", secrets.ven_secret)
 
 
 def ven_request(name: str) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""A webhook on loopback, with TLS, that answers as a test says."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.support.certificates import Certificate
+from tests.support.servers import Answer, Asked, ScriptedVtn
+
+
+class Callback:
+    """Says back what it is asked, and keeps what it is told. `status`: its answer to a POST."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.certificate, certificate.key)
+        self.status = 200
+        self.said: str | None = None
+        """What it answers to a challenge; None: what it is asked."""
+        self.challenged = 0
+        self.told: list[dict[str, Any]] = []
+        self.tokens: list[str | None] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self._server = ScriptedVtn(self._answer, tls=context)
+
+    @property
+    def url(self) -> str:
+        return f"{self._server.base_url}/callback"
+
+    def _answer(self, asked: Asked) -> Answer:
+        if asked.method == "GET":
+            self.challenged += 1
+            echo = asked.query.get("echo", [""])[0]
+            said = echo if self.said is None else self.said
+            return Answer(200, said, content_type="text/plain")
+        self.may_answer.wait(10)
+        self.tokens.append(asked.headers.get("Authorization"))
+        if self.status == 200:
+            self.told.append(json.loads(asked.body))
+        location = {"Location": f"{self.url}/elsewhere"} if self.status == 302 else {}
+        return Answer(self.status, {}, headers=location)
+
+    def paths(self) -> set[str]:
+        """The paths that were asked for."""
+        return {asked.path for asked in self._server.asked}
+
+    def told_at(self, path: str) -> int:
+        """How often this path was told something."""
+        return len(self._server.of("POST", path))
+
+    def close(self) -> None:
+        self.may_answer.set()
+        self._server.close()
+
+
+@contextmanager
+def callback(certificate: Certificate) -> Iterator[Callback]:
+    made = Callback(certificate)
+    try:
+        yield made
+    finally:
+        made.close()
