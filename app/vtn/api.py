@@ -26,6 +26,7 @@ from app.vtn.wire import Wire
 
 BASE_301 = "/openadr3/3.0.1"
 MOST_BODY_BYTES = 16 << 20
+FORM = "application/x-www-form-urlencoded"
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
 
 Operation = Callable[[Client], Wire | list[Wire]]
@@ -280,7 +281,7 @@ def _token_endpoint(tokens: Tokens) -> Callable[[Request], Awaitable[Response]]:
     """POST /auth/token (RFC 6749, client credentials in the form)."""
 
     async def auth_token(request: Request) -> Response:
-        await _body(request)
+        await _body(request, FORM)
         form = await request.form()
         values = {name: value for name, value in form.items() if isinstance(value, str)}
         grant_type, client_id = values.get("grant_type"), values.get("client_id", "")
@@ -341,7 +342,10 @@ def _path_id(request: Request, name: str) -> str:
     return value
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, media_type: str = "application/json") -> bytes:
+    given = request.headers.get("Content-Type", media_type).partition(";")[0].strip().lower()
+    if given != media_type:
+        raise Refused(415, f"the body has to be {media_type}")
     length = request.headers.get("Content-Length", "0")
     if length.isdigit() and int(length) > MOST_BODY_BYTES:
         raise Refused(413, f"a body has at most {MOST_BODY_BYTES >> 20} MiB")

@@ -26,7 +26,7 @@ def _yes(text: str) -> bool:
 
 
 Integer = Annotated[int, BeforeValidator(_integer)]
-Skip = Annotated[Integer, Field(ge=0)]
+Skip = Annotated[Integer, Field(ge=0, le=2**31 - 1)]
 Limit = Annotated[Integer, Field(ge=0, le=LARGEST_PAGE)]
 YesNo = Annotated[Literal["true", "false"], AfterValidator(_yes)]
 

@@ -10,6 +10,7 @@ from app.vtn.wire import (
     Confidence,
     DateTime,
     Duration,
+    Integer,
     Name,
     ObjectId,
     ObjectOperation,
@@ -28,7 +29,7 @@ class IntervalPeriod(TypedDict):
 
 class Interval(TypedDict):
     __pydantic_config__ = STRICT  # type: ignore[misc]
-    id: int
+    id: Integer
     intervalPeriod: NotRequired[IntervalPeriod]
     payloads: list[ValuesMap]
 
@@ -65,14 +66,23 @@ class ReportDescriptor(TypedDict):
     units: NotRequired[str | None]
     targets: NotRequired[list[ValuesMap] | None]
     aggregate: NotRequired[bool]
-    startInterval: NotRequired[int]
-    numIntervals: NotRequired[int]
+    startInterval: NotRequired[Integer]
+    numIntervals: NotRequired[Integer]
     historical: NotRequired[bool]
-    frequency: NotRequired[int]
-    repeat: NotRequired[int]
+    frequency: NotRequired[Integer]
+    repeat: NotRequired[Integer]
 
 
-class Program(TypedDict):
+class Metadata(TypedDict):
+    """What the VTN provides. Clients may send it along; it has to be right, and does not count."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+    id: NotRequired[ObjectId]
+    createdDateTime: NotRequired[DateTime]
+    modificationDateTime: NotRequired[DateTime]
+
+
+class Program(Metadata):
     __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["PROGRAM"]]
     programName: Name
@@ -91,7 +101,7 @@ class Program(TypedDict):
     targets: NotRequired[list[ValuesMap] | None]
 
 
-class Event(TypedDict):
+class Event(Metadata):
     __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["EVENT"]]
     programID: ObjectId
@@ -104,7 +114,7 @@ class Event(TypedDict):
     intervals: list[Interval]
 
 
-class Report(TypedDict):
+class Report(Metadata):
     __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["REPORT"]]
     programID: ObjectId
@@ -115,7 +125,7 @@ class Report(TypedDict):
     resources: list[ReportResource]
 
 
-class Subscription(TypedDict):
+class Subscription(Metadata):
     __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["SUBSCRIPTION"]]
     clientName: Name
@@ -124,7 +134,7 @@ class Subscription(TypedDict):
     targets: NotRequired[list[ValuesMap] | None]
 
 
-class Resource(TypedDict):
+class Resource(Metadata):
     __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["RESOURCE"]]
     resourceName: Name
@@ -133,7 +143,7 @@ class Resource(TypedDict):
     targets: NotRequired[list[ValuesMap] | None]
 
 
-class Ven(TypedDict):
+class Ven(Metadata):
     __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["VEN"]]
     venName: Name

@@ -10,6 +10,7 @@ from app.vtn.wire import (
     Confidence,
     DateTime,
     Duration,
+    Integer,
     Name,
     ObjectId,
     ObjectOperation,
@@ -28,7 +29,7 @@ class IntervalPeriod(TypedDict):
 
 class Interval(TypedDict):
     __pydantic_config__ = STRICT  # type: ignore[misc]
-    id: int
+    id: Integer
     intervalPeriod: NotRequired[IntervalPeriod]
     payloads: list[ValuesMap]
 
@@ -65,11 +66,11 @@ class ReportDescriptor(TypedDict):
     units: NotRequired[Name | None]
     targets: NotRequired[list[Name] | None]
     aggregate: NotRequired[bool]
-    startInterval: NotRequired[int]
-    numIntervals: NotRequired[int]
+    startInterval: NotRequired[Integer]
+    numIntervals: NotRequired[Integer]
     historical: NotRequired[bool]
-    frequency: NotRequired[int]
-    repeat: NotRequired[int]
+    frequency: NotRequired[Integer]
+    repeat: NotRequired[Integer]
     reportIntervals: NotRequired[Literal["INTERVALS", "SUB_INTERVALS", "OPEN_INTERVALS"]]
 
 

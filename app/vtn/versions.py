@@ -32,7 +32,9 @@ TARGET = "TARGET"
 """The type that 3.0.1 sees of a target that has none."""
 OWN_FIELDS = {"SUBSCRIPTION": ("version",)}
 """What is kept and not shown."""
-NULL_IS_ABSENT = ("intervalPeriod", "duration", "randomizeStart", "intervals", "programID")
+NULL_IS_ABSENT = frozenset(
+    ("intervalPeriod", "duration", "randomizeStart", "timeZoneOffset", "intervals", "programID")
+)
 """Optional fields that the files do not mark as nullable, since what stands beside a $ref does not
 count, and that clients write as null all the same (openadr3-client)."""
 

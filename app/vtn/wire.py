@@ -9,7 +9,7 @@ import re
 from typing import Annotated, Any, Literal, NotRequired
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
 
 from app.openadr import WireError, read_instant
@@ -49,11 +49,19 @@ def _uri(text: str) -> str:
     return text
 
 
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 1.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Integer = Annotated[int, BeforeValidator(_whole)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 ObjectId = Annotated[Name, StringConstraints(pattern=r"^[a-zA-Z0-9_-]+\z")]
 Duration = Annotated[str, AfterValidator(_duration)]
 DateTime = Annotated[str, AfterValidator(_date_time)]
 Uri = Annotated[str, StringConstraints(min_length=2, max_length=8000), AfterValidator(_uri)]
+HeaderToken = Annotated[str, StringConstraints(pattern=r"^[!-~]*\z")]
+"""What an Authorization header can carry."""
 ObjectType = Literal["PROGRAM", "EVENT", "REPORT", "SUBSCRIPTION", "VEN", "RESOURCE"]
 Operation = Literal["READ", "CREATE", "UPDATE", "DELETE"]
 
@@ -82,8 +90,8 @@ class ObjectOperation(TypedDict):
     objects: list[ObjectType]
     operations: list[Operation]
     callbackUrl: Uri
-    bearerToken: NotRequired[str | None]
+    bearerToken: NotRequired[HeaderToken | None]
 
 
-Priority = Annotated[int, Field(ge=0)]
-Confidence = Annotated[int, Field(ge=0, le=100)]
+Priority = Annotated[Integer, Field(ge=0)]
+Confidence = Annotated[Integer, Field(ge=0, le=100)]
