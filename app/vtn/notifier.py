@@ -8,7 +8,7 @@ import threading
 
 from app.vtn import topics
 from app.vtn.mqtt import MqttPublisher
-from app.vtn.objects import Change, Objects
+from app.vtn.objects import Change, Objects, without_tokens
 from app.vtn.store import VtnStore
 from app.vtn.versions import Version, Version301, Version310, flat_targets, notification
 from app.vtn.webhooks import Webhooks
@@ -82,7 +82,7 @@ class Notifier:
                 logger.exception("VTN: a %s of a %s was not told", change.operation, change.kind)
 
     def _publish(self, broker: MqttPublisher, change: Change) -> None:
-        told = notification(VERSIONS["3.1.0"], change.operation, _without_tokens(change.body))
+        told = notification(VERSIONS["3.1.0"], change.operation, without_tokens(change.body))
         for topic in topics.for_everyone(change):
             broker.publish(topic, told)
         for ven in self._store.select("VEN", limit=MOST_SUBSCRIPTIONS):
@@ -102,7 +102,7 @@ class Notifier:
             if seen is None:
                 continue
             version = VERSIONS[subscription["version"]]
-            told = notification(version, change.operation, _without_tokens(seen))
+            told = notification(version, change.operation, without_tokens(seen))
             for place, each in enumerate(subscription["objectOperations"]):
                 if change.kind in each["objects"] and change.operation in each["operations"]:
                     self._webhooks.tell(
@@ -127,14 +127,3 @@ def _concerns(subscription: Wire, body: Wire) -> bool:
         return False
     wanted = flat_targets(subscription.get("targets"))
     return not wanted or not wanted.isdisjoint(flat_targets(body.get("targets")))
-
-
-def _without_tokens(body: Wire) -> Wire:
-    """A subscription without the tokens of its callbacks."""
-    if body["objectType"] != "SUBSCRIPTION":
-        return body
-    operations = [
-        {name: value for name, value in each.items() if name != "bearerToken"}
-        for each in body["objectOperations"]
-    ]
-    return {**body, "objectOperations": operations}

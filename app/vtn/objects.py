@@ -284,10 +284,13 @@ def _seen(body: Wire, granted: frozenset[str]) -> Wire | None:
 
 def _without_secrets(body: Wire, client: Client) -> Wire:
     """A subscription's tokens are shown to its own client only."""
-    if body["objectType"] != "SUBSCRIPTION" or body["clientID"] == client.client_id:
+    own = body.get("clientID") == client.client_id
+    return body if own else without_tokens(body)
+
+
+def without_tokens(body: Wire) -> Wire:
+    """A subscription without the tokens of its callbacks; anything else as it is."""
+    if body["objectType"] != "SUBSCRIPTION":
         return body
-    operations = [
-        {name: value for name, value in each.items() if name != "bearerToken"}
-        for each in body["objectOperations"]
-    ]
+    operations = [{**each, "bearerToken": None} for each in body["objectOperations"]]
     return {**body, "objectOperations": operations}

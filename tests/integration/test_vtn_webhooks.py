@@ -182,8 +182,8 @@ class TestWhatIsTold:
 
         seen = bl("GET", f"/subscriptions/{made['id']}").json()
 
-        assert "bearerToken" in made["objectOperations"][0]
-        assert "bearerToken" not in seen["objectOperations"][0]
+        assert made["objectOperations"][0]["bearerToken"] == "secret-of-the-subscriber"
+        assert seen["objectOperations"][0]["bearerToken"] is None
         assert bl("DELETE", f"/subscriptions/{made['id']}").status_code == 403
 
 
