@@ -28,6 +28,7 @@ from rich.table import Table
 
 from app import graph as wiring
 from app.application import Application
+from app.discovery_cli import discover_vtns
 from app.event_cli import make_event_cli
 from app.failures import EXPECTED, WRONG_SETTINGS, failures_in_one_line
 from app.fleet import (
@@ -194,13 +195,22 @@ def vtn(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Instead of VTN__EMBEDDED_PORT.")
     ] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; others than loopback: plain http.")
+    ] = "127.0.0.1",
+    announce: Annotated[
+        bool, typer.Option("--announce", help="Announce it on the local network (mDNS).")
+    ] = False,
 ) -> None:
     """Run the embedded VTN alone, until Ctrl-C or SIGTERM."""
     with wired() as container:
-        if port is not None:
-            settings = container.settings()
-            chosen = settings.vtn.model_copy(update={"embedded_port": port})
-            container.settings.override(settings.model_copy(update={"vtn": chosen}))
+        settings = container.settings()
+        given = {"embedded_port": port, "announce": announce or None}
+        chosen = settings.vtn.model_copy(
+            update={name: value for name, value in given.items() if value is not None}
+        )
+        container.settings.override(settings.model_copy(update={"vtn": chosen}))
+        container.embedded_vtn.add_kwargs(host=host)
         server, stopping = container.embedded_vtn(), container.stopping()
         stop_on_signals(stopping)
         server.start()
@@ -319,6 +329,7 @@ def opened_business_logic() -> Iterator[BusinessLogic]:
 
 
 cli.add_typer(make_event_cli(opened_business_logic), name="event")
+cli.command("discover")(discover_vtns)
 
 
 @cli.command()

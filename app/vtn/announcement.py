@@ -7,9 +7,10 @@ import logging
 import socket
 from typing import Any
 
+from app.openadr.discovery import SERVICE_TYPE
+
 logger = logging.getLogger(__name__)
 
-SERVICE_TYPE = "_openadr3._tcp.local."
 VERSION = "3.1.0"
 
 
@@ -62,9 +63,11 @@ class Announcement:
 
 
 def own_addresses() -> tuple[str, ...]:
-    """The addresses of this machine in its networks; loopback where it has no other."""
+    """The IPv4 addresses of this machine in its networks; loopback where it has no other."""
+    import ifaddr
+
     found = {
-        str(each[4][0]) for each in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+        str(each.ip) for adapter in ifaddr.get_adapters() for each in adapter.ips if each.is_IPv4
     }
     usable = sorted(each for each in found if not ipaddress.ip_address(each).is_loopback)
     return tuple(usable) or ("127.0.0.1",)

@@ -1,0 +1,43 @@
+"""`discover`: VTNs on the local network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.openadr.discovery import discover
+
+Seconds = Annotated[float, typer.Option("--seconds", min=0.1, max=60, help="How long to listen.")]
+Interface = Annotated[
+    list[str] | None,
+    typer.Option("--interface", help="An address of this machine to listen on; all."),
+]
+
+
+def discover_vtns(
+    seconds: Seconds = 3.0,
+    interface: Interface = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find VTNs on the local network that announce themselves (mDNS, _openadr3._tcp)."""
+    try:
+        found = discover(for_s=seconds, interfaces=interface or ())
+    except OSError as error:
+        typer.echo(f"error: the network cannot be listened to: {error.strerror or error}", err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], indent=1))
+        return
+    if not found:
+        print(f"No VTN announced itself within {seconds:g} s.")
+        return
+    table = Table("VTN", "version", "VTN__BASE_URL", "addresses", "credentials")
+    for each in found:
+        needs = {True: "needed", False: "none", None: ""}[each.requires_auth]
+        table.add_row(each.name, each.version, each.url, ", ".join(each.addresses), needs)
+    Console().print(table)
