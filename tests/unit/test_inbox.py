@@ -1,0 +1,140 @@
+"""What is done with what push brings, whatever it is (rules.md, 'Push')."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+import pytest
+
+from app.fleet import DatabaseError, PollPlan, Told
+from app.openadr import Event
+from app.push import Inbox
+from app.push.inbox import MOST_WAITING
+from tests.support.fakes import FakeClock
+from tests.support.waiting import wait_until
+
+
+class Manager:
+    """A VEN manager that keeps what it is told. `answer`: what comes of each event."""
+
+    def __init__(self, plan: PollPlan) -> None:
+        self.plan = plan
+        self.answer: Told | Exception = Told.TAKEN
+        self.taken: list[tuple[str, str]] = []
+        self.polled: list[str] = []
+
+    def take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        self.taken += [(name, event.event_id) for name, event in told]
+        return [self.answer for _ in told]
+
+    def poll_asked(self) -> None:
+        for name in self.plan.asked():
+            self.plan.ends(name, self.plan.begins(name), set())
+            self.polled.append(name)
+
+
+@pytest.fixture
+def manager(clock: FakeClock) -> Manager:
+    return Manager(PollPlan(monotonic=clock.monotonic, safety_s=300.0))
+
+
+@pytest.fixture
+def inbox(manager: Manager) -> Iterator[Inbox]:
+    made = Inbox(ven_manager=manager, poll_plan=manager.plan, asks_every_s=0.01)  # type: ignore[arg-type]
+    yield made
+    made.close()
+
+
+def told(operation: str = "CREATE", kind: str = "EVENT", **fields: Any) -> bytes:
+    event = {"id": "e", "programID": "p", **fields}
+    return orjson.dumps({"objectType": kind, "operation": operation, "object": event})
+
+
+def test_an_event_is_taken_by_each_ven_that_it_is_for(inbox: Inbox, manager: Manager) -> None:
+    inbox.start()
+
+    inbox.put(["Aalborg", "Aarhus"], told())
+
+    wait_until(lambda: manager.taken == [("Aalborg", "e"), ("Aarhus", "e")])
+    wait_until(lambda: inbox.counts == {"received": 1, "taken": 2})
+    assert manager.polled == []
+
+
+@pytest.mark.parametrize(
+    ("body", "counted"),
+    [
+        (b"{", "malformed"),
+        (told(id="no id at all"), "malformed"),
+        (told(intervalPeriod={"start": "yesterday"}), "malformed"),
+        (told("DELETE"), "unclear"),
+        (told(kind="PROGRAM"), "unclear"),
+        (told(kind="VEN"), "unclear"),
+    ],
+)
+def test_anything_else_makes_the_ven_ask(
+    inbox: Inbox, manager: Manager, body: bytes, counted: str
+) -> None:
+    inbox.start()
+
+    inbox.put(["Aarhus"], body)
+
+    wait_until(lambda: manager.polled == ["Aarhus"])
+    assert manager.taken == []
+    assert inbox.counts == {"received": 1, counted: 1}
+
+
+def test_what_the_broker_kept_for_later_is_asked_for(inbox: Inbox, manager: Manager) -> None:
+    inbox.start()
+
+    inbox.put(["Aarhus"], told(), is_old=True)
+
+    wait_until(lambda: manager.polled == ["Aarhus"])
+    assert manager.taken == []
+
+
+@pytest.mark.parametrize("answer", [DatabaseError("the disk is full"), RuntimeError("a defect")])
+def test_what_cannot_be_stored_is_asked_for(
+    inbox: Inbox, manager: Manager, answer: Exception
+) -> None:
+    manager.answer = answer
+    inbox.start()
+
+    inbox.put(["Aarhus"], told())
+
+    wait_until(lambda: manager.polled == ["Aarhus"])
+    manager.answer = Told.TAKEN
+    inbox.put(["Aarhus"], told())
+    wait_until(lambda: manager.taken == [("Aarhus", "e")])
+
+
+def test_a_flood_is_bounded_and_what_is_dropped_is_asked_for(
+    inbox: Inbox, manager: Manager
+) -> None:
+    for _ in range(MOST_WAITING + 5):
+        inbox.put(["Aarhus"], b"{")
+    assert inbox.counts == {"received": MOST_WAITING + 5, "dropped": 5}
+
+    inbox.start()
+
+    wait_until(lambda: inbox.counts.get("malformed") == MOST_WAITING)
+    wait_until(lambda: manager.polled)
+    assert len(manager.polled) < 50, "however many ask for it"
+
+
+def test_a_flood_does_not_fill_the_log(
+    inbox: Inbox, manager: Manager, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox.start()
+
+    for _ in range(100):
+        inbox.put(["Aarhus"], b"{")
+
+    wait_until(lambda: inbox.counts.get("malformed") == 100)
+    assert [each.message for each in caplog.records] == [
+        "push brings a notification that is not JSON; the VTN is asked instead"
+    ]
+    assert manager.taken == []
