@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-import orjson
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -22,7 +21,7 @@ from app.vtn.problems import HANDLERS, Refused
 from app.vtn.queries import QUERIES_301, QUERIES_310, read_query
 from app.vtn.tokens import Client, ScopeRefused, Tokens
 from app.vtn.versions import KINDS, Version, Version301, Version310
-from app.vtn.wire import Wire
+from app.vtn.wire import Wire, to_json
 
 BASE_301 = "/openadr3/3.0.1"
 MOST_BODY_BYTES = 16 << 20
@@ -192,7 +191,7 @@ async def _done(kind: str, operation: Operation, client: Client, status: int = 2
         done = await run_in_threadpool(operation, client)
     else:
         done = operation(client)
-    return Response(orjson.dumps(done), status_code=status, media_type="application/json")
+    return Response(to_json(done), status_code=status, media_type="application/json")
 
 
 def _notifier_routes(

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import orjson
 import urllib3
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-from app.vtn.wire import Wire
+from app.vtn.wire import Wire, to_json
 
 TIMEOUT_S = 10.0
 MOST_ANSWERED_BYTES = 4096
@@ -90,7 +89,7 @@ class Callbacks:
 
     def tell(self, url: str, token: str | None, notification: Wire) -> None:
         """Deliver a notification. CallbackFailed: it was not accepted."""
-        self._ask("POST", url, token, orjson.dumps(notification))
+        self._ask("POST", url, token, to_json(notification))
 
     def close(self) -> None:
         self._pools.clear()

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import orjson
-
-from app.vtn.wire import Wire
+from app.vtn.wire import Wire, to_json
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ class MqttPublisher:
 
     def publish(self, topic: str, message: Wire) -> None:
         """Send it, at least once."""
-        self._client.publish(topic, orjson.dumps(message), qos=1)
+        self._client.publish(topic, to_json(message), qos=1)
 
     def close(self) -> None:
         """May be called again."""

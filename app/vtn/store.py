@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import sqlite3
 import threading
@@ -10,15 +11,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import orjson
+from app.vtn.wire import Wire, to_json
 
 MOST_REPORTS = 20_000
 """Older reports make way: this VTN is no archive."""
 
 _MOST = 2**62
-Wire = dict[str, Any]
 
 SCHEMA = """
 PRAGMA journal_mode=WAL;
@@ -95,7 +94,7 @@ class VtnStore:
             made = {**body, **meta, "objectType": kind}
             self._open().execute(
                 "INSERT INTO object (id, kind, client_id, parent, name, body) VALUES (?,?,?,?,?,?)",
-                (made["id"], kind, client_id, parent, name, orjson.dumps(made).decode()),
+                (made["id"], kind, client_id, parent, name, to_json(made).decode()),
             )
             if kind == "REPORT":
                 self._open().execute(
@@ -122,7 +121,7 @@ class VtnStore:
                 .execute("SELECT body FROM object WHERE kind=? AND id=?", (kind, object_id))
                 .fetchone()
             )
-        return None if row is None else orjson.loads(row[0])
+        return None if row is None else json.loads(row[0])
 
     def replace(
         self,
@@ -147,7 +146,7 @@ class VtnStore:
             self._open().execute(
                 "UPDATE object SET body=?, name=coalesce(?, name), parent=coalesce(?, parent),"
                 " client_id=coalesce(?, client_id) WHERE kind=? AND id=?",
-                (orjson.dumps(made).decode(), name, parent, client_id, kind, old["id"]),
+                (to_json(made).decode(), name, parent, client_id, kind, old["id"]),
             )
             return made
 
@@ -183,8 +182,8 @@ class VtnStore:
         with self._lock:
             if accept is None:
                 page = self._open().execute(f"{query} LIMIT ? OFFSET ?", [*values, limit, skip])
-                return [orjson.loads(text) for (text,) in page]
-            found = (orjson.loads(text) for (text,) in self._open().execute(query, values))
+                return [json.loads(text) for (text,) in page]
+            found = (json.loads(text) for (text,) in self._open().execute(query, values))
             return list(itertools.islice(filter(accept, found), skip, skip + limit))
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ specification does not have.
 """
 
 # Annotations stay evaluated here: pydantic reads them.
+import json
 import re
 from typing import Annotated, Any, Literal, NotRequired
 from urllib.parse import urlsplit
@@ -21,6 +22,11 @@ _DURATION = re.compile(
     r"-?P(?=\d|T\d)(\d+Y)?(\d+M)?(\d+[DW])?(T(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", re.ASCII
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*", re.ASCII)
+
+
+def to_json(value: object) -> bytes:
+    """As it is written and sent; whole numbers may have any size, as the files allow."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _duration(text: str) -> str:
