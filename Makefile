@@ -8,7 +8,7 @@ PINNED := constraints.txt pyproject.toml
 WORKERS := $(shell expr $$(nproc) + 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint vtn bench soak audit
+.PHONY: help setup run test lint vtn bench soak interop audit
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -44,6 +44,9 @@ soak: $(VENV)/.dev  ## the long proofs: storms, kills, an hour of outage, a day 
 	KILLS=100 $(BIN)/python -m pytest -o faulthandler_timeout=3600 tests/e2e/test_kill.py
 	$(BIN)/python -m soak.outage
 	$(BIN)/python -m soak.day
+
+interop: $(VENV)/.dev  ## run at openleadr-vtn, which is built first (needs Rust, PostgreSQL, Mosquitto)
+	@$(BIN)/python -m interop
 
 audit: $(VENV)/.dev  ## known vulnerabilities of the pinned dependencies (asks PyPI)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[audit]'

@@ -1,0 +1,199 @@
+"""openleadr-vtn, the reference VTN of LF Energy: installed by name and version, and run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import requests
+
+from tests.support.postgres import binaries
+from tests.support.servers import free_port
+from tests.support.waiting import wait_until
+
+VERSION = "0.2.8"
+BUSINESS = (
+    "read_all write_programs write_events write_vens_bl write_reports_bl write_subscriptions_bl"
+)
+VEN = "read_targets read_ven_objects write_reports write_subscriptions write_vens"
+TOPIC_PREFIX = "adr/"
+BUILDS_WITHIN_S = 3600
+
+
+class Missing(Exception):
+    """Something that has to be installed first; one line."""
+
+
+def check_tools() -> None:
+    """What is needed beside Python. Missing names the first that is not there."""
+    for program, package in (
+        ("cargo", "a recent Rust (rustup)"),
+        ("cc", "a C compiler (apt install build-essential)"),
+        ("cmake", "cmake (apt install cmake)"),
+        ("pkg-config", "pkg-config (apt install pkg-config)"),
+    ):
+        if shutil.which(program) is None:
+            raise Missing(f"{package} is missing")
+    if subprocess.run(["pkg-config", "--exists", "openssl"], check=False).returncode:
+        raise Missing("OpenSSL's headers are missing (apt install libssl-dev)")
+    if binaries() is None:
+        raise Missing("PostgreSQL is missing (apt install postgresql)")
+    if not (shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").exists()):
+        raise Missing("Mosquitto is missing (apt install mosquitto)")
+
+
+def install(root: Path) -> Path:
+    """The program, built when it is not there yet, which takes minutes."""
+    program = root / "bin" / "openleadr-vtn"
+    if program.exists():
+        return program
+    command = [
+        *("cargo", "install", "openleadr-vtn", "--version", VERSION),
+        *("--features", "internal-oauth", "--root", str(root)),
+    ]
+    print(f"building openleadr-vtn {VERSION}, which takes some minutes …", flush=True)
+    if _built([*command, "--locked"]):
+        return program
+    print("its lock file names what this registry does not have; building without it", flush=True)
+    if not _built(command):
+        raise Missing(f"openleadr-vtn does not build; run: {' '.join(command)}")
+    return program
+
+
+def _built(command: Sequence[str]) -> bool:
+    environment = {**os.environ, "SQLX_OFFLINE": "true"}
+    done = subprocess.run(
+        command, env=environment, check=False, capture_output=True, timeout=BUILDS_WITHIN_S
+    )
+    return done.returncode == 0
+
+
+def migrations() -> list[Path]:
+    """The migrations of this version, as its package has them."""
+    home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
+    found = sorted(home.glob(f"registry/src/*/openleadr-vtn-{VERSION}/migrations/*.sql"))
+    if not found:
+        raise Missing(f"the sources of openleadr-vtn {VERSION} are not in {home}/registry")
+    return found
+
+
+def migrate(connection: psycopg.Connection[Any]) -> None:
+    """Bring an empty database up to date, in the way that openleadr recognises afterwards.
+
+    It would do so by itself, but one of its migrations needs PostgreSQL 16: 15 wants a name for a
+    sub-query. It then goes on with half a schema and says so only in its log.
+    """
+    connection.execute(
+        "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL,"
+        " installed_on TIMESTAMPTZ NOT NULL DEFAULT now(), success BOOLEAN NOT NULL,"
+        " checksum BYTEA NOT NULL, execution_time BIGINT NOT NULL)"
+    )
+    unnamed = "FROM (SELECT unnest(_scopes) AS scope)\n"
+    for path in migrations():
+        sql = path.read_text().replace(unnamed, unnamed.rstrip() + " AS each_scope\n")
+        connection.execute(sql.encode())
+        version, _, description = path.stem.partition("_")
+        connection.execute(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)"
+            " VALUES (%s, %s, true, %s, 0)",
+            (
+                int(version),
+                description.replace("_", " "),
+                hashlib.sha384(path.read_bytes()).digest(),
+            ),
+        )
+
+
+class OpenLeadr:
+    """The VTN as a process. It listens on all addresses, so its secrets are made anew each time."""
+
+    def __init__(self, program: Path, directory: Path, *, database: str, broker_port: int) -> None:
+        self._program = program
+        self._directory = directory
+        self._database = database
+        self._broker_port = broker_port
+        self._key = secrets.token_bytes(32)
+        self.port = free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        environment = {
+            "PATH": "/usr/bin",
+            "RUST_LOG": "warn",
+            "PORT": str(self.port),
+            "DATABASE_URL": self._database,
+            "OAUTH_TYPE": "INTERNAL",
+            "OAUTH_BASE64_SECRET": base64.b64encode(self._key).decode(),
+            "OAUTH_TOKEN_URL": f"{self.base_url}/auth/token",
+            "MQTT_URL": f"mqtt://127.0.0.1:{self._broker_port}",
+            "MQTT_USERNAME": "vtn",
+            "MQTT_PASSWORD": "vtn",
+            "MQTT_TOPIC_PREFIX": TOPIC_PREFIX,
+        }
+        with (self._directory / "vtn.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._program], env=environment, cwd=self._directory, stdout=log, stderr=log
+            )
+        wait_until(self._is_healthy, otherwise=self._log)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)
+            self._process = None
+
+    def add_client(self, client_id: str, client_secret: str, scopes: str) -> None:
+        """A user with credentials, by its own API (internal-oauth)."""
+        signed = {"Authorization": f"Bearer {self._setup_token()}"}
+        user = {"reference": client_id, "scope": scopes.split()}
+        made = requests.post(f"{self.base_url}/users", json=user, headers=signed, timeout=10)
+        made.raise_for_status()
+        credential = {"client_id": client_id, "client_secret": client_secret}
+        path = f"{self.base_url}/users/{made.json()['id']}"
+        requests.post(path, json=credential, headers=signed, timeout=10).raise_for_status()
+
+    def token(self, client_id: str, client_secret: str) -> str:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": client_id,
+            "client_secret": client_secret,
+        }
+        answer = requests.post(f"{self.base_url}/auth/token", data=form, timeout=10)
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+    def _setup_token(self) -> str:
+        """For the first user, without SQL: signed with the key that was given to the VTN."""
+        now = int(time.time())
+        claims = {"sub": "setup", "scope": "write_users", "iat": now, "nbf": now - 5}
+        parts = ({"alg": "HS256", "typ": "JWT"}, {**claims, "exp": now + 600})
+        signed = b".".join(_encoded(json.dumps(each).encode()) for each in parts)
+        signature = hmac.digest(self._key, signed, "sha256")
+        return b".".join((signed, _encoded(signature))).decode()
+
+    def _is_healthy(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self._log()
+        try:
+            return requests.get(f"{self.base_url}/health", timeout=2).ok
+        except requests.ConnectionError:
+            return False
+
+    def _log(self) -> str:
+        return (self._directory / "vtn.log").read_text(errors="replace")[-2000:]
+
+
+def _encoded(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")
