@@ -47,7 +47,8 @@ from app.logs import configure_logging
 from app.openadr import BusinessLogic, VtnError
 from app.outbox_cli import make_outbox_cli
 from app.reporting import Outbox
-from app.settings import effective_settings
+from app.settings import EMBEDDED_301, effective_settings
+from app.settings_sections import LOOPBACK
 from app.stopping import Stopping
 from containers import Container
 
@@ -215,10 +216,14 @@ def vtn(
         stop_on_signals(stopping)
         server.start()
         logger.info(
-            "VTN %s; credentials %s",
+            "VTN %s (3.1.0), %s%s (3.0.1); credentials %s",
             server.base_url,
+            server.base_url,
+            EMBEDDED_301,
             container.settings().vtn_dir / "credentials.json",
         )
+        if host not in LOOPBACK:
+            logger.warning("other machines reach it by plain http: who listens can read tokens")
         stopping.wait()
         server.close()
 

@@ -243,8 +243,6 @@ class BrokerLoop:
             return
         session.deadline_s = None
         self._subscribe(session, session.filters)
-        if not session.filters:
-            self._is_up(session)
 
     def _subscribe(self, session: Session, filters: frozenset[str]) -> None:
         session.filters = filters

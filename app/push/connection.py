@@ -45,9 +45,9 @@ class _BoundedClient(Client):
 class Session:
     """One identity at one broker. All but `filters` is the loop's own.
 
-    `login` fetches what it connects with, and may wait for the VTN; `refused` is told of a login
-    that the broker did not take; `heard` gets each message: topic, body, whether it was retained.
-    `up` and `down` are told when it works (after SUBACK) and when it does not any more.
+    `login` and `tls` fetch what it connects with, and may wait for the VTN; `refused` is told of a
+    login that the broker did not take; `heard` gets each message: topic, body, whether it was
+    retained. `up` and `down` are told when it works (after SUBACK) and when it does not any more.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Session:
         *,
         uri: str,
         client_id: str,
-        tls: ssl.SSLContext | None,
+        tls: Callable[[], ssl.SSLContext | None],
         login: Callable[[], Login],
         refused: Callable[[Login], None],
         heard: Callable[[str, bytes, bool], None],
@@ -110,8 +110,9 @@ class Session:
         client.connect_timeout = CONNECT_TIMEOUT_S
         if self.used.username is not None:
             client.username_pw_set(self.used.username, self.used.password)
-        if self.tls is not None:
-            client.tls_set_context(self.tls)
+        context = self.tls()
+        if context is not None:
+            client.tls_set_context(context)
         client.connect(str(parts.hostname), parts.port or PORTS[parts.scheme], KEEPALIVE_S)
         if client.socket() is None:
             raise BrokerRefused("the broker closes the connection")

@@ -6,7 +6,6 @@ import logging
 import secrets
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from paho.mqtt.matcher import MQTTMatcher
@@ -28,7 +27,7 @@ from app.push.inbox import Inbox
 logger = logging.getLogger(__name__)
 
 SOURCE = "MQTT"
-OAUTH2 = "OAUTH2_BEARER_TOKEN"
+ANONYMOUS, OAUTH2, CERTIFICATE = "ANONYMOUS", "OAUTH2_BEARER_TOKEN", "CERTIFICATE"
 OF_A_VEN = ("vens/{}", "vens/{}/events", "vens/{}/programs", "vens/{}/resources")
 
 
@@ -57,15 +56,6 @@ class _Line:
     def concerned(self, topic: str) -> set[str]:
         """The VENs that a topic is for."""
         return {name for names in self._matcher.iter_match(topic) for name in names}
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What a VEN's connection has to be."""
-
-    identity: object
-    binding: MqttBinding
-    topics: frozenset[str]
 
 
 class MqttPush:
@@ -102,6 +92,7 @@ class MqttPush:
         self._own: dict[str, tuple[str, frozenset[str]]] = {}
         """By VEN: its id at the VTN, and its own topics."""
         self._of_program: dict[str, frozenset[str]] = {}
+        self._connected_to: tuple[str, str, str] | None = None
         self._run_id = secrets.token_hex(4)
         self._tls: ssl.SSLContext | None = None
         self._said: str | None = None
@@ -116,23 +107,38 @@ class MqttPush:
         if problem is not None or uri is None:
             self._say(problem or "")
             return
+        wanted = uri, binding.method, binding.username
+        if wanted != self._connected_to:
+            self._start_over()
+            self._connected_to = wanted
         new = [ven for ven in vens if self._served.get(ven.ven_name) != self._state(ven)]
-        outcomes = self._fan_out(
-            new,
-            lambda ven: self._wanted(ven, binding),
-        )
+        outcomes = self._fan_out(new, self._topics)
         by_line: dict[object, dict[str, frozenset[str]]] = {}
         for ven, outcome in outcomes:
-            if not isinstance(outcome, VtnError):
-                by_line.setdefault(outcome.identity, {})[ven.ven_name] = outcome.topics
-                if outcome.identity not in self._lines:
-                    self._lines[outcome.identity] = self._line(ven, uri, outcome.binding)
-                self._served[ven.ven_name] = self._state(ven)
+            if isinstance(outcome, VtnError):
+                continue
+            self._served[ven.ven_name] = self._state(ven)
+            if not outcome:
+                self._say("push: the VTN names no MQTT topics to its VENs")
+                continue
+            anonymous = _method(binding) == ANONYMOUS
+            identity = None if anonymous else self._client_for(ven.ven_name).identity
+            by_line.setdefault(identity, {})[ven.ven_name] = outcome
+            if identity not in self._lines:
+                self._lines[identity] = self._line(ven, uri, binding)
         for identity, topics in by_line.items():
             self._connect(self._lines[identity], topics)
         errors = [outcome for _, outcome in outcomes if isinstance(outcome, VtnError)]
         if errors:
             raise errors[0]
+
+    def _start_over(self) -> None:
+        """The VTN names another broker, or another way to connect: nothing of before holds."""
+        for line in self._lines.values():
+            self._loop.remove(line.session)
+            self._poll_plan.fails(SOURCE, list(line.topics))
+        for kept in (self._lines, self._served, self._own, self._of_program):
+            kept.clear()
 
     def _state(self, ven: VEN) -> tuple[str | None, frozenset[str]]:
         return ven.vtn_ven_id, self._program_ids(ven.ven_name)
@@ -156,24 +162,17 @@ class MqttPush:
                 f"push: the VTN's broker {', '.join(binding.uris) or 'without a URI'} is not used:"
                 " it has to be mqtts, or on this machine (see VTN__ALLOW_HTTP)"
             )
-        if _method(binding) not in ("ANONYMOUS", OAUTH2, "CERTIFICATE"):
+        if _method(binding) not in (ANONYMOUS, OAUTH2, CERTIFICATE):
             return f"push: the VTN's broker wants {binding.method}, which is not known"
         return None
 
-    def _wanted(self, ven: VEN, binding: MqttBinding) -> _Wanted:
-        """As whom a VEN connects, and what it wants to hear: of its own, and of its programs."""
+    def _topics(self, ven: VEN) -> frozenset[str]:
+        """What a VEN wants to hear: of its own, and of its programs."""
         client = self._client_for(ven.ven_name)
         programs = self._program_ids(ven.ven_name)
-        topics = self._own_topics(ven, client).union(
+        return self._own_topics(ven, client).union(
             *(self._topics_of_program(each, client) for each in programs)
         )
-        identity: object = _method(binding)
-        if identity == "CERTIFICATE":
-            binding = client.notifiers().mqtt or binding  # each has its own
-            identity = binding.client_cert
-        elif identity == OAUTH2:
-            identity = client.identity
-        return _Wanted(identity, binding, topics)
 
     def _own_topics(self, ven: VEN, client: VtnClient) -> frozenset[str]:
         known = self._own.get(ven.ven_name)
@@ -218,7 +217,7 @@ class MqttPush:
         session = Session(
             uri=uri,
             client_id=f"{slug(ven.ven_name)[:80]}-{self._run_id}",
-            tls=self._context(uri, binding),
+            tls=lambda: self._context(uri, binding, client),
             login=login,
             refused=lambda login: client.refuse_token(login.password or ""),
             heard=heard,
@@ -228,15 +227,16 @@ class MqttPush:
         line = _Line(session)
         return line
 
-    def _context(self, uri: str, binding: MqttBinding) -> ssl.SSLContext | None:
+    def _context(self, uri: str, binding: MqttBinding, client: VtnClient) -> ssl.SSLContext | None:
         if not uri.startswith("mqtts:"):
             return None
-        if _method(binding) == "CERTIFICATE":
+        if _method(binding) == CERTIFICATE:
+            own = client.notifiers().mqtt or binding  # each VEN has its own, and a new one in time
             return tls_context(
                 verify=self._verify_tls,
-                ca=binding.ca_cert,
-                certificate=binding.client_cert,
-                key=binding.client_key,
+                ca=own.ca_cert,
+                certificate=own.client_cert,
+                key=own.client_key,
             )
         if self._tls is None:
             self._tls = tls_context(verify=self._verify_tls)

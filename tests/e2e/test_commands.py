@@ -43,6 +43,6 @@ def test_seed_export_import_and_list_beside_a_running_application(
 
 def test_the_vtn_alone(start: Start, port: int) -> None:
     vtn = start("vtn", "--port", str(port))
-    vtn.wait_for(f"VTN http://127.0.0.1:{port}; credentials data/vtn/credentials.json")
+    vtn.wait_for(rf"VTN http://127.0.0.1:{port} \(3.1.0\).*; credentials data/vtn/credentials.json")
 
     assert vtn.stop() == 0

@@ -47,17 +47,24 @@ def mosquitto() -> str:
 class Broker:
     """Mosquitto, with a password file of tokens and access by pattern, or for anybody.
 
-    `anonymous`: it knows nobody and lets everybody in. `tls`: it speaks MQTTS only.
+    `anonymous`: it knows nobody and lets everybody in. `tls`: it speaks MQTTS only; with
+    `of_clients`, to clients that have this certificate.
     """
 
     def __init__(
-        self, directory: Path, *, anonymous: bool = False, tls: Certificate | None = None
+        self,
+        directory: Path,
+        *,
+        anonymous: bool = False,
+        tls: Certificate | None = None,
+        of_clients: Certificate | None = None,
     ) -> None:
         self._directory = directory
         directory.mkdir()
         self.port = free_port()
         self._anonymous = anonymous
         self._tls = tls
+        self._of_clients = of_clients
         self._users = {PUBLISHER[0]: PUBLISHER[1]}
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -130,6 +137,8 @@ class Broker:
             lines += [f"password_file {self._directory}/users", f"acl_file {self._directory}/acl"]
         if self._tls is not None:
             lines += [f"certfile {self._tls.certificate}", f"keyfile {self._tls.key}"]
+        if self._of_clients is not None:
+            lines += [f"cafile {self._of_clients.certificate}", "require_certificate true"]
         return "\n".join(lines) + "\n"
 
     def _write_users(self) -> None:
