@@ -26,7 +26,7 @@ from app.push.connection import Session
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 60.0
+LONGEST_PAUSE_S = 30.0
 ANSWERS_WITHIN_S = 10.0
 STABLE_AFTER_S = 10.0
 """After so long, a lost connection is tried again at once."""
@@ -54,8 +54,9 @@ class BrokerLoop:
         self._monotonic = monotonic
         self._sessions: set[Session] = set()
         self._calls: deque[Callable[[], None]] = deque()
-        self._selector: selectors.BaseSelector | None = None
-        self._waker: tuple[socket.socket, socket.socket] | None = None
+        self._selector: Any = None
+        self._waker: Any = None
+        """Both are made when the threads begin."""
         self._due: list[tuple[float, int, Session]] = []
         self._order = itertools.count()
         self._planned = threading.Condition()
@@ -136,8 +137,19 @@ class BrokerLoop:
                 self._down[session.broker] = self._monotonic() + self._first_pause_s
                 self._call(partial(self._failed, session, reason))
                 continue
-            self._down.pop(session.broker, None)
+            if self._down.pop(session.broker, None) is not None:
+                self._hurry(session.broker)
             self._call(partial(self._adopt, session, client))
+
+    def _hurry(self, broker: str) -> None:
+        """It answers again: the others need not wait for their time."""
+        with self._planned:
+            soon_s = self._monotonic()
+            self._due = [
+                (min(due_s, soon_s) if each.broker == broker else due_s, number, each)
+                for due_s, number, each in self._due
+            ]
+            heapq.heapify(self._due)
 
     def _next_due(self) -> Session | None:
         """The next one whose time has come; None at the end."""
@@ -159,8 +171,6 @@ class BrokerLoop:
     # The thread that reads and writes
 
     def _loop(self) -> None:
-        assert self._selector is not None
-        assert self._waker is not None
         looks_at_s = self._monotonic() + 1.0
         while not self._stopping:
             for key, mask in self._selector.select(max(0.0, looks_at_s - self._monotonic())):
@@ -182,7 +192,6 @@ class BrokerLoop:
             end.close()
 
     def _drain(self) -> None:
-        assert self._waker is not None
         try:
             self._waker[0].recv(1 << 16)
         except BlockingIOError:
@@ -206,7 +215,6 @@ class BrokerLoop:
             self._plan(session, min(pause_s, self._longest_pause_s) * random.uniform(0.5, 1.0))
 
     def _adopt(self, session: Session, client: Client) -> None:
-        assert self._selector is not None
         if session.closed or self._stopping:
             client.disconnect()
             client.loop_write()
@@ -229,7 +237,6 @@ class BrokerLoop:
         self._write(session)
 
     def _forget(self, sock: Any) -> None:
-        assert self._selector is not None
         try:
             self._selector.unregister(sock)
         except (KeyError, ValueError):
@@ -310,7 +317,6 @@ class BrokerLoop:
 
     def _write(self, session: Session) -> None:
         """Send what is queued, if it goes; notice what is lost."""
-        assert self._selector is not None
         client = session.client
         if client is None:
             return
@@ -326,14 +332,16 @@ class BrokerLoop:
             self._selector.modify(sock, events, session)
 
     def _look_after(self, session: Session) -> None:
-        assert session.client is not None
+        client = session.client
+        if client is None:
+            return
         now_s = self._monotonic()
         if session.deadline_s is not None and now_s > session.deadline_s:
             self._break(session, "the broker does not answer")
         elif session.used is not None and now_s >= session.used.renew_at_s:
             self._break(session, "the token expires", pause=False)
         else:
-            session.client.loop_misc()
+            client.loop_misc()
             self._write(session)
 
     def _break(self, session: Session, reason: str, *, pause: bool = True) -> None:

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 FILE = "callback.key"
+KEY_BYTES = 32
 
 
 class CallbackKeys:
@@ -41,13 +42,14 @@ class CallbackKeys:
 
     def _read(self) -> bytes:
         path = self._directory / FILE
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            made = secrets.token_bytes(32)
+        if path.is_file() and len(kept := path.read_bytes()) == KEY_BYTES:
+            return kept
+        made = secrets.token_bytes(KEY_BYTES)
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        draft = self._directory / f".{FILE}.{os.getpid()}"
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(made)
             file.flush()
             os.fsync(file.fileno())
+        draft.replace(path)  # half a key would be one that can be guessed
         return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class CallbackServer:
         inbox: Inbox,
     ) -> None:
         self._where = f"{host}:{port}"
+        self._certificate = certificate
+        self._key = key
         self._webhooks = webhooks
         self._inbox = inbox
         self._server = AsgiServer(
@@ -39,8 +42,8 @@ class CallbackServer:
         )
 
     def start(self) -> None:
-        """Listen and answer. An address that is taken is a warning: polling goes on."""
-        if self._server.is_serving:
+        """Listen and answer. What stands against it is a warning: polling goes on."""
+        if self._server.is_serving or not self._has_a_usable_certificate():
             return
         try:
             self._server.listen()
@@ -53,6 +56,20 @@ class CallbackServer:
             )
             return
         self._server.serve(make_callback(self._webhooks, self._inbox))
+
+    def _has_a_usable_certificate(self) -> bool:
+        if self._certificate is None or self._key is None:
+            return True
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._certificate, self._key, password=b"")
+        except (OSError, ValueError) as error:
+            logger.warning(
+                "webhooks are not heard: CALLBACK__CERTIFICATE or CALLBACK__KEY cannot be used: %s",
+                error,
+            )
+            return False
+        return True
 
     def close(self) -> None:
         """Stop listening. May be called again."""

@@ -25,6 +25,7 @@ from app.vtn.wire import Wire, to_json
 
 BASE_301 = "/openadr3/3.0.1"
 MOST_BODY_BYTES = 16 << 20
+SCHEME = "Bearer"
 FORM = "application/x-www-form-urlencoded"
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
 
@@ -306,7 +307,7 @@ def _token_endpoint(tokens: Tokens) -> Callable[[Request], Awaitable[Response]]:
         token, client = issued
         answer: dict[str, Any] = {
             "access_token": token,
-            "token_type": "Bearer",
+            "token_type": SCHEME,
             "expires_in": tokens.lifetime_s,
             "scope": " ".join(sorted(client.scopes)),
         }

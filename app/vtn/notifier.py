@@ -114,10 +114,9 @@ class Notifier:
                     )
 
     def _seen(self, body: Wire, client_id: str) -> Wire | None:
-        assert self._objects is not None
         if client_id == self._bl_client_id:
             return body
-        return self._objects.seen_by(body, client_id)
+        return None if self._objects is None else self._objects.seen_by(body, client_id)
 
 
 def _concerns(subscription: Wire, body: Wire) -> bool:

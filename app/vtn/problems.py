@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -32,8 +33,7 @@ def problem(
     )
 
 
-def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+def _refused(_: Request, error: Any) -> Response:
     headers = {"WWW-Authenticate": 'Bearer realm="VTN"'} if error.status == 401 else None
     return problem(error.status, str(error), headers)
 
@@ -46,8 +46,7 @@ def _callback_failed(_: Request, error: Exception) -> Response:
     return problem(400, str(error))
 
 
-def _http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+def _http_error(_: Request, error: Any) -> Response:
     return problem(error.status_code, None, dict(error.headers or {}))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 NAME = "ven-fleet-vtn"
-ANY = ("0.0.0.0", "::")
 TELEMETRY_PROGRAM = {"programName": "telemetry"}
 TELEMETRY_EVENT = {
     "eventName": "telemetry",
@@ -64,7 +64,7 @@ class EmbeddedVtn:
         self._directory = directory
         self._port = port
         self._host = host
-        self.base_url = f"http://{HOST if host in ANY else host}:{port}"
+        self.base_url = f"http://{_reached_at(host)}:{port}"
         self.store = VtnStore(directory / "vtn.db")
         self._server = AsgiServer(host=host, port=port, name="vtn")
         self._callbacks = callbacks or Callbacks()
@@ -145,3 +145,14 @@ class EmbeddedVtn:
             self._notifier = None
         self._callbacks.close()
         self.store.close()
+
+
+def _reached_at(host: str) -> str:
+    """How this machine reaches what listens there."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return HOST
+    return f"[{host}]" if address.version == 6 else host

@@ -69,7 +69,7 @@ class Webhooks:
             if self._dispatcher is None:
                 self._pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="webhook")
                 self._dispatcher = threading.Thread(
-                    target=self._dispatch, name="webhooks", daemon=True
+                    target=self._dispatch, args=(self._pool,), name="webhooks", daemon=True
                 )
                 self._dispatcher.start()
             self._changed.notify()
@@ -95,8 +95,7 @@ class Webhooks:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _dispatch(self) -> None:
-        assert self._pool is not None
+    def _dispatch(self, pool: ThreadPoolExecutor) -> None:
         while True:
             with self._changed:
                 if self._closed:
@@ -106,7 +105,7 @@ class Webhooks:
                 due = [lane for lane in ready if lane.due_s <= now_s]
                 for lane in due:
                     lane.busy = True
-                    self._pool.submit(self._deliver, lane)
+                    pool.submit(self._deliver, lane)
                 if not due:
                     later = min((lane.due_s - now_s for lane in ready), default=None)
                     self._changed.wait(later)
