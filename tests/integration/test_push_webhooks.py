@@ -161,6 +161,20 @@ class TestTheSubscription:
         silent.close()
 
 
+def test_a_certificate_that_cannot_be_used_is_named_and_polling_goes_on(
+    tmp_path: Path, make_container: MakeContainer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("server.pem", "server.key"):
+        (tmp_path / name).write_text("precious")
+    files = {"certificate": tmp_path / "server.pem", "key": tmp_path / "server.key"}
+    container = make_container(callback={"public_url": "https://ven.example", **files})
+
+    container.callback_server().start()
+
+    assert "CALLBACK__CERTIFICATE or CALLBACK__KEY cannot be used" in caplog.text
+    assert "precious" not in caplog.text
+
+
 class TestWhoCalls:
     """What comes to the callback from somebody else, or is not what it should be."""
 
