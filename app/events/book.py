@@ -131,6 +131,21 @@ class EventBook:
             return Told.UNCLEAR
         return Told.TAKEN if event.modified_at > kept.event.modified_at else Told.KNOWN
 
+    def told_gone(self, ven_names: Sequence[str], event_id: str) -> list[str]:
+        """Push says that an event is gone: the VENs that have it, and should ask whether it is.
+
+        To the others a late notification does not bring it any more.
+        """
+        with self._lock:
+            for name in ven_names:
+                self._remember_gone(name, event_id)
+        return [name for name in ven_names if event_id in self._view(name).events]
+
+    def _remember_gone(self, ven_name: str, event_id: str) -> None:
+        self._gone[ven_name, event_id] = None
+        while len(self._gone) > MOST_GONE:
+            self._gone.popitem(last=False)
+
     def program_ids(self, ven_name: str) -> frozenset[str]:
         """The programs that the VEN may see, as of its last poll."""
         return frozenset(self._view(ven_name).program_units)
@@ -145,9 +160,7 @@ class EventBook:
                 self._known()[ven_name] = now
                 self._seen.pop(ven_name, None)
                 for event_id in kept.events.keys() - now.events.keys():
-                    self._gone[ven_name, event_id] = None
-            while len(self._gone) > MOST_GONE:
-                self._gone.popitem(last=False)
+                    self._remember_gone(ven_name, event_id)
             self.revision += 1
         for ven_name, (kept, now) in changed.items():
             self._tell_changes(ven_name, kept, now)

@@ -10,7 +10,7 @@ from typing import Protocol
 from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progress
 from app.fleet.fanout import FanOut
 from app.fleet.model import VEN, Status
-from app.fleet.poll_plan import PollPlan, changes, state_of
+from app.fleet.poll_plan import GONE, PollPlan, changes, state_of
 from app.fleet.repository import FleetRepository
 from app.fleet.seen import SeenEvent, Told
 from app.locks import LockPerName
@@ -41,6 +41,9 @@ class EventFeed(Protocol):
 
     def told(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
         """Take events that push brought to VENs, each with what came of it."""
+
+    def told_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[str]:
+        """Push says that an event is gone: the VENs that should ask whether it is."""
 
 
 class ReportDesk(Protocol):
@@ -201,6 +204,14 @@ class VENManager:
     def generate_reports(self) -> int:
         """Deliver every reading that is owed; the number of readings that were acknowledged."""
         return self._reports.deliver(self._client_for)
+
+    def take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[Told]:
+        """Push says that an event is gone: who has it is to be asked."""
+        asked = self._events.told_gone(ven_names, event_id)
+        for ven_name in ven_names:
+            self._poll_plan.brought(ven_name, (event_id, GONE), first=False)
+        self._poll_plan.ask(asked)
+        return [Told.UNCLEAR if name in asked else Told.KNOWN for name in ven_names]
 
     def _sync_each(self, ven_names: Sequence[str], about: str) -> None:
         outcomes = self._fan_out(ven_names, self._sync)

@@ -367,8 +367,7 @@ class BrokerLoop:
         if pause or session.closed:
             self._failed(session, reason)
         else:
-            session.down(reason)
-            self._plan(session, 0.0)
+            self._plan(session, 0.0)  # what it misses is asked for when it is up again
 
     def _bye(self, session: Session) -> None:
         self._sessions.discard(session)

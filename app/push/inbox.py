@@ -13,8 +13,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from app.fleet import GONE, DatabaseError, PollPlan, Told, VENManager
-from app.openadr import Event, Notification, WireError, read_event, read_notification
+from app.fleet import DatabaseError, PollPlan, Told, VENManager
+from app.openadr import Event, WireError, read_event, read_notification
 
 logger = logging.getLogger(__name__)
 
@@ -138,37 +138,34 @@ class Inbox:
 
     def _take(self, messages: Sequence[_Message]) -> None:
         told: list[tuple[str, Event]] = []
-        asked: set[str] = set()
+        outcomes: list[Told] = []
         for message in messages:
             try:
                 notification = read_notification(message.body, message.topic)
-                event = self._event(notification, message)
+                event = read_event(notification.object) if notification.kind == "EVENT" else None
             except WireError as error:
                 self.count("malformed")
                 self._say(f"push brings {error}; the VTN is asked instead")
-                asked.update(message.ven_names)
+                self.ask(message.ven_names)
                 continue
-            if event is None:
-                self.count("unclear")
-                asked.update(message.ven_names)
+            if event is None or message.is_old:
+                self.count(Told.UNCLEAR.value)
+                self.ask(message.ven_names)
+            elif notification.operation == "DELETE":
+                # What came before it comes first.
+                outcomes += self._told(told)
+                told = []
+                outcomes += self._ven_manager.take_gone(message.ven_names, event.event_id)
             else:
                 told += [(name, event) for name in message.ven_names]
-        outcomes = self._ven_manager.take_events(told) if told else ()
+        outcomes += self._told(told)
         for outcome in outcomes:
             self.count(outcome.value)
-        if asked or Told.UNCLEAR in outcomes:
-            self.ask(asked)
+        if Told.UNCLEAR in outcomes:
+            self._to_ask.set()
 
-    def _event(self, notification: Notification, message: _Message) -> Event | None:
-        """The event that may be taken as it is; None where only the VTN knows. WireError."""
-        if notification.kind != "EVENT":
-            return None
-        event = read_event(notification.object)
-        if notification.operation == "DELETE":
-            for name in message.ven_names:
-                self._poll_plan.brought(name, (event.event_id, GONE), first=False)
-            return None
-        return None if message.is_old else event
+    def _told(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
+        return self._ven_manager.take_events(told) if told else ()
 
     def _ask_each(self) -> None:
         while True:

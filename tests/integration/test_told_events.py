@@ -117,6 +117,21 @@ def test_one_that_is_gone_does_not_come_back(book: EventBook) -> None:
     assert known(book) == {}
 
 
+def test_a_deletion_that_comes_first_keeps_it_away(book: EventBook) -> None:
+    assert book.told_gone([NAME, "Esbjerg"], "e") == []
+
+    assert book.told([(NAME, event())]) == [Told.UNCLEAR]
+    assert known(book) == {}
+
+
+def test_a_deletion_concerns_those_who_have_it_and_changes_nothing(book: EventBook) -> None:
+    book.told([(NAME, event())])
+
+    assert book.told_gone([NAME, "Esbjerg"], "e") == [NAME]
+
+    assert known(book) == {"e": MINUTE.format(0)}, "only the VTN can say that it is gone"
+
+
 def test_one_for_others_is_left_to_the_vtn(book: EventBook) -> None:
     sync(book, Vtn(targets=("mine",)))
 

@@ -23,6 +23,7 @@ class Manager:
         self.plan = plan
         self.answer: Told | Exception = Told.TAKEN
         self.taken: list[tuple[str, str]] = []
+        self.gone: list[str] = []
         self.polled: list[str] = []
 
     def take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
@@ -30,6 +31,12 @@ class Manager:
             raise self.answer
         self.taken += [(name, event.event_id) for name, event in told]
         return [self.answer for _ in told]
+
+    def take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[Told]:
+        """It has every event."""
+        self.gone.append(event_id)
+        self.plan.ask(ven_names)
+        return [Told.UNCLEAR for _ in ven_names]
 
     def poll_asked(self) -> None:
         for name in self.plan.asked():
