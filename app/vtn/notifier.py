@@ -17,7 +17,7 @@ from app.vtn.wire import Wire
 logger = logging.getLogger(__name__)
 
 MOST_WAITING = 10_000
-MOST_SUBSCRIPTIONS = 100_000
+MOST_CLIENTS = 100_000
 VERSIONS: dict[str, Version] = {
     Version310.name: Version310(),
     Version301.name: Version301(),
@@ -46,6 +46,8 @@ class Notifier:
         self._objects: Objects | None = None
         self._waiting: queue.Queue[Change | None] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
+        self._subscriptions: list[Wire] | None = None
+        """Read when they were changed, and not for each report that comes in."""
 
     def start(self, objects: Objects) -> None:
         """Begin; `objects` knows who may see what."""
@@ -85,23 +87,29 @@ class Notifier:
         told = notification(VERSIONS["3.1.0"], change.operation, without_tokens(change.body))
         for topic in topics.for_everyone(change):
             broker.publish(topic, told)
-        for ven in self._store.select("VEN", limit=MOST_SUBSCRIPTIONS):
+        if change.kind not in topics.OF_A_VEN:
+            return
+        for ven in self._store.select("VEN", limit=MOST_CLIENTS):
             client_id = str(ven.get("clientID"))
             own = topics.for_client(change, client_id)
-            seen = self._seen(change.body, client_id) if own is not None else None
+            seen = self._seen(VERSIONS["3.1.0"], change.body, client_id)
             if own is not None and seen is not None:
                 broker.publish(own, notification(VERSIONS["3.1.0"], change.operation, seen))
 
     def _call_back(self, change: Change) -> None:
-        if change.kind == "SUBSCRIPTION" and change.operation != "CREATE":
-            self._webhooks.forget(change.body["id"])
-        for subscription in self._store.select("SUBSCRIPTION", limit=MOST_SUBSCRIPTIONS):
+        if change.kind == "SUBSCRIPTION":
+            self._subscriptions = None
+            if change.operation != "CREATE":
+                self._webhooks.forget(change.body["id"])
+        if self._subscriptions is None:
+            self._subscriptions = self._store.select("SUBSCRIPTION", limit=MOST_CLIENTS)
+        for subscription in self._subscriptions:
             if not _concerns(subscription, change.body):
                 continue
-            seen = self._seen(change.body, subscription["clientID"])
+            version = VERSIONS[subscription["version"]]
+            seen = self._seen(version, change.body, subscription["clientID"])
             if seen is None:
                 continue
-            version = VERSIONS[subscription["version"]]
             told = notification(version, change.operation, without_tokens(seen))
             for place, each in enumerate(subscription["objectOperations"]):
                 if change.kind in each["objects"] and change.operation in each["operations"]:
@@ -113,10 +121,10 @@ class Notifier:
                         told,
                     )
 
-    def _seen(self, body: Wire, client_id: str) -> Wire | None:
+    def _seen(self, version: Version, body: Wire, client_id: str) -> Wire | None:
         if client_id == self._bl_client_id:
             return body
-        return None if self._objects is None else self._objects.seen_by(body, client_id)
+        return None if self._objects is None else self._objects.seen_by(version, body, client_id)
 
 
 def _concerns(subscription: Wire, body: Wire) -> bool:

@@ -161,10 +161,12 @@ class Objects:
         """The program, if this client may see it; 404."""
         return self._find(version, "PROGRAM", program_id, client)
 
-    def seen_by(self, body: Wire, client_id: str) -> Wire | None:
+    def seen_by(self, version: Version, body: Wire, client_id: str) -> Wire | None:
         """An object as a VEN may be told of it by a notification; None: not at all."""
         if body["objectType"] not in BY_TARGETS:
             return body if body.get("clientID") == client_id else None
+        if version.is_public(body):
+            return body
         return _seen(body, self._granted(client_id))
 
     def _granted(self, client_id: str) -> frozenset[str]:

@@ -25,6 +25,8 @@ _COLLECTIONS = {
     "VEN": "vens",
     "RESOURCE": "resources",
 }
+OF_A_VEN = {"EVENT": "events/", "PROGRAM": "programs/", "RESOURCE": "resources/", "VEN": ""}
+"""What a VEN is told of, below its own topic."""
 
 
 def of_client(client_id: str) -> str | None:
@@ -58,7 +60,6 @@ def for_everyone(change: Change) -> Iterator[str]:
 def for_client(change: Change, client_id: str) -> str | None:
     """The topic at which one VEN learns of a change that it may see."""
     root = of_client(client_id)
-    within = {"EVENT": "events/", "PROGRAM": "programs/", "RESOURCE": "resources/", "VEN": ""}
-    if root is None or change.kind not in within:
+    if root is None or change.kind not in OF_A_VEN:
         return None
-    return f"{root}/{within[change.kind]}{change.operation.lower()}"
+    return f"{root}/{OF_A_VEN[change.kind]}{change.operation.lower()}"

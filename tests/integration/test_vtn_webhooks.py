@@ -137,6 +137,23 @@ class TestWhatIsTold:
         wait_until(lambda: hook.told)
         assert hook.told[0]["operation"] == "POST"
 
+    def test_3_0_1_tells_every_ven_of_what_has_targets_of_its_kind(
+        self, vtn: EmbeddedVtn, secrets: EmbeddedCredentials, bl: Caller, hook: Callback
+    ) -> None:
+        base = "/openadr3/3.0.1"
+        old = Caller(vtn, "client-a", secrets.ven_secret, base=base)
+        old_bl = Caller(vtn, secrets.bl_client_id, secrets.bl_client_secret, base=base)
+        (program,) = bl("GET", "/programs").json()
+        old.make("/subscriptions", wish(hook.url, programID=program["id"]))
+
+        targets = [{"type": "VEN_NAME", "values": ["A"]}]
+        event = old_bl.make(
+            "/events", {"programID": program["id"], "intervals": [], "targets": targets}
+        )
+
+        wait_until(lambda: hook.told)
+        assert hook.told[0]["object"] == event
+
     def test_a_ven_is_not_told_of_what_it_may_not_see(
         self, ven: Caller, bl: Caller, hook: Callback
     ) -> None:
