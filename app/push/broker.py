@@ -133,7 +133,8 @@ class BrokerLoop:
             try:
                 client = session.connect()
             except Exception as error:  # noqa: BLE001 - of the VTN, of name look-up, of TLS: told
-                reason = f"{type(error).__name__}: {error}"
+                words = error.strerror if isinstance(error, OSError) else None
+                reason = words or f"{type(error).__name__}: {error}"
                 self._down[session.broker] = self._monotonic() + self._first_pause_s
                 self._call(partial(self._failed, session, reason))
                 continue

@@ -28,6 +28,7 @@ class MqttPublisher:
         self._url = urlsplit(url)
         self._verify_tls = verify_tls
         self._client: Any = None
+        self._said_missing = False
         self.connected = threading.Event()
         """Set while the broker is there."""
 
@@ -61,6 +62,7 @@ class MqttPublisher:
             client.tls_set(ca_certs=ca)
             client.tls_insecure_set(self._verify_tls is False)
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.connect_async(str(self._url.hostname), self._port)
         client.loop_start()
@@ -82,7 +84,13 @@ class MqttPublisher:
             logger.warning("VTN: the broker %s refuses: %s", self.uri, reason)
         else:
             logger.info("VTN: notifications go to %s", self.uri)
+            self._said_missing = False
             self.connected.set()
+
+    def _on_connect_fail(self, _client: Any, _data: Any) -> None:
+        if not self._said_missing:
+            self._said_missing = True
+            logger.warning("VTN: the broker %s is not there; it is tried again", self.uri)
 
     def _on_disconnect(
         self, _client: Any, _data: Any, _flags: Any, reason: Any, _more: Any

@@ -14,7 +14,7 @@ from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.broker import Broker
 from tests.support.certificates import make_certificate
-from tests.support.servers import Answer, Asked, ScriptedVtn
+from tests.support.servers import Answer, Asked, ScriptedVtn, free_port
 from tests.support.waiting import wait_until
 
 NAME = "Aalborg"
@@ -155,6 +155,22 @@ def test_without_topics_push_never_counts_as_working(
 
     wait_until(lambda: "names no MQTT topics" in caplog.text)
     assert container.poll_plan().due([NAME]) == [NAME]
+
+
+def test_a_broker_that_is_not_there_is_named_once_by_both_sides(
+    other: OtherVtn, make_fleet: MakeFleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"mqtt://127.0.0.1:{free_port()}"
+    other.notifiers = {"MQTT": {"URIS": [url], "authentication": {"method": "ANONYMOUS"}}}
+    publisher = MqttPublisher(url)
+    publisher.start()
+
+    container = make_fleet()
+
+    wait_until(lambda: f"push: no connection to {url}: Connection refused" in caplog.text)
+    wait_until(lambda: f"VTN: the broker {url} is not there" in caplog.text)
+    assert container.poll_plan().due([NAME]) == [NAME]
+    publisher.close()
 
 
 def test_plain_mqtt_to_another_machine_is_not_used(
