@@ -30,6 +30,7 @@ from app.vtn import (
     EmbeddedVenCredentials,
     EmbeddedVtn,
 )
+from app.vtn.callbacks import anywhere, is_public
 from app.watch import Watch
 
 
@@ -140,7 +141,11 @@ class Container(containers.DeclarativeContainer):
         callbacks=providers.Factory(
             Callbacks,
             verify_tls=settings.provided.vtn.verify_tls,
-            allow_private=settings.provided.vtn.private_callbacks,
+            allows=providers.Selector(
+                settings.provided.callbacks_go,
+                anywhere=providers.Object(anywhere),
+                public=providers.Object(is_public),
+            ),
         ),
         broker_url=settings.provided.broker_url,
         broker_tls=settings.provided.vtn.verify_tls,

@@ -140,6 +140,11 @@ class Settings(BaseSettings):
         return "none" if self.callback.public_url is None else "served"
 
     @property
+    def callbacks_go(self) -> str:
+        """Where the embedded VTN calls back: 'anywhere' or 'public'."""
+        return "anywhere" if self.vtn.private_callbacks else "public"
+
+    @property
     def verifies_tls(self) -> bool:
         """Whether the VTN has to prove who it is."""
         return self.vtn.verify_tls is not False

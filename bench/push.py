@@ -22,6 +22,7 @@ from typing import Any
 from app.fleet import sample_fleet
 from app.settings import Settings
 from app.vtn import Callbacks, EmbeddedVtn
+from app.vtn.callbacks import anywhere
 from containers import Container
 from tests.support.broker import Broker
 from tests.support.certificates import make_certificate
@@ -44,7 +45,7 @@ def fleet(kind: str, vens: int, directory: Path) -> Iterator[Container]:
     vtn = EmbeddedVtn(
         directory=directory / "data" / "vtn",
         port=port,
-        callbacks=Callbacks(verify_tls=certificate.certificate, allow_private=True),
+        callbacks=Callbacks(verify_tls=certificate.certificate, allows=anywhere),
         broker_url=None if broker is None else broker.url,
     )
     vtn.start()

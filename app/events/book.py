@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import orjson
 from sqlalchemy import Connection, text
 
+from app.events.views import read_view, write_view
 from app.fleet import VEN, Database, Granted, SeenEvent, Told
 from app.instants import from_us, to_us
 from app.locks import LockPerName
@@ -77,12 +78,13 @@ class EventBook:
             kept = self._view(ven.ven_name)
             asked = self._asked(ven, client, kept)
             with self._writing:
-                # What push brought meanwhile is newer than what was asked before.
+                # What push brought meanwhile may be newer than what was asked before.
                 latest = self._view(ven.ven_name)
                 brought = {
                     event_id: each
                     for event_id, each in latest.events.items()
                     if each != kept.events.get(event_id)
+                    and _is_newer(each, asked.events.get(event_id), event_id in kept.events)
                 }
                 now = replace(asked, events={**asked.events, **brought})
                 if now != latest:
@@ -129,6 +131,8 @@ class EventBook:
             return Told.UNCLEAR if (ven_name, event.event_id) in self._gone else Told.TAKEN
         if kept.event.modified_at is None or event.modified_at is None:
             return Told.UNCLEAR
+        if event.modified_at == kept.event.modified_at and event.raw != kept.event.raw:
+            return Told.UNCLEAR  # a VTN's clock may be coarse
         return Told.TAKEN if event.modified_at > kept.event.modified_at else Told.KNOWN
 
     def told_gone(self, ven_names: Sequence[str], event_id: str) -> list[str]:
@@ -280,7 +284,7 @@ class EventBook:
             for row in connection.execute(text("SELECT ven_name, body FROM ven_view"))
         }
         return {
-            name: _View(events=events.get(name, {}), **_read_view(granted.get(name)))
+            name: _View(events=events.get(name, {}), **read_view(granted.get(name)))
             for name in events.keys() | granted.keys()
         }
 
@@ -302,7 +306,7 @@ class EventBook:
                     "INSERT INTO ven_view (ven_name, body) VALUES (:ven_name, :body)"
                     " ON CONFLICT (ven_name) DO UPDATE SET body = excluded.body"
                 ),
-                {"ven_name": ven_name, "body": _write_view(now)},
+                {"ven_name": ven_name, "body": write_view(now.granted, now.program_units)},
             )
 
     def _tell_changes(self, ven_name: str, kept: _View, now: _View) -> None:
@@ -342,6 +346,15 @@ _PUT_EVENT = (
 )
 
 
+def _is_newer(pushed: _Kept, polled: _Kept | None, was_known: bool) -> bool:
+    """Whether what push brought during a poll counts more than what the poll found."""
+    if polled is None:
+        return not was_known  # else the VTN has just said that it is gone
+    if pushed.event.modified_at is None or polled.event.modified_at is None:
+        return False
+    return pushed.event.modified_at > polled.event.modified_at
+
+
 def _changed(kept: _View, now: _View) -> list[str]:
     """The ids of what is new or different."""
     return sorted(
@@ -374,23 +387,3 @@ def _seen(ven_name: str, view: _View, kept: _Kept) -> SeenEvent:
         granted=view.granted,
         units={**view.program_units.get(kept.event.program_id, {}), **kept.event.units},
     )
-
-
-def _write_view(view: _View) -> str:
-    return orjson.dumps(
-        {
-            "ven": sorted(view.granted.ven),
-            "resources": {name: sorted(own) for name, own in view.granted.resources.items()},
-            "program_units": view.program_units,
-        }
-    ).decode()
-
-
-def _read_view(body: Any) -> dict[str, Any]:
-    if body is None:
-        return {}
-    resources = {name: frozenset(own) for name, own in body["resources"].items()}
-    return {
-        "granted": Granted(ven=frozenset(body["ven"]), resources=resources),
-        "program_units": body["program_units"],
-    }

@@ -147,9 +147,11 @@ class VtnClient:
 
     def notifiers(self) -> Notifiers:
         """How the VTN tells of changes; where it does not say so, not at all."""
+        if self._dialect.subscribes_by_program:
+            return Notifiers()  # 3.0.1 has no such path
         try:
             return read_notifiers(self._http.get("/notifiers", auth=self._auth))
-        except (VtnRejected, VtnUnauthorised) as error:
+        except (VtnRejected, VtnUnauthorised, VtnUnavailable) as error:
             if error.status not in NOT_GIVEN:
                 raise
             return Notifiers()
@@ -158,7 +160,7 @@ class VtnClient:
         """The MQTT topics of `path`, such as vens/{id}/events; none where they are not given."""
         try:
             return read_topics(self._http.get(f"/notifiers/mqtt/topics/{path}", auth=self._auth))
-        except (VtnRejected, VtnUnauthorised) as error:
+        except (VtnRejected, VtnUnauthorised, VtnUnavailable) as error:
             if error.status not in NOT_GIVEN:
                 raise
             return ()

@@ -97,7 +97,15 @@ def read_topics(wire: Any) -> tuple[str, ...]:
     if not isinstance(topics, Mapping):
         return ()
     named = [topics["ALL"]] if topics.get("ALL") else [topics.get(each) for each in CHANGES]
-    return tuple(topic for topic in named if isinstance(topic, str) and topic)
+    return tuple(topic for topic in named if isinstance(topic, str) and _is_filter(topic))
+
+
+def _is_filter(topic: str) -> bool:
+    """Whether a broker can take it (MQTT 3.1.1, 4.7)."""
+    levels = topic.split("/")
+    alone = all(each in ("+", "#") or not {"+", "#"} & set(each) for each in levels)
+    ends = "#" not in levels[:-1]
+    return bool(topic) and "\0" not in topic and len(topic) < 16_384 and alone and ends
 
 
 def read_notification(body: bytes, topic: str = "") -> Notification:
@@ -187,5 +195,5 @@ def broker_uri(uris: Sequence[str], *, plain_to: Sequence[str] | None) -> str | 
             continue
         plain = parts.scheme == "mqtt" and (plain_to is None or parts.hostname in plain_to)
         if parts.hostname and (plain or parts.scheme == "mqtts"):
-            return uri
+            return parts.geturl()  # its scheme in lower case, which others compare
     return None

@@ -73,7 +73,7 @@ class BrokerLoop:
 
     def subscribe(self, session: Session, filters: frozenset[str]) -> None:
         """From now on, these are its filters."""
-        self._call(lambda: self._subscribe(session, filters))
+        self._call(lambda: self._guarded(session, self._subscribe, filters))
 
     def remove(self, session: Session) -> None:
         """Disconnect it for good."""
@@ -180,7 +180,10 @@ class BrokerLoop:
                 elif key.data.client is not None:
                     self._guarded(key.data, self._serve, mask)
             for _ in range(len(self._calls)):
-                self._calls.popleft()()
+                try:
+                    self._calls.popleft()()
+                except Exception:
+                    logger.exception("MQTT: a defect; the other connections go on")
             if self._monotonic() >= looks_at_s:
                 looks_at_s = self._monotonic() + 1.0
                 for session in list(self._sessions):
@@ -246,8 +249,7 @@ class BrokerLoop:
     def _connected(self, session: Session, reason: Any) -> None:
         if reason.is_failure:
             session.reason = f"the broker answers: {reason}"
-            if session.used is not None:
-                session.refused(session.used)
+            session.rejected = session.used  # told before the next one: that may wait for the VTN
             return
         session.deadline_s = None
         self._subscribe(session, session.filters)
@@ -281,7 +283,7 @@ class BrokerLoop:
             session.deadline_s = None
         if refused:
             logger.debug("MQTT %s: the broker refuses %s", session.client_id, refused[:5])
-        if not session.asked and session.subscribed:
+        if not session.asked and session.subscribed >= session.filters:
             self._is_up(session)
 
     def _is_up(self, session: Session) -> None:

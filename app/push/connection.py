@@ -74,6 +74,7 @@ class Session:
         self.closed = False
         self.client: Client | None = None
         self.used: Login | None = None
+        self.rejected: Login | None = None
         self.subscribed: frozenset[str] = frozenset()
         self.asked: dict[int, frozenset[str]] = {}
         """Filters by the id of the SUBSCRIBE that asks for them."""
@@ -99,6 +100,9 @@ class Session:
         Any error of the VTN or of the network leaves as it is.
         """
         parts = urlsplit(self.uri)
+        rejected, self.rejected = self.rejected, None
+        if rejected is not None:
+            self.refused(rejected)
         self.used = self.login()
         client = _BoundedClient(
             CallbackAPIVersion.VERSION2,

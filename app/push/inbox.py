@@ -19,6 +19,7 @@ from app.openadr import Event, WireError, read_event, read_notification
 logger = logging.getLogger(__name__)
 
 MOST_WAITING = 10_000
+MOST_BYTES = 64 << 20
 MOST_AT_ONCE = 500
 ASKS_EVERY_S = 1.0
 """A VEN that push wants to be asked is asked at most so often, however many ask for it."""
@@ -53,6 +54,7 @@ class Inbox:
         self._asks_every_s = asks_every_s
         self._monotonic = monotonic
         self._waiting: deque[_Message] = deque()
+        self._bytes = 0
         self._changed = threading.Condition()
         self._to_ask = threading.Event()
         self._closing = threading.Event()
@@ -87,11 +89,12 @@ class Inbox:
         names = tuple(ven_names)
         with self._changed:
             self._counts["received"] += 1
-            full = len(self._waiting) >= MOST_WAITING
+            full = len(self._waiting) >= MOST_WAITING or self._bytes + len(body) > MOST_BYTES
             if full:
                 self._counts["dropped"] += 1
             else:
                 self._waiting.append(_Message(names, body, topic, is_old))
+                self._bytes += len(body)
                 self._changed.notify()
         if full:
             self.ask(names)
@@ -134,7 +137,9 @@ class Inbox:
                 self._changed.wait()
             if self._closing.is_set():
                 return ()
-            return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+            taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+            self._bytes -= sum(len(each.body) for each in taken)
+            return taken
 
     def _take(self, messages: Sequence[_Message]) -> None:
         told: list[tuple[str, Event]] = []

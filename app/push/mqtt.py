@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import re
 import secrets
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -101,10 +103,12 @@ class MqttPush:
         """Connect what is not connected yet, and subscribe to what is new. Raises VtnError."""
         binding = notifiers.mqtt
         if binding is None:
+            self._start_over()
             return
         uri = broker_uri(binding.uris, plain_to=self._plain_to)
         problem = self._problem(binding, uri)
         if problem is not None or uri is None:
+            self._start_over()
             self._say(problem or "")
             return
         wanted = uri, binding.method, binding.username
@@ -116,9 +120,11 @@ class MqttPush:
         by_line: dict[object, dict[str, frozenset[str]]] = {}
         for ven, outcome in outcomes:
             if isinstance(outcome, VtnError):
+                self._poll_plan.fails(SOURCE, [ven.ven_name])
                 continue
             self._served[ven.ven_name] = self._state(ven)
             if not outcome:
+                self._poll_plan.fails(SOURCE, [ven.ven_name])
                 self._say("push: the VTN names no MQTT topics to its VENs")
                 continue
             anonymous = _method(binding) == ANONYMOUS
@@ -139,6 +145,7 @@ class MqttPush:
             self._poll_plan.fails(SOURCE, list(line.topics))
         for kept in (self._lines, self._served, self._own, self._of_program):
             kept.clear()
+        self._connected_to = None
 
     def _state(self, ven: VEN) -> tuple[str | None, frozenset[str]]:
         return ven.vtn_ven_id, self._program_ids(ven.ven_name)
@@ -159,7 +166,7 @@ class MqttPush:
     def _problem(self, binding: MqttBinding, uri: str | None) -> str | None:
         if uri is None:
             return (
-                f"push: the VTN's broker {', '.join(binding.uris) or 'without a URI'} is not used:"
+                f"push: the VTN's broker {_shown(binding.uris) or 'without a URI'} is not used:"
                 " it has to be mqtts, or on this machine (see VTN__ALLOW_HTTP)"
             )
         if _method(binding) not in (ANONYMOUS, OAUTH2, CERTIFICATE):
@@ -212,11 +219,11 @@ class MqttPush:
 
         def down(reason: str) -> None:
             self._poll_plan.fails(SOURCE, list(line.topics))
-            self._say(f"push: no connection to {uri}: {reason}")
+            self._say(f"push: no connection to {line.session.broker}: {reason}")
 
         session = Session(
             uri=uri,
-            client_id=f"{slug(ven.ven_name)[:80]}-{self._run_id}",
+            client_id=_client_id(ven.ven_name, self._run_id),
             tls=lambda: self._context(uri, binding, client),
             login=login,
             refused=lambda login: client.refuse_token(login.password or ""),
@@ -249,6 +256,16 @@ class MqttPush:
             logger.warning("%s", problem)
         elif problem is None and before is not None:
             logger.info("push: connected again")
+
+
+def _client_id(ven_name: str, run_id: str) -> str:
+    """Readable, and another one for each name: a broker closes the older of two."""
+    return f"{slug(ven_name)[:80]}-{hashlib.sha256(ven_name.encode()).hexdigest()[:8]}-{run_id}"
+
+
+def _shown(uris: Sequence[str]) -> str:
+    """Without user and password."""
+    return ", ".join(re.sub(r"//.*@", "//", uri) for uri in uris)
 
 
 def _method(binding: MqttBinding) -> str:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from app.fleet import VEN, DatabaseError, PollPlan, Status, VENManager
-from app.openadr import Notifiers, VtnClient, VtnError
+from app.openadr import Notifiers, VtnClient, VtnError, VtnUnauthorised, VtnUnreachable
 from app.push.inbox import Inbox
 from app.watch import Watch
 
 logger = logging.getLogger(__name__)
 
+SOON_S = 10.0
 ASKS_AGAIN_S = 300.0
 """How often the VTN is asked how it tells of changes."""
 
@@ -53,7 +54,9 @@ class Subscriber:
         self._poll_plan = poll_plan
         self._monotonic = monotonic
         self._notifiers = Notifiers()
-        self._asked_at_s = -math.inf
+        self._ask_at_s = -math.inf
+        self._asks_as = 0
+        self._serve_at_s = [-math.inf for _ in channels]
         self._told = 0
 
     def __call__(self) -> None:
@@ -68,11 +71,24 @@ class Subscriber:
 
     def _serve(self, vens: Sequence[VEN]) -> None:
         now_s = self._monotonic()
-        if now_s - self._asked_at_s >= ASKS_AGAIN_S:
-            self._notifiers = self._client_for(vens[0].ven_name).notifiers()
-            self._asked_at_s = now_s
-        for channel in self._channels:
-            channel.serve(vens, self._notifiers)
+        if now_s >= self._ask_at_s:
+            self._ask_at_s = now_s + ASKS_AGAIN_S
+            asker = vens[self._asks_as % len(vens)].ven_name
+            try:
+                self._notifiers = self._client_for(asker).notifiers()
+            except VtnError as error:
+                self._asks_as += 1  # another VEN may be allowed to
+                self._ask_at_s = now_s + _pause_s(error)
+                raise
+        for place, channel in enumerate(self._channels):
+            if now_s < self._serve_at_s[place]:
+                continue
+            try:
+                channel.serve(vens, self._notifiers)
+            except VtnError as error:
+                # What is optional is no reason to ask a VTN that cannot answer again and again.
+                self._serve_at_s[place] = now_s + _pause_s(error)
+                logger.info("push: %s", error)
 
     def _tell(self) -> None:
         """How many VENs are told of changes, when it begins and when it ends."""
@@ -85,6 +101,11 @@ class Subscriber:
             else:
                 logger.warning("push does not work any more; polling as before")
         self._told = trusted
+
+
+def _pause_s(error: VtnError) -> float:
+    """Soon, where the VTN was not reached; a VTN that answers so will answer so again."""
+    return SOON_S if isinstance(error, VtnUnreachable | VtnUnauthorised) else ASKS_AGAIN_S
 
 
 class Push:

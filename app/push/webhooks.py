@@ -86,8 +86,13 @@ class Webhooks:
         pool.shutdown(wait=False, cancel_futures=True)
 
     def _is_due(self, ven_name: str, notifiers: Notifiers, now_s: float) -> bool:
-        by_program = self._client_for(ven_name).subscribes_by_program
+        try:
+            by_program = self._client_for(ven_name).subscribes_by_program
+        except VtnError:
+            return True  # met again, and told, where one VEN does not stop the others
         if not (notifiers.webhook or by_program):  # 3.0.1 does not say whether it has webhooks
+            if self._subscribed.pop(ven_name, None) is not None:
+                self._poll_plan.fails(SOURCE, [ven_name])
             return False
         if now_s < self._not_before_s.get(ven_name, -math.inf):
             return False
@@ -116,7 +121,8 @@ class Webhooks:
             if had.keys() - kept.keys():
                 self._poll_plan.fails(SOURCE, [ven_name])
             began_s = self._monotonic()
-            for program_id in wanted - kept.keys():
+            written = wanted - kept.keys()
+            for program_id in written:
                 kept[program_id] = client.subscribe(
                     callback_url=url,
                     token=self._keys.token(ven_name),
@@ -127,12 +133,11 @@ class Webhooks:
             self._not_before_s[ven_name] = self._monotonic() + REFUSED_FOR_S
             self._say(f"push: the VTN does not subscribe VEN {ven_name}: {error}")
             return
-        is_new = kept.keys() - had.keys()
         self._subscribed[ven_name] = kept
         self._looked_at_s[ven_name] = self._monotonic()
-        if is_new and self._echoed_at_s.get(path, -math.inf) >= began_s:
+        if written and self._echoed_at_s.get(path, -math.inf) >= began_s:
             self._inbox.works(SOURCE, [ven_name])
-        elif is_new:
+        elif written:
             self._say(
                 "push: the VTN takes subscriptions and does not ask their callbacks;"
                 " webhooks do not count as working"

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -32,12 +32,12 @@ _ID = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
 Operation = Callable[[Client], Wire | list[Wire]]
 
 
-def make_api(
-    *, objects: Objects, tokens: Tokens, base_url: str, broker: MqttPublisher | None
-) -> Starlette:
-    """The application. `base_url`: as clients see it, for the token URL."""
+def make_api(*, objects: Objects, tokens: Tokens, broker: MqttPublisher | None) -> Starlette:
+    """The application."""
 
-    async def auth_server(_: Request) -> Response:
+    async def auth_server(request: Request) -> Response:
+        # As this client reached it: from another machine, loopback would be its own.
+        base_url = str(request.base_url).rstrip("/")
         return JSONResponse({"tokenURL": f"{base_url}/auth/token"})
 
     token_route = Route("/auth/token", _token_endpoint(tokens), methods=["POST"])
@@ -281,9 +281,7 @@ def _token_endpoint(tokens: Tokens) -> Callable[[Request], Awaitable[Response]]:
     """POST /auth/token (RFC 6749, client credentials in the form)."""
 
     async def auth_token(request: Request) -> Response:
-        await _body(request, FORM)
-        form = await request.form()
-        values = {name: value for name, value in form.items() if isinstance(value, str)}
+        values = dict(parse_qsl((await _body(request, FORM)).decode(errors="replace")))
         grant_type, client_id = values.get("grant_type"), values.get("client_id", "")
         secret = values.get("client_secret", "")
         basic = _basic(request.headers.get("Authorization", ""))
@@ -346,7 +344,9 @@ async def _body(request: Request, media_type: str = "application/json") -> bytes
     given = request.headers.get("Content-Type", media_type).partition(";")[0].strip().lower()
     if given != media_type:
         raise Refused(415, f"the body has to be {media_type}")
-    length = request.headers.get("Content-Length", "0")
-    if length.isdigit() and int(length) > MOST_BODY_BYTES:
-        raise Refused(413, f"a body has at most {MOST_BODY_BYTES >> 20} MiB")
-    return await request.body()
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MOST_BODY_BYTES:
+            raise Refused(413, f"a body has at most {MOST_BODY_BYTES >> 20} MiB")
+    return bytes(body)

@@ -6,6 +6,7 @@ import ipaddress
 import secrets
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -14,48 +15,72 @@ import urllib3
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.util.connection import create_connection
 
 from app.vtn.wire import Wire, to_json
 
 TIMEOUT_S = 10.0
 MOST_ANSWERED_BYTES = 4096
+NAT64 = ipaddress.ip_network("64:ff9b::/32")
 
 
 class CallbackFailed(Exception):
     """A callback that cannot be reached, or does not answer with success; one line."""
 
 
-class _PublicConnection(HTTPSConnection):
-    """Connects to addresses of the open internet only, whatever the name is resolved to.
+def anywhere(_address: str) -> bool:
+    """For tests and demonstrations: this machine, too."""
+    return True
 
-    The address that was checked is the one that is connected to.
+
+def is_public(address: str) -> bool:
+    """Whether an address is one of the open internet, and hides none that is not."""
+    found = ipaddress.ip_address(address.split("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and (
+        found.sixtofour or found.teredo or found.is_site_local or found in NAT64
+    ):
+        return False
+    return found.is_global and not found.is_multicast
+
+
+class _CheckedConnection(HTTPSConnection):
+    """Connects only to addresses that are allowed, whatever the name is resolved to.
+
+    The address that was checked is the one that is connected to; the name is the certificate's.
     """
+
+    allows: Callable[[str], bool]
 
     def _new_conn(self) -> socket.socket:
         found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        addresses = {str(each[4][0]) for each in found}
-        if not all(ipaddress.ip_address(each.split("%")[0]).is_global for each in addresses):
-            raise urllib3.exceptions.LocationValueError(f"{self.host} is a private address")
-        self._dns_host = sorted(addresses)[0]
-        return super()._new_conn()
-
-
-class _PublicPool(HTTPSConnectionPool):
-    ConnectionCls = _PublicConnection
+        addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+        if not all(map(self.allows, addresses)):
+            raise CallbackFailed(f"{self.host} is a private address")
+        failure: OSError | None = None
+        for address in addresses:
+            try:
+                return create_connection(
+                    (address, self.port),
+                    self.timeout,
+                    source_address=self.source_address,
+                    socket_options=self.socket_options,
+                )
+            except OSError as error:
+                failure = error
+        raise failure or OSError(f"{self.host} has no address")
 
 
 class Callbacks:
     """Asks and tells webhooks. Building it does no I/O.
 
-    `verify_tls`: True, False or a CA file. `allow_private`: also hosts that are not on the open
-    internet, for tests and demonstrations.
+    `verify_tls`: True, False or a CA file. `allows`: which addresses may be connected to.
     """
 
     def __init__(
         self,
         *,
         verify_tls: bool | Path = True,
-        allow_private: bool = False,
+        allows: Callable[[str], bool] = is_public,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         tls: dict[str, Any] = {"cert_reqs": ssl.CERT_REQUIRED if verify_tls else ssl.CERT_NONE}
@@ -64,8 +89,9 @@ class Callbacks:
         self._pools = urllib3.PoolManager(
             timeout=timeout_s, retries=False, maxsize=4, num_pools=100, **tls
         )
-        if not allow_private:
-            self._pools.pool_classes_by_scheme = {"https": _PublicPool}
+        connection = type("Connection", (_CheckedConnection,), {"allows": staticmethod(allows)})
+        pool = type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": connection})
+        self._pools.pool_classes_by_scheme = {"https": pool}
 
     def verify(self, subscription: Wire) -> None:
         """Whether its callbacks are there and its client's. CallbackFailed names the first."""

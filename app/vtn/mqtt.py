@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,8 @@ class MqttPublisher:
             client.username_pw_set(unquote(self._url.username), unquote(self._url.password or ""))
         if self._url.scheme == "mqtts":
             ca = str(self._verify_tls) if isinstance(self._verify_tls, Path) else None
-            client.tls_set(ca_certs=ca)
+            verified = ssl.CERT_NONE if self._verify_tls is False else ssl.CERT_REQUIRED
+            client.tls_set(ca_certs=ca, cert_reqs=verified)
             client.tls_insecure_set(self._verify_tls is False)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail

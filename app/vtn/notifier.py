@@ -89,12 +89,18 @@ class Notifier:
             broker.publish(topic, told)
         if change.kind not in topics.OF_A_VEN:
             return
-        for ven in self._store.select("VEN", limit=MOST_CLIENTS):
-            client_id = str(ven.get("clientID"))
+        for client_id in self._clients(change):
             own = topics.for_client(change, client_id)
             seen = self._seen(VERSIONS["3.1.0"], change.body, client_id)
             if own is not None and seen is not None:
                 broker.publish(own, notification(VERSIONS["3.1.0"], change.operation, seen))
+
+    def _clients(self, change: Change) -> list[str]:
+        """Whom a change may concern: the owner, also of what is gone; else every VEN."""
+        owner = change.body.get("clientID")
+        if owner is not None:
+            return [str(owner)]
+        return [str(ven.get("clientID")) for ven in self._store.select("VEN", limit=MOST_CLIENTS)]
 
     def _call_back(self, change: Change) -> None:
         if change.kind == "SUBSCRIPTION":
@@ -104,11 +110,9 @@ class Notifier:
         if self._subscriptions is None:
             self._subscriptions = self._store.select("SUBSCRIPTION", limit=MOST_CLIENTS)
         for subscription in self._subscriptions:
-            if not _concerns(subscription, change.body):
-                continue
             version = VERSIONS[subscription["version"]]
             seen = self._seen(version, change.body, subscription["clientID"])
-            if seen is None:
+            if seen is None or not _concerns(subscription, seen):
                 continue
             told = notification(version, change.operation, without_tokens(seen))
             for place, each in enumerate(subscription["objectOperations"]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from app.vtn.tokens import LIFETIME_S, Tokens
 if TYPE_CHECKING:
     from app.vtn.notifier import Notifier
     from app.vtn.webhooks import Webhooks
+
+logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 NAME = "ven-fleet-vtn"
@@ -116,13 +119,12 @@ class EmbeddedVtn:
         )
         objects = Objects(self.store, verify=self._callbacks.verify, changed=self._notifier.changed)
         self._notifier.start(objects)
-        self._server.serve(
-            make_api(
-                objects=objects, tokens=self._tokens, base_url=self.base_url, broker=self.broker
-            )
-        )
+        self._server.serve(make_api(objects=objects, tokens=self._tokens, broker=self.broker))
         if self._announcement is not None:
-            self._announcement.start()
+            try:
+                self._announcement.start()
+            except OSError as error:
+                logger.warning("VTN: it cannot be announced: %s", error.strerror or error)
 
     def revoke_tokens(self) -> None:
         """As an operator may, at any time: clients have to fetch new ones."""

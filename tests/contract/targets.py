@@ -11,6 +11,7 @@ import requests
 from schemathesis.core.parameters import ParameterLocation
 
 from app.vtn import Callbacks, EmbeddedCredentials, EmbeddedVtn
+from app.vtn.callbacks import anywhere
 from tests.support.broker import Broker
 from tests.support.callback import Callback, callback
 from tests.support.certificates import make_certificate
@@ -117,7 +118,7 @@ def target(directory: Path, version: str) -> Iterator[Target]:
     server = EmbeddedVtn(
         directory=directory / "vtn",
         port=free_port(),
-        callbacks=Callbacks(verify_tls=certificate.certificate, allow_private=True),
+        callbacks=Callbacks(verify_tls=certificate.certificate, allows=anywhere),
         broker_url=broker.url,
     )
     with callback(certificate) as hook:

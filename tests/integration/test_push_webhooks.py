@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from app.vtn import Callbacks, EmbeddedVtn
+from app.vtn.callbacks import anywhere
 from tests.conftest import MakeContainer
 from tests.support.certificates import Certificate, make_certificate
 from tests.support.pushed import PushedFleet
@@ -35,7 +36,7 @@ def make_fleet(
 
     def make(api_version: str = "3.1.0") -> PushedFleet:
         port, heard_at = free_port(), free_port()
-        callbacks = Callbacks(verify_tls=certificate.certificate, allow_private=True)
+        callbacks = Callbacks(verify_tls=certificate.certificate, allows=anywhere)
         server = EmbeddedVtn(directory=tmp_path / "data" / "vtn", port=port, callbacks=callbacks)
         server.start()
         container = make_container(

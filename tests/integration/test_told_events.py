@@ -89,12 +89,22 @@ def test_several_for_several_vens_at_once(book: EventBook) -> None:
     assert [each.event.event_id for each in book.of_ven("Esbjerg")] == ["e"]
 
 
-@pytest.mark.parametrize("at", [0, 1], ids=["older", "the same"])
-def test_doubled_or_out_of_order_it_changes_nothing(book: EventBook, at: int) -> None:
+@pytest.mark.parametrize(
+    ("again", "outcome"),
+    [
+        (event(at=0, priority=7), Told.KNOWN),
+        (event(at=1), Told.KNOWN),
+        (event(at=1, priority=7), Told.UNCLEAR),
+    ],
+    ids=["older", "the same", "another one of the same time"],
+)
+def test_doubled_or_out_of_order_it_changes_nothing(
+    book: EventBook, again: Event, outcome: Told
+) -> None:
     book.told([(NAME, event(at=1))])
     before = book.revision
 
-    assert book.told([(NAME, event(at=at, priority=7))]) == [Told.KNOWN]
+    assert book.told([(NAME, again)]) == [outcome]
 
     assert book.revision == before
     assert known(book) == {"e": MINUTE.format(1)}
@@ -161,6 +171,17 @@ def test_a_poll_that_began_before_does_not_take_it_away(book: EventBook) -> None
         "old": MINUTE.format(0),
         "new": MINUTE.format(0),
     }
+
+
+def test_what_a_poll_finds_counts_more_than_an_older_notification(book: EventBook) -> None:
+    sync(book, Vtn(event(at=1), event("gone", at=1)))
+    vtn = Vtn(event(at=3))
+    late = [(NAME, event(at=2)), (NAME, event("gone", at=2))]
+    vtn.meanwhile = lambda: book.told(late) and None  # type: ignore[func-returns-value]
+
+    sync(book, vtn)
+
+    assert known(book) == {"e": MINUTE.format(3)}
 
 
 def test_push_does_not_wait_for_a_poll(book: EventBook) -> None:

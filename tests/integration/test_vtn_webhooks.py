@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.vtn import Callbacks, EmbeddedCredentials, EmbeddedVtn
+from app.vtn.callbacks import anywhere, is_public
 from app.vtn.webhooks import TRIES, Webhooks
 from tests.support.callback import Callback, callback
 from tests.support.callers import Caller
@@ -31,7 +32,7 @@ def hook(certificate: Certificate) -> Iterator[Callback]:
 @pytest.fixture
 def vtn(tmp_path: Path, certificate: Certificate) -> Iterator[EmbeddedVtn]:
     """A VTN that calls back on this machine, too."""
-    callbacks = Callbacks(verify_tls=certificate.certificate, allow_private=True, timeout_s=2.0)
+    callbacks = Callbacks(verify_tls=certificate.certificate, allows=anywhere, timeout_s=2.0)
     directory = tmp_path / "data" / "vtn"
     server = EmbeddedVtn(directory=directory, port=free_port(), callbacks=callbacks)
     server.start()
@@ -207,7 +208,7 @@ class TestWhatIsTold:
 class TestABrokenCallback:
     @pytest.fixture
     def webhooks(self, certificate: Certificate) -> Iterator[Webhooks]:
-        callbacks = Callbacks(verify_tls=certificate.certificate, allow_private=True)
+        callbacks = Callbacks(verify_tls=certificate.certificate, allows=anywhere)
         made = Webhooks(callbacks, first_pause_s=0.001)
         yield made
         made.close()
@@ -261,3 +262,33 @@ class TestABrokenCallback:
 
             wait_until(lambda: other.told)
         assert hook.told == []
+
+
+def test_a_host_is_reached_by_its_name_at_whichever_address_answers(
+    certificate: Certificate, hook: Callback
+) -> None:
+    callbacks = Callbacks(verify_tls=certificate.certificate, allows=anywhere)
+
+    callbacks.tell(hook.url.replace("127.0.0.1", "localhost"), None, {"number": 1})
+
+    assert hook.told == [{"number": 1}], "the certificate is that of the name"
+    callbacks.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1::1", True),
+        ("10.0.0.1", False),
+        ("169.254.169.254", False),
+        ("224.0.0.1", False),
+        ("::ffff:127.0.0.1", False),
+        ("64:ff9b::7f00:1", False),
+        ("2002:7f00:1::", False),
+        ("fec0::1", False),
+        ("fe80::1%eth0", False),
+    ],
+)
+def test_which_addresses_are_of_the_open_internet(address: str, public: bool) -> None:
+    assert is_public(address) is public

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.vtn import Callbacks, EmbeddedCredentials, EmbeddedVtn
+from app.vtn.callbacks import anywhere
 from tests.outside.environments import environment
 from tests.support.callback import Callback, callback
 from tests.support.certificates import Certificate, make_certificate
@@ -34,7 +35,7 @@ def hook(certificate: Certificate) -> Iterator[Callback]:
 @pytest.fixture
 def vtn(tmp_path: Path, certificate: Certificate) -> Iterator[EmbeddedVtn]:
     """A VTN that calls back on this machine, too."""
-    callbacks = Callbacks(verify_tls=certificate.certificate, allow_private=True)
+    callbacks = Callbacks(verify_tls=certificate.certificate, allows=anywhere)
     server = EmbeddedVtn(directory=tmp_path / "vtn", port=free_port(), callbacks=callbacks)
     server.start()
     yield server
