@@ -15,8 +15,11 @@ from app.fleet import Database, make_engine
 from app.openadr import Circuit, VtnHttp, make_session
 from app.settings import Settings
 from app.stopping import Stopping
-from app.vtn import EmbeddedVtn
+from app.vtn import Callbacks, EmbeddedVtn
+from app.vtn.callbacks import anywhere
 from containers import Container
+from tests.support.callback import Callback, callback
+from tests.support.certificates import Certificate, make_certificate
 from tests.support.fakes import FakeClock
 from tests.support.postgres import Postgres
 from tests.support.servers import Script, ScriptedVtn, free_port
@@ -80,6 +83,30 @@ def make_container(tmp_path: Path) -> Iterator[MakeContainer]:
 def vtn(tmp_path: Path) -> Iterator[EmbeddedVtn]:
     """An embedded VTN that listens."""
     server = EmbeddedVtn(directory=tmp_path / "data" / "vtn", port=free_port())
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    """Of servers on loopback."""
+    return make_certificate(tmp_path)
+
+
+@pytest.fixture
+def hook(certificate: Certificate) -> Iterator[Callback]:
+    """A webhook on loopback."""
+    with callback(certificate) as made:
+        yield made
+
+
+@pytest.fixture
+def calling_vtn(tmp_path: Path, certificate: Certificate) -> Iterator[EmbeddedVtn]:
+    """A VTN that calls back on this machine, too."""
+    callbacks = Callbacks(verify_tls=certificate.certificate, allows=anywhere, timeout_s=2.0)
+    directory = tmp_path / "data" / "vtn"
+    server = EmbeddedVtn(directory=directory, port=free_port(), callbacks=callbacks)
     server.start()
     yield server
     server.close()

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from app.vtn import topics
 from app.vtn.mqtt import MqttPublisher
-from app.vtn.objects import Objects
+from app.vtn.objects import Objects, may_read
 from app.vtn.problems import HANDLERS, Refused
 from app.vtn.queries import QUERIES_301, QUERIES_310, read_query
 from app.vtn.tokens import Client, ScopeRefused, Tokens
@@ -25,6 +26,8 @@ from app.vtn.wire import Wire, to_json
 
 BASE_301 = "/openadr3/3.0.1"
 MOST_BODY_BYTES = 16 << 20
+MOST_CHALLENGES = 8
+"""Subscriptions that are written at once."""
 SCHEME = "Bearer"
 FORM = "application/x-www-form-urlencoded"
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
@@ -119,7 +122,7 @@ class Paths301(Paths310):
         ven_id = _path_id(request, "ven_id")
 
         def search(client: Client) -> list[Wire]:
-            self.objects.find_ven(self.version, ven_id, client)
+            self.objects.find(self.version, "VEN", ven_id, client)
             return self.objects.search(self.version, kind, {**query, "venID": ven_id}, client)
 
         return search
@@ -144,7 +147,7 @@ class Paths301(Paths310):
         ven_id, object_id = _path_id(request, "ven_id"), _path_id(request, "id")
 
         def within(client: Client) -> Wire | list[Wire]:
-            found = self.objects.read(self.version, kind, object_id, client)
+            found = self.objects.find(self.version, kind, object_id, client)
             if found["venID"] != ven_id:
                 raise Refused(404, "no such RESOURCE")
             return operation(client)
@@ -164,34 +167,37 @@ def _routes(paths: Paths310, tokens: Tokens) -> list[Route]:
 def _collection(
     paths: Paths310, kind: str, tokens: Tokens
 ) -> tuple[Callable[[Request], Awaitable[Response]], Callable[[Request], Awaitable[Response]]]:
-    """The endpoints of a collection and of one of its objects."""
+    """The endpoints of a collection and of one of its objects.
+
+    What a request does takes microseconds, and is done at once; but a subscription's callbacks are
+    asked first, on threads that nothing else waits for.
+    """
+    challenges = CapacityLimiter(MOST_CHALLENGES)
+
+    async def write(operation: Operation, client: Client) -> Wire | list[Wire]:
+        if kind == "SUBSCRIPTION":
+            return await to_thread.run_sync(operation, client, limiter=challenges)
+        return operation(client)
 
     async def many(request: Request) -> Response:
         client = _who_asks(tokens, request)
         if request.method == "POST":
             operation = paths.create(kind, request, await _body(request))
-            return await _done(kind, operation, client, status=201)
-        return await _done(kind, paths.search(kind, request), client)
+            return _answer(await write(operation, client), status=201)
+        return _answer(paths.search(kind, request)(client))
 
     async def one(request: Request) -> Response:
         client = _who_asks(tokens, request)
         if request.method == "PUT":
             operation = paths.update(kind, request, await _body(request))
-        elif request.method == "DELETE":
-            operation = paths.delete(kind, request)
-        else:
-            operation = paths.read(kind, request)
-        return await _done(kind, operation, client)
+            return _answer(await write(operation, client))
+        operation = (paths.delete if request.method == "DELETE" else paths.read)(kind, request)
+        return _answer(operation(client))
 
     return many, one
 
 
-async def _done(kind: str, operation: Operation, client: Client, status: int = 200) -> Response:
-    """Beside the loop where a callback is asked first; else at once: it takes microseconds."""
-    if kind == "SUBSCRIPTION":
-        done = await run_in_threadpool(operation, client)
-    else:
-        done = operation(client)
+def _answer(done: Wire | list[Wire], status: int = 200) -> Response:
     return Response(to_json(done), status_code=status, media_type="application/json")
 
 
@@ -218,18 +224,21 @@ def _notifier_routes(
     def of_collection(name: str) -> Callable[[Request, Client], Wire]:
         def answer(_request: Request, client: Client) -> Wire:
             _only_business_logic(client)
+            may_read(KINDS[name], client)
             return topics.operations(f"{topics.ALL}/{name}")
 
         return answer
 
     def of_programs(_request: Request, client: Client) -> Wire:
+        may_read("PROGRAM", client)
         root = topics.PREFIX if client.is_ven else topics.ALL
         return topics.operations(f"{root}/programs")
 
     def of_program(suffix: str) -> Callable[[Request, Client], Wire]:
         def answer(request: Request, client: Client) -> Wire:
             program_id = _path_id(request, "program_id")
-            objects.find_program(version, program_id, client)
+            may_read("EVENT" if suffix else "PROGRAM", client)
+            objects.find(version, "PROGRAM", program_id, client)
             root = topics.PREFIX if client.is_ven else topics.ALL
             path = f"{root}/programs/{program_id}{suffix}"
             return topics.operations(path, create=bool(suffix))
@@ -238,7 +247,8 @@ def _notifier_routes(
 
     def of_ven(suffix: str) -> Callable[[Request, Client], Wire]:
         def answer(request: Request, client: Client) -> Wire:
-            ven = objects.find_ven(version, _path_id(request, "ven_id"), client)
+            may_read(KINDS[suffix[1:]] if suffix else "VEN", client)
+            ven = objects.find(version, "VEN", _path_id(request, "ven_id"), client)
             root = topics.of_client(ven["clientID"])
             if root is None:
                 raise Refused(404, "the client id of this ven cannot be part of a topic")

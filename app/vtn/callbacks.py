@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import ipaddress
 import secrets
 import socket
-import ssl
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import urllib3
 from urllib3.connection import HTTPSConnection
-from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.util import Url, parse_url
 from urllib3.util.connection import create_connection
 
 from app.vtn.wire import Wire, to_json
 
 TIMEOUT_S = 10.0
+"""For everything: of one delivery, and of the challenges of one subscription."""
 MOST_ANSWERED_BYTES = 4096
 NAT64 = ipaddress.ip_network("64:ff9b::/32")
 
@@ -49,17 +51,27 @@ class _CheckedConnection(HTTPSConnection):
     The address that was checked is the one that is connected to; the name is the certificate's.
     """
 
-    allows: Callable[[str], bool]
+    def __init__(self, *args: Any, allows: Callable[[str], bool], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._allows = allows
+        self._raw: socket.socket | None = None
+        self._given_up = False
 
     def _new_conn(self) -> socket.socket:
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except OSError:
+            found = []
         addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-        if not all(map(self.allows, addresses)):
-            raise CallbackFailed(f"{self.host} is a private address")
+        if not addresses or not all(map(self._allows, addresses)):
+            # Who asks does not learn which names there are in a private network.
+            raise CallbackFailed(f"{self.host} has no public address")
         failure: OSError | None = None
         for address in addresses:
+            if self._given_up:
+                break
             try:
-                return create_connection(
+                connected = create_connection(
                     (address, self.port),
                     self.timeout,
                     source_address=self.source_address,
@@ -67,13 +79,34 @@ class _CheckedConnection(HTTPSConnection):
                 )
             except OSError as error:
                 failure = error
-        raise failure or OSError(f"{self.host} has no address")
+                continue
+            # TLS takes the socket over; this second handle can end it at any time.
+            self._raw = connected.dup()
+            return connected
+        raise failure or OSError("no address")
+
+    def give_up(self) -> None:
+        """End it, whatever it waits for. From any thread."""
+        self._given_up = True
+        if self._raw is not None:
+            with contextlib.suppress(OSError):  # it has just ended
+                self._raw.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def was_given_up(self) -> bool:
+        return self._given_up
+
+    def close(self) -> None:
+        super().close()
+        if self._raw is not None:
+            self._raw.close()
 
 
 class Callbacks:
-    """Asks and tells webhooks. Building it does no I/O.
+    """Asks and tells webhooks, each on a connection of its own. Building it does no I/O.
 
     `verify_tls`: True, False or a CA file. `allows`: which addresses may be connected to.
+    `timeout_s`: how long a callback has, however it answers.
     """
 
     def __init__(
@@ -82,60 +115,97 @@ class Callbacks:
         verify_tls: bool | Path = True,
         allows: Callable[[str], bool] = is_public,
         timeout_s: float = TIMEOUT_S,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        tls: dict[str, Any] = {"cert_reqs": ssl.CERT_REQUIRED if verify_tls else ssl.CERT_NONE}
+        self._tls: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED" if verify_tls else "CERT_NONE"}
         if isinstance(verify_tls, Path):
-            tls["ca_certs"] = str(verify_tls)
-        self._pools = urllib3.PoolManager(
-            timeout=timeout_s, retries=False, maxsize=4, num_pools=100, **tls
-        )
-        connection = type("Connection", (_CheckedConnection,), {"allows": staticmethod(allows)})
-        pool = type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": connection})
-        self._pools.pool_classes_by_scheme = {"https": pool}
+            self._tls["ca_certs"] = str(verify_tls)
+        self._allows = allows
+        self._timeout_s = timeout_s
+        self._monotonic_s = monotonic_s
 
     def verify(self, subscription: Wire) -> None:
         """Whether its callbacks are there and its client's. CallbackFailed names the first."""
-        for each in subscription["objectOperations"]:
-            url = each["callbackUrl"]
+        until_s = self._monotonic_s() + self._timeout_s
+        operations = subscription["objectOperations"]
+        for url, token in dict.fromkeys(
+            (each["callbackUrl"], each.get("bearerToken")) for each in operations
+        ):
             try:
-                self._challenge(url, each.get("bearerToken"))
+                self._challenge(url, token, until_s - self._monotonic_s())
             except CallbackFailed as error:
                 raise CallbackFailed(f"callbackUrl {url[:200]}: {error}") from None
 
-    def _challenge(self, url: str, token: str | None) -> None:
+    def _challenge(self, url: str, token: str | None, timeout_s: float) -> None:
         """It has to say back what it is asked."""
-        parts = urlsplit(url)
-        if parts.scheme.lower() != "https":
-            raise CallbackFailed("it must be https")
+        parts = _read(url)
         value = secrets.token_urlsafe(24)
-        echo = f"{parts.query}&echo={value}" if parts.query else f"echo={value}"
-        answered = self._ask("GET", urlunsplit(parts._replace(query=echo, fragment="")), token)
+        query = f"{parts.query}&echo={value}" if parts.query else f"echo={value}"
+        answered = self._ask("GET", parts._replace(query=query), token, timeout_s)
         if answered.decode(errors="replace").strip().strip('"') != value:
             raise CallbackFailed("it does not say back the value of 'echo'")
 
     def tell(self, url: str, token: str | None, notification: Wire) -> None:
         """Deliver a notification. CallbackFailed: it was not accepted."""
-        self._ask("POST", url, token, to_json(notification))
+        self._ask("POST", _read(url), token, self._timeout_s, to_json(notification))
 
-    def close(self) -> None:
-        self._pools.clear()
-
-    def _ask(self, method: str, url: str, token: str | None, body: bytes | None = None) -> bytes:
-        headers = {"User-Agent": "openadr-vtn"}
+    def _ask(
+        self,
+        method: str,
+        url: Url,
+        token: str | None,
+        timeout_s: float,
+        body: bytes | None = None,
+    ) -> bytes:
+        if timeout_s <= 0:
+            raise CallbackFailed("there is no time left for it")
+        headers = {"User-Agent": "openadr-vtn", "Connection": "close"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if body is not None:
             headers["Content-Type"] = "application/json"
+        connection = _CheckedConnection(
+            str(url.hostname).strip("[]"),
+            url.port or 443,
+            timeout=timeout_s,
+            allows=self._allows,
+            **self._tls,
+        )
+        # Time-outs of sockets begin anew with every byte.
+        alarm = threading.Timer(timeout_s, connection.give_up)
+        alarm.daemon = True
+        alarm.start()
         try:
-            answer = self._pools.request(
-                method, url, body=body, headers=headers, redirect=False, preload_content=False
+            connection.request(
+                method, url.request_uri, body=body, headers=headers, preload_content=False
             )
-            try:
+            answer = connection.getresponse()
+            with contextlib.closing(answer):
                 content: bytes = answer.read(MOST_ANSWERED_BYTES)
-            finally:
-                answer.close()
-        except (HTTPError, OSError, ValueError) as error:
-            raise CallbackFailed(f"{type(error).__name__}: {str(error)[:200]}") from None
+        except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+            raise CallbackFailed(self._words(error, connection)) from None
+        finally:
+            alarm.cancel()
+            connection.close()
+        if connection.was_given_up:
+            raise CallbackFailed(self._words(None, connection))
         if not 200 <= answer.status < 300:
             raise CallbackFailed(f"it answers {answer.status}")
         return content
+
+    def _words(self, error: Exception | None, connection: _CheckedConnection) -> str:
+        if error is None or connection.was_given_up:
+            return f"it does not answer within {self._timeout_s:.0f} s"
+        return f"{type(error).__name__}: {str(error)[:200]}"
+
+
+def _read(url: str) -> Url:
+    try:
+        read = parse_url(url)
+    except HTTPError:
+        raise CallbackFailed("it is no URL") from None
+    if read.scheme != "https":
+        raise CallbackFailed("it must be https")
+    if not read.hostname:
+        raise CallbackFailed("it names no host")
+    return read

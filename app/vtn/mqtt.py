@@ -16,12 +16,16 @@ logger = logging.getLogger(__name__)
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 MOST_QUEUED = 10_000
 LONGEST_PAUSE_S = 10
+ROOM_WITHIN_S = 5.0
+MQTT_ERR_QUEUE_SIZE = 15
+"""paho's; imported only where there is a broker."""
 
 
 class MqttPublisher:
     """One connection to the broker at `url` (mqtt or mqtts, with user and password where it wants).
 
-    Building it does no I/O. While the broker is away, messages wait, the newest 10,000.
+    Building it does no I/O. At most 10,000 messages wait: while the broker is away, later ones are
+    lost, and that is said once; while it is there, who publishes waits.
     `verify_tls`: True, False or a CA file.
     """
 
@@ -30,13 +34,16 @@ class MqttPublisher:
         self._verify_tls = verify_tls
         self._client: Any = None
         self._said_missing = False
+        self._said_lost = False
+        self._room = threading.Event()
         self.connected = threading.Event()
         """Set while the broker is there."""
 
     @property
     def uri(self) -> str:
         """Where clients find the broker: without user and password."""
-        return f"{self._url.scheme}://{self._url.hostname}:{self._port}"
+        host = str(self._url.hostname)
+        return f"{self._url.scheme}://{f'[{host}]' if ':' in host else host}:{self._port}"
 
     @property
     def wants_credentials(self) -> bool:
@@ -65,6 +72,7 @@ class MqttPublisher:
             client.tls_insecure_set(self._verify_tls is False)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
+        client.on_publish = lambda *_: self._room.set()
         client.on_disconnect = self._on_disconnect
         client.connect_async(str(self._url.hostname), self._port)
         client.loop_start()
@@ -72,11 +80,23 @@ class MqttPublisher:
 
     def publish(self, topic: str, message: Wire) -> None:
         """Send it, at least once."""
-        self._client.publish(topic, to_json(message), qos=1)
+        body = to_json(message)
+        while (client := self._client) is not None:
+            self._room.clear()
+            if client.publish(topic, body, qos=1).rc != MQTT_ERR_QUEUE_SIZE:
+                return
+            if not self.connected.is_set() or not self._room.wait(ROOM_WITHIN_S):
+                break
+        if not self._said_lost:
+            self._said_lost = True
+            logger.warning(
+                "VTN: the broker %s does not take notifications; they are lost", self.uri
+            )
 
     def close(self) -> None:
         """May be called again."""
         client, self._client = self._client, None
+        self._room.set()
         if client is not None:
             client.disconnect()
             client.loop_stop()
@@ -86,7 +106,7 @@ class MqttPublisher:
             logger.warning("VTN: the broker %s refuses: %s", self.uri, reason)
         else:
             logger.info("VTN: notifications go to %s", self.uri)
-            self._said_missing = False
+            self._said_missing = self._said_lost = False
             self.connected.set()
 
     def _on_connect_fail(self, _client: Any, _data: Any) -> None:

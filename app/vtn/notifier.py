@@ -84,22 +84,30 @@ class Notifier:
                 logger.exception("VTN: a %s of a %s was not told", change.operation, change.kind)
 
     def _publish(self, broker: MqttPublisher, change: Change) -> None:
-        told = notification(VERSIONS["3.1.0"], change.operation, without_tokens(change.body))
-        for topic in topics.for_everyone(change):
-            broker.publish(topic, told)
-        if change.kind not in topics.OF_A_VEN:
-            return
+        version = VERSIONS["3.1.0"]
+        told = without_tokens(change.body)
+        now = topics.for_everyone(change.body)
+        for topic in now:
+            _tell(broker, topic, change.operation, version, told)
+        if change.before is not None:
+            was = without_tokens(change.before)
+            for topic in topics.for_everyone(change.before) - now:
+                _tell(broker, topic, "DELETE", version, was)
         for client_id in self._clients(change):
-            own = topics.for_client(change, client_id)
-            seen = self._seen(VERSIONS["3.1.0"], change.body, client_id)
-            if own is not None and seen is not None:
-                broker.publish(own, notification(VERSIONS["3.1.0"], change.operation, seen))
+            own = topics.for_client(change.kind, client_id)
+            if own is not None:
+                operation, seen = self._told(version, change, client_id)
+                if seen is not None:
+                    _tell(broker, own, operation, version, seen)
 
     def _clients(self, change: Change) -> list[str]:
-        """Whom a change may concern: the owner, also of what is gone; else every VEN."""
-        owner = change.body.get("clientID")
-        if owner is not None:
-            return [str(owner)]
+        """Whom a change may concern: the owners, also of what is gone; else every VEN."""
+        if change.kind not in topics.OF_A_VEN:
+            return []
+        bodies = [body for body in (change.body, change.before) if body is not None]
+        owners = {str(body["clientID"]) for body in bodies if body.get("clientID") is not None}
+        if owners:
+            return sorted(owners)
         return [str(ven.get("clientID")) for ven in self._store.select("VEN", limit=MOST_CLIENTS)]
 
     def _call_back(self, change: Change) -> None:
@@ -111,24 +119,36 @@ class Notifier:
             self._subscriptions = self._store.select("SUBSCRIPTION", limit=MOST_CLIENTS)
         for subscription in self._subscriptions:
             version = VERSIONS[subscription["version"]]
-            seen = self._seen(version, change.body, subscription["clientID"])
+            operation, seen = self._told(version, change, subscription["clientID"])
             if seen is None or not _concerns(subscription, seen):
                 continue
-            told = notification(version, change.operation, without_tokens(seen))
+            told = notification(version, operation, without_tokens(seen))
             for place, each in enumerate(subscription["objectOperations"]):
-                if change.kind in each["objects"] and change.operation in each["operations"]:
+                if change.kind in each["objects"] and operation in each["operations"]:
                     self._webhooks.tell(
                         subscription["id"],
                         place,
-                        each["callbackUrl"],
-                        each.get("bearerToken"),
-                        told,
+                        client_id=subscription["clientID"],
+                        url=each["callbackUrl"],
+                        token=each.get("bearerToken"),
+                        notification=told,
                     )
+
+    def _told(self, version: Version, change: Change, client_id: str) -> tuple[str, Wire | None]:
+        """What happened, for this client: what it does not see any more is gone for it."""
+        seen = self._seen(version, change.body, client_id)
+        if seen is None and change.before is not None:
+            return "DELETE", self._seen(version, change.before, client_id)
+        return change.operation, seen
 
     def _seen(self, version: Version, body: Wire, client_id: str) -> Wire | None:
         if client_id == self._bl_client_id:
             return body
         return None if self._objects is None else self._objects.seen_by(version, body, client_id)
+
+
+def _tell(broker: MqttPublisher, place: str, operation: str, version: Version, body: Wire) -> None:
+    broker.publish(f"{place}/{operation.lower()}", notification(version, operation, body))
 
 
 def _concerns(subscription: Wire, body: Wire) -> bool:

@@ -39,6 +39,8 @@ class Change:
     operation: Literal["CREATE", "UPDATE", "DELETE"]
     body: Wire
     """As it is kept; of a DELETE, as it was."""
+    before: Wire | None = None
+    """Of an UPDATE, as it was: who could see it then and cannot now is told that it is gone."""
 
     @property
     def kind(self) -> str:
@@ -68,7 +70,7 @@ class Objects:
         self, version: Version, kind: str, query: Mapping[str, Any], client: Client
     ) -> list[Wire]:
         """A page of the objects that the client may see and asks for."""
-        _require(READ_SCOPES[kind], client)
+        may_read(kind, client)
         wanted = version.targets(query)
         active_at = datetime.now(UTC) if query.get("active") else None
         objects = frozenset(query.get("objects") or ())
@@ -102,8 +104,8 @@ class Objects:
         return [version.shown(_without_secrets(see(body) or body, client)) for body in page]
 
     def read(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
-        _require(READ_SCOPES[kind], client)
-        found = self._find(version, kind, object_id, client)
+        may_read(kind, client)
+        found = self.find(version, kind, object_id, client)
         return version.shown(_without_secrets(found, client))
 
     def create(self, version: Version, kind: str, body: Wire, client: Client) -> Wire:
@@ -126,48 +128,56 @@ class Objects:
         _require(WRITE_SCOPES[kind], client)
         old = self._owned(version, kind, object_id, client)
         body = self._complete(version, kind, body, client, old)
-        made = self._store.replace(
-            kind,
-            old,
-            body,
-            client_id=body.get("clientID"),
-            parent=body.get(PARENTS.get(kind, "")),
-            name=body.get(NAMES.get(kind, "")),
-        )
-        if kind == "VEN" and made["clientID"] != old.get("clientID"):
-            for each in self._children("RESOURCE", object_id):
-                given = {**each, "clientID": made["clientID"]}
-                self._store.replace("RESOURCE", each, given, client_id=made["clientID"])
-        self._changed(Change(operation="UPDATE", body=made))
+        changes = []
+        with self._store.together():
+            made = self._store.replace(
+                kind,
+                old,
+                body,
+                client_id=body.get("clientID"),
+                parent=body.get(PARENTS.get(kind, "")),
+                name=body.get(NAMES.get(kind, "")),
+            )
+            changes.append(Change(operation="UPDATE", body=made, before=old))
+            if kind == "VEN" and made["clientID"] != old.get("clientID"):
+                for each in self._children("RESOURCE", object_id):
+                    given = {**each, "clientID": made["clientID"]}
+                    moved = self._store.replace("RESOURCE", each, given, client_id=made["clientID"])
+                    changes.append(Change(operation="UPDATE", body=moved, before=each))
+        for change in changes:
+            self._changed(change)
         return version.shown(made)
 
     def delete(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
         """Remove it, and what hangs on it: a ven's resources, a program's events."""
         _require(WRITE_SCOPES[kind], client)
         found = self._owned(version, kind, object_id, client)
-        for child in HANGING.get(kind, ()):
-            for each in self._children(child, object_id):
-                self._store.remove(child, each["id"])
-                self._changed(Change(operation="DELETE", body=each))
-        self._store.remove(kind, object_id)
-        self._changed(Change(operation="DELETE", body=found))
+        with self._store.together():
+            removed = [
+                each for child in HANGING.get(kind, ()) for each in self._children(child, object_id)
+            ]
+            for each in (*removed, found):
+                self._store.remove(each["objectType"], each["id"])
+        for each in (*removed, found):
+            self._changed(Change(operation="DELETE", body=each))
         return version.shown(found)
 
-    def find_ven(self, version: Version, ven_id: str, client: Client) -> Wire:
-        """The ven object, if this client may see it; 404."""
-        return self._find(version, "VEN", ven_id, client)
-
-    def find_program(self, version: Version, program_id: str, client: Client) -> Wire:
-        """The program, if this client may see it; 404."""
-        return self._find(version, "PROGRAM", program_id, client)
+    def find(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
+        """The object as it is kept, and this client sees it; 404. It needs no scope."""
+        found = self._store.get(kind, object_id)
+        if found is not None and kind in BY_TARGETS:
+            found = self._sight(version, client, None)(found)
+        elif found is not None and client.is_ven and found.get("clientID") != client.client_id:
+            found = None
+        if found is None:
+            raise Refused(404, f"no such {kind}")
+        return found
 
     def seen_by(self, version: Version, body: Wire, client_id: str) -> Wire | None:
         """An object as a VEN may be told of it by a notification; None: not at all."""
         if body["objectType"] not in BY_TARGETS:
             return body if body.get("clientID") == client_id else None
-        if version.is_public(body):
-            return body
-        return _seen(body, self._granted(client_id))
+        return _seen(version, body, self._granted(client_id))
 
     def _granted(self, client_id: str) -> frozenset[str]:
         """The targets of a client's ven object and of its resources."""
@@ -181,20 +191,9 @@ class Objects:
     def _children(self, kind: str, parent: str) -> list[Wire]:
         return self._store.select(kind, parent=parent, limit=MOST_CHILDREN)
 
-    def _find(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
-        """The object as the client sees it; 404."""
-        found = self._store.get(kind, object_id)
-        if found is not None and kind in BY_TARGETS:
-            found = self._sight(version, client, None)(found)
-        elif found is not None and client.is_ven and found.get("clientID") != client.client_id:
-            found = None
-        if found is None:
-            raise Refused(404, f"no such {kind}")
-        return found
-
     def _owned(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
         """The object, if the client may change it; 404, 403."""
-        found = self._find(version, kind, object_id, client)
+        found = self.find(version, kind, object_id, client)
         if kind == "SUBSCRIPTION" and found["clientID"] != client.client_id:
             raise Refused(403, "a subscription is changed by its client only")
         return found
@@ -211,12 +210,7 @@ class Objects:
         granted = self._granted(client.client_id)
         shown = granted if wanted is None else granted & wanted
 
-        def see(body: Wire) -> Wire | None:
-            if version.is_public(body):
-                return body
-            return _seen(body, shown)
-
-        return see
+        return lambda body: _seen(version, body, shown)
 
     def _complete(
         self, version: Version, kind: str, body: Wire, client: Client, old: Mapping[str, Any]
@@ -243,13 +237,19 @@ class Objects:
         return self._ven(body, client, old) if kind == "VEN" else self._resource(body, client)
 
     def _check_subscription(self, version: Version, body: Wire, client: Client) -> None:
+        for kind in {kind for each in body["objectOperations"] for kind in each["objects"]}:
+            may_read(kind, client)
+        self._check_program(version, body, client)
+        self._verify(body)
+        self._check_program(version, body, client)  # the callbacks took their time
+
+    def _check_program(self, version: Version, body: Wire, client: Client) -> None:
         program_id = body.get("programID")
         if program_id is not None:
             try:
-                self._find(version, "PROGRAM", program_id, client)
+                self.find(version, "PROGRAM", program_id, client)
             except Refused:
                 raise Conflict("the subscription names a program that is not there") from None
-        self._verify(body)
 
     def _ven(self, body: Wire, client: Client, old: Mapping[str, Any]) -> Wire:
         """One ven object per client id (rules.md, 'Roles, credentials, enrolment')."""
@@ -271,17 +271,38 @@ def _all(body: Wire) -> Wire | None:
     return body
 
 
+def may_read(kind: str, client: Client) -> None:
+    """403 where this client may not read such objects."""
+    _require(READ_SCOPES[kind], client)
+
+
 def _require(scopes: tuple[str, ...], client: Client) -> None:
     if client.scopes.isdisjoint(scopes):
         raise Refused(403, f"this needs the scope {' or '.join(scopes)}")
 
 
-def _seen(body: Wire, granted: frozenset[str]) -> Wire | None:
+def _seen(version: Version, body: Wire, granted: frozenset[str]) -> Wire | None:
     """With the targets that were granted only (Definition, 'Target hiding')."""
-    if not body.get("targets"):
+    if not version.is_public(body):
+        met = flat_targets(body["targets"]) & granted
+        if not met:
+            return None
+        body = {**body, "targets": sorted(met)}
+    return _without_descriptors_of_others(body, granted)
+
+
+def _without_descriptors_of_others(body: Wire, granted: frozenset[str]) -> Wire:
+    """A report descriptor for others asks this VEN for nothing; its targets are theirs."""
+    descriptors = body.get("reportDescriptors")
+    if not descriptors or not any(each.get("targets") for each in descriptors):
         return body
-    met = flat_targets(body["targets"]) & granted
-    return {**body, "targets": sorted(met)} if met else None
+    shown = []
+    for each in descriptors:
+        targets = each.get("targets") or []
+        own = [target for target in targets if isinstance(target, dict) or target in granted]
+        if own or not targets:
+            shown.append({**each, "targets": own} if targets else each)
+    return {**body, "reportDescriptors": shown}
 
 
 def _without_secrets(body: Wire, client: Client) -> Wire:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app.vtn.callbacks import CallbackFailed
-from app.vtn.store import Conflict
+from app.vtn.store import Conflict, Gone
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,10 @@ def _conflict(_: Request, error: Exception) -> Response:
     return problem(409, str(error))
 
 
+def _gone(_: Request, error: Exception) -> Response:
+    return problem(404, str(error))
+
+
 def _callback_failed(_: Request, error: Exception) -> Response:
     return problem(400, str(error))
 
@@ -58,6 +62,7 @@ def _failed(request: Request, error: Exception) -> Response:
 HANDLERS = {
     Refused: _refused,
     Conflict: _conflict,
+    Gone: _gone,
     CallbackFailed: _callback_failed,
     HTTPException: _http_error,
     Exception: _failed,

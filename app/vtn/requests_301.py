@@ -3,6 +3,7 @@
 # Annotations stay evaluated here: pydantic reads them.
 from typing import Literal, NotRequired
 
+from pydantic import with_config
 from typing_extensions import TypedDict
 
 from app.vtn.wire import (
@@ -13,44 +14,44 @@ from app.vtn.wire import (
     Integer,
     Name,
     ObjectId,
-    ObjectOperation,
+    ObjectOperations,
     Priority,
     ProgramDescription,
     ValuesMap,
 )
 
 
+@with_config(STRICT)
 class IntervalPeriod(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     start: DateTime
     duration: NotRequired[Duration]
     randomizeStart: NotRequired[Duration]
 
 
+@with_config(STRICT)
 class Interval(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     id: Integer
     intervalPeriod: NotRequired[IntervalPeriod]
     payloads: list[ValuesMap]
 
 
+@with_config(STRICT)
 class ReportResource(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     resourceName: Name
     intervalPeriod: NotRequired[IntervalPeriod]
     intervals: list[Interval]
 
 
+@with_config(STRICT)
 class EventPayloadDescriptor(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["EVENT_PAYLOAD_DESCRIPTOR"]]
     payloadType: Name
     units: NotRequired[str | None]
     currency: NotRequired[str | None]
 
 
+@with_config(STRICT)
 class ReportPayloadDescriptor(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["REPORT_PAYLOAD_DESCRIPTOR"]]
     payloadType: Name
     readingType: NotRequired[str | None]
@@ -59,8 +60,8 @@ class ReportPayloadDescriptor(TypedDict):
     confidence: NotRequired[Confidence | None]
 
 
+@with_config(STRICT)
 class ReportDescriptor(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     payloadType: Name
     readingType: NotRequired[str | None]
     units: NotRequired[str | None]
@@ -73,17 +74,17 @@ class ReportDescriptor(TypedDict):
     repeat: NotRequired[Integer]
 
 
+@with_config(STRICT)
 class Metadata(TypedDict):
     """What the VTN provides. Clients may send it along; it has to be right, and does not count."""
 
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     id: NotRequired[ObjectId]
     createdDateTime: NotRequired[DateTime]
     modificationDateTime: NotRequired[DateTime]
 
 
+@with_config(STRICT)
 class Program(Metadata):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["PROGRAM"]]
     programName: Name
     programLongName: NotRequired[str | None]
@@ -101,8 +102,8 @@ class Program(Metadata):
     targets: NotRequired[list[ValuesMap] | None]
 
 
+@with_config(STRICT)
 class Event(Metadata):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["EVENT"]]
     programID: ObjectId
     eventName: NotRequired[str | None]
@@ -114,8 +115,8 @@ class Event(Metadata):
     intervals: list[Interval]
 
 
+@with_config(STRICT)
 class Report(Metadata):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["REPORT"]]
     programID: ObjectId
     eventID: ObjectId
@@ -125,17 +126,17 @@ class Report(Metadata):
     resources: list[ReportResource]
 
 
+@with_config(STRICT)
 class Subscription(Metadata):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["SUBSCRIPTION"]]
     clientName: Name
     programID: ObjectId
-    objectOperations: list[ObjectOperation]
+    objectOperations: ObjectOperations
     targets: NotRequired[list[ValuesMap] | None]
 
 
+@with_config(STRICT)
 class Resource(Metadata):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["RESOURCE"]]
     resourceName: Name
     venID: NotRequired[ObjectId]
@@ -143,10 +144,9 @@ class Resource(Metadata):
     targets: NotRequired[list[ValuesMap] | None]
 
 
+@with_config(STRICT)
 class Ven(Metadata):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: NotRequired[Literal["VEN"]]
     venName: Name
     attributes: NotRequired[list[ValuesMap] | None]
     targets: NotRequired[list[ValuesMap] | None]
-    resources: NotRequired[list[Resource] | None]

@@ -3,6 +3,7 @@
 # Annotations stay evaluated here: pydantic reads them.
 from typing import Literal, NotRequired
 
+from pydantic import with_config
 from typing_extensions import TypedDict
 
 from app.vtn.wire import (
@@ -13,44 +14,44 @@ from app.vtn.wire import (
     Integer,
     Name,
     ObjectId,
-    ObjectOperation,
+    ObjectOperations,
     Priority,
     ProgramDescription,
     ValuesMap,
 )
 
 
+@with_config(STRICT)
 class IntervalPeriod(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     start: NotRequired[DateTime]
     duration: NotRequired[Duration]
     randomizeStart: NotRequired[Duration]
 
 
+@with_config(STRICT)
 class Interval(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     id: Integer
     intervalPeriod: NotRequired[IntervalPeriod]
     payloads: list[ValuesMap]
 
 
+@with_config(STRICT)
 class ReportResource(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     resourceName: Name
     intervalPeriod: NotRequired[IntervalPeriod]
     intervals: list[Interval]
 
 
+@with_config(STRICT)
 class EventPayloadDescriptor(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: Literal["EVENT_PAYLOAD_DESCRIPTOR"]
     payloadType: Name
     units: NotRequired[Name | None]
     currency: NotRequired[str | None]
 
 
+@with_config(STRICT)
 class ReportPayloadDescriptor(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: Literal["REPORT_PAYLOAD_DESCRIPTOR"]
     payloadType: Name
     readingType: NotRequired[Name | None]
@@ -59,8 +60,8 @@ class ReportPayloadDescriptor(TypedDict):
     confidence: NotRequired[Confidence | None]
 
 
+@with_config(STRICT)
 class ReportDescriptor(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     payloadType: Name
     readingType: NotRequired[Name | None]
     units: NotRequired[Name | None]
@@ -74,8 +75,8 @@ class ReportDescriptor(TypedDict):
     reportIntervals: NotRequired[Literal["INTERVALS", "SUB_INTERVALS", "OPEN_INTERVALS"]]
 
 
+@with_config(STRICT)
 class ProgramRequest(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     programName: Name
     intervalPeriod: NotRequired[IntervalPeriod]
     programDescriptions: NotRequired[list[ProgramDescription] | None]
@@ -84,8 +85,8 @@ class ProgramRequest(TypedDict):
     targets: NotRequired[list[Name] | None]
 
 
+@with_config(STRICT)
 class EventRequest(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     programID: ObjectId
     eventName: NotRequired[str | None]
     duration: NotRequired[Duration]
@@ -97,8 +98,8 @@ class EventRequest(TypedDict):
     intervals: NotRequired[list[Interval]]
 
 
+@with_config(STRICT)
 class ReportRequest(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     eventID: ObjectId
     clientName: Name
     reportName: NotRequired[str | None]
@@ -106,23 +107,23 @@ class ReportRequest(TypedDict):
     resources: list[ReportResource]
 
 
+@with_config(STRICT)
 class SubscriptionRequest(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     clientName: Name
     programID: NotRequired[ObjectId]
-    objectOperations: list[ObjectOperation]
+    objectOperations: ObjectOperations
     targets: NotRequired[list[Name] | None]
 
 
+@with_config(STRICT)
 class VenVenRequest(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: Literal["VEN_VEN_REQUEST"]
     venName: Name
     attributes: NotRequired[list[ValuesMap] | None]
 
 
+@with_config(STRICT)
 class BlVenRequest(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: Literal["BL_VEN_REQUEST"]
     clientID: Name
     targets: NotRequired[list[Name] | None]
@@ -130,16 +131,16 @@ class BlVenRequest(TypedDict):
     attributes: NotRequired[list[ValuesMap] | None]
 
 
+@with_config(STRICT)
 class VenResourceRequest(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: Literal["VEN_RESOURCE_REQUEST"]
     resourceName: Name
     venID: ObjectId
     attributes: NotRequired[list[ValuesMap] | None]
 
 
+@with_config(STRICT)
 class BlResourceRequest(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objectType: Literal["BL_RESOURCE_REQUEST"]
     clientID: Name
     targets: NotRequired[list[Name] | None]

@@ -76,7 +76,9 @@ class EmbeddedVtn:
         )
         self._token_lifetime_s = token_lifetime_s
         self._on_token = on_token
-        self._announcement = Announcement(name=NAME, port=port) if announce else None
+        self._announcement = (
+            Announcement(name=NAME, port=port, interfaces=_announced_on(host)) if announce else None
+        )
         self._tokens: Tokens | None = None
         self.webhooks: Webhooks | None = None
         self._notifier: Notifier | None = None
@@ -145,8 +147,16 @@ class EmbeddedVtn:
         if self._notifier is not None:
             self._notifier.close()
             self._notifier = None
-        self._callbacks.close()
         self.store.close()
+
+
+def _announced_on(host: str) -> tuple[str, ...]:
+    """The addresses where it listens; none: all that this machine has."""
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return ()
+    return () if address.is_unspecified else (str(address),)
 
 
 def _reached_at(host: str) -> str:

@@ -8,7 +8,8 @@ import os
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +17,6 @@ from app.vtn.wire import Wire, to_json
 
 MOST_REPORTS = 20_000
 """Older reports make way: this VTN is no archive."""
-
-_MOST = 2**62
 
 SCHEMA = """
 PRAGMA journal_mode=WAL;
@@ -40,6 +39,10 @@ class Conflict(Exception):
     """A name or a reference that the store cannot take; the message says which."""
 
 
+class Gone(Exception):
+    """What was to be changed is not there any more."""
+
+
 class VtnStore:
     """Objects by kind and id. `kind` is the objectType in upper case: PROGRAM, EVENT, ...
 
@@ -53,6 +56,19 @@ class VtnStore:
         self._clock = clock
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written within is kept as a whole, or not at all; nobody sees half of it."""
+        with self._lock:
+            connection = self._open()
+            connection.execute("BEGIN")
+            try:
+                yield
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -135,7 +151,7 @@ class VtnStore:
     ) -> Wire:
         """Give an object a new body; its id, its creation, and what is not given here stay.
 
-        Conflict when `name` is that of another one of its kind and parent.
+        Conflict when `name` is that of another one of its kind and parent; Gone.
         """
         with self._lock:
             if name is not None and self._taken(kind, parent, name, but=old["id"]):
@@ -143,11 +159,13 @@ class VtnStore:
             now = self._clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             kept = {key: old[key] for key in ("id", "createdDateTime", "objectType")}
             made = {**body, **kept, "modificationDateTime": now}
-            self._open().execute(
+            written = self._open().execute(
                 "UPDATE object SET body=?, name=coalesce(?, name), parent=coalesce(?, parent),"
                 " client_id=coalesce(?, client_id) WHERE kind=? AND id=?",
                 (to_json(made).decode(), name, parent, client_id, kind, old["id"]),
             )
+            if not written.rowcount:
+                raise Gone(f"no such {kind}")
             return made
 
     def remove(self, kind: str, object_id: str) -> None:
@@ -166,7 +184,7 @@ class VtnStore:
         limit: int = 50,
     ) -> list[Wire]:
         """A page of the objects that match, oldest first; `fields`: what their body says there."""
-        clauses, values = ["kind=?"], [kind]
+        clauses, values = ["kind=?"], list[str | int]([kind])
         for column, value in (("client_id", client_id), ("parent", parent)):
             if value is not None:
                 clauses.append(f"{column}=?")
@@ -178,13 +196,14 @@ class VtnStore:
         query = " ".join(
             ("SELECT body FROM object WHERE", " AND ".join(clauses), "ORDER BY position")
         )
-        skip = min(skip, _MOST)
         with self._lock:
             if accept is None:
-                page = self._open().execute(f"{query} LIMIT ? OFFSET ?", [*values, limit, skip])
-                return [json.loads(text) for (text,) in page]
-            found = (json.loads(text) for (text,) in self._open().execute(query, values))
-            return list(itertools.islice(filter(accept, found), skip, skip + limit))
+                query, values = f"{query} LIMIT ? OFFSET ?", [*values, limit, skip]
+            rows = self._open().execute(query, values).fetchall()
+        found = (json.loads(text) for (text,) in rows)
+        if accept is None:
+            return list(found)
+        return list(itertools.islice(filter(accept, found), skip, skip + limit))
 
     def close(self) -> None:
         with self._lock:

@@ -10,9 +10,8 @@ They are cut so that a broker can keep them apart by the name a client connects 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from app.vtn.objects import BY_TARGETS, Change
+from app.vtn.objects import BY_TARGETS
 from app.vtn.wire import Wire
 
 PREFIX = "openadr3"
@@ -25,7 +24,7 @@ _COLLECTIONS = {
     "VEN": "vens",
     "RESOURCE": "resources",
 }
-OF_A_VEN = {"EVENT": "events/", "PROGRAM": "programs/", "RESOURCE": "resources/", "VEN": ""}
+OF_A_VEN = {"EVENT": "/events", "PROGRAM": "/programs", "RESOURCE": "/resources", "VEN": ""}
 """What a VEN is told of, below its own topic."""
 
 
@@ -41,25 +40,21 @@ def operations(path: str, *, create: bool = True) -> Wire:
     return {"topics": {**{name: f"{path}/{name.lower()}" for name in names}, "ALL": f"{path}/+"}}
 
 
-def for_everyone(change: Change) -> Iterator[str]:
-    """The topics of a change that are not a VEN's own."""
-    operation, body = change.operation.lower(), change.body
-    yield f"{ALL}/{_COLLECTIONS[change.kind]}/{operation}"
-    if change.kind in BY_TARGETS:
+def for_everyone(body: Wire) -> frozenset[str]:
+    """Where changes of an object are told that is not a VEN's own: topics but for the operation."""
+    kind = body["objectType"]
+    found = {f"{ALL}/{_COLLECTIONS[kind]}"}
+    if kind in BY_TARGETS:
         roots = (ALL,) if body.get("targets") else (ALL, PREFIX)
         for root in roots:
-            if change.kind == "EVENT":
-                yield f"{root}/programs/{body['programID']}/events/{operation}"
-                continue
-            if root == PREFIX:
-                yield f"{root}/programs/{operation}"
-            if change.operation != "CREATE":
-                yield f"{root}/programs/{body['id']}/{operation}"
+            if kind == "EVENT":
+                found.add(f"{root}/programs/{body['programID']}/events")
+            else:
+                found |= {f"{root}/programs", f"{root}/programs/{body['id']}"}
+    return frozenset(found)
 
 
-def for_client(change: Change, client_id: str) -> str | None:
-    """The topic at which one VEN learns of a change that it may see."""
+def for_client(kind: str, client_id: str) -> str | None:
+    """Where one VEN learns of such objects that it may see; None: it does not."""
     root = of_client(client_id)
-    if root is None or change.kind not in OF_A_VEN:
-        return None
-    return f"{root}/{OF_A_VEN[change.kind]}{change.operation.lower()}"
+    return None if root is None or kind not in OF_A_VEN else root + OF_A_VEN[kind]

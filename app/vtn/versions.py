@@ -146,9 +146,14 @@ def flat_targets(targets: Any) -> frozenset[str]:
     for each in targets or ():
         if isinstance(each, str):
             found.add(each)
-        else:
+        elif _is_typed(each):
             found.update(f"{each['type']}={_text(value)}"[:128] for value in each["values"])
     return frozenset(found)
+
+
+def _is_typed(target: Any) -> bool:
+    """Earlier versions of this VTN kept what they were given; what is no target is none."""
+    return isinstance(target, dict) and "type" in target and isinstance(target.get("values"), list)
 
 
 def _text(value: Any) -> str:
@@ -156,7 +161,7 @@ def _text(value: Any) -> str:
 
 
 def _typed_targets(targets: Any) -> list[Wire]:
-    typed = [each for each in targets or () if not isinstance(each, str)]
+    typed = [each for each in targets or () if _is_typed(each)]
     for each in targets or ():
         if isinstance(each, str):
             kind, found, value = each.partition("=")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from app.vtn.callbacks import CallbackFailed, Callbacks
@@ -15,24 +14,32 @@ from app.vtn.wire import Wire
 
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 8
+MOST_AT_ONCE = 16
+MOST_AT_ONCE_OF_A_CLIENT = 2
+MOST_FAILING_AT_ONCE = MOST_AT_ONCE // 2
+"""Of callbacks that failed last time: they may hang, and leave the rest to those that answer."""
 MOST_WAITING = 1_000
 """Notifications of one callback; what is older makes way."""
 TRIES = 6
 FIRST_PAUSE_S = 1.0
+ASKS_BROKEN_EVERY_S = 300.0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Lane:
     """The notifications of one callback of one subscription."""
 
+    client_id: str
     url: str
     token: str | None
     waiting: deque[Wire] = field(default_factory=lambda: deque(maxlen=MOST_WAITING))
-    busy: bool = False
     failures: int = 0
     due_s: float = 0.0
-    broken: bool = False
+
+    @property
+    def is_broken(self) -> bool:
+        """It is set aside: of what it is told the newest is kept, to try it with now and then."""
+        return self.failures >= TRIES
 
 
 class Webhooks:
@@ -47,29 +54,42 @@ class Webhooks:
         *,
         monotonic_s: Callable[[], float] = time.monotonic,
         first_pause_s: float = FIRST_PAUSE_S,
+        asks_broken_every_s: float = ASKS_BROKEN_EVERY_S,
     ) -> None:
         self._callbacks = callbacks
         self._monotonic_s = monotonic_s
         self._first_pause_s = first_pause_s
+        self._asks_broken_every_s = asks_broken_every_s
         self._changed = threading.Condition()
         self._lanes: dict[tuple[str, int], _Lane] = {}
-        self._pool: ThreadPoolExecutor | None = None
+        self._busy: set[_Lane] = set()
         self._dispatcher: threading.Thread | None = None
         self._closed = False
 
     def tell(
-        self, subscription_id: str, place: int, url: str, token: str | None, notification: Wire
+        self,
+        subscription_id: str,
+        place: int,
+        *,
+        client_id: str,
+        url: str,
+        token: str | None,
+        notification: Wire,
     ) -> None:
         """Deliver soon. `place`: of the callback among those of its subscription."""
         with self._changed:
-            lane = self._lanes.setdefault((subscription_id, place), _Lane(url, token))
-            if lane.broken or self._closed:
+            if self._closed:
                 return
+            key = subscription_id, place
+            if key not in self._lanes:
+                self._lanes[key] = _Lane(client_id, url, token)
+            lane = self._lanes[key]
+            if lane.is_broken:
+                lane.waiting.clear()
             lane.waiting.append(notification)
             if self._dispatcher is None:
-                self._pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="webhook")
                 self._dispatcher = threading.Thread(
-                    target=self._dispatch, args=(self._pool,), name="webhooks", daemon=True
+                    target=self._dispatch, name="webhooks", daemon=True
                 )
                 self._dispatcher.start()
             self._changed.notify()
@@ -83,7 +103,7 @@ class Webhooks:
     def broken(self) -> list[str]:
         """The callbacks that are set aside."""
         with self._changed:
-            return [lane.url for lane in self._lanes.values() if lane.broken]
+            return [lane.url for lane in self._lanes.values() if lane.is_broken]
 
     def close(self) -> None:
         """Deliver nothing more. May be called again."""
@@ -92,55 +112,76 @@ class Webhooks:
             self._changed.notify()
         if self._dispatcher is not None:
             self._dispatcher.join(1.0)
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _dispatch(self, pool: ThreadPoolExecutor) -> None:
+    def _dispatch(self) -> None:
         while True:
             with self._changed:
                 if self._closed:
                     return
                 now_s = self._monotonic_s()
-                ready = [each for each in self._lanes.values() if each.waiting and not each.busy]
-                due = [lane for lane in ready if lane.due_s <= now_s]
-                for lane in due:
-                    lane.busy = True
-                    pool.submit(self._deliver, lane)
-                if not due:
-                    later = min((lane.due_s - now_s for lane in ready), default=None)
-                    self._changed.wait(later)
-
-    def _deliver(self, lane: _Lane) -> None:
-        failure: CallbackFailed | None = None
-        while failure is None and not self._closed:
-            with self._changed:
-                if not lane.waiting:
-                    break
+                lane = self._next(now_s)
+                if lane is None:
+                    later = [each.due_s - now_s for each in self._ready() if each.due_s > now_s]
+                    self._changed.wait(min(later, default=None))
+                    continue
+                self._busy.add(lane)
                 notification = lane.waiting[0]
-            try:
-                self._callbacks.tell(lane.url, lane.token, notification)
-            except CallbackFailed as error:
-                failure = error
-            else:
-                with self._changed:
-                    lane.failures = 0
-                    if lane.waiting and lane.waiting[0] is notification:
-                        lane.waiting.popleft()
+            # A thread for each: it may hang, and may not hold up the end of the process.
+            threading.Thread(
+                target=self._deliver, args=(lane, notification), name="webhook", daemon=True
+            ).start()
+
+    def _ready(self) -> list[_Lane]:
+        return [each for each in self._lanes.values() if each.waiting and each not in self._busy]
+
+    def _next(self, now_s: float) -> _Lane | None:
+        """Of those whose turn it is, the one that has waited longest."""
+        if len(self._busy) >= MOST_AT_ONCE:
+            return None
+        failing = sum(each.failures > 0 for each in self._busy)
+        busy = Counter(each.client_id for each in self._busy)
+        may = (
+            each
+            for each in self._ready()
+            if each.due_s <= now_s
+            and busy[each.client_id] < MOST_AT_ONCE_OF_A_CLIENT
+            and (each.failures == 0 or failing < MOST_FAILING_AT_ONCE)
+        )
+        return min(may, key=lambda each: each.due_s, default=None)
+
+    def _deliver(self, lane: _Lane, notification: Wire) -> None:
+        failure: Exception | None = None
+        try:
+            self._callbacks.tell(lane.url, lane.token, notification)
+        except CallbackFailed as error:
+            failure = error
+        except Exception as error:
+            logger.exception("VTN: a defect, met by the callback %s", lane.url)
+            failure = error
         with self._changed:
-            lane.busy = False
+            self._busy.discard(lane)
+            lane.due_s = self._monotonic_s()
             if failure is not None:
                 self._put_off(lane, failure)
+            else:
+                lane.failures = 0
+                if lane.waiting and lane.waiting[0] is notification:
+                    lane.waiting.popleft()
             self._changed.notify()
 
-    def _put_off(self, lane: _Lane, failure: CallbackFailed) -> None:
+    def _put_off(self, lane: _Lane, failure: Exception) -> None:
+        was_broken = lane.is_broken
         lane.failures += 1
-        if lane.failures < TRIES:
-            lane.due_s = self._monotonic_s() + self._first_pause_s * 2 ** (lane.failures - 1)
+        if not lane.is_broken:
+            lane.due_s += self._first_pause_s * 2 ** (lane.failures - 1)
             return
-        lane.broken = True
-        lane.waiting.clear()
-        logger.warning(
-            "VTN: callback %s is set aside until its subscription is written anew: %s",
-            lane.url,
-            failure,
-        )
+        lane.due_s += self._asks_broken_every_s
+        while len(lane.waiting) > 1:
+            lane.waiting.popleft()
+        if not was_broken:
+            logger.warning(
+                "VTN: callback %s is set aside, and tried every %.0f s: %s",
+                lane.url,
+                self._asks_broken_every_s,
+                failure,
+            )

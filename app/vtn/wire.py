@@ -10,7 +10,14 @@ import re
 from typing import Annotated, Any, Literal, NotRequired
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    with_config,
+)
 from typing_extensions import TypedDict
 
 from app.openadr import WireError, read_instant
@@ -72,32 +79,34 @@ ObjectType = Literal["PROGRAM", "EVENT", "REPORT", "SUBSCRIPTION", "VEN", "RESOU
 Operation = Literal["READ", "CREATE", "UPDATE", "DELETE"]
 
 
+@with_config(STRICT)
 class Point(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     x: float
     y: float
 
 
+@with_config(STRICT)
 class ValuesMap(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     type: Name
     values: list[float | int | str | bool | Point]
 
 
+@with_config(STRICT)
 class ProgramDescription(TypedDict):
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     URL: Uri
 
 
+@with_config(STRICT)
 class ObjectOperation(TypedDict):
     """Of a subscription: what is told, and to which webhook."""
 
-    __pydantic_config__ = STRICT  # type: ignore[misc]
     objects: list[ObjectType]
     operations: list[Operation]
     callbackUrl: Uri
     bearerToken: NotRequired[HeaderToken | None]
 
 
+ObjectOperations = Annotated[list[ObjectOperation], Field(max_length=100)]
+"""Each has a callback that is asked first."""
 Priority = Annotated[Integer, Field(ge=0)]
 Confidence = Annotated[Integer, Field(ge=0, le=100)]

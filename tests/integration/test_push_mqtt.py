@@ -101,6 +101,15 @@ class TestEvents:
         fleet.wait_until_unknown(event_id)
         assert fleet.counts()["unclear"] > 0
 
+    def test_an_event_that_becomes_anothers_ends(self, fleet: PushedFleet) -> None:
+        event_id = fleet.send()
+        fleet.wait_until_known(event_id)
+
+        event = fleet.event(event_id)
+        fleet.business_logic()("PUT", f"/events/{event_id}", {**event, "targets": ["others"]})
+
+        fleet.wait_until_unknown(event_id)
+
     def test_an_event_for_one_ven_reaches_that_one(self, fleet: PushedFleet) -> None:
         # The target is granted a moment before: the ven object is told of, too.
         event_id = fleet.send(ven_name="Aarhus")

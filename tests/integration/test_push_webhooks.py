@@ -13,16 +13,10 @@ import requests
 from app.vtn import Callbacks, EmbeddedVtn
 from app.vtn.callbacks import anywhere
 from tests.conftest import MakeContainer
-from tests.support.certificates import Certificate, make_certificate
+from tests.support.certificates import Certificate
 from tests.support.pushed import PushedFleet
 from tests.support.servers import Answer, Asked, ScriptedVtn, free_port
 from tests.support.waiting import wait_until
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Certificate:
-    return make_certificate(tmp_path)
-
 
 MakeFleet = Callable[..., PushedFleet]
 

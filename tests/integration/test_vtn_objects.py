@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import requests
 
 from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.support.callers import Caller
+from tests.support.servers import free_port
 
 BASE_301 = "/openadr3/3.0.1"
 
@@ -64,6 +66,20 @@ class TestTargets:
         assert listed(ven, "/events", targets=["b"]) == []
         assert ven("GET", f"/events/{event['id']}").status_code == 200
 
+    def test_report_descriptors_for_others_are_not_shown(self, ven: Caller, bl: Caller) -> None:
+        grant(bl, enrol(ven), "a")
+        wanted = [["a", "b"], ["b"], None]
+        event = make_event(
+            bl,
+            reportDescriptors=[
+                {"payloadType": "READING", **({"targets": each} if each else {})} for each in wanted
+            ],
+        )
+
+        shown = ven("GET", f"/events/{event['id']}").json()["reportDescriptors"]
+
+        assert [each.get("targets") for each in shown] == [["a"], None]
+
     def test_asking_for_targets_that_were_not_granted_shows_nothing(
         self, ven: Caller, bl: Caller
     ) -> None:
@@ -100,6 +116,16 @@ class TestTargets:
         assert hidden["id"] in listed(bl, "/programs")
         subscription = {"clientName": "me", "programID": hidden["id"], "objectOperations": []}
         assert ven("POST", "/subscriptions", subscription).status_code == 409
+
+    def test_what_an_earlier_version_kept_as_targets_and_are_none_does_not_count(
+        self, vtn: EmbeddedVtn, bl: Caller, old_bl: Caller
+    ) -> None:
+        (program,) = bl("GET", "/programs").json()
+        odd = {"programID": program["id"], "targets": [{"type": "GROUP"}, 7, None]}
+        vtn.store.add("EVENT", odd, parent=program["id"])
+
+        for caller in (bl, old_bl):
+            assert len(caller("GET", "/events").json()) == 2
 
     def test_business_logic_filters_by_targets(self, ven: Caller, bl: Caller) -> None:
         mine = enrol(ven)
@@ -281,6 +307,27 @@ class TestNotifiers:
     def test_topics_are_not(self, ven: Caller) -> None:
         assert ven("GET", "/notifiers/mqtt/topics/programs").status_code == 404
 
+    @pytest.mark.parametrize("path", ["vens/{}", "vens/{}/resources", "programs"])
+    def test_topics_are_for_those_who_may_read_what_they_tell_of(
+        self, tmp_path: Path, path: str
+    ) -> None:
+        server = EmbeddedVtn(
+            directory=tmp_path, port=free_port(), broker_url=f"mqtt://127.0.0.1:{free_port()}"
+        )
+        server.start()
+        secret = EmbeddedCredentials.of(tmp_path).ven_secret
+        mine = enrol(Caller(server, "client-a", secret))["id"]
+        narrow = Caller(server, "client-a", secret, scope="write_vens")
+        full = Caller(server, "client-a", secret)
+
+        answers = [
+            caller("GET", f"/notifiers/mqtt/topics/{path.format(mine)}").status_code
+            for caller in (narrow, full)
+        ]
+
+        assert answers == [403, 200]
+        server.close()
+
     def test_3_0_1_has_none_of_it(self, old_ven: Caller) -> None:
         assert old_ven("GET", "/notifiers").status_code == 404
         assert old_ven("GET", "/auth/server").status_code == 404
@@ -302,6 +349,19 @@ class TestOpenAdr301:
         assert old_ven("DELETE", f"{path}/{resource['id']}").json() == changed
         assert old_ven("GET", path).json() == []
         assert old_ven("GET", "/resources").status_code == 404
+
+    def test_a_token_that_may_write_resources_only_changes_and_removes_them(
+        self, vtn: EmbeddedVtn, secrets: EmbeddedCredentials, old_ven: Caller
+    ) -> None:
+        ven_id = old_ven.make("/vens", {"venName": "A"})["id"]
+        path = f"/vens/{ven_id}/resources"
+        made = old_ven.make(path, {"resourceName": "R"})
+        writing = Caller(vtn, "client-a", secrets.ven_secret, base=BASE_301, scope="write_vens")
+
+        changed = writing("PUT", f"{path}/{made['id']}", {"resourceName": "S"})
+        removed = writing("DELETE", f"{path}/{made['id']}")
+
+        assert (changed.status_code, removed.status_code) == (200, 200)
 
     def test_business_logic_makes_vens_for_the_clients_named_like_them(
         self, old_bl: Caller, old_ven: Caller

@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.vtn import Callbacks, EmbeddedCredentials, EmbeddedVtn
-from app.vtn.callbacks import anywhere, is_public
-from app.vtn.webhooks import TRIES, Webhooks
-from tests.support.callback import Callback, callback
+from app.vtn import EmbeddedCredentials, EmbeddedVtn
+from app.vtn.api import MOST_CHALLENGES
+from app.vtn.callbacks import is_public
+from tests.support.callback import Callback
 from tests.support.callers import Caller
-from tests.support.certificates import Certificate, make_certificate
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> Certificate:
-    return make_certificate(tmp_path)
-
-
-@pytest.fixture
-def hook(certificate: Certificate) -> Iterator[Callback]:
-    with callback(certificate) as made:
-        yield made
-
-
-@pytest.fixture
-def vtn(tmp_path: Path, certificate: Certificate) -> Iterator[EmbeddedVtn]:
-    """A VTN that calls back on this machine, too."""
-    callbacks = Callbacks(verify_tls=certificate.certificate, allows=anywhere, timeout_s=2.0)
-    directory = tmp_path / "data" / "vtn"
-    server = EmbeddedVtn(directory=directory, port=free_port(), callbacks=callbacks)
-    server.start()
-    yield server
-    server.close()
+def vtn(calling_vtn: EmbeddedVtn) -> EmbeddedVtn:
+    return calling_vtn
 
 
 def wish(url: str, **fields: Any) -> dict[str, Any]:
@@ -83,6 +65,72 @@ class TestTheChallenge:
 
         assert (answer.status_code, "must be https" in answer.json()["detail"]) == (400, True)
 
+    def test_each_callback_is_asked_once_however_often_it_is_named(
+        self, ven: Caller, hook: Callback
+    ) -> None:
+        body = wish(hook.url)
+        body["objectOperations"] *= 5
+
+        ven.make("/subscriptions", body)
+
+        assert hook.challenged == 1
+
+    def test_all_of_a_subscription_have_the_time_of_one(self, ven: Caller, hook: Callback) -> None:
+        hook.drips = True
+        body = wish(hook.url)
+        body["objectOperations"] = [wish(f"{hook.url}/{n}")["objectOperations"][0] for n in (1, 2)]
+
+        answer = ven("POST", "/subscriptions", body)
+
+        assert "does not answer within 2 s" in answer.json()["detail"], answer.text
+        assert hook.challenged == 1
+
+    def test_nobody_else_waits_for_those_that_do_not_answer(
+        self, ven: Caller, vtn: EmbeddedVtn, secrets: EmbeddedCredentials, hook: Callback
+    ) -> None:
+        hook.may_answer.clear()
+        with ThreadPoolExecutor(50) as pool:
+            hanging = [
+                pool.submit(ven, "POST", "/subscriptions", wish(f"{hook.url}/{number}"))
+                for number in range(50)
+            ]
+            wait_until(lambda: hook.challenged == MOST_CHALLENGES)
+
+            another = Caller(vtn, "client-b", secrets.ven_secret)
+
+            assert another("GET", "/subscriptions").json() == []
+            assert not any(each.done() for each in hanging)
+            hook.may_answer.set()
+
+    def test_a_subscription_that_is_removed_meanwhile_is_not_there(
+        self, ven: Caller, hook: Callback
+    ) -> None:
+        made = ven.make("/subscriptions", wish(hook.url))
+        hook.may_answer.clear()
+        with ThreadPoolExecutor(1) as pool:
+            changing = pool.submit(ven, "PUT", f"/subscriptions/{made['id']}", wish(hook.url))
+            wait_until(lambda: hook.challenged == 2)
+
+            ven("DELETE", f"/subscriptions/{made['id']}")
+            hook.may_answer.set()
+
+            assert changing.result().status_code == 404
+
+    def test_a_program_that_is_removed_meanwhile_is_not_there(
+        self, ven: Caller, bl: Caller, hook: Callback
+    ) -> None:
+        program_id = bl.make("/programs", {"programName": "short"})["id"]
+        hook.may_answer.clear()
+        with ThreadPoolExecutor(1) as pool:
+            body = wish(hook.url, programID=program_id)
+            making = pool.submit(ven, "POST", "/subscriptions", body)
+            wait_until(lambda: hook.challenged == 1)
+
+            bl("DELETE", f"/programs/{program_id}")
+            hook.may_answer.set()
+
+            assert making.result().status_code == 409
+
     def test_it_is_made_again_when_a_subscription_changes(
         self, ven: Caller, hook: Callback
     ) -> None:
@@ -95,8 +143,12 @@ class TestTheChallenge:
         assert ven("GET", f"/subscriptions/{made['id']}").json() == made
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.0.0.1", "[::1]", "169.254.1.1"])
-def test_private_addresses_are_refused_unless_told_otherwise(tmp_path: Path, host: str) -> None:
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "10.0.0.1", "[::1]", "169.254.1.1", "nowhere.invalid"]
+)
+def test_hosts_that_are_not_of_the_open_internet_are_refused_with_the_same_words(
+    tmp_path: Path, host: str
+) -> None:
     server = EmbeddedVtn(directory=tmp_path, port=free_port())
     server.start()
     secrets = EmbeddedCredentials.of(tmp_path)
@@ -104,7 +156,7 @@ def test_private_addresses_are_refused_unless_told_otherwise(tmp_path: Path, hos
 
     answer = ven("POST", "/subscriptions", wish(f"https://{host}:9/callback"))
 
-    assert (answer.status_code, "private address" in answer.json()["detail"]) == (400, True)
+    assert (answer.status_code, "has no public address" in answer.json()["detail"]) == (400, True)
     server.close()
 
 
@@ -171,6 +223,50 @@ class TestWhatIsTold:
         assert told["object"]["id"] == seen["id"]
         assert told["object"]["targets"] == ["mine"], "of targets, those that were granted"
 
+    def test_who_loses_sight_of_an_event_is_told_that_it_is_gone(
+        self, ven: Caller, bl: Caller, hook: Callback
+    ) -> None:
+        ven.make("/subscriptions", wish(hook.url))
+        event = make_event(bl)
+
+        body = {"programID": event["programID"], "targets": ["others"]}
+        bl("PUT", f"/events/{event['id']}", body)
+
+        wait_until(lambda: len(hook.told) == 2)
+        assert hook.told[1] == {"objectType": "EVENT", "operation": "DELETE", "object": event}
+
+    def test_a_ven_that_changes_hands_is_gone_for_the_one_and_changed_for_the_other(
+        self, ven: Caller, other: Caller, bl: Caller, hook: Callback
+    ) -> None:
+        mine = ven.make("/vens", {"objectType": "VEN_VEN_REQUEST", "venName": "A"})
+        request = {"objectType": "VEN_RESOURCE_REQUEST", "resourceName": "R", "venID": mine["id"]}
+        ven.make("/resources", request)
+        for caller, path in ((ven, "before"), (other, "after")):
+            body = wish(f"{hook.url}/{path}")
+            body["objectOperations"][0]["objects"] = ["VEN", "RESOURCE"]
+            caller.make("/subscriptions", body)
+
+        given = {"objectType": "BL_VEN_REQUEST", "venName": "A", "clientID": other.client_id}
+        bl("PUT", f"/vens/{mine['id']}", given)
+
+        wait_until(lambda: len(hook.told) == 4)
+        assert {(path, told["objectType"], told["operation"]) for path, told in hook.each()} == {
+            ("/callback/before", "VEN", "DELETE"),
+            ("/callback/before", "RESOURCE", "DELETE"),
+            ("/callback/after", "VEN", "UPDATE"),
+            ("/callback/after", "RESOURCE", "UPDATE"),
+        }
+
+    def test_nobody_subscribes_to_what_may_not_be_read(
+        self, vtn: EmbeddedVtn, secrets: EmbeddedCredentials, hook: Callback
+    ) -> None:
+        scope = "read_ven_objects write_subscriptions"
+        narrow = Caller(vtn, "client-a", secrets.ven_secret, scope=scope)
+
+        answer = narrow("POST", "/subscriptions", wish(hook.url))
+
+        assert (answer.status_code, hook.challenged) == (403, 0)
+
     @pytest.mark.parametrize(
         "fields",
         [{"programID": "other"}, {"targets": ["group-1"]}, {"operations": ["DELETE"]}],
@@ -203,76 +299,6 @@ class TestWhatIsTold:
         assert made["objectOperations"][0]["bearerToken"] == "secret-of-the-subscriber"
         assert seen["objectOperations"][0]["bearerToken"] is None
         assert bl("DELETE", f"/subscriptions/{made['id']}").status_code == 403
-
-
-class TestABrokenCallback:
-    @pytest.fixture
-    def webhooks(self, certificate: Certificate) -> Iterator[Webhooks]:
-        callbacks = Callbacks(verify_tls=certificate.certificate, allows=anywhere)
-        made = Webhooks(callbacks, first_pause_s=0.001)
-        yield made
-        made.close()
-
-    def tell(self, webhooks: Webhooks, hook: Callback, *numbers: int) -> None:
-        for number in numbers:
-            webhooks.tell("subscription", 0, hook.url, None, {"number": number})
-
-    def test_what_fails_is_tried_again_in_order(self, webhooks: Webhooks, hook: Callback) -> None:
-        hook.status = 503
-        self.tell(webhooks, hook, 1, 2)
-        wait_until(lambda: hook.tokens)
-
-        hook.status = 200
-
-        wait_until(lambda: len(hook.told) == 2)
-        assert hook.told == [{"number": 1}, {"number": 2}]
-
-    def test_one_that_never_answers_well_is_set_aside(
-        self, webhooks: Webhooks, hook: Callback
-    ) -> None:
-        hook.status = 500
-        self.tell(webhooks, hook, 1)
-
-        wait_until(lambda: webhooks.broken() == [hook.url])
-
-        assert len(hook.tokens) == TRIES
-        hook.status = 200
-        self.tell(webhooks, hook, 2)
-        webhooks.forget("subscription")
-        self.tell(webhooks, hook, 3)
-        wait_until(lambda: hook.told)
-        assert hook.told == [{"number": 3}], "until its subscription is written anew"
-
-    def test_redirects_are_not_followed(self, webhooks: Webhooks, hook: Callback) -> None:
-        hook.status = 302
-        self.tell(webhooks, hook, 1)
-
-        wait_until(webhooks.broken)
-
-        assert hook.paths() == {"/callback"}
-
-    def test_one_that_hangs_does_not_hold_the_others(
-        self, webhooks: Webhooks, hook: Callback, certificate: Certificate
-    ) -> None:
-        hook.may_answer.clear()
-        self.tell(webhooks, hook, 1)
-
-        with callback(certificate) as other:
-            webhooks.tell("other", 0, other.url, None, {"number": 2})
-
-            wait_until(lambda: other.told)
-        assert hook.told == []
-
-
-def test_a_host_is_reached_by_its_name_at_whichever_address_answers(
-    certificate: Certificate, hook: Callback
-) -> None:
-    callbacks = Callbacks(verify_tls=certificate.certificate, allows=anywhere)
-
-    callbacks.tell(hook.url.replace("127.0.0.1", "localhost"), None, {"number": 1})
-
-    assert hook.told == [{"number": 1}], "the certificate is that of the name"
-    callbacks.close()
 
 
 @pytest.mark.parametrize(

@@ -5,41 +5,21 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.vtn import Callbacks, EmbeddedCredentials, EmbeddedVtn
-from app.vtn.callbacks import anywhere
+from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.outside.environments import environment
-from tests.support.callback import Callback, callback
-from tests.support.certificates import Certificate, make_certificate
-from tests.support.servers import free_port
+from tests.support.callback import Callback
 
 HERE = Path(__file__).parent
 BASE_301 = "/openadr3/3.0.1"
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> Certificate:
-    return make_certificate(tmp_path)
-
-
-@pytest.fixture
-def hook(certificate: Certificate) -> Iterator[Callback]:
-    with callback(certificate) as made:
-        yield made
-
-
-@pytest.fixture
-def vtn(tmp_path: Path, certificate: Certificate) -> Iterator[EmbeddedVtn]:
-    """A VTN that calls back on this machine, too."""
-    callbacks = Callbacks(verify_tls=certificate.certificate, allows=anywhere)
-    server = EmbeddedVtn(directory=tmp_path / "vtn", port=free_port(), callbacks=callbacks)
-    server.start()
-    yield server
-    server.close()
+def vtn(calling_vtn: EmbeddedVtn) -> EmbeddedVtn:
+    return calling_vtn
 
 
 @pytest.mark.parametrize(("version", "base"), [("3.1.0", ""), ("3.0.1", BASE_301)])
@@ -75,7 +55,7 @@ def run(
     *arguments: str,
 ) -> list[str]:
     """A session; what it did, or a failure with its words."""
-    secrets = EmbeddedCredentials.of(tmp_path / "vtn")
+    secrets = EmbeddedCredentials.of(tmp_path / "data" / "vtn")
     command = [
         *(str(python), str(HERE / script)),
         *("--base-url", vtn.base_url + base, "--token-url", f"{vtn.base_url}/auth/token"),

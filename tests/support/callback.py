@@ -14,7 +14,10 @@ from tests.support.servers import Answer, Asked, ScriptedVtn
 
 
 class Callback:
-    """Says back what it is asked, and keeps what it is told. `status`: its answer to a POST."""
+    """Says back what it is asked, and keeps what it is told. `status`: its answer to a POST.
+
+    `may_answer`: while it is clear, it hangs; `drips`: it answers a byte at a time.
+    """
 
     def __init__(self, certificate: Certificate) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -22,8 +25,11 @@ class Callback:
         self.status = 200
         self.said: str | None = None
         """What it answers to a challenge; None: what it is asked."""
+        self.drips = False
         self.challenged = 0
         self.told: list[dict[str, Any]] = []
+        self.asked = 0
+        """How many notifications have come, also while it hangs."""
         self.tokens: list[str | None] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -38,13 +44,15 @@ class Callback:
             self.challenged += 1
             echo = asked.query.get("echo", [""])[0]
             said = echo if self.said is None else self.said
-            return Answer(200, said, content_type="text/plain")
+            self.may_answer.wait(10)
+            return Answer(200, said, content_type="text/plain", drips=self.drips)
+        self.asked += 1
         self.may_answer.wait(10)
         self.tokens.append(asked.headers.get("Authorization"))
         if self.status == 200:
             self.told.append(json.loads(asked.body))
         location = {"Location": f"{self.url}/elsewhere"} if self.status == 302 else {}
-        return Answer(self.status, {}, headers=location)
+        return Answer(self.status, {}, headers=location, drips=self.drips)
 
     def paths(self) -> set[str]:
         """The paths that were asked for."""
@@ -53,6 +61,11 @@ class Callback:
     def told_at(self, path: str) -> int:
         """How often this path was told something."""
         return len(self._server.of("POST", path))
+
+    def each(self) -> list[tuple[str, dict[str, Any]]]:
+        """All that it was told, with the path."""
+        posts = [asked for asked in self._server.asked if asked.method == "POST"]
+        return [(asked.path, json.loads(asked.body)) for asked in posts]
 
     def close(self) -> None:
         self.may_answer.set()

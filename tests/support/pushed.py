@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.fleet import sample_fleet
-from app.vtn import EmbeddedVtn
+from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from containers import Container
+from tests.support.callers import Caller
 from tests.support.waiting import wait_until
 
 VENS = 3
@@ -63,6 +64,17 @@ class PushedFleet:
             }
         )
         return str(event["id"])
+
+    def business_logic(self) -> Caller:
+        """For what a fleet's own business logic does not do."""
+        secrets = EmbeddedCredentials.of(self.container.settings().data_dir / "vtn")
+        return Caller(self.vtn, secrets.bl_client_id, secrets.bl_client_secret)
+
+    def event(self, event_id: str) -> dict[str, Any]:
+        """An event, as it may be written again."""
+        found = self.vtn.store.get("EVENT", event_id)
+        assert found is not None
+        return found
 
     def knowing(self, event_id: str) -> list[str]:
         """The VENs that know of this event, and do not take it for cancelled."""

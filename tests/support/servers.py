@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,13 +34,14 @@ class Asked:
 
 @dataclass
 class Answer:
-    """What the server answers; `broken`: it closes the connection instead."""
+    """What the server answers; `broken`: it closes the connection instead; `drips`: slowly."""
 
     status: int = 200
     body: Any = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
     broken: bool = False
+    drips: bool = False
 
 
 Script = Callable[[Asked], Answer]
@@ -86,7 +88,11 @@ class ScriptedVtn:
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body)
+                for place in range(len(body)) if answer.drips else ():
+                    self.wfile.write(body[place : place + 1])
+                    self.wfile.flush()
+                    time.sleep(0.1)
+                self.wfile.write(b"" if answer.drips else body)
 
             do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - http.server's names
 

@@ -1,0 +1,212 @@
+"""Callbacks that fail, hang, drip or are away, and what becomes of the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from app.vtn import Callbacks
+from app.vtn.callbacks import CallbackFailed, anywhere
+from app.vtn.webhooks import (
+    ASKS_BROKEN_EVERY_S,
+    MOST_AT_ONCE,
+    MOST_AT_ONCE_OF_A_CLIENT,
+    TRIES,
+    Webhooks,
+)
+from tests.support.callback import Callback, callback
+from tests.support.certificates import Certificate
+from tests.support.fakes import FakeClock
+from tests.support.waiting import wait_until
+
+TIMEOUT_S = 1.0
+URL = "https://callback.example/"
+
+
+@pytest.fixture
+def callbacks(certificate: Certificate) -> Callbacks:
+    return Callbacks(verify_tls=certificate.certificate, allows=anywhere, timeout_s=TIMEOUT_S)
+
+
+@pytest.fixture
+def webhooks(callbacks: Callbacks, hook: Callback) -> Iterator[Webhooks]:
+    del hook  # it ends after these
+    made = Webhooks(callbacks, first_pause_s=0.001, asks_broken_every_s=1000.0)
+    yield made
+    made.close()
+
+
+def tell(webhooks: Webhooks, url: str, *numbers: int, client_id: str = "client-a") -> None:
+    """Notifications of one subscription per client and URL."""
+    for number in numbers:
+        webhooks.tell(
+            f"{client_id} {url}",
+            0,
+            client_id=client_id,
+            url=url,
+            token=None,
+            notification={"number": number},
+        )
+
+
+class TestABrokenCallback:
+    def test_what_fails_is_tried_again_in_order(self, webhooks: Webhooks, hook: Callback) -> None:
+        hook.status = 503
+        tell(webhooks, hook.url, 1, 2)
+        wait_until(lambda: hook.tokens)
+
+        hook.status = 200
+
+        wait_until(lambda: len(hook.told) == 2)
+        assert hook.told == [{"number": 1}, {"number": 2}]
+
+    def test_one_that_never_answers_well_is_set_aside(
+        self, webhooks: Webhooks, hook: Callback, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        hook.status = 500
+        tell(webhooks, hook.url, 1)
+
+        wait_until(lambda: webhooks.broken() == [hook.url])
+
+        assert len(hook.tokens) == TRIES
+        assert "is set aside, and tried every 1000 s: it answers 500" in caplog.text
+
+    def test_when_its_subscription_is_written_anew_it_is_told_again(
+        self, webhooks: Webhooks, hook: Callback
+    ) -> None:
+        hook.status = 500
+        tell(webhooks, hook.url, 1)
+        wait_until(webhooks.broken)
+        hook.status = 200
+        tell(webhooks, hook.url, 2)
+
+        webhooks.forget(f"client-a {hook.url}")
+        tell(webhooks, hook.url, 3)
+
+        wait_until(lambda: hook.told)
+        assert hook.told == [{"number": 3}]
+
+    def test_when_it_answers_again_it_hears_the_newest_and_all_that_follows(
+        self, callbacks: Callbacks, hook: Callback, clock: FakeClock
+    ) -> None:
+        webhooks = Webhooks(callbacks, monotonic_s=clock.monotonic, first_pause_s=0.0)
+        hook.status = 500
+        tell(webhooks, hook.url, 1)
+        wait_until(webhooks.broken)
+        hook.status = 200
+        tell(webhooks, hook.url, 2)
+
+        clock.advance(seconds=ASKS_BROKEN_EVERY_S)
+        tell(webhooks, hook.url, 3)
+
+        wait_until(lambda: not webhooks.broken())
+        tell(webhooks, hook.url, 4, 5)
+        wait_until(lambda: len(hook.told) == 3)
+        assert [each["number"] for each in hook.told] == [3, 4, 5]
+        webhooks.close()
+
+    def test_redirects_are_not_followed(self, webhooks: Webhooks, hook: Callback) -> None:
+        hook.status = 302
+        tell(webhooks, hook.url, 1)
+
+        wait_until(webhooks.broken)
+
+        assert hook.paths() == {"/callback"}
+
+    def test_one_that_answers_a_byte_at_a_time_is_given_up(
+        self, callbacks: Callbacks, hook: Callback
+    ) -> None:
+        hook.drips = True
+        hook.said = "x" * 1000
+
+        with pytest.raises(CallbackFailed, match="does not answer within 1 s"):
+            callbacks.verify({"objectOperations": [{"callbackUrl": hook.url}]})
+
+
+class TestCallbacksThatHang:
+    def test_they_do_not_hold_those_of_others(
+        self, webhooks: Webhooks, hook: Callback, certificate: Certificate
+    ) -> None:
+        hook.may_answer.clear()
+        for number in range(3 * MOST_AT_ONCE):
+            tell(webhooks, f"{hook.url}/{number}", number)
+        wait_until(lambda: hook.asked == MOST_AT_ONCE_OF_A_CLIENT)
+
+        with callback(certificate) as other:
+            tell(webhooks, other.url, 1, client_id="client-b")
+
+            wait_until(lambda: other.told)
+        assert hook.told == []
+
+    def test_nor_when_they_are_those_of_many_clients(self) -> None:
+        callbacks = HangingCallbacks()
+        webhooks = Webhooks(callbacks, first_pause_s=0.001)  # type: ignore[arg-type]
+        for number in range(3 * MOST_AT_ONCE):
+            tell(webhooks, f"{URL}{number}", number, client_id=f"client-{number}")
+        wait_until(lambda: callbacks.hanging == MOST_AT_ONCE)
+        callbacks.fail_once()
+        wait_until(lambda: callbacks.failed == 3 * MOST_AT_ONCE)
+
+        tell(webhooks, f"{URL}good", 1, client_id="good")
+
+        wait_until(lambda: callbacks.told == [f"{URL}good"])
+        assert callbacks.hanging == MOST_AT_ONCE // 2
+        webhooks.close()
+        callbacks.end()
+
+    def test_each_gets_its_turn(self, hook: Callback, callbacks: Callbacks) -> None:
+        webhooks = Webhooks(callbacks)
+        long, short = f"{hook.url}/long", f"{hook.url}/short"
+        tell(webhooks, long, *range(100))
+        tell(webhooks, f"{hook.url}/middle", *range(100))
+        tell(webhooks, short, 1)
+
+        wait_until(lambda: hook.told_at("/callback/short"))
+
+        assert hook.told_at("/callback/long") < 100
+        webhooks.close()
+
+
+class HangingCallbacks:
+    """Hang until they are told to fail, each once, and then again; but for the good one."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._seen: set[str] = set()
+        self._fail_first = self._ended = False
+        self.hanging = 0
+        self.failed = 0
+        self.told: list[str] = []
+
+    def tell(self, url: str, token: str | None, notification: object) -> None:
+        del token, notification
+        if url.endswith("good"):
+            self.told.append(url)
+            return
+        with self._changed:
+            first, self.hanging = url not in self._seen, self.hanging + 1
+            self._seen.add(url)
+            self._changed.wait_for(lambda: self._ended or (first and self._fail_first), 10)
+            self.hanging -= 1
+            self.failed += first
+        raise CallbackFailed("it hangs")
+
+    def fail_once(self) -> None:
+        with self._changed:
+            self._fail_first = True
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+def test_a_host_is_reached_by_its_name_at_whichever_address_answers(
+    callbacks: Callbacks, hook: Callback
+) -> None:
+    callbacks.tell(hook.url.replace("127.0.0.1", "localhost"), None, {"number": 1})
+
+    assert hook.told == [{"number": 1}], "the certificate is that of the name"
