@@ -96,6 +96,7 @@ class Container(containers.DeclarativeContainer):
                 ),
             ),
             endpoint=token_endpoint,
+            monotonic=monotonic,
         ),
         token=providers.ThreadSafeSingleton(
             openadr.SharedCredentials, settings.provided.vtn.bearer_token.get_secret_value.call()
@@ -116,6 +117,7 @@ class Container(containers.DeclarativeContainer):
             openadr.ClientCredentialsByVen,
             source=providers.Factory(EmbeddedBusinessCredentials, settings.provided.vtn_dir),
             endpoint=token_endpoint,
+            monotonic=monotonic,
         ),
         given=providers.ThreadSafeSingleton(
             openadr.ClientCredentialsByVen,
@@ -125,6 +127,7 @@ class Container(containers.DeclarativeContainer):
                 settings.provided.bl.client_secret.get_secret_value.call(),
             ),
             endpoint=token_endpoint,
+            monotonic=monotonic,
         ),
         none=providers.ThreadSafeSingleton(openadr.SharedCredentials, None),
     )
@@ -293,9 +296,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     # How the VTN tells of changes
-    inbox = providers.ThreadSafeSingleton(
-        push.Inbox, ven_manager=ven_manager, poll_plan=poll_plan, monotonic=monotonic
-    )
+    inbox = providers.ThreadSafeSingleton(push.Inbox, ven_manager=ven_manager, poll_plan=poll_plan)
     mqtt_push = providers.ThreadSafeSingleton(
         push.MqttPush,
         loop=providers.Factory(push.BrokerLoop, monotonic=monotonic),
@@ -360,7 +361,7 @@ class Container(containers.DeclarativeContainer):
             server=callback_server,
             watch=push_watch,
             channels=push_channels,
-            left_s=stopping.provided.remaining_s,
+            left_s=stopping.provided.left_s,
         ),
         off=providers.ThreadSafeSingleton(NoServer),
     )

@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 
 FIRST_RUNS = ("poll_events", "simulate_meterdata", "generate_reports")
 """What runs once, in this order, before the schedule begins."""
-RESERVE_S = 2.0
-"""Of the deadline, for the servers and the database."""
 LONGEST_FIRST_RUN_S = 10.0
 """How long the schedule waits for the first run of a task: a backlog may take hours."""
 FIRST_RETRY_S = 1.0
@@ -176,16 +174,16 @@ class Application:
         self._stopping.set()
         self._health.started = False
         self._notifier.stopping()
-        idle = self._scheduler.shutdown(timeout_s=self._left_s())
-        idle = self._start_ended.wait(self._left_s()) and idle
+        idle = self._scheduler.shutdown(timeout_s=self._stopping.left_s())
+        idle = self._start_ended.wait(self._stopping.left_s()) and idle
         if self._later is not None:
-            self._later.join(self._left_s())
+            self._later.join(self._stopping.left_s())
         if not idle:
             logger.warning("stopping: a task still waits for the VTN; what it had stays owed")
         self._push.close()
-        self._vtn_watch.close(min(1.0, self._left_s()))
-        self._lock_watch.close(min(1.0, self._left_s()))
-        self._guard.close(min(1.0, self._left_s()))
+        self._vtn_watch.close(min(1.0, self._stopping.left_s()))
+        self._lock_watch.close(min(1.0, self._stopping.left_s()))
+        self._guard.close(min(1.0, self._stopping.left_s()))
         self._ops.close()
         self._vtn.close()
         self._http.close()
@@ -193,9 +191,6 @@ class Application:
         self._database.close()
         logger.info("stopped")
         return idle
-
-    def _left_s(self) -> float:
-        return max(self._stopping.remaining_s() - RESERVE_S, 0.0)
 
     def _seed(self) -> None:
         if self._sample_size is not None and not self._repository.vens():

@@ -9,7 +9,10 @@ from typing import Any
 
 
 class AsgiServer:
-    """Listens on one address. Building it does no I/O; OSError from `listen` when it is taken."""
+    """Listens on one address. Building it does no I/O; OSError from `listen` when it is taken.
+
+    `most_at_once`: connections; those above get 503. None: any number.
+    """
 
     def __init__(
         self,
@@ -19,11 +22,13 @@ class AsgiServer:
         name: str,
         certificate: Path | None = None,
         key: Path | None = None,
+        most_at_once: int | None = None,
     ) -> None:
         self._address = host, port
         self._certificate = certificate
         self._key = key
         self._name = name
+        self._most_at_once = most_at_once
         self._socket: socket.socket | None = None
         self._server: Any = None
         self._thread: threading.Thread | None = None
@@ -62,6 +67,7 @@ class AsgiServer:
             timeout_graceful_shutdown=1,
             ssl_certfile=self._certificate,
             ssl_keyfile=self._key,
+            limit_concurrency=self._most_at_once,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

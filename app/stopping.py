@@ -6,6 +6,8 @@ import threading
 import time
 
 STOP_DEADLINE_S = 7.0
+RESERVE_S = 2.0
+"""Of the deadline, for the servers and the database."""
 WAKES_EVERY_S = 0.25
 
 
@@ -38,6 +40,11 @@ class Stopping:
         while not self._event.wait(WAKES_EVERY_S):
             pass
         return True
+
+    def left_s(self) -> float:
+        """Seconds for what is optional: until the deadline, but for what servers and the database
+        need."""
+        return max(self.remaining_s() - RESERVE_S, 0.0)
 
     def remaining_s(self) -> float:
         """Seconds until the deadline; the whole of it while nothing stops."""

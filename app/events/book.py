@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import orjson
 from sqlalchemy import Connection, text
@@ -66,7 +67,8 @@ class EventBook:
         """What the VTN has no more: a late notification does not bring it back."""
         self._views: dict[str, _View] | None = None
         self._seen: dict[str, Sequence[SeenEvent]] = {}
-        self._same: dict[bytes, Event] = {}
+        self._same: WeakValueDictionary[bytes, Event] = WeakValueDictionary()
+        """Events by their bodies, as long as a VEN has them: VENs that are told the same share."""
         self._said: set[str] = set()
         self._told: deque[tuple[str, str]] = deque(maxlen=MOST_TOLD)
         self.revision = 0
@@ -246,7 +248,6 @@ class EventBook:
         if before is not None and before.body == body:
             return before
         with self._lock:
-            # VENs that are told the same share what was read.
             event = self._same.setdefault(body, event)
         return _Kept(
             event=event,

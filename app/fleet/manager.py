@@ -186,8 +186,7 @@ class VENManager:
         self._sync_each([name for name in self.enrolled if name in asked], "events")
 
     def take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
-        """Take events that push brought to VENs, each with what came of it; in doubt, a VEN is
-        to be asked."""
+        """Take events that push brought to VENs, each with what came of it."""
         outcomes = self._events.told(told)
         for ven_name in {
             name for (name, _), each in zip(told, outcomes, strict=True) if each is Told.TAKEN
@@ -195,10 +194,6 @@ class VENManager:
             self._follow(ven_name)
         for (ven_name, event), outcome in zip(told, outcomes, strict=True):
             self._poll_plan.brought(ven_name, state_of(event), first=outcome is Told.TAKEN)
-        unclear = {
-            name for (name, _), each in zip(told, outcomes, strict=True) if each is Told.UNCLEAR
-        }
-        self._poll_plan.ask(unclear)
         return outcomes
 
     def generate_reports(self) -> int:
@@ -206,11 +201,10 @@ class VENManager:
         return self._reports.deliver(self._client_for)
 
     def take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[Told]:
-        """Push says that an event is gone: who has it is to be asked."""
+        """Push says that an event is gone: UNCLEAR to who has it."""
         asked = self._events.told_gone(ven_names, event_id)
         for ven_name in ven_names:
             self._poll_plan.brought(ven_name, (event_id, GONE), first=False)
-        self._poll_plan.ask(asked)
         return [Told.UNCLEAR if name in asked else Told.KNOWN for name in ven_names]
 
     def _sync_each(self, ven_names: Sequence[str], about: str) -> None:

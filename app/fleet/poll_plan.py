@@ -164,7 +164,7 @@ class Poll:
 
 def state_of(event: Event) -> Change:
     """Which state of an event this is, by the VTN's modificationDateTime."""
-    return event.event_id, str(event.raw.get("modificationDateTime"))
+    return event.event_id, "" if event.modified_at is None else event.modified_at.isoformat()
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> set[Change]:

@@ -27,11 +27,12 @@ from app.openadr.errors import (
 )
 from app.openadr.http import BrokerToken, NoCredentials, VtnHttp, VtnState, make_session
 from app.openadr.notifiers import (
+    BrokerAddress,
     MqttBinding,
     Notification,
     Notifiers,
     VtnSubscription,
-    broker_uri,
+    broker_addresses,
     read_notification,
 )
 from app.openadr.times import (
@@ -59,6 +60,7 @@ from app.openadr.wire import (
 
 __all__ = [
     "YEAR_1",
+    "BrokerAddress",
     "BrokerToken",
     "BusinessLogic",
     "Circuit",
@@ -100,7 +102,7 @@ __all__ = [
     "VtnVen",
     "WireDuration",
     "WireError",
-    "broker_uri",
+    "broker_addresses",
     "make_session",
     "read_duration",
     "read_event",

@@ -140,11 +140,11 @@ class TokenAuth(VenAuth):
         *,
         credentials: ClientCredentials,
         endpoint: TokenEndpoint,
-        monotonic_s: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._credentials = credentials
         self._endpoint = endpoint
-        self._monotonic_s = monotonic_s
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._token: str | None = None
         self._renew_at_s = 0.0
@@ -168,22 +168,29 @@ class TokenAuth(VenAuth):
 
     def _current(self) -> str:
         with self._lock:
-            if self._token is None or self._monotonic_s() >= self._renew_at_s:
+            if self._token is None or self._monotonic() >= self._renew_at_s:
                 self._token, lifetime_s = self._endpoint.fetch(self._credentials)
                 if lifetime_s is None:
                     self._renew_at_s = float("inf")
                 else:
                     early_s = min(RENEW_BEFORE_S, lifetime_s / 2)
-                    self._renew_at_s = self._monotonic_s() + lifetime_s - early_s
+                    self._renew_at_s = self._monotonic() + lifetime_s - early_s
             return self._token
 
 
 class ClientCredentialsByVen:
     """OAuth2 client credentials; VENs that are the same client share its token."""
 
-    def __init__(self, *, source: CredentialSource, endpoint: TokenEndpoint) -> None:
+    def __init__(
+        self,
+        *,
+        source: CredentialSource,
+        endpoint: TokenEndpoint,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._source = source
         self._endpoint = endpoint
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._by_client: dict[str, TokenAuth] = {}
 
@@ -196,7 +203,9 @@ class ClientCredentialsByVen:
         with self._lock:
             if credentials.client_id not in self._by_client:
                 self._by_client[credentials.client_id] = TokenAuth(
-                    credentials=credentials, endpoint=self._endpoint
+                    credentials=credentials,
+                    endpoint=self._endpoint,
+                    monotonic=self._monotonic,
                 )
             return self._by_client[credentials.client_id]
 

@@ -21,7 +21,30 @@ OPERATIONS = {"POST": "CREATE", "PUT": "UPDATE", "GET": "READ"}
 KINDS = ("PROGRAM", "EVENT", "REPORT", "SUBSCRIPTION", "VEN", "RESOURCE")
 TOLD_OF = ("EVENT", "PROGRAM", "VEN", "RESOURCE")
 """What a VEN subscribes to: what it is asked, and the targets that it is granted."""
+BROKER_PORTS = {"mqtt": 1883, "mqtts": 8883}
 CHANGES = ("CREATE", "UPDATE", "DELETE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerAddress:
+    """Where an MQTT broker listens."""
+
+    host: str
+    port: int
+    tls: bool
+
+    @classmethod
+    def of(cls, uri: str) -> BrokerAddress:
+        """Of an `mqtt` or `mqtts` URI; user and password in it do not count. ValueError."""
+        parts = urlsplit(uri)
+        if parts.scheme not in BROKER_PORTS or not parts.hostname or parts.port == 0:
+            raise ValueError("must be a URL that begins with mqtt:// or mqtts:// and a host")
+        port = parts.port or BROKER_PORTS[parts.scheme]
+        return cls(host=parts.hostname, port=port, tls=parts.scheme == "mqtts")
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"mqtt{'s' if self.tls else ''}://{host}:{self.port}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,15 +208,16 @@ def subscription(
     return body if program_id is None else {**body, "programID": program_id}
 
 
-def broker_uri(uris: Sequence[str], *, plain_to: Sequence[str] | None) -> str | None:
-    """The first URI that may be used: mqtts, or mqtt to one of these hosts (None: to any)."""
+def broker_addresses(
+    uris: Sequence[str], *, plain_to: Sequence[str] | None
+) -> tuple[BrokerAddress, ...]:
+    """Those that may be used: with TLS, or at one of these hosts without (None: at any)."""
+    found = []
     for uri in uris:
         try:
-            parts = urlsplit(uri)
-            _ = parts.port
+            address = BrokerAddress.of(uri)
         except ValueError:
             continue
-        plain = parts.scheme == "mqtt" and (plain_to is None or parts.hostname in plain_to)
-        if parts.hostname and (plain or parts.scheme == "mqtts"):
-            return parts.geturl()  # its scheme in lower case, which others compare
-    return None
+        if address.tls or plain_to is None or address.host in plain_to:
+            found.append(address)
+    return tuple(found)

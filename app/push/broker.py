@@ -21,6 +21,7 @@ from typing import Any
 
 from paho.mqtt.client import Client
 
+from app.openadr import BrokerAddress
 from app.push.connection import Session
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ LONGEST_PAUSE_S = 30.0
 ANSWERS_WITHIN_S = 10.0
 STABLE_AFTER_S = 10.0
 """After so long, a lost connection is tried again at once."""
+FILTERS_AT_ONCE = 100
+"""In one SUBSCRIBE; brokers bound their packets."""
 PACKETS_AT_ONCE = 50
 """Of one connection, before it is the turn of the others."""
 
@@ -60,8 +63,8 @@ class BrokerLoop:
         self._due: list[tuple[float, int, Session]] = []
         self._order = itertools.count()
         self._planned = threading.Condition()
-        self._down: dict[str, float] = {}
-        """By broker: until when nobody tries it, since it did not answer."""
+        self._down: dict[BrokerAddress, float] = {}
+        """By address: until when nobody tries it, since it did not answer."""
         self._stopping = False
         self._threads: list[threading.Thread] = []
 
@@ -87,8 +90,9 @@ class BrokerLoop:
             self._planned.notify_all()
         if self._threads:
             self._wake()
+        until_s = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(timeout_s)
+            thread.join(max(0.0, until_s - time.monotonic()))
         self._threads = []
 
     def _start(self) -> None:
@@ -135,19 +139,19 @@ class BrokerLoop:
             except Exception as error:  # noqa: BLE001 - of the VTN, of name look-up, of TLS: told
                 words = error.strerror if isinstance(error, OSError) else None
                 reason = words or f"{type(error).__name__}: {error}"
-                self._down[session.broker] = self._monotonic() + self._first_pause_s
+                self._down[session.address] = self._monotonic() + self._first_pause_s
                 self._call(partial(self._failed, session, reason))
                 continue
-            if self._down.pop(session.broker, None) is not None:
-                self._hurry(session.broker)
+            if self._down.pop(session.address, None) is not None:
+                self._hurry(session.address)
             self._call(partial(self._adopt, session, client))
 
-    def _hurry(self, broker: str) -> None:
+    def _hurry(self, address: BrokerAddress) -> None:
         """It answers again: the others need not wait for their time."""
         with self._planned:
             soon_s = self._monotonic()
             self._due = [
-                (min(due_s, soon_s) if each.broker == broker else due_s, number, each)
+                (min(due_s, soon_s) if each.address == address else due_s, number, each)
                 for due_s, number, each in self._due
             ]
             heapq.heapify(self._due)
@@ -161,7 +165,7 @@ class BrokerLoop:
                     self._planned.wait(self._due[0][0] - now_s if self._due else None)
                     continue
                 session = heapq.heappop(self._due)[2]
-                rests_s = self._down.get(session.broker, 0.0) - now_s
+                rests_s = self._down.get(session.address, 0.0) - now_s
                 if rests_s <= 0:
                     return session
                 # Another one has just met that this broker does not answer.
@@ -216,6 +220,7 @@ class BrokerLoop:
         if not session.closed and not self._stopping:
             pause_s = self._first_pause_s * 2 ** min(session.failures - 1, 16)
             session.down(reason)
+            session.try_next_address()
             self._plan(session, min(pause_s, self._longest_pause_s) * random.uniform(0.5, 1.0))
 
     def _adopt(self, session: Session, client: Client) -> None:
@@ -263,33 +268,35 @@ class BrokerLoop:
         if old:
             client.unsubscribe(old)
             session.subscribed &= filters
-        new = filters - session.subscribed
-        if new:
-            _, mid = client.subscribe([(each, 1) for each in sorted(new)])
+        new = sorted(filters - session.subscribed - frozenset().union(*session.asked.values()))
+        for begin in range(0, len(new), FILTERS_AT_ONCE):
+            asked = new[begin : begin + FILTERS_AT_ONCE]
+            _, mid = client.subscribe([(each, 1) for each in asked])
             if mid is not None:
-                session.asked[mid] = new
+                session.asked[mid] = asked
                 session.deadline_s = self._monotonic() + self._answers_within_s
+        if not new and not session.asked:
+            self._is_up(session)  # who is served anew wants nothing that is not there already
         self._write(session)
 
     def _granted(self, session: Session, mid: int, codes: list[Any]) -> None:
-        asked = session.asked.pop(mid, frozenset())
+        asked = session.asked.pop(mid, [])
         refused = [
             each
-            for each, code in itertools.zip_longest(sorted(asked), codes)
-            if code is None or code.is_failure
+            for each, code in itertools.zip_longest(asked, codes)
+            if each is not None and (code is None or code.is_failure)
         ]
-        session.subscribed |= asked - set(refused)
+        session.subscribed |= frozenset(asked) - frozenset(refused)
         if not session.asked:
             session.deadline_s = None
         if refused:
             logger.debug("MQTT %s: the broker refuses %s", session.client_id, refused[:5])
-        if not session.asked and session.subscribed >= session.filters:
-            self._is_up(session)
+        self._is_up(session)
 
     def _is_up(self, session: Session) -> None:
         if not session.is_up:
             session.is_up, session.up_since_s = True, self._monotonic()
-        session.up()
+        session.up(session.subscribed)
 
     def _heard(self, session: Session, message: Any) -> None:
         try:

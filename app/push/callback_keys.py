@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
 import secrets
 import threading
 from pathlib import Path
+
+from app.secret_file import read_or_make
 
 FILE = "callback.key"
 KEY_BYTES = 32
@@ -42,14 +43,8 @@ class CallbackKeys:
 
     def _read(self) -> bytes:
         path = self._directory / FILE
-        if path.is_file() and len(kept := path.read_bytes()) == KEY_BYTES:
-            return kept
-        made = secrets.token_bytes(KEY_BYTES)
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = self._directory / f".{FILE}.{os.getpid()}"
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(made)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)  # half a key would be one that can be guessed
-        return made
+        secret = read_or_make(path, lambda: secrets.token_bytes(KEY_BYTES))
+        if len(secret) != KEY_BYTES:  # one that can be guessed
+            path.unlink()
+            return self._read()
+        return secret

@@ -14,6 +14,8 @@ from app.push.webhooks import Webhooks
 logger = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 1 << 20
+MOST_CALLS_AT_ONCE = 200
+"""What is more gets 503: it comes again, or is found by a poll."""
 
 
 class CallbackServer:
@@ -38,7 +40,12 @@ class CallbackServer:
         self._webhooks = webhooks
         self._inbox = inbox
         self._server = AsgiServer(
-            host=host, port=port, name="callback", certificate=certificate, key=key
+            host=host,
+            port=port,
+            name="callback",
+            certificate=certificate,
+            key=key,
+            most_at_once=MOST_CALLS_AT_ONCE,
         )
 
     def start(self) -> None:

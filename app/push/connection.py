@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from paho.mqtt.client import Client, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
+from app.openadr import BrokerAddress
+
 CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 60
 MOST_PACKET_BYTES = 1 << 20
-PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,24 +46,26 @@ class _BoundedClient(Client):
 class Session:
     """One identity at one broker. All but `filters` is the loop's own.
 
-    `login` and `tls` fetch what it connects with, and may wait for the VTN; `refused` is told of a
-    login that the broker did not take; `heard` gets each message: topic, body, whether it was
-    retained. `up` and `down` are told when it works (after SUBACK) and when it does not any more.
+    `addresses`: where the broker is, tried in turn. `login` and `tls` fetch what it connects with,
+    and may wait for the VTN; `refused` is told of a login that the broker did not take; `heard`
+    gets each message: topic, body, whether it was retained. `up` is told the filters that the
+    broker has confirmed, with every SUBACK; `down`, why none of them holds any more.
     """
 
     def __init__(
         self,
         *,
-        uri: str,
+        addresses: Sequence[BrokerAddress],
         client_id: str,
-        tls: Callable[[], ssl.SSLContext | None],
+        tls: Callable[[BrokerAddress], ssl.SSLContext | None],
         login: Callable[[], Login],
         refused: Callable[[Login], None],
         heard: Callable[[str, bytes, bool], None],
-        up: Callable[[], None],
+        up: Callable[[frozenset[str]], None],
         down: Callable[[str], None],
     ) -> None:
-        self.uri = uri
+        self._addresses = itertools.cycle(addresses)
+        self.address = next(self._addresses)
         self.client_id = client_id
         self.tls = tls
         self.login = login
@@ -76,7 +79,7 @@ class Session:
         self.used: Login | None = None
         self.rejected: Login | None = None
         self.subscribed: frozenset[str] = frozenset()
-        self.asked: dict[int, frozenset[str]] = {}
+        self.asked: dict[int, list[str]] = {}
         """Filters by the id of the SUBSCRIBE that asks for them."""
         self.events = 0
         """What the selector waits for."""
@@ -88,18 +91,15 @@ class Session:
         self.reason: str | None = None
         """Why the last connection ended."""
 
-    @property
-    def broker(self) -> str:
-        """Host and port: what is tried by one session at a time while it does not answer."""
-        parts = urlsplit(self.uri)
-        return f"{parts.hostname}:{parts.port or PORTS[parts.scheme]}"
+    def try_next_address(self) -> None:
+        """This one does not work."""
+        self.address = next(self._addresses)
 
     def connect(self) -> Client:
         """A client that has sent its CONNECT. Blocks for the VTN's token and the broker's TLS.
 
         Any error of the VTN or of the network leaves as it is.
         """
-        parts = urlsplit(self.uri)
         rejected, self.rejected = self.rejected, None
         if rejected is not None:
             self.refused(rejected)
@@ -114,10 +114,11 @@ class Session:
         client.connect_timeout = CONNECT_TIMEOUT_S
         if self.used.username is not None:
             client.username_pw_set(self.used.username, self.used.password)
-        context = self.tls()
+        address = self.address
+        context = self.tls(address)
         if context is not None:
             client.tls_set_context(context)
-        client.connect(str(parts.hostname), parts.port or PORTS[parts.scheme], KEEPALIVE_S)
+        client.connect(address.host, address.port, KEEPALIVE_S)
         if client.socket() is None:
             raise BrokerRefused("the broker closes the connection")
         return client

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.fleet import DatabaseError, PollPlan, Told, VENManager
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 MOST_WAITING = 10_000
 MOST_BYTES = 64 << 20
 MOST_AT_ONCE = 500
+ASKS_AGAIN_S = 5.0
 ASKS_EVERY_S = 1.0
 """A VEN that push wants to be asked is asked at most so often, however many ask for it."""
 
@@ -47,12 +48,12 @@ class Inbox:
         ven_manager: VENManager,
         poll_plan: PollPlan,
         asks_every_s: float = ASKS_EVERY_S,
-        monotonic: Callable[[], float] = time.monotonic,
+        asks_again_s: float = ASKS_AGAIN_S,
     ) -> None:
         self._ven_manager = ven_manager
         self._poll_plan = poll_plan
         self._asks_every_s = asks_every_s
-        self._monotonic = monotonic
+        self._asks_again_s = asks_again_s
         self._waiting: deque[_Message] = deque()
         self._bytes = 0
         self._changed = threading.Condition()
@@ -101,8 +102,10 @@ class Inbox:
 
     def ask(self, ven_names: Iterable[str]) -> None:
         """These VENs ask their VTN soon."""
-        self._poll_plan.ask(ven_names)
-        self._to_ask.set()
+        names = tuple(ven_names)
+        if names:
+            self._poll_plan.ask(names)
+            self._to_ask.set()
 
     def works(self, source: str, ven_names: Iterable[str]) -> None:
         """Push of this kind works now; what was missed before is asked for."""
@@ -115,8 +118,9 @@ class Inbox:
         with self._changed:
             self._changed.notify()
         self._to_ask.set()
+        until_s = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(timeout_s)
+            thread.join(max(0.0, until_s - time.monotonic()))
         self._threads = []
 
     def _take_each(self) -> None:
@@ -158,23 +162,41 @@ class Inbox:
                 self.ask(message.ven_names)
             elif notification.operation == "DELETE":
                 # What came before it comes first.
-                outcomes += self._told(told)
+                outcomes += self._take_events(told)
                 told = []
-                outcomes += self._ven_manager.take_gone(message.ven_names, event.event_id)
+                outcomes += self._take_gone(message.ven_names, event.event_id)
             else:
                 told += [(name, event) for name in message.ven_names]
-        outcomes += self._told(told)
+        outcomes += self._take_events(told)
         for outcome in outcomes:
             self.count(outcome.value)
-        if Told.UNCLEAR in outcomes:
-            self._to_ask.set()
 
-    def _told(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
-        return self._ven_manager.take_events(told) if told else ()
+    def _take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
+        if not told:
+            return ()
+        outcomes = self._ven_manager.take_events(told)
+        names = [name for name, _ in told]
+        self._ask_where_unclear(names, outcomes)
+        return outcomes
+
+    def _take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[Told]:
+        outcomes = self._ven_manager.take_gone(ven_names, event_id)
+        self._ask_where_unclear(ven_names, outcomes)
+        return outcomes
+
+    def _ask_where_unclear(self, ven_names: Sequence[str], outcomes: Sequence[Told]) -> None:
+        self.ask(
+            {
+                name
+                for name, outcome in zip(ven_names, outcomes, strict=True)
+                if outcome is Told.UNCLEAR
+            }
+        )
 
     def _ask_each(self) -> None:
         while True:
-            self._to_ask.wait()
+            # Who could not be asked, or was not enrolled yet, is tried again.
+            self._to_ask.wait(self._asks_again_s if self._poll_plan.asked() else None)
             if self._closing.is_set():
                 return
             self._to_ask.clear()

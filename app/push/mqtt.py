@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 import ssl
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from paho.mqtt.matcher import MQTTMatcher
 
 from app.fleet import VEN, FanOut, PollPlan
 from app.openadr import (
+    BrokerAddress,
     BrokerToken,
     MqttBinding,
     Notifiers,
     VtnClient,
     VtnError,
-    broker_uri,
+    broker_addresses,
     slug,
 )
 from app.push.broker import BrokerLoop
@@ -41,10 +43,15 @@ class _Line:
         self.topics: dict[str, frozenset[str]] = {}
         """By VEN: the filters of its own."""
         self._matcher = MQTTMatcher()
+        self._lock = threading.Lock()
+        self._complete: set[str] = set()
+        """The VENs whose filters the broker has all confirmed."""
 
     def serve(self, topics: Mapping[str, frozenset[str]]) -> frozenset[str]:
         """From now on with these topics for these VENs, too; all filters of the session."""
-        self.topics = {**self.topics, **topics}
+        with self._lock:
+            self.topics = {**self.topics, **topics}
+            self._complete -= topics.keys()
         by_filter: dict[str, list[str]] = {}
         for name, own in self.topics.items():
             for each in own:
@@ -54,6 +61,23 @@ class _Line:
             matcher[each] = names
         self._matcher = matcher
         return frozenset(by_filter)
+
+    def completed(self, confirmed: frozenset[str]) -> list[str]:
+        """The VENs whose filters are all confirmed, and were not before."""
+        with self._lock:
+            new = [
+                name
+                for name, own in self.topics.items()
+                if name not in self._complete and own <= confirmed
+            ]
+            self._complete.update(new)
+        return new
+
+    def lost(self) -> list[str]:
+        """The connection is gone; its VENs."""
+        with self._lock:
+            self._complete.clear()
+        return list(self.topics)
 
     def concerned(self, topic: str) -> set[str]:
         """The VENs that a topic is for."""
@@ -89,12 +113,12 @@ class MqttPush:
         self._fan_out = fan_out
         self._lines: dict[object, _Line] = {}
         """By what is shown to the broker: who shows the same shares one."""
-        self._served: dict[str, tuple[str | None, frozenset[str]]] = {}
+        self._served_as: dict[str, tuple[str | None, frozenset[str]]] = {}
         """By VEN: its id at the VTN, and its programs, as they were when it was served."""
-        self._own: dict[str, tuple[str, frozenset[str]]] = {}
+        self._topics_of_ven: dict[str, tuple[str, frozenset[str]]] = {}
         """By VEN: its id at the VTN, and its own topics."""
         self._of_program: dict[str, frozenset[str]] = {}
-        self._connected_to: tuple[str, str, str] | None = None
+        self._connected_to: tuple[frozenset[BrokerAddress], str, str] | None = None
         self._run_id = secrets.token_hex(4)
         self._tls: ssl.SSLContext | None = None
         self._said: str | None = None
@@ -105,24 +129,24 @@ class MqttPush:
         if binding is None:
             self._start_over()
             return
-        uri = broker_uri(binding.uris, plain_to=self._plain_to)
-        problem = self._problem(binding, uri)
-        if problem is not None or uri is None:
+        addresses = broker_addresses(binding.uris, plain_to=self._plain_to)
+        problem = self._problem(binding, addresses)
+        if problem is not None:
             self._start_over()
-            self._say(problem or "")
+            self._say(problem)
             return
-        wanted = uri, binding.method, binding.username
+        wanted = frozenset(addresses), binding.method, binding.username
         if wanted != self._connected_to:
             self._start_over()
             self._connected_to = wanted
-        new = [ven for ven in vens if self._served.get(ven.ven_name) != self._state(ven)]
+        new = [ven for ven in vens if self._served_as.get(ven.ven_name) != self._state(ven)]
         outcomes = self._fan_out(new, self._topics)
         by_line: dict[object, dict[str, frozenset[str]]] = {}
         for ven, outcome in outcomes:
             if isinstance(outcome, VtnError):
                 self._poll_plan.fails(SOURCE, [ven.ven_name])
                 continue
-            self._served[ven.ven_name] = self._state(ven)
+            self._served_as[ven.ven_name] = self._state(ven)
             if not outcome:
                 self._poll_plan.fails(SOURCE, [ven.ven_name])
                 self._say("push: the VTN names no MQTT topics to its VENs")
@@ -131,7 +155,7 @@ class MqttPush:
             identity = None if anonymous else self._client_for(ven.ven_name).identity
             by_line.setdefault(identity, {})[ven.ven_name] = outcome
             if identity not in self._lines:
-                self._lines[identity] = self._line(ven, uri, binding)
+                self._lines[identity] = self._line(ven, addresses, binding)
         for identity, topics in by_line.items():
             self._connect(self._lines[identity], topics)
         errors = [outcome for _, outcome in outcomes if isinstance(outcome, VtnError)]
@@ -143,7 +167,7 @@ class MqttPush:
         for line in self._lines.values():
             self._loop.remove(line.session)
             self._poll_plan.fails(SOURCE, list(line.topics))
-        for kept in (self._lines, self._served, self._own, self._of_program):
+        for kept in (self._lines, self._served_as, self._topics_of_ven, self._of_program):
             kept.clear()
         self._connected_to = None
 
@@ -163,8 +187,8 @@ class MqttPush:
         """Disconnect. May be called again."""
         self._loop.close(timeout_s)
 
-    def _problem(self, binding: MqttBinding, uri: str | None) -> str | None:
-        if uri is None:
+    def _problem(self, binding: MqttBinding, addresses: Sequence[BrokerAddress]) -> str | None:
+        if not addresses:
             return (
                 f"push: the VTN's broker {_shown(binding.uris) or 'without a URI'} is not used:"
                 " it has to be mqtts, or on this machine (see VTN__ALLOW_HTTP)"
@@ -182,23 +206,24 @@ class MqttPush:
         )
 
     def _own_topics(self, ven: VEN, client: VtnClient) -> frozenset[str]:
-        known = self._own.get(ven.ven_name)
+        known = self._topics_of_ven.get(ven.ven_name)
         if known is not None and known[0] == ven.vtn_ven_id:
             return known[1]
         named = [client.topics(each.format(ven.vtn_ven_id)) for each in OF_A_VEN]
         topics = {topic for each in named for topic in each}
         # openleadr names events/vens/{id}/… and publishes below the ven's own topic.
         topics |= {topic[:-1] + "#" for topic in named[0] if topic.endswith("/+")}
-        self._own[ven.ven_name] = str(ven.vtn_ven_id), frozenset(topics)
+        self._topics_of_ven[ven.ven_name] = str(ven.vtn_ven_id), frozenset(topics)
         return frozenset(topics)
 
     def _topics_of_program(self, program_id: str, client: VtnClient) -> frozenset[str]:
-        if program_id not in self._of_program:
-            path = f"programs/{program_id}/events"
-            self._of_program[program_id] = frozenset(client.topics(path))
-        return self._of_program[program_id]
+        known = self._of_program.get(program_id, frozenset())
+        if not known:  # what one VEN is not told another may be
+            known = frozenset(client.topics(f"programs/{program_id}/events"))
+            self._of_program[program_id] = known
+        return known
 
-    def _line(self, ven: VEN, uri: str, binding: MqttBinding) -> _Line:
+    def _line(self, ven: VEN, addresses: Sequence[BrokerAddress], binding: MqttBinding) -> _Line:
         """A line for this VEN and all that show the same to the broker."""
         client = self._client_for(ven.ven_name)
 
@@ -213,18 +238,19 @@ class MqttPush:
             else:
                 self._inbox.count("not_ours")
 
-        def up() -> None:
-            self._inbox.works(SOURCE, list(line.topics))
-            self._say(None)
+        def up(confirmed: frozenset[str]) -> None:
+            if names := line.completed(confirmed):
+                self._inbox.works(SOURCE, names)
+                self._say(None)
 
         def down(reason: str) -> None:
-            self._poll_plan.fails(SOURCE, list(line.topics))
-            self._say(f"push: no connection to {line.session.broker}: {reason}")
+            self._poll_plan.fails(SOURCE, line.lost())
+            self._say(f"push: no connection to {session.address}: {reason}")
 
         session = Session(
-            uri=uri,
+            addresses=addresses,
             client_id=_client_id(ven.ven_name, self._run_id),
-            tls=lambda: self._context(uri, binding, client),
+            tls=lambda address: self._context(address, binding, client),
             login=login,
             refused=lambda login: client.refuse_token(login.password or ""),
             heard=heard,
@@ -234,8 +260,10 @@ class MqttPush:
         line = _Line(session)
         return line
 
-    def _context(self, uri: str, binding: MqttBinding, client: VtnClient) -> ssl.SSLContext | None:
-        if not uri.startswith("mqtts:"):
+    def _context(
+        self, address: BrokerAddress, binding: MqttBinding, client: VtnClient
+    ) -> ssl.SSLContext | None:
+        if not address.tls:
             return None
         if _method(binding) == CERTIFICATE:
             own = client.notifiers().mqtt or binding  # each VEN has its own, and a new one in time

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hmac
 import logging
 import math
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 
 from app.fleet import VEN, FanOut, PollPlan
 from app.openadr import Notifiers, VtnClient, VtnError, VtnRejected, VtnUnauthorised
@@ -20,6 +20,25 @@ SOURCE = "webhooks"
 LONGEST_ECHO = 1024
 REFUSED_FOR_S = 300.0
 """How long a VTN that refuses a subscription is not asked for it again."""
+
+
+@dataclass(frozen=True)
+class _Subscription:
+    subscription_id: str
+    was_asked_back: bool
+    """Whether the VTN asked the callback while it was written."""
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """What the VTN says of a VEN's subscription."""
+
+    error: VtnError
+
+
+@dataclass(frozen=True)
+class _Unasked:
+    """The VTN took subscriptions without asking whether their callback is there."""
 
 
 class Webhooks:
@@ -52,12 +71,13 @@ class Webhooks:
         self._by_path: dict[str, str] = {}
         """The VEN of each callback."""
         self._echoed_at_s: dict[str, float] = {}
-        self._subscribed: dict[str, dict[str | None, str]] = {}
-        """By VEN: the ids of its subscriptions, by program (None: all)."""
+        self._subscribed: dict[str, dict[str | None, _Subscription]] = {}
+        """By VEN: its subscriptions, by program (None: all)."""
+        self._working: set[str] = set()
+        """The VENs that are told of all that they want to be told of."""
         self._looked_at_s: dict[str, float] = {}
         self._not_before_s: dict[str, float] = {}
         self._said: set[str] = set()
-        self._lock = threading.Lock()
 
     # What the application does
 
@@ -65,18 +85,36 @@ class Webhooks:
         """Subscribe what is not subscribed; look now and then whether it still is. VtnError."""
         now_s = self._monotonic()
         due = [ven for ven in vens if self._is_due(ven.ven_name, notifiers, now_s)]
-        outcomes = self._fan_out(
-            due,
-            lambda ven: self._subscribe(ven.ven_name),
-        )
+        outcomes = self._fan_out(due, lambda ven: self._subscribe(ven.ven_name))
         errors = [outcome for _, outcome in outcomes if isinstance(outcome, VtnError)]
+        refused = [
+            (ven.ven_name, outcome.error)
+            for ven, outcome in outcomes
+            if isinstance(outcome, _Refused)
+        ]
+        if refused:
+            (name, error), more = refused[0], len(refused) - 1
+            others = f" and {more} more" if more else ""
+            self._say_once(
+                "refused", f"push: the VTN does not subscribe VEN {name}{others}: {error}"
+            )
+        if any(isinstance(outcome, _Unasked) for _, outcome in outcomes):
+            self._say_once(
+                "unasked",
+                "push: the VTN takes subscriptions and does not ask their callbacks;"
+                " webhooks do not count as working",
+            )
         if errors:
             raise errors[0]
 
     def close(self, timeout_s: float) -> None:
         """Remove the subscriptions, as far as there is time for it. May be called again."""
         subscribed, self._subscribed = self._subscribed, {}
-        ids = [(name, each) for name, own in subscribed.items() for each in own.values()]
+        ids = [
+            (name, each.subscription_id)
+            for name, own in subscribed.items()
+            for each in own.values()
+        ]
         if not ids or timeout_s <= 0:
             return
         pool = ThreadPoolExecutor(
@@ -91,8 +129,8 @@ class Webhooks:
         except VtnError:
             return True  # met again, and told, where one VEN does not stop the others
         if not (notifiers.webhook or by_program):  # 3.0.1 does not say whether it has webhooks
-            if self._subscribed.pop(ven_name, None) is not None:
-                self._poll_plan.fails(SOURCE, [ven_name])
+            self._subscribed.pop(ven_name, None)
+            self._fails(ven_name)
             return False
         if now_s < self._not_before_s.get(ven_name, -math.inf):
             return False
@@ -103,7 +141,7 @@ class Webhooks:
     def _wanted(self, ven_name: str, by_program: bool) -> set[str | None]:
         return set(self._program_ids(ven_name)) if by_program else {None}
 
-    def _subscribe(self, ven_name: str) -> None:
+    def _subscribe(self, ven_name: str) -> _Refused | _Unasked | None:
         """Have the subscriptions that are wanted, those that are there already included."""
         client = self._client_for(ven_name)
         path = self._keys.path(ven_name)
@@ -115,33 +153,50 @@ class Webhooks:
                 for each in client.subscriptions()
                 if url in each.callback_urls
             }
-            had = self._subscribed.get(ven_name, {})
-            kept = {program: each for program, each in found.items() if had.get(program) == each}
-            wanted = self._wanted(ven_name, client.subscribes_by_program)
-            if had.keys() - kept.keys():
-                self._poll_plan.fails(SOURCE, [ven_name])
+        except (VtnRejected, VtnUnauthorised) as error:
+            return self._refused(ven_name, error)
+        had = self._subscribed.get(ven_name, {})
+        kept = {
+            program_id: each
+            for program_id, each in had.items()
+            if found.get(program_id) == each.subscription_id
+        }
+        if had.keys() - kept.keys():
+            self._fails(ven_name)
+        wanted = self._wanted(ven_name, client.subscribes_by_program)
+        refused = None
+        for program_id in wanted - kept.keys():
             began_s = self._monotonic()
-            written = wanted - kept.keys()
-            for program_id in written:
-                kept[program_id] = client.subscribe(
+            try:
+                subscription_id = client.subscribe(
                     callback_url=url,
                     token=self._keys.token(ven_name),
                     program_id=program_id,
                     known=found.get(program_id),
                 )
-        except (VtnRejected, VtnUnauthorised) as error:
-            self._not_before_s[ven_name] = self._monotonic() + REFUSED_FOR_S
-            self._say(f"push: the VTN does not subscribe VEN {ven_name}: {error}")
-            return
+            except (VtnRejected, VtnUnauthorised) as error:
+                refused = self._refused(ven_name, error)  # it may be told of its other programs
+                continue
+            asked = self._echoed_at_s.get(path, -math.inf) >= began_s
+            kept[program_id] = _Subscription(subscription_id, was_asked_back=asked)
         self._subscribed[ven_name] = kept
         self._looked_at_s[ven_name] = self._monotonic()
-        if written and self._echoed_at_s.get(path, -math.inf) >= began_s:
-            self._inbox.works(SOURCE, [ven_name])
-        elif written:
-            self._say(
-                "push: the VTN takes subscriptions and does not ask their callbacks;"
-                " webhooks do not count as working"
-            )
+        if all(each in kept and kept[each].was_asked_back for each in wanted):
+            if wanted and ven_name not in self._working:
+                self._working.add(ven_name)
+                self._inbox.works(SOURCE, [ven_name])
+            return None
+        self._fails(ven_name)
+        return refused or _Unasked()
+
+    def _refused(self, ven_name: str, error: VtnError) -> _Refused:
+        self._not_before_s[ven_name] = self._monotonic() + REFUSED_FOR_S
+        return _Refused(error)
+
+    def _fails(self, ven_name: str) -> None:
+        if ven_name in self._working:
+            self._working.discard(ven_name)
+            self._poll_plan.fails(SOURCE, [ven_name])
 
     def _unsubscribe(self, ven_name: str, subscription_id: str) -> None:
         try:
@@ -149,11 +204,9 @@ class Webhooks:
         except VtnError as error:
             logger.debug("VEN %s: its subscription is left: %s", ven_name, error)
 
-    def _say(self, line: str) -> None:
-        with self._lock:
-            new = not any(line.split(":")[:2] == other.split(":")[:2] for other in self._said)
-            self._said.add(line) if new else None
-        if new:
+    def _say_once(self, about: str, line: str) -> None:
+        if about not in self._said:
+            self._said.add(about)
             logger.warning("%s", line)
 
     # What the VTN does

@@ -211,7 +211,7 @@ def _notifier_routes(
         answer: Wire = {"WEBHOOK": True}
         if broker is not None:
             answer["MQTT"] = {
-                "URIS": [broker.uri],
+                "URIS": [str(broker.address)],
                 "serialization": "JSON",
                 "authentication": (
                     {"method": "OAUTH2_BEARER_TOKEN", "username": "{clientID}"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.openadr import ClientCredentials, CredentialsTemplate
+from app.secret_file import read_or_make
 
 FILE = "credentials.json"
 
@@ -29,29 +29,20 @@ class EmbeddedCredentials:
     def of(cls, directory: Path) -> EmbeddedCredentials:
         """Read them, or make them; several processes that begin at once agree on one set."""
         path = directory / FILE
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            made = {
-                "bl_client_id": "business-logic",
-                "bl_client_secret": secrets.token_urlsafe(24),
-                "ven_secret": secrets.token_urlsafe(24),
-            }
-            draft = directory / f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}"
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as stream:
-                json.dump(made, stream, indent=1)
-                stream.flush()
-                os.fsync(stream.fileno())
-            try:
-                os.link(draft, path)  # the first one wins, and nobody sees half a file
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
+        kept = read_or_make(path, _made)
         try:
-            return cls(**json.loads(path.read_text()))
+            return cls(**json.loads(kept))
         except (ValueError, TypeError):
             raise ValueError(f"{path} is damaged; remove it and new credentials are made") from None
+
+
+def _made() -> bytes:
+    made = {
+        "bl_client_id": "business-logic",
+        "bl_client_secret": secrets.token_urlsafe(24),
+        "ven_secret": secrets.token_urlsafe(24),
+    }
+    return json.dumps(made, indent=1).encode()
 
 
 class EmbeddedBusinessCredentials:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from app.openadr import BrokerAddress
 from app.vtn.wire import Wire, to_json
 
 logger = logging.getLogger(__name__)
 
-PORTS = {"mqtt": 1883, "mqtts": 8883}
 MOST_QUEUED = 10_000
 LONGEST_PAUSE_S = 10
 ROOM_WITHIN_S = 5.0
@@ -31,6 +31,8 @@ class MqttPublisher:
 
     def __init__(self, url: str, *, verify_tls: bool | Path = True) -> None:
         self._url = urlsplit(url)
+        self.address = BrokerAddress.of(url)
+        """Where clients find the broker: without user and password."""
         self._verify_tls = verify_tls
         self._client: Any = None
         self._said_missing = False
@@ -40,19 +42,9 @@ class MqttPublisher:
         """Set while the broker is there."""
 
     @property
-    def uri(self) -> str:
-        """Where clients find the broker: without user and password."""
-        host = str(self._url.hostname)
-        return f"{self._url.scheme}://{f'[{host}]' if ':' in host else host}:{self._port}"
-
-    @property
     def wants_credentials(self) -> bool:
         """Whether the broker knows its clients."""
         return self._url.username is not None
-
-    @property
-    def _port(self) -> int:
-        return self._url.port or PORTS[self._url.scheme]
 
     def start(self) -> None:
         """Begin to connect, and again whenever the connection is lost."""
@@ -65,7 +57,7 @@ class MqttPublisher:
         client.reconnect_delay_set(1, LONGEST_PAUSE_S)
         if self._url.username is not None:
             client.username_pw_set(unquote(self._url.username), unquote(self._url.password or ""))
-        if self._url.scheme == "mqtts":
+        if self.address.tls:
             ca = str(self._verify_tls) if isinstance(self._verify_tls, Path) else None
             verified = ssl.CERT_NONE if self._verify_tls is False else ssl.CERT_REQUIRED
             client.tls_set(ca_certs=ca, cert_reqs=verified)
@@ -74,7 +66,7 @@ class MqttPublisher:
         client.on_connect_fail = self._on_connect_fail
         client.on_publish = lambda *_: self._room.set()
         client.on_disconnect = self._on_disconnect
-        client.connect_async(str(self._url.hostname), self._port)
+        client.connect_async(self.address.host, self.address.port)
         client.loop_start()
         self._client = client
 
@@ -90,7 +82,7 @@ class MqttPublisher:
         if not self._said_lost:
             self._said_lost = True
             logger.warning(
-                "VTN: the broker %s does not take notifications; they are lost", self.uri
+                "VTN: the broker %s does not take notifications; they are lost", self.address
             )
 
     def close(self) -> None:
@@ -103,20 +95,20 @@ class MqttPublisher:
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _more: Any) -> None:
         if reason.is_failure:
-            logger.warning("VTN: the broker %s refuses: %s", self.uri, reason)
+            logger.warning("VTN: the broker %s refuses: %s", self.address, reason)
         else:
-            logger.info("VTN: notifications go to %s", self.uri)
+            logger.info("VTN: notifications go to %s", self.address)
             self._said_missing = self._said_lost = False
             self.connected.set()
 
     def _on_connect_fail(self, _client: Any, _data: Any) -> None:
         if not self._said_missing:
             self._said_missing = True
-            logger.warning("VTN: the broker %s is not there; it is tried again", self.uri)
+            logger.warning("VTN: the broker %s is not there; it is tried again", self.address)
 
     def _on_disconnect(
         self, _client: Any, _data: Any, _flags: Any, reason: Any, _more: Any
     ) -> None:
         if self.connected.is_set() and reason.is_failure:
-            logger.warning("VTN: the broker %s is away: %s", self.uri, reason)
+            logger.warning("VTN: the broker %s is away: %s", self.address, reason)
         self.connected.clear()

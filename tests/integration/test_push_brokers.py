@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.openadr import MqttBinding, Notifiers
+from app.push.broker import FILTERS_AT_ONCE, BrokerLoop
+from app.push.connection import Login, Session
 from app.vtn.mqtt import MqttPublisher
 from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.broker import Broker
 from tests.support.certificates import make_certificate
 from tests.support.servers import Answer, Asked, ScriptedVtn, free_port
+from tests.support.small_broker import SmallBroker
 from tests.support.waiting import wait_until
 
 NAME = "Aalborg"
@@ -167,7 +171,7 @@ def test_a_broker_that_is_not_there_is_named_once_by_both_sides(
 
     container = make_fleet()
 
-    wait_until(lambda: "push: no connection to 127.0.0.1:" in caplog.text)
+    wait_until(lambda: "push: no connection to mqtt://127.0.0.1:" in caplog.text)
     assert "Connection refused" in caplog.text
     wait_until(lambda: f"VTN: the broker {url} is not there" in caplog.text)
     assert container.poll_plan().due([NAME]) == [NAME]
@@ -177,24 +181,207 @@ def test_a_broker_that_is_not_there_is_named_once_by_both_sides(
 def test_plain_mqtt_to_another_machine_is_not_used(
     other: OtherVtn, make_fleet: MakeFleet, caplog: pytest.LogCaptureFixture
 ) -> None:
-    other.notifiers = {"MQTT": {"URIS": ["mqtt://broker.example"], "authentication": {}}}
+    uri = "mqtt://user:precious@broker.example"
+    other.notifiers = {"MQTT": {"URIS": [uri], "authentication": {}}}
 
     container = make_fleet()
 
     wait_until(lambda: "mqtt://broker.example is not used" in caplog.text)
+    assert "precious" not in caplog.text
     assert container.poll_plan().due([NAME]) == [NAME]
 
 
-def test_when_the_vtn_names_another_broker_it_is_used(
-    make_fleet: MakeFleet, brokers: Callable[..., Broker]
-) -> None:
-    container = make_fleet(watched=False)  # here the test says what the VTN names
-    for broker in (brokers(), brokers()):
-        binding = MqttBinding(uris=(broker.url,), method="ANONYMOUS")
-        container.mqtt_push().serve(container.ven_manager().vens, Notifiers(mqtt=binding))
+class TestWhenTheVtnNames:
+    """Here the test says what the VTN names."""
+
+    @pytest.fixture
+    def container(self, make_fleet: MakeFleet) -> Container:
+        return make_fleet(watched=False)
+
+    def serve(self, container: Container, *brokers: Broker | SmallBroker | str) -> None:
+        uris = tuple(
+            each.url if isinstance(each, Broker) else str(getattr(each, "address", each))
+            for each in brokers
+        )
+        mqtt = MqttBinding(uris=uris, method="ANONYMOUS") if uris else None
+        container.mqtt_push().serve(container.ven_manager().vens, Notifiers(mqtt=mqtt))
+
+    def test_another_broker_it_is_used(
+        self, container: Container, brokers: Callable[..., Broker]
+    ) -> None:
+        for broker in (brokers(), brokers()):
+            self.serve(container, broker)
+            wait_until(lambda: container.poll_plan().trusted() == 1)
+
+        publisher = publish(broker)
+
+        wait_until(lambda: knows(container))
+        publisher.close()
+
+    @pytest.mark.parametrize("uris", [(), ("mqtt://elsewhere.example",)], ids=["none", "no usable"])
+    def test_no_broker_any_more_vens_are_polled(
+        self, container: Container, small: SmallBroker, uris: tuple[str, ...]
+    ) -> None:
+        self.serve(container, small)
         wait_until(lambda: container.poll_plan().trusted() == 1)
 
-    publisher = publish(broker)
+        self.serve(container, *uris)
 
-    wait_until(lambda: knows(container))
-    publisher.close()
+        assert container.poll_plan().trusted() == 0
+
+    def test_several_the_next_one_is_tried_where_one_is_not_there(
+        self, container: Container, small: SmallBroker
+    ) -> None:
+        self.serve(container, f"mqtt://127.0.0.1:{free_port()}", small)
+
+        wait_until(lambda: container.poll_plan().trusted() == 1)
+
+    def test_the_same_in_another_order_nothing_happens(
+        self, container: Container, small: SmallBroker
+    ) -> None:
+        elsewhere = f"mqtt://127.0.0.1:{free_port()}"
+        self.serve(container, small, elsewhere)
+        wait_until(lambda: container.poll_plan().trusted() == 1)
+
+        self.serve(container, elsewhere, small)
+
+        assert container.poll_plan().trusted() == 1
+        assert len(small.client_ids) == 1
+
+
+@pytest.fixture
+def small() -> Iterator[SmallBroker]:
+    made = SmallBroker()
+    yield made
+    made.close()
+
+
+class TestOneConnectionForMany:
+    """VENs that show the same to the broker share a connection."""
+
+    @pytest.fixture
+    def lines(self) -> Iterator[Callable[..., Session]]:
+        loop = BrokerLoop(first_pause_s=0.01)
+
+        def connect(broker: SmallBroker, filters: Iterable[str], **told: Any) -> Session:
+            how: dict[str, Any] = {
+                "up": lambda _: None,
+                "down": lambda _: None,
+                "heard": lambda *_: None,
+                "client_id": "ven",
+                **told,
+            }
+            session = Session(
+                addresses=[broker.address],
+                tls=lambda _: None,
+                login=Login,
+                refused=lambda _: None,
+                **how,
+            )
+            session.filters = frozenset(filters)
+            loop.add(session)
+            return session
+
+        yield connect
+        loop.close()
+
+    def test_many_filters_are_asked_for_in_pieces(
+        self, small: SmallBroker, lines: Callable[..., Session]
+    ) -> None:
+        filters = {f"vens/{number}/events" for number in range(2 * FILTERS_AT_ONCE + 1)}
+        confirmed: list[frozenset[str]] = []
+
+        lines(small, filters, up=confirmed.append)
+
+        wait_until(lambda: confirmed and confirmed[-1] == filters)
+        assert sorted(map(len, small.subscribes)) == [1, FILTERS_AT_ONCE, FILTERS_AT_ONCE]
+
+    def test_a_filter_that_is_refused_does_not_spoil_the_others(
+        self, lines: Callable[..., Session]
+    ) -> None:
+        broker = SmallBroker(takes=lambda each: each != "refused")
+        confirmed: list[frozenset[str]] = []
+
+        lines(broker, {"taken", "refused"}, up=confirmed.append)
+
+        wait_until(lambda: confirmed)
+        assert confirmed == [frozenset({"taken"})]
+        broker.close()
+
+    def test_a_defect_of_one_does_not_end_the_others(
+        self, small: SmallBroker, lines: Callable[..., Session]
+    ) -> None:
+        def defect(*_: object) -> None:
+            raise RuntimeError("a defect")
+
+        heard: list[bytes] = []
+        lines(small, {"a"}, up=defect, client_id="defect-1")
+        lines(small, {"a"}, heard=defect, client_id="defect-2")
+        lines(small, {"a"}, heard=lambda _topic, body, _old: heard.append(body))
+        wait_until(lambda: {"ven", "defect-1", "defect-2"} <= set(small.client_ids))
+        wait_until(lambda: len(small.subscribes) >= 3)
+
+        small.publish("a", b"hello")
+        small.publish("a", b"again")
+
+        wait_until(lambda: heard == [b"hello", b"again"])
+
+
+class TestVens:
+    @pytest.fixture
+    def container(self, make_container: MakeContainer) -> Iterator[Container]:
+        vtn = NamedVtn()
+        secrets = {"client_id": "{ven_name}", "client_secret": "secret"}
+        container = make_container(vtn={"base_url": vtn.server.base_url, **secrets})
+        container.inbox().start()
+        yield container
+        container.stopping().set()
+        container.mqtt_push().close()
+        container.inbox().close()
+        vtn.server.close()
+
+    def serve(self, container: Container, broker: SmallBroker, method: str, *names: str) -> None:
+        for name in names:
+            container.ven_manager().register_load_ven(name)
+        binding = MqttBinding(uris=(str(broker.address),), method=method)
+        container.mqtt_push().serve(container.ven_manager().vens, Notifiers(mqtt=binding))
+
+    def test_only_those_whose_filters_are_all_confirmed_are_told_of_changes(
+        self, container: Container
+    ) -> None:
+        broker = SmallBroker(takes=lambda each: "Aarhus" not in each)
+
+        self.serve(container, broker, "ANONYMOUS", "Aalborg", "Aarhus")
+
+        wait_until(lambda: container.poll_plan().trusted() == 1)
+        assert container.poll_plan().due(["Aalborg", "Aarhus"]) == ["Aarhus"]
+        assert len(broker.client_ids) == 1
+        broker.close()
+
+    def test_two_whose_names_begin_alike_are_two_clients(
+        self, container: Container, small: SmallBroker
+    ) -> None:
+        names = [f"{'the same for a long time ' * 5}{number}" for number in (1, 2)]
+
+        self.serve(container, small, "OAUTH2_BEARER_TOKEN", *names)
+
+        wait_until(lambda: len(small.client_ids) == 2)
+        assert len(set(small.client_ids)) == 2
+        wait_until(lambda: container.poll_plan().trusted() == 2)
+
+
+class NamedVtn:
+    """A VTN with topics for each VEN."""
+
+    def __init__(self) -> None:
+        self.server = ScriptedVtn(self._answer)
+
+    def _answer(self, asked: Asked) -> Answer:
+        if asked.path == "/auth/token":
+            return Answer(200, {"access_token": "token", "token_type": "Bearer"})
+        if asked.method == "POST":
+            name = json.loads(asked.body)["venName"]
+            return Answer(201, {"id": name.replace(" ", "-")[-20:], "venName": name})
+        if asked.path.startswith("/notifiers/mqtt/topics/"):
+            return Answer(200, {"topics": {"ALL": asked.path.rpartition("topics/")[2] + "/+"}})
+        return Answer(200, [])

@@ -215,9 +215,9 @@ class Listener:
         self._client.username_pw_set(str(token.client_id), token.token)
         self._client.on_message = lambda _client, _data, message: self.topics.append(message.topic)
         self._client.on_subscribe = lambda *_: self._granted.set()
-        url = fleet.vtn.broker
-        assert url is not None
-        self._client.connect("127.0.0.1", int(url.uri.rsplit(":", 1)[1]))
+        publisher = fleet.vtn.broker
+        assert publisher is not None
+        self._client.connect(publisher.address.host, publisher.address.port)
         self._client.loop_start()
 
     def subscribe(self, *filters: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 
+from app.openadr import Notifiers
 from app.vtn import Callbacks, EmbeddedVtn
 from app.vtn.callbacks import anywhere
 from tests.conftest import MakeContainer
@@ -127,7 +128,32 @@ class TestTheSubscription:
 
         wait_until(lambda: len(subscriptions(fleet)) == len(fleet.names))
 
+        fleet.container.poll_plan().safety_s = 300.0
+        fleet.wait_until_it_works()
         fleet.wait_until_known(fleet.send())
+
+    def test_when_the_vtn_says_that_it_has_no_webhooks_any_more_vens_are_polled(
+        self, fleet: PushedFleet
+    ) -> None:
+        fleet.container.push_watch().close(5)
+
+        fleet.container.webhooks().serve(fleet.manager.vens, Notifiers())
+
+        assert fleet.to_poll() == fleet.names
+
+    def test_who_is_refused_for_one_of_its_programs_is_polled(
+        self, make_fleet: MakeFleet, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fleet = make_fleet("3.0.1")
+        hidden = fleet.business_logic().make("/programs", {"programName": "second"})["id"]
+        fleet.manager.poll_events()
+        fleet.vtn.store.remove("PROGRAM", hidden)  # unseen, so that the VENs want it still
+
+        fleet.container.vtn_push().start()
+
+        wait_until(lambda: f"does not subscribe VEN {fleet.names[0]} and 2 more" in caplog.text)
+        assert fleet.to_poll() == fleet.names
+        assert len(subscriptions(fleet)) == len(fleet.names), "they are told of the other one"
 
     def test_a_vtn_that_never_asks_back_is_polled(
         self, tmp_path: Path, make_container: MakeContainer, certificate: Certificate

@@ -42,4 +42,6 @@ def test_what_is_lost_while_it_is_away_is_said_once(caplog: pytest.LogCaptureFix
 
 
 def test_clients_are_told_of_it_without_its_password() -> None:
-    assert MqttPublisher("mqtts://vtn:secret@[::1]").uri == "mqtts://[::1]:8883"
+    publisher = MqttPublisher("mqtts://vtn:secret@[::1]")
+
+    assert str(publisher.address) == "mqtts://[::1]:8883"

@@ -79,7 +79,7 @@ def test_a_token_is_kept_until_shortly_before_it_expires() -> None:
     auth = TokenAuth(
         credentials=ClientCredentials(client_id="c", client_secret="s"),
         endpoint=endpoint,  # type: ignore[arg-type]
-        monotonic_s=lambda: now_s[0],
+        monotonic=lambda: now_s[0],
     )
 
     first = authorization(auth)
@@ -96,7 +96,7 @@ def test_a_token_without_a_lifetime_is_kept_until_it_is_refused() -> None:
     auth = TokenAuth(
         credentials=ClientCredentials(client_id="c", client_secret="s"),
         endpoint=endpoint,  # type: ignore[arg-type]
-        monotonic_s=lambda: 1e12,
+        monotonic=lambda: 1e12,
     )
     first = authorization(auth)
 

@@ -11,7 +11,7 @@ import pytest
 from app.fleet import DatabaseError, PollPlan, Told
 from app.openadr import Event
 from app.push import Inbox
-from app.push.inbox import MOST_WAITING
+from app.push.inbox import MOST_BYTES, MOST_WAITING
 from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until
 
@@ -25,6 +25,8 @@ class Manager:
         self.taken: list[tuple[str, str]] = []
         self.gone: list[str] = []
         self.polled: list[str] = []
+        self.vtn_answers = True
+        self.tried = 0
 
     def take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
         if isinstance(self.answer, Exception):
@@ -35,11 +37,11 @@ class Manager:
     def take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[Told]:
         """It has every event."""
         self.gone.append(event_id)
-        self.plan.ask(ven_names)
         return [Told.UNCLEAR for _ in ven_names]
 
     def poll_asked(self) -> None:
-        for name in self.plan.asked():
+        self.tried += 1
+        for name in self.plan.asked() if self.vtn_answers else ():
             self.plan.ends(name, self.plan.begins(name), set())
             self.polled.append(name)
 
@@ -130,6 +132,33 @@ def test_a_flood_is_bounded_and_what_is_dropped_is_asked_for(
     wait_until(lambda: inbox.counts.get("malformed") == MOST_WAITING)
     wait_until(lambda: manager.polled)
     assert len(manager.polled) < 50, "however many ask for it"
+
+
+def test_large_ones_are_bounded_by_their_bytes(inbox: Inbox) -> None:
+    large = b"x" * (MOST_BYTES // 4)
+
+    for _ in range(6):
+        inbox.put(["Aarhus"], large)
+
+    assert inbox.counts == {"received": 6, "dropped": 2}
+
+
+def test_who_could_not_be_asked_is_asked_again(manager: Manager) -> None:
+    inbox = Inbox(
+        ven_manager=manager,  # type: ignore[arg-type]
+        poll_plan=manager.plan,
+        asks_every_s=0.01,
+        asks_again_s=0.01,
+    )
+    manager.vtn_answers = False
+    inbox.start()
+    inbox.ask(["Aarhus"])
+    wait_until(lambda: manager.tried > 2)
+
+    manager.vtn_answers = True
+
+    wait_until(lambda: manager.polled == ["Aarhus"])
+    inbox.close()
 
 
 def test_a_flood_does_not_fill_the_log(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.openadr import WireError, broker_uri, read_notification
+from app.openadr import WireError, broker_addresses, read_notification
 from app.openadr.notifiers import read_notifiers, read_topics
 
 EVENT = {"id": "e", "programID": "p", "objectType": "EVENT"}
@@ -130,11 +130,25 @@ class TestNotifiers:
         assert read_topics({"topics": None}) == ()
 
     def test_plain_mqtt_stays_on_this_machine(self) -> None:
-        here = ("127.0.0.1",)
-        uris = ["ws://broker.example", "mqtt://broker.example", "mqtts://broker.example"]
+        uris = [
+            "ws://broker.example",
+            "mqtt://broker.example",
+            "MQTTS://user:secret@Broker.Example",
+            "mqtt://127.0.0.1:1884",
+            "mqtt://127.0.0.1:nine",
+            "mqtts://",
+        ]
 
-        assert broker_uri(uris, plain_to=here) == "mqtts://broker.example"
-        assert broker_uri(uris[:2], plain_to=here) is None
-        assert broker_uri(uris[:2], plain_to=None) == "mqtt://broker.example"
-        assert broker_uri(["mqtt://127.0.0.1:1883"], plain_to=here) == "mqtt://127.0.0.1:1883"
-        assert broker_uri(["mqtt://127.0.0.1:nine"], plain_to=here) is None
+        def usable(plain_to: tuple[str, ...] | None) -> list[str]:
+            return [str(each) for each in broker_addresses(uris, plain_to=plain_to)]
+
+        assert usable(("127.0.0.1",)) == ["mqtts://broker.example:8883", "mqtt://127.0.0.1:1884"]
+        assert usable(None) == [
+            "mqtt://broker.example:1883",
+            "mqtts://broker.example:8883",
+            "mqtt://127.0.0.1:1884",
+        ]
+
+    @pytest.mark.parametrize("topic", ["", "a/#/b", "a/b+", "a\0b", "a" * 20_000, 7])
+    def test_topics_that_no_broker_takes_are_left_out(self, topic: Any) -> None:
+        assert read_topics({"topics": {"ALL": topic}}) == ()
