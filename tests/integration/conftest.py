@@ -12,6 +12,8 @@ from tests.support.callers import Caller
 from tests.support.fakes import FakeClock
 from tests.support.workbench import Bench
 
+BASE_301 = "/openadr3/3.0.1"
+
 
 @pytest.fixture
 def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
@@ -40,3 +42,15 @@ def ven(vtn: EmbeddedVtn, secrets: EmbeddedCredentials) -> Caller:
 @pytest.fixture
 def other(vtn: EmbeddedVtn, secrets: EmbeddedCredentials) -> Caller:
     return Caller(vtn, "client-b", secrets.ven_secret)
+
+
+@pytest.fixture
+def old_ven(vtn: EmbeddedVtn, secrets: EmbeddedCredentials) -> Caller:
+    """The VEN `client-a`, as it speaks 3.0.1."""
+    return Caller(vtn, "client-a", secrets.ven_secret, base=BASE_301)
+
+
+@pytest.fixture
+def old_bl(vtn: EmbeddedVtn, secrets: EmbeddedCredentials) -> Caller:
+    """Business logic, as it speaks 3.0.1."""
+    return Caller(vtn, secrets.bl_client_id, secrets.bl_client_secret, base=BASE_301)

@@ -12,7 +12,7 @@ from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from app.vtn.api import MOST_CHALLENGES
 from app.vtn.callbacks import is_public
 from tests.support.callback import Callback
-from tests.support.callers import Caller
+from tests.support.callers import Caller, make_event
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
@@ -30,11 +30,6 @@ def wish(url: str, **fields: Any) -> dict[str, Any]:
         "bearerToken": "secret-of-the-subscriber",
     }
     return {"clientName": "me", "objectOperations": [operation], **fields}
-
-
-def make_event(bl: Caller, **fields: Any) -> dict[str, Any]:
-    (program, *_) = bl("GET", "/programs").json()
-    return bl.make("/events", {"programID": program["id"], **fields})
 
 
 class TestTheChallenge:

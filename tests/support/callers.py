@@ -42,3 +42,14 @@ class Caller:
         answer = self("POST", path, body)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
+
+
+def make_event(bl: Caller, **fields: Any) -> dict[str, Any]:
+    """An event of the first program."""
+    (program, *_) = bl("GET", "/programs").json()
+    return bl.make("/events", {"programID": program["id"], **fields})
+
+
+def listed(caller: Caller, path: str, **query: Any) -> list[str]:
+    """The ids of what a search finds."""
+    return [each["id"] for each in caller("GET", path, **query).json()]
