@@ -23,6 +23,7 @@ MOST_WAITING = 1_000
 TRIES = 6
 FIRST_PAUSE_S = 1.0
 ASKS_BROKEN_EVERY_S = 300.0
+ENDS_WITHIN_S = 1.0
 
 
 @dataclass(eq=False)
@@ -106,12 +107,13 @@ class Webhooks:
             return [lane.url for lane in self._lanes.values() if lane.is_broken]
 
     def close(self) -> None:
-        """Deliver nothing more. May be called again."""
+        """Begin no delivery any more; those under way have a moment. May be called again."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._busy, ENDS_WITHIN_S)
         if self._dispatcher is not None:
-            self._dispatcher.join(1.0)
+            self._dispatcher.join(ENDS_WITHIN_S)
 
     def _dispatch(self) -> None:
         while True:
@@ -167,7 +169,7 @@ class Webhooks:
                 lane.failures = 0
                 if lane.waiting and lane.waiting[0] is notification:
                     lane.waiting.popleft()
-            self._changed.notify()
+            self._changed.notify_all()
 
     def _put_off(self, lane: _Lane, failure: Exception) -> None:
         was_broken = lane.is_broken

@@ -148,11 +148,11 @@ class TestCallbacksThatHang:
         wait_until(lambda: callbacks.hanging == MOST_AT_ONCE)
         callbacks.fail_once()
         wait_until(lambda: callbacks.failed == 3 * MOST_AT_ONCE)
+        wait_until(lambda: callbacks.hanging == MOST_AT_ONCE // 2)
 
         tell(webhooks, f"{URL}good", 1, client_id="good")
 
         wait_until(lambda: callbacks.told == [f"{URL}good"])
-        assert callbacks.hanging == MOST_AT_ONCE // 2
         webhooks.close()
         callbacks.end()
 
