@@ -11,7 +11,8 @@ from typing import Any
 class AsgiServer:
     """Listens on one address. Building it does no I/O; OSError from `listen` when it is taken.
 
-    `most_at_once`: connections; those above get 503. None: any number.
+    `most_at_once`: connections; those above get 503, and each ends after `lasts_s`, whatever it
+    does. None: any number, for any time.
     """
 
     def __init__(
@@ -23,12 +24,14 @@ class AsgiServer:
         certificate: Path | None = None,
         key: Path | None = None,
         most_at_once: int | None = None,
+        lasts_s: float | None = None,
     ) -> None:
         self._address = host, port
         self._certificate = certificate
         self._key = key
         self._name = name
         self._most_at_once = most_at_once
+        self._lasts_s = lasts_s
         self._socket: socket.socket | None = None
         self._server: Any = None
         self._thread: threading.Thread | None = None
@@ -60,7 +63,7 @@ class AsgiServer:
         config = uvicorn.Config(
             application,
             log_config=None,
-            log_level="warning",
+            log_level="error",  # what a stranger sends does not fill the log
             access_log=False,
             lifespan="off",
             timeout_keep_alive=75,
@@ -68,6 +71,7 @@ class AsgiServer:
             ssl_certfile=self._certificate,
             ssl_keyfile=self._key,
             limit_concurrency=self._most_at_once,
+            http="auto" if self._lasts_s is None else _ending_after(self._lasts_s),
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
@@ -88,3 +92,15 @@ class AsgiServer:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+def _ending_after(lasts_s: float) -> Any:
+    """uvicorn's protocol, but for connections that end: it waits for a request without end."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Ending(H11Protocol):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.loop.call_later(lasts_s, transport.abort)
+
+    return Ending

@@ -1,1 +1,1 @@
-"""Benchmarks: against a sink of their own, on loopback."""
+"""Benchmarks: against a sink of their own, on loopback. `make bench` runs them all."""

@@ -1,131 +1,64 @@
 """Readings delivered per second: from `increase_time()` to the VTN's 201, durable store on.
 
-    make bench
+    python -m bench.delivery
 
-Beside it, in the same run and against the same sink: the same without a store, and the same bodies,
-pre-built, over plain `http.client` with as many connections. The rows are measured in turn, and
-the median is shown.
+Beside it, in turn and against the same sink: (a) a request per reading, with aiohttp and gather;
+(b) a report per VEN, built as Python dicts, with `requests`; (c) the same bodies, pre-built, over
+plain `http.client`; (d) the same, as prepared requests of `requests`. All with as many connections.
 """
 
 from __future__ import annotations
 
-import argparse
+import asyncio
 import http.client
-import os
-import platform
-import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
 import requests
 from dependency_injector import providers
 
-from app.fleet import sample_fleet
+from app.openadr import VtnHttp, make_session, write_instant
+from app.openadr.http import VenAuth
 from app.reporting import Outbox, StreamLedger, Tally
-from app.settings import Settings
+from bench.fleet import Shape, Sink, fleet, sink
 from bench.no_store import NoDatabase, NoFrames
+from bench.rows import Row, ratio, table
+from bench.sink import EVENT_ID
 from containers import Container
 
-RESULTS = Path(__file__).with_name("results.txt")
+SHAPES = (Shape(287, 46), Shape(1_000, 1_000))
+MOST_ONE_BY_ONE = 10_000
+"""Readings of (a), which takes minutes for a large fleet."""
+CONNECTIONS = 4
+DESCRIPTOR = {"objectType": "REPORT_PAYLOAD_DESCRIPTOR", "payloadType": "READING"}
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+GOALS = {
+    SHAPES[0]: {"(a)": ">= 12", "(c)": "", "(d)": ">= 0.85", "": ""},
+    SHAPES[1]: {"(a)": ">= 50", "(c)": ">= 0.7", "(d)": "", "": ">= 300,000"},
+}
 
 
-class Sink:
-    """The sink's process, and what it has counted."""
+class KeepingHttp(VtnHttp):
+    """Keeps the bodies of reports, for the other rows."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.sink"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[1],
-        )
-        assert self._process.stdout is not None
-        self.port = int(self._process.stdout.readline())
-        self.base_url = f"http://127.0.0.1:{self.port}"
-
-    def counts(self) -> dict[str, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port)
-        connection.request("GET", "/counts")
-        counts: dict[str, Any] = orjson.loads(connection.getresponse().read())
-        connection.close()
-        return counts
-
-    def close(self) -> None:
-        self._process.communicate("")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The fleet and the length of the benchmark."""
-
-    vens: int
-    resources_per_ven: int
-    ticks: int
-    rounds: int
-    connections: int
-
-
-def enrol(container: Container, *, vens: int, resources_per_ven: int) -> None:
-    """A sample fleet that counts as enrolled, and knows what it is asked."""
-    sample = sample_fleet(vens=vens, resources_per_ven=resources_per_ven)
-    container.repository().save(sample)
-    for name, resources in sample.items():
-        ids = {each.resource_name: "r" for each in resources}
-        container.repository().approve(name, vtn_ven_id="v", vtn_resource_ids=ids)
-    container.ven_manager().poll_events()
-
-
-@contextmanager
-def fleet(
-    shape: Shape,
-    sink: Sink,
-    directory: Path,
-    prepare: Callable[[Container], None] = lambda _: None,
-) -> Iterator[Container]:
-    """The application's real components, enrolled, with the sink as their VTN."""
-    container = Container()
-    container.settings.override(
-        Settings(
-            data_dir=directory,
-            vtn={
-                "base_url": sink.base_url,
-                "bearer_token": "bench",
-                "max_connections": shape.connections,
-            },
-        )
-    )
-    prepare(container)
-    enrol(container, vens=shape.vens, resources_per_ven=shape.resources_per_ven)
-    yield container
-    container.vtn_http().close()
-    container.database().close()
-
-
-class Keeping:
-    """A session that keeps the bodies of the reports that it sends, for the other row."""
-
-    def __init__(self, session: requests.Session) -> None:
-        self._session = session
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
         self.bodies: list[bytes] = []
 
-    def request(self, method: str, url: str, **options: Any) -> requests.Response:
-        if method == "POST":
-            self.bodies.append(options["data"])
-        return self._session.request(method, url, **options)
+    def post(self, path: str, *, auth: VenAuth, body: Any) -> Any:
+        self.bodies.append(body)
+        return super().post(path, auth=auth, body=body)
 
-    def close(self) -> None:
-        self._session.close()
+
+def keeping(container: Container) -> None:
+    http = container.vtn_http
+    container.vtn_http.override(providers.ThreadSafeSingleton(KeepingHttp, **http.kwargs))
 
 
 def delivered_per_s(container: Container, ticks: int) -> float:
@@ -139,12 +72,23 @@ def delivered_per_s(container: Container, ticks: int) -> float:
     return readings / (time.perf_counter() - began_s)
 
 
-def prebuilt_per_s(
-    bodies: Sequence[bytes], readings: int, base_url: str, connections: int
-) -> float:
-    """Readings acknowledged per second, when bodies are only sent."""
+def in_threads(shares: Sequence[Any], send: Callable[[Any], None]) -> float:
+    """How many seconds it takes to send these shares, each on a thread of its own."""
+    threads = [threading.Thread(target=send, args=(share,)) for share in shares if share]
+    began_s = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - began_s
+
+
+def shared(items: Sequence[Any]) -> list[Sequence[Any]]:
+    return [items[number::CONNECTIONS] for number in range(CONNECTIONS)]
+
+
+def over_http_client(bodies: Sequence[bytes], base_url: str) -> float:
     host = urlsplit(base_url).netloc
-    shares = [bodies[number::connections] for number in range(connections)]
 
     def send(share: Sequence[bytes]) -> None:
         connection = http.client.HTTPConnection(host)
@@ -155,22 +99,80 @@ def prebuilt_per_s(
             assert answer.status == 201
         connection.close()
 
-    threads = [threading.Thread(target=send, args=(share,)) for share in shares if share]
-    began_s = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return readings / (time.perf_counter() - began_s)
+    return in_threads(shared(bodies), send)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Figures:
-    """Readings per second of each round, by row."""
+def over_requests(bodies: Sequence[bytes], base_url: str) -> float:
+    """Prepared beforehand."""
+    with make_session(base_url=base_url, max_connections=CONNECTIONS) as session:
+        headers = {"Content-Type": "application/json", "Authorization": "Bearer bench"}
+        prepared = [
+            session.prepare_request(
+                requests.Request("POST", f"{base_url}/reports", data=body, headers=headers)
+            )
+            for body in bodies
+        ]
 
-    stored: list[float]
-    unstored: list[float]
-    prebuilt: list[float]
+        def send(share: Sequence[requests.PreparedRequest]) -> None:
+            for each in share:
+                assert session.send(each).status_code == 201
+
+        return in_threads(shared(prepared), send)
+
+
+def as_dicts(powers: Sequence[Sequence[tuple[str, float]]], base_url: str) -> float:
+    """A report per VEN, built and sent one after the other on each connection."""
+    with make_session(base_url=base_url, max_connections=CONNECTIONS) as session:
+
+        def send(share: Sequence[Sequence[tuple[str, float]]]) -> None:
+            for own in share:
+                answer = session.post(f"{base_url}/reports", json=report(own))
+                assert answer.status_code == 201
+
+        return in_threads(shared(powers), send)
+
+
+def one_by_one(powers: Sequence[tuple[str, float]], base_url: str) -> float:
+    """A request per reading, all at once, as designs with a task per resource do it."""
+    import aiohttp
+
+    async def send_all() -> float:
+        async with aiohttp.ClientSession() as session:
+
+            async def send(reading: tuple[str, float]) -> None:
+                async with session.post(f"{base_url}/reports", json=report([reading])) as answer:
+                    await answer.read()
+                    assert answer.status == 201
+
+            began_s = time.perf_counter()
+            await asyncio.gather(*map(send, powers))
+            return time.perf_counter() - began_s
+
+    return asyncio.run(send_all())
+
+
+def report(powers: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    """A report of one instant as a Python dict."""
+    period = {"start": write_instant(NOW), "duration": "PT0S"}
+    return {
+        "eventID": EVENT_ID,
+        "clientName": "bench",
+        "reportName": "bench",
+        "payloadDescriptors": [DESCRIPTOR],
+        "resources": [
+            {
+                "resourceName": name,
+                "intervals": [
+                    {
+                        "id": 0,
+                        "intervalPeriod": period,
+                        "payloads": [{"type": "READING", "values": [power_kw]}],
+                    }
+                ],
+            }
+            for name, power_kw in powers
+        ],
+    }
 
 
 def without_store(container: Container) -> None:
@@ -186,76 +188,101 @@ def without_store(container: Container) -> None:
     container.second_looks.add_kwargs(database=nothing)
 
 
-def measure(shape: Shape) -> Figures:
-    """All rows, in turn; fails if the sink counted anything else than was acknowledged."""
-    figures = Figures(stored=[], unstored=[], prebuilt=[])
-    sink = Sink()
-    per_round = shape.vens * shape.resources_per_ven * shape.ticks
-    try:
-        with (
-            tempfile.TemporaryDirectory() as directory,
-            fleet(shape, sink, Path(directory) / "stored") as stored,
-            fleet(shape, sink, Path(directory) / "not", prepare=without_store) as unstored,
-        ):
-            keeping = Keeping(stored.http_session())
-            stored.http_session.override(keeping)
-            for provider in (stored.vtn_http, stored.report_desk, stored.ven_manager):
-                provider.reset()
-            for container in (stored, unstored):
-                delivered_per_s(container, 1)  # warm
-            for _ in range(shape.rounds):
-                keeping.bodies.clear()
-                before = sink.counts()["readings"]
-                figures.stored.append(delivered_per_s(stored, shape.ticks))
-                figures.unstored.append(delivered_per_s(unstored, shape.ticks))
-                assert sink.counts()["readings"] - before == 2 * per_round
-                figures.prebuilt.append(
-                    prebuilt_per_s(keeping.bodies, per_round, sink.base_url, shape.connections)
-                )
-                assert sink.counts()["readings"] - before == 3 * per_round
-    finally:
-        sink.close()
-    return figures
+def measure(shape: Shape, *, rounds: int, ticks: int) -> list[Row]:
+    """All rows, in turn; fails if the sink counted anything else than was sent."""
+    figures: dict[str, list[float]] = {name: [] for name in ROWS}
+    settings = {"vtn": {"max_connections": CONNECTIONS}}
+    with (
+        sink() as vtn,
+        tempfile.TemporaryDirectory() as directory,
+        fleet(
+            shape, vtn.base_url, Path(directory) / "stored", prepare=keeping, **settings
+        ) as stored,
+        fleet(
+            shape, vtn.base_url, Path(directory) / "not", prepare=without_store, **settings
+        ) as unstored,
+    ):
+        kept = stored.vtn_http().bodies
+        delivered_per_s(stored, 1)  # warm
+        delivered_per_s(unstored, 1)
+        per_tick = shape.resources
+        for _ in range(rounds):
+            kept.clear()
+            counted = Counted(vtn)
+            figures["stored"].append(delivered_per_s(stored, ticks))
+            counted.since(ticks * per_tick)
+            figures["unstored"].append(delivered_per_s(unstored, ticks))
+            counted.since(ticks * per_tick)
+            bodies = kept[: len(kept) // ticks]
+            frame = stored.frames().last()
+            assert frame is not None
+            powers = [frame.powers(name) for name in frame.roster.ven_names]
+            some = [each for own in powers for each in own][:MOST_ONE_BY_ONE]
+            for name, count, seconds in (
+                ("(a)", len(some), one_by_one(some, vtn.base_url)),
+                ("(b)", per_tick, as_dicts(powers, vtn.base_url)),
+                ("(c)", per_tick, over_http_client(bodies, vtn.base_url)),
+                ("(d)", per_tick, over_requests(bodies, vtn.base_url)),
+            ):
+                figures[name].append(count / seconds)
+            counted.since(len(some) + 3 * per_tick)
+    rows = {
+        name: Row(
+            section=f"delivery, {shape}",
+            name=words,
+            values=figures[name],
+            unit="readings/s",
+            goal=GOALS.get(shape, {}).get("", "") if name == "stored" else "",
+        )
+        for name, words in ROWS.items()
+    }
+    return [
+        *rows.values(),
+        *(
+            ratio(
+                f"delivery, {shape}",
+                f"ratio to {name}",
+                rows["stored"],
+                rows[name],
+                goal=GOALS.get(shape, {}).get(name, ""),
+            )
+            for name in ("(a)", "(c)", "(d)")
+        ),
+    ]
 
 
-def table(shape: Shape, figures: Figures) -> str:
-    def row(name: str, values: Sequence[float]) -> str:
-        middle, low, high = statistics.median(values), min(values), max(values)
-        return f"{name:44} {middle:10,.0f} {low:10,.0f} {high:10,.0f}"
-
-    def ratio(to: Sequence[float]) -> float:
-        return statistics.median(a / b for a, b in zip(figures.stored, to, strict=True))
-
-    return "\n".join(
-        [
-            f"{shape.vens} VENs x {shape.resources_per_ven} resources, {shape.ticks} ticks a round,"
-            f" {shape.rounds} rounds, {shape.connections} connections",
-            f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-            f"{'readings per second':44} {'median':>10} {'min':>10} {'max':>10}",
-            row("increase_time() to 201, durable store", figures.stored),
-            row("the same without a store", figures.unstored),
-            row("the same bodies, pre-built, http.client", figures.prebuilt),
-            f"ratio to no store {ratio(figures.unstored):.2f}, to pre-built bodies"
-            f" {ratio(figures.prebuilt):.2f} (medians of the rounds)",
-        ]
-    )
+ROWS = {
+    "stored": "increase_time() to 201, durable store",
+    "unstored": "the same without a store",
+    "(a)": "(a) a request per reading, aiohttp and gather",
+    "(b)": "(b) a report per VEN as dicts, requests",
+    "(c)": "(c) the same bodies, pre-built, http.client",
+    "(d)": "(d) the same bodies, pre-built, prepared requests",
+}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vens", type=int, default=287)
-    parser.add_argument("--resources-per-ven", type=int, default=46)
-    parser.add_argument("--ticks", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--connections", type=int, default=4)
-    parser.add_argument("--output", type=Path, default=RESULTS)
-    given = vars(parser.parse_args())
-    output = given.pop("output")
-    shape = Shape(**given)
-    text = table(shape, measure(shape))
-    print(text)
-    output.write_text(text + "\n")
+class Counted:
+    """What the sink counts, from now on."""
+
+    def __init__(self, vtn: Sink) -> None:
+        self._vtn = vtn
+        self._readings = vtn.counts()["readings"]
+
+    def since(self, expected: int) -> None:
+        """As many readings as these came in since the last look."""
+        before, self._readings = self._readings, self._vtn.counts()["readings"]
+        counted = self._readings - before
+        assert counted == expected, f"the sink counts {counted} readings, not {expected}"
+
+
+def rows(*, rounds: int = 5) -> list[Row]:
+    """Both shapes."""
+    return [
+        row
+        for shape in SHAPES
+        for row in measure(shape, rounds=rounds, ticks=4 if shape.resources < 100_000 else 1)
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    print(table(rows()))

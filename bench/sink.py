@@ -1,6 +1,7 @@
 """A VTN for benchmarks, in a process of its own: it parses every report and counts its readings.
 
 It speaks the little HTTP/1.1 that the client under test speaks: kept connections, Content-Length.
+It enrols whoever comes, and asks everybody for telemetry.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import socket
 import sys
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
@@ -31,6 +33,8 @@ class Counts:
         self.reports = 0
         self.readings = 0
         self.total_kw = 0.0
+        self.objects = 0
+        """Vens and resources."""
 
     def take(self, body: bytes) -> None:
         """Parse a report and count its readings; raises if it is none."""
@@ -42,12 +46,35 @@ class Counts:
         self.reports += 1
 
 
+class Enrolled:
+    """The vens and resources that were created."""
+
+    def __init__(self) -> None:
+        self._lists: dict[str, list[dict[str, Any]]] = {"/vens": []}
+        """By path, of resources with the ven's id behind it."""
+
+    def add(self, path: str, body: bytes) -> dict[str, Any]:
+        made: dict[str, Any] = orjson.loads(body)
+        of = path + str(made.get("venID", ""))
+        own = self._lists.setdefault(of, [])
+        made["id"] = f"{made.get('venID', 'v')}-{len(own)}"
+        own.append(made)
+        return made
+
+    def page(self, path: str, query: dict[str, str]) -> list[dict[str, Any]]:
+        skip, limit = int(query.get("skip", 0)), int(query.get("limit", 50))
+        return self._lists.get(path + query.get("venID", ""), [])[skip : skip + limit]
+
+
 class Connection(asyncio.Protocol):
     """One client's connection."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, enrolled: Enrolled) -> None:
         self._counts = counts
+        self._enrolled = enrolled
         self._buffer = bytearray()
+        self._needs = 0
+        """How many bytes the request has that is coming; 0: not known yet."""
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -57,28 +84,40 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         while True:
+            if self._needs > len(self._buffer):
+                return
             end = self._buffer.find(b"\r\n\r\n")
             if end < 0:
                 return
             head = bytes(self._buffer[:end])
             length = _content_length(head)
-            if len(self._buffer) < end + 4 + length:
+            self._needs = end + 4 + length
+            if len(self._buffer) < self._needs:
                 return
+            self._needs = 0
             body = bytes(self._buffer[end + 4 : end + 4 + length])
             del self._buffer[: end + 4 + length]
             self._answer(head, body)
 
     def _answer(self, head: bytes, body: bytes) -> None:
-        method, path, _ = head.split(b" ", 2)
+        method, target, _ = head.split(b" ", 2)
+        parts = urlsplit(target.decode())
         status, answer = b"200 OK", b"[]"
         if method == b"POST":
-            self._counts.take(body)
-            status, answer = b"201 Created", b'{"id":"r"}'
-        elif path.startswith(b"/events"):
-            answer = orjson.dumps(EVENTS if b"skip=0" in path else [])
-        elif path.startswith(b"/vens/"):
+            status = b"201 Created"
+            if parts.path == "/reports":
+                self._counts.take(body)
+                answer = b'{"id":"r"}'
+            else:
+                answer = orjson.dumps(self._enrolled.add(parts.path, body))
+                self._counts.objects += 1
+        elif parts.path == "/events":
+            answer = orjson.dumps(EVENTS if "skip=0" in parts.query else [])
+        elif parts.path.startswith("/vens/"):
             answer = b'{"id":"v","venName":"v"}'
-        elif path == b"/counts":
+        elif parts.path in ("/vens", "/resources"):
+            answer = orjson.dumps(self._enrolled.page(parts.path, dict(parse_qsl(parts.query))))
+        elif parts.path == "/counts":
             answer = orjson.dumps(vars(self._counts))
         assert self._transport is not None
         self._transport.write(
@@ -96,11 +135,11 @@ def _content_length(head: bytes) -> int:
 
 
 async def serve() -> None:
-    counts = Counts()
+    counts, enrolled = Counts(), Enrolled()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(counts), sock=listener
+        lambda: Connection(counts, enrolled), sock=listener
     )
     print(listener.getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)  # until our parent ends

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 ANSWERS_WITHIN_S = 10.0
+RESTS_S = 30.0
+"""How long an address that does not answer is left alone, where there are others."""
 STABLE_AFTER_S = 10.0
 """After so long, a lost connection is tried again at once."""
 FILTERS_AT_ONCE = 100
@@ -139,7 +141,9 @@ class BrokerLoop:
             except Exception as error:  # noqa: BLE001 - of the VTN, of name look-up, of TLS: told
                 words = error.strerror if isinstance(error, OSError) else None
                 reason = words or f"{type(error).__name__}: {error}"
-                self._down[session.address] = self._monotonic() + self._first_pause_s
+                # One that hangs costs its time again and again, where there is another one.
+                rests_s = self._first_pause_s if len(session.addresses) == 1 else RESTS_S
+                self._down[session.address] = self._monotonic() + rests_s
                 self._call(partial(self._failed, session, reason))
                 continue
             if self._down.pop(session.address, None) is not None:
@@ -165,9 +169,11 @@ class BrokerLoop:
                     self._planned.wait(self._due[0][0] - now_s if self._due else None)
                     continue
                 session = heapq.heappop(self._due)[2]
-                rests_s = self._down.get(session.address, 0.0) - now_s
-                if rests_s <= 0:
-                    return session
+                for _ in session.addresses:
+                    rests_s = self._down.get(session.address, 0.0) - now_s
+                    if rests_s <= 0:
+                        return session
+                    session.try_next_address()
                 # Another one has just met that this broker does not answer.
                 later = (now_s + rests_s + random.random(), next(self._order), session)
                 heapq.heappush(self._due, later)
@@ -244,6 +250,8 @@ class BrokerLoop:
         session.events = selectors.EVENT_READ
         self._selector.register(sock, session.events, session)
         self._write(session)
+        # What held of a connection before does not hold any more.
+        self._guarded(session, lambda session: session.up(frozenset()))
 
     def _forget(self, sock: Any) -> None:
         try:

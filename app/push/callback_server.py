@@ -14,6 +14,7 @@ from app.push.webhooks import Webhooks
 logger = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 1 << 20
+CALL_LASTS_S = 10.0
 MOST_CALLS_AT_ONCE = 200
 """What is more gets 503: it comes again, or is found by a poll."""
 
@@ -46,6 +47,7 @@ class CallbackServer:
             certificate=certificate,
             key=key,
             most_at_once=MOST_CALLS_AT_ONCE,
+            lasts_s=CALL_LASTS_S,
         )
 
     def start(self) -> None:

@@ -64,8 +64,9 @@ class Session:
         up: Callable[[frozenset[str]], None],
         down: Callable[[str], None],
     ) -> None:
-        self._addresses = itertools.cycle(addresses)
-        self.address = next(self._addresses)
+        self.addresses = tuple(addresses)
+        self._in_turn = itertools.cycle(addresses)
+        self.address = next(self._in_turn)
         self.client_id = client_id
         self.tls = tls
         self.login = login
@@ -93,7 +94,7 @@ class Session:
 
     def try_next_address(self) -> None:
         """This one does not work."""
-        self.address = next(self._addresses)
+        self.address = next(self._in_turn)
 
     def connect(self) -> Client:
         """A client that has sent its CONNECT. Blocks for the VTN's token and the broker's TLS.

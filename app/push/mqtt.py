@@ -65,13 +65,9 @@ class _Line:
     def completed(self, confirmed: frozenset[str]) -> list[str]:
         """The VENs whose filters are all confirmed, and were not before."""
         with self._lock:
-            new = [
-                name
-                for name, own in self.topics.items()
-                if name not in self._complete and own <= confirmed
-            ]
-            self._complete.update(new)
-        return new
+            complete = {name for name, own in self.topics.items() if own <= confirmed}
+            new, self._complete = complete - self._complete, complete
+        return sorted(new)
 
     def lost(self) -> list[str]:
         """The connection is gone; its VENs."""
@@ -144,6 +140,7 @@ class MqttPush:
         by_line: dict[object, dict[str, frozenset[str]]] = {}
         for ven, outcome in outcomes:
             if isinstance(outcome, VtnError):
+                self._served_as.pop(ven.ven_name, None)
                 self._poll_plan.fails(SOURCE, [ven.ven_name])
                 continue
             self._served_as[ven.ven_name] = self._state(ven)
@@ -176,6 +173,7 @@ class MqttPush:
 
     def _connect(self, line: _Line, topics: Mapping[str, frozenset[str]]) -> None:
         begins = not line.topics
+        self._poll_plan.fails(SOURCE, list(topics))  # until the broker has confirmed them
         filters = line.serve(topics)
         if begins:
             line.session.filters = filters

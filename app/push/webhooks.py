@@ -154,6 +154,7 @@ class Webhooks:
                 if url in each.callback_urls
             }
         except (VtnRejected, VtnUnauthorised) as error:
+            self._fails(ven_name)
             return self._refused(ven_name, error)
         had = self._subscribed.get(ven_name, {})
         kept = {
@@ -165,7 +166,8 @@ class Webhooks:
             self._fails(ven_name)
         wanted = self._wanted(ven_name, client.subscribes_by_program)
         refused = None
-        for program_id in wanted - kept.keys():
+        written = wanted - kept.keys()
+        for program_id in written:
             began_s = self._monotonic()
             try:
                 subscription_id = client.subscribe(
@@ -182,7 +184,8 @@ class Webhooks:
         self._subscribed[ven_name] = kept
         self._looked_at_s[ven_name] = self._monotonic()
         if all(each in kept and kept[each].was_asked_back for each in wanted):
-            if wanted and ven_name not in self._working:
+            # Also one that works: what a new program had before is not known.
+            if wanted and (written or ven_name not in self._working):
                 self._working.add(ven_name)
                 self._inbox.works(SOURCE, [ven_name])
             return None

@@ -55,7 +55,10 @@ class _CheckedConnection(HTTPSConnection):
         super().__init__(*args, **kwargs)
         self._allows = allows
         self._raw: socket.socket | None = None
+        self._lock = threading.Lock()
         self._given_up = False
+        self._timeout_s = float(kwargs["timeout"])
+        self._ends_s = time.monotonic() + self._timeout_s
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -68,12 +71,10 @@ class _CheckedConnection(HTTPSConnection):
             raise CallbackFailed(f"{self.host} has no public address")
         failure: OSError | None = None
         for address in addresses:
-            if self._given_up:
-                break
             try:
                 connected = create_connection(
                     (address, self.port),
-                    self.timeout,
+                    max(self._ends_s - time.monotonic(), 0.001),
                     source_address=self.source_address,
                     socket_options=self.socket_options,
                 )
@@ -81,16 +82,22 @@ class _CheckedConnection(HTTPSConnection):
                 failure = error
                 continue
             # TLS takes the socket over; this second handle can end it at any time.
-            self._raw = connected.dup()
-            return connected
+            with self._lock:
+                self._raw = connected.dup()
+                if not self._given_up:
+                    connected.settimeout(self._timeout_s)
+                    return connected
+            connected.close()
+            raise OSError("it was connected too late")
         raise failure or OSError("no address")
 
     def give_up(self) -> None:
         """End it, whatever it waits for. From any thread."""
-        self._given_up = True
-        if self._raw is not None:
-            with contextlib.suppress(OSError):  # it has just ended
-                self._raw.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            self._given_up = True
+            if self._raw is not None:
+                with contextlib.suppress(OSError):  # it has just ended
+                    self._raw.shutdown(socket.SHUT_RDWR)
 
     @property
     def was_given_up(self) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
+from collections.abc import Callable
+from functools import partial
 
 from app.vtn import topics
 from app.vtn.mqtt import MqttPublisher
@@ -46,7 +49,9 @@ class Notifier:
         self._objects: Objects | None = None
         self._waiting: queue.Queue[Change | None] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
-        self._subscriptions: list[Wire] | None = None
+        self._closing = False
+        self._stale = True
+        self._subscriptions: list[Wire] = []
         """Read when they were changed, and not for each report that comes in."""
 
     def start(self, objects: Objects) -> None:
@@ -59,6 +64,11 @@ class Notifier:
 
     def changed(self, change: Change) -> None:
         """A change that was stored; told soon."""
+        if change.kind == "SUBSCRIPTION":
+            # At once: it has to hold also where there is no room for the change itself.
+            self._stale = True
+            if change.operation != "CREATE":
+                self._webhooks.forget(change.body["id"])
         try:
             self._waiting.put_nowait(change)
         except queue.Full:
@@ -66,24 +76,30 @@ class Notifier:
 
     def close(self) -> None:
         """May be called again."""
+        self._closing = True
+        if self._broker is not None:
+            self._broker.close()  # it may be what the thread waits for
         thread, self._thread = self._thread, None
         if thread is not None:
-            self._waiting.put(None)
+            with contextlib.suppress(queue.Full):  # then there is enough to wake it
+                self._waiting.put_nowait(None)
             thread.join(1.0)
-        if self._broker is not None:
-            self._broker.close()
         self._webhooks.close()
 
     def _run(self) -> None:
-        while (change := self._waiting.get()) is not None:
-            try:
-                if self._broker is not None:
-                    self._publish(self._broker, change)
-                self._call_back(change)
-            except Exception:
-                logger.exception("VTN: a %s of a %s was not told", change.operation, change.kind)
+        while (change := self._waiting.get()) is not None and not self._closing:
+            for tell in (self._publish, self._call_back):
+                try:
+                    tell(change)
+                except Exception:
+                    logger.exception(
+                        "VTN: a %s of a %s was not told", change.operation, change.kind
+                    )
 
-    def _publish(self, broker: MqttPublisher, change: Change) -> None:
+    def _publish(self, change: Change) -> None:
+        broker = self._broker
+        if broker is None:
+            return
         version = VERSIONS["3.1.0"]
         told = without_tokens(change.body)
         now = topics.for_everyone(change.body)
@@ -95,10 +111,10 @@ class Notifier:
                 _tell(broker, topic, "DELETE", version, was)
         for client_id in self._clients(change):
             own = topics.for_client(change.kind, client_id)
-            if own is not None:
-                operation, seen = self._told(version, change, client_id)
-                if seen is not None:
-                    _tell(broker, own, operation, version, seen)
+            found = self._told(version, change, client_id)
+            if own is not None and found is not None:
+                operation, seen = found
+                _tell(broker, own, operation, version, seen)
 
     def _clients(self, change: Change) -> list[str]:
         """Whom a change may concern: the owners, also of what is gone; else every VEN."""
@@ -111,17 +127,17 @@ class Notifier:
         return [str(ven.get("clientID")) for ven in self._store.select("VEN", limit=MOST_CLIENTS)]
 
     def _call_back(self, change: Change) -> None:
-        if change.kind == "SUBSCRIPTION":
-            self._subscriptions = None
-            if change.operation != "CREATE":
-                self._webhooks.forget(change.body["id"])
-        if self._subscriptions is None:
+        if self._stale:
+            self._stale = False
             self._subscriptions = self._store.select("SUBSCRIPTION", limit=MOST_CLIENTS)
         for subscription in self._subscriptions:
             version = VERSIONS[subscription["version"]]
-            operation, seen = self._told(version, change, subscription["clientID"])
-            if seen is None or not _concerns(subscription, seen):
+            found = self._told(
+                version, change, subscription["clientID"], partial(_concerns, subscription)
+            )
+            if found is None:
                 continue
+            operation, seen = found
             told = notification(version, operation, without_tokens(seen))
             for place, each in enumerate(subscription["objectOperations"]):
                 if change.kind in each["objects"] and operation in each["operations"]:
@@ -134,12 +150,19 @@ class Notifier:
                         notification=told,
                     )
 
-    def _told(self, version: Version, change: Change, client_id: str) -> tuple[str, Wire | None]:
-        """What happened, for this client: what it does not see any more is gone for it."""
-        seen = self._seen(version, change.body, client_id)
-        if seen is None and change.before is not None:
-            return "DELETE", self._seen(version, change.before, client_id)
-        return change.operation, seen
+    def _told(
+        self,
+        version: Version,
+        change: Change,
+        client_id: str,
+        concerns: Callable[[Wire], bool] = lambda _: True,
+    ) -> tuple[str, Wire] | None:
+        """What happened, for this client: what it has lost sight of is gone for it."""
+        for operation, body in ((change.operation, change.body), ("DELETE", change.before)):
+            seen = None if body is None else self._seen(version, body, client_id)
+            if seen is not None and concerns(seen):
+                return operation, seen
+        return None
 
     def _seen(self, version: Version, body: Wire, client_id: str) -> Wire | None:
         if client_id == self._bl_client_id:

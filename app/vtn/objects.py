@@ -208,9 +208,8 @@ class Objects:
         if not client.is_ven:
             return _all
         granted = self._granted(client.client_id)
-        shown = granted if wanted is None else granted & wanted
 
-        return lambda body: _seen(version, body, shown)
+        return lambda body: _seen(version, body, granted, wanted)
 
     def _complete(
         self, version: Version, kind: str, body: Wire, client: Client, old: Mapping[str, Any]
@@ -281,17 +280,22 @@ def _require(scopes: tuple[str, ...], client: Client) -> None:
         raise Refused(403, f"this needs the scope {' or '.join(scopes)}")
 
 
-def _seen(version: Version, body: Wire, granted: frozenset[str]) -> Wire | None:
-    """With the targets that were granted only (Definition, 'Target hiding')."""
+def _seen(
+    version: Version, body: Wire, granted: frozenset[str], wanted: frozenset[str] | None = None
+) -> Wire | None:
+    """With the targets that were granted only (Definition, 'Target hiding').
+
+    `wanted`: of these, the ones that a search names; None: all.
+    """
     if not version.is_public(body):
-        met = flat_targets(body["targets"]) & granted
+        met = flat_targets(body["targets"]) & (granted if wanted is None else granted & wanted)
         if not met:
             return None
         body = {**body, "targets": sorted(met)}
-    return _without_descriptors_of_others(body, granted)
+    return _without_descriptors_of_others(version, body, granted)
 
 
-def _without_descriptors_of_others(body: Wire, granted: frozenset[str]) -> Wire:
+def _without_descriptors_of_others(version: Version, body: Wire, granted: frozenset[str]) -> Wire:
     """A report descriptor for others asks this VEN for nothing; its targets are theirs."""
     descriptors = body.get("reportDescriptors")
     if not descriptors or not any(each.get("targets") for each in descriptors):
@@ -299,7 +303,11 @@ def _without_descriptors_of_others(body: Wire, granted: frozenset[str]) -> Wire:
     shown = []
     for each in descriptors:
         targets = each.get("targets") or []
-        own = [target for target in targets if isinstance(target, dict) or target in granted]
+        own = [
+            target
+            for target in targets
+            if version.is_public({"targets": [target]}) or flat_targets([target]) & granted
+        ]
         if own or not targets:
             shown.append({**each, "targets": own} if targets else each)
     return {**body, "reportDescriptors": shown}

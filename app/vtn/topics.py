@@ -3,7 +3,7 @@
 They are cut so that a broker can keep them apart by the name a client connects with:
 
 - `openadr3/vens/{clientID}/…`: what one VEN may see; for it, and business logic
-- `openadr3/programs/…`: programs without targets and their events without targets; for all
+- `openadr3/programs/…`: programs and events that have no targets anywhere; for all
 - `openadr3/all/…`: everything; for business logic
 """
 
@@ -45,7 +45,8 @@ def for_everyone(body: Wire) -> frozenset[str]:
     kind = body["objectType"]
     found = {f"{ALL}/{_COLLECTIONS[kind]}"}
     if kind in BY_TARGETS:
-        roots = (ALL,) if body.get("targets") else (ALL, PREFIX)
+        told = (body, *(body.get("reportDescriptors") or ()))
+        roots = (ALL,) if any(each.get("targets") for each in told) else (ALL, PREFIX)
         for root in roots:
             if kind == "EVENT":
                 found.add(f"{root}/programs/{body['programID']}/events")

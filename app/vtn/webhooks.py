@@ -8,6 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from app.vtn.callbacks import CallbackFailed, Callbacks
 from app.vtn.wire import Wire
@@ -36,6 +37,11 @@ class _Lane:
     waiting: deque[Wire] = field(default_factory=lambda: deque(maxlen=MOST_WAITING))
     failures: int = 0
     due_s: float = 0.0
+
+    @property
+    def host(self) -> str:
+        """Of the URL, which may hold secrets."""
+        return str(urlsplit(self.url).hostname)
 
     @property
     def is_broken(self) -> bool:
@@ -158,7 +164,7 @@ class Webhooks:
         except CallbackFailed as error:
             failure = error
         except Exception as error:
-            logger.exception("VTN: a defect, met by the callback %s", lane.url)
+            logger.exception("VTN: a defect, met by a callback at %s", lane.host)
             failure = error
         with self._changed:
             self._busy.discard(lane)
@@ -182,8 +188,8 @@ class Webhooks:
             lane.waiting.popleft()
         if not was_broken:
             logger.warning(
-                "VTN: callback %s is set aside, and tried every %.0f s: %s",
-                lane.url,
+                "VTN: a callback at %s is set aside, and tried every %.0f s: %s",
+                lane.host,
                 self._asks_broken_every_s,
                 failure,
             )

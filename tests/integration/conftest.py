@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.callers import Caller
 from tests.support.fakes import FakeClock
+from tests.support.small_broker import SmallBroker
 from tests.support.workbench import Bench
 
 BASE_301 = "/openadr3/3.0.1"
@@ -54,3 +56,10 @@ def old_ven(vtn: EmbeddedVtn, secrets: EmbeddedCredentials) -> Caller:
 def old_bl(vtn: EmbeddedVtn, secrets: EmbeddedCredentials) -> Caller:
     """Business logic, as it speaks 3.0.1."""
     return Caller(vtn, secrets.bl_client_id, secrets.bl_client_secret, base=BASE_301)
+
+
+@pytest.fixture
+def small() -> Iterator[SmallBroker]:
+    made = SmallBroker()
+    yield made
+    made.close()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.openadr import MqttBinding, Notifiers
-from app.push.broker import FILTERS_AT_ONCE, BrokerLoop
-from app.push.connection import Login, Session
 from app.vtn.mqtt import MqttPublisher
 from containers import Container
 from tests.conftest import MakeContainer
@@ -249,88 +247,15 @@ class TestWhenTheVtnNames:
         assert len(small.client_ids) == 1
 
 
-@pytest.fixture
-def small() -> Iterator[SmallBroker]:
-    made = SmallBroker()
-    yield made
-    made.close()
-
-
-class TestOneConnectionForMany:
-    """VENs that show the same to the broker share a connection."""
-
-    @pytest.fixture
-    def lines(self) -> Iterator[Callable[..., Session]]:
-        loop = BrokerLoop(first_pause_s=0.01)
-
-        def connect(broker: SmallBroker, filters: Iterable[str], **told: Any) -> Session:
-            how: dict[str, Any] = {
-                "up": lambda _: None,
-                "down": lambda _: None,
-                "heard": lambda *_: None,
-                "client_id": "ven",
-                **told,
-            }
-            session = Session(
-                addresses=[broker.address],
-                tls=lambda _: None,
-                login=Login,
-                refused=lambda _: None,
-                **how,
-            )
-            session.filters = frozenset(filters)
-            loop.add(session)
-            return session
-
-        yield connect
-        loop.close()
-
-    def test_many_filters_are_asked_for_in_pieces(
-        self, small: SmallBroker, lines: Callable[..., Session]
-    ) -> None:
-        filters = {f"vens/{number}/events" for number in range(2 * FILTERS_AT_ONCE + 1)}
-        confirmed: list[frozenset[str]] = []
-
-        lines(small, filters, up=confirmed.append)
-
-        wait_until(lambda: confirmed and confirmed[-1] == filters)
-        assert sorted(map(len, small.subscribes)) == [1, FILTERS_AT_ONCE, FILTERS_AT_ONCE]
-
-    def test_a_filter_that_is_refused_does_not_spoil_the_others(
-        self, lines: Callable[..., Session]
-    ) -> None:
-        broker = SmallBroker(takes=lambda each: each != "refused")
-        confirmed: list[frozenset[str]] = []
-
-        lines(broker, {"taken", "refused"}, up=confirmed.append)
-
-        wait_until(lambda: confirmed)
-        assert confirmed == [frozenset({"taken"})]
-        broker.close()
-
-    def test_a_defect_of_one_does_not_end_the_others(
-        self, small: SmallBroker, lines: Callable[..., Session]
-    ) -> None:
-        def defect(*_: object) -> None:
-            raise RuntimeError("a defect")
-
-        heard: list[bytes] = []
-        lines(small, {"a"}, up=defect, client_id="defect-1")
-        lines(small, {"a"}, heard=defect, client_id="defect-2")
-        lines(small, {"a"}, heard=lambda _topic, body, _old: heard.append(body))
-        wait_until(lambda: {"ven", "defect-1", "defect-2"} <= set(small.client_ids))
-        wait_until(lambda: len(small.subscribes) >= 3)
-
-        small.publish("a", b"hello")
-        small.publish("a", b"again")
-
-        wait_until(lambda: heard == [b"hello", b"again"])
-
-
 class TestVens:
     @pytest.fixture
-    def container(self, make_container: MakeContainer) -> Iterator[Container]:
-        vtn = NamedVtn()
+    def vtn(self) -> Iterator[NamedVtn]:
+        made = NamedVtn()
+        yield made
+        made.server.close()
+
+    @pytest.fixture
+    def container(self, vtn: NamedVtn, make_container: MakeContainer) -> Iterator[Container]:
         secrets = {"client_id": "{ven_name}", "client_secret": "secret"}
         container = make_container(vtn={"base_url": vtn.server.base_url, **secrets})
         container.inbox().start()
@@ -338,7 +263,6 @@ class TestVens:
         container.stopping().set()
         container.mqtt_push().close()
         container.inbox().close()
-        vtn.server.close()
 
     def serve(self, container: Container, broker: SmallBroker, method: str, *names: str) -> None:
         for name in names:
@@ -358,6 +282,20 @@ class TestVens:
         assert len(broker.client_ids) == 1
         broker.close()
 
+    def test_one_that_wants_more_is_not_told_of_changes_until_that_is_confirmed(
+        self, container: Container, vtn: NamedVtn
+    ) -> None:
+        broker = SmallBroker(takes=lambda each: not each.startswith("programs"))
+        self.serve(container, broker, "ANONYMOUS", "Aalborg")
+        wait_until(lambda: container.poll_plan().trusted() == 1)
+
+        vtn.programs = [{"id": "p", "programName": "p"}]
+        self.serve(container, broker, "ANONYMOUS", "Aalborg")
+
+        wait_until(lambda: ["programs/p/events/+"] in broker.subscribes)
+        assert container.poll_plan().due(["Aalborg"]) == ["Aalborg"]
+        broker.close()
+
     def test_two_whose_names_begin_alike_are_two_clients(
         self, container: Container, small: SmallBroker
     ) -> None:
@@ -371,9 +309,10 @@ class TestVens:
 
 
 class NamedVtn:
-    """A VTN with topics for each VEN."""
+    """A VTN with topics for each VEN, and for each of its programs."""
 
     def __init__(self) -> None:
+        self.programs: list[dict[str, str]] = []
         self.server = ScriptedVtn(self._answer)
 
     def _answer(self, asked: Asked) -> Answer:
@@ -384,4 +323,6 @@ class NamedVtn:
             return Answer(201, {"id": name.replace(" ", "-")[-20:], "venName": name})
         if asked.path.startswith("/notifiers/mqtt/topics/"):
             return Answer(200, {"topics": {"ALL": asked.path.rpartition("topics/")[2] + "/+"}})
+        if asked.path == "/programs":
+            return Answer(200, self.programs)
         return Answer(200, [])

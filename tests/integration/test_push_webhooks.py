@@ -132,6 +132,24 @@ class TestTheSubscription:
         fleet.wait_until_it_works()
         fleet.wait_until_known(fleet.send())
 
+    def test_what_a_new_program_had_before_it_was_subscribed_to_is_asked_for(
+        self, make_fleet: MakeFleet
+    ) -> None:
+        fleet = make_fleet("3.0.1")
+        fleet.start()
+        fleet.container.push_watch().close(5)
+        bl = fleet.business_logic()
+        program_id = bl.make("/programs", {"programName": "second"})["id"]
+        fleet.manager.poll_events()
+        for name in fleet.names:
+            fleet.container.poll_plan().ask([name])
+        fleet.manager.poll_asked()
+        event_id = bl.make("/events", {"programID": program_id})["id"]
+
+        fleet.container.webhooks().serve(fleet.manager.vens, Notifiers())
+
+        fleet.wait_until_known(event_id)
+
     def test_when_the_vtn_says_that_it_has_no_webhooks_any_more_vens_are_polled(
         self, fleet: PushedFleet
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -71,7 +72,10 @@ class TestABrokenCallback:
         wait_until(lambda: webhooks.broken() == [hook.url])
 
         assert len(hook.tokens) == TRIES
-        assert "is set aside, and tried every 1000 s: it answers 500" in caplog.text
+        assert (
+            "a callback at 127.0.0.1 is set aside, and tried every 1000 s: it answers 500"
+            in caplog.text
+        )
 
     def test_when_its_subscription_is_written_anew_it_is_told_again(
         self, webhooks: Webhooks, hook: Callback
@@ -123,6 +127,21 @@ class TestABrokenCallback:
 
         with pytest.raises(CallbackFailed, match="does not answer within 1 s"):
             callbacks.verify({"objectOperations": [{"callbackUrl": hook.url}]})
+
+    def test_one_whose_name_takes_too_long_to_look_up_is_not_waited_for_afterwards(
+        self, certificate: Certificate, hook: Callback
+    ) -> None:
+        def slowly(_address: str) -> bool:
+            time.sleep(0.3)
+            return True
+
+        callbacks = Callbacks(verify_tls=certificate.certificate, allows=slowly, timeout_s=0.2)
+        hook.may_answer.clear()
+
+        with pytest.raises(CallbackFailed, match="does not answer"):
+            callbacks.tell(hook.url, None, {})
+
+        assert hook.asked == 0
 
 
 class TestCallbacksThatHang:

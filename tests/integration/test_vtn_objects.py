@@ -53,9 +53,26 @@ class TestTargets:
             ],
         )
 
-        shown = ven("GET", f"/events/{event['id']}").json()["reportDescriptors"]
+        found = ven("GET", f"/events/{event['id']}").json()
 
-        assert [each.get("targets") for each in shown] == [["a"], None]
+        assert [each.get("targets") for each in found["reportDescriptors"]] == [["a"], None]
+        assert found in ven("GET", "/events").json(), "a search shows the same"
+
+    def test_of_typed_descriptors_of_3_0_1_only_what_was_granted_is_shown(
+        self, ven: Caller, bl: Caller, old_bl: Caller
+    ) -> None:
+        grant(bl, enrol(ven), "GROUP=mine")
+        (program, *_) = bl("GET", "/programs").json()
+        descriptors = [
+            {"payloadType": "READING", "targets": [{"type": "GROUP", "values": [value]}]}
+            for value in ("mine", "theirs")
+        ]
+        body = {"programID": program["id"], "intervals": [], "reportDescriptors": descriptors}
+        event = old_bl.make("/events", body)
+
+        found = ven("GET", f"/events/{event['id']}").json()
+
+        assert [each["targets"] for each in found["reportDescriptors"]] == [["GROUP=mine"]]
 
     def test_asking_for_targets_that_were_not_granted_shows_nothing(
         self, ven: Caller, bl: Caller

@@ -230,6 +230,18 @@ class TestWhatIsTold:
         wait_until(lambda: len(hook.told) == 2)
         assert hook.told[1] == {"objectType": "EVENT", "operation": "DELETE", "object": event}
 
+    def test_who_asked_for_one_program_is_told_when_an_event_leaves_it(
+        self, bl: Caller, ven: Caller, hook: Callback
+    ) -> None:
+        event = make_event(bl)
+        ven.make("/subscriptions", wish(hook.url, programID=event["programID"]))
+        elsewhere = bl.make("/programs", {"programName": "another"})["id"]
+
+        bl("PUT", f"/events/{event['id']}", {"programID": elsewhere})
+
+        wait_until(lambda: hook.told)
+        assert hook.told == [{"objectType": "EVENT", "operation": "DELETE", "object": event}]
+
     def test_a_ven_that_changes_hands_is_gone_for_the_one_and_changed_for_the_other(
         self, ven: Caller, other: Caller, bl: Caller, hook: Callback
     ) -> None:

@@ -130,6 +130,7 @@ class Broker:
     def _configuration(self) -> str:
         lines = [
             *("user root", "persistence false", "log_dest stderr", "log_type all"),
+            "max_queued_messages 0",
             f"listener {self.port} 127.0.0.1",
             f"allow_anonymous {str(self._anonymous).lower()}",
         ]

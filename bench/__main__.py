@@ -1,0 +1,44 @@
+"""All benchmarks, one table. `make bench` writes it to bench/results.md.
+
+python -m bench [--only delivery --only cycle ...] [--output FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import cycle, delivery, enrolment, schedule, start, step
+from bench.rows import Row, machine, table
+
+RESULTS = Path(__file__).with_name("results.md")
+SECTIONS: dict[str, Callable[[], list[Row]]] = {
+    "delivery": delivery.rows,
+    "cycle": cycle.rows,
+    "step": step.rows,
+    "enrolment": enrolment.rows,
+    "schedule": schedule.rows,
+    "start": start.rows,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", choices=SECTIONS, help="one section, or more")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    rows: list[Row] = []
+    for name in options.only or SECTIONS:
+        began_s = time.perf_counter()
+        rows += SECTIONS[name]()
+        print(f"{name}: {time.perf_counter() - began_s:.0f} s", file=sys.stderr)
+    text = f"{table(rows)}\n\n{machine()}\n"
+    print(text)
+    options.output.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""The fleets and the VTN that benchmarks share."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+
+from app.fleet import Resource, Status, sample_fleet
+from app.openadr import read_event
+from app.settings import Settings
+from bench.sink import EVENTS
+from containers import Container
+
+VENS_AT_ONCE = 1_000
+
+
+class Sink:
+    """The sink's process, and what it has counted."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.sink"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[1],
+        )
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+        self.base_url = f"http://127.0.0.1:{self.port}"
+
+    def counts(self) -> dict[str, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.request("GET", "/counts")
+        counts: dict[str, Any] = orjson.loads(connection.getresponse().read())
+        connection.close()
+        return counts
+
+    def close(self) -> None:
+        self._process.communicate("")
+
+
+@contextmanager
+def sink() -> Iterator[Sink]:
+    made = Sink()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How large a fleet is."""
+
+    vens: int
+    resources_per_ven: int
+
+    @property
+    def resources(self) -> int:
+        return self.vens * self.resources_per_ven
+
+    def __str__(self) -> str:
+        return f"{self.vens:,} VENs x {self.resources_per_ven:,}"
+
+
+def container_of(base_url: str, directory: Path, **settings: Any) -> Container:
+    """The application's real components, with the sink as their VTN."""
+    vtn = {"base_url": base_url, "bearer_token": "bench", "push": "off", **settings.pop("vtn", {})}
+    container = Container()
+    container.settings.override(Settings(data_dir=directory, vtn=vtn, **settings))
+    return container
+
+
+def save_enrolled(container: Container, sample: Mapping[str, Sequence[Resource]]) -> None:
+    """A fleet that counts as enrolled."""
+    container.repository().save(
+        {
+            name: [replace(each, status=Status.APPROVED) for each in resources]
+            for name, resources in sample.items()
+        }
+    )
+    with container.database().write() as connection:
+        connection.execute(text("UPDATE ven SET status = 'APPROVED', vtn_ven_id = 'v'"))
+
+
+def seed(container: Container, shape: Shape) -> None:
+    """A sample fleet that is enrolled, and knows what it is asked."""
+    sample = sample_fleet(vens=shape.vens, resources_per_ven=shape.resources_per_ven)
+    save_enrolled(container, sample)
+    (event,) = map(read_event, EVENTS)
+    names = list(sample)
+    for start in range(0, len(names), VENS_AT_ONCE):
+        told = [(name, event) for name in names[start : start + VENS_AT_ONCE]]
+        container.ven_manager().take_events(told)
+
+
+@contextmanager
+def fleet(
+    shape: Shape,
+    base_url: str,
+    directory: Path,
+    *,
+    prepare: Callable[[Container], None] = lambda _: None,
+    **settings: Any,
+) -> Iterator[Container]:
+    """A seeded fleet; `prepare`: what is different about its container."""
+    container = container_of(base_url, directory, **settings)
+    prepare(container)
+    seed(container, shape)
+    yield container
+    container.vtn_http().close()
+    container.database().close()

@@ -1,0 +1,96 @@
+"""Connections to a broker that confirms, refuses, and comes and goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from app.push.broker import FILTERS_AT_ONCE, BrokerLoop
+from app.push.connection import Login, Session
+from tests.support.small_broker import SmallBroker
+from tests.support.waiting import wait_until
+
+
+class TestOneConnectionForMany:
+    """VENs that show the same to the broker share a connection."""
+
+    @pytest.fixture
+    def lines(self) -> Iterator[Callable[..., Session]]:
+        loop = BrokerLoop(first_pause_s=0.01)
+
+        def connect(broker: SmallBroker, filters: Iterable[str], **told: Any) -> Session:
+            how: dict[str, Any] = {
+                "up": lambda _: None,
+                "down": lambda _: None,
+                "heard": lambda *_: None,
+                "client_id": "ven",
+                "login": Login,
+                **told,
+            }
+            session = Session(
+                addresses=[broker.address],
+                tls=lambda _: None,
+                refused=lambda _: None,
+                **how,
+            )
+            session.filters = frozenset(filters)
+            loop.add(session)
+            return session
+
+        yield connect
+        loop.close()
+
+    def test_many_filters_are_asked_for_in_pieces(
+        self, small: SmallBroker, lines: Callable[..., Session]
+    ) -> None:
+        filters = {f"vens/{number}/events" for number in range(2 * FILTERS_AT_ONCE + 1)}
+        confirmed: list[frozenset[str]] = []
+
+        lines(small, filters, up=confirmed.append)
+
+        wait_until(lambda: confirmed and confirmed[-1] == filters)
+        assert sorted(map(len, small.subscribes)) == [1, FILTERS_AT_ONCE, FILTERS_AT_ONCE]
+
+    def test_a_filter_that_is_refused_does_not_spoil_the_others(
+        self, lines: Callable[..., Session]
+    ) -> None:
+        broker = SmallBroker(takes=lambda each: each != "refused")
+        confirmed: list[frozenset[str]] = []
+
+        lines(broker, {"taken", "refused"}, up=confirmed.append)
+
+        wait_until(lambda: len(confirmed) == 2)
+        assert confirmed[-1] == {"taken"}
+        broker.close()
+
+    def test_with_a_new_token_all_begins_anew(
+        self, small: SmallBroker, lines: Callable[..., Session]
+    ) -> None:
+        confirmed: list[frozenset[str]] = []
+        logins = iter([Login(renew_at_s=0.0)])
+
+        lines(small, {"a"}, up=confirmed.append, login=lambda: next(logins, Login()))
+
+        wait_until(lambda: len(confirmed) == 4)
+        assert confirmed == [frozenset(), {"a"}] * 2
+
+    def test_a_defect_of_one_does_not_end_the_others(
+        self, small: SmallBroker, lines: Callable[..., Session]
+    ) -> None:
+        def defect(*given: object) -> None:
+            if any(given):
+                raise RuntimeError("a defect")
+
+        heard: list[bytes] = []
+        lines(small, {"a"}, up=defect, client_id="defect-1")
+        lines(small, {"a"}, heard=defect, client_id="defect-2")
+        lines(small, {"a"}, heard=lambda _topic, body, _old: heard.append(body))
+        wait_until(lambda: {"ven", "defect-1", "defect-2"} <= set(small.client_ids))
+        wait_until(lambda: len(small.subscribes) >= 3)
+
+        small.publish("a", b"hello")
+        small.publish("a", b"again")
+
+        wait_until(lambda: heard == [b"hello", b"again"])
