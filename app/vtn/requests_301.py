@@ -150,3 +150,5 @@ class Ven(Metadata):
     venName: Name
     attributes: NotRequired[list[ValuesMap] | None]
     targets: NotRequired[list[ValuesMap] | None]
+    resources: NotRequired[list[Resource] | None]
+    """Not kept: each is made under its own path."""

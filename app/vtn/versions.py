@@ -110,7 +110,8 @@ class Version301:
     }
 
     def read(self, kind: str, raw: bytes, client: Client) -> Wire:  # noqa: ARG002 - one form for all
-        return _valid(self._requests[kind], _json(raw))
+        valid = _valid(self._requests[kind], _json(raw))
+        return _without(valid, ("resources",)) if kind == "VEN" else valid
 
     def shown(self, body: Wire) -> Wire:
         kind = body["objectType"]

@@ -1,18 +1,48 @@
-"""A short run of the benchmark, so that it cannot rot; no timing is asserted."""
+"""Short runs of the benchmarks, so that they cannot rot; no timing is asserted."""
 
 from __future__ import annotations
 
-from bench.delivery import Shape, measure, table
+from bench import cycle, delivery, enrolment, schedule, start, step
+from bench.fleet import Shape
 from bench.push import row
+from bench.rows import Row, table
+
+SMALL = Shape(3, 4)
 
 
-def test_every_row_is_measured_and_the_sink_counts_what_was_acknowledged() -> None:
-    shape = Shape(vens=3, resources_per_ven=4, ticks=2, rounds=1, connections=2)
+def names(rows: list[Row]) -> list[str]:
+    assert all(each.median >= 0 for each in rows)
+    return [each.name for each in rows]
 
-    text = table(shape, measure(shape))
 
-    assert "increase_time() to 201" in text
-    assert "ratio to no store" in text
+def test_delivery_is_measured_and_the_sink_counts_what_was_acknowledged() -> None:
+    rows = delivery.measure(SMALL, rounds=2, ticks=2)
+
+    assert names(rows)[:2] == ["increase_time() to 201, durable store", "the same without a store"]
+    assert "ratio to (d)" in table(rows)
+
+
+def test_cycles_are_measured_in_a_process_of_their_own() -> None:
+    found = cycle.measure(SMALL, cycles=2)
+
+    assert len(found["cycle_s"]) == 2
+    assert found["peak_mb"] > 10
+
+
+def test_steps_are_measured_beside_a_gather() -> None:
+    assert "no event, to the gather" in names(step.rows(SMALL, steps=2))
+
+
+def test_enrolment_is_measured_and_creates_each_once() -> None:
+    assert names(enrolment.rows(SMALL, rounds=1)) == ["cold", "warm, no POST"]
+
+
+def test_the_lateness_of_starts_is_measured() -> None:
+    assert "lateness of a start, p99" in names(schedule.rows(SMALL, lasts_s=2.0))
+
+
+def test_starts_are_measured() -> None:
+    assert "resident" in names(start.rows(rounds=1, large=SMALL))
 
 
 def test_push_is_measured_until_every_ven_has_the_event() -> None:

@@ -36,6 +36,13 @@ def test_a_token_that_may_write_resources_only_changes_and_removes_them(
     assert (changed.status_code, removed.status_code) == (200, 200)
 
 
+def test_resources_in_the_ven_itself_are_not_kept(old_ven: Caller) -> None:
+    made = old_ven.make("/vens", {"venName": "A", "resources": [{"resourceName": "r"}]})
+
+    assert "resources" not in made
+    assert old_ven("GET", f"/vens/{made['id']}/resources").json() == []
+
+
 def test_business_logic_makes_vens_for_the_clients_named_like_them(
     old_bl: Caller, old_ven: Caller
 ) -> None:
