@@ -61,14 +61,18 @@ class Container(containers.DeclarativeContainer):
         base_url=settings.provided.vtn_base_url,
         max_connections=settings.provided.vtn.max_connections,
     )
+    exchange = providers.ThreadSafeSingleton(
+        openadr.Exchange,
+        http_session,
+        timeout_s=settings.provided.vtn.timeout_s,
+        verify_tls=settings.provided.vtn.verify_tls,
+    )
     circuit = providers.ThreadSafeSingleton(openadr.Circuit, monotonic=monotonic)
     write_circuit = providers.ThreadSafeSingleton(openadr.Circuit, monotonic=monotonic)
     vtn_http = providers.ThreadSafeSingleton(
         openadr.VtnHttp,
-        session=http_session,
+        exchange=exchange,
         base_url=settings.provided.vtn_base_url,
-        timeout_s=settings.provided.vtn.timeout_s,
-        verify_tls=settings.provided.vtn.verify_tls,
         stopping=stopping,
         circuit=circuit,
         writes=write_circuit,

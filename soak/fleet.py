@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import requests
+from urllib3.exceptions import ConnectTimeoutError
 
+from app.openadr import Answer, Exchange
 from app.settings import Settings
 from app.settings_sections import TasksSettings
-from bench.delivery import Sink, enrol
+from bench.fleet import Shape, Sink, seed
 from containers import Container
 
 VENS, RESOURCES = 10, 20
@@ -46,19 +47,19 @@ class Clock:
 
 
 class Line:
-    """The session to the VTN; nothing gets through while it is cut."""
+    """The exchange with the VTN; nothing gets through while it is cut."""
 
-    def __init__(self, session: requests.Session) -> None:
-        self._session = session
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
         self.cut = False
 
-    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+    def send(self, method: str, url: str, **request: Any) -> Answer:
         if self.cut:
-            raise requests.ConnectTimeout("the line is cut")
-        return self._session.request(method, url, **options)
+            raise ConnectTimeoutError("the line is cut")
+        return self._exchange.send(method, url, **request)
 
     def close(self) -> None:
-        self._session.close()
+        self._exchange.close()
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,10 @@ def running(sink: Sink, directory: Path) -> Iterator[Fleet]:
     )
     container.clock.override(clock)
     container.monotonic.override(clock.monotonic)
-    line = Line(container.http_session())
-    container.http_session.override(line)
+    line = Line(container.exchange())
+    container.exchange.override(line)
     container.vtn_http.add_kwargs(backoff_s=0.0)
-    enrol(container, vens=VENS, resources_per_ven=RESOURCES)
+    seed(container, Shape(VENS, RESOURCES))
     application = container.application()
     application.start()
     fleet = Fleet(container, sink, clock, line, directory)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.fleet import Database, make_engine
-from app.openadr import Circuit, VtnHttp, make_session
+from app.openadr import Circuit, Exchange, VtnHttp, make_session
 from app.settings import Settings
 from app.stopping import Stopping
 from app.vtn import Callbacks, EmbeddedVtn
@@ -170,10 +170,12 @@ def make_http(stopping: Stopping) -> Iterator[MakeHttp]:
     def make(base_url: str, timeout_s: float = 5.0) -> VtnHttp:
         made.append(
             VtnHttp(
-                session=make_session(base_url=base_url, max_connections=2),
+                exchange=Exchange(
+                    make_session(base_url=base_url, max_connections=2),
+                    timeout_s=timeout_s,
+                    verify_tls=True,
+                ),
                 base_url=base_url,
-                timeout_s=timeout_s,
-                verify_tls=True,
                 stopping=stopping,
                 circuit=Circuit(monotonic=time.monotonic),
                 writes=Circuit(monotonic=time.monotonic),

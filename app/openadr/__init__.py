@@ -1,5 +1,6 @@
 """The protocol: wire models, the VTN client, authentication. Imports no other room."""
 
+from app.openadr.answer import Answer
 from app.openadr.auth import (
     ClientCredentialsByVen,
     SharedCredentials,
@@ -25,7 +26,8 @@ from app.openadr.errors import (
     VtnUnavailable,
     VtnUnreachable,
 )
-from app.openadr.http import BrokerToken, NoCredentials, VtnHttp, VtnState, make_session
+from app.openadr.exchange import Exchange, make_session
+from app.openadr.http import BrokerToken, NoCredentials, VtnHttp, VtnState
 from app.openadr.notifiers import (
     BrokerAddress,
     MqttBinding,
@@ -60,6 +62,7 @@ from app.openadr.wire import (
 
 __all__ = [
     "YEAR_1",
+    "Answer",
     "BrokerAddress",
     "BrokerToken",
     "BusinessLogic",
@@ -74,6 +77,7 @@ __all__ = [
     "Dialect310",
     "Event",
     "EventInterval",
+    "Exchange",
     "IntervalPeriod",
     "MqttBinding",
     "NoCredentials",

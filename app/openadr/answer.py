@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import email.utils
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
-import requests
-from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
 MOST_BYTES = 64 << 20
 """Of one answer, unpacked."""
-CHUNK_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +20,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: bytes
-    authorization: str | None
+    authorization: str | None = None
     """What the request was signed with."""
 
     @property
@@ -35,41 +31,6 @@ class Answer:
     def is_an_outage(self) -> bool:
         """Whether the VTN itself, or what stands before it, cannot answer."""
         return self.status >= 500 or ("html" in self.content_type and self.status != 413)
-
-
-def read_whole(response: requests.Response, *, timeout_s: float) -> Answer:
-    """The answer, if it ends within so long and at a size that can be meant."""
-    content = bytearray()
-    ends_s = time.monotonic() + timeout_s
-    with response:
-        for chunk in _as_it_comes(response):
-            content += chunk
-            if len(content) > MOST_BYTES:
-                raise requests.exceptions.ContentDecodingError("the answer is too large")
-            if time.monotonic() > ends_s:
-                raise requests.ReadTimeout("the answer comes too slowly")
-    return Answer(
-        status=response.status_code,
-        headers=response.headers,
-        content=bytes(content),
-        authorization=response.request.headers.get("Authorization"),
-    )
-
-
-def _as_it_comes(response: requests.Response) -> Iterator[bytes]:
-    """The body, unpacked, in what pieces it arrives: one that only drips is noticed.
-
-    `iter_content` waits until a piece has its full size.
-    """
-    try:
-        while piece := response.raw.read1(CHUNK_BYTES, decode_content=True):
-            yield piece
-    except DecodeError as error:
-        raise requests.exceptions.ContentDecodingError(error) from None
-    except ReadTimeoutError as error:
-        raise requests.ReadTimeout(error) from None
-    except HTTPError as error:
-        raise requests.ConnectionError(error) from None
 
 
 def retry_after_s(answer: Answer) -> float | None:

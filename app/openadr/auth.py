@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import orjson
-import requests
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
 from app.openadr.answer import Answer
@@ -46,9 +45,8 @@ class BearerAuth(VenAuth):
     def __init__(self, token: str) -> None:
         self._token = token
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+    def authorization(self) -> str:
+        return f"Bearer {self._token}"
 
     def broker_token(self) -> BrokerToken:
         return BrokerToken(client_id=None, token=self._token)
@@ -149,9 +147,8 @@ class TokenAuth(VenAuth):
         self._token: str | None = None
         self._renew_at_s = 0.0
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._current()}"
-        return request
+    def authorization(self) -> str:
+        return f"Bearer {self._current()}"
 
     def broker_token(self) -> BrokerToken:
         token = self._current()

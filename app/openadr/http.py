@@ -1,25 +1,28 @@
-"""HTTP towards one VTN: one pooled session, bounded repetition, and what each outcome means."""
+"""HTTP towards one VTN: bounded repetition, and what each outcome means."""
 
 from __future__ import annotations
 
-import http.cookiejar
 import logging
 import random
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import orjson
-import requests
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    DecodeError,
+    HTTPError,
+    LocationValueError,
+    NewConnectionError,
+    SSLError,
+    TimeoutError,
+)
 
-from app.openadr.answer import MOST_BYTES, Answer, problem_text, read_whole, retry_after_s
+from app.openadr.answer import MOST_BYTES, Answer, problem_text, retry_after_s
 from app.openadr.circuit import Circuit
 from app.openadr.errors import (
     OutcomeUnknown,
@@ -28,6 +31,7 @@ from app.openadr.errors import (
     VtnUnavailable,
     VtnUnreachable,
 )
+from app.openadr.exchange import AnswerTooLarge, Exchange
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
@@ -36,9 +40,6 @@ ATTEMPTS = 3
 BACKOFF_S = 0.5
 LONGEST_WAIT_S = 30.0
 BUSY = (408, 429)
-LONGEST_ANSWER = 10
-"""How many times `timeout_s` a whole answer may take that comes in drops."""
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +53,12 @@ class BrokerToken:
     """By the monotonic clock: when it has to be another one."""
 
 
-class VenAuth(AuthBase):
+class VenAuth:
     """Signs the requests of a VEN."""
+
+    def authorization(self) -> str | None:
+        """The Authorization header; None for a public VTN. May wait for a token."""
+        return None
 
     def broker_token(self) -> BrokerToken | None:
         """The token of these credentials, for another protocol than HTTP; None: there is none."""
@@ -65,29 +70,7 @@ class VenAuth(AuthBase):
 
 
 class NoCredentials(VenAuth):
-    """For a public VTN. Given explicitly, since `requests` otherwise looks into .netrc."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
-def make_session(*, base_url: str, max_connections: int) -> requests.Session:
-    """A session for many threads and VENs: pooled, without cookies, without retries of its own.
-
-    A VTN on loopback is reached directly, whatever proxy the environment names.
-    """
-    session = requests.Session()
-    session.trust_env = urlsplit(base_url).hostname not in _LOOPBACK
-    adapter = HTTPAdapter(
-        pool_connections=4, pool_maxsize=max_connections, max_retries=0, pool_block=True
-    )
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    # One jar for all would carry a cookie from VEN to VEN.
-    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    session.headers["User-Agent"] = "ven-fleet"
-    session.headers["Accept"] = "application/json"
-    return session
+    """For a public VTN."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,25 +90,21 @@ class VtnHttp:
     Retry-After) and a connection that was never made. A POST whose outcome was not seen raises
     `OutcomeUnknown`. While `circuit` is open, requests raise VtnUnreachable and are not made; while
     `writes` is open, those that write.
-    `verify_tls`: True, False or a CA file. All waits end when `stopping` is set.
+    All waits end when `stopping` is set.
     """
 
     def __init__(
         self,
         *,
-        session: requests.Session,
+        exchange: Exchange,
         base_url: str,
-        timeout_s: float,
-        verify_tls: bool | Path,
         stopping: Stopping,
         circuit: Circuit,
         writes: Circuit,
         backoff_s: float = BACKOFF_S,
     ) -> None:
         self.base_url = base_url
-        self._session = session
-        self._timeout_s = timeout_s
-        self._verify_tls = str(verify_tls) if isinstance(verify_tls, Path) else verify_tls
+        self._exchange = exchange
         self._stopping = stopping
         self.circuit = circuit
         self.writes = writes
@@ -168,12 +147,12 @@ class VtnHttp:
             repeatable=True,
             circuits=(self.circuit,),
             auth=NoCredentials(),
-            data=form.encode(),
-            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            body=form.encode(),
+            content_type="application/x-www-form-urlencoded",
         )
 
     def close(self) -> None:
-        self._session.close()
+        self._exchange.close()
 
     def _guarded(self, method: str, path: str, **request: Any) -> tuple[Any, int]:
         """The answer and its size, if the circuits let the request through."""
@@ -200,18 +179,18 @@ class VtnHttp:
         body: Any = None,
     ) -> tuple[Any, int]:
         data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
-        headers = {} if data is None else {"Content-Type": "application/json"}
+        url = self.base_url + path
+        if params:
+            url = f"{url}?{urlencode(params, doseq=True)}"
 
         def send() -> Answer:
             return self._send(
                 method,
-                self.base_url + path,
+                url,
                 repeatable=method != "POST",
                 circuits=self._circuits(method),
                 auth=auth,
-                params=params,
-                data=data,
-                headers=headers,
+                body=data,
             )
 
         answer = send()
@@ -227,29 +206,26 @@ class VtnHttp:
         *,
         repeatable: bool,
         circuits: Sequence[Circuit],
-        **request: Any,
+        auth: VenAuth,
+        body: bytes | None,
+        content_type: str = "application/json",
     ) -> Answer:
-        where = f"{method} {urlsplit(url).path}"
         # A VTN that counts as down is tried once, not with patience.
         attempts = 1 if any(circuit.is_open for circuit in circuits) else ATTEMPTS
         for attempt in range(1, attempts + 1):
             wait_s = self._backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+            authorization = auth.authorization()
+            headers = {} if body is None else {"Content-Type": content_type}
+            if authorization is not None:
+                headers["Authorization"] = authorization
             began_s = time.perf_counter()
             try:
-                response = self._session.request(
-                    method,
-                    url,
-                    timeout=self._timeout_s,
-                    verify=self._verify_tls,
-                    allow_redirects=False,  # credentials stay with the origin they were made for
-                    stream=True,  # so that its size is bounded
-                    **request,
-                )
-                answer = read_whole(response, timeout_s=LONGEST_ANSWER * self._timeout_s)
-            except requests.RequestException as error:
+                answer = self._exchange.send(method, url, headers=headers, body=body)
+            except HTTPError as error:
                 _failed(circuits)
-                failure: VtnUnavailable = self._failure(where, error)
+                failure: VtnUnavailable = self._failure(_where(method, url), error)
                 if not repeatable and not _never_sent(error):
+                    where = _where(method, url)
                     raise OutcomeUnknown(f"{where}: sent, but {_reason(error)}") from None
             else:
                 self.state = VtnState(
@@ -263,20 +239,23 @@ class VtnHttp:
                         circuit.succeeded()
                 if answer.status == 429:
                     failure = VtnUnavailable(
-                        f"{where}: the VTN answers 429, too many requests", status=429
+                        f"{_where(method, url)}: the VTN answers 429, too many requests",
+                        status=429,
                     )
                     wait_s = max(wait_s, asked_s)
                 elif answer.status >= 500 and repeatable:
-                    failure = VtnUnavailable(f"{where}: the VTN answers {answer.status}")
+                    failure = VtnUnavailable(
+                        f"{_where(method, url)}: the VTN answers {answer.status}"
+                    )
                     wait_s = max(wait_s, asked_s)
                 else:
-                    return answer
+                    return replace(answer, authorization=authorization)
             last = attempt == attempts or wait_s > LONGEST_WAIT_S
             if last or self._stopping.is_set() or self._stopping.wait(wait_s):
                 raise failure
         raise AssertionError("the last attempt returns or raises")
 
-    def _failure(self, where: str, error: requests.RequestException) -> VtnUnreachable:
+    def _failure(self, where: str, error: HTTPError) -> VtnUnreachable:
         reason = _reason(error)
         self.state = VtnState(reachable=False)
         return VtnUnreachable(f"{where}: the VTN at {self.base_url} cannot be reached: {reason}")
@@ -318,14 +297,14 @@ def _failed(circuits: Sequence[Circuit]) -> None:
         circuit.failed()
 
 
-def _never_sent(error: requests.RequestException) -> bool:
+def _where(method: str, url: str) -> str:
+    return f"{method} {urlsplit(url).path}"
+
+
+def _never_sent(error: HTTPError) -> bool:
     """Whether the connection was never made, so that the VTN cannot have seen the request."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.InvalidURL):
-        return True
-    return any(
-        isinstance(cause, NewConnectionError | ssl.SSLCertVerificationError)
-        for cause in _causes(error)
-    )
+    never = NewConnectionError | ConnectTimeoutError | LocationValueError
+    return any(isinstance(cause, never | ssl.SSLCertVerificationError) for cause in _causes(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -341,14 +320,19 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             upcoming += [getattr(cause, "reason", None), getattr(cause, "original_error", None)]
 
 
-def _reason(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.exceptions.ContentDecodingError):
-        return f"the answer cannot be unpacked, or is larger than {MOST_BYTES >> 20} MiB"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its TLS certificate is not accepted; see VTN__VERIFY_TLS"
-    for cause in _causes(error):
+def _reason(error: HTTPError) -> str:
+    causes = list(_causes(error))
+
+    def is_one(kind: type[BaseException]) -> bool:
+        return any(isinstance(cause, kind) for cause in causes)
+
+    for cause in causes:
         if isinstance(cause, NewConnectionError):
             return "connection refused" if "refused" in str(cause) else "no connection"
+    if is_one(TimeoutError):
+        return "no answer in time"
+    if isinstance(error, DecodeError | AnswerTooLarge):
+        return f"the answer cannot be unpacked, or is larger than {MOST_BYTES >> 20} MiB"
+    if is_one(SSLError):
+        return "its TLS certificate is not accepted; see VTN__VERIFY_TLS"
     return f"connection broken ({type(error).__name__})"

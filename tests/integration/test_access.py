@@ -16,8 +16,8 @@ from app.settings import Settings, SettingsError
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.certificates import make_certificate
+from tests.support.exchanges import RecordingExchange
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn
-from tests.support.sessions import RecordingSession
 from tests.support.workbench import TICK, Bench
 
 MakeVtn = Callable[[Script], ScriptedVtn]
@@ -139,28 +139,28 @@ class TestSecretsDir:
 
 class TestTokens:
     def asked(self, bench: Bench) -> int:
-        return len(bench.session.of("POST", "/auth/token"))
+        return len(bench.exchange.of("POST", "/auth/token"))
 
     def test_one_that_is_revoked_early_costs_one_round_trip_and_no_reading(
         self, bench: Bench
     ) -> None:
         bench.tick()
         bench.manager.generate_reports()
-        before, sent = self.asked(bench), len(bench.session.of("POST", "/reports"))
+        before, sent = self.asked(bench), len(bench.exchange.of("POST", "/reports"))
         bench.vtn.revoke_tokens()
         bench.tick()
 
         assert bench.manager.generate_reports() == TICK
         bench.assert_each_once(2 * TICK)
         assert self.asked(bench) == before + 3
-        assert len(bench.session.of("POST", "/reports")) == sent + 3 * 2
+        assert len(bench.exchange.of("POST", "/reports")) == sent + 3 * 2
 
     def test_287_vens_fetch_at_most_one_each_at_a_time(
         self, vtn: EmbeddedVtn, make_container: MakeContainer
     ) -> None:
         container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
-        session = RecordingSession(vtn.base_url)
-        container.http_session.override(session)
+        session = RecordingExchange(vtn.base_url)
+        container.exchange.override(session)
         names = [f"VEN-{number}" for number in range(287)]
 
         with ThreadPoolExecutor(8) as pool:

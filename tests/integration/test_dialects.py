@@ -8,11 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
-import requests
 
 from app.openadr import BusinessLogic
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
+from tests.support.exchanges import Sent
 from tests.support.fakes import FakeClock
 from tests.support.openapi import OpenApi, official_file
 from tests.support.workbench import TICK, Bench
@@ -49,7 +49,7 @@ def test_enrolment_and_telemetry(bench: Bench) -> None:
 
 def test_a_report_whose_answer_was_lost_arrives_once(bench: Bench) -> None:
     bench.tick()
-    bench.session.faults.extend(["lost answer"] * 3)
+    bench.exchange.faults.extend(["lost answer"] * 3)
     bench.manager.generate_reports()
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
@@ -126,12 +126,12 @@ def test_an_event_from_the_command_line_reaches_one_ven_without_a_grant(bench: B
 
 def test_every_request_is_valid(bench: Bench, openapi: OpenApi) -> None:
     bench.tick()
-    bench.session.faults.append("lost answer")
+    bench.exchange.faults.append("lost answer")
     bench.manager.generate_reports()
     bench.manager.heartbeat()
     base = bench.vtn.base_url + BASE
 
-    sent = [each for each in bench.session.requests if "/auth/server" not in str(each.url)]
+    sent = [each for each in bench.exchange.requests if "/auth/server" not in str(each.url)]
 
     assert {kind_of(each) for each in sent} >= {
         ("GET", "/programs"),
@@ -150,7 +150,7 @@ def test_every_request_is_valid(bench: Bench, openapi: OpenApi) -> None:
     ).items()
 
 
-def kind_of(request: requests.PreparedRequest) -> tuple[str, str]:
+def kind_of(request: Sent) -> tuple[str, str]:
     path = urlsplit(str(request.url)).path.removeprefix(BASE)
     parts = path.split("/")
     if len(parts) > 2 and parts[1] == "vens":

@@ -15,17 +15,17 @@ from app.openadr import VtnRejected, VtnUnauthorised
 from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.conftest import MakeContainer
+from tests.support.exchanges import RecordingExchange
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn
-from tests.support.sessions import RecordingSession
 
 MakeVtn = Callable[[Script], ScriptedVtn]
 
 
-def at(vtn: EmbeddedVtn, make_container: MakeContainer) -> tuple[Container, RecordingSession]:
+def at(vtn: EmbeddedVtn, make_container: MakeContainer) -> tuple[Container, RecordingExchange]:
     """A container whose VENs are clients of their own at this VTN."""
     container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
-    session = RecordingSession(vtn.base_url)
-    container.http_session.override(session)
+    session = RecordingExchange(vtn.base_url)
+    container.exchange.override(session)
     return container, session
 
 

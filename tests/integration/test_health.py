@@ -89,14 +89,14 @@ def test_a_vtn_that_does_not_answer(bench: Bench, health: Health) -> None:
 
 
 def test_a_stream_that_is_held(bench: Bench, health: Health) -> None:
-    bench.session.refused["Aarhus"] = 403
+    bench.exchange.refused["Aarhus"] = 403
     bench.tick()
     bench.manager.generate_reports()
 
     (reason,) = health.readiness().reasons
     assert reason.startswith("1 reports are not delivered and stay owed: VEN Aarhus: POST /reports")
 
-    bench.session.refused.clear()
+    bench.exchange.refused.clear()
     bench.manager.generate_reports()
     assert health.readiness().ready
 
@@ -116,7 +116,7 @@ def test_metering_that_has_stopped(bench: Bench, health: Health) -> None:
 
 
 def test_a_report_that_was_set_aside_is_told_and_no_reason(bench: Bench, health: Health) -> None:
-    bench.session.faults.extend([422] * VENS)
+    bench.exchange.faults.extend([422] * VENS)
     bench.tick()
     bench.manager.generate_reports()
 

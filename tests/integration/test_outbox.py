@@ -16,11 +16,11 @@ from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
 def refuse(bench: Bench, ven_name: str, status: int = 422, ticks: int = 1) -> None:
     """The VTN refuses so many reports of one VEN."""
-    bench.session.refused[ven_name] = status
+    bench.exchange.refused[ven_name] = status
     for _ in range(ticks):
         bench.tick()
         bench.manager.generate_reports()
-    bench.session.refused.clear()
+    bench.exchange.refused.clear()
 
 
 @pytest.mark.parametrize("status", [400, 422])
@@ -71,7 +71,7 @@ def test_a_report_that_is_refused_again_stays_with_the_new_words(bench: Bench) -
 def test_a_retried_report_that_was_not_sent_is_in_no_doubt(bench: Bench) -> None:
     refuse(bench, "Aarhus")
     bench.retry()
-    bench.session.refused["Aarhus"] = 429
+    bench.exchange.refused["Aarhus"] = 429
     bench.manager.generate_reports()
 
     (aside,) = bench.container.outbox().reports()
@@ -81,10 +81,10 @@ def test_a_retried_report_that_was_not_sent_is_in_no_doubt(bench: Bench) -> None
 def test_a_retried_report_whose_answer_is_lost_arrives_once(bench: Bench) -> None:
     refuse(bench, "Aarhus")
     bench.retry()
-    bench.session.faults.append("lost answer")
-    bench.session.lookup_status = 401
+    bench.exchange.faults.append("lost answer")
+    bench.exchange.lookup_status = 401
     bench.manager.generate_reports()
-    bench.session.lookup_status = 0
+    bench.exchange.lookup_status = 0
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
 
@@ -97,7 +97,7 @@ def test_a_report_that_was_in_doubt_before_it_was_refused_is_looked_up_on_retry(
 ) -> None:
     """The VTN does the work of the first attempt only after it has refused the second one."""
     bench.tick()
-    bench.session.faults.extend(["lost request"] * VENS)
+    bench.exchange.faults.extend(["lost request"] * VENS)
     bench.manager.generate_reports()
     bench.clock.advance(minutes=1)
     refuse(bench, "Aarhus", 422, ticks=1)
@@ -124,7 +124,7 @@ def test_a_dropped_report_is_gone(bench: Bench) -> None:
 
 def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Bench) -> None:
     for status in (404, 403):
-        bench.session.faults.extend([status] * VENS)
+        bench.exchange.faults.extend([status] * VENS)
         bench.tick()
         assert bench.manager.generate_reports() == 0
 

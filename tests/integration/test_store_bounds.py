@@ -65,7 +65,7 @@ class TestLag:
 
     def test_its_part_is_moved_out_and_delivered_later(self, make_bench: MakeBench) -> None:
         bench = make_bench(max_lag="PT5M")
-        bench.session.refused["Aarhus"] = 403
+        bench.exchange.refused["Aarhus"] = 403
         run(bench, 40)
 
         database = bench.container.database()
@@ -73,7 +73,7 @@ class TestLag:
         assert rows(database, "slice") >= 28
         assert bench.waiting() == 40 * RESOURCES
 
-        bench.session.refused.clear()
+        bench.exchange.refused.clear()
         assert bench.manager.generate_reports() == 40 * RESOURCES
         bench.assert_each_once(40 * TICK)
         assert rows(database, "slice") == 0
@@ -84,14 +84,14 @@ class TestLag:
     ) -> None:
         bench = make_bench(max_lag="PT5M")
         bench.tick(3)
-        bench.session.faults.extend(["lost request"] * VENS)
+        bench.exchange.faults.extend(["lost request"] * VENS)
         bench.manager.generate_reports()
-        bench.session.refused["Aarhus"] = 403
+        bench.exchange.refused["Aarhus"] = 403
         bench.clock.advance(minutes=1)
         run(bench, 30)
         assert rows(bench.container.database(), "slice") > 0
 
-        bench.session.refused.clear()
+        bench.exchange.refused.clear()
         run(bench, 3)
 
         bench.assert_each_once(36 * TICK)
@@ -102,16 +102,16 @@ class TestLag:
         bench = make_bench(max_lag="PT5M")
         bench.ask({"payloadType": "USAGE", "frequency": 0})
         bench.manager.poll_events()
-        bench.session.refused["Aarhus"] = 403
+        bench.exchange.refused["Aarhus"] = 403
         run(bench, 40)
-        bench.session.refused.clear()
+        bench.exchange.refused.clear()
         run(bench, 1)
 
         bench.assert_each_once(40 * TICK, "USAGE")
 
     def test_an_outage_of_all_moves_nothing(self, make_bench: MakeBench) -> None:
         bench = make_bench(max_lag="PT5M")
-        bench.session.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 403))
+        bench.exchange.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 403))
         run(bench, 30)
 
         assert rows(bench.container.database(), "slice") == 0
@@ -159,10 +159,10 @@ class TestFull:
     ) -> None:
         bench = make_bench(max_bytes=BOUND, when_full="drop_oldest")
         bench.tick(10)
-        bench.session.faults.extend(["lost answer"] * VENS)
-        bench.session.lookup_status = 401
+        bench.exchange.faults.extend(["lost answer"] * VENS)
+        bench.exchange.lookup_status = 401
         bench.manager.generate_reports()
-        bench.session.lookup_status = 0
+        bench.exchange.lookup_status = 0
         assert len(bench.reports()) == VENS
         bench.tick(2 * (BOUND) // FRAME_BYTES)
 
@@ -179,7 +179,7 @@ class TestFull:
         self, make_bench: MakeBench
     ) -> None:
         bench = make_bench(max_bytes=BOUND, when_full="drop_oldest")
-        bench.session.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 422))
+        bench.exchange.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 422))
         run(bench, 40)
 
         assert bench.container.store_keeper().share_used() <= 1.0
@@ -217,7 +217,7 @@ def test_what_waits_is_counted_over_frames_slices_and_streams(make_bench: MakeBe
     bench = make_bench(max_lag="PT5M")
     bench.ask({"payloadType": "READING", "frequency": 0}, {"payloadType": "USAGE", "frequency": 0})
     bench.manager.poll_events()
-    bench.session.refused["Aarhus"] = 403
+    bench.exchange.refused["Aarhus"] = 403
     run(bench, 30)
     bench.tick()
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import orjson
 import pytest
-import requests
 
 from app.fleet import sample_fleet
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
+from tests.support.exchanges import Sent
 from tests.support.fakes import FakeClock
 from tests.support.openapi import OpenApi, official_file
 from tests.support.workbench import Bench
@@ -37,9 +38,7 @@ def openapi() -> OpenApi:
 
 
 @pytest.fixture
-def sent(
-    vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock
-) -> list[requests.PreparedRequest]:
+def sent(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> list[Sent]:
     """Every request of a fleet that enrols, polls, reports, and looks up what it lost."""
     container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
     bench = Bench(container, vtn, clock)
@@ -48,15 +47,15 @@ def sent(
     bench.ask({"payloadType": "READING"}, {"payloadType": "DEMAND"}, {"payloadType": "USAGE"})
     bench.manager.poll_events()
     bench.tick(3)
-    bench.session.faults.append("lost answer")
+    bench.exchange.faults.append("lost answer")
     bench.manager.generate_reports()
     bench.ask()
     bench.manager.poll_events()
     bench.manager.heartbeat()
-    return bench.session.requests
+    return bench.exchange.requests
 
 
-def kind_of(request: requests.PreparedRequest) -> tuple[str, str]:
+def kind_of(request: Sent) -> tuple[str, str]:
     path = urlsplit(str(request.url)).path
     for collection, template in (("/events/", "{eventID}"), ("/vens/", "{venID}")):
         if path.startswith(collection):
@@ -65,7 +64,7 @@ def kind_of(request: requests.PreparedRequest) -> tuple[str, str]:
 
 
 def test_every_request_is_valid_and_every_kind_was_sent(
-    openapi: OpenApi, sent: list[requests.PreparedRequest], vtn: EmbeddedVtn
+    openapi: OpenApi, sent: list[Sent], vtn: EmbeddedVtn
 ) -> None:
     assert {kind_of(request) for request in sent} == KINDS
 
@@ -74,14 +73,14 @@ def test_every_request_is_valid_and_every_kind_was_sent(
 
 
 def test_the_judge_refuses_what_is_wrong(
-    openapi: OpenApi, sent: list[requests.PreparedRequest], vtn: EmbeddedVtn
+    openapi: OpenApi, sent: list[Sent], vtn: EmbeddedVtn
 ) -> None:
     """The validator would notice: a report whose interval id is no integer."""
     report = next(request for request in sent if kind_of(request) == ("POST", "/reports"))
     body = orjson.loads(report.body or b"")
     body["resources"][0]["intervals"][0]["id"] = "first"
-    report.body = orjson.dumps(body)
+    wrong = replace(report, body=orjson.dumps(body))
+    nowhere = replace(report, url=f"{vtn.base_url}/nowhere")
 
-    assert openapi.errors(report, vtn.base_url) != []
-    report.url = f"{vtn.base_url}/nowhere"
-    assert openapi.errors(report, vtn.base_url) == ["no path /nowhere"]
+    assert openapi.errors(wrong, vtn.base_url) != []
+    assert openapi.errors(nowhere, vtn.base_url) == ["no path /nowhere"]

@@ -10,9 +10,10 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import orjson
 import pytest
-import requests
 import yaml
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
+
+from tests.support.exchanges import Sent
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = "OPENADR_FILES"
@@ -40,7 +41,7 @@ class OpenApi:
         self.document: dict[str, Any] = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
         _without_discriminators(self.document)
 
-    def errors(self, request: requests.PreparedRequest, base_url: str) -> list[str]:
+    def errors(self, request: Sent, base_url: str) -> list[str]:
         """What is wrong with a request; empty if nothing is."""
         parts = urlsplit(str(request.url).removeprefix(base_url))
         template = self._template(parts.path)
@@ -82,9 +83,7 @@ class OpenApi:
             found += self._schema_errors(known[name], values if kind == "array" else value)
         return found
 
-    def _body_errors(
-        self, operation: dict[str, Any], request: requests.PreparedRequest
-    ) -> list[str]:
+    def _body_errors(self, operation: dict[str, Any], request: Sent) -> list[str]:
         if request.body is None:
             return ["a body is missing"] if operation.get("requestBody", {}).get("required") else []
         media = str(request.headers["Content-Type"])

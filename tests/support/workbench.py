@@ -10,8 +10,8 @@ from app.fleet import sample_fleet
 from app.reporting import ReportPlanner
 from app.vtn import EmbeddedVtn
 from containers import Container
+from tests.support.exchanges import FaultyExchange
 from tests.support.fakes import FakeClock
-from tests.support.sessions import FaultySession
 
 VENS, RESOURCES = 3, 4
 SAMPLE = ("Aalborg", "Aarhus", "Esbjerg")
@@ -33,16 +33,16 @@ class Bench:
         vtn: EmbeddedVtn,
         clock: FakeClock,
         *,
-        real_session: bool = False,
+        real_exchange: bool = False,
     ) -> None:
         self.container = container
         self.vtn = vtn
         self.clock = clock
-        self.session = FaultySession(vtn.base_url)
+        self.exchange = FaultyExchange(vtn.base_url)
         container.clock.override(clock)
         container.monotonic.override(clock.monotonic)
-        if not real_session:
-            container.http_session.override(self.session)
+        if not real_exchange:
+            container.exchange.override(self.exchange)
         container.vtn_http.add_kwargs(backoff_s=0.001)
 
     @property

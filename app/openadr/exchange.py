@@ -1,0 +1,161 @@
+"""One request and its answer, over the pooled connections of a `requests` session."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
+from urllib3.exceptions import HTTPError, TimeoutError
+
+from app.openadr.answer import MOST_BYTES, Answer
+
+CHUNK_BYTES = 64 << 10
+LONGEST_ANSWER = 10
+"""How many times `timeout_s` a whole answer may take that comes in drops."""
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class AnswerTooLarge(HTTPError):
+    """More than anybody can mean."""
+
+
+class AnswerTooSlow(TimeoutError):
+    """It came in drops, and did not end."""
+
+
+def make_session(*, base_url: str, max_connections: int) -> requests.Session:
+    """A session for many threads and VENs: pooled, without retries of its own.
+
+    A VTN on loopback is reached directly, whatever proxy the environment names.
+    """
+    session = requests.Session()
+    session.trust_env = urlsplit(base_url).hostname not in _LOOPBACK
+    adapter = _Adapter(
+        pool_connections=4, pool_maxsize=max_connections, max_retries=0, pool_block=True
+    )
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    # One jar for all would carry a cookie from VEN to VEN.
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    session.headers["User-Agent"] = "ven-fleet"
+    session.headers["Accept"] = "application/json"
+    return session
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Where requests of one scheme, host and port go."""
+
+    pool: HTTPConnectionPool
+    wants_url: bool
+    """Whether it is a proxy that wants the whole URL."""
+
+
+class _Adapter(HTTPAdapter):
+    """Gives away the connections that it would use itself."""
+
+    def origin(self, url: str, settings: Mapping[str, Any]) -> _Origin:
+        """`settings`: what `merge_environment_settings` found for this URL."""
+        proxies, verify, cert = (settings[name] for name in ("proxies", "verify", "cert"))
+        asked = requests.Request("GET", url).prepare()
+        pool = self.get_connection_with_tls_context(asked, verify, proxies, cert)
+        self.cert_verify(pool, url, verify, cert)  # type: ignore[no-untyped-call]
+        whole = self.request_url(asked, proxies) == asked.url
+        return _Origin(cast(HTTPConnectionPool, pool), wants_url=whole)
+
+
+class Exchange:
+    """Sends requests and reads their answers, each once; follows no redirect.
+
+    `requests` finds out what the environment says of proxies and certificates, once for each
+    origin; from there on its connections are used without it, which costs a third of the time
+    (see bench/). `verify_tls`: True, False or a CA file. Raises urllib3's HTTPError.
+    """
+
+    def __init__(
+        self, session: requests.Session, *, timeout_s: float, verify_tls: bool | Path
+    ) -> None:
+        self._session = session
+        self._timeout_s = timeout_s
+        self._timeout = Timeout(timeout_s)
+        self._verify_tls = str(verify_tls) if isinstance(verify_tls, Path) else verify_tls
+        self._headers = {name: str(value) for name, value in session.headers.items()}
+        self._lock = threading.Lock()
+        self._origins: dict[str, _Origin] = {}
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+    ) -> Answer:
+        """The answer, whatever it says. `url`: with its query."""
+        begin = url.find("/", url.find("//") + 2)
+        origin, target = (url, "/") if begin < 0 else (url[:begin], url[begin:])
+        to = self._origins.get(origin) or self._open(origin)
+        began_s = time.monotonic()
+        response = to.pool.urlopen(
+            method,
+            url if to.wants_url else target,
+            body=body,
+            headers={**self._headers, **headers},
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=self._timeout,
+            preload_content=False,
+        )
+        return Answer(
+            status=response.status,
+            headers=response.headers,
+            content=self._read(response, began_s + LONGEST_ANSWER * self._timeout_s),
+        )
+
+    def close(self) -> None:
+        """Close the connections. May be called again."""
+        self._session.close()
+
+    def _open(self, origin: str) -> _Origin:
+        with self._lock:
+            if origin not in self._origins:
+                adapter = self._session.get_adapter(origin)
+                if not isinstance(adapter, _Adapter):
+                    raise TypeError("a session of make_session is needed")
+                settings = self._session.merge_environment_settings(
+                    origin, {}, None, self._verify_tls, None
+                )
+                self._origins[origin] = adapter.origin(f"{origin}/", settings)
+            return self._origins[origin]
+
+    def _read(self, response: BaseHTTPResponse, ends_s: float) -> bytes:
+        content = b""
+        try:
+            for piece in _as_it_comes(response):
+                content = content + piece if content else piece
+                if len(content) > MOST_BYTES:
+                    raise AnswerTooLarge("the answer is too large")
+                if time.monotonic() > ends_s:
+                    raise AnswerTooSlow("the answer comes too slowly")
+        except BaseException:
+            response.close()
+            raise
+        finally:
+            response.release_conn()  # also a closed one: the pool counts them
+        return content
+
+
+def _as_it_comes(response: BaseHTTPResponse) -> Iterator[bytes]:
+    """The body, unpacked, in what pieces it arrives: one that only drips is noticed."""
+    while piece := response.read1(CHUNK_BYTES, decode_content=True):
+        yield piece

@@ -1,0 +1,129 @@
+"""Exchanges with a VTN that stand in for the real one by overriding its provider."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+from urllib3.exceptions import ProtocolError
+
+from app.openadr import Answer, Exchange, make_session
+
+
+def lost() -> ProtocolError:
+    """A connection that breaks after the request was sent."""
+    return ProtocolError("the connection broke")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request that was sent."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+    @property
+    def path_url(self) -> str:
+        parts = urlsplit(self.url)
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+class RecordingExchange:
+    """The real exchange; keeps every request."""
+
+    def __init__(self, base_url: str) -> None:
+        session = make_session(base_url=base_url, max_connections=10)
+        self._exchange = Exchange(session, timeout_s=10.0, verify_tls=True)
+        self._lock = threading.Lock()
+        self.requests: list[Sent] = []
+
+    def send(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer:
+        answer = self._exchange.send(method, url, headers=headers, body=body)
+        with self._lock:
+            self.requests.append(Sent(method, url, headers, body))
+        return answer
+
+    def of(self, method: str, path: str) -> list[Sent]:
+        return [
+            sent
+            for sent in self.requests
+            if sent.method == method and urlsplit(sent.url).path == path
+        ]
+
+    def close(self) -> None:
+        self._exchange.close()
+
+
+class FaultyExchange(RecordingExchange):
+    """The real exchange, with faults for the next reports that are posted.
+
+    'ok': as it is; 'lost answer': the VTN does the work and its answer is lost; 'lost request':
+    the connection breaks before the VTN sees it; a number: the VTN answers with this status and
+    does nothing.
+    """
+
+    def __init__(self, base_url: str, faults: Iterable[str | int] = ()) -> None:
+        super().__init__(base_url)
+        self.faults: deque[str | int] = deque(faults)
+        self.largest_body_bytes = 1 << 30
+        """A larger body is answered with 413."""
+        self.lookup_status = 0
+        """What answers a look-up; 0: as it is. After 401 nothing is learned, and the VTN is not
+        down."""
+        self.delete_status = 0
+        """What answers the removal of a report; 0: as it is."""
+        self.unreadable = ""
+        """The VEN that may not read its own reports."""
+        self.html = False
+        """Whether faults come from a proxy, as HTML."""
+        self.refusals = 0
+        """How many reports were answered with a number."""
+        self.refused: dict[str, int] = {}
+        """By clientName: the status that answers every report of that VEN."""
+
+    def _answer(self, status: int) -> Answer:
+        kind = "text/html" if self.html else "application/json"
+        return Answer(
+            status=status,
+            headers={"Content-Type": kind},
+            content=b'{"title": "a fault of the test"}',
+        )
+
+    def send(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer:
+        parts = urlsplit(url)
+        is_of_reports = parts.path.endswith("/reports")
+        if method == "GET" and is_of_reports:
+            (client_name,) = parse_qs(parts.query)["clientName"]
+            if self.lookup_status:
+                return self._answer(self.lookup_status)
+            if client_name == self.unreadable:
+                return self._answer(403)
+        if method == "DELETE" and self.delete_status:
+            return self._answer(self.delete_status)
+        if method != "POST" or not is_of_reports or body is None:
+            return super().send(method, url, headers=headers, body=body)
+        with self._lock:
+            fault = self.faults.popleft() if self.faults else "ok"
+        if len(body) > self.largest_body_bytes:
+            fault = 413
+        for ven_name, status in self.refused.items():
+            if f'"clientName":"{ven_name}"'.encode() in body:
+                fault = status
+        if fault == "lost request":
+            raise lost()
+        if isinstance(fault, int):
+            self.refusals += 1
+            return self._answer(fault)
+        answer = super().send(method, url, headers=headers, body=body)
+        if fault == "lost answer":
+            raise lost()
+        return answer
