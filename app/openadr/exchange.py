@@ -120,6 +120,7 @@ class Exchange:
             status=response.status,
             headers=response.headers,
             content=self._read(response, began_s + LONGEST_ANSWER * self._timeout_s),
+            authorization=headers.get("Authorization"),
         )
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ import random
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -249,7 +249,7 @@ class VtnHttp:
                     )
                     wait_s = max(wait_s, asked_s)
                 else:
-                    return replace(answer, authorization=authorization)
+                    return answer
             last = attempt == attempts or wait_s > LONGEST_WAIT_S
             if last or self._stopping.is_set() or self._stopping.wait(wait_s):
                 raise failure

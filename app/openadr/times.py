@@ -135,7 +135,7 @@ def _randomize(value: object) -> timedelta:
 
 def write_instant(instant: datetime) -> str:
     """RFC 3339 in UTC at microsecond resolution."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def write_duration(duration: timedelta) -> str:

@@ -269,8 +269,9 @@ def _read(row: Row[Any]) -> Stream:
 
 
 def _write_in_flight(in_flight: InFlight) -> str:
+    # Not asdict, which copies deeply: this is written for every report.
     values = {
-        **asdict(in_flight),
+        **vars(in_flight),
         "through": list(in_flight.through),
         "done": list(in_flight.done),
     }

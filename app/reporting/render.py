@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import orjson
 
@@ -40,37 +42,14 @@ def render(
     `name`: the one it was given before, when it is made again. Each interval carries its own start.
     A NaN is no value and makes no interval, unless the quality of all is asked for.
     """
-    by_resource: dict[bytes, list[bytes]] = {}
-    readings = 0
-    for place, due in enumerate(values):
-        period = orjson.dumps(
-            {"start": write_instant(due.start), "duration": write_duration(due.duration)}
-        )
-        head = b'{"id":%d,"intervalPeriod":%b,"payloads":[{"type":%b,"values":[' % (
-            place if due.interval_id is None else due.interval_id,
-            period,
-            orjson.dumps(request.payload_type),
-        )
-        tails = _tails(due, columns)
-        for resource, number, tail in zip(
-            due.quoted_names[columns], due.tokens(columns), tails, strict=True
-        ):
-            if number != b"null":
-                readings += 1
-                interval = head + number + tail
-            elif due.quality is not None:
-                interval = head + tail
-            else:
-                continue
-            try:
-                by_resource[resource].append(interval)
-            except KeyError:
-                by_resource[resource] = [interval]
+    heads = [_head(request, place, due) for place, due in enumerate(values)]
+    tokens = [due.tokens(columns) for due in values]
+    if _is_a_table(values, tokens):
+        resources = _of_table(values[0].quoted_names[columns], heads, tokens)
+        readings = sum(map(len, tokens))
+    else:
+        resources, readings = _one_by_one(values, columns, heads, tokens)
     name = name or report_name(ven_name, request, values, columns)
-    resources = b",".join(
-        b'{"resourceName":%b,"intervals":[%b]}' % (resource, b",".join(intervals))
-        for resource, intervals in by_resource.items()
-    )
     head = orjson.dumps(
         {
             "eventID": request.event_id,
@@ -79,14 +58,94 @@ def render(
             "payloadDescriptors": list(_descriptors(request)),
         }
     )
-    body = head[:-1] + b',"resources":[' + resources + b"]}"
-    return RenderedReport(name=name, body=body, readings=readings, is_empty=not by_resource)
+    body = b'%b,"resources":[%b]}' % (head[:-1], resources)
+    return RenderedReport(name=name, body=body, readings=readings, is_empty=not resources)
+
+
+def _head(request: ReportRequest, place: int, due: Values) -> bytes:
+    """What stands before each value of an interval."""
+    return b'{"id":%d,"intervalPeriod":%b,"payloads":[{"type":%b,"values":[' % (
+        place if due.interval_id is None else due.interval_id,
+        _period(due.start, due.duration),
+        _quoted(request.payload_type),
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _period(start: datetime, duration: timedelta) -> bytes:
+    """The same for all VENs of a frame."""
+    return orjson.dumps({"start": write_instant(start), "duration": write_duration(duration)})
+
+
+@functools.lru_cache(maxsize=1024)
+def _quoted(text: str) -> bytes:
+    return orjson.dumps(text)
+
+
+OPENS = b'{"resourceName":'
+INTERVALS = b',"intervals":['
+ENDS_INTERVAL = b"]}]}"
+ENDS_RESOURCE = b"]}"
+
+
+def _is_a_table(values: Sequence[Values], tokens: Sequence[Sequence[bytes]]) -> bool:
+    """Whether every resource has a value, and no more, in every interval."""
+    names = values[0].quoted_names
+    return bool(tokens[0]) and all(
+        due.quality is None and due.quoted_names == names and b"null" not in of_due
+        for due, of_due in zip(values, tokens, strict=True)
+    )
+
+
+def _of_table(
+    names: Sequence[bytes], heads: Sequence[bytes], tokens: Sequence[Sequence[bytes]]
+) -> bytes:
+    """All resources at once: what is the same for each is laid between what is not."""
+    width = 2 + 2 * len(heads)
+    pieces = [b""] * (width * len(names))
+    pieces[0::width] = names
+    before = INTERVALS
+    for place, (head, of_due) in enumerate(zip(heads, tokens, strict=True)):
+        pieces[1 + 2 * place :: width] = [before + head] * len(names)
+        pieces[2 + 2 * place :: width] = of_due
+        before = ENDS_INTERVAL + b","
+    next_one = ENDS_INTERVAL + ENDS_RESOURCE + b"," + OPENS
+    pieces[width - 1 :: width] = [next_one] * len(names)
+    pieces[-1] = ENDS_INTERVAL + ENDS_RESOURCE
+    return OPENS + b"".join(pieces)
+
+
+def _one_by_one(
+    values: Sequence[Values],
+    columns: slice,
+    heads: Sequence[bytes],
+    tokens: Sequence[Sequence[bytes]],
+) -> tuple[bytes, int]:
+    """The same where values are missing, resources change, or the quality is told."""
+    by_resource: dict[bytes, list[bytes]] = {}
+    readings = 0
+    for due, head, of_due in zip(values, heads, tokens, strict=True):
+        tails = _tails(due, columns)
+        for resource, number, tail in zip(due.quoted_names[columns], of_due, tails, strict=True):
+            if number != b"null":
+                readings += 1
+                interval = head + number + tail
+            elif due.quality is not None:
+                interval = head + tail
+            else:
+                continue
+            by_resource.setdefault(resource, []).append(interval)
+    resources = b",".join(
+        OPENS + resource + INTERVALS + b",".join(intervals) + ENDS_RESOURCE
+        for resource, intervals in by_resource.items()
+    )
+    return resources, readings
 
 
 def _tails(due: Values, columns: slice) -> Iterable[bytes]:
     """What follows each number: with its DATA_QUALITY, where that is asked for (3.1.0, 7.8)."""
     if due.quality is None:
-        return itertools.repeat(b"]}]}", len(due.quoted_names[columns]))
+        return itertools.repeat(ENDS_INTERVAL, len(due.quoted_names[columns]))
     return [
         b']},{"type":"DATA_QUALITY","values":["%b"]}]}' % quality.encode()
         for quality in due.quality[columns]
