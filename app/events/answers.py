@@ -43,6 +43,10 @@ class FleetAnswers:
         self._revision = -1
         self._followed: dict[str, Sequence[Followed]] = {}
         self._plant: Plant | None = None
+        self._efficiency: tuple[Plant | None, npt.NDArray[np.float32]] = (
+            None,
+            np.ones(0, np.float32),
+        )
         self._orders: Orders | None = None
         self._made_at: datetime | None = None
         self._told: set[tuple[str, str]] = set()
@@ -52,13 +56,11 @@ class FleetAnswers:
         """What the resources of this plant do."""
         orders = self._orders_for(plant, situation.now)
         drain = np.zeros(plant.roster.size, dtype=np.float32)
-        efficiency = np.ones(plant.roster.size, dtype=np.float32)
         for kind, columns in plant.of_kind.items():
-            policy = self._policies[kind]
-            drain[columns] = policy.drain_kw(
+            drain[columns] = self._policies[kind].drain_kw(
                 situation.shape_kw[columns], situation.mean_kw[columns]
             )
-            efficiency[columns] = policy.efficiency
+        efficiency = self._efficiency_of(plant)
         low, high = reach_of_stores(
             lowest_kw=plant.lowest_kw,
             highest_kw=plant.highest_kw,
@@ -77,7 +79,14 @@ class FleetAnswers:
                 baseline[columns], low[columns], high[columns]
             )
             told = {name: orders.by_type[name] for name in policy.follows & orders.by_type.keys()}
-            group = _group(plant, situation, told, columns, low, high)
+            group = Group(
+                plant=plant,
+                situation=situation,
+                columns=columns,
+                low=low,
+                high=high,
+                orders=told,
+            )
             power[columns] = policy.wish_kw(group, baseline[columns])
         np.clip(power, low, high, out=power)
         _share_out(power, low, high, plant, orders.by_type)
@@ -95,6 +104,17 @@ class FleetAnswers:
             level=np.nan_to_num(orders.of(SIMPLE)).astype(np.int8),
             setpoint_kw=_setpoints(orders),
         )
+
+    def _efficiency_of(self, plant: Plant) -> npt.NDArray[np.float32]:
+        """Of each resource's store, one way."""
+        known, efficiency = self._efficiency
+        if known is not plant:
+            efficiency = np.ones(plant.roster.size, dtype=np.float32)
+            for kind, columns in plant.of_kind.items():
+                efficiency[columns] = self._policies[kind].efficiency
+            if not plant.is_part:
+                self._efficiency = plant, efficiency
+        return efficiency
 
     def _orders_for(self, plant: Plant, now: datetime) -> Orders:
         with self._lock:
@@ -148,33 +168,6 @@ class FleetAnswers:
                 self._told.clear()
             self._told.add((event_id, kind))
         logger.info("event %s: %s: %s", event_id, kind, words)
-
-
-def _group(
-    plant: Plant,
-    situation: Situation,
-    orders: Mapping[str, Float32],
-    columns: npt.NDArray[np.intp],
-    low: Float32,
-    high: Float32,
-) -> Group:
-    asked: dict[str, Float32] = {}
-    for name, array in orders.items():
-        part = array[columns]
-        if not np.isnan(part).all():
-            asked[name] = part
-    return Group(
-        step_h=situation.step_h,
-        shape_kw=situation.shape_kw[columns],
-        mean_kw=situation.mean_kw[columns],
-        rated_kw=plant.rated_kw[columns],
-        stored_kwh=situation.stored_kwh[columns],
-        store_min_kwh=plant.store_min_kwh[columns],
-        store_max_kwh=plant.store_max_kwh[columns],
-        lowest_kw=low[columns],
-        highest_kw=high[columns],
-        orders=asked,
-    )
 
 
 def _share_out(

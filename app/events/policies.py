@@ -8,12 +8,15 @@ can do (limits of power, of energy, of comfort) is settled around it, and always
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from app.fleet import Plant, Situation
+
+Columns = npt.NDArray[np.intp]
 Float32 = npt.NDArray[np.float32]
 
 ONE_WAY_EFFICIENCY = 0.95
@@ -36,26 +39,63 @@ LIMITS = frozenset(
 """Shared out over the site, whoever is on it."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Group:
-    """The resources of one kind, one array element each."""
+    """The resources of one kind, one array element each, of those that are looked at.
 
-    step_h: float
-    shape_kw: Float32
-    mean_kw: Float32
-    rated_kw: Float32
-    stored_kwh: Float32
-    store_min_kwh: Float32
-    store_max_kwh: Float32
-    lowest_kw: Float32
-    """What each can do at the least, in this step."""
-    highest_kw: Float32
-    """What each can do at the most, in this step."""
-    orders: Mapping[str, Float32]
-    """By payload type, in kW where it is a power and kWh where it is an energy; NaN: not asked.
+    `low`, `high`: what each resource of the plant can do in this step, at the least and the most.
+    `orders`: of the plant, by payload type, in kW where it is a power and kWh where it is an energy;
+    NaN: not asked. PRICE, EXPORT_PRICE and GHG are from -1, the cheapest of its event, to 1, the
+    dearest; the percent offset is from -1 to 1, positive for less load.
+    """
 
-    PRICE, EXPORT_PRICE and GHG are from -1, the cheapest of its event, to 1, the dearest; the
-    percent offset is from -1 to 1, positive for less load."""
+    def __init__(
+        self,
+        *,
+        plant: Plant,
+        situation: Situation,
+        columns: Columns,
+        low: Float32,
+        high: Float32,
+        orders: Mapping[str, Float32],
+    ) -> None:
+        self._plant = plant
+        self._situation = situation
+        self._columns = columns
+        self._low = low
+        self._high = high
+        self.step_h = situation.step_h
+        asked = ((name, array[columns]) for name, array in orders.items())
+        self.orders = {name: part for name, part in asked if not np.isnan(part).all()}
+
+    # Worked out when it is needed: where nothing is asked, little of it is.
+
+    @cached_property
+    def shape_kw(self) -> Float32:
+        return self._situation.shape_kw[self._columns]
+
+    @cached_property
+    def mean_kw(self) -> Float32:
+        return self._situation.mean_kw[self._columns]
+
+    @cached_property
+    def stored_kwh(self) -> Float32:
+        return self._situation.stored_kwh[self._columns]
+
+    @cached_property
+    def store_min_kwh(self) -> Float32:
+        return self._plant.store_min_kwh[self._columns]
+
+    @cached_property
+    def store_max_kwh(self) -> Float32:
+        return self._plant.store_max_kwh[self._columns]
+
+    @cached_property
+    def lowest_kw(self) -> Float32:
+        return self._low[self._columns]
+
+    @cached_property
+    def highest_kw(self) -> Float32:
+        return self._high[self._columns]
 
 
 class Policy(Protocol):
