@@ -43,9 +43,9 @@ class Group:
     """The resources of one kind, one array element each, of those that are looked at.
 
     `low`, `high`: what each resource of the plant can do in this step, at the least and the most.
-    `orders`: of the plant, by payload type, in kW where it is a power and kWh where it is an energy;
-    NaN: not asked. PRICE, EXPORT_PRICE and GHG are from -1, the cheapest of its event, to 1, the
-    dearest; the percent offset is from -1 to 1, positive for less load.
+    `orders`: of the plant, by payload type, in kW where it is a power and kWh where it is an
+    energy; NaN: not asked. PRICE, EXPORT_PRICE and GHG are from -1, the cheapest of its event, to
+    1, the dearest; the percent offset is from -1 to 1, positive for less load.
     """
 
     def __init__(

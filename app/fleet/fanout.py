@@ -26,8 +26,9 @@ BUSY_ABOVE = 0.95
 class FanOut:
     """Does the same for many VENs, at most `max_workers` at a time, until `stopping` is set.
 
-    It begins with two workers, and adds one while they leave our own processor idle: then it is the
-    VTN that they wait for. How many that came to is remembered. `cpu_s`: what this process has used.
+    It begins with two workers, and adds one while they leave our own processor idle: then it is
+    the VTN that they wait for. How many that came to is remembered. `cpu_s`: what this process has
+    used.
     """
 
     def __init__(

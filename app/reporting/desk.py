@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import random
 import threading
@@ -11,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import cast
 
 from sqlalchemy import Connection
@@ -24,10 +24,11 @@ from app.reporting.ledger import StreamLedger
 from app.reporting.lookup import Sought
 from app.reporting.obligations import Obligations
 from app.reporting.outbox import Outbox, SetAside
+from app.reporting.parcels import ended_parcel, parcel_of, set_aside
 from app.reporting.planner import ReportPlanner, Round
 from app.reporting.post import Fate, Parcel, ReportPost, fate_of
-from app.reporting.render import RenderedReport
-from app.reporting.streams import InFlight, Stream, passed
+from app.reporting.streams import Stream, passed
+from app.reporting.under_way import Outcome, UnderWay
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,6 @@ logger = logging.getLogger(__name__)
 PASS_S = 60.0
 """After so long, what was held is tried again, and what is not needed is removed."""
 DOWN = "the VTN is down; it is tried again every few seconds"
-USUAL_BYTES = 64 << 10
 MOST_RETRIED = 20
 """Reports that were set aside, held in memory at a time."""
 
@@ -129,26 +129,44 @@ class ReportDesk:
     def _send_what_is_owed(
         self, client_for: Callable[[str], VtnClient], held: dict[int, str]
     ) -> tuple[list[int], bool]:
-        """Round by round; the readings of each report, and whether time ran out."""
+        """Round by round; the readings of each report, and whether time ran out.
+
+        While one round is under way, the next one is made of the other streams.
+        """
         done: list[int] = []
         ends_s = time.monotonic() + PASS_S
-        while not self._stopping.is_set():
-            streams = [
-                stream
-                for stream in self._ledger.open_streams()
-                if stream.stream_id not in held and stream.unsent
-            ]
-            if not streams or not self._answers(client_for, streams, held):
-                break
-            if time.monotonic() > ends_s:
-                return done, True
-            round_ = self._planner.next_round(streams)
-            if not round_.parcels and not round_.moved:
-                break
-            if self._writes.is_open:  # one report, to see whether it takes them again
-                round_.parcels = random.sample(round_.parcels, min(len(round_.parcels), 1))
-            self._ledger.advance([*round_.moved, *map(_stream_of, round_.parcels)])
-            done += self._send_round(round_, client_for, held)
+        under_way: UnderWay | None = None
+        try:
+            while not self._stopping.is_set():
+                streams = [
+                    stream
+                    for stream in self._ledger.open_streams()
+                    if stream.stream_id not in held
+                    and stream.unsent
+                    and (under_way is None or stream.stream_id not in under_way.stream_ids)
+                ]
+                if under_way is None and not (streams and self._answers(client_for, streams, held)):
+                    break
+                late = time.monotonic() > ends_s
+                round_ = self._planner.next_round(streams) if streams and not late else Round()
+                was_under_way, under_way = under_way, None
+                if was_under_way is not None:
+                    done += self._settle(was_under_way, held)
+                if late:
+                    return done, bool(streams)
+                if not round_.parcels and not round_.moved:
+                    if was_under_way is None:
+                        break
+                    continue
+                if was_under_way is not None and not self._answers(client_for, streams, held):
+                    break  # not any more
+                if self._writes.is_open:  # one report, to see whether it takes them again
+                    round_.parcels = random.sample(round_.parcels, min(len(round_.parcels), 1))
+                self._ledger.advance([*round_.moved, *map(_stream_of, round_.parcels)])
+                under_way = UnderWay(round_.parcels, partial(self._sent, client_for=client_for))
+        finally:
+            if under_way is not None:
+                done += self._settle(under_way, held)
         return done, False
 
     def _answers(
@@ -166,17 +184,15 @@ class ReportDesk:
             return False
         return True
 
-    def _send_round(
-        self, round_: Round, client_for: Callable[[str], VtnClient], held: dict[int, str]
-    ) -> list[int]:
-        """Send one report of each stream, and remember what became of each."""
-        parcels = round_.parcels
+    def _settle(self, under_way: UnderWay, held: dict[int, str]) -> list[int]:
+        """Wait for the reports of a round, one of each stream; remember what became of each."""
+        parcels = under_way.parcels
         done: list[int] = []
         changed: list[Stream] = []
         refused: list[SetAside] = []
         again: list[Sought] = []
         tried: set[str] = set()
-        for parcel, fate, error in self._sent(parcels, client_for):
+        for parcel, fate, error in under_way.outcomes():
             stream = _stream_of(parcel)
             tried.add(parcel.report.name)
             if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
@@ -188,7 +204,7 @@ class ReportDesk:
                 continue
             if fate is Fate.REFUSED:
                 changed.append(passed(stream, None))
-                refused.append(_set_aside(parcel, error, self._clock()))
+                refused.append(set_aside(parcel, error, self._clock()))
                 continue
             changed.append(self._after(parcel, fate))
             if fate is Fate.TOO_LARGE and isinstance(error, VtnRejected):
@@ -220,7 +236,7 @@ class ReportDesk:
 
     def _sent(
         self, parcels: Sequence[Parcel], client_for: Callable[[str], VtnClient]
-    ) -> list[tuple[Parcel, Fate, VtnError | None]]:
+    ) -> list[Outcome]:
         """Those that were tried; in another order each time, so that none is always the last."""
         outcomes = self._fan_out(
             random.sample(parcels, len(parcels)),
@@ -255,7 +271,7 @@ class ReportDesk:
             last = asides[-1].set_aside_id
             # Stored before they are sent: after a crash they are looked up first.
             self._outbox.begin_to_send(asides, to_us(self._clock()))
-            parcels = [_parcel_of(each) for each in asides]
+            parcels = [parcel_of(each) for each in asides]
             outcomes = self._sent(parcels, client_for)
             tried = {parcel.report.name for parcel, _, _ in outcomes}
             for aside in asides:
@@ -266,7 +282,7 @@ class ReportDesk:
                 if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
                     self._second_looks.delivered_again(
                         [] if parcel.in_doubt_us is None else [parcel.sought],
-                        functools.partial(self._outbox.delivered, aside=aside),
+                        partial(self._outbox.delivered, aside=aside),
                     )
                     done.append(aside.readings)
                     logger.info("VEN %s: report %s is delivered", aside.ven_name, aside.report_name)
@@ -289,10 +305,10 @@ class ReportDesk:
     def _look_for_those_of_gone_events(self, client_for: Callable[[str], VtnClient]) -> None:
         """Reports in doubt of streams that ended: their spans may pass on only when it is known."""
         parcels = [
-            _ended_parcel(stream)
+            ended_parcel(stream)
             for stream in self._ledger.streams()
             if stream.ended_at_us is not None and stream.in_flight is not None and stream.unsent
-        ] + [_ended_parcel(stream) for stream in self._planner.lost(self._ledger.open_streams())]
+        ] + [ended_parcel(stream) for stream in self._planner.lost(self._ledger.open_streams())]
         outcomes = self._fan_out(
             parcels,
             lambda parcel: self._post.find_of_gone_event(parcel, client_for(parcel.ven_name)),
@@ -338,56 +354,3 @@ def _say_refused(refused: Sequence[SetAside]) -> None:
             sum(aside.readings for aside in asides),
             problem,
         )
-
-
-def _set_aside(parcel: Parcel, error: VtnError | None, now: datetime) -> SetAside:
-    return SetAside(
-        set_aside_id=0,
-        ven_name=parcel.ven_name,
-        program_id=parcel.program_id,
-        event_id=parcel.sought.event_id,
-        report_name=parcel.report.name,
-        readings=parcel.report.readings,
-        problem=str(error),
-        refused_at=now,
-        to_send=False,
-        in_doubt_us=parcel.in_doubt_us,
-        body=parcel.report.body,
-    )
-
-
-def _parcel_of(aside: SetAside) -> Parcel:
-    return Parcel(
-        source=aside,
-        ven_name=aside.ven_name,
-        program_id=aside.program_id,
-        report=RenderedReport(name=aside.report_name, body=aside.body, readings=aside.readings),
-        sought=Sought(
-            ven_name=aside.ven_name,
-            event_id=aside.event_id,
-            name=aside.report_name,
-            body_bytes=len(aside.body),
-            reports_before=0,
-        ),
-        in_doubt_us=aside.in_doubt_us,
-    )
-
-
-def _ended_parcel(stream: Stream) -> Parcel:
-    """The report in flight of a stream that ended: only to be looked for."""
-    in_flight = cast(InFlight, stream.in_flight)
-    return Parcel(
-        source=stream,
-        ven_name=stream.ven_name,
-        program_id=stream.request.program_id,
-        report=RenderedReport(name=in_flight.name, body=b"", readings=0),
-        sought=Sought(
-            ven_name=stream.ven_name,
-            event_id=stream.request.event_id,
-            name=in_flight.name,
-            body_bytes=USUAL_BYTES,
-            reports_before=stream.reports_sent,
-            earlier=stream.last_report,
-        ),
-        in_doubt_us=in_flight.planned_us,
-    )

@@ -26,8 +26,8 @@ WINDOW_BYTES = 32 << 20
 SLICE_WINDOW_BYTES = 1 << 20
 WORTH_MOVING = 20
 """Frames, before a stream that waits for its time tells that it does not need them."""
-ROUND_BYTES = 32 << 20
-"""Of the bodies that are held in memory at a time."""
+ROUND_BYTES = 8 << 20
+"""Of the bodies of one round; two are held in memory, one that is made and one that is sent."""
 
 
 @dataclass(kw_only=True)
@@ -69,6 +69,7 @@ class ReportPlanner:
         self._most_readings = most_readings
         self._most_bytes = most_bytes
         self._most_bytes_of: dict[str, int] = {}
+        self._read: Sequence[Frame] = ()
 
     def make_smaller(self, ven_name: str, refused_bytes: int) -> int:
         """The VTN found a body of this VEN too large; the bound for its next ones, in bytes."""
@@ -114,7 +115,7 @@ class ReportPlanner:
             key=lambda stream: stream.cursor,
         )
         while rest and rest[0].cursor.seq < newest:
-            window = self._frames.since(rest[0].cursor.seq, most_bytes=WINDOW_BYTES)
+            window = self._window(rest[0].cursor.seq, newest)
             end = window[-1].seq
             # What was moved out while it was read may be missing in it: left to the next round.
             sliced = self._frames.sliced_through()
@@ -122,6 +123,13 @@ class ReportPlanner:
                 if sliced.get(stream.ven_name, 0) <= stream.cursor.seq < end:
                     yield stream, window
             rest = [stream for stream in rest if stream.cursor.seq >= end]
+
+    def _window(self, seq: int, newest: int) -> Sequence[Frame]:
+        """Frames from there on; those of the last round again, as long as they are the newest."""
+        known = self._read
+        if not known or known[0].seq != seq or known[-1].seq != newest:
+            self._read = self._frames.since(seq, most_bytes=WINDOW_BYTES)
+        return self._read
 
     def _add(
         self, made: Round, stream: Stream, frames: Sequence[Frame], reports_before: int
