@@ -244,7 +244,8 @@ class EventBook:
             return None
 
     def _kept(self, event: Event, before: _Kept | None, seen_now: datetime) -> _Kept:
-        body = orjson.dumps(event.raw, option=orjson.OPT_SORT_KEYS)
+        # Copied: what orjson gives keeps the room that it was written in.
+        body = bytes(memoryview(orjson.dumps(event.raw, option=orjson.OPT_SORT_KEYS)))
         if before is not None and before.body == body:
             return before
         with self._lock:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -51,7 +52,11 @@ class Roster:
 
     @cached_property
     def _quoted(self) -> dict[str, tuple[bytes, ...]]:
-        return {ven: tuple(map(orjson.dumps, names)) for ven, names in self._names.items()}
+        # Copied: what orjson gives keeps the room that it was written in, four kilobytes each.
+        return {
+            ven: tuple(bytes(memoryview(orjson.dumps(name))) for name in names)
+            for ven, names in self._names.items()
+        }
 
     def quoted_names(self, ven_name: str) -> tuple[bytes, ...]:
         """`names` as JSON strings."""
@@ -81,26 +86,37 @@ class Plant:
 
     @classmethod
     def of(
-        cls, approved: Sequence[tuple[str, Resource]], comfort_h: Mapping[ResourceKind, float]
+        cls, approved: Iterable[tuple[str, Resource]], comfort_h: Mapping[ResourceKind, float]
     ) -> Plant:
         """The plant of these (VEN's name, resource), in their order, VEN by VEN.
 
-        `comfort_h`: for how many hours at rated power a kind can put off or bring forward.
+        `comfort_h`: for how many hours at rated power a kind can put off or bring forward. None of
+        the resources is kept.
         """
-        resources = [resource for _, resource in approved]
         place = {kind: number for number, kind in enumerate(ResourceKind)}
-        stored = [_store_kwh(resource, comfort_h) for resource in resources]
+        kinds, is_storage = array("b"), array("b")
+        lowest, highest, store_min, store_max = (array("f") for _ in range(4))
+        rows: list[tuple[str, list[str]]] = []
+        for ven_name, group in groupby(approved, key=itemgetter(0)):
+            names: list[str] = []
+            rows.append((ven_name, names))
+            for _, resource in group:
+                names.append(resource.resource_name)
+                kinds.append(place[resource.kind])
+                lowest.append(resource.power_min_kw)
+                highest.append(resource.power_max_kw)
+                stored_min, stored_max = _store_kwh(resource, comfort_h)
+                store_min.append(stored_min)
+                store_max.append(stored_max)
+                is_storage.append(resource.energy_max_kwh > 0)
         return cls(
-            roster=Roster(
-                (ven_name, [resource.resource_name for _, resource in group])
-                for ven_name, group in groupby(approved, key=itemgetter(0))
-            ),
-            kinds=np.array([place[resource.kind] for resource in resources], dtype=np.intp),
-            lowest_kw=_floats(resource.power_min_kw for resource in resources),
-            highest_kw=_floats(resource.power_max_kw for resource in resources),
-            store_min_kwh=_floats(low for low, _ in stored),
-            store_max_kwh=_floats(high for _, high in stored),
-            is_storage=np.array([each.energy_max_kwh > 0 for each in resources], dtype=np.bool_),
+            roster=Roster(rows),
+            kinds=np.array(kinds, dtype=np.intp),
+            lowest_kw=_floats(lowest),
+            highest_kw=_floats(highest),
+            store_min_kwh=_floats(store_min),
+            store_max_kwh=_floats(store_max),
+            is_storage=np.array(is_storage, dtype=np.bool_),
         )
 
     @cached_property
@@ -188,8 +204,8 @@ def _store_kwh(resource: Resource, comfort_h: Mapping[ResourceKind, float]) -> t
     return 0.0, 2 * comfort_h.get(resource.kind, 0.0) * rated_kw
 
 
-def _floats(values: Iterable[float]) -> Float32:
-    return np.array(list(values), dtype=np.float32)
+def _floats(values: array[float]) -> Float32:
+    return np.array(values, dtype=np.float32)
 
 
 def half_full(plant: Plant) -> Float32:

@@ -105,8 +105,11 @@ class FleetRepository:
             query = query.where(ven_table.c.ven_name == ven_name)
         if status is not None:
             query = query.where(resource_table.c.status == status.value)
-        with self._database.read() as connection:
-            for row in connection.execute(query):
+        with (
+            self._database.read() as connection,
+            connection.execute(query, execution_options={"yield_per": CHUNK}) as rows,
+        ):
+            for row in rows:
                 yield row.ven_name, _resource(row)
 
     def summaries(self) -> list[VenSummary]:

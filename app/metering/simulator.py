@@ -18,7 +18,6 @@ from app.fleet import (
     DatabaseError,
     FleetRepository,
     Plant,
-    Resource,
     ResourceKind,
     Response,
     Situation,
@@ -43,6 +42,7 @@ USUAL_TICK_S = 30.0
 NOISE_SPAN = 1 << 16
 """How many offsets the noise table is read at."""
 Float32 = npt.NDArray[np.float32]
+K = ResourceKind
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -307,19 +307,18 @@ class MeterDataSimulator:
         return self._loaded
 
     def _build(self, revision: int, vens: frozenset[str] | None) -> _Shapes:
-        approved = [
+        approved = (
             (ven_name, resource)
             for ven_name, resource in self._repository.resources(status=Status.APPROVED)
             if vens is None or ven_name in vens
-        ]
+        )
         plant = Plant.of(approved, self._answers.comfort_h)
-        resources = [resource for _, resource in approved]
         profiles = self._profiles()
         column_of = {kind: number for number, kind in enumerate(profiles.kinds)}
-        profile = np.array([column_of[resource.kind] for resource in resources], dtype=np.intp)
+        profile = np.array([column_of[kind] for kind in ResourceKind], dtype=np.intp)[plant.kinds]
         drawn = np.random.default_rng([self._seed, 1])
         noise = drawn.standard_normal(plant.roster.size + NOISE_SPAN, dtype=np.float32)
-        offset_kw = _column(resources, _standing_kw)
+        offset_kw = _standing_kw(plant)
         mean = profiles.mean(0, profiles.steps).take(profile) * plant.rated_kw + offset_kw
         logger.debug("the simulator takes up %d resources", plant.roster.size)
         return _Shapes(
@@ -344,14 +343,11 @@ class MeterDataSimulator:
         return shape_kw
 
 
-def _column(resources: list[Resource], value: Callable[[Resource], float]) -> Float32:
-    return np.array([value(resource) for resource in resources], dtype=np.float32)
-
-
-def _standing_kw(resource: Resource) -> float:
+def _standing_kw(plant: Plant) -> Float32:
     """A fridge and a house never stand still: 2 % of their rated power at the least."""
-    steady = resource.kind in (ResourceKind.BASE_LOAD, ResourceKind.REFRIGERATION)
-    return 0.02 * resource.power_max_kw if steady else 0.0
+    steady = [kind in (K.BASE_LOAD, K.REFRIGERATION) for kind in K]
+    share = np.where(steady, 0.02, 0.0).astype(np.float32)
+    return np.asarray(share[plant.kinds] * plant.highest_kw, dtype=np.float32)
 
 
 def _quarter_of_the_year(instant: datetime) -> int:
