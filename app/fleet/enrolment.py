@@ -48,6 +48,15 @@ class EnrolmentResult:
         return next(outages, None)
 
 
+class Listed:
+    """The ven objects that a client sees at its VTN, found by name and by id."""
+
+    def __init__(self, vens: Sequence[VtnVen]) -> None:
+        self.vens = vens
+        self.by_name = {ven.ven_name: ven for ven in reversed(vens)}
+        self.ids = {ven.ven_id for ven in vens}
+
+
 class Enrolment:
     """Finds, adopts or creates VENs and resources at the VTN, as often as asked.
 
@@ -72,13 +81,13 @@ class Enrolment:
         self._one_at_a_time = LockPerName()
         self._all_at_once = threading.Lock()
 
-    def enrol(self, ven_name: str, listed: Sequence[VtnVen] | None = None) -> VEN:
+    def enrol(self, ven_name: str, listed: Listed | None = None) -> VEN:
         """Enrol one VEN with its resources; `listed`: what the VTN lists, if it is known."""
         with self._one_at_a_time(ven_name):
             ven = self._repository.ensure_ven(ven_name)
             client = self._client_for(ven_name)
             if listed is None or self._is_older(listed, ven):
-                listed = client.vens()
+                listed = Listed(client.vens())
             vtn_ven = self._ven_at_vtn(client, listed)
             ours = dict(self._resources_at_vtn(client, ven_name, vtn_ven.ven_id))
             if self._changed(ven, vtn_ven.ven_id, ours):
@@ -97,7 +106,8 @@ class Enrolment:
     def _enrol_named(self, names: Sequence[str], progress: Progress) -> EnrolmentResult:
         try:
             # One client sees all VENs: one listing serves them all.
-            shared = None if self._credentials.per_ven else self._client_for(names[0]).vens()
+            per_ven = self._credentials.per_ven
+            shared = None if per_ven else Listed(self._client_for(names[0]).vens())
         except VtnError as error:
             return EnrolmentResult(failed={names[0]: error}, not_tried=len(names) - 1)
         tried = 0
@@ -121,18 +131,18 @@ class Enrolment:
             not_tried=len(names) - len(outcomes),
         )
 
-    def _ven_at_vtn(self, client: VtnClient, listed: Sequence[VtnVen]) -> VtnVen:
-        named = _named(client.ven_name, listed)
+    def _ven_at_vtn(self, client: VtnClient, listed: Listed) -> VtnVen:
+        named = listed.by_name.get(client.ven_name)
         if named is not None:
             return named
-        if self._credentials.per_ven and len(listed) == 1:
-            self._refuse_anothers(client.ven_name, listed[0])
+        if self._credentials.per_ven and len(listed.vens) == 1:
+            self._refuse_anothers(client.ven_name, listed.vens[0])
             logger.warning(
                 "VEN %s: its client has a ven object named %r at the VTN, which is used",
                 client.ven_name,
-                listed[0].ven_name,
+                listed.vens[0].ven_name,
             )
-            return listed[0]
+            return listed.vens[0]
         try:
             return client.create_ven()
         except VtnUnauthorised as error:
@@ -146,14 +156,14 @@ class Enrolment:
         except (VtnRejected, OutcomeUnknown) as error:
             if isinstance(error, VtnRejected) and error.status != 409:
                 raise
-            named = _named(client.ven_name, client.vens())
+            named = Listed(client.vens()).by_name.get(client.ven_name)
             if named is None:
                 raise self._explained(client.ven_name, error) from None
             return named
 
-    def _is_older(self, listed: Sequence[VtnVen], ven: VEN) -> bool:
+    def _is_older(self, listed: Listed, ven: VEN) -> bool:
         """Whether the VEN was enrolled after this listing, by somebody else."""
-        return ven.vtn_ven_id is not None and all(each.ven_id != ven.vtn_ven_id for each in listed)
+        return ven.vtn_ven_id is not None and ven.vtn_ven_id not in listed.ids
 
     def _refuse_anothers(self, ven_name: str, found: VtnVen) -> None:
         for other in self._repository.vens():
@@ -212,7 +222,3 @@ class Enrolment:
             or resource.vtn_resource_id != resource_ids.get(resource.resource_name)
             for _, resource in self._repository.resources(ven.ven_name)
         )
-
-
-def _named(ven_name: str, listed: Sequence[VtnVen]) -> VtnVen | None:
-    return next((ven for ven in listed if ven.ven_name == ven_name), None)

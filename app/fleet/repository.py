@@ -228,23 +228,19 @@ class FleetRepository:
                 .where(ven_table.c.ven_key == ven_key, ven_table.c.status == Status.PENDING.value)
                 .values(status=Status.APPROVED.value)
             )
-            for resource_name, vtn_resource_id in vtn_resource_ids.items():
+            if vtn_resource_ids:
                 connection.execute(
-                    resource_table.update()
-                    .where(
-                        resource_table.c.ven_key == ven_key,
-                        resource_table.c.resource_name == resource_name,
-                    )
-                    .values(
-                        vtn_resource_id=vtn_resource_id,
-                        status=case(
-                            (
-                                resource_table.c.status == Status.PENDING.value,
-                                Status.APPROVED.value,
-                            ),
-                            else_=resource_table.c.status,
-                        ),
-                    )
+                    text(_APPROVE_RESOURCE),
+                    [
+                        {
+                            "ven_key": ven_key,
+                            "resource_name": resource_name,
+                            "vtn_resource_id": vtn_resource_id,
+                            "pending": Status.PENDING.value,
+                            "approved": Status.APPROVED.value,
+                        }
+                        for resource_name, vtn_resource_id in vtn_resource_ids.items()
+                    ],
                 )
             _raise_revision(connection)
 
@@ -263,6 +259,13 @@ class FleetRepository:
             if done.rowcount != 1:
                 raise ValueError(f"VEN {ven_name!r} has no resource {resource_name!r}")
             _raise_revision(connection)
+
+
+_APPROVE_RESOURCE = (
+    "UPDATE resource SET vtn_resource_id = :vtn_resource_id,"
+    " status = CASE WHEN status = :pending THEN :approved ELSE status END"
+    " WHERE ven_key = :ven_key AND resource_name = :resource_name"
+)
 
 
 def _description(resource: Resource) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.fleet import Resource, ResourceKind, Status, sample_fleet
+from app.fleet.enrolment import Listed
 from app.openadr import VtnRejected, VtnUnauthorised
 from app.vtn import EmbeddedVtn
 from containers import Container
@@ -308,7 +309,7 @@ def test_an_enrolment_knows_of_vens_that_were_enrolled_since_its_listing(
     enrolment = container.enrolment()
     enrolment.enrol("Aarhus")
 
-    enrolment.enrol("Aarhus", listed=[])
+    enrolment.enrol("Aarhus", listed=Listed([]))
 
     assert len(made) == 1
 

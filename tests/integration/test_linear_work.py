@@ -1,0 +1,98 @@
+"""Twice the fleet is twice the work, and no more: lines of ours that run are counted, not time."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from app.fleet import sample_fleet
+from bench.fleet import Sink, sink
+from containers import Container
+from tests.conftest import MakeContainer
+
+APP = str(Path(__file__).parents[2] / "app")
+SMALL = 60
+MOST_GROWTH = 2.02
+"""From one fleet to one of twice its size; what is done once for all makes it less than 2."""
+
+
+class Lines:
+    """How many lines of the application ran, on all threads."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def trace(self, frame: FrameType, event: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(APP):
+            return None
+        self.count += event == "line"
+        return self.trace
+
+
+@contextmanager
+def counted() -> Iterator[Lines]:
+    lines = Lines()
+    before = sys.gettrace()
+    threading.settrace(lines.trace)
+    sys.settrace(lines.trace)
+    try:
+        yield lines
+    finally:
+        sys.settrace(before)
+        threading.settrace(before)  # type: ignore[arg-type]
+
+
+def enrol(container: Container) -> None:
+    container.ven_manager().enrol()
+
+
+def start_again(container: Container) -> None:
+    container.ven_manager().enrol()
+
+
+def poll(container: Container) -> None:
+    container.ven_manager().poll_events()
+
+
+def cycle(container: Container) -> None:
+    container.simulator().increase_time()
+    assert container.ven_manager().generate_reports()
+
+
+def heartbeat(container: Container) -> None:
+    container.ven_manager().heartbeat()
+    container.simulator().get_statistics()
+
+
+STEPS: tuple[Callable[[Container], None], ...] = (enrol, start_again, poll, cycle, cycle, heartbeat)
+
+
+def work(vens: int, make_container: MakeContainer, vtn: Sink, data_dir: Path) -> list[int]:
+    """The lines that each step takes with a fleet of this size."""
+    container = make_container(
+        data_dir=data_dir, vtn={"base_url": vtn.base_url, "bearer_token": "one for all"}
+    )
+    container.repository().save(sample_fleet(vens=vens, resources_per_ven=2))
+    taken = []
+    for step in STEPS:
+        with counted() as lines:
+            step(container)
+        taken.append(lines.count)
+    return taken
+
+
+def test_twice_the_vens_are_twice_the_work(tmp_path: Path, make_container: MakeContainer) -> None:
+    with sink() as first, sink() as second:
+        small = work(SMALL, make_container, first, tmp_path / "small")
+        large = work(2 * SMALL, make_container, second, tmp_path / "large")
+
+    growth = {
+        f"{place} {step.__name__}": b / a
+        for place, (step, a, b) in enumerate(zip(STEPS, small, large, strict=True))
+    }
+    assert {name: each for name, each in growth.items() if each > MOST_GROWTH} == {}
