@@ -34,9 +34,8 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, bandit, and the size 
 	    awk '$$2 != "total" && $$1 > ($$2 == "containers.py" ? 500 : 400)'); \
 	  test -z "$$long" || { echo "files above 400 lines (the wiring, one file by design: 500):"; echo "$$long"; exit 1; }
 
-bench: $(VENV)/.dev  ## readings delivered per second, beside pre-built bodies over http.client
-	$(BIN)/python -m bench.delivery
-	$(BIN)/python -m bench.answers
+bench: $(VENV)/.dev  ## what everything costs, in one table (half an hour)
+	$(BIN)/python -m bench
 
 soak: $(VENV)/.dev  ## the long proofs: storms, kills, an hour of outage, a day (half an hour)
 	FUZZED_EVENTS=10000 $(BIN)/python -m pytest tests/integration/test_fuzzed_events.py -o faulthandler_timeout=600

@@ -254,6 +254,7 @@ class Container(containers.DeclarativeContainer):
         outlook=simulator,
         planned=planned_reports,
         clock=clock,
+        most_readings=settings.provided.reporting.max_readings_per_report,
     )
     report_post = providers.ThreadSafeSingleton(
         reporting.ReportPost,

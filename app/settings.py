@@ -29,6 +29,7 @@ from app.settings_sections import (
     FleetSettings,
     LogSettings,
     OpsSettings,
+    ReportingSettings,
     SchedulerSettings,
     StoreSettings,
     TaskSettings,
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     fleet: FleetSettings = FleetSettings()
     store: StoreSettings = StoreSettings()
     delivery: DeliverySettings = DeliverySettings()
+    reporting: ReportingSettings = ReportingSettings()
     bl: BusinessSettings = BusinessSettings()
     events: EventsSettings = EventsSettings()
     tasks: TasksSettings = TasksSettings()

@@ -230,6 +230,11 @@ class DeliverySettings(_Section):
     """When a VEN may not read its own reports and the outcome of one was not seen."""
 
 
+class ReportingSettings(_Section):
+    max_readings_per_report: int = Field(default=10_000, ge=1, le=1_000_000)
+    """A VEN that has more to tell sends several reports."""
+
+
 class EventsSettings(_Section):
     alert_level: int = Field(default=3, ge=0, le=3)
     """The SIMPLE level that an ALERT is treated as."""

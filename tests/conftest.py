@@ -31,6 +31,7 @@ SECTIONS = (
     "FLEET__",
     "STORE__",
     "DELIVERY__",
+    "REPORTING__",
     "EVENTS__",
     "BL__",
     "CALLBACK__",

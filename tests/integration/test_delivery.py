@@ -9,6 +9,9 @@ import pytest
 
 from app.fleet import VEN, SeenEvent, Status, sample_fleet
 from app.reporting import ReportPlanner
+from app.vtn import EmbeddedVtn
+from tests.conftest import MakeContainer
+from tests.support.fakes import FakeClock
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
 
@@ -174,6 +177,23 @@ def test_what_cannot_be_reported_is_left_with_one_line(
 
 def planner(bench: Bench, **bounds: int) -> ReportPlanner:
     return bench.planner(**bounds)
+
+
+def test_a_ven_with_more_resources_than_a_report_may_hold_sends_several(
+    vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock
+) -> None:
+    port = int(vtn.base_url.rsplit(":", 1)[1])
+    container = make_container(
+        vtn={"embedded_port": port}, reporting={"max_readings_per_report": 7}
+    )
+    bench = Bench(container, vtn, clock)
+    bench.enrol(vens=1, resources_per_ven=20)
+
+    bench.tick()
+    bench.manager.generate_reports()
+
+    assert len(bench.exchange.of("POST", "/reports")) == 3
+    bench.assert_each_once(20)
 
 
 @pytest.mark.parametrize(
