@@ -29,8 +29,8 @@ class Target:
         self, vtn: EmbeddedVtn, secrets: EmbeddedCredentials, hook: Callback, version: str
     ):
         self.base_url = vtn.base_url + BASES[version]
-        self.exchange = requests.Session()
-        self.exchange.trust_env = False
+        self.session = requests.Session()
+        self.session.trust_env = False
         self._is_310 = version == "3.1.0"
         self._hook = hook
         self._made = 0
@@ -59,12 +59,12 @@ class Target:
             "client_id": client_id,
             "client_secret": secret,
         }
-        answer = self.exchange.post(f"{self.base_url}/auth/token", data=form, timeout=5)
+        answer = self.session.post(f"{self.base_url}/auth/token", data=form, timeout=5)
         return str(answer.json()["access_token"])
 
     def _make(self, role: str, path: str, body: Any) -> str:
         headers = {"Authorization": f"Bearer {self.tokens[role]}"}
-        answer = self.exchange.post(self.base_url + path, json=body, headers=headers, timeout=5)
+        answer = self.session.post(self.base_url + path, json=body, headers=headers, timeout=5)
         assert answer.status_code == 201, (path, body, answer.text)
         return str(answer.json()["id"])
 

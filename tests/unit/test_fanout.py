@@ -1,0 +1,101 @@
+"""The same work for many VENs: how much of it at a time, and what an error stops."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from app.fleet import FanOut
+from app.openadr import VtnRejected, VtnUnreachable
+from app.stopping import Stopping
+
+
+class InFlight:
+    """Work that lasts until enough of it is under way, or for a moment."""
+
+    def __init__(self, enough: int, longest_s: float) -> None:
+        self._enough = enough
+        self._longest_s = longest_s
+        self._changed = threading.Condition()
+        self._now = 0
+        self.most = 0
+
+    def __call__(self, item: int) -> int:
+        with self._changed:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self.most >= self._enough, self._longest_s)
+            self._now -= 1
+        return item * 2
+
+
+def test_outcomes_come_in_the_order_of_the_items() -> None:
+    fan_out = FanOut(max_workers=4, stopping=Stopping())
+
+    outcomes = fan_out(range(100), lambda item: item * 2)
+
+    assert outcomes == [(item, item * 2) for item in range(100)]
+
+
+def test_while_the_vtn_is_waited_for_there_are_more_in_flight_up_to_the_bound() -> None:
+    fan_out = FanOut(max_workers=6, stopping=Stopping(), cpu_s=lambda: 0.0)
+    work = InFlight(enough=6, longest_s=10.0)
+
+    fan_out(range(20), work)
+
+    assert work.most == 6
+    assert fan_out.workers == 6, "the next time it begins with as many"
+
+
+def test_while_our_own_processor_is_busy_there_are_two() -> None:
+    fan_out = FanOut(max_workers=6, stopping=Stopping(), cpu_s=time.monotonic)
+    work = InFlight(enough=3, longest_s=0.05)
+
+    fan_out(range(6), work)
+
+    assert work.most == 2
+
+
+def test_there_are_never_more_than_one_where_one_is_the_bound() -> None:
+    fan_out = FanOut(max_workers=1, stopping=Stopping(), cpu_s=lambda: 0.0)
+    work = InFlight(enough=2, longest_s=0.03)
+
+    fan_out(range(3), work)
+
+    assert work.most == 1
+
+
+def test_one_items_error_does_not_stop_the_others() -> None:
+    def work(item: int) -> int:
+        if item == 1:
+            raise VtnRejected("no", status=400)
+        if item == 2:
+            raise RuntimeError("a defect")
+        return item
+
+    outcomes = FanOut(max_workers=2, stopping=Stopping())(range(5), work)
+
+    assert [item for item, _ in outcomes] == [0, 1, 2, 3, 4]
+    assert [type(outcome).__name__ for _, outcome in outcomes[1:3]] == ["VtnRejected", "VtnError"]
+
+
+def test_a_vtn_that_cannot_be_reached_is_not_tried_for_all() -> None:
+    told: list[None] = []
+
+    def work(_: int) -> int:
+        raise VtnUnreachable("down")
+
+    outcomes = FanOut(max_workers=2, stopping=Stopping())(
+        range(100), work, done=lambda: told.append(None)
+    )
+
+    assert len(outcomes) <= 2
+    assert len(told) == 100, "progress goes on to the end"
+
+
+def test_nothing_is_tried_after_the_stop() -> None:
+    stopping = Stopping()
+    stopping.set()
+
+    assert FanOut(max_workers=2, stopping=stopping)(range(5), lambda item: item) == []
