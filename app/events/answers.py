@@ -43,10 +43,7 @@ class FleetAnswers:
         self._revision = -1
         self._followed: dict[str, Sequence[Followed]] = {}
         self._plant: Plant | None = None
-        self._efficiency: tuple[Plant | None, npt.NDArray[np.float32]] = (
-            None,
-            np.ones(0, np.float32),
-        )
+        self._efficiency: tuple[Plant | None, Float32] = None, np.ones(0, dtype=np.float32)
         self._orders: Orders | None = None
         self._made_at: datetime | None = None
         self._told: set[tuple[str, str]] = set()
@@ -105,7 +102,7 @@ class FleetAnswers:
             setpoint_kw=_setpoints(orders),
         )
 
-    def _efficiency_of(self, plant: Plant) -> npt.NDArray[np.float32]:
+    def _efficiency_of(self, plant: Plant) -> Float32:
         """Of each resource's store, one way."""
         known, efficiency = self._efficiency
         if known is not plant:

@@ -43,7 +43,8 @@ class FanOut:
         self._stopping = stopping
         self._monotonic = monotonic
         self._cpu_s = cpu_s
-        self.workers = min(LEAST_WORKERS, max_workers)
+        self._least = min(LEAST_WORKERS, max_workers)
+        self.workers = self._least
         """How many the next call begins with."""
 
     def __call__(
@@ -61,18 +62,19 @@ class FanOut:
         """
         if not items:
             return []
+        most = min(self.max_workers, len(items))
         crew = _Crew(items, work, done, self._stopping)
         looked_s, used_s = self._monotonic(), self._cpu_s()
-        crew.begin(min(self.workers, len(items)))
+        crew.begin(min(self.workers, most))
         while crew.works(LOOKS_EVERY_S):
             now_s, cpu_s = self._monotonic(), self._cpu_s()
             share = (cpu_s - used_s) / max(now_s - looked_s, 1e-6)
             looked_s, used_s = now_s, cpu_s
-            if share < IDLE_BELOW and self.workers < min(self.max_workers, len(items)):
-                self.workers += 1
+            if share < IDLE_BELOW and crew.size < most:
                 crew.begin(1)
-            elif share > BUSY_ABOVE and self.workers > LEAST_WORKERS:
-                self.workers -= 1  # from the next call on
+                self.workers = max(self.workers, crew.size)
+            elif share > BUSY_ABOVE:
+                self.workers = max(self.workers - 1, self._least)
         return crew.outcomes()
 
 
@@ -99,10 +101,15 @@ class _Crew(Generic[Item, Result]):
         self._given_up = threading.Event()
         self._threads: list[threading.Thread] = []
 
+    @property
+    def size(self) -> int:
+        """How many have begun."""
+        return len(self._threads)
+
     def begin(self, workers: int) -> None:
         """So many more."""
         for _ in range(workers):
-            name = f"vtn-{len(self._threads) + 1}"
+            name = f"vtn-{self.size + 1}"
             self._threads.append(threading.Thread(target=self._take_each, name=name))
             self._threads[-1].start()
 

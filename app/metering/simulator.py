@@ -42,7 +42,6 @@ USUAL_TICK_S = 30.0
 NOISE_SPAN = 1 << 16
 """How many offsets the noise table is read at."""
 Float32 = npt.NDArray[np.float32]
-K = ResourceKind
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -345,8 +344,8 @@ class MeterDataSimulator:
 
 def _standing_kw(plant: Plant) -> Float32:
     """A fridge and a house never stand still: 2 % of their rated power at the least."""
-    steady = [kind in (K.BASE_LOAD, K.REFRIGERATION) for kind in K]
-    share = np.where(steady, 0.02, 0.0).astype(np.float32)
+    steady = (ResourceKind.BASE_LOAD, ResourceKind.REFRIGERATION)
+    share = np.array([0.02 if kind in steady else 0.0 for kind in ResourceKind], dtype=np.float32)
     return np.asarray(share[plant.kinds] * plant.highest_kw, dtype=np.float32)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
-from urllib3.exceptions import HTTPError, TimeoutError
+from urllib3.exceptions import HTTPError, LocationValueError, TimeoutError
 
 from app.openadr.answer import MOST_BYTES, Answer
 
@@ -136,7 +136,10 @@ class Exchange:
                 settings = self._session.merge_environment_settings(
                     origin, {}, None, self._verify_tls, None
                 )
-                self._origins[origin] = adapter.origin(f"{origin}/", settings)
+                try:
+                    self._origins[origin] = adapter.origin(f"{origin}/", settings)
+                except requests.RequestException as error:  # a proxy that is no URL
+                    raise LocationValueError(str(error)) from None
             return self._origins[origin]
 
     def _read(self, response: BaseHTTPResponse, ends_s: float) -> bytes:

@@ -21,7 +21,7 @@ from typing import Any
 
 from paho.mqtt.client import Client
 
-from app.openadr import BrokerAddress
+from app.openadr import BrokerAddress, VtnError
 from app.push.connection import Session
 
 logger = logging.getLogger(__name__)
@@ -141,9 +141,10 @@ class BrokerLoop:
             except Exception as error:  # noqa: BLE001 - of the VTN, of name look-up, of TLS: told
                 words = error.strerror if isinstance(error, OSError) else None
                 reason = words or f"{type(error).__name__}: {error}"
-                # One that hangs costs its time again and again, where there is another one.
-                rests_s = self._first_pause_s if len(session.addresses) == 1 else RESTS_S
-                self._down[session.address] = self._monotonic() + rests_s
+                if not isinstance(error, VtnError):  # which says nothing of the broker
+                    # One that hangs costs its time again and again, where there is another one.
+                    rests_s = self._first_pause_s if len(session.addresses) == 1 else RESTS_S
+                    self._down[session.address] = self._monotonic() + rests_s
                 self._call(partial(self._failed, session, reason))
                 continue
             if self._down.pop(session.address, None) is not None:

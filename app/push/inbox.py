@@ -22,6 +22,7 @@ MOST_WAITING = 10_000
 MOST_BYTES = 64 << 20
 MOST_AT_ONCE = 500
 ASKS_AGAIN_S = 5.0
+"""A VEN that could not be asked."""
 ASKS_EVERY_S = 1.0
 """A VEN that push wants to be asked is asked at most so often, however many ask for it."""
 

@@ -153,7 +153,7 @@ class ReportDesk:
                 if was_under_way is not None:
                     done += self._settle(was_under_way, held)
                 if late:
-                    return done, bool(streams)
+                    return done, bool(streams or was_under_way)
                 if not round_.parcels and not round_.moved:
                     if was_under_way is None:
                         break
@@ -163,7 +163,9 @@ class ReportDesk:
                 if self._writes.is_open:  # one report, to see whether it takes them again
                     round_.parcels = random.sample(round_.parcels, min(len(round_.parcels), 1))
                 self._ledger.advance([*round_.moved, *map(_stream_of, round_.parcels)])
-                under_way = UnderWay(round_.parcels, partial(self._sent, client_for=client_for))
+                if round_.parcels:
+                    send = partial(self._sent, client_for=client_for)
+                    under_way = UnderWay(round_.parcels, send)
         finally:
             if under_way is not None:
                 done += self._settle(under_way, held)

@@ -18,7 +18,6 @@ from app.reporting.render import RenderedReport, render
 from app.reporting.streams import InFlight, Position, Stream
 from app.reporting.values import Outlook, Values, meant, values_of
 
-MOST_READINGS = 10_000
 MOST_BYTES = 1 << 20
 """Of one report's body."""
 WINDOW_BYTES = 32 << 20
@@ -58,7 +57,7 @@ class ReportPlanner:
         outlook: Outlook,
         planned: PlannedReports,
         clock: Callable[[], datetime],
-        most_readings: int = MOST_READINGS,
+        most_readings: int,
         most_bytes: int = MOST_BYTES,
     ) -> None:
         self._frames = frames

@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """Of a server that takes two connections at once, each for a short time."""
+    """Of a server that takes three connections at once, each for a short time."""
     made = free_port()
     server = AsgiServer(host="127.0.0.1", port=made, name="test", most_at_once=3, lasts_s=0.3)
     server.listen()

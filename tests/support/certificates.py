@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """A certificate of 127.0.0.1 and localhost that is its own authority, and its key."""
+    """A certificate of 127.0.0.1, localhost and 127.1 that is its own authority, and its key."""
 
     certificate: Path
     key: Path
@@ -25,7 +25,7 @@ def make_certificate(directory: Path, name: str = "server") -> Certificate:
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
             *("-subj", f"/CN={name}", "-keyout", str(made.key), "-out", str(made.certificate)),
-            *("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"),
+            *("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:127.1"),
         ],
         check=True,
         capture_output=True,

@@ -79,6 +79,7 @@ class Bench:
             "outlook": container.simulator(),
             "planned": container.planned_reports(),
             "clock": self.clock,
+            "most_readings": container.settings().reporting.max_readings_per_report,
         }
         return ReportPlanner(**{**wired, **fields})
 

@@ -57,6 +57,22 @@ def test_while_our_own_processor_is_busy_there_are_two() -> None:
     assert work.most == 2
 
 
+def test_the_bound_holds_also_when_it_was_busy_in_between() -> None:
+    cpu_s = [0.0]
+    fan_out = FanOut(max_workers=3, stopping=Stopping(), cpu_s=lambda: cpu_s[0])
+    fan_out(range(20), InFlight(enough=3, longest_s=10.0))
+    work = InFlight(enough=4, longest_s=0.1)
+
+    def busy_then_idle(item: int) -> int:
+        if item < 3:
+            cpu_s[0] += 1.0
+        return work(item)
+
+    fan_out(range(12), busy_then_idle)
+
+    assert work.most == 3
+
+
 def test_there_are_never_more_than_one_where_one_is_the_bound() -> None:
     fan_out = FanOut(max_workers=1, stopping=Stopping(), cpu_s=lambda: 0.0)
     work = InFlight(enough=2, longest_s=0.03)
