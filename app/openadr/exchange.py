@@ -143,11 +143,13 @@ class Exchange:
             return self._origins[origin]
 
     def _read(self, response: BaseHTTPResponse, ends_s: float) -> bytes:
-        content = b""
+        pieces: list[bytes] = []
+        size = 0
         try:
             for piece in _as_it_comes(response):
-                content = content + piece if content else piece
-                if len(content) > MOST_BYTES:
+                pieces.append(piece)
+                size += len(piece)
+                if size > MOST_BYTES:
                     raise AnswerTooLarge("the answer is too large")
                 if time.monotonic() > ends_s:
                     raise AnswerTooSlow("the answer comes too slowly")
@@ -156,7 +158,7 @@ class Exchange:
             raise
         finally:
             response.release_conn()  # also a closed one: the pool counts them
-        return content
+        return b"".join(pieces)
 
 
 def _as_it_comes(response: BaseHTTPResponse) -> Iterator[bytes]:

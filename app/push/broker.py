@@ -142,7 +142,6 @@ class BrokerLoop:
                 words = error.strerror if isinstance(error, OSError) else None
                 reason = words or f"{type(error).__name__}: {error}"
                 if not isinstance(error, VtnError):  # which says nothing of the broker
-                    # One that hangs costs its time again and again, where there is another one.
                     rests_s = self._first_pause_s if len(session.addresses) == 1 else RESTS_S
                     self._down[session.address] = self._monotonic() + rests_s
                 self._call(partial(self._failed, session, reason))
