@@ -242,6 +242,7 @@ class MqttPush:
                 self._say(None)
 
         def down(reason: str) -> None:
+            self._inbox.count("no_connection")
             self._poll_plan.fails(SOURCE, line.lost())
             self._say(f"push: no connection to {session.address}: {reason}")
 

@@ -134,6 +134,7 @@ class TestTheBroker:
         broker.stop()
 
         wait_until(lambda: fleet.to_poll() == fleet.names)
+        assert fleet.counts()["no_connection"] > 0
 
     def test_what_was_missed_is_asked_for_when_it_is_back(
         self, fleet: PushedFleet, broker: Broker
