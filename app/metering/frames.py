@@ -76,6 +76,8 @@ class FrameStore:
         self._lock = threading.Lock()
         self._rosters = RosterBook()
         self._sliced: dict[str, int] | None = None
+        self._newest: Frame | None = None
+        """As long as nobody stored a newer one: it is asked for often, and is not small."""
 
     def append(self, frame: Frame) -> Frame:
         """Store it, durably; returns it with its number. ValueError if it is not the latest."""
@@ -100,11 +102,16 @@ class FrameStore:
                 },
             ).scalar_one()
         self._rosters.keep(int(roster_id), frame.roster)
-        return replace(frame, seq=int(seq))
+        self._newest = replace(frame, seq=int(seq))
+        return self._newest
 
     def last(self) -> Frame | None:
         """The newest frame."""
-        return next(self._frames("ORDER BY seq DESC LIMIT 1", {}), None)
+        newest = self._newest
+        if newest is None or newest.seq != self.newest_seq():
+            newest = next(self._frames("ORDER BY seq DESC LIMIT 1", {}), None)
+            self._newest = newest
+        return newest
 
     def last_before(self, instant: datetime) -> int:
         """The number of the last frame taken before the instant; 0 if there is none."""

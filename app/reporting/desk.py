@@ -7,7 +7,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -131,45 +131,51 @@ class ReportDesk:
     ) -> tuple[list[int], bool]:
         """Round by round; the readings of each report, and whether time ran out.
 
-        While one round is under way, the next one is made of the other streams.
+        While one round is under way, what became of the one before is stored, and the next one is
+        made of the other streams.
         """
         done: list[int] = []
         ends_s = time.monotonic() + PASS_S
         under_way: UnderWay | None = None
         try:
             while not self._stopping.is_set():
-                streams = [
-                    stream
-                    for stream in self._ledger.open_streams()
-                    if stream.stream_id not in held
-                    and stream.unsent
-                    and (under_way is None or stream.stream_id not in under_way.stream_ids)
-                ]
+                streams = self._unsent(held, under_way)
                 if under_way is None and not (streams and self._answers(client_for, streams, held)):
                     break
                 late = time.monotonic() > ends_s
                 round_ = self._planner.next_round(streams) if streams and not late else Round()
-                was_under_way, under_way = under_way, None
-                if was_under_way is not None:
-                    done += self._settle(was_under_way, held)
-                if late:
-                    return done, bool(streams or was_under_way)
-                if not round_.parcels and not round_.moved:
-                    if was_under_way is None:
-                        break
-                    continue
-                if was_under_way is not None and not self._answers(client_for, streams, held):
-                    break  # not any more
                 if self._writes.is_open:  # one report, to see whether it takes them again
                     round_.parcels = random.sample(round_.parcels, min(len(round_.parcels), 1))
                 self._ledger.advance([*round_.moved, *map(_stream_of, round_.parcels)])
-                if round_.parcels:
+                sent, under_way = under_way, None
+                outcomes = [] if sent is None else sent.outcomes()
+                answers = sent is None or not streams or self._answers(client_for, streams, held)
+                if round_.parcels and answers:
                     send = partial(self._sent, client_for=client_for)
                     under_way = UnderWay(round_.parcels, send)
+                if sent is not None:
+                    done += self._settle(sent.parcels, outcomes, held)
+                if round_.parcels and not answers:  # not any more
+                    self._settle(round_.parcels, [], held)
+                if late:
+                    return done, bool(streams or sent)
+                if not answers or not (sent or round_.parcels or round_.moved):
+                    break
         finally:
             if under_way is not None:
-                done += self._settle(under_way, held)
+                done += self._settle(under_way.parcels, under_way.outcomes(), held)
         return done, False
+
+    def _unsent(self, held: Mapping[int, str], under_way: UnderWay | None) -> list[Stream]:
+        """The streams that owe something and can go on."""
+        waits_for = set() if under_way is None else under_way.stream_ids
+        return [
+            stream
+            for stream in self._ledger.open_streams()
+            if stream.stream_id not in held
+            and stream.unsent
+            and stream.stream_id not in waits_for
+        ]
 
     def _answers(
         self,
@@ -186,15 +192,16 @@ class ReportDesk:
             return False
         return True
 
-    def _settle(self, under_way: UnderWay, held: dict[int, str]) -> list[int]:
-        """Wait for the reports of a round, one of each stream; remember what became of each."""
-        parcels = under_way.parcels
+    def _settle(
+        self, parcels: Sequence[Parcel], outcomes: Sequence[Outcome], held: dict[int, str]
+    ) -> list[int]:
+        """Remember what became of each report of a round, one of each stream."""
         done: list[int] = []
         changed: list[Stream] = []
         refused: list[SetAside] = []
         again: list[Sought] = []
         tried: set[str] = set()
-        for parcel, fate, error in under_way.outcomes():
+        for parcel, fate, error in outcomes:
             stream = _stream_of(parcel)
             tried.add(parcel.report.name)
             if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
@@ -221,7 +228,7 @@ class ReportDesk:
         for parcel in parcels:
             if parcel.report.name not in tried:
                 stream = _stream_of(parcel)
-                held[stream.stream_id] = ""
+                held.setdefault(stream.stream_id, "")
                 if parcel.in_doubt_us is None:
                     changed.append(replace(stream, in_flight=None))
 
