@@ -49,8 +49,8 @@ class EventFeed(Protocol):
 class ReportDesk(Protocol):
     """What builds reports and delivers them."""
 
-    def follow(self, ven_name: str, events: Sequence[SeenEvent]) -> None:
-        """From now on, owe what these events of the VEN ask for."""
+    def follow(self, ven_names: Sequence[str]) -> None:
+        """From now on, owe what the newest events of these VENs ask for."""
 
     def deliver(self, client_for: Callable[[str], VtnClient]) -> int:
         """Send what is due; the number of readings that were acknowledged."""
@@ -87,7 +87,6 @@ class VENManager:
         self._http = http
         self._fan_out = fan_out
         self._one_at_a_time = LockPerName()
-        self._following = LockPerName()
         self._said_guard = threading.Lock()
         self._said: dict[str, str] = {}
 
@@ -188,10 +187,8 @@ class VENManager:
     def take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
         """Take events that push brought to VENs, each with what came of it."""
         outcomes = self._events.told(told)
-        for ven_name in {
-            name for (name, _), each in zip(told, outcomes, strict=True) if each is Told.TAKEN
-        }:
-            self._follow(ven_name)
+        taken = (name for (name, _), each in zip(told, outcomes, strict=True) if each is Told.TAKEN)
+        self._reports.follow(list(dict.fromkeys(taken)))
         for (ven_name, event), outcome in zip(told, outcomes, strict=True):
             self._poll_plan.brought(ven_name, state_of(event), first=outcome is Told.TAKEN)
         return outcomes
@@ -229,16 +226,11 @@ class VENManager:
                 except BaseException:
                     self._poll_plan.ask([ven_name] if poll.asked else [])
                     raise
-                self._follow(ven_name)
+                self._reports.follow([ven_name])
                 self._poll_plan.ends(ven_name, poll, changes(before, self._states(ven_name)))
 
     def _states(self, ven_name: str) -> Mapping[str, str]:
         return dict(state_of(each.event) for each in self._events.of_ven(ven_name))
-
-    def _follow(self, ven_name: str) -> None:
-        """Owe what its events ask for, by the newest of them, whoever brought it."""
-        with self._following(ven_name):
-            self._reports.follow(ven_name, self._events.of_ven(ven_name))
 
     def _say(self, about: str, problem: str | None) -> None:
         """Log a problem when it begins or changes, and its end; not each time it is met."""

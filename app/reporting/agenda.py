@@ -42,6 +42,10 @@ class Agenda:
                 known = self._by_ven[ven_name] = seen, found, lines
             return known[1], known[2]
 
+    def event_ids(self, ven_name: str) -> frozenset[str]:
+        """All events of the VEN, also those that ask for no report."""
+        return frozenset(each.event.event_id for each in self._seen_of(ven_name))
+
     def of(self, stream: Stream) -> Asked | None:
         """What a stream is asked for; None: its event no longer asks for it."""
         return self.of_ven(stream.ven_name)[0].get(stream.asks)

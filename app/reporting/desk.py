@@ -15,7 +15,7 @@ from typing import cast
 
 from sqlalchemy import Connection
 
-from app.fleet import FanOut, SeenEvent
+from app.fleet import FanOut
 from app.instants import to_us
 from app.openadr import Circuit, VtnClient, VtnError, VtnRejected
 from app.reporting.doubles import SecondLooks
@@ -82,9 +82,9 @@ class ReportDesk:
         self.held: tuple[str, ...] = ()
         """Why streams could not go on in the last delivery, one line each."""
 
-    def follow(self, ven_name: str, events: Sequence[SeenEvent]) -> None:
-        """From now on, owe what these events ask for, and nothing else."""
-        self._obligations.follow(ven_name, events)
+    def follow(self, ven_names: Sequence[str]) -> None:
+        """From now on, owe what the events of these VENs ask for, and nothing else."""
+        self._obligations.follow(ven_names)
 
     def waiting(self) -> int:
         """How many readings are owed and not acknowledged, over all streams."""
@@ -172,9 +172,7 @@ class ReportDesk:
         return [
             stream
             for stream in self._ledger.open_streams()
-            if stream.stream_id not in held
-            and stream.unsent
-            and stream.stream_id not in waits_for
+            if stream.stream_id not in held and stream.unsent and stream.stream_id not in waits_for
         ]
 
     def _answers(

@@ -156,7 +156,7 @@ class StreamLedger:
             with self._database.write() as connection:
                 if changed:
                     connection.execute(
-                        text(_UPDATE),
+                        _UPDATE,
                         [
                             {"stream_id": each.stream_id, **_progress(each), **_state(each)}
                             for each in changed
@@ -177,14 +177,14 @@ class StreamLedger:
         return self._loaded
 
 
-_UPDATE = (
+_UPDATE = text(
     "UPDATE stream SET request = :request, until_seq = :until_seq, cursor_seq = :cursor_seq,"
     " cursor_column = :cursor_column, done_us = :done_us, done_column = :done_column,"
     " reports_left = :reports_left, reports_sent = :reports_sent,"
     " last_report = :last_report, in_flight = :in_flight, ended_at_us = :ended_at_us"
     " WHERE stream_id = :stream_id"
 )
-_INSERT = (
+_INSERT = text(
     "INSERT INTO stream (ven_name, event_id, descriptor, heir_of, request, start_seq, until_seq,"
     " cursor_seq, cursor_column, done_us, done_column, reports_left, reports_sent, last_report,"
     " in_flight, ended_at_us)"
@@ -197,9 +197,7 @@ _INSERT = (
 def _insert(connection: Connection, stream: Stream) -> int:
     """Its id; also where it was stored before and only the answer was lost."""
     identity = _identity(stream)
-    made = connection.execute(
-        text(_INSERT), {**identity, **_progress(stream), **_state(stream)}
-    ).scalar()
+    made = connection.execute(_INSERT, {**identity, **_progress(stream), **_state(stream)}).scalar()
     if made is None:
         found = text(
             "SELECT stream_id FROM stream WHERE ven_name = :ven_name AND event_id = :event_id"

@@ -5,22 +5,23 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.fleet import SeenEvent
 from app.instants import to_us
 from app.metering import Extent, FrameStore
 from app.reporting.agenda import Agenda
 from app.reporting.ledger import StreamLedger
-from app.reporting.plan import ReportPlan
 from app.reporting.requests import Asked, ReportRequest
 from app.reporting.streams import Position, Stream
 from app.reporting.tally import EXPIRED, Tally
 
 logger = logging.getLogger(__name__)
+LastBefore = Callable[[datetime], int]
+"""The number of the last frame before an instant."""
 MOST_SAID = 10_000
 """Lines that are remembered, so as to be said once."""
 
@@ -48,35 +49,44 @@ class Obligations:
         self._tally = tally
         self._clock = clock
         self._keep_unasked = keep_unasked
+        self._following = threading.Lock()
         self._followed: dict[str, frozenset[str]] = {}
         self._said: set[str] = set()
 
-    def follow(self, ven_name: str, events: Sequence[SeenEvent]) -> None:
-        """From now on, owe what these events ask for, and nothing else."""
-        wanted, lines = self._agenda.of_ven(ven_name)
-        for line in lines:
-            self._say_once(line)
-        streams = self._ledger.of_ven(ven_name)
-        self._end(ven_name, [each for each in streams if each.asks not in wanted])
-        self._ledger.reopen(
-            each
-            for each in streams
-            if each.ended_at_us is not None and each.asks in wanted and each.reports_left != 0
-        )
-        self._ledger.restate(
-            {
-                each: wanted[each.asks].request
-                for each in streams
-                if not each.heir_of
-                and each.asks in wanted
-                and each.request != wanted[each.asks].request
-            }
-        )
-        known = {each.asks for each in streams if not each.heir_of}
-        self._ledger.begin(
-            self._begun(ven_name, asked) for asks, asked in wanted.items() if asks not in known
-        )
-        self._followed[ven_name] = frozenset(seen.event.event_id for seen in events)
+    def follow(self, ven_names: Iterable[str]) -> None:
+        """From now on, owe what the events of these VENs ask for, and nothing else."""
+        with self._following:
+            ended: list[Stream] = []
+            reopened: list[Stream] = []
+            restated: dict[Stream, ReportRequest] = {}
+            begun: list[Stream] = []
+            last_before = functools.cache(self._frames.last_before)
+            for ven_name in ven_names:
+                wanted, lines = self._agenda.of_ven(ven_name)
+                for line in lines:
+                    self._say_once(line)
+                known = set()
+                for each in self._ledger.of_ven(ven_name):
+                    asked = wanted.get(each.asks)
+                    if not each.heir_of:
+                        known.add(each.asks)
+                    if asked is None:
+                        ended.append(each)
+                        continue
+                    if each.ended_at_us is not None and each.reports_left != 0:
+                        reopened.append(each)
+                    if not each.heir_of and each.request != asked.request:
+                        restated[each] = asked.request
+                begun += [
+                    self._begun(ven_name, asked, last_before)
+                    for asks, asked in wanted.items()
+                    if asks not in known
+                ]
+                self._followed[ven_name] = self._agenda.event_ids(ven_name)
+            self._end(ended)
+            self._ledger.reopen(reopened)
+            self._ledger.restate(restated)
+            self._ledger.begin(begun)
 
     def waiting(self) -> int:
         """How many readings are owed and not acknowledged, over all streams.
@@ -164,7 +174,11 @@ class Obligations:
         self._ledger.begin(heirs)
         self._ledger.skip(passed)
         self._expire(expired)
-        self._say(passed, "what %d VENs had not sent passes to an event that asks for the same")
+        self._say(
+            passed,
+            "event %s is gone; what %d VENs had not sent of its %s passes to an event that asks"
+            " for the same",
+        )
         self._forget()
 
     def _expire(self, expired: Mapping[Stream, int]) -> None:
@@ -172,7 +186,11 @@ class Obligations:
             return
         readings = self.owed(expired)
         self._ledger.skip(expired, functools.partial(self._tally.add, EXPIRED, readings))
-        self._say(expired, "what %d VENs had not sent expires: no other event asks for it")
+        self._say(
+            expired,
+            "event %s is gone; what %d VENs had not sent of its %s expires: no other event asks"
+            " for it",
+        )
         logger.warning("%d readings expired, since no event asks for them any more", readings)
 
     def _say(self, streams: Iterable[Stream], words: str) -> None:
@@ -180,7 +198,7 @@ class Obligations:
         for (event_id, kind), count in Counter(
             (stream.request.event_id, stream.request.payload_type) for stream in streams
         ).items():
-            logger.info("event %s is gone; of its %s, " + words, event_id, kind, count)
+            logger.info(words, event_id, count, kind)
 
     def _forget(self) -> None:
         """What owes nothing, and will not come back with frames that it has reported."""
@@ -199,56 +217,42 @@ class Obligations:
                     gone.append(stream)
         self._ledger.forget(gone)
 
-    def _end(self, ven_name: str, streams: Sequence[Stream]) -> None:
+    def _end(self, streams: Sequence[Stream]) -> None:
         ended = [stream for stream in streams if stream.ended_at_us is None]
-        for stream in ended:
-            logger.info(
-                "VEN %s: event %s no longer asks for %s",
-                ven_name,
-                stream.request.event_id,
-                stream.request.payload_type,
-            )
-        read = [stream for stream in ended if not stream.request.is_planned]
+        if not ended:
+            return
+        self._say(ended, "event %s no longer asks %d VENs for %s")
         now_us = to_us(self._clock())
-        if read:
-            self._ledger.end(read, at_us=now_us, until=self._frames.newest_seq())
+        read = [stream for stream in ended if not stream.request.is_planned]
+        self._ledger.end(read, at_us=now_us, until=self._frames.newest_seq())
         # The intervals of an event are nobody else's.
-        self._ledger.end((each for each in ended if each not in read), at_us=now_us, until=0)
+        planned = [stream for stream in ended if stream.request.is_planned]
+        self._ledger.end(planned, at_us=now_us, until=0)
 
-    def _begun(self, ven_name: str, asked: Asked) -> Stream:
+    def _begun(self, ven_name: str, asked: Asked, last_before: LastBefore) -> Stream:
         request = asked.request
-        if asked.plan is not None:
-            return self._begun_with(ven_name, request, asked.plan, asked.first_seen)
-        start = self._start(request, asked.first_seen)
+        done = Position(0)
+        if asked.plan is None:
+            start = self._start(request, asked.first_seen, last_before)
+        else:
+            # Of what was due before the event was seen, the latest is sent (User Guide 7.5).
+            latest = asked.plan.latest(asked.first_seen)
+            done = Position(to_us(asked.first_seen) if latest is None else latest.key - 1)
+            upcoming = next(iter(asked.plan.after(done.seq)), None)
+            start = self._frames.newest_seq()
+            if upcoming is not None and not request.is_forecast:
+                start = min(start, max(last_before(upcoming.begins) - 1, 0))
         return Stream(
             stream_id=0,
             ven_name=ven_name,
             request=request,
             start=start,
             cursor=Position(start),
-            reports_left=request.most_reports,
+            done=done,
+            reports_left=None if asked.plan is not None else request.most_reports,
         )
 
-    def _begun_with(
-        self, ven_name: str, request: ReportRequest, plan: ReportPlan, first_seen: datetime
-    ) -> Stream:
-        """Of what was due before the event was seen, the latest is sent (User Guide 7.5)."""
-        latest = plan.latest(first_seen)
-        done = to_us(first_seen) if latest is None else latest.key - 1
-        upcoming = next(iter(plan.after(done)), None)
-        start = self._frames.newest_seq()
-        if upcoming is not None and not request.is_forecast:
-            start = min(start, max(self._frames.last_before(upcoming.begins) - 1, 0))
-        return Stream(
-            stream_id=0,
-            ven_name=ven_name,
-            request=request,
-            start=start,
-            cursor=Position(start),
-            done=Position(done),
-        )
-
-    def _start(self, request: ReportRequest, first_seen: datetime) -> int:
+    def _start(self, request: ReportRequest, first_seen: datetime, last_before: LastBefore) -> int:
         """The last frame before what is asked for: after the event's start and its first sight.
 
         With history: from the event's start, or from as far back as there is.
@@ -256,7 +260,7 @@ class Obligations:
         begins = request.since if request.history else max(request.since or first_seen, first_seen)
         if begins is None:
             return max(self._frames.oldest_seq() - 1, 0)
-        return self._frames.last_before(begins)
+        return last_before(begins)
 
     def _say_once(self, line: str) -> None:
         if line not in self._said:

@@ -110,9 +110,9 @@ def instant(quantity: Quantity, ven_name: str, frame: Frame, outlook: Outlook | 
     """The values of a quantity at the instant of a frame; NaN, or None, for no value."""
     columns = frame.roster.columns(ven_name)
     power = frame.power_kw[columns]
-    detail = frame.detail.part(columns)
     if quantity is Quantity.INSTANT_POWER:
         return power
+    detail = frame.detail.part(columns)
     nothing = np.full(len(power), np.nan, dtype=np.float32)
     if quantity is Quantity.SETPOINT:
         return nothing if detail.setpoint_kw is None else detail.setpoint_kw
