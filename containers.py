@@ -76,6 +76,7 @@ class Container(containers.DeclarativeContainer):
         stopping=stopping,
         circuit=circuit,
         writes=write_circuit,
+        compresses=settings.provided.vtn.compress,
     )
     token_endpoint = providers.ThreadSafeSingleton(
         openadr.TokenEndpoint,

@@ -69,6 +69,8 @@ class VtnSettings(_Section):
     """Whether secrets and readings may go over plain http to other machines."""
     timeout_s: float = Field(default=10.0, gt=0, le=600)
     max_connections: int = Field(default=10, ge=1, le=1000)
+    compress: bool = False
+    """Whether larger reports go as gzip, as long as the VTN takes that."""
     push: Literal["auto", "off"] = "auto"
     """Whether the VTN may tell of changes, by what it offers."""
     push_poll_s: float = Field(default=300.0, ge=1)

@@ -168,7 +168,7 @@ def make_http(stopping: Stopping) -> Iterator[MakeHttp]:
     """Real HTTP towards a VTN at this address, with pauses too short to wait for."""
     made: list[VtnHttp] = []
 
-    def make(base_url: str, timeout_s: float = 5.0) -> VtnHttp:
+    def make(base_url: str, timeout_s: float = 5.0, *, compresses: bool = False) -> VtnHttp:
         made.append(
             VtnHttp(
                 exchange=Exchange(
@@ -180,6 +180,7 @@ def make_http(stopping: Stopping) -> Iterator[MakeHttp]:
                 stopping=stopping,
                 circuit=Circuit(monotonic=time.monotonic),
                 writes=Circuit(monotonic=time.monotonic),
+                compresses=compresses,
                 backoff_s=0.001,
             )
         )

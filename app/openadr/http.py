@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import random
 import ssl
@@ -40,6 +41,9 @@ ATTEMPTS = 3
 BACKOFF_S = 0.5
 LONGEST_WAIT_S = 30.0
 BUSY = (408, 429)
+WORTH_COMPRESSING = 1 << 10
+"""Bytes of a body."""
+FASTEST = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +93,8 @@ class VtnHttp:
     Repeated here, bounded and with back-off: GET, PUT and DELETE; for every method 429 (with its
     Retry-After) and a connection that was never made. A POST whose outcome was not seen raises
     `OutcomeUnknown`. While `circuit` is open, requests raise VtnUnreachable and are not made; while
-    `writes` is open, those that write.
+    `writes` is open, those that write. `compresses`: larger bodies go as gzip (RFC 9110, 8.4), as
+    long as the VTN takes that.
     All waits end when `stopping` is set.
     """
 
@@ -101,6 +106,7 @@ class VtnHttp:
         stopping: Stopping,
         circuit: Circuit,
         writes: Circuit,
+        compresses: bool = False,
         backoff_s: float = BACKOFF_S,
     ) -> None:
         self.base_url = base_url
@@ -108,6 +114,7 @@ class VtnHttp:
         self._stopping = stopping
         self.circuit = circuit
         self.writes = writes
+        self._compresses = compresses
         self._backoff_s = backoff_s
         self.state = VtnState()
 
@@ -183,19 +190,30 @@ class VtnHttp:
         if params:
             url = f"{url}?{urlencode(params, doseq=True)}"
 
-        def send() -> Answer:
-            return self._send(
-                method,
-                url,
-                repeatable=method != "POST",
-                circuits=self._circuits(method),
-                auth=auth,
-                body=data,
-            )
+        def ask(sent: bytes | None, encoding: str | None = None) -> Answer:
+            for _ in range(2):
+                answer = self._send(
+                    method,
+                    url,
+                    repeatable=method != "POST",
+                    circuits=self._circuits(method),
+                    auth=auth,
+                    body=sent,
+                    encoding=encoding,
+                )
+                if answer.status != 401 or not auth.refused(answer.authorization):
+                    break
+            return answer
 
-        answer = send()
-        if answer.status == 401 and auth.refused(answer.authorization):
-            answer = send()
+        if self._compresses and data is not None and len(data) >= WORTH_COMPRESSING:
+            answer = ask(gzip.compress(data, FASTEST), "gzip")
+            if answer.status in (400, 415):  # of the coding, or of what is in it
+                answer = ask(data)
+                if answer.status < 300 and self._compresses:
+                    self._compresses = False
+                    logger.warning("the VTN does not take gzip: reports go uncompressed from now")
+        else:
+            answer = ask(data)
         read = self._read(method, path, answer, 0 if data is None else len(data))
         return read, len(answer.content)
 
@@ -209,6 +227,7 @@ class VtnHttp:
         auth: VenAuth,
         body: bytes | None,
         content_type: str = "application/json",
+        encoding: str | None = None,
     ) -> Answer:
         # A VTN that counts as down is tried once, not with patience.
         attempts = 1 if any(circuit.is_open for circuit in circuits) else ATTEMPTS
@@ -216,6 +235,8 @@ class VtnHttp:
             wait_s = self._backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
             authorization = auth.authorization()
             headers = {} if body is None else {"Content-Type": content_type}
+            if encoding is not None:
+                headers["Content-Encoding"] = encoding
             if authorization is not None:
                 headers["Authorization"] = authorization
             began_s = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
@@ -354,9 +355,18 @@ async def _body(request: Request, media_type: str = "application/json") -> bytes
     given = request.headers.get("Content-Type", media_type).partition(";")[0].strip().lower()
     if given != media_type:
         raise Refused(415, f"the body has to be {media_type}")
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        raise Refused(415, "the body has to be gzip, or not encoded")
+    unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if encoding == "gzip" else None
     body = bytearray()
     async for piece in request.stream():
-        body += piece
+        try:
+            body += piece if unpack is None else unpack.decompress(piece, MOST_BODY_BYTES + 1)
+        except zlib.error:
+            raise Refused(400, "the body is not gzip") from None
         if len(body) > MOST_BODY_BYTES:
             raise Refused(413, f"a body has at most {MOST_BODY_BYTES >> 20} MiB")
+    if unpack is not None and (body or unpack.unused_data) and not unpack.eof:
+        raise Refused(400, "the body is not gzip to its end")
     return bytes(body)
