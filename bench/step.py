@@ -22,6 +22,9 @@ from containers import Container
 
 SHAPE = Shape(1_000, 1_000)
 STEPS = 9
+GATHER = "NumPy alone: a bare gather"
+SCALED = "NumPy alone: gathered, scaled, with noise of a table"
+DRAWN = "NumPy alone: the same, with noise drawn anew"
 BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC)
 EVENT = {
     "id": "e",
@@ -50,12 +53,22 @@ def per_s(resources: int, step: Callable[[], Any], times: int) -> list[float]:
     return made
 
 
-def gathered_per_s(resources: int, times: int) -> list[float]:
-    """What a bare gather of that size reaches: a value per kind, taken for each resource."""
+def bare_per_s(resources: int, times: int) -> dict[str, list[float]]:
+    """What NumPy alone reaches: a value per kind, gathered for each resource; the same, scaled and
+    with noise, from a table that was drawn before or drawn anew."""
     drawn = np.random.default_rng(1)
     table_ = drawn.random(8, dtype=np.float32)
     kinds = drawn.integers(0, 8, resources).astype(np.intp)
-    return per_s(resources, lambda: table_.take(kinds), times)
+    scale = drawn.random(resources, dtype=np.float32)
+    noise = drawn.standard_normal(resources + 1, dtype=np.float32)
+    steps = {
+        GATHER: lambda: table_.take(kinds),
+        SCALED: lambda: table_.take(kinds) * scale + noise[1:],
+        DRAWN: lambda: (
+            table_.take(kinds) * scale + drawn.standard_normal(resources, dtype=np.float32)
+        ),
+    }
+    return {name: per_s(resources, step, times) for name, step in steps.items()}
 
 
 def rows(shape: Shape = SHAPE, *, steps: int = STEPS) -> list[Row]:
@@ -79,15 +92,25 @@ def rows(shape: Shape = SHAPE, *, steps: int = STEPS) -> list[Row]:
         asked = per_s(shape.resources, step, steps)
         container.database().close()
     section = f"step, {shape.resources:,} resources"
-    rows_ = [
-        Row(section=section, name=name, values=values, unit="readings/s", goal=goal)
-        for name, values, goal in (
-            ("no event", quiet, ">= 20,000,000"),
-            ("an event in force", asked, ""),
-            ("a bare gather", gathered_per_s(shape.resources, steps), ""),
+    figures = {"no event": quiet, "an event in force": asked}
+    figures |= bare_per_s(shape.resources, steps)
+    made = {
+        name: Row(
+            section=section,
+            name=name,
+            values=values,
+            unit="readings/s",
+            goal=">= 20,000,000" if values is quiet else "",
         )
+        for name, values in figures.items()
+    }
+    gather = made[GATHER]
+    return [
+        *made.values(),
+        ratio(section, "no event, to the gather", made["no event"], gather, goal=">= 0.4"),
+        ratio(section, "the shape alone, to the gather", made[SCALED], gather, goal=""),
+        ratio(section, "with noise drawn anew, to the gather", made[DRAWN], gather, goal=""),
     ]
-    return [*rows_, ratio(section, "no event, to the gather", rows_[0], rows_[2], goal=">= 0.4")]
 
 
 if __name__ == "__main__":
