@@ -26,7 +26,7 @@ SLICE_WINDOW_BYTES = 1 << 20
 WORTH_MOVING = 20
 """Frames, before a stream that waits for its time tells that it does not need them."""
 ROUND_BYTES = 8 << 20
-"""Of the bodies of one round; two are held in memory, one that is made and one that is sent."""
+"""Of the bodies of one round; at most three are held: made, under way, and just sent."""
 
 
 @dataclass(kw_only=True)
