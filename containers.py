@@ -15,7 +15,13 @@ from app import fleet, openadr, push, reporting, tasks
 from app.application import Application, NoServer
 from app.events import EventBook, FleetAnswers, OrdersMaker, policies
 from app.instants import utc_now
-from app.metering import FrameStore, MeterDataSimulator, StoreFull, load_profiles
+from app.metering import (
+    FrameStore,
+    MeterDataSimulator,
+    PowerHistory,
+    StoreFull,
+    load_profiles,
+)
 from app.ops import Health, OpsServer
 from app.recovery import Recovery
 from app.run_lock import RunLock, RunLockGuard
@@ -244,6 +250,10 @@ class Container(containers.DeclarativeContainer):
         monotonic=monotonic,
     )
 
+    power_history = providers.ThreadSafeSingleton(
+        PowerHistory, frames=frames, plant=simulator.provided.plant
+    )
+
     # What is reported, and how it is sent
     planned_reports = providers.ThreadSafeSingleton(
         reporting.PlannedReports, frames=frames, agenda=agenda, outlook=simulator, clock=clock
@@ -269,6 +279,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         settle_s=settings.provided.delivery.settle_s,
     )
+    journal = providers.ThreadSafeSingleton(reporting.DeliveryJournal)
     report_desk = providers.ThreadSafeSingleton(
         reporting.ReportDesk,
         obligations=obligations,
@@ -278,6 +289,7 @@ class Container(containers.DeclarativeContainer):
         outbox=outbox,
         second_looks=second_looks,
         keeper=store_keeper,
+        journal=journal,
         circuit=circuit,
         writes=write_circuit,
         clock=clock,

@@ -3,6 +3,7 @@
 from app.fleet import Roster
 from app.metering.detail import Detail
 from app.metering.frames import Extent, FrameStore
+from app.metering.power import PowerHistory, PowerPoint
 from app.metering.profiles import ProfileError, Profiles, load_profiles
 from app.metering.simulator import MeterDataSimulator
 from app.metering.source import Forecast, Frame, MeterSource, Reading, Room, Span, StoreFull
@@ -15,6 +16,8 @@ __all__ = [
     "FrameStore",
     "MeterDataSimulator",
     "MeterSource",
+    "PowerHistory",
+    "PowerPoint",
     "ProfileError",
     "Profiles",
     "Reading",

@@ -113,6 +113,8 @@ class MeterDataSimulator:
         self._seed = seed
         self.problem: str | None = None
         """Why the last tick could not be stored; None while all is well."""
+        self.readings_taken = 0
+        """Since the start."""
         self._lock = threading.RLock()
         self._loaded: Profiles | None = None
         self._known: _Shapes | None = None
@@ -147,6 +149,7 @@ class MeterDataSimulator:
                 self.problem = str(error)
                 raise
             self._rising.taken()
+            self.readings_taken += frame.roster.size
             if self.problem is not None:
                 logger.info("metering goes on")
             self.problem = None

@@ -33,6 +33,7 @@ from app.openadr.errors import (
     VtnUnreachable,
 )
 from app.openadr.exchange import AnswerTooLarge, Exchange
+from app.openadr.traffic import BROKEN, UNREACHABLE, Traffic
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ class VtnHttp:
         self._compresses = compresses
         self._backoff_s = backoff_s
         self.state = VtnState()
+        self.traffic = Traffic()
 
     def get(self, path: str, *, auth: VenAuth, params: Mapping[str, Any] | None = None) -> Any:
         return self.get_sized(path, auth=auth, params=params)[0]
@@ -244,14 +246,16 @@ class VtnHttp:
                 answer = self._exchange.send(method, url, headers=headers, body=body)
             except HTTPError as error:
                 _failed(circuits)
+                never = _never_sent(error)
+                self.traffic.failed(method, UNREACHABLE if never else BROKEN)
                 failure: VtnUnavailable = self._failure(_where(method, url), error)
-                if not repeatable and not _never_sent(error):
+                if not repeatable and not never:
                     where = _where(method, url)
                     raise OutcomeUnknown(f"{where}: sent, but {_reason(error)}") from None
             else:
-                self.state = VtnState(
-                    reachable=answer.status < 500, latency_s=time.perf_counter() - began_s
-                )
+                latency_s = time.perf_counter() - began_s
+                self.traffic.answered(method, answer.status, latency_s)
+                self.state = VtnState(reachable=answer.status < 500, latency_s=latency_s)
                 asked_s = retry_after_s(answer) or 0.0
                 if answer.is_an_outage:
                     _failed(circuits)

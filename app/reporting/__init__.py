@@ -3,6 +3,7 @@
 from app.reporting.agenda import Agenda
 from app.reporting.desk import ReportDesk
 from app.reporting.doubles import SecondLooks
+from app.reporting.journal import NOTHING_YET, DeliveryJournal, VenDelivery
 from app.reporting.keeper import StoreBounds, StoreKeeper
 from app.reporting.ledger import StreamLedger
 from app.reporting.obligations import Obligations
@@ -13,7 +14,9 @@ from app.reporting.post import ReportPost
 from app.reporting.tally import Tally
 
 __all__ = [
+    "NOTHING_YET",
     "Agenda",
+    "DeliveryJournal",
     "Obligations",
     "Outbox",
     "PlannedReports",
@@ -26,4 +29,5 @@ __all__ = [
     "StoreKeeper",
     "StreamLedger",
     "Tally",
+    "VenDelivery",
 ]

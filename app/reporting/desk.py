@@ -19,6 +19,7 @@ from app.fleet import FanOut
 from app.instants import to_us
 from app.openadr import Circuit, VtnClient, VtnError, VtnRejected
 from app.reporting.doubles import SecondLooks
+from app.reporting.journal import DeliveryJournal
 from app.reporting.keeper import StoreKeeper
 from app.reporting.ledger import StreamLedger
 from app.reporting.lookup import Sought
@@ -59,6 +60,7 @@ class ReportDesk:
         outbox: Outbox,
         second_looks: SecondLooks,
         keeper: StoreKeeper,
+        journal: DeliveryJournal,
         circuit: Circuit,
         writes: Circuit,
         clock: Callable[[], datetime],
@@ -72,6 +74,7 @@ class ReportDesk:
         self._outbox = outbox
         self._second_looks = second_looks
         self._keeper = keeper
+        self._journal = journal
         self._circuit = circuit
         self._writes = writes
         self._clock = clock
@@ -194,7 +197,8 @@ class ReportDesk:
         self, parcels: Sequence[Parcel], outcomes: Sequence[Outcome], held: dict[int, str]
     ) -> list[int]:
         """Remember what became of each report of a round, one of each stream."""
-        done: list[int] = []
+        done: list[tuple[str, int]] = []
+        problems: dict[str, str] = {}
         changed: list[Stream] = []
         refused: list[SetAside] = []
         again: list[Sought] = []
@@ -205,13 +209,14 @@ class ReportDesk:
             if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
                 changed.append(passed(stream, parcel.report.name))
                 if parcel.report.readings:
-                    done.append(parcel.report.readings)
+                    done.append((parcel.ven_name, parcel.report.readings))
                 if fate is Fate.DELIVERED_AGAIN:
                     again.append(parcel.sought)
                 continue
             if fate is Fate.REFUSED:
                 changed.append(passed(stream, None))
                 refused.append(set_aside(parcel, error, self._clock()))
+                problems[stream.ven_name] = str(error)
                 continue
             changed.append(self._after(parcel, fate))
             if fate is Fate.TOO_LARGE and isinstance(error, VtnRejected):
@@ -223,6 +228,7 @@ class ReportDesk:
                 )
                 continue
             held[stream.stream_id] = f"VEN {stream.ven_name}: {error}"
+            problems[stream.ven_name] = str(error)
         for parcel in parcels:
             if parcel.report.name not in tried:
                 stream = _stream_of(parcel)
@@ -239,7 +245,9 @@ class ReportDesk:
         _say_refused(refused)
         finished = [stream for stream in changed if stream.reports_left == 0]
         self._ledger.end(finished, at_us=to_us(self._clock()), until=0)
-        return done
+        self._journal.delivered(done, self._clock())
+        self._journal.failed(problems)
+        return [readings for _, readings in done]
 
     def _sent(
         self, parcels: Sequence[Parcel], client_for: Callable[[str], VtnClient]
@@ -292,6 +300,7 @@ class ReportDesk:
                         partial(self._outbox.delivered, aside=aside),
                     )
                     done.append(aside.readings)
+                    self._journal.delivered([(aside.ven_name, aside.readings)], self._clock())
                     logger.info("VEN %s: report %s is delivered", aside.ven_name, aside.report_name)
                 else:
                     self._keep_aside(aside, fate, error)

@@ -6,7 +6,7 @@ The room knows callables only; what they do and what they need is bound by the c
 from app.scheduling.config import SchedulerConfig
 from app.scheduling.guards import ClockGuard, OverdueTasks
 from app.scheduling.scheduler import ScheduledTask, TaskScheduler
-from app.scheduling.task import JobInfo, Task
+from app.scheduling.task import JobInfo, Task, TaskRun
 
 __all__ = [
     "ClockGuard",
@@ -15,5 +15,6 @@ __all__ = [
     "ScheduledTask",
     "SchedulerConfig",
     "Task",
+    "TaskRun",
     "TaskScheduler",
 ]

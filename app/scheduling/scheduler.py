@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,10 +12,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from app.histogram import Histogram
 from app.instants import utc_now
 from app.scheduling.config import SchedulerConfig
 from app.scheduling.executor import TaskExecutor
-from app.scheduling.task import JobInfo, Task
+from app.scheduling.task import JobInfo, Task, TaskRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +125,30 @@ class TaskScheduler:
             paused=scheduled.paused,
             schedule=scheduled.schedule,
         )
+
+    def get_history(self, name: str) -> tuple[Sequence[TaskRun], str]:
+        """The last runs, oldest first, and the traceback of the last failure; '' without one."""
+        return self._task(name).history()
+
+    def durations_s(self, name: str) -> Histogram:
+        """How long its runs took."""
+        return self._task(name).durations_s
+
+    def change_interval(self, name: str, seconds: float) -> None:
+        """Every so many seconds from now on, whatever its schedule was, until the next start.
+
+        A paused task stays paused. ValueError or TypeError for what is no interval.
+        """
+        task = self._task(name)
+        jitter = task.config.trigger_fields.get("jitter")
+        config = SchedulerConfig(name, task.config.func, seconds=seconds, jitter=jitter)
+        trigger = config.trigger(self._timezone)
+        paused = self._scheduled(name).paused
+        task.config = config
+        if paused or not self.is_running:
+            self._scheduler.modify_job(name, trigger=trigger)
+        else:
+            self._scheduler.reschedule_job(name, trigger=trigger)
 
     def stack(self, name: str) -> str:
         """Where the run of this task stands now; '' while there is none."""

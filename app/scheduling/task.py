@@ -7,13 +7,33 @@ import inspect
 import logging
 import threading
 import time
+import traceback
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
+from app.histogram import Histogram
 from app.scheduling.config import SchedulerConfig
 
 logger = logging.getLogger(__name__)
+
+
+KEPT_RUNS = 60
+"""Of each task, to be looked at."""
+LONGEST_TRACEBACK = 20_000
+"""Characters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRun:
+    """A run that ended."""
+
+    started: datetime
+    duration_s: float
+    error: str | None
+    """In one line; None: it succeeded."""
 
 
 class JobInfo(TypedDict):
@@ -75,6 +95,9 @@ class Task:
         self._last_start: datetime | None = None
         self._last_duration_s: float | None = None
         self._last_error: str | None = None
+        self._history: deque[TaskRun] = deque(maxlen=KEPT_RUNS)
+        self._last_traceback = ""
+        self.durations_s = Histogram()
 
     @property
     def running(self) -> bool:
@@ -122,9 +145,14 @@ class Task:
             self._began_s = None
             self._runs += 1
             self._last_duration_s = duration_s
+            told = None if error is None else f"{type(error).__name__}: {error}"
+            self._history.append(TaskRun(started=started, duration_s=duration_s, error=told))
             if error is not None:
                 self._failures += 1
-                self._last_error = f"{type(error).__name__}: {error}"
+                self._last_error = told
+                lines = traceback.format_exception(error)
+                self._last_traceback = "".join(lines)[-LONGEST_TRACEBACK:]
+        self.durations_s.observe(duration_s)
         if isinstance(error, self._expected):
             # Said when it begins, and not each time it is met.
             level = logging.DEBUG if str(error) == self._said else logging.ERROR
@@ -137,6 +165,11 @@ class Task:
             logger.debug("task %s: returned %.200r in %.3f s", self.name, result, duration_s)
         self.give_back()
         return error is None
+
+    def history(self) -> tuple[Sequence[TaskRun], str]:
+        """The last runs, oldest first, and the traceback of the last failure; '' without one."""
+        with self._counters:
+            return tuple(self._history), self._last_traceback
 
     def info(self, *, next_start: datetime | None, paused: bool, schedule: str) -> JobInfo:
         """A consistent copy of the counters."""

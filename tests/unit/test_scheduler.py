@@ -6,19 +6,12 @@ import asyncio
 import functools
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from app.scheduling import SchedulerConfig, TaskScheduler
 from tests.support.waiting import wait_until
-
-
-@pytest.fixture
-def scheduler() -> Iterator[TaskScheduler]:
-    made = TaskScheduler()
-    yield made
-    made.shutdown(timeout_s=5)
 
 
 class Counter:

@@ -1,0 +1,82 @@
+"""The power of the fleet over the last hour, by kind of resource."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from app.fleet import Plant, ResourceKind, places
+from app.metering.frames import FrameStore
+from app.metering.source import Frame
+
+KEPT = timedelta(hours=1)
+MOST_POINTS = 3_600
+UNKNOWN = -1
+"""The kind of a resource that is no longer in the fleet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerPoint:
+    """The power of all resources of each kind at one instant."""
+
+    taken_at: datetime
+    by_kind_kw: Mapping[ResourceKind, float]
+    """Of the kinds that there are; positive consumes, negative exports."""
+
+    @property
+    def total_kw(self) -> float:
+        return sum(self.by_kind_kw.values())
+
+
+class PowerHistory:
+    """Looks at the newest frame when called, and keeps its sums for an hour. Safe for threads.
+
+    `plant` gives the fleet as it is now.
+    """
+
+    def __init__(self, *, frames: FrameStore, plant: Callable[[], Plant]) -> None:
+        self._frames = frames
+        self._plant = plant
+        self._lock = threading.Lock()
+        self._seq = 0
+        self._points: deque[PowerPoint] = deque(maxlen=MOST_POINTS)
+
+    def __call__(self) -> None:
+        """Take up the newest frame, if it is a new one."""
+        frame = self._frames.last()
+        if frame is None:
+            return
+        with self._lock:
+            if frame.seq == self._seq:
+                return
+            self._seq = frame.seq
+            self._points.append(_point(frame, self._plant()))
+            oldest = frame.taken_at - KEPT
+            while self._points[0].taken_at < oldest:
+                self._points.popleft()
+
+    def points(self) -> Sequence[PowerPoint]:
+        """What there is, oldest first."""
+        with self._lock:
+            return tuple(self._points)
+
+
+def _point(frame: Frame, plant: Plant) -> PowerPoint:
+    kinds = plant.kinds
+    where = places(plant.roster, frame.roster)
+    if where is not None:
+        kinds = np.append(kinds, UNKNOWN)[where]  # -1, nowhere, is the last
+    there = ~np.isnan(frame.power_kw) & (kinds != UNKNOWN)
+    sums = np.bincount(kinds[there], weights=frame.power_kw[there], minlength=len(ResourceKind))
+    counts = np.bincount(kinds[there], minlength=len(ResourceKind))
+    return PowerPoint(
+        taken_at=frame.taken_at,
+        by_kind_kw={
+            kind: float(sums[place]) for place, kind in enumerate(ResourceKind) if counts[place]
+        },
+    )

@@ -1,0 +1,110 @@
+"""The power of the last hour, by kind of resource."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.fleet import Resource, ResourceKind, Status
+from app.metering import PowerHistory
+from containers import Container
+from tests.conftest import MakeContainer
+from tests.support.fakes import FakeClock
+
+
+def resource(name: str, kind: ResourceKind, most_kw: float) -> Resource:
+    least = -most_kw if kind is ResourceKind.PV else 0.0
+    return Resource(
+        resource_name=name,
+        kind=kind,
+        power_min_kw=least,
+        power_max_kw=0.0 if kind is ResourceKind.PV else most_kw,
+        status=Status.APPROVED,
+    )
+
+
+@pytest.fixture
+def container(make_container: MakeContainer, clock: FakeClock) -> Container:
+    made = make_container()
+    made.clock.override(clock)
+    made.monotonic.override(clock.monotonic)
+    made.repository().save(
+        {
+            "Aarhus": [
+                resource("pump", ResourceKind.HEAT_PUMP, 5),
+                resource("roof", ResourceKind.PV, 8),
+            ],
+            "Odense": [resource("pump", ResourceKind.HEAT_PUMP, 7)],
+        }
+    )
+    return made
+
+
+@pytest.fixture
+def history(container: Container) -> PowerHistory:
+    made: PowerHistory = container.power_history()
+    return made
+
+
+def tick(container: Container, clock: FakeClock, seconds: float = 30) -> None:
+    clock.advance(seconds=seconds)
+    container.simulator().increase_time()
+
+
+def test_each_kind_is_the_sum_of_its_resources(
+    container: Container, clock: FakeClock, history: PowerHistory
+) -> None:
+    tick(container, clock)
+
+    history()
+
+    (point,) = history.points()
+    frame = container.frames().last()
+    assert frame is not None
+    powers = dict(frame.powers("Aarhus"))
+    (pump_of_odense,) = dict(frame.powers("Odense")).values()
+    assert point.by_kind_kw == pytest.approx(
+        {
+            ResourceKind.HEAT_PUMP: powers["pump"] + pump_of_odense,
+            ResourceKind.PV: powers["roof"],
+        },
+        abs=1e-4,
+    )
+    assert point.total_kw == pytest.approx(float(np.sum(frame.power_kw)), abs=1e-4)
+
+
+def test_a_frame_counts_once(container: Container, clock: FakeClock, history: PowerHistory) -> None:
+    tick(container, clock)
+
+    history()
+    history()
+
+    assert len(history.points()) == 1
+
+
+def test_what_is_older_than_an_hour_goes(
+    container: Container, clock: FakeClock, history: PowerHistory
+) -> None:
+    for _ in range(5):
+        tick(container, clock, seconds=1200)
+        history()
+
+    points = history.points()
+
+    assert len(points) == 4
+    assert (points[-1].taken_at - points[0].taken_at).total_seconds() <= 3600
+
+
+def test_a_resource_that_was_suspended_since_does_not_count(
+    container: Container, clock: FakeClock, history: PowerHistory
+) -> None:
+    tick(container, clock)
+    container.repository().set_status("Odense", "pump", Status.SUSPENDED)
+
+    history()
+
+    (point,) = history.points()
+    frame = container.frames().last()
+    assert frame is not None
+    powers = dict(frame.powers("Aarhus"))
+    assert point.by_kind_kw[ResourceKind.HEAT_PUMP] == pytest.approx(powers["pump"], abs=1e-4)
