@@ -11,9 +11,10 @@ from functools import partial
 
 from dependency_injector import containers, providers
 
-from app import fleet, openadr, push, reporting, tasks
-from app.application import Application, NoServer
+from app import fleet, openadr, ops, push, reporting, tasks
+from app.application import Application, NoOps, NoServer
 from app.events import EventBook, FleetAnswers, OrdersMaker, policies
+from app.graph import no_wiring
 from app.instants import utc_now
 from app.metering import (
     FrameStore,
@@ -22,7 +23,6 @@ from app.metering import (
     StoreFull,
     load_profiles,
 )
-from app.ops import Health, OpsServer
 from app.recovery import Recovery
 from app.run_lock import RunLock, RunLockGuard
 from app.schedule import schedule_of
@@ -453,7 +453,7 @@ class Container(containers.DeclarativeContainer):
         stopping=stopping,
     )
     health = providers.ThreadSafeSingleton(
-        Health,
+        ops.Health,
         repository=repository,
         http=vtn_http,
         simulator=simulator,
@@ -467,15 +467,83 @@ class Container(containers.DeclarativeContainer):
         inbox=inbox,
         monotonic=monotonic,
     )
-    ops = providers.Selector(
+    metrics = providers.ThreadSafeSingleton(
+        ops.Metrics,
+        scheduler=scheduler,
+        simulator=simulator,
+        power=power_history,
+        journal=journal,
+        health=health,
+        http=vtn_http,
+    )
+
+    # What people look at, and may change
+    wiring = providers.Object(no_wiring)
+    backlog = providers.ThreadSafeSingleton(
+        ops.Backlog,
+        health=health,
+        journal=journal,
+        clock=clock,
+        monotonic=monotonic,
+    )
+    steering = providers.ThreadSafeSingleton(
+        ops.Steering,
+        scheduler=scheduler,
+        repository=repository,
+        outbox=outbox,
+        business_logic=business_logic.provider,
+        audit=providers.Factory(ops.AuditLog, path=settings.provided.audit_file, clock=clock),
+        clock=clock,
+    )
+    page_services = providers.ThreadSafeSingleton(
+        ops.PageServices,
+        fleet=providers.Factory(
+            ops.FleetView,
+            repository=repository,
+            frames=frames,
+            journal=journal,
+            events=events,
+            policy_of=policy_of,
+            clock=clock,
+        ),
+        events=providers.Factory(ops.EventsView, events=events, clock=clock),
+        power=power_history,
+        scheduler=scheduler,
+        journal=journal,
+        outbox=outbox,
+        backlog=backlog,
+        simulator=simulator,
+        http=vtn_http,
+        readiness=providers.Factory(ops.Glance, health=health, monotonic=monotonic),
+        steering=steering,
+        gatekeeper=providers.Factory(
+            ops.Gatekeeper,
+            token=settings.provided.ops_token,
+            is_local=settings.provided.ops_is_local,
+        ),
+        wiring=wiring,
+        sends_events=settings.provided.sends_events,
+    )
+    ops_watch = providers.ThreadSafeSingleton(
+        Watch,
+        name="ops-watch",
+        looks=providers.List(power_history, backlog),
+        every_s=1.0,
+        stopping=stopping,
+    )
+    ops_server = providers.Selector(
         settings.provided.ops_kind,
         served=providers.ThreadSafeSingleton(
-            OpsServer,
+            ops.OpsServer,
             host=settings.provided.ops.host,
             port=settings.provided.ops.port,
+            names=settings.provided.ops_names,
             health=health,
+            metrics=metrics,
+            make_page=providers.Factory(partial, ops.make_page, page_services),
+            watch=ops_watch,
         ),
-        none=providers.ThreadSafeSingleton(NoServer),
+        none=providers.ThreadSafeSingleton(NoOps),
     )
 
     # Application
@@ -485,7 +553,7 @@ class Container(containers.DeclarativeContainer):
         database=database,
         vtn=vtn,
         push=vtn_push,
-        ops=ops,
+        ops=ops_server,
         health=health,
         guard=guard,
         lock_watch=lock_watch,

@@ -53,6 +53,19 @@ class NoServer:
         """Nothing to stop."""
 
 
+class Ops(Server, Protocol):
+    """What people and machines look at, or nothing."""
+
+    def open_page(self) -> None: ...
+
+
+class NoOps(NoServer):
+    """Where nobody looks."""
+
+    def open_page(self) -> None:
+        """Nothing to open."""
+
+
 class Application:
     """Starts and stops what runs. Everything it holds works without it, too.
 
@@ -66,7 +79,7 @@ class Application:
         database: Database,
         vtn: Server,
         push: Server,
-        ops: Server,
+        ops: Ops,
         health: Health,
         guard: Watch,
         lock_watch: Watch,
@@ -141,6 +154,7 @@ class Application:
             self._vtn_watch.start,
             *(() if once else (self._push.start,)),
             self._be_ready,
+            *(() if once else (self._open_page,)),
         )
         self._start_ended.clear()
         try:
@@ -161,6 +175,13 @@ class Application:
     def _be_ready(self) -> None:
         self._health.started = True
         self._notifier.ready()
+
+    def _open_page(self) -> None:
+        """After the first report: it is large, and metering matters more."""
+        try:
+            self._ops.open_page()
+        except Exception:
+            logger.exception("the page cannot be shown; all else goes on")
 
     def wait(self) -> None:
         """Until somebody requests the stop."""

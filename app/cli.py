@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -114,7 +115,11 @@ def run_application(
     settings = container.settings()
     configure_logging(level=settings.log.level, format_=settings.log.format)
     stop_on_signals(container.stopping())
-    with enrolment_progress() as progress, container.progress.override(progress):
+    with (
+        container.wiring.override(partial(wiring.nodes, container.providers)),
+        enrolment_progress() as progress,
+        container.progress.override(progress),
+    ):
         code = _run(container.application(), once=once)
     logging.shutdown()
     sys.stdout.flush()

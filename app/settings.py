@@ -172,6 +172,30 @@ class Settings(BaseSettings):
         return "served" if self.ops.enabled else "none"
 
     @property
+    def ops_names(self) -> list[str]:
+        """The names under which the page may be asked for."""
+        return [name.strip() for name in self.ops.names.split(",") if name.strip()]
+
+    @property
+    def ops_token(self) -> str | None:
+        """What has to be known to change something, if there is such a thing."""
+        return self.ops.token.get_secret_value() if self.ops.token else None
+
+    @property
+    def ops_is_local(self) -> bool:
+        """Whether only this machine reaches the page."""
+        return self.ops.host in LOOPBACK
+
+    @property
+    def audit_file(self) -> Path:
+        return self.data_dir / "audit.log"
+
+    @property
+    def sends_events(self) -> bool:
+        """Whether the VTN is ours."""
+        return self.vtn_kind == "embedded"
+
+    @property
     def notify_socket(self) -> str | None:
         """Where systemd listens, if it started this process (sd_notify)."""
         return os.environ.get("NOTIFY_SOCKET") or None

@@ -323,6 +323,8 @@ class OpsSettings(_Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
     token: SecretStr | None = None
+    names: str = ""
+    """Names under which the page may be asked for, beside addresses and localhost; with commas."""
 
 
 class LogSettings(_Section):

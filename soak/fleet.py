@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,7 +68,11 @@ class Footprint:
 
     memory_mib: float
     threads: int
-    files: int
+    vtn_sockets: int
+    """And those that listen; the VTN is given as many connections as it answers."""
+    database_files: int
+    """Two for each pooled connection, and one."""
+    other_files: int
     database_kib: int
 
     def __str__(self) -> str:
@@ -120,12 +124,23 @@ class Fleet:
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         files = ("fleet.db", "fleet.db-wal")
+        open_files = list(_open_files())
         return Footprint(
             memory_mib=pages * os.sysconf("SC_PAGESIZE") / (1 << 20),
             threads=threading.active_count(),
-            files=len(os.listdir("/proc/self/fd")),
+            vtn_sockets=sum(each.startswith("socket:") for each in open_files),
+            database_files=sum("/fleet.db" in each for each in open_files),
+            other_files=sum(
+                not each.startswith("socket:") and "/fleet.db" not in each for each in open_files
+            ),
             database_kib=sum((self._directory / name).stat().st_size for name in files) >> 10,
         )
+
+
+def _open_files() -> Iterator[str]:
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the one of the listing itself
+            yield os.readlink(f"/proc/self/fd/{number}")
 
 
 def free_port() -> int:

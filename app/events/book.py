@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 import orjson
 from sqlalchemy import Connection, text
 
+from app.compact import dumped
 from app.events.views import read_view, write_view
 from app.fleet import VEN, Database, Granted, SeenEvent, Told
 from app.instants import from_us, to_us
@@ -181,6 +182,11 @@ class EventBook:
                 ]
             return self._seen[ven_name]
 
+    def ven_names(self) -> list[str]:
+        """The VENs that know anything of their VTN."""
+        with self._lock:
+            return list(self._known())
+
     def _asked(self, ven: VEN, client: VtnClient, kept: _View) -> _View:
         granted = self._granted(ven, client, kept.granted)
         programs = self._allowed(lambda: client.programs(granted.all), "programs", client)
@@ -244,8 +250,7 @@ class EventBook:
             return None
 
     def _kept(self, event: Event, before: _Kept | None, seen_now: datetime) -> _Kept:
-        # Copied: what orjson gives keeps the room that it was written in.
-        body = bytes(memoryview(orjson.dumps(event.raw, option=orjson.OPT_SORT_KEYS)))
+        body = dumped(event.raw, orjson.OPT_SORT_KEYS)
         if before is not None and before.body == body:
             return before
         with self._lock:

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
+from app.compact import dumped
 from app.fleet.model import Resource, ResourceKind
 
 Float32 = npt.NDArray[np.float32]
@@ -52,11 +52,7 @@ class Roster:
 
     @cached_property
     def _quoted(self) -> dict[str, tuple[bytes, ...]]:
-        # Copied: what orjson gives keeps the room that it was written in, four kilobytes each.
-        return {
-            ven: tuple(bytes(memoryview(orjson.dumps(name))) for name in names)
-            for ven, names in self._names.items()
-        }
+        return {ven: tuple(dumped(name) for name in names) for ven, names in self._names.items()}
 
     def quoted_names(self, ven_name: str) -> tuple[bytes, ...]:
         """`names` as JSON strings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     MetaData,
     Row,
+    Select,
     String,
     Table,
     Text,
@@ -112,37 +113,55 @@ class FleetRepository:
             for row in rows:
                 yield row.ven_name, _resource(row)
 
-    def summaries(self) -> list[VenSummary]:
-        """Every VEN with the number of its resources by status."""
-
-        def count(status: Status) -> Any:
-            return func.coalesce(
-                func.sum(case((resource_table.c.status == status.value, 1), else_=0)), 0
-            )
-
+    def resource(self, ven_name: str, resource_name: str) -> Resource | None:
+        """One resource of a VEN."""
         query = (
-            select(
-                ven_table,
-                func.count(resource_table.c.resource_key),
-                count(Status.APPROVED),
-                count(Status.PENDING),
-                count(Status.SUSPENDED),
+            select(resource_table)
+            .join(ven_table)
+            .where(
+                ven_table.c.ven_name == ven_name, resource_table.c.resource_name == resource_name
             )
-            .join_from(ven_table, resource_table, isouter=True)
-            .group_by(ven_table.c.ven_key)
-            .order_by(ven_table.c.ven_name)
         )
         with self._database.read() as connection:
-            return [
-                VenSummary(
-                    ven=_ven(row),
-                    resources=row[4],
-                    approved=int(row[5]),
-                    pending=int(row[6]),
-                    suspended=int(row[7]),
-                )
-                for row in connection.execute(query)
-            ]
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _resource(row)
+
+    def page_of_resources(
+        self, ven_name: str, *, skip: int, limit: int
+    ) -> tuple[list[Resource], int]:
+        """Some of a VEN's resources, by name, and how many it has."""
+        own = select(resource_table).join(ven_table).where(ven_table.c.ven_name == ven_name)
+        page = own.order_by(resource_table.c.resource_name).offset(skip).limit(limit)
+        with self._database.read() as connection:
+            total = connection.execute(select(func.count()).select_from(own.subquery()))
+            return [_resource(row) for row in connection.execute(page)], int(total.scalar_one())
+
+    def summaries(self) -> list[VenSummary]:
+        """Every VEN with the number of its resources by status."""
+        with self._database.read() as connection:
+            return _summaries(connection, select(ven_table))
+
+    def page_of_summaries(
+        self,
+        *,
+        skip: int,
+        limit: int,
+        search: str = "",
+        only: Collection[str] | None = None,
+    ) -> tuple[list[VenSummary], int]:
+        """Some of the VENs, by name, and how many there are whose name holds `search`.
+
+        `only`: of these names.
+        """
+        found = select(ven_table)
+        if search:
+            found = found.where(ven_table.c.ven_name.icontains(search, autoescape=True))
+        if only is not None:
+            found = found.where(ven_table.c.ven_name.in_(sorted(only)))
+        page = found.order_by(ven_table.c.ven_name).offset(skip).limit(limit)
+        with self._database.read() as connection:
+            total = connection.execute(select(func.count()).select_from(found.subquery()))
+            return _summaries(connection, page), int(total.scalar_one())
 
     def pending_vens(self) -> list[VEN]:
         """VENs that are not enrolled, or have resources that are not, by name."""
@@ -259,6 +278,41 @@ class FleetRepository:
             if done.rowcount != 1:
                 raise ValueError(f"VEN {ven_name!r} has no resource {resource_name!r}")
             _raise_revision(connection)
+
+
+def _summaries(connection: Connection, vens: Select[Any]) -> list[VenSummary]:
+    """Of these VENs, by name, with the number of their resources by status."""
+
+    def count(status: Status) -> Any:
+        return func.coalesce(
+            func.sum(case((resource_table.c.status == status.value, 1), else_=0)), 0
+        )
+
+    chosen = vens.subquery()
+    query = (
+        select(
+            chosen,
+            func.count(resource_table.c.resource_key),
+            count(Status.APPROVED),
+            count(Status.PENDING),
+            count(Status.SUSPENDED),
+        )
+        .join_from(
+            chosen, resource_table, resource_table.c.ven_key == chosen.c.ven_key, isouter=True
+        )
+        .group_by(chosen.c.ven_key, chosen.c.ven_name, chosen.c.status, chosen.c.vtn_ven_id)
+        .order_by(chosen.c.ven_name)
+    )
+    return [
+        VenSummary(
+            ven=_ven(row),
+            resources=row[4],
+            approved=int(row[5]),
+            pending=int(row[6]),
+            suspended=int(row[7]),
+        )
+        for row in connection.execute(query)
+    ]
 
 
 _APPROVE_RESOURCE = (

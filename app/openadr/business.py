@@ -52,7 +52,7 @@ class BusinessLogic:
         payload = {"type": kind, "values": [typed(kind, value)]}
         event: dict[str, Any] = {
             "programID": self._program_id(program_name),
-            "eventName": f"{kind} from the command line",
+            "eventName": f"{kind} by hand",
             "intervalPeriod": {"start": _written(start), "duration": duration},
             "intervals": [{"id": 0, "payloads": [payload]}],
         }

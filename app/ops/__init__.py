@@ -1,6 +1,26 @@
-"""What people and machines look at: health."""
+"""What people and machines look at: the page, health, metrics; and what people may change there."""
 
-from app.ops.health import Health
+from app.ops.audit import AuditLog
+from app.ops.backlog import Backlog
+from app.ops.gate import Gatekeeper
+from app.ops.health import Glance, Health
+from app.ops.metrics import Metrics
+from app.ops.page import PageServices, make_page
 from app.ops.server import OpsServer
+from app.ops.steering import Steering
+from app.ops.views import EventsView, FleetView
 
-__all__ = ["Health", "OpsServer"]
+__all__ = [
+    "AuditLog",
+    "Backlog",
+    "EventsView",
+    "FleetView",
+    "Gatekeeper",
+    "Glance",
+    "Health",
+    "Metrics",
+    "OpsServer",
+    "PageServices",
+    "Steering",
+    "make_page",
+]

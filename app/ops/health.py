@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ LONGEST_IDLE_S = 30.0
 """Of the thread that looks after the others."""
 COUNTED_FOR_S = 5.0
 """How old the number of readings that wait may be."""
+GLANCE_S = 2.0
 FULL = 0.95
 """Of STORE__MAX_BYTES: what is worth a warning."""
 
@@ -26,6 +28,8 @@ class Readiness:
     """What is not as it should be, one line each, and what was given up or waits for people."""
 
     reasons: tuple[str, ...]
+    counted: bool = True
+    """Whether the numbers are known; not while the database does not answer."""
     waiting: int = 0
     """Readings that are owed and not acknowledged."""
     store_share: float = 0.0
@@ -77,8 +81,11 @@ class Health:
         self.started = False
         """Set by who starts and stops the application."""
 
-    def _waiting(self) -> int:
-        """Counted anew every few seconds: after a long outage there is much to count."""
+    def waiting(self) -> int:
+        """How many readings are owed and not acknowledged.
+
+        Counted anew every few seconds: after a long outage there is much to count.
+        """
         now_s = self._monotonic()
         counted = self._counted
         if counted is None or now_s - counted[0] > COUNTED_FOR_S:
@@ -94,7 +101,7 @@ class Health:
         try:
             return self._look()
         except DatabaseError as error:
-            return Readiness(reasons=(str(error),))
+            return Readiness(reasons=(str(error),), counted=False)
 
     def _look(self) -> Readiness:
         reasons = [] if self.started else ["the start is not done"]
@@ -117,10 +124,27 @@ class Health:
         given_up = self._tally.all()
         return Readiness(
             reasons=tuple(reasons),
-            waiting=self._waiting(),
+            waiting=self.waiting(),
             store_share=share,
             set_aside=self._outbox.count(),
             expired_readings=given_up.get("expired", 0),
             dropped_readings=given_up.get("dropped", 0),
             push={"vens": self._poll_plan.trusted(), **self._inbox.counts},
         )
+
+
+class Glance:
+    """How it is, looked at no more than every two seconds, however many ask. Safe for threads."""
+
+    def __init__(self, *, health: Health, monotonic: Callable[[], float]) -> None:
+        self._health = health
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._seen: tuple[float, Readiness] | None = None
+
+    def __call__(self) -> Readiness:
+        with self._lock:
+            now_s = self._monotonic()
+            if self._seen is None or now_s - self._seen[0] >= GLANCE_S:
+                self._seen = now_s, self._health.readiness()
+            return self._seen[1]

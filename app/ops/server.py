@@ -1,54 +1,123 @@
-"""Serves /healthz and /readyz."""
+"""Serves /healthz, /readyz and /metrics, and the page when it is opened."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from app.asgi import AsgiServer
+from app.ops.access import Access
 from app.ops.health import Health
+from app.ops.metrics import Metrics
+from app.watch import Watch
 
 logger = logging.getLogger(__name__)
+
+TRY_AGAIN_LATER = 1013
+NOT_YET = (
+    b"<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=1>"
+    b"<title>VEN fleet</title><p>The fleet starts. This page comes when it has reported once."
+)
 
 
 class OpsServer:
     """Listens on OPS__HOST and OPS__PORT. Building it does no I/O.
 
-    A port that is taken is a warning: metering matters more than being watched.
+    `watch` takes up what is shown over time. `make_page` makes the page's ASGI application, which
+    a deployment that nobody looks at never needs. A port that is taken is a warning: metering
+    matters more than being watched.
     """
 
-    def __init__(self, *, host: str, port: int, health: Health) -> None:
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        names: Iterable[str],
+        health: Health,
+        metrics: Metrics,
+        make_page: Callable[[], Any],
+        watch: Watch,
+    ) -> None:
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self._where = f"{host}:{port}"
-        self._health = health
+        self._front = _Front(make_probes(health, metrics))
+        self._make_page = make_page
+        self._watch = watch
+        self._access = Access(self._front, names=[*names, host])
         self._server = AsgiServer(host=host, port=port, name="ops")
 
     def start(self) -> None:
-        """Listen and answer."""
+        """Listen and answer; what is asked of the page has to wait until it is opened."""
         if self._server.is_serving:
             return
         try:
             self._server.listen()
         except OSError as error:
             logger.warning(
-                "/healthz and /readyz are not served, since %s cannot be listened on: %s;"
-                " choose another OPS__PORT",
+                "the page, /healthz, /readyz and /metrics are not served, since %s cannot be"
+                " listened on: %s; choose another OPS__PORT",
                 self._where,
                 error.strerror,
             )
             return
-        self._server.serve(make_ops(self._health))
+        self._server.serve(self._access)
+        self._watch.start()
+
+    def open_page(self) -> None:
+        """Make the page, and serve it."""
+        if self._server.is_serving:
+            self._front.page = self._make_page()
+            logger.info("the page is at %s", self.url)
 
     def close(self) -> None:
         """Stop listening. May be called again."""
         self._server.close()
+        self._watch.close()
 
 
-def make_ops(health: Health) -> Any:
-    """The ASGI application: 200 when all is well, else 503, with the reasons as JSON."""
+class _Front:
+    """Answers the probes itself, and gives all else to the page, once there is one."""
+
+    def __init__(self, probes: Any) -> None:
+        self._probes = probes
+        self.page: Any = None
+        self._begins = asyncio.Lock()
+        self._lifespan: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] in PROBES:
+            await self._probes(scope, receive, send)
+        elif self.page is not None:
+            await self._begin()
+            await self.page(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
+        else:
+            headers = [(b"content-type", b"text/html"), (b"retry-after", b"1")]
+            await send({"type": "http.response.start", "status": 503, "headers": headers})
+            await send({"type": "http.response.body", "body": NOT_YET})
+
+    async def _begin(self) -> None:
+        """The page begins in the loop that serves it, with the first who asks for it."""
+        async with self._begins:
+            if self._lifespan is None:
+                self._lifespan = self.page.router.lifespan_context(self.page)
+                await self._lifespan.__aenter__()
+
+
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+def make_probes(health: Health, metrics: Metrics) -> Any:
+    """The ASGI application of what machines ask: 200 when all is well, else 503, with reasons."""
     # Here and not above: a process that serves nothing does not pay for it.
     from starlette.applications import Starlette
     from starlette.requests import Request
-    from starlette.responses import JSONResponse
+    from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
 
     def healthz(_: Request) -> JSONResponse:
@@ -69,4 +138,14 @@ def make_ops(health: Health) -> Any:
         }
         return JSONResponse(body, status_code=200 if found.ready else 503)
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz)])
+    def metrics_(request: Request) -> Response:
+        body, media_type = metrics.text(request.headers.get("Accept", ""))
+        return Response(body, headers={"Content-Type": media_type})
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics_),
+        ]
+    )

@@ -71,6 +71,14 @@ class Outbox:
         with self._database.read() as connection:
             return [_read(row) for row in connection.execute(query)]
 
+    def page(self, *, skip: int, limit: int) -> tuple[list[SetAside], int]:
+        """Some of them, oldest first, without their bodies, and how many there are."""
+        query = text(f"{_SELECT} FROM set_aside ORDER BY set_aside_id LIMIT :limit OFFSET :skip")
+        with self._database.read() as connection:
+            rows = connection.execute(query, {"limit": limit, "skip": skip})
+            total = connection.execute(text("SELECT count(*) FROM set_aside"))
+            return [_read(row) for row in rows], int(total.scalar_one())
+
     def count(self) -> int:
         """How many there are."""
         with self._database.read() as connection:

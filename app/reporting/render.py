@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import orjson
 
+from app.compact import dumped
 from app.openadr import slug, write_duration, write_instant
 from app.reporting.quantities import DATA_QUALITY
 from app.reporting.requests import ReportRequest
@@ -74,12 +75,12 @@ def _head(request: ReportRequest, place: int, due: Values) -> bytes:
 @functools.lru_cache(maxsize=1024)
 def _period(start: datetime, duration: timedelta) -> bytes:
     """The same for all VENs of a frame."""
-    return orjson.dumps({"start": write_instant(start), "duration": write_duration(duration)})
+    return dumped({"start": write_instant(start), "duration": write_duration(duration)})
 
 
 @functools.lru_cache(maxsize=1024)
 def _quoted(text: str) -> bytes:
-    return orjson.dumps(text)
+    return dumped(text)
 
 
 OPENS = b'{"resourceName":'

@@ -1,0 +1,83 @@
+"""Who may ask: the Host and Origin of every request, and of every WebSocket, are looked at.
+
+A page on loopback is open to every site that a browser shows, if such a site may give its own name
+the address 127.0.0.1 (DNS rebinding), or may send a form here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+logger = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Asgi = Callable[[Scope, Any, Send], Awaitable[None]]
+POLICY_VIOLATION = 1008
+MISDIRECTED, FORBIDDEN = 421, 403
+
+
+class Access:
+    """Lets through what names an address or one of `names`, and comes from here or nowhere."""
+
+    def __init__(self, application: Asgi, *, names: Iterable[str]) -> None:
+        self._application = application
+        self._names = {name.lower() for name in names} | {"localhost"}
+
+    async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            refusal = self._refusal(_headers(scope))
+            if refusal is not None:
+                await _refuse(scope, receive, send, *refusal)
+                return
+        await self._application(scope, receive, send)
+
+    def _refusal(self, headers: dict[str, str]) -> tuple[int, str] | None:
+        host = headers.get("host", "")
+        name = _name_of(host)
+        if name is None or not (name in self._names or _is_address(name)):
+            return MISDIRECTED, (
+                "This name is not known here; ask by address, or add it to OPS__NAMES."
+            )
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return FORBIDDEN, "Requests of other sites are refused."
+        return None
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _name_of(host: str) -> str | None:
+    """Without the port; None for what is no host."""
+    try:
+        parts = urlsplit(f"//{host}")
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts.hostname if parts.netloc == host and parts.username is None else None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def _refuse(scope: Scope, receive: Any, send: Send, status: int, words: str) -> None:
+    logger.debug("%s %s is refused: %s", scope["type"], scope.get("path"), words)
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": words})
+        return
+    body = f"{words}\n".encode()
+    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,65 @@
+"""How many readings waited over the last hour."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.ops.health import Health
+from app.reporting import DeliveryJournal
+
+EVERY_S = 15.0
+MOST_POINTS = 240
+"""An hour of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacklogPoint:
+    """What waited, and what was delivered since the start, at one instant."""
+
+    at: datetime
+    waiting: int
+    delivered: int
+
+
+class Backlog:
+    """Looks when called, at most every 15 s: to count what waits takes a while for a large fleet.
+
+    DatabaseError while it does not answer: the next look counts. Safe for several threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        health: Health,
+        journal: DeliveryJournal,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._health = health
+        self._journal = journal
+        self._clock = clock
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._looked_s: float | None = None
+        self._points: deque[BacklogPoint] = deque(maxlen=MOST_POINTS)
+
+    def __call__(self) -> None:
+        """Look, if it is time."""
+        now_s = self._monotonic()
+        with self._lock:
+            if self._looked_s is not None and now_s - self._looked_s < EVERY_S:
+                return
+            self._looked_s = now_s
+        waiting = self._health.waiting()
+        point = BacklogPoint(at=self._clock(), waiting=waiting, delivered=self._journal.readings)
+        with self._lock:
+            self._points.append(point)
+
+    def points(self) -> Sequence[BacklogPoint]:
+        """What there is, oldest first."""
+        with self._lock:
+            return tuple(self._points)

@@ -1,0 +1,135 @@
+"""The view of delivery: what was taken, what waits, what was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nicegui import run, ui
+
+from app.ops.page import words
+from app.ops.page.services import PageServices
+from app.ops.page.shell import REFRESH_S, Shell
+from app.ops.page.widgets import Action, Figures, Grid, Pager, line_chart, show_lines
+from app.reporting import SetAside
+
+ROWS = 25
+
+
+def make_delivery_view(services: PageServices) -> Callable[[], None]:
+    """The page's function."""
+
+    def delivery() -> None:
+        shell = Shell(services)
+        with shell.around("Delivery"):
+            figures = Figures(
+                *("readings taken", "readings delivered", "reports delivered"),
+                *("readings waiting", "reports set aside", "readings given up", "store used"),
+            )
+            vtn = ui.label("")
+            with ui.element("h2"):
+                ui.label("Readings waiting over the last hour")
+            chart = line_chart("Readings that waited over the last hour", unit="readings")
+            with ui.element("h2"):
+                ui.label("Reports that the VTN refused")
+            refused = _Refused(services, shell)
+            with ui.element("h2"):
+                ui.label("VENs whose last report was not acknowledged")
+            problems = Grid("Why", ["VEN", "problem"], rows=ROWS)
+        drawn = [0]
+
+        async def show() -> None:
+            found = await run.io_bound(services.readiness)
+            if found is None:
+                return
+            journal = services.journal
+            figures.show(
+                readings_taken=words.count(services.simulator.readings_taken),
+                readings_delivered=words.count(journal.readings),
+                reports_delivered=words.count(journal.reports),
+                readings_waiting=words.count(found.waiting),
+                reports_set_aside=words.count(found.set_aside),
+                readings_given_up=words.count(found.expired_readings + found.dropped_readings),
+                store_used=f"{found.store_share:.1%}",
+            )
+            vtn.set_text(_of_the_vtn(services))
+            points = services.backlog.points()
+            if points and len(points) != drawn[0]:
+                drawn[0] = len(points)
+                show_lines(
+                    chart, {"waiting": [(at.at.timestamp(), float(at.waiting)) for at in points]}
+                )
+            told = sorted(journal.problems().items())[:ROWS]
+            problems.show([(name, (name, words.shortened(why))) for name, why in told])
+
+        shell.every(REFRESH_S, show)
+        shell.every(REFRESH_S, refused.show)
+
+    return delivery
+
+
+def _of_the_vtn(services: PageServices) -> str:
+    http = services.http
+    state = http.state
+    if http.circuit.is_open or state.reachable is False:
+        return f"The VTN at {http.base_url} does not answer; what is owed waits."
+    if state.latency_s is None:
+        return f"The VTN at {http.base_url} was not asked yet."
+    return f"The VTN at {http.base_url} answers in {words.seconds(state.latency_s)}."
+
+
+class _Refused:
+    """The table of reports that were set aside."""
+
+    def __init__(self, services: PageServices, shell: Shell) -> None:
+        self._services = services
+        self._shell = shell
+        self._grid = Grid(
+            "Set aside, with the VTN's words",
+            ["report", "VEN", "event", "readings", "refused at", "the VTN's words", "next"],
+            rows=ROWS,
+            actions=[Action("Send again", self._retry), Action("Drop", self._drop)],
+        )
+        self._pager = Pager(rows=ROWS, changed=self.show)
+
+    async def _retry(self, set_aside_id: int) -> None:
+        await self._shell.change(
+            lambda who: self._services.steering.retry_reports(who, [set_aside_id]),
+            "It is sent again with the next delivery.",
+        )
+        await self.show()
+
+    async def _drop(self, set_aside_id: int) -> None:
+        with ui.dialog() as dialog, ui.card():
+            ui.label("Its readings will not reach the VTN.")
+            with ui.row():
+                ui.button("Drop it", on_click=lambda: dialog.submit(True)).props("no-caps")
+                ui.button("Keep it", on_click=lambda: dialog.submit(False)).props("no-caps flat")
+        sure = await dialog
+        dialog.delete()
+        if sure:
+            await self._shell.change(
+                lambda who: self._services.steering.drop_reports(who, [set_aside_id]),
+                "It is dropped.",
+            )
+            await self.show()
+
+    async def show(self) -> None:
+        """As it is now."""
+        found = await run.io_bound(self._services.outbox.page, skip=self._pager.skip, limit=ROWS)
+        if found is None:
+            return
+        reports, total = found
+        self._grid.show([(each.set_aside_id, _cells(each)) for each in reports])
+        self._pager.show(total)
+
+
+def _cells(aside: SetAside) -> tuple[str, ...]:
+    return (
+        str(aside.set_aside_id),
+        aside.ven_name,
+        aside.event_id,
+        words.count(aside.readings),
+        words.clock(aside.refused_at),
+        words.shortened(aside.problem),
+        "is sent again" if aside.to_send else "waits for you",
+    )

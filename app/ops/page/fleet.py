@@ -1,0 +1,185 @@
+"""The view of the fleet, and of one VEN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nicegui import run, ui
+
+from app.fleet import Status
+from app.ops.page import words
+from app.ops.page.services import PageServices
+from app.ops.page.shell import REFRESH_S, Shell
+from app.ops.page.widgets import Action, Figures, Grid, Pager, line_chart, show_lines
+from app.ops.views import ResourceRow, VenRow
+
+ROWS = 25
+
+
+def make_fleet_view(services: PageServices) -> Callable[[], None]:
+    """The page's function."""
+
+    def fleet() -> None:
+        shell = Shell(services)
+        with shell.around("Fleet"):
+            figures = Figures("power now", "VENs", "readings delivered", "readings waiting")
+            with ui.element("h2"):
+                ui.label("Power over the last hour")
+            chart = line_chart("Power of the fleet over the last hour, by kind", unit="kW")
+            kinds = Grid("Power now, by kind", ["kind", "power"], rows=8)
+            with ui.element("h2"):
+                ui.label("VENs")
+            vens = _Vens(services)
+        known: list[Any] = [None]
+
+        async def show_power() -> None:
+            points = services.power.points()
+            if points and points[-1] is not known[0]:
+                known[0] = points[-1]
+                lines = {"total": [(at.taken_at.timestamp(), at.total_kw) for at in points]}
+                for kind in points[-1].by_kind_kw:
+                    lines[kind.value] = [
+                        (at.taken_at.timestamp(), at.by_kind_kw[kind])
+                        for at in points
+                        if kind in at.by_kind_kw
+                    ]
+                show_lines(chart, lines)
+                now = points[-1]
+                kinds.show(
+                    [(kind, (kind.value, words.power(kw))) for kind, kw in now.by_kind_kw.items()]
+                )
+                figures.show(power_now=words.power(now.total_kw))
+            figures.show(readings_delivered=words.count(services.journal.readings))
+            waiting = services.backlog.points()
+            if waiting:
+                figures.show(readings_waiting=words.count(waiting[-1].waiting))
+            figures.show(VENs=words.count(vens.total))
+
+        shell.every(REFRESH_S, vens.show)
+        shell.every(REFRESH_S, show_power)
+
+    return fleet
+
+
+class _Vens:
+    """The table of VENs, with a search."""
+
+    def __init__(self, services: PageServices) -> None:
+        self._services = services
+        self.total = 0
+        with ui.element("div").classes("form"):
+            self._search = ui.input("Search by name", on_change=self._anew).props("clearable dense")
+            self._only = ui.checkbox("Only those with problems", on_change=self._anew)
+        columns = ["VEN", "status", "resources", "power", "last report", "problem"]
+        self._grid = Grid(
+            "VENs of the fleet", columns, rows=ROWS, link=lambda key: f"/vens/{_quoted(key)}"
+        )
+        self._pager = Pager(rows=ROWS, changed=self.show)
+
+    async def _anew(self) -> None:
+        self._pager.skip = 0
+        await self.show()
+
+    async def show(self) -> None:
+        """As it is now."""
+        found = await run.io_bound(
+            self._services.fleet.vens,
+            skip=self._pager.skip,
+            limit=ROWS,
+            search=(self._search.value or "").strip(),
+            only_problems=bool(self._only.value),
+        )
+        if found is None:
+            return
+        rows, self.total = found
+        now = self._services.events.now()
+        self._grid.show([(row.summary.ven.ven_name, _ven_cells(row, now)) for row in rows])
+        self._pager.show(self.total)
+
+
+def _ven_cells(row: VenRow, now: Any) -> tuple[str, ...]:
+    summary = row.summary
+    parts = [f"{summary.approved:,} approved"]
+    parts += [f"{summary.pending:,} pending"] if summary.pending else []
+    parts += [f"{summary.suspended:,} suspended"] if summary.suspended else []
+    return (
+        summary.ven.ven_name,
+        summary.ven.status.value,
+        ", ".join(parts),
+        words.power(row.power_kw),
+        words.ago(row.delivery.last_report_at, now),
+        words.shortened(row.delivery.problem or ""),
+    )
+
+
+def _quoted(name: str) -> str:
+    from urllib.parse import quote
+
+    return quote(name, safe="")
+
+
+def make_ven_view(services: PageServices) -> Callable[[str], None]:
+    """The page's function; it gets the VEN's name."""
+
+    def ven(ven_name: str) -> None:
+        shell = Shell(services)
+        with shell.around("Fleet"):
+            with ui.element("h2"):
+                ui.label(ven_name)
+
+            async def suspend(name: str) -> None:
+                await shell.change(
+                    lambda who: services.steering.suspend(who, ven_name, name),
+                    f"{name} is suspended: it is metered and reported no more.",
+                )
+                await show()
+
+            async def resume(name: str) -> None:
+                await shell.change(
+                    lambda who: services.steering.resume(who, ven_name, name),
+                    f"{name} is metered again from the next reading on.",
+                )
+                await show()
+
+            status: dict[str, Status] = {}
+            grid = Grid(
+                f"Resources of {ven_name}",
+                ["resource", "kind", "status", "power", "limits", "state of charge", "follows now"],
+                rows=ROWS,
+                actions=[
+                    Action("Suspend", suspend, lambda key: status[key] is not Status.SUSPENDED),
+                    Action("Resume", resume, lambda key: status[key] is Status.SUSPENDED),
+                ],
+            )
+
+            async def show() -> None:
+                found = await run.io_bound(
+                    services.fleet.resources, ven_name, skip=pager.skip, limit=ROWS
+                )
+                if found is None:
+                    return
+                rows, total = found
+                status.update({row.resource.resource_name: row.resource.status for row in rows})
+                grid.show([(row.resource.resource_name, _resource_cells(row)) for row in rows])
+                pager.show(total)
+
+            pager = Pager(rows=ROWS, changed=show)
+            ui.link("All VENs", "/")
+        shell.every(REFRESH_S, show)
+
+    return ven
+
+
+def _resource_cells(row: ResourceRow) -> tuple[str, ...]:
+    resource = row.resource
+    charge = row.state_of_charge
+    return (
+        resource.resource_name,
+        resource.kind.value,
+        resource.status.value,
+        words.power(row.power_kw),
+        f"{resource.power_min_kw:g} to {resource.power_max_kw:g} kW",
+        words.NOTHING if charge is None else f"{charge:.0%} of {resource.energy_max_kwh:g} kWh",
+        words.shortened("; ".join(row.follows)) or "nothing",
+    )

@@ -1,0 +1,38 @@
+"""What the page receives; its views have it by closure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.graph import Node
+from app.metering import MeterDataSimulator, PowerHistory
+from app.openadr import VtnHttp
+from app.ops.backlog import Backlog
+from app.ops.gate import Gatekeeper
+from app.ops.health import Readiness
+from app.ops.steering import Steering
+from app.ops.views import EventsView, FleetView
+from app.reporting import DeliveryJournal, Outbox
+from app.scheduling import TaskScheduler
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageServices:
+    """All that the page shows, and all that it may change."""
+
+    fleet: FleetView
+    events: EventsView
+    power: PowerHistory
+    scheduler: TaskScheduler
+    journal: DeliveryJournal
+    outbox: Outbox
+    backlog: Backlog
+    simulator: MeterDataSimulator
+    http: VtnHttp
+    readiness: Callable[[], Readiness]
+    steering: Steering
+    gatekeeper: Gatekeeper
+    wiring: Callable[[], Sequence[Node]]
+    sends_events: bool
+    """Whether the VTN is ours, so that events can be sent from here."""

@@ -1,0 +1,37 @@
+"""The page as an ASGI application. NiceGUI is global: one per process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from nicegui import ui
+
+from app.ops.page.delivery import make_delivery_view
+from app.ops.page.events import make_events_view
+from app.ops.page.fleet import make_fleet_view, make_ven_view
+from app.ops.page.services import PageServices
+from app.ops.page.tasks import make_tasks_view
+from app.ops.page.wiring import make_wiring_view
+
+
+def make_site(services: PageServices) -> Any:
+    """All views, each with what it shows by closure."""
+    ui.page("/")(make_fleet_view(services))
+    ui.page("/vens/{ven_name}")(make_ven_view(services))
+    ui.page("/events")(make_events_view(services))
+    ui.page("/tasks")(make_tasks_view(services))
+    ui.page("/delivery")(make_delivery_view(services))
+    ui.page("/wiring")(make_wiring_view(services))
+    site = FastAPI(openapi_url=None)
+    ui.run_with(
+        site,
+        title="VEN fleet",
+        favicon="⚡",
+        dark=None,
+        language="en-US",
+        tailwind=False,
+        show_welcome_message=False,
+        reconnect_timeout=10.0,
+    )
+    return site

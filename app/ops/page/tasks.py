@@ -1,0 +1,128 @@
+"""The view of tasks: when they run, how they fared, and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nicegui import ui
+
+from app.ops.page import words
+from app.ops.page.services import PageServices
+from app.ops.page.shell import REFRESH_S, Shell
+from app.ops.page.widgets import Action, Grid
+from app.scheduling import JobInfo, TaskRun
+
+BARS = " ▁▂▃▄▅▆▇█"
+SHOWN_RUNS = 20
+
+
+def make_tasks_view(services: PageServices) -> Callable[[], None]:
+    """The page's function."""
+
+    def tasks() -> None:
+        scheduler, steering = services.scheduler, services.steering
+        shell = Shell(services)
+        with shell.around("Tasks"):
+
+            async def pause(name: str) -> None:
+                await shell.change(lambda who: steering.pause_task(who, name), f"{name} is paused.")
+                await show()
+
+            async def resume(name: str) -> None:
+                await shell.change(lambda who: steering.resume_task(who, name), f"{name} goes on.")
+                await show()
+
+            async def run_now(name: str) -> None:
+                await shell.change(lambda who: steering.run_task(who, name), f"{name} begins.")
+                await show()
+
+            paused: dict[str, bool] = {}
+            names = [job.name for job in scheduler.get_jobs()]
+            grid = Grid(
+                "Tasks of the schedule",
+                [
+                    *("task", "schedule", "next start", "last duration", "durations"),
+                    *("runs", "failures", "skipped", "missed", "lateness"),
+                ],
+                rows=max(len(names), 1),
+                actions=[
+                    Action("Run now", run_now),
+                    Action("Pause", pause, lambda key: not paused[key]),
+                    Action("Resume", resume, lambda key: paused[key]),
+                ],
+            )
+            with ui.element("h2"):
+                ui.label("Change an interval")
+            _interval_form(services, shell, names)
+            with ui.element("h2"):
+                ui.label("Last errors")
+            errors = {name: _error() for name in names}
+            none = ui.label("No task has failed.").classes("quiet")
+
+            async def show() -> None:
+                rows = []
+                for name in names:
+                    info = scheduler.get_job_info(name)
+                    runs, traceback = scheduler.get_history(name)
+                    paused[name] = info["paused"]
+                    rows.append((name, _cells(info, runs, services)))
+                    expansion, text = errors[name]
+                    expansion.set_visibility(bool(traceback))
+                    expansion.set_text(f"{name}: {words.shortened(info['last_error'] or '')}")
+                    text.set_text(traceback)
+                grid.show(rows)
+                none.set_visibility(not any(scheduler.get_history(name)[1] for name in names))
+
+        shell.every(REFRESH_S, show)
+
+    return tasks
+
+
+def _error() -> tuple[ui.expansion, ui.label]:
+    with ui.expansion("") as expansion:
+        text = ui.label("").classes("traceback")
+    expansion.set_visibility(False)
+    return expansion, text
+
+
+def _cells(info: JobInfo, runs: Sequence[TaskRun], services: PageServices) -> tuple[str, ...]:
+    now = services.events.now()
+    upcoming = "paused" if info["paused"] else words.ago(info["next_start"], now)
+    running = info["running_for_s"]
+    return (
+        info["name"],
+        info["schedule"],
+        upcoming if running is None else f"runs for {words.seconds(running)}",
+        words.seconds(info["last_duration_s"]),
+        sparkline([run.duration_s for run in runs[-SHOWN_RUNS:]]),
+        words.count(info["runs"]),
+        words.count(info["failures"]),
+        words.count(info["skipped"]),
+        words.count(info["missed"]),
+        words.seconds(info["lateness_s"]),
+    )
+
+
+def sparkline(values: list[float]) -> str:
+    """One bar per value, as high as its share of the largest."""
+    most = max(values, default=0.0)
+    if most <= 0:
+        return ""
+    return "".join(BARS[max(round(value / most * (len(BARS) - 1)), 1)] for value in values)
+
+
+def _interval_form(services: PageServices, shell: Shell, names: list[str]) -> None:
+    with ui.element("div").classes("form"):
+        first = names[0] if names else None
+        task = ui.select(names, value=first, label="Task").props("dense")
+        seconds = ui.number("Every so many seconds", value=30, min=0.1).props("dense")
+
+        async def change() -> None:
+            every_s = float(seconds.value or 0)
+            name = str(task.value)
+            await shell.change(
+                lambda who: services.steering.change_interval(who, name, every_s),
+                f"{name} comes every {every_s:g} s until the next start of the application.",
+            )
+
+        ui.button("Change", on_click=change).props("no-caps")

@@ -1,0 +1,183 @@
+"""What several views are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nicegui import ui
+
+from app.ops.page.words import NOTHING
+
+Press = Callable[[Any], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Action:
+    """A button in each row; `press` gets the row's key."""
+
+    name: str
+    press: Press
+    shown: Callable[[Any], bool] = lambda _: True
+
+
+class Grid:
+    """A table of so many rows that are filled anew, and never made anew.
+
+    `link` gives the address behind the first cell of a row.
+    """
+
+    def __init__(
+        self,
+        caption: str,
+        columns: Sequence[str],
+        *,
+        rows: int,
+        actions: Sequence[Action] = (),
+        link: Callable[[Any], str] | None = None,
+    ) -> None:
+        self._keys: list[Any] = [None] * rows
+        self._rows: list[Any] = []
+        self._cells: list[list[Any]] = []
+        self._buttons: list[list[Any]] = []
+        self._actions = actions
+        self._link = link
+        scrolls = ui.element("div").classes("scrolls").props("tabindex=0 role=region")
+        scrolls.props["aria-label"] = caption
+        with scrolls, ui.element("table").classes("grid"):
+            with ui.element("caption"):
+                ui.label(caption)
+            with ui.element("thead"), ui.element("tr"):
+                for column in (*columns, *(["do"] if actions else ())):
+                    with ui.element("th").props("scope=col"):
+                        ui.label(column)
+            with ui.element("tbody"):
+                for place in range(rows):
+                    self._add_row(place, len(columns))
+        self._empty = ui.label("Nothing to show.").classes("quiet")
+
+    def _add_row(self, place: int, columns: int) -> None:
+        with ui.element("tr") as row:
+            cells: list[Any] = []
+            for column in range(columns):
+                with ui.element("td"):
+                    linked = column == 0 and self._link is not None
+                    cells.append(ui.link("", "#") if linked else ui.label(""))
+            buttons = []
+            if self._actions:
+                with ui.element("td").classes("actions"):
+                    buttons += [self._button(place, action) for action in self._actions]
+        row.set_visibility(False)
+        self._rows.append(row)
+        self._cells.append(cells)
+        self._buttons.append(buttons)
+
+    def _button(self, place: int, action: Action) -> Any:
+        async def press() -> None:
+            await action.press(self._keys[place])
+
+        return ui.button(action.name, on_click=press).props("dense outline no-caps")
+
+    def show(self, rows: Sequence[tuple[Hashable, Sequence[str]]]) -> None:
+        """These rows: a key, and the text of each cell."""
+        for place, row in enumerate(self._rows):
+            there = place < len(rows)
+            row.set_visibility(there)
+            if not there:
+                continue
+            key, texts = rows[place]
+            self._keys[place] = key
+            for cell, text in zip(self._cells[place], texts, strict=True):
+                cell.set_text(text)
+            if self._link is not None:
+                first = self._cells[place][0]
+                target = self._link(key)
+                if first.props.get("href") != target:
+                    first.props["href"] = target
+            for button, action in zip(self._buttons[place], self._actions, strict=True):
+                button.set_visibility(action.shown(key))
+                button.props["aria-label"] = f"{action.name} {texts[0]}"
+        self._empty.set_visibility(not rows)
+
+
+class Pager:
+    """Where in a list one is: `skip` entries from its begin."""
+
+    def __init__(self, *, rows: int, changed: Callable[[], Awaitable[None]]) -> None:
+        self.rows = rows
+        self.skip = 0
+        self._total = 0
+        self._changed = changed
+        with ui.row().classes("pager"):
+            self._before = ui.button("Previous", on_click=lambda: self._go(-rows))
+            self._where = ui.label("")
+            self._after = ui.button("Next", on_click=lambda: self._go(rows))
+            for button in (self._before, self._after):
+                button.props("outline no-caps dense")
+
+    async def _go(self, by: int) -> None:
+        self.skip = max(0, min(self.skip + by, max(self._total - 1, 0)))
+        await self._changed()
+
+    def show(self, total: int) -> None:
+        """How many there are."""
+        self._total = total
+        last = min(self.skip + self.rows, total)
+        self._where.set_text(f"{min(self.skip + 1, total):,} to {last:,} of {total:,}")
+        self._before.set_enabled(self.skip > 0)
+        self._after.set_enabled(last < total)
+
+
+class Figures:
+    """A row of numbers with their names."""
+
+    def __init__(self, *names: str) -> None:
+        self._values: dict[str, Any] = {}
+        with ui.element("dl").classes("figures"):
+            for name in names:
+                with ui.element("div"):
+                    with ui.element("dt"):
+                        ui.label(name)
+                    with ui.element("dd"):
+                        self._values[name] = ui.label(NOTHING)
+
+    def show(self, **values: str) -> None:
+        """By name, with spaces as underscores."""
+        for name, value in values.items():
+            self._values[name.replace("_", " ")].set_text(value)
+
+
+def line_chart(description: str, *, unit: str) -> Any:
+    """A chart over time; `show_lines` fills it."""
+    grey = "#888888"
+    chart = ui.echart(
+        {
+            "aria": {"enabled": True, "label": {"description": description}},
+            "animation": False,
+            "useUTC": True,
+            "textStyle": {"color": grey},
+            "grid": {"left": 70, "right": 20, "top": 60, "bottom": 30},
+            "legend": {"top": 0, "type": "scroll", "textStyle": {"color": grey}},
+            "tooltip": {"trigger": "axis"},
+            "xAxis": {"type": "time"},
+            "yAxis": {"type": "value", "name": unit, "scale": True},
+            "series": [],
+        }
+    )
+    return chart.classes("chart").props('role=img aria-label="' + description + '"')
+
+
+def show_lines(chart: Any, lines: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    """By name, points of (seconds since 1970, value)."""
+    chart.options["series"] = [
+        {
+            "name": name,
+            "type": "line",
+            "showSymbol": len(points) < 3,
+            "lineStyle": {"width": 3 if name == "total" else 1.5},
+            "data": [[round(at_s * 1000), round(value, 3)] for at_s, value in points],
+        }
+        for name, points in lines.items()
+    ]
+    chart.update()

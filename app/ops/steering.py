@@ -1,0 +1,125 @@
+"""What an operator may change. Each change is written down before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any
+
+from app.fleet import FleetRepository, Status
+from app.openadr import BusinessLogic, read_duration
+from app.ops.audit import AuditLog
+from app.reporting import Outbox
+from app.scheduling import TaskScheduler
+
+POLLING = "poll_events"
+"""The task that asks for events."""
+
+
+class Steering:
+    """Every method takes first `who` asks. ValueError, VtnError or DatabaseError say why not."""
+
+    def __init__(
+        self,
+        *,
+        scheduler: TaskScheduler,
+        repository: FleetRepository,
+        outbox: Outbox,
+        business_logic: Callable[[], BusinessLogic],
+        audit: AuditLog,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._scheduler = scheduler
+        self._repository = repository
+        self._outbox = outbox
+        self._business_logic = business_logic
+        self._audit = audit
+        self._clock = clock
+
+    def refused(self, who: str) -> None:
+        """Somebody gave a wrong token."""
+        self._audit.write(who, "was refused", "a wrong OPS__TOKEN")
+
+    def pause_task(self, who: str, name: str) -> None:
+        self._audit.write(who, "pause task", name)
+        self._scheduler.pause_task(name)
+
+    def resume_task(self, who: str, name: str) -> None:
+        self._audit.write(who, "resume task", name)
+        self._scheduler.resume_task(name)
+
+    def run_task(self, who: str, name: str) -> Future[bool]:
+        """Begins a run; False in the future where one is going already, or it failed."""
+        self._audit.write(who, "run task", name)
+        return self._scheduler.run_now(name)
+
+    def change_interval(self, who: str, name: str, seconds: float) -> None:
+        """Until the next start, which goes by the settings again."""
+        self._audit.write(who, "change interval of task", name, seconds=seconds)
+        self._scheduler.change_interval(name, seconds)
+
+    def suspend(self, who: str, ven_name: str, resource_name: str) -> None:
+        """It is metered and reported no more."""
+        self._set_status(who, "suspend", ven_name, resource_name, Status.SUSPENDED)
+
+    def resume(self, who: str, ven_name: str, resource_name: str) -> None:
+        """It is metered again; one that the VTN does not have is enrolled by the next heartbeat."""
+        known = self._repository.resource(ven_name, resource_name)
+        approved = known is not None and known.vtn_resource_id is not None
+        status = Status.APPROVED if approved else Status.PENDING
+        self._set_status(who, "resume", ven_name, resource_name, status)
+
+    def _set_status(
+        self, who: str, action: str, ven_name: str, resource_name: str, status: Status
+    ) -> None:
+        self._audit.write(who, f"{action} resource", resource_name, ven=ven_name)
+        self._repository.set_status(ven_name, resource_name, status)
+
+    def retry_reports(self, who: str, set_aside_ids: Sequence[int]) -> int:
+        """The next delivery sends them again; how many."""
+        self._audit.write(who, "send again", f"{len(set_aside_ids)} reports", ids=set_aside_ids)
+        return self._outbox.retry(set_aside_ids)
+
+    def drop_reports(self, who: str, set_aside_ids: Sequence[int]) -> int:
+        """Their readings will not reach the VTN; how many."""
+        self._audit.write(who, "drop", f"{len(set_aside_ids)} reports", ids=set_aside_ids)
+        return self._outbox.drop(set_aside_ids)
+
+    def send_event(
+        self,
+        who: str,
+        *,
+        kind: str,
+        value: str,
+        duration: str,
+        ven_name: str | None,
+        priority: int | None,
+    ) -> str:
+        """As business logic, an event of one interval from now on; its id. The VENs ask at once."""
+        read_duration(duration)
+        self._audit.write(
+            who, "send event", kind, value=value, duration=duration, ven=ven_name, priority=priority
+        )
+        made: Any = self._business_logic().send(
+            kind=kind,
+            value=value,
+            start=self._clock(),
+            duration=duration,
+            ven_name=ven_name,
+            program_name=None,
+            priority=priority,
+        )
+        self._look_for_events()
+        return str(made["id"])
+
+    def cancel_event(self, who: str, event_id: str) -> None:
+        """As business logic: its VENs go back to what they did."""
+        self._audit.write(who, "cancel event", event_id)
+        self._business_logic().cancel(event_id)
+        self._look_for_events()
+
+    def _look_for_events(self) -> None:
+        """Where the VENs ask at all."""
+        if POLLING in {job.name for job in self._scheduler.get_jobs()}:
+            self._scheduler.run_now(POLLING)

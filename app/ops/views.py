@@ -1,0 +1,231 @@
+"""What the page shows, as plain data. Asking changes nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.events import EventBook, Policy, Standing, Timeline, followed, standing, timeline_of
+from app.fleet import FleetRepository, Resource, ResourceKind, SeenEvent, VenSummary
+from app.metering import FrameStore
+from app.reporting import DeliveryJournal, VenDelivery
+
+MOST_PROBLEMS = 1_000
+"""VENs that are looked for when only those with problems are asked for."""
+MOST_BARS = 200
+"""Intervals of one event that are drawn."""
+MOST_EVENTS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class VenRow:
+    """A VEN of the fleet."""
+
+    summary: VenSummary
+    power_kw: float | None
+    """None before its first reading."""
+    delivery: VenDelivery
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceRow:
+    """A resource of a VEN, at the newest reading."""
+
+    resource: Resource
+    power_kw: float | None
+    stored_kwh: float | None
+    """None for what has no store."""
+    follows: Sequence[str]
+    """What it is asked now and understands, in words."""
+
+    @property
+    def state_of_charge(self) -> float | None:
+        """From 0 to 1; only of what people charge."""
+        room = self.resource.energy_max_kwh - self.resource.energy_min_kwh
+        if self.stored_kwh is None or room <= 0:
+            return None
+        return (self.stored_kwh - self.resource.energy_min_kwh) / room
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """An interval of an event."""
+
+    start: datetime
+    end: datetime | None
+    """None: it never ends."""
+    words: str
+    """Its payloads."""
+    holds: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRow:
+    """An event that one VEN or more have."""
+
+    event_id: str
+    event_name: str
+    program_id: str
+    priority: int | None
+    targets: Sequence[str]
+    vens: int
+    is_cancelled: bool
+    asks_for: Sequence[str]
+    """The payload types of its report descriptors."""
+    bars: Sequence[Bar]
+    """Of the time that is looked at."""
+
+    @property
+    def holds(self) -> bool:
+        return any(bar.holds for bar in self.bars)
+
+
+class FleetView:
+    """VENs and their resources, a page at a time. `policy_of`: what each kind follows."""
+
+    def __init__(
+        self,
+        *,
+        repository: FleetRepository,
+        frames: FrameStore,
+        journal: DeliveryJournal,
+        events: EventBook,
+        policy_of: Mapping[ResourceKind, Policy],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._repository = repository
+        self._frames = frames
+        self._journal = journal
+        self._events = events
+        self._policy_of = policy_of
+        self._clock = clock
+
+    def vens(
+        self, *, skip: int, limit: int, search: str = "", only_problems: bool = False
+    ) -> tuple[list[VenRow], int]:
+        """Some of the VENs, by name, and how many there are of these."""
+        only = sorted(self._journal.problems())[:MOST_PROBLEMS] if only_problems else None
+        found, total = self._repository.page_of_summaries(
+            skip=skip, limit=limit, search=search, only=only
+        )
+        frame = self._frames.last()
+        rows = []
+        for each in found:
+            name = each.ven.ven_name
+            own = None if frame is None else frame.power_kw[frame.roster.columns(name)]
+            power_kw = None if own is None or not len(own) else float(own[own == own].sum())
+            rows.append(VenRow(summary=each, power_kw=power_kw, delivery=self._journal.of(name)))
+        return rows, total
+
+    def resources(self, ven_name: str, *, skip: int, limit: int) -> tuple[list[ResourceRow], int]:
+        """Some of a VEN's resources, by name, and how many it has."""
+        found, total = self._repository.page_of_resources(ven_name, skip=skip, limit=limit)
+        powers, stored = self._newest(ven_name)
+        asked = list(standing(followed(self._events.of_ven(ven_name)), self._clock()))
+        rows = [
+            ResourceRow(
+                resource=each,
+                power_kw=powers.get(each.resource_name),
+                stored_kwh=stored.get(each.resource_name) if each.energy_max_kwh else None,
+                follows=self._follows(each, asked),
+            )
+            for each in found
+        ]
+        return rows, total
+
+    def _newest(self, ven_name: str) -> tuple[dict[str, float], dict[str, float]]:
+        frame = self._frames.last()
+        if frame is None:
+            return {}, {}
+        columns = frame.roster.columns(ven_name)
+        names = frame.roster.names(ven_name)
+        powers = frame.power_kw[columns].tolist()
+        stored = frame.detail.stored_kwh
+        stored_kwh = [math.nan] * len(names) if stored is None else stored[columns].tolist()
+        return (
+            {name: power for name, power in zip(names, powers, strict=True) if power == power},
+            {name: kwh for name, kwh in zip(names, stored_kwh, strict=True) if kwh == kwh},
+        )
+
+    def _follows(self, resource: Resource, asked: Sequence[Standing]) -> list[str]:
+        """Of each payload type what prevails, if it is meant for this resource."""
+        understood = self._policy_of[resource.kind].follows
+        told: dict[str, str] = {}
+        for each in asked:
+            scope = each.followed.scope
+            meant = scope is None or resource.resource_name in scope
+            if meant and (each.type in understood or each.type.startswith("ALERT_")):
+                told[each.type] = f"{_payload(each.type, each.value)} ({each.event_id})"
+        return list(told.values())
+
+
+class EventsView:
+    """The events of all VENs, and when their intervals hold."""
+
+    def __init__(self, *, events: EventBook, clock: Callable[[], datetime]) -> None:
+        self._events = events
+        self._clock = clock
+        self._known: tuple[int, dict[str, tuple[SeenEvent, int]]] | None = None
+
+    def now(self) -> datetime:
+        return self._clock()
+
+    def rows(self, *, before: timedelta, after: timedelta) -> tuple[list[EventRow], int]:
+        """What is in force first, then what comes first; and how many there are in all.
+
+        The intervals of the time from so long before now to so long after.
+        """
+        now = self._clock()
+        overview = self._overview()
+        rows = []
+        for event_id, (seen, vens) in overview.items():
+            event = seen.event
+            rows.append(
+                EventRow(
+                    event_id=event_id,
+                    event_name=event.event_name,
+                    program_id=event.program_id,
+                    priority=event.priority,
+                    targets=sorted(event.targets),
+                    vens=vens,
+                    is_cancelled=seen.is_cancelled,
+                    asks_for=[each.payload_type for each in event.report_descriptors],
+                    bars=[]
+                    if seen.is_cancelled
+                    else _bars(timeline_of(seen), now, now - before, now + after),
+                )
+            )
+        rows.sort(key=lambda row: (not row.holds, row.bars[0].start if row.bars else now, row.vens))
+        return rows[:MOST_EVENTS], len(rows)
+
+    def _overview(self) -> dict[str, tuple[SeenEvent, int]]:
+        """Each event as one of its VENs sees it, and how many have it; made when one changes."""
+        revision = self._events.revision
+        if self._known is None or self._known[0] != revision:
+            found: dict[str, tuple[SeenEvent, int]] = {}
+            for ven_name in self._events.ven_names():
+                for seen in self._events.of_ven(ven_name):
+                    first, vens = found.get(seen.event.event_id, (seen, 0))
+                    found[seen.event.event_id] = first, vens + 1
+            self._known = revision, found
+        return self._known[1]
+
+
+def _bars(timeline: Timeline, now: datetime, start: datetime, end: datetime) -> list[Bar]:
+    """The intervals that touch this time, at most MOST_BARS."""
+    found: list[Bar] = []
+    for round_ in range(timeline.pass_at(start), timeline.pass_at(end) + 1):
+        for each in timeline.of_pass(round_):
+            if each.start >= end or (each.end is not None and each.end <= start):
+                continue
+            if len(found) == MOST_BARS:
+                return found
+            words = ", ".join(_payload(one.type, each.value(one, now)) for one in each.payloads)
+            found.append(Bar(start=each.start, end=each.end, words=words, holds=each.holds(now)))
+    return found
+
+
+def _payload(kind: str, value: object) -> str:
+    return kind if value is None else f"{kind} {value}"
