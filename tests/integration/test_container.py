@@ -77,10 +77,6 @@ def test_credentials_follow_the_settings(make_container: MakeContainer, tmp_path
     ]
 
 
-OF_THE_COMMAND_LINE = {"business_logic", "business_credentials"}
-"""What `event` uses, and no VEN."""
-
-
 def test_the_graph_of_the_application_reaches_every_provider() -> None:
     nodes = {node.name: node for node in graph.nodes(Container().providers)}
     reached: set[str] = set()
@@ -91,7 +87,7 @@ def test_the_graph_of_the_application_reaches_every_provider() -> None:
             reached.add(name)
             upcoming += [path.split(".")[0] for path in nodes[name].depends_on]
 
-    assert reached == set(nodes) - OF_THE_COMMAND_LINE
+    assert reached == set(nodes)
 
 
 def test_init_resources_starts_nothing(make_container: MakeContainer) -> None:

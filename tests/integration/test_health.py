@@ -27,12 +27,17 @@ def health(bench: Bench) -> Health:
 
 
 @pytest.fixture
-def ops(health: Health) -> Iterator[str]:
+def ops(health: Health, bench: Bench) -> Iterator[str]:
     """The address of a server that answers."""
+    container = bench.container
+    settings = container.settings()
     port = free_port()
-    server = OpsServer(host="127.0.0.1", port=port, health=health)
+    listens = settings.ops.model_copy(update={"enabled": True, "port": port})
+    container.settings.override(settings.model_copy(update={"ops": listens}))
+    server: OpsServer = container.ops_server()
     server.start()
     yield f"http://127.0.0.1:{port}"
+    container.stopping().set()
     server.close()
 
 
@@ -134,10 +139,11 @@ def test_a_database_that_is_gone_is_a_reason(bench: Bench, health: Health) -> No
 
 
 def test_a_port_that_is_taken_is_a_warning_and_metering_goes_on(
-    health: Health, ops: str, caplog: pytest.LogCaptureFixture
+    bench: Bench, ops: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    port = int(ops.rsplit(":", 1)[1])
-    second = OpsServer(host="127.0.0.1", port=port, health=health)
+    del ops  # it has the port
+    bench.container.ops_server.served.reset()
+    second: OpsServer = bench.container.ops_server()
 
     second.start()
     second.close()
