@@ -30,6 +30,7 @@ from app.scheduling import ClockGuard, OverdueTasks, TaskScheduler
 from app.settings import Settings
 from app.stopping import Stopping
 from app.systemd import SystemdNotifier
+from app.tracing import NoTracing, OtlpTracing
 from app.vtn import (
     Callbacks,
     EmbeddedBusinessCredentials,
@@ -51,6 +52,14 @@ class Container(containers.DeclarativeContainer):
     monotonic = providers.Object(time.monotonic)
     stopping = providers.ThreadSafeSingleton(Stopping)
     progress = providers.Object(fleet.no_progress)
+    tracing = providers.Selector(
+        settings.provided.tracing_kind,
+        otlp=providers.ThreadSafeSingleton(
+            OtlpTracing,
+            endpoint=settings.provided.otel_exporter_otlp_endpoint.get_secret_value.call(),
+        ),
+        none=providers.ThreadSafeSingleton(NoTracing),
+    )
     engine = providers.ThreadSafeSingleton(fleet.make_engine, settings.provided.database_url)
     database = providers.ThreadSafeSingleton(fleet.Database, engine)
 
@@ -246,6 +255,7 @@ class Container(containers.DeclarativeContainer):
         profiles=profiles.provider,
         answers=answers,
         room=store_keeper,
+        tracing=tracing,
         clock=clock,
         monotonic=monotonic,
     )
@@ -295,6 +305,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         stopping=stopping,
         fan_out=fan_out,
+        tracing=tracing,
     )
 
     # The fleet at work
@@ -565,6 +576,7 @@ class Container(containers.DeclarativeContainer):
         simulator=simulator,
         scheduler=scheduler,
         stopping=stopping,
+        tracing=tracing,
         sample_size=settings.provided.sample_size,
         vtn_base_url=settings.provided.vtn_base_url,
         settings_source=settings.provided.source,

@@ -23,6 +23,7 @@ from app.run_lock import RunLock
 from app.scheduling import TaskScheduler
 from app.stopping import Stopping
 from app.systemd import SystemdNotifier
+from app.tracing import Tracing
 from app.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class Application:
         simulator: MeterDataSimulator,
         scheduler: TaskScheduler,
         stopping: Stopping,
+        tracing: Tracing,
         sample_size: tuple[int, int] | None,
         vtn_base_url: str,
         settings_source: str,
@@ -113,6 +115,7 @@ class Application:
         self._simulator = simulator
         self._scheduler = scheduler
         self._stopping = stopping
+        self._tracing = tracing
         self._sample_size = sample_size
         self._vtn_base_url = vtn_base_url
         self._settings_source = settings_source
@@ -208,6 +211,7 @@ class Application:
         self._ops.close()
         self._vtn.close()
         self._http.close()
+        self._tracing.close()
         self._run_lock.release()
         self._database.close()
         logger.info("stopped")

@@ -8,7 +8,14 @@ import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
-QUIET = {"apscheduler": logging.CRITICAL, "urllib3": logging.ERROR, "uvicorn": logging.ERROR}
+from app.log_context import at_hand
+
+QUIET = {
+    "apscheduler": logging.CRITICAL,
+    "urllib3": logging.ERROR,
+    "uvicorn": logging.ERROR,
+    "nicegui": logging.ERROR,  # what a stranger asks for does not fill the log
+}
 """Libraries that repeat what the application says in its own words."""
 
 
@@ -44,6 +51,7 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "thread": record.threadName,
             "message": _one_line(record.getMessage()),
+            **at_hand(),
         }
         if record.stack_info:
             line["stack"] = record.stack_info

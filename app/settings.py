@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import isodate
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.settings_layers import Layer, SettingsError, choose
@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     scheduler: SchedulerSettings = SchedulerSettings()
     ops: OpsSettings = OpsSettings()
     log: LogSettings = LogSettings()
+    otel_exporter_otlp_endpoint: SecretStr | None = None
+    """Where traces go; None: nowhere. OpenTelemetry's own name."""
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -170,6 +172,11 @@ class Settings(BaseSettings):
     def ops_kind(self) -> str:
         """Whether health is served: 'served' or 'none'."""
         return "served" if self.ops.enabled else "none"
+
+    @property
+    def tracing_kind(self) -> str:
+        """Whether readings are followed: 'otlp' or 'none'."""
+        return "none" if self.otel_exporter_otlp_endpoint is None else "otlp"
 
     @property
     def ops_names(self) -> list[str]:

@@ -11,6 +11,7 @@ from app.fleet.fanout import FanOut
 from app.fleet.model import VEN, Status
 from app.fleet.repository import FleetRepository
 from app.locks import LockPerName
+from app.log_context import about
 from app.openadr import (
     CredentialsError,
     OutcomeUnknown,
@@ -83,7 +84,7 @@ class Enrolment:
 
     def enrol(self, ven_name: str, listed: Listed | None = None) -> VEN:
         """Enrol one VEN with its resources; `listed`: what the VTN lists, if it is known."""
-        with self._one_at_a_time(ven_name):
+        with about(ven=ven_name), self._one_at_a_time(ven_name):
             ven = self._repository.ensure_ven(ven_name)
             client = self._client_for(ven_name)
             if listed is None or self._is_older(listed, ven):

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 from app.openadr import VtnError, VtnUnreachable
@@ -110,7 +111,9 @@ class _Crew(Generic[Item, Result]):
         """So many more."""
         for _ in range(workers):
             name = f"vtn-{self.size + 1}"
-            self._threads.append(threading.Thread(target=self._take_each, name=name))
+            context = copy_context()  # what the log is about
+            thread = threading.Thread(target=context.run, args=(self._take_each,), name=name)
+            self._threads.append(thread)
             self._threads[-1].start()
 
     def works(self, for_s: float) -> bool:

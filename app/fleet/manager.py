@@ -14,6 +14,7 @@ from app.fleet.poll_plan import GONE, PollPlan, changes, state_of
 from app.fleet.repository import FleetRepository
 from app.fleet.seen import SeenEvent, Told
 from app.locks import LockPerName
+from app.log_context import about
 from app.openadr import (
     CredentialsError,
     Event,
@@ -216,7 +217,7 @@ class VENManager:
 
     def _sync(self, ven_name: str) -> None:
         # One at a time, so that no older list of events is followed after a newer one.
-        with self._one_at_a_time(ven_name):
+        with about(ven=ven_name), self._one_at_a_time(ven_name):
             ven = self._repository.ven(ven_name)
             if ven is not None:
                 poll = self._poll_plan.begins(ven_name)

@@ -31,6 +31,7 @@ from app.metering.frames import FrameStore
 from app.metering.profiles import STEP_MINUTES, Profiles
 from app.metering.rising import RisingClock
 from app.metering.source import Forecast, Frame, Reading, Room, Span, StoreFull
+from app.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +101,7 @@ class MeterDataSimulator:
         profiles: Callable[[], Profiles],
         answers: Answers,
         room: Room,
+        tracing: Tracing,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         seed: int = 0,
@@ -109,6 +111,7 @@ class MeterDataSimulator:
         self._load_profiles = profiles
         self._answers = answers
         self._room = room
+        self._tracing = tracing
         self._rising = RisingClock(clock=clock, monotonic=monotonic)
         self._seed = seed
         self.problem: str | None = None
@@ -139,8 +142,9 @@ class MeterDataSimulator:
 
         StoreFull or DatabaseError: the next tick goes on from what is stored.
         """
-        with self._lock:
+        with self._lock, self._tracing.span("take readings") as span:
             frame = self.next_frame()
+            span.set("readings", frame.roster.size)
             try:
                 self._room.make_room(frame.stored_bytes)
                 self._last = self._frames.append(frame)
@@ -150,6 +154,7 @@ class MeterDataSimulator:
                 raise
             self._rising.taken()
             self.readings_taken += frame.roster.size
+            span.is_of_frame(self._last.seq)
             if self.problem is not None:
                 logger.info("metering goes on")
             self.problem = None

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from app.fleet import FanOut
 from app.instants import to_us
+from app.log_context import about
 from app.openadr import Circuit, VtnClient, VtnError, VtnRejected
 from app.reporting.doubles import SecondLooks
 from app.reporting.journal import DeliveryJournal
@@ -31,6 +32,7 @@ from app.reporting.post import Fate, Parcel, ReportPost, fate_of
 from app.reporting.streams import Stream, passed
 from app.reporting.under_way import Outcome, UnderWay
 from app.stopping import Stopping
+from app.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class ReportDesk:
         clock: Callable[[], datetime],
         stopping: Stopping,
         fan_out: FanOut,
+        tracing: Tracing,
     ) -> None:
         self._obligations = obligations
         self._ledger = ledger
@@ -80,6 +83,7 @@ class ReportDesk:
         self._clock = clock
         self._stopping = stopping
         self._fan_out = fan_out
+        self._tracing = tracing
         self._delivering = threading.Lock()
         self._problem: str | None = None
         self.held: tuple[str, ...] = ()
@@ -98,7 +102,7 @@ class ReportDesk:
 
         Returns when every report that it sent was answered or failed.
         """
-        with self._delivering:
+        with self._delivering, self._tracing.span("deliver") as span:
             began_s = time.perf_counter()
             done: list[int] = []
             more = True
@@ -112,6 +116,7 @@ class ReportDesk:
                     len(done),
                     time.perf_counter() - began_s,
                 )
+            span.set("readings", sum(done))
             return sum(done)
 
     def _pass(self, client_for: Callable[[str], VtnClient]) -> tuple[list[int], bool]:
@@ -255,12 +260,28 @@ class ReportDesk:
         """Those that were tried; in another order each time, so that none is always the last."""
         outcomes = self._fan_out(
             random.sample(parcels, len(parcels)),
-            lambda parcel: self._post.send(parcel, client_for(parcel.ven_name)),
+            lambda parcel: self._send(parcel, client_for(parcel.ven_name)),
         )
         return [
             (parcel, fate_of(outcome, parcel), outcome if isinstance(outcome, VtnError) else None)
             for parcel, outcome in outcomes
         ]
+
+    def _send(self, parcel: Parcel, client: VtnClient) -> Fate:
+        name, stream = parcel.report.name, parcel.source
+        frames = None
+        if isinstance(stream, Stream) and stream.in_flight is not None:
+            frames = stream.cursor.seq, stream.in_flight.through.seq
+        told = {"ven": parcel.ven_name, "report": name}
+        with (
+            about(**told),
+            self._tracing.span(
+                "send report", frames=frames, readings=parcel.report.readings, **told
+            ) as span,
+        ):
+            fate = self._post.send(parcel, client)
+            span.set("fate", fate.name)
+            return fate
 
     def _after(self, parcel: Parcel, fate: Fate) -> Stream:
         """The stream whose report was not acknowledged: in flight while it may be at the VTN."""
@@ -362,11 +383,12 @@ def _say_refused(refused: Sequence[SetAside]) -> None:
         by_problem.setdefault(aside.problem, []).append(aside)
     for problem, asides in by_problem.items():
         more = f" and {len(asides) - 1} more" if len(asides) > 1 else ""
-        logger.warning(
-            "VEN %s: report %s%s, with %d readings, set aside: %s (see `outbox list`)",
-            asides[0].ven_name,
-            asides[0].report_name,
-            more,
-            sum(aside.readings for aside in asides),
-            problem,
-        )
+        with about(ven=asides[0].ven_name, report=asides[0].report_name):
+            logger.warning(
+                "VEN %s: report %s%s, with %d readings, set aside: %s (see `outbox list`)",
+                asides[0].ven_name,
+                asides[0].report_name,
+                more,
+                sum(aside.readings for aside in asides),
+                problem,
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 
 from app.openadr import VtnError
 from app.reporting.post import Fate, Parcel
@@ -25,7 +26,8 @@ class UnderWay:
         self._send = send
         self._outcomes: list[Outcome] = []
         self._defect: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="delivery")
+        context = copy_context()  # what the log is about
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="delivery")
         self._thread.start()
 
     def outcomes(self) -> list[Outcome]:

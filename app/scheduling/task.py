@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from app.histogram import Histogram
+from app.log_context import about
 from app.scheduling.config import SchedulerConfig
 
 logger = logging.getLogger(__name__)
@@ -131,6 +132,10 @@ class Task:
             if planned:
                 self._missed += len(planned) - 1
                 self._lateness_s = max((started - planned[0]).total_seconds(), 0.0)
+        with about(task=self.name):
+            return self._run(started, began_s)
+
+    def _run(self, started: datetime, began_s: float) -> bool:
         logger.debug("task %s: starts with %s", self.name, _Dependencies(self.config.func))
         error: BaseException | None = None
         try:

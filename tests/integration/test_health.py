@@ -29,6 +29,7 @@ def health(bench: Bench) -> Health:
 @pytest.fixture
 def ops(health: Health, bench: Bench) -> Iterator[str]:
     """The address of a server that answers."""
+    del health  # it has started
     container = bench.container
     settings = container.settings()
     port = free_port()

@@ -11,6 +11,7 @@ import pytest
 
 from app.fleet import VEN, ResourceKind, Status
 from app.metering import MeterDataSimulator, ProfileError, Profiles, load_profiles
+from app.tracing import NoTracing
 from tests.support.fakes import AsShaped, EndlessRoom, FakeClock, FakeFleet, FakeFrames, resource
 
 YEAR = 365 * 96
@@ -24,6 +25,7 @@ def make_simulator(
         frames=frames,  # type: ignore[arg-type]
         profiles=load_profiles,
         answers=AsShaped(),
+        tracing=NoTracing(),
         room=EndlessRoom(),
         clock=clock,
         monotonic=clock.monotonic,

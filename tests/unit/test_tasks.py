@@ -8,6 +8,7 @@ import pytest
 
 from app import tasks
 from app.metering import MeterDataSimulator, load_profiles
+from app.tracing import NoTracing
 from tests.support.fakes import AsShaped, EndlessRoom, FakeClock, FakeFleet, FakeFrames, resource
 
 
@@ -45,6 +46,7 @@ def test_the_tasks_of_the_simulator(clock: FakeClock, caplog: pytest.LogCaptureF
         frames=frames,  # type: ignore[arg-type]
         profiles=load_profiles,
         answers=AsShaped(),
+        tracing=NoTracing(),
         room=EndlessRoom(),
         clock=clock,
         monotonic=clock.monotonic,

@@ -9,7 +9,7 @@ from nicegui import run, ui
 from app.ops.page import words
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
-from app.ops.page.widgets import Action, Figures, Grid, Pager, line_chart, show_lines
+from app.ops.page.widgets import Action, Figures, Grid, Pager, button, line_chart, show_lines
 from app.reporting import SetAside
 
 ROWS = 25
@@ -102,8 +102,8 @@ class _Refused:
         with ui.dialog() as dialog, ui.card():
             ui.label("Its readings will not reach the VTN.")
             with ui.row():
-                ui.button("Drop it", on_click=lambda: dialog.submit(True)).props("no-caps")
-                ui.button("Keep it", on_click=lambda: dialog.submit(False)).props("no-caps flat")
+                button("Drop it", lambda: dialog.submit(True), main=True)
+                button("Keep it", lambda: dialog.submit(False))
         sure = await dialog
         dialog.delete()
         if sure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
@@ -10,6 +11,8 @@ from app.graph import Node
 from app.ops.views import EventRow
 
 WIDTH, ROW, LEFT = 1100, 26, 250
+MOST_LINES = 8
+"""From one box; what more need is written in it, or nothing could be seen."""
 BOX_WIDTH, BOX_HEIGHT, COLUMN, GAP = 158, 34, 210, 44
 
 
@@ -19,7 +22,7 @@ def timeline(rows: Sequence[EventRow], now: datetime, start: datetime, end: date
 
     def x(instant: datetime) -> float:
         share = (min(max(instant, start), end) - start) / (end - start)
-        return LEFT + share * (WIDTH - LEFT)
+        return LEFT + share * (WIDTH - LEFT - 20)
 
     parts = [
         f'<svg role="img" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
@@ -67,6 +70,7 @@ def wiring(nodes: Sequence[Node]) -> str:
         by_needs = sorted(own, key=lambda node: _mean(at[each][1] for each in _needs(node, at)))
         for place, node in enumerate(by_needs):
             at[node.name] = 4.0 + column * COLUMN, 4.0 + place * GAP
+    used = Counter(needed for node in nodes for needed in _needs(node, at))
     width = COLUMN * (max(columns, default=0) + 1)
     height = GAP * max(map(len, columns.values()), default=1) + 8
     parts = [
@@ -76,6 +80,8 @@ def wiring(nodes: Sequence[Node]) -> str:
     for node in nodes:
         x, y = at[node.name]
         for needed in _needs(node, at):
+            if used[needed] > MOST_LINES:
+                continue
             from_x, from_y = at[needed]
             parts.append(
                 f'<path fill="none" stroke="var(--line)" d="M{from_x + BOX_WIDTH},'
@@ -91,9 +97,13 @@ def wiring(nodes: Sequence[Node]) -> str:
             f"<title>{escape(_told(node))}</title></rect>"
             f'<text x="{x + 6}" y="{y + 15}" font-weight="600">{escape(node.name)}</text>'
             f'<text x="{x + 6}" y="{y + 29}" style="fill:var(--quiet);font-size:10px">'
-            f"{escape(node.kind)}</text>"
+            f"{escape(node.kind)}{_uses(used[node.name])}</text>"
         )
     return "".join([*parts, "</svg>"])
+
+
+def _uses(count: int) -> str:
+    return f", needed by {count}" if count > MOST_LINES else ""
 
 
 def _told(node: Node) -> str:

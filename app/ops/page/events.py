@@ -11,7 +11,7 @@ from app.ops.page import words
 from app.ops.page.drawing import timeline
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
-from app.ops.page.widgets import Action, Grid
+from app.ops.page.widgets import Action, Grid, button
 from app.ops.views import EventRow
 
 BEFORE, AFTER = timedelta(hours=1), timedelta(hours=12)
@@ -73,7 +73,8 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
 def _cells(row: EventRow) -> tuple[str, ...]:
     holding = [bar.words for bar in row.bars if bar.holds]
     upcoming = [f"{bar.words} at {bar.start:%H:%M:%S}" for bar in row.bars if not bar.holds]
-    in_force = "cancelled" if row.is_cancelled else "; ".join(holding) or "no"
+    usual = "no" if row.bars or not row.asks_for else "asks for reports only"
+    in_force = "cancelled" if row.is_cancelled else "; ".join(holding) or usual
     return (
         f"{row.event_id} {row.event_name}".strip(),
         words.shortened(in_force),
@@ -110,4 +111,4 @@ def _form(services: PageServices, shell: Shell) -> None:
                 f"{kind.value} {value.value} is sent; the VENs ask for it now.",
             )
 
-        ui.button("Send", on_click=send).props("no-caps")
+        button("Send", send, main=True)

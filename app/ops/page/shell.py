@@ -12,6 +12,7 @@ from nicegui import run, ui
 from app.fleet import DatabaseError
 from app.openadr import VtnError
 from app.ops.page.services import PageServices
+from app.ops.page.widgets import button
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +104,8 @@ class Shell:
             token = ui.input("Token", password=True).props("autofocus autocomplete=off")
             token.on("keydown.enter", lambda: dialog.submit(token.value))
             with ui.row():
-                ui.button("Go on", on_click=lambda: dialog.submit(token.value)).props("no-caps")
-                ui.button("Leave it", on_click=lambda: dialog.submit(None)).props("no-caps flat")
+                button("Go on", lambda: dialog.submit(token.value), main=True)
+                button("Leave it", lambda: dialog.submit(None))
         given = await dialog
         dialog.delete()
         if not given:
@@ -123,7 +124,7 @@ body.body--dark { --ink: #e4e7eb; --quiet: #a5b1bd; --line: #3e4c59; --panel: #1
   --link: #8cc4f4; --good: #7bd79a; --bad: #ff9c94; --paper: #12181e; --bar: #4a9fe0;
   --later: #7a8794; }
 body { color: var(--ink); background: var(--paper); font-family: system-ui, sans-serif; }
-.nicegui-content { padding: 0; display: block; }
+.nicegui-content { padding: 0 !important; display: block !important; }
 .skip { position: absolute; left: -999px; }
 .skip:focus { left: 8px; top: 8px; z-index: 9; background: var(--paper); }
 .head { display: flex; flex-wrap: wrap; gap: 4px 20px; align-items: baseline; padding: 10px 16px;
@@ -144,11 +145,11 @@ table.grid caption { text-align: left; color: var(--quiet); padding: 4px 0; }
 table.grid th { text-align: left; font-weight: 600; padding: 4px 10px 4px 0;
   border-bottom: 2px solid var(--line); white-space: nowrap; }
 table.grid td { padding: 3px 10px 3px 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; overflow-wrap: anywhere; }
+  vertical-align: top; overflow-wrap: break-word; max-width: 44ch; }
 .actions { white-space: nowrap; }
 .actions .q-btn { margin-right: 4px; }
-.q-btn { color: var(--link) !important; }
-.q-btn.bg-primary { background: var(--link) !important; color: var(--paper) !important; }
+.q-btn { color: var(--link); border: 1px solid var(--link); border-radius: 4px; }
+.q-btn.main { background: var(--link); color: var(--paper); }
 .figures { display: flex; flex-wrap: wrap; gap: 6px 28px; margin: 6px 0; }
 .figures dt { color: var(--quiet); font-size: .85rem; }
 .figures dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
@@ -159,4 +160,6 @@ table.grid td { padding: 3px 10px 3px 0; border-bottom: 1px solid var(--line);
 .drawing { overflow-x: auto; }
 .drawing svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 .form { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: end; }
+.form .q-field { min-width: 13rem; }
+.q-field__label { color: var(--quiet); }
 """

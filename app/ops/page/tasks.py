@@ -9,7 +9,7 @@ from nicegui import ui
 from app.ops.page import words
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
-from app.ops.page.widgets import Action, Grid
+from app.ops.page.widgets import Action, Grid, button
 from app.scheduling import JobInfo, TaskRun
 
 BARS = " ▁▂▃▄▅▆▇█"
@@ -125,4 +125,4 @@ def _interval_form(services: PageServices, shell: Shell, names: list[str]) -> No
                 f"{name} comes every {every_s:g} s until the next start of the application.",
             )
 
-        ui.button("Change", on_click=change).props("no-caps")
+        button("Change", change, main=True)

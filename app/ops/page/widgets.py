@@ -10,6 +10,7 @@ from nicegui import ui
 
 from app.ops.page.words import NOTHING
 
+HOUR_S = 3600.0
 Press = Callable[[Any], Awaitable[None]]
 
 
@@ -20,6 +21,12 @@ class Action:
     name: str
     press: Press
     shown: Callable[[Any], bool] = lambda _: True
+
+
+def button(name: str, press: Callable[[], Any], *, main: bool = False) -> Any:
+    """`main`: what is most often pressed where it stands."""
+    made = ui.button(name, on_click=press, color=None).props("no-caps dense unelevated")
+    return made.classes("main") if main else made
 
 
 class Grid:
@@ -77,7 +84,7 @@ class Grid:
         async def press() -> None:
             await action.press(self._keys[place])
 
-        return ui.button(action.name, on_click=press).props("dense outline no-caps")
+        return button(action.name, press)
 
     def show(self, rows: Sequence[tuple[Hashable, Sequence[str]]]) -> None:
         """These rows: a key, and the text of each cell."""
@@ -95,9 +102,10 @@ class Grid:
                 target = self._link(key)
                 if first.props.get("href") != target:
                     first.props["href"] = target
-            for button, action in zip(self._buttons[place], self._actions, strict=True):
-                button.set_visibility(action.shown(key))
-                button.props["aria-label"] = f"{action.name} {texts[0]}"
+            for each, action in zip(self._buttons[place], self._actions, strict=True):
+                each.set_visibility(action.shown(key))
+                if each.props.get("aria-label") != (label := f"{action.name} {texts[0]}"):
+                    each.props["aria-label"] = label
         self._empty.set_visibility(not rows)
 
 
@@ -110,11 +118,9 @@ class Pager:
         self._total = 0
         self._changed = changed
         with ui.row().classes("pager"):
-            self._before = ui.button("Previous", on_click=lambda: self._go(-rows))
+            self._before = button("Previous", lambda: self._go(-rows))
             self._where = ui.label("")
-            self._after = ui.button("Next", on_click=lambda: self._go(rows))
-            for button in (self._before, self._after):
-                button.props("outline no-caps dense")
+            self._after = button("Next", lambda: self._go(rows))
 
     async def _go(self, by: int) -> None:
         self.skip = max(0, min(self.skip + by, max(self._total - 1, 0)))
@@ -170,6 +176,11 @@ def line_chart(description: str, *, unit: str) -> Any:
 
 def show_lines(chart: Any, lines: Mapping[str, Sequence[tuple[float, float]]]) -> None:
     """By name, points of (seconds since 1970, value)."""
+    latest_s = max((points[-1][0] for points in lines.values() if points), default=0.0)
+    chart.options["xAxis"] |= {
+        "min": round((latest_s - HOUR_S) * 1000),
+        "max": round(latest_s * 1000),
+    }
     chart.options["series"] = [
         {
             "name": name,

@@ -20,7 +20,8 @@ def make_wiring_view(services: PageServices) -> Callable[[], None]:
         with shell.around("Wiring"):
             nodes = services.wiring()
             ui.label(
-                "What a box needs stands to its left. A dashed box has been overridden."
+                "What a box needs stands to its left; lines from what most need are left out."
+                " A dashed box has been overridden."
                 " The same as text: python -m app graph"
             ).classes("quiet")
             ui.html(drawing.wiring(nodes), sanitize=False).classes("drawing").props(

@@ -1,0 +1,256 @@
+"""The page in a real browser: what one sees there, and what one can do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import Browser, expect
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.browser import DESKTOP, PHONE, Window, browser
+from tests.support.processes import Application
+from tests.support.servers import free_port
+from tests.support.waiting import wait_until
+
+VIEWS = {
+    "fleet": "/",
+    "ven": "/vens/Aarhus",
+    "events": "/events",
+    "tasks": "/tasks",
+    "delivery": "/delivery",
+    "wiring": "/wiring",
+}
+Open = Callable[..., Window]
+MOST_BYTES = 1_000_000
+"""Over the wire, after the first load."""
+
+
+class Site:
+    """A running application with a page."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self.directory = directory
+        port = free_port()
+        self.base_url = f"http://127.0.0.1:{port}"
+        self.application = Application(
+            "run",
+            cwd=directory,
+            settings={
+                "OPS__PORT": str(port),
+                "VTN__EMBEDDED_PORT": str(free_port()),
+                "FLEET__VENS": "3",
+                "TASKS__SIMULATE_METERDATA__SECONDS": "1",
+                "TASKS__GENERATE_REPORTS__SECONDS": "1",
+                "TASKS__POLL_EVENTS__SECONDS": "1",
+                "TASKS__HEARTBEAT__SECONDS": "1",
+                **settings,
+            },
+        )
+        self.application.wait_for("the page is at")
+
+    def metric(self, name: str, **labels: str) -> float:
+        """As Prometheus reads it."""
+        text = requests.get(f"{self.base_url}/metrics", timeout=5).text
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == name and labels.items() <= sample.labels.items():
+                    return float(sample.value)
+        raise AssertionError(f"{name} {labels} is not there")
+
+    def audit(self) -> list[dict[str, Any]]:
+        path = self.directory / "data" / "audit.log"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("site"))
+    yield made
+    made.application.kill()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as made:
+        yield made
+
+
+@pytest.fixture
+def window(chromium: Browser) -> Iterator[Open]:
+    """`window(site)`; each with nothing in its cache."""
+    made: list[Window] = []
+
+    def open_(site: Site, **how: Any) -> Window:
+        made.append(Window(chromium, site.base_url, **how))
+        return made[-1]
+
+    yield open_
+    for each in made:
+        each.close()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        ("light", {"size": DESKTOP}),
+        ("dark", {"size": DESKTOP, "dark": True}),
+        ("phone", {"size": PHONE}),
+    ],
+)
+def test_a_view_loads_without_a_complaint_and_keeps_nobody_out(
+    site: Site, window: Open, view: str, kind: str, how: dict[str, Any]
+) -> None:
+    seen = window(site, **how)
+
+    seen.look_at(VIEWS[view])
+    seen.page.wait_for_timeout(1_000)  # a refresh or two
+    seen.shoot(f"{view}-{kind}")
+
+    assert seen.complaints == []
+    assert seen.barriers() == []
+
+
+def test_a_view_is_small_after_the_first_load(site: Site, window: Open) -> None:
+    seen = window(site)
+    seen.look_at("/")
+    seen.page.wait_for_load_state("networkidle")
+    seen.bytes_received = 0
+
+    seen.look_at("/")
+    seen.page.wait_for_load_state("networkidle")
+
+    assert 0 < seen.bytes_received < MOST_BYTES
+
+
+def test_a_paused_task_does_not_run_until_it_is_resumed(site: Site, window: Open) -> None:
+    seen = window(site)
+    seen.look_at("/tasks")
+
+    seen.press("Pause heartbeat")
+
+    expect(seen.row("heartbeat")).to_contain_text("paused")
+    assert site.metric("ven_task_paused", task="heartbeat") == 1
+    before = site.metric("ven_task_runs_total", task="heartbeat")
+    others = site.metric("ven_task_runs_total", task="generate_reports")
+    wait_until(lambda: site.metric("ven_task_runs_total", task="generate_reports") >= others + 3)
+    assert site.metric("ven_task_runs_total", task="heartbeat") <= before + 1  # one under way
+    paused = site.metric("ven_task_runs_total", task="heartbeat")
+    seen.press("Resume heartbeat")
+    wait_until(lambda: site.metric("ven_task_runs_total", task="heartbeat") > paused)
+
+
+def test_a_changed_interval_is_shown_and_holds(site: Site, window: Open) -> None:
+    seen = window(site)
+    seen.look_at("/tasks")
+    seen.page.get_by_label("Task", exact=True).click()
+    seen.page.get_by_role("option", name="resource_status_checker").click()
+    seen.page.get_by_label("Every so many seconds").fill("0.5")
+
+    seen.press("Change")
+
+    expect(seen.row("resource_status_checker")).to_contain_text("every 0.5 s")
+    before = site.metric("ven_task_runs_total", task="resource_status_checker")
+    wait_until(
+        lambda: site.metric("ven_task_runs_total", task="resource_status_checker") >= before + 2
+    )
+
+
+def test_an_event_that_is_sent_moves_the_fleet(site: Site, window: Open) -> None:
+    seen = window(site)
+    wait_until(lambda: site.metric("ven_power_kilowatts", kind="HEAT_PUMP") > 0)
+    before = site.metric("ven_power_kilowatts", kind="HEAT_PUMP")
+    seen.look_at("/events")
+    seen.page.get_by_label("Value").fill("3")
+
+    seen.press("Send")
+
+    expect(seen.page.locator("tbody")).to_contain_text("SIMPLE 3")
+    wait_until(lambda: site.metric("ven_power_kilowatts", kind="HEAT_PUMP") < before / 2)
+    seen.look_at("/")
+    seen.page.locator(".nicegui-echart canvas, .nicegui-echart svg").first.wait_for()
+    shown = float(seen.cell("HEAT_PUMP", "power").removesuffix(" kW"))
+    assert shown < before / 2
+    seen.look_at("/events")
+    (name,) = [
+        str(text).split()[0]
+        for text in seen.page.locator("tbody tr td:first-child").all_inner_texts()
+        if "SIMPLE" in text
+    ]
+    seen.page.get_by_role("button", name=f"Cancel {name}").click()
+    wait_until(lambda: site.metric("ven_power_kilowatts", kind="HEAT_PUMP") > before / 2)
+    actions = [entry["action"] for entry in site.audit()]
+    assert actions[-2:] == ["send event", "cancel event"]
+
+
+def test_what_cannot_be_sent_is_said(site: Site, window: Open) -> None:
+    seen = window(site)
+    seen.look_at("/events")
+    seen.page.get_by_label("Value").fill("much")
+
+    seen.press("Send")
+
+    expect(seen.page.get_by_role("alert")).to_contain_text("SIMPLE needs a whole number")
+
+
+def test_a_suspended_resource_is_metered_no_more(site: Site, window: Open) -> None:
+    seen = window(site)
+    seen.look_at("/vens/Aarhus")
+    resource = str(seen.page.locator("tbody tr td:first-child").first.inner_text()).strip()
+
+    seen.press(f"Suspend {resource}")
+
+    expect(seen.row(resource)).to_contain_text("SUSPENDED")
+    wait_until(lambda: seen.cell(resource, "power") == "-")
+    seen.press(f"Resume {resource}")
+    wait_until(lambda: seen.cell(resource, "power") != "-")
+
+
+def test_a_ven_is_found_by_a_part_of_its_name(site: Site, window: Open) -> None:
+    seen = window(site)
+    seen.look_at("/")
+
+    seen.page.get_by_label("Search by name").fill("rhu")
+
+    expect(seen.page.get_by_text("1 to 1 of 1")).to_be_visible()
+    seen.page.get_by_role("link", name="Aarhus").click()
+    expect(seen.page.get_by_role("heading", name="Aarhus")).to_be_visible()
+
+
+def test_all_can_be_done_with_a_keyboard(site: Site, window: Open) -> None:
+    seen = window(site)
+    seen.look_at("/tasks")
+
+    seen.page.get_by_role("button", name="Pause resource_status_checker").focus()
+    seen.page.keyboard.press("Enter")
+
+    expect(seen.row("resource_status_checker")).to_contain_text("paused")
+    seen.page.get_by_role("button", name="Resume resource_status_checker").focus()
+    seen.page.keyboard.press("Space")
+    expect(seen.row("resource_status_checker")).not_to_contain_text("paused")
+
+
+def test_who_changes_something_has_to_know_the_token(tmp_path: Path, window: Open) -> None:
+    site = Site(tmp_path, OPS__TOKEN="hunter2")
+    seen = window(site)
+    seen.look_at("/tasks")
+
+    seen.press("Pause heartbeat")
+    seen.page.get_by_label("Token").fill("hunter1")
+    seen.press("Go on")
+    expect(seen.page.get_by_role("alert")).to_contain_text("not the token")
+    assert site.metric("ven_task_paused", task="heartbeat") == 0
+    seen.press("Pause heartbeat")
+    seen.page.get_by_label("Token").fill("hunter2")
+    seen.press("Go on")
+
+    wait_until(lambda: site.metric("ven_task_paused", task="heartbeat") == 1)
+    assert [entry["action"] for entry in site.audit()] == ["was refused", "pause task"]
+    assert "hunter" not in (tmp_path / "data" / "audit.log").read_text()
+    assert "hunter" not in site.application.log
+    site.application.kill()

@@ -1,0 +1,67 @@
+"""JSON lines say which task, VEN and report they are about."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import Any
+
+import pytest
+
+from app.fleet import FanOut
+from app.log_context import about
+from app.logs import configure_logging
+from app.scheduling import SchedulerConfig, TaskScheduler
+from app.stopping import Stopping
+
+logger = logging.getLogger("app.test")
+Lines = Any
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
+    """What was logged, as JSON, when called."""
+    root = logging.getLogger()
+    before = root.level, root.handlers[:]
+    configure_logging(level="INFO", format_="json")
+    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
+
+
+def test_a_line_carries_what_is_at_hand(lines: Lines) -> None:
+    with about(ven="Aarhus"), about(report="r-1"):
+        logger.info("sent")
+    logger.info("done")
+
+    sent, done = lines()
+    assert (sent["ven"], sent["report"]) == ("Aarhus", "r-1")
+    assert "ven" not in done
+
+
+def test_threads_of_a_fan_out_know_the_task(lines: Lines) -> None:
+    fan_out = FanOut(max_workers=4, stopping=Stopping())
+
+    with about(task="generate_reports"):
+        fan_out(["Aarhus", "Odense"], lambda name: logger.info("%s", name))
+
+    assert [
+        (line["message"], line["task"]) for line in sorted(lines(), key=itemgetter("message"))
+    ] == [
+        ("Aarhus", "generate_reports"),
+        ("Odense", "generate_reports"),
+    ]
+
+
+def test_a_coroutine_knows_its_task(lines: Lines, scheduler: TaskScheduler) -> None:
+    async def work() -> None:
+        logger.info("at work")
+
+    scheduler.add_task(SchedulerConfig("work", work, hours=1))
+
+    scheduler.run_now("work").result(5)
+
+    (line,) = lines()
+    assert line["task"] == "work"
