@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -32,18 +33,10 @@ from app.application import Application
 from app.discovery_cli import discover_vtns
 from app.event_cli import make_event_cli
 from app.failures import EXPECTED, WRONG_SETTINGS, failures_in_one_line
-from app.fleet import (
-    DatabaseError,
-    Resource,
-    no_progress,
-    read_fleet,
-    sample_fleet,
-    write_csv,
-    write_json,
-)
-from app.fleet import (
-    Progress as EnrolmentProgress,
-)
+from app.fleet import DatabaseError, no_progress
+from app.fleet import Progress as EnrolmentProgress
+from app.fleet_cli import FleetTools, make_fleet_cli
+from app.help import AsJson, Rate, examples
 from app.logs import configure_logging
 from app.openadr import BusinessLogic, VtnError
 from app.outbox_cli import make_outbox_cli
@@ -54,34 +47,32 @@ from app.stopping import Stopping
 from containers import Container
 
 logger = logging.getLogger("app.cli")
+SCRIPT = "ven-fleet"
 cli = typer.Typer(
-    add_completion=False,
     no_args_is_help=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="A fleet of OpenADR 3 virtual end nodes. Without a command: run.",
+    epilog=examples(
+        "make run                        # a VTN, 10 sample VENs, and the page",
+        "ven-fleet fleet import my.csv   # your own fleet",
+        "ven-fleet check                 # what holds, and from where",
+        "ven-fleet event send --type SIMPLE --value 2",
+        "ven-fleet --install-completion  # commands and options by TAB",
+    ),
 )
-fleet_cli = typer.Typer(rich_markup_mode=None, help="The fleet: VENs and their resources.")
-cli.add_typer(fleet_cli, name="fleet")
 
 
-class GraphFormat(StrEnum):
-    TEXT = "text"
-    MERMAID = "mermaid"
-    DOT = "dot"
-
-
-class FleetFormat(StrEnum):
-    CSV = "csv"
-    JSON = "json"
+OF_ALL = ("--help", "--install-completion", "--show-completion")
 
 
 def main() -> None:
-    """`python -m app`; options without a command belong to `run`."""
+    """`ven-fleet`, or `python -m app`; options without a command belong to `run`."""
     arguments = sys.argv[1:]
-    if not arguments or (arguments[0].startswith("-") and arguments[0] != "--help"):
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in OF_ALL):
         arguments = ["run", *arguments]
-    cli(arguments, prog_name="python -m app")
+    installed = Path(sys.argv[0]).name == SCRIPT
+    cli(arguments, prog_name=SCRIPT if installed else "python -m app")
 
 
 @contextmanager
@@ -97,7 +88,14 @@ def wired() -> Iterator[Container]:
             container.database().close()
 
 
-@cli.command()
+@cli.command(
+    epilog=examples(
+        "ven-fleet run",
+        "ven-fleet run --once   # every task once; the exit code says how it was",
+        "VTN__BASE_URL=https://vtn.example.com/openadr3/3.1.0 ven-fleet run",
+        "TASKS__GENERATE_REPORTS__SECONDS=60 LOG__FORMAT=json ven-fleet run",
+    )
+)
 def run(
     once: Annotated[
         bool, typer.Option("--once", help="Run every enabled task once, then exit.")
@@ -176,6 +174,7 @@ def enrolment_progress() -> Iterator[EnrolmentProgress]:
         TextColumn("enrolling VENs"),
         BarColumn(),
         MofNCompleteColumn(),
+        Rate("VENs"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
@@ -196,7 +195,12 @@ def enrolment_progress() -> Iterator[EnrolmentProgress]:
         bar.stop()
 
 
-@cli.command()
+@cli.command(
+    epilog=examples(
+        "ven-fleet vtn",
+        "ven-fleet vtn --port 8090 --announce   # `ven-fleet discover` finds it",
+    )
+)
 def vtn(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Instead of VTN__EMBEDDED_PORT.")
@@ -233,91 +237,6 @@ def vtn(
         server.close()
 
 
-@fleet_cli.command("seed")
-def fleet_seed(
-    vens: Annotated[int | None, typer.Option(min=1, help="Default: FLEET__VENS.")] = None,
-    resources_per_ven: Annotated[
-        int | None, typer.Option(min=0, help="Default: FLEET__RESOURCES_PER_VEN.")
-    ] = None,
-) -> None:
-    """Add sample VENs, named after Danish towns; what is there already stays as it is."""
-    with wired() as container:
-        fleet_settings = container.settings().fleet
-        fleet = sample_fleet(
-            vens=fleet_settings.vens if vens is None else vens,
-            resources_per_ven=(
-                fleet_settings.resources_per_ven if resources_per_ven is None else resources_per_ven
-            ),
-        )
-        count = container.repository().save(fleet)
-        print(f"{len(fleet)} VENs, {count} new resources")
-
-
-@fleet_cli.command("import")
-def fleet_import(file: Annotated[Path, typer.Argument(help="A .csv or .json file.")]) -> None:
-    """Add or change VENs and resources from a file; all of it or, if a row is wrong, nothing."""
-    with wired() as container:
-        fleet = read_fleet(file)
-        count = container.repository().save(fleet)
-        total = sum(len(resources) for resources in fleet.values())
-        print(f"{len(fleet)} VENs, {total} resources, {count} of them new")
-
-
-@fleet_cli.command("export")
-def fleet_export(
-    format_: Annotated[
-        FleetFormat, typer.Option("--format", help="What `fleet import` reads back.")
-    ] = FleetFormat.CSV,
-) -> None:
-    """Print the fleet in a form that `fleet import` reads."""
-    with wired() as container:
-        fleet: dict[str, list[Resource]] = {
-            ven.ven_name: [] for ven in container.repository().vens()
-        }
-        for ven_name, resource in container.repository().resources():
-            fleet[ven_name].append(resource)
-        write = write_csv if format_ is FleetFormat.CSV else write_json
-        print(write(fleet), end="")
-
-
-@fleet_cli.command("list")
-def fleet_list(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """The VENs, how many of their resources are approved, and what they last consumed."""
-    with wired() as container:
-        summaries = container.repository().summaries()
-        frame = container.frames().last()
-        power_kw = {} if frame is None else frame.total_kw()
-        if as_json:
-            rows = [
-                {
-                    "ven_name": each.ven.ven_name,
-                    "status": each.ven.status.value,
-                    "vtn_ven_id": each.ven.vtn_ven_id,
-                    "resources": each.resources,
-                    "approved": each.approved,
-                    "power_kw": power_kw.get(each.ven.ven_name),
-                }
-                for each in summaries
-            ]
-            print(json.dumps(rows, indent=1, ensure_ascii=False))
-            return
-        table = Table("VEN", "status", "id at the VTN", "resources", "approved", "kW")
-        for each in summaries:
-            table.add_row(
-                each.ven.ven_name,
-                each.ven.status.value,
-                each.ven.vtn_ven_id or "",
-                str(each.resources),
-                str(each.approved),
-                f"{power_kw[each.ven.ven_name]:.1f}" if each.ven.ven_name in power_kw else "",
-            )
-        Console().print(
-            table if summaries else "The fleet is empty; see `fleet seed` and `fleet import`."
-        )
-
-
 @contextmanager
 def opened_outbox() -> Iterator[Outbox]:
     """The outbox of the settings' database."""
@@ -339,15 +258,52 @@ def opened_business_logic() -> Iterator[BusinessLogic]:
 
 
 cli.add_typer(make_event_cli(opened_business_logic), name="event")
-cli.command("discover")(discover_vtns)
+cli.command(
+    "discover", epilog=examples("ven-fleet discover --seconds 10", "ven-fleet discover --json")
+)(discover_vtns)
 
 
-@cli.command()
-def tasks() -> None:
+@contextmanager
+def opened_fleet() -> Iterator[FleetTools]:
+    """The fleet of the settings' database."""
+    with wired() as container:
+        settings = container.settings().fleet
+        yield FleetTools(
+            repository=container.repository(),
+            frames=container.frames(),
+            vens=settings.vens,
+            resources_per_ven=settings.resources_per_ven,
+        )
+
+
+cli.add_typer(make_fleet_cli(opened_fleet), name="fleet")
+
+
+class GraphFormat(StrEnum):
+    TEXT = "text"
+    MERMAID = "mermaid"
+    DOT = "dot"
+    JSON = "json"
+
+
+@cli.command(epilog=examples("ven-fleet tasks", "ven-fleet tasks --json | jq '.[].schedule'"))
+def tasks(as_json: AsJson = False) -> None:
     """The tasks, their schedules, and when each would start next."""
     with wired() as container:
         scheduler = container.scheduler()
         enabled = {job.name: job for job in scheduler.get_jobs()}
+        if as_json:
+            rows = [
+                {
+                    "name": name,
+                    "enabled": name in enabled,
+                    "schedule": enabled[name].schedule if name in enabled else None,
+                    "next_start": enabled[name].next_start if name in enabled else None,
+                }
+                for name in type(container.settings().tasks).model_fields
+            ]
+            print(json.dumps(rows, indent=1, default=str))
+            return
         table = Table("task", "schedule", "next start if the schedule began now")
         for name in type(container.settings().tasks).model_fields:
             job = enabled.get(name)
@@ -358,7 +314,9 @@ def tasks() -> None:
         Console().print(table)
 
 
-@cli.command()
+@cli.command(
+    epilog=examples("ven-fleet graph", "ven-fleet graph --format dot | dot -Tsvg > wiring.svg")
+)
 def graph(
     format_: Annotated[GraphFormat, typer.Option("--format")] = GraphFormat.TEXT,
 ) -> None:
@@ -367,31 +325,49 @@ def graph(
         GraphFormat.TEXT: wiring.as_text,
         GraphFormat.MERMAID: wiring.as_mermaid,
         GraphFormat.DOT: wiring.as_dot,
+        GraphFormat.JSON: wiring.as_json,
     }[format_]
     with failures_in_one_line():
         print(write(wiring.nodes(Container().providers)))
 
 
-@cli.command()
-def check() -> None:
+@cli.command(epilog=examples("ven-fleet check", "ven-fleet check --json | jq .vtn"))
+def check(as_json: AsJson = False) -> None:
     """Validate the settings, open the database, ask the VTN; print what holds and from where."""
     with wired() as container:
         settings = container.settings()
-        table = Table("setting", "value", "from")
-        for setting in effective_settings(settings):
-            table.add_row(setting.name, setting.value, setting.source)
-        Console().print(table)
+        shown = effective_settings(settings)
+        if not as_json:
+            table = Table("setting", "value", "from")
+            for setting in shown:
+                table.add_row(setting.name, setting.value, setting.source)
+            Console().print(table)
         container.application()  # every object can be built
         database = container.database()
         database.open()
         vens = container.repository().vens()
-        print(f"database {database.name}: opens, {len(vens)} VENs")
+        opens = f"opens, {len(vens)} VENs"
+        if not as_json:
+            print(f"database {database.name}: {opens}")
         asked = vens[0].ven_name if vens else "check"
         try:
             container.ven_client(asked).ping()
         except VtnError as error:
+            code = 0 if settings.uses_embedded_vtn else 1
             hint = " (`run` starts it)" if settings.uses_embedded_vtn else ""
-            print(f"VTN {settings.vtn_base_url}: {error}{hint}")
-            raise typer.Exit(0 if settings.uses_embedded_vtn else 1) from None
-        latency_s = container.vtn_http().state.latency_s or 0.0
-        print(f"VTN {settings.vtn_base_url}: answers {asked!r} in {latency_s * 1000:.0f} ms")
+            answers = f"{error}{hint}"
+        else:
+            code = 0
+            latency_s = container.vtn_http().state.latency_s or 0.0
+            answers = f"answers {asked!r} in {latency_s * 1000:.0f} ms"
+        if as_json:
+            found = {
+                "settings": [asdict(setting) for setting in shown],
+                "database": {"name": database.name, "vens": len(vens)},
+                "vtn": {"base_url": settings.vtn_base_url, "words": answers, "ok": code == 0},
+            }
+            print(json.dumps(found, indent=1, ensure_ascii=False, default=str))
+        else:
+            print(f"VTN {settings.vtn_base_url}: {answers}")
+        if code:
+            raise typer.Exit(code)

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.help import AsJson
 from app.openadr.discovery import discover
 
 Seconds = Annotated[float, typer.Option("--seconds", min=0.1, max=60, help="How long to listen.")]
@@ -22,7 +23,7 @@ Interface = Annotated[
 def discover_vtns(
     seconds: Seconds = 3.0,
     interface: Interface = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find VTNs on the local network that announce themselves (mDNS, _openadr3._tcp)."""
     try:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from app.help import AsJson, examples
 from app.instants import utc_now
 from app.openadr import BusinessLogic, WireError, read_duration, read_instant
 
@@ -27,7 +28,13 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
         rich_markup_mode=None, help="Events, as business logic sees them: send, list, cancel."
     )
 
-    @cli.command()
+    @cli.command(
+        epilog=examples(
+            "ven-fleet event send --type SIMPLE --value 2 --duration PT10M",
+            "ven-fleet event send --type DISPATCH_SETPOINT --value 1.5 --ven Aarhus --priority 0",
+            "ven-fleet event send --type PRICE --value 0.31 --json | jq -r .id",
+        )
+    )
     def send(
         kind: Annotated[str, typer.Option("--type", help="Payload type, such as SIMPLE.")],
         value: Annotated[str, typer.Option("--value", help="One value, such as 2 or 0.31.")],
@@ -40,6 +47,7 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
             str | None, typer.Option("--program", help="Its name, where the VTN has several.")
         ] = None,
         priority: Annotated[int | None, typer.Option("--priority", min=0)] = None,
+        as_json: AsJson = False,
     ) -> None:
         """Send an event of one interval to all VENs, or to one."""
         try:
@@ -60,13 +68,14 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
                 )
             except ValueError as error:
                 _refuse(str(error))
+        if as_json:
+            print(json.dumps(event, indent=1, ensure_ascii=False))
+            return
         told = "all VENs" if ven is None else f"VEN {ven}"
         print(f"event {event['id']}: {kind} {value} for {told}, {begins:%H:%M:%S}, {duration}")
 
-    @cli.command("list")
-    def list_(
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    ) -> None:
+    @cli.command("list", epilog=examples("ven-fleet event list --json | jq '.[].eventName'"))
+    def list_(as_json: AsJson = False) -> None:
         """The events that the VTN has."""
         with opened() as business:
             events = business.events()
@@ -85,7 +94,7 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
             )
         Console().print(table if events else "The VTN has no events.")
 
-    @cli.command()
+    @cli.command(epilog=examples("ven-fleet event cancel 1a6cf7c79ba34805b8ac5f68b0988db5"))
     def cancel(
         event_id: Id,
         delete: Annotated[

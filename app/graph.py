@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dependency_injector import providers
@@ -81,6 +82,11 @@ def as_dot(graph: list[Node]) -> str:
         lines.append(f'    {node.name} [label="{node.name}\\n{node.kind}"{style}];')
     lines += [f"    {needed} -> {node.name};" for node in graph for needed in _needed(node)]
     return "\n".join([*lines, "}"])
+
+
+def as_json(graph: list[Node]) -> str:
+    """A list of objects, as `Node` has it."""
+    return json.dumps([asdict(node) for node in graph], indent=1)
 
 
 def _needed(node: Node) -> list[str]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from app.help import AsJson, examples
 from app.reporting import Outbox
 
 Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as `outbox list` shows them.")]
@@ -25,10 +26,8 @@ def make_outbox_cli(opened: Callable[[], AbstractContextManager[Outbox]]) -> typ
         rich_markup_mode=None, help="Reports that the VTN refused: list, send again, drop."
     )
 
-    @cli.command("list")
-    def list_(
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    ) -> None:
+    @cli.command("list", epilog=examples("ven-fleet outbox list --json | jq '.[].problem'"))
+    def list_(as_json: AsJson = False) -> None:
         """What was set aside, and the VTN's words."""
         with opened() as outbox:
             reports = outbox.reports()
@@ -61,7 +60,7 @@ def make_outbox_cli(opened: Callable[[], AbstractContextManager[Outbox]]) -> typ
             )
         Console().print(table if reports else "No report was set aside.")
 
-    @cli.command()
+    @cli.command(epilog=examples("ven-fleet outbox retry 1 2", "ven-fleet outbox retry --all"))
     def retry(ids: Ids = None, all_: All = False) -> None:
         """Let `run` send them again, under the same names."""
         with opened() as outbox:
@@ -69,7 +68,7 @@ def make_outbox_cli(opened: Callable[[], AbstractContextManager[Outbox]]) -> typ
             count = outbox.retry(chosen)
         print(f"{count} reports are sent again with the next delivery")
 
-    @cli.command()
+    @cli.command(epilog=examples("ven-fleet outbox drop 1"))
     def drop(ids: Ids = None, all_: All = False) -> None:
         """Give them up: their readings will not reach the VTN."""
         with opened() as outbox:

@@ -11,12 +11,13 @@ from app.fleet.columns import (
     places,
 )
 from app.fleet.database import Database, DatabaseError, DatabaseUrlError, make_engine
-from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progress
+from app.fleet.enrolment import Enrolment, EnrolmentResult
 from app.fleet.exchange import FleetFileError, read_fleet, write_csv, write_json
 from app.fleet.fanout import FanOut
 from app.fleet.manager import VENManager
 from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
 from app.fleet.poll_plan import GONE, PollPlan
+from app.fleet.progress import Progress, no_progress
 from app.fleet.repository import FleetRepository
 from app.fleet.sample import sample_fleet
 from app.fleet.seen import Granted, SeenEvent, Told

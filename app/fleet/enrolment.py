@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from app.fleet.fanout import FanOut
 from app.fleet.model import VEN, Status
+from app.fleet.progress import Progress, no_progress
 from app.fleet.repository import FleetRepository
 from app.locks import LockPerName
 from app.log_context import about
@@ -26,12 +27,6 @@ from app.openadr import (
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
-Progress = Callable[[int, int], None]
-"""Called with how many of how many VENs were tried."""
-
-
-def no_progress(tried: int, total: int) -> None:
-    """For those who do not watch."""
 
 
 @dataclass(frozen=True, kw_only=True)

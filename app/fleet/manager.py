@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from app.fleet.enrolment import Enrolment, EnrolmentResult, Progress, no_progress
+from app.fleet.enrolment import Enrolment, EnrolmentResult
 from app.fleet.fanout import FanOut
 from app.fleet.model import VEN, Status
 from app.fleet.poll_plan import GONE, PollPlan, changes, state_of
+from app.fleet.progress import Progress, no_progress
 from app.fleet.repository import FleetRepository
 from app.fleet.seen import SeenEvent, Told
 from app.locks import LockPerName

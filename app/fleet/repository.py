@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from app.fleet.database import Database
 from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
+from app.fleet.progress import Progress, no_progress
 
 metadata = MetaData()
 ven_table = Table(
@@ -181,11 +182,13 @@ class FleetRepository:
         with self._database.read() as connection:
             return [_ven(row) for row in connection.execute(query)]
 
-    def save(self, fleet: Mapping[str, Sequence[Resource]]) -> int:
+    def save(
+        self, fleet: Mapping[str, Sequence[Resource]], progress: Progress = no_progress
+    ) -> int:
         """Add VENs and resources, or change what is described of them; in one transaction.
 
         Nothing is removed; status and the VTN's ids of what exists stay. Returns how many
-        resources are new.
+        resources are new. `progress` is told how many of the new ones are stored, and of how many.
         """
         with self._database.write() as connection:
             keys = {name: _ensure_ven(connection, name) for name in fleet}
@@ -212,8 +215,9 @@ class FleetRepository:
                         )
                     elif any(getattr(before, field) != value for field, value in values.items()):
                         changed.append({**values, "resource_key": before.resource_key})
-            for chunk in _chunks(added):
+            for number, chunk in enumerate(_chunks(added)):
                 connection.execute(resource_table.insert(), chunk)
+                progress(number * CHUNK + len(chunk), len(added))
             for change in changed:
                 key = change.pop("resource_key")
                 connection.execute(

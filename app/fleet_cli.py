@@ -1,0 +1,161 @@
+"""`fleet`: VENs and their resources."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from app.fleet import (
+    FleetRepository,
+    Resource,
+    no_progress,
+    read_fleet,
+    sample_fleet,
+    write_csv,
+    write_json,
+)
+from app.fleet import Progress as Told
+from app.help import AsJson, Rate, examples
+from app.metering import FrameStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetTools:
+    """What the commands work with; `vens`, `resources_per_ven`: of a sample, by default."""
+
+    repository: FleetRepository
+    frames: FrameStore
+    vens: int
+    resources_per_ven: int
+
+
+class FleetFormat(StrEnum):
+    CSV = "csv"
+    JSON = "json"
+
+
+def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> typer.Typer:
+    """The commands; `opened` gives the tools, and closes what it opened."""
+    cli = typer.Typer(rich_markup_mode=None, help="The fleet: VENs and their resources.")
+
+    @cli.command(epilog=examples("ven-fleet fleet seed --vens 287 --resources-per-ven 46"))
+    def seed(
+        vens: Annotated[int | None, typer.Option(min=1, help="Default: FLEET__VENS.")] = None,
+        resources_per_ven: Annotated[
+            int | None, typer.Option(min=0, help="Default: FLEET__RESOURCES_PER_VEN.")
+        ] = None,
+    ) -> None:
+        """Add sample VENs, named after Danish towns; what is there already stays as it is."""
+        with opened() as tools:
+            own = tools.resources_per_ven if resources_per_ven is None else resources_per_ven
+            fleet = sample_fleet(vens=tools.vens if vens is None else vens, resources_per_ven=own)
+            with _bar() as progress:
+                count = tools.repository.save(fleet, progress)
+            print(f"{len(fleet)} VENs, {count} new resources")
+
+    @cli.command(
+        "import",
+        epilog=examples(
+            "ven-fleet fleet export > fleet.csv   # a file to begin with",
+            "ven-fleet fleet import fleet.csv",
+        ),
+    )
+    def import_(file: Annotated[Path, typer.Argument(help="A .csv or .json file.")]) -> None:
+        """Add or change VENs and resources from a file; all of it or, if a row is wrong, none."""
+        with opened() as tools:
+            fleet = read_fleet(file)
+            with _bar() as progress:
+                count = tools.repository.save(fleet, progress)
+            total = sum(len(resources) for resources in fleet.values())
+            print(f"{len(fleet)} VENs, {total} resources, {count} of them new")
+
+    @cli.command(epilog=examples("ven-fleet fleet export --format json > fleet.json"))
+    def export(
+        format_: Annotated[
+            FleetFormat, typer.Option("--format", help="What `fleet import` reads back.")
+        ] = FleetFormat.CSV,
+    ) -> None:
+        """Print the fleet in a form that `fleet import` reads."""
+        with opened() as tools:
+            fleet: dict[str, list[Resource]] = {ven.ven_name: [] for ven in tools.repository.vens()}
+            for ven_name, resource in tools.repository.resources():
+                fleet[ven_name].append(resource)
+            write = write_csv if format_ is FleetFormat.CSV else write_json
+            print(write(fleet), end="")
+
+    @cli.command(
+        "list",
+        epilog=examples(
+            "ven-fleet fleet list",
+            "ven-fleet fleet list --json | jq '.[] | select(.status != \"APPROVED\")'",
+        ),
+    )
+    def list_(as_json: AsJson = False) -> None:
+        """The VENs, how many of their resources are approved, and what they last consumed."""
+        with opened() as tools:
+            _list(tools, as_json=as_json)
+
+    return cli
+
+
+def _list(tools: FleetTools, *, as_json: bool) -> None:
+    summaries = tools.repository.summaries()
+    frame = tools.frames.last()
+    power_kw = {} if frame is None else frame.total_kw()
+    if as_json:
+        rows = [
+            {
+                "ven_name": each.ven.ven_name,
+                "status": each.ven.status.value,
+                "vtn_ven_id": each.ven.vtn_ven_id,
+                "resources": each.resources,
+                "approved": each.approved,
+                "power_kw": power_kw.get(each.ven.ven_name),
+            }
+            for each in summaries
+        ]
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    table = Table("VEN", "status", "id at the VTN", "resources", "approved", "kW")
+    for each in summaries:
+        table.add_row(
+            each.ven.ven_name,
+            each.ven.status.value,
+            each.ven.vtn_ven_id or "",
+            str(each.resources),
+            str(each.approved),
+            f"{power_kw[each.ven.ven_name]:.1f}" if each.ven.ven_name in power_kw else "",
+        )
+    Console().print(
+        table if summaries else "The fleet is empty; see `fleet seed` and `fleet import`."
+    )
+
+
+@contextmanager
+def _bar() -> Iterator[Told]:
+    """A bar on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield no_progress
+        return
+    with Progress(
+        TextColumn("resources"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate("resources"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        row = bar.add_task("resources", total=None)
+        yield lambda done, total: bar.update(row, completed=done, total=total)

@@ -1,0 +1,187 @@
+"""What an operator may change by hand, and what the page shows of it."""
+
+from __future__ import annotations
+
+import json
+import stat
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.fleet import Status
+from app.ops import EventsView, FleetView, Steering
+from tests.support.workbench import RESOURCES, Bench
+
+WHO = "127.0.0.1"
+
+
+@pytest.fixture
+def steering(bench: Bench) -> Steering:
+    made: Steering = bench.container.steering()
+    return made
+
+
+@pytest.fixture
+def fleet(bench: Bench) -> FleetView:
+    made: FleetView = bench.container.page_services().fleet
+    return made
+
+
+@pytest.fixture
+def events(bench: Bench) -> EventsView:
+    made: EventsView = bench.container.page_services().events
+    return made
+
+
+def audit(bench: Bench) -> list[dict[str, Any]]:
+    path: Path = bench.container.settings().audit_file
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_change_is_written_down(bench: Bench, steering: Steering) -> None:
+    steering.pause_task(WHO, "heartbeat")
+    steering.change_interval(WHO, "heartbeat", 60)
+
+    assert [(entry["who"], entry["action"], entry["about"]) for entry in audit(bench)] == [
+        (WHO, "pause task", "heartbeat"),
+        (WHO, "change interval of task", "heartbeat"),
+    ]
+    mode = bench.container.settings().audit_file.stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_what_cannot_be_written_down_is_not_done(bench: Bench, steering: Steering) -> None:
+    bench.container.settings().audit_file.mkdir()
+
+    with pytest.raises(OSError, match="directory"):
+        steering.pause_task(WHO, "heartbeat")
+
+    assert not bench.container.scheduler().get_job_info("heartbeat")["paused"]
+
+
+def test_a_suspended_resource_is_neither_metered_nor_shown_with_a_power(
+    bench: Bench, steering: Steering, fleet: FleetView
+) -> None:
+    (row, *_), total = fleet.resources("Aarhus", skip=0, limit=10)
+    name = row.resource.resource_name
+    steering.suspend(WHO, "Aarhus", name)
+
+    bench.tick()
+
+    rows, total = fleet.resources("Aarhus", skip=0, limit=10)
+    assert total == RESOURCES
+    assert rows[0].resource.status is Status.SUSPENDED
+    assert rows[0].power_kw is None
+    assert rows[1].power_kw is not None
+
+
+def test_a_resource_that_is_resumed_is_what_it_was(bench: Bench, steering: Steering) -> None:
+    repository = bench.container.repository()
+    name = next(repository.resources("Aarhus"))[1].resource_name
+    steering.suspend(WHO, "Aarhus", name)
+
+    steering.resume(WHO, "Aarhus", name)
+
+    assert repository.resource("Aarhus", name).status is Status.APPROVED
+
+
+def test_an_event_that_is_sent_reaches_the_fleet_and_is_shown(
+    bench: Bench, steering: Steering, events: EventsView, fleet: FleetView
+) -> None:
+    event_id = steering.send_event(
+        WHO, kind="SIMPLE", value="2", duration="PT10M", ven_name=None, priority=1
+    )
+    bench.manager.poll_events()
+    bench.clock.advance(seconds=1)
+
+    rows, _ = events.rows(before=timedelta(hours=1), after=timedelta(hours=1))
+
+    (row,) = [row for row in rows if row.event_id == event_id]
+    assert row.holds
+    assert row.vens == 3
+    assert row.priority == 1
+    assert [bar.words for bar in row.bars] == ["SIMPLE 2"]
+    resources, _ = fleet.resources("Aarhus", skip=0, limit=10)
+    assert any(f"SIMPLE 2 ({event_id})" in each.follows for each in resources)
+
+
+def test_an_event_that_is_cancelled_holds_no_more(
+    bench: Bench, steering: Steering, events: EventsView
+) -> None:
+    event_id = steering.send_event(
+        WHO, kind="SIMPLE", value="2", duration="PT10M", ven_name=None, priority=None
+    )
+    bench.manager.poll_events()
+
+    steering.cancel_event(WHO, event_id)
+    bench.manager.poll_events()
+
+    rows, _ = events.rows(before=timedelta(hours=1), after=timedelta(hours=1))
+    (row,) = [row for row in rows if row.event_id == event_id]
+    assert row.is_cancelled
+    assert not row.holds
+
+
+@pytest.mark.parametrize(
+    ("value", "duration", "words"),
+    [("much", "PT10M", "whole number"), ("2", "ten minutes", "duration")],
+)
+def test_an_event_that_is_none_is_refused(
+    steering: Steering, value: str, duration: str, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        steering.send_event(
+            WHO, kind="SIMPLE", value=value, duration=duration, ven_name=None, priority=None
+        )
+
+
+def test_a_report_that_was_refused_is_sent_again(bench: Bench, steering: Steering) -> None:
+    bench.exchange.refused["Aarhus"] = 422
+    bench.tick()
+    bench.manager.generate_reports()
+    bench.exchange.refused.clear()
+    ((aside,), total) = bench.container.outbox().page(skip=0, limit=10)
+    assert total == 1
+
+    assert steering.retry_reports(WHO, [aside.set_aside_id]) == 1
+    bench.manager.generate_reports()
+
+    assert bench.container.outbox().count() == 0
+    bench.assert_each_once(3 * RESOURCES)
+
+
+class TestTheTableOfVens:
+    """A page at a time."""
+
+    def test_pages_follow_one_another(self, fleet: FleetView) -> None:
+        first, total = fleet.vens(skip=0, limit=2)
+        second, _ = fleet.vens(skip=2, limit=2)
+
+        names = [row.summary.ven.ven_name for row in (*first, *second)]
+        assert names == ["Aalborg", "Aarhus", "Esbjerg"]
+        assert total == 3
+        assert {row.summary.approved for row in first} == {RESOURCES}
+
+    def test_a_part_of_a_name_is_enough(self, fleet: FleetView) -> None:
+        rows, total = fleet.vens(skip=0, limit=10, search="RHU")
+
+        assert [row.summary.ven.ven_name for row in rows] == ["Aarhus"]
+        assert total == 1
+
+    def test_a_percent_sign_is_a_percent_sign(self, fleet: FleetView) -> None:
+        assert fleet.vens(skip=0, limit=10, search="%") == ([], 0)
+
+    def test_only_those_with_problems(self, bench: Bench, fleet: FleetView) -> None:
+        bench.exchange.refused["Aarhus"] = 403
+        bench.tick()
+        bench.manager.generate_reports()
+
+        rows, total = fleet.vens(skip=0, limit=10, only_problems=True)
+
+        assert total == 1
+        assert rows[0].summary.ven.ven_name == "Aarhus"
+        assert "403" in str(rows[0].delivery.problem)
+        well, _ = fleet.vens(skip=0, limit=1)
+        assert well[0].delivery.last_report_at is not None
