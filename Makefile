@@ -8,7 +8,7 @@ PINNED := constraints.txt pyproject.toml
 WORKERS := $(shell expr $$(nproc) + 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint vtn bench soak interop audit
+.PHONY: help setup run test lint vtn bench soak pictures interop audit
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -43,6 +43,11 @@ soak: $(VENV)/.dev  ## the long proofs: storms, kills, an hour of outage, a day 
 	KILLS=100 $(BIN)/python -m pytest -o faulthandler_timeout=3600 tests/e2e/test_kill.py
 	$(BIN)/python -m soak.outage
 	$(BIN)/python -m soak.day
+
+pictures: $(VENV)/.dev  ## make the README's pictures of the page anew (needs Chromium)
+	$(BIN)/python -m pytest tests/e2e/test_page.py -k picture
+	cp screenshots/fleet-picture.png docs/page-fleet.png
+	cp screenshots/events-picture.png docs/page-events.png
 
 interop: $(VENV)/.dev  ## run at openleadr-vtn, which is built first (needs Rust, PostgreSQL, Mosquitto)
 	@$(BIN)/python -m interop

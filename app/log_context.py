@@ -5,22 +5,27 @@ Whoever begins something names it; lines that are written meanwhile, by whatever
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 
 _NOTHING: Mapping[str, str] = {}
 _names: ContextVar[Mapping[str, str]] = ContextVar("about", default=_NOTHING)
 
 
-@contextmanager
-def about(**names: str) -> Iterator[None]:
+class about:  # noqa: N801 - read as `with about(ven="Aarhus"):`
     """Until it ends, lines of this thread are about these, and about what they were before."""
-    token = _names.set({**_names.get(), **names})
-    try:
-        yield
-    finally:
-        _names.reset(token)
+
+    # A class, and not a generator: it is entered for every report.
+    __slots__ = ("_names", "_token")
+
+    def __init__(self, **names: str) -> None:
+        self._names = names
+
+    def __enter__(self) -> None:
+        self._token = _names.set({**_names.get(), **self._names})
+
+    def __exit__(self, *_: object) -> None:
+        _names.reset(self._token)
 
 
 def at_hand() -> Mapping[str, str]:

@@ -219,14 +219,15 @@ def measure(shape: Shape, *, rounds: int, ticks: int) -> list[Row]:
             assert frame is not None
             powers = [frame.powers(name) for name in frame.roster.ven_names]
             some = [each for own in powers for each in own][:MOST_ONE_BY_ONE]
+            of_all = ticks * per_tick
             for name, count, seconds in (
                 ("(a)", len(some), one_by_one(some, vtn.base_url)),
-                ("(b)", per_tick, as_dicts(powers, vtn.base_url)),
-                ("(c)", per_tick, over_http_client(bodies, vtn.base_url)),
-                ("(d)", per_tick, over_requests(bodies, vtn.base_url)),
+                ("(b)", of_all, as_dicts(ticks * powers, vtn.base_url)),
+                ("(c)", of_all, over_http_client(ticks * bodies, vtn.base_url)),
+                ("(d)", of_all, over_requests(ticks * bodies, vtn.base_url)),
             ):
                 figures[name].append(count / seconds)
-            counted.since(len(some) + 3 * per_tick)
+            counted.since(len(some) + 3 * of_all)
     rows = {
         name: Row(
             section=f"delivery, {shape}",

@@ -81,7 +81,7 @@ class NoDatabase:
         self._numbers = count(1)
 
     @contextmanager
-    def write(self) -> Iterator[NoDatabase]:
+    def write(self, **_: object) -> Iterator[NoDatabase]:
         yield self
 
     read = write

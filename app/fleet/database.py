@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,20 @@ def _begin_immediate(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+@contextmanager
+def _lazily(connection: Connection) -> Iterator[None]:
+    """SQLite's next commits do not wait for the disk; a server is told in the transaction."""
+    session = connection.connection.driver_connection
+    if not isinstance(session, sqlite3.Connection):
+        yield
+        return
+    session.execute("PRAGMA synchronous=NORMAL")
+    try:
+        yield
+    finally:
+        session.execute("PRAGMA synchronous=FULL")
+
+
 class Database:
     """Transactions on the engine. The first use makes the file and brings the schema up to date.
 
@@ -127,10 +141,21 @@ class Database:
         return Path(str(url.database)) if on_disk else None
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """One transaction, durable when the block ends; rolled back if it raises."""
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """One transaction, durable when the block ends; rolled back if it raises.
+
+        Not `durable`: a loss of power may undo it, as long as nothing after it is durable; for what
+        is found out or done again. It does not wait for the disk.
+        """
         self.open()
-        with self._explained(), self._engine.begin() as connection:
+        with (
+            self._explained(),
+            self._engine.connect() as connection,
+            nullcontext() if durable else _lazily(connection),
+            connection.begin(),
+        ):
+            if not durable and _is_server(self._engine.url):
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             yield connection
 
     @contextmanager

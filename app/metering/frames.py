@@ -326,7 +326,7 @@ class FrameStore:
         with self._database.read() as connection:
             if not connection.execute(text(f"SELECT 1 {query} LIMIT 1"), where).first():
                 return 0
-        with self._lock, self._database.write() as connection:
+        with self._lock, self._database.write(durable=False) as connection:
             bytes_ = connection.execute(
                 text(f"SELECT sum({ROW_SIZE}) {query}"),
                 where,

@@ -42,6 +42,8 @@ class Circuit:
 
     def admits(self) -> bool:
         """Whether a request may be made now; while open, this claims the next attempt."""
+        if not self._opened:
+            return True
         with self._lock:
             if not self._opened:
                 return True
@@ -52,6 +54,8 @@ class Circuit:
 
     def succeeded(self) -> None:
         """The VTN answered."""
+        if not self._failures:
+            return  # as nearly always
         with self._lock:
             self._failures, self._opened, self._pause_s = 0, False, FIRST_PAUSE_S
 

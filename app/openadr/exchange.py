@@ -88,7 +88,10 @@ class Exchange:
         self._timeout_s = timeout_s
         self._timeout = Timeout(timeout_s)
         self._verify_tls = str(verify_tls) if isinstance(verify_tls, Path) else verify_tls
-        self._headers = {name: str(value) for name, value in session.headers.items()}
+        # Without "Connection: keep-alive", which HTTP/1.1 does by itself: each header takes time.
+        self._headers = {
+            name: str(value) for name, value in session.headers.items() if name != "Connection"
+        }
         self._lock = threading.Lock()
         self._origins: dict[str, _Origin] = {}
 

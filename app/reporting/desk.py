@@ -246,7 +246,8 @@ class ReportDesk:
                 self._outbox.put(connection, aside)
             self._second_looks.plan(connection, again)
 
-        self._ledger.advance(changed, beside if refused or again else None)
+        # What a loss of power takes back is looked for at the VTN, as after any crash.
+        self._ledger.advance(changed, beside if refused or again else None, durable=False)
         _say_refused(refused)
         finished = [stream for stream in changed if stream.reports_left == 0]
         self._ledger.end(finished, at_us=to_us(self._clock()), until=0)

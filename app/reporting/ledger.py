@@ -77,15 +77,27 @@ class StreamLedger:
         )
 
     def advance(
-        self, streams: Iterable[Stream], beside: Callable[[Connection], None] | None = None
+        self,
+        streams: Iterable[Stream],
+        beside: Callable[[Connection], None] | None = None,
+        *,
+        durable: bool = True,
     ) -> None:
-        """Remember how far these got; in one transaction, together with what `beside` writes."""
+        """Remember how far these got; in one transaction, together with what `beside` writes.
+
+        Not `durable`: after a loss of power it is as before, and what was in flight is looked for.
+        """
 
         def advanced(now: Stream, then: Stream) -> Stream:
             cursor, done = max(now.cursor, then.cursor), max(now.done, then.done)
             in_flight = then.in_flight
             if in_flight and in_flight.through <= cursor and in_flight.done <= done:
                 in_flight = None
+            if (cursor, done, in_flight) == (then.cursor, then.done, then.in_flight) and (
+                now.request is then.request
+                and (now.until, now.ended_at_us) == (then.until, then.ended_at_us)
+            ):
+                return then  # as it nearly always is: copying it takes long
             return replace(
                 now,
                 cursor=cursor,
@@ -96,7 +108,7 @@ class StreamLedger:
                 last_report=then.last_report,
             )
 
-        self._change(streams, advanced, beside)
+        self._change(streams, advanced, beside, of_progress=True, durable=durable)
 
     def skip(
         self,
@@ -142,8 +154,14 @@ class StreamLedger:
         streams: Iterable[Stream],
         change: Callable[[Stream, Stream], Stream],
         beside: Callable[[Connection], None] | None = None,
+        *,
+        of_progress: bool = False,
+        durable: bool = True,
     ) -> None:
-        """Apply `change(now, given)` to each that is still there; to the database first."""
+        """Apply `change(now, given)` to each that is still there; to the database first.
+
+        `of_progress`: what the events say of it stays.
+        """
         with self._lock:
             known = self._known()
             changed = []
@@ -153,15 +171,12 @@ class StreamLedger:
                     changed.append(then)
             if not changed and beside is None:
                 return
-            with self._database.write() as connection:
-                if changed:
-                    connection.execute(
-                        _UPDATE,
-                        [
-                            {"stream_id": each.stream_id, **_progress(each), **_state(each)}
-                            for each in changed
-                        ],
-                    )
+            with self._database.write(durable=durable) as connection:
+                if changed and of_progress:
+                    connection.execute(_ADVANCE, [_progress(each) for each in changed])
+                elif changed:
+                    rows = [{**_progress(each), **_state(each)} for each in changed]
+                    connection.execute(_UPDATE, rows)
                 if beside is not None:
                     beside(connection)
             for stream in changed:
@@ -177,13 +192,14 @@ class StreamLedger:
         return self._loaded
 
 
-_UPDATE = text(
-    "UPDATE stream SET request = :request, until_seq = :until_seq, cursor_seq = :cursor_seq,"
-    " cursor_column = :cursor_column, done_us = :done_us, done_column = :done_column,"
-    " reports_left = :reports_left, reports_sent = :reports_sent,"
-    " last_report = :last_report, in_flight = :in_flight, ended_at_us = :ended_at_us"
-    " WHERE stream_id = :stream_id"
+_PROGRESS = (
+    "cursor_seq = :cursor_seq, cursor_column = :cursor_column, done_us = :done_us,"
+    " done_column = :done_column, reports_left = :reports_left, reports_sent = :reports_sent,"
+    " last_report = :last_report, in_flight = :in_flight"
 )
+_STATE = "request = :request, until_seq = :until_seq, ended_at_us = :ended_at_us"
+_ADVANCE = text(f"UPDATE stream SET {_PROGRESS} WHERE stream_id = :stream_id")  # nosec B608
+_UPDATE = text(f"UPDATE stream SET {_PROGRESS}, {_STATE} WHERE stream_id = :stream_id")  # nosec B608
 _INSERT = text(
     "INSERT INTO stream (ven_name, event_id, descriptor, heir_of, request, start_seq, until_seq,"
     " cursor_seq, cursor_column, done_us, done_column, reports_left, reports_sent, last_report,"
@@ -224,6 +240,7 @@ def _identity(stream: Stream) -> dict[str, Any]:
 def _progress(stream: Stream) -> dict[str, Any]:
     in_flight = stream.in_flight
     return {
+        "stream_id": stream.stream_id,
         "cursor_seq": stream.cursor.seq,
         "cursor_column": stream.cursor.column,
         "done_us": stream.done.seq,

@@ -180,6 +180,10 @@ def report_name(
         f"{columns.start}-{columns.stop}",
     ]
     digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
-    return f"{slug(ven_name)[:60]}-{request.payload_type[:30]}-{digest}".encode(
-        "ascii", "replace"
-    ).decode()
+    return f"{_readable(ven_name, request.payload_type)}-{digest}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _readable(ven_name: str, payload_type: str) -> str:
+    """What people see of a report's name."""
+    return f"{slug(ven_name)[:60]}-{payload_type[:30]}".encode("ascii", "replace").decode()

@@ -116,6 +116,28 @@ def test_a_view_loads_without_a_complaint_and_keeps_nobody_out(
     assert seen.barriers() == []
 
 
+def test_a_picture_of_an_event_that_the_fleet_answers(tmp_path: Path, window: Open) -> None:
+    site = Site(tmp_path, FLEET__VENS="10", TASKS__SIMULATE_METERDATA__SECONDS="0.25")
+    seen = window(site, size=(1300, 1000))
+    seen.look_at("/events")
+    wait_until(lambda: site.metric("ven_readings_taken_total") > 200 * 40)
+    seen.page.get_by_label("Value").fill("3")
+    seen.press("Send")
+    taken = site.metric("ven_readings_taken_total")
+    wait_until(lambda: site.metric("ven_readings_taken_total") > taken + 200 * 25)
+
+    seen.look_at("/events")
+    expect(seen.page.locator("tbody")).to_contain_text("SIMPLE 3")
+    seen.shoot("events-picture")
+    seen.look_at("/")
+    expect(seen.page.locator(".chart")).to_be_visible()
+    seen.page.wait_for_timeout(2_500)
+    seen.shoot("fleet-picture")
+
+    assert seen.complaints == []
+    site.application.kill()
+
+
 def test_a_view_is_small_after_the_first_load(site: Site, window: Open) -> None:
     seen = window(site)
     seen.look_at("/")
