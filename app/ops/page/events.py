@@ -11,7 +11,7 @@ from app.ops.page import words
 from app.ops.page.drawing import timeline
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
-from app.ops.page.widgets import Action, Grid, button
+from app.ops.page.widgets import Action, Grid, button, scrolling_drawing
 from app.ops.views import EventRow
 
 BEFORE, AFTER = timedelta(hours=1), timedelta(hours=12)
@@ -38,7 +38,7 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
                 _form(services, shell)
             with ui.element("h2"):
                 ui.label("From an hour ago to 12 hours from now, UTC")
-            drawing = ui.html("", sanitize=False).classes("drawing")
+            drawing = scrolling_drawing("When the intervals of events hold")
 
             async def cancel(event_id: str) -> None:
                 await shell.change(

@@ -41,8 +41,8 @@ class Shell:
         """The view stands between head and foot."""
         ui.page_title(f"{title} · VEN fleet")
         ui.add_css(STYLE)
-        ui.link("To the content", "#content").classes("skip")
-        with ui.element("header").classes("head"):
+        with ui.header(fixed=False).classes("head"):  # Quasar's own, beside its <main>
+            ui.link("To the content", "#content").classes("skip")
             ui.label("VEN fleet").classes("brand")
             with ui.element("nav").props('aria-label="Views"'):
                 for name, address in VIEWS.items():
@@ -50,7 +50,7 @@ class Shell:
                     if name == title:
                         link.props("aria-current=page")
             self._well = ui.label("").classes("well").props("role=status")
-        with ui.element("main").props("id=content tabindex=-1"):
+        with ui.element("div").props("id=content tabindex=-1"):
             with ui.element("h1"):
                 ui.label(title)
             yield
@@ -128,14 +128,15 @@ body { color: var(--ink); background: var(--paper); font-family: system-ui, sans
 .skip { position: absolute; left: -999px; }
 .skip:focus { left: 8px; top: 8px; z-index: 9; background: var(--paper); }
 .head { display: flex; flex-wrap: wrap; gap: 4px 20px; align-items: baseline; padding: 10px 16px;
-  background: var(--panel); border-bottom: 1px solid var(--line); }
+  background: var(--panel) !important; color: var(--ink) !important;
+  border-bottom: 1px solid var(--line); }
 .brand { font-weight: 700; }
 .head nav { display: flex; flex-wrap: wrap; gap: 4px 14px; }
 a, .nicegui-link { color: var(--link); text-decoration: underline; }
 .head a[aria-current] { font-weight: 700; text-decoration: none; color: var(--ink); }
 .well { margin-left: auto; }
 .fine { color: var(--good); } .ill { color: var(--bad); font-weight: 600; }
-main { padding: 8px 16px 40px; max-width: 1500px; margin: 0 auto; outline: none; }
+#content { padding: 8px 16px 40px; max-width: 1500px; margin: 0 auto; outline: none; }
 h1 { font-size: 1.5rem; line-height: 1.3; margin: 8px 0; font-weight: 600; }
 h2 { font-size: 1.15rem; line-height: 1.3; margin: 22px 0 6px; font-weight: 600; }
 .quiet { color: var(--quiet); }
@@ -145,7 +146,7 @@ table.grid caption { text-align: left; color: var(--quiet); padding: 4px 0; }
 table.grid th { text-align: left; font-weight: 600; padding: 4px 10px 4px 0;
   border-bottom: 2px solid var(--line); white-space: nowrap; }
 table.grid td { padding: 3px 10px 3px 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; overflow-wrap: break-word; max-width: 44ch; }
+  vertical-align: middle; overflow-wrap: break-word; max-width: 44ch; }
 .actions { white-space: nowrap; }
 .actions .q-btn { margin-right: 4px; }
 .q-btn { color: var(--link); border: 1px solid var(--link); border-radius: 4px; }

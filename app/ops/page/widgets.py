@@ -11,6 +11,8 @@ from nicegui import ui
 from app.ops.page.words import NOTHING
 
 HOUR_S = 3600.0
+SHORTEST_S = 60.0
+"""What a chart shows at the least."""
 Press = Callable[[Any], Awaitable[None]]
 
 
@@ -56,7 +58,8 @@ class Grid:
             with ui.element("caption"):
                 ui.label(caption)
             with ui.element("thead"), ui.element("tr"):
-                for column in (*columns, *(["do"] if actions else ())):
+                first, *others = columns
+                for column in (first, *(["do"] if actions else ()), *others):
                     with ui.element("th").props("scope=col"):
                         ui.label(column)
             with ui.element("tbody"):
@@ -66,15 +69,15 @@ class Grid:
 
     def _add_row(self, place: int, columns: int) -> None:
         with ui.element("tr") as row:
-            cells: list[Any] = []
-            for column in range(columns):
-                with ui.element("td"):
-                    linked = column == 0 and self._link is not None
-                    cells.append(ui.link("", "#") if linked else ui.label(""))
+            with ui.element("td"):
+                cells: list[Any] = [ui.label("") if self._link is None else ui.link("", "#")]
             buttons = []
-            if self._actions:
+            if self._actions:  # where a phone shows them
                 with ui.element("td").classes("actions"):
                     buttons += [self._button(place, action) for action in self._actions]
+            for _ in range(columns - 1):
+                with ui.element("td"):
+                    cells.append(ui.label(""))
         row.set_visibility(False)
         self._rows.append(row)
         self._cells.append(cells)
@@ -154,6 +157,13 @@ class Figures:
             self._values[name.replace("_", " ")].set_text(value)
 
 
+def scrolling_drawing(description: str) -> Any:
+    """Where an SVG of ours goes; a keyboard can scroll it."""
+    made = ui.html("", sanitize=False).classes("drawing").props("tabindex=0 role=region")
+    made.props["aria-label"] = description
+    return made
+
+
 def line_chart(description: str, *, unit: str) -> Any:
     """A chart over time; `show_lines` fills it."""
     grey = "#888888"
@@ -176,9 +186,11 @@ def line_chart(description: str, *, unit: str) -> Any:
 
 def show_lines(chart: Any, lines: Mapping[str, Sequence[tuple[float, float]]]) -> None:
     """By name, points of (seconds since 1970, value)."""
-    latest_s = max((points[-1][0] for points in lines.values() if points), default=0.0)
+    instants_s = [at_s for points in lines.values() for at_s, _ in points]
+    latest_s = max(instants_s, default=0.0)
+    span_s = min(max(latest_s - min(instants_s, default=0.0), SHORTEST_S), HOUR_S)
     chart.options["xAxis"] |= {
-        "min": round((latest_s - HOUR_S) * 1000),
+        "min": round((latest_s - span_s) * 1000),
         "max": round(latest_s * 1000),
     }
     chart.options["series"] = [

@@ -9,7 +9,7 @@ from nicegui import ui
 from app.ops.page import drawing, words
 from app.ops.page.services import PageServices
 from app.ops.page.shell import Shell
-from app.ops.page.widgets import Grid
+from app.ops.page.widgets import Grid, scrolling_drawing
 
 
 def make_wiring_view(services: PageServices) -> Callable[[], None]:
@@ -24,9 +24,7 @@ def make_wiring_view(services: PageServices) -> Callable[[], None]:
                 " A dashed box has been overridden."
                 " The same as text: python -m app graph"
             ).classes("quiet")
-            ui.html(drawing.wiring(nodes), sanitize=False).classes("drawing").props(
-                'tabindex=0 role=region aria-label="The drawing"'
-            )
+            scrolling_drawing("What is wired to what").set_content(drawing.wiring(nodes))
             grid = Grid(
                 "Providers of the container",
                 ["provider", "kind", "makes", "is given", "overridden by"],
