@@ -198,8 +198,8 @@ _PROGRESS = (
     " last_report = :last_report, in_flight = :in_flight"
 )
 _STATE = "request = :request, until_seq = :until_seq, ended_at_us = :ended_at_us"
-_ADVANCE = text(f"UPDATE stream SET {_PROGRESS} WHERE stream_id = :stream_id")  # nosec B608
-_UPDATE = text(f"UPDATE stream SET {_PROGRESS}, {_STATE} WHERE stream_id = :stream_id")  # nosec B608
+_ADVANCE = text(f"UPDATE stream SET {_PROGRESS} WHERE stream_id = :stream_id")
+_UPDATE = text(f"UPDATE stream SET {_PROGRESS}, {_STATE} WHERE stream_id = :stream_id")
 _INSERT = text(
     "INSERT INTO stream (ven_name, event_id, descriptor, heir_of, request, start_seq, until_seq,"
     " cursor_seq, cursor_column, done_us, done_column, reports_left, reports_sent, last_report,"

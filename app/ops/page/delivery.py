@@ -100,7 +100,7 @@ class _Refused:
 
     async def _drop(self, set_aside_id: int) -> None:
         with ui.dialog() as dialog, ui.card():
-            ui.label("Its readings will not reach the VTN.")
+            ui.label(f"Report {set_aside_id}: its readings will not reach the VTN.")
             with ui.row():
                 button("Drop it", lambda: dialog.submit(True), main=True)
                 button("Keep it", lambda: dialog.submit(False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from nicegui import run, ui
 
@@ -73,7 +74,7 @@ class _Vens:
             self._only = ui.checkbox("Only those with problems", on_change=self._anew)
         columns = ["VEN", "status", "resources", "power", "last report", "problem"]
         self._grid = Grid(
-            "VENs of the fleet", columns, rows=ROWS, link=lambda key: f"/vens/{_quoted(key)}"
+            "VENs of the fleet", columns, rows=ROWS, link=lambda key: f"/vens/{quote(key, safe='')}"
         )
         self._pager = Pager(rows=ROWS, changed=self.show)
 
@@ -111,12 +112,6 @@ def _ven_cells(row: VenRow, now: Any) -> tuple[str, ...]:
         words.ago(row.delivery.last_report_at, now),
         words.shortened(row.delivery.problem or ""),
     )
-
-
-def _quoted(name: str) -> str:
-    from urllib.parse import quote
-
-    return quote(name, safe="")
 
 
 def make_ven_view(services: PageServices) -> Callable[[str], None]:

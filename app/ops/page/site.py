@@ -18,7 +18,7 @@ from app.ops.page.wiring import make_wiring_view
 def make_site(services: PageServices) -> Any:
     """All views, each with what it shows by closure."""
     ui.page("/")(make_fleet_view(services))
-    ui.page("/vens/{ven_name}")(make_ven_view(services))
+    ui.page("/vens/{ven_name:path}")(make_ven_view(services))
     ui.page("/events")(make_events_view(services))
     ui.page("/tasks")(make_tasks_view(services))
     ui.page("/delivery")(make_delivery_view(services))

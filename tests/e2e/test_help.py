@@ -1,0 +1,84 @@
+"""Commands teach by examples, and speak JSON where a script may want it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Start
+
+COMMANDS = (
+    *("", "run", "vtn", "discover", "tasks", "graph", "check"),
+    *("outbox list", "outbox retry", "outbox drop"),
+    *("event send", "event list", "event cancel"),
+    *("fleet seed", "fleet import", "fleet export", "fleet list"),
+)
+
+
+def told(start: Start, *arguments: str, code: int = 0, **settings: str) -> str:
+    application = start(*arguments, **settings)
+    assert application.join() == code, application.log
+    return application.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_examples_that_begin_with_its_name(start: Start, command: str) -> None:
+    shown = told(start, *command.split(), "--help")
+
+    _, _, examples = shown.partition("Examples:")
+    assert re.search(rf"ven-fleet {command}".rstrip(), examples), shown
+
+
+def test_tasks_as_json(start: Start) -> None:
+    rows = json.loads(told(start, "tasks", "--json", TASKS__HEARTBEAT__ENABLED="false"))
+
+    assert {row["name"]: row["schedule"] for row in rows} == {
+        "heartbeat": None,
+        "simulate_meterdata": "every 30 s",
+        "resource_status_checker": "every 5 min",
+        "generate_reports": "every 15 s",
+        "poll_events": "every 30 s",
+    }
+
+
+def test_the_graph_as_json(start: Start) -> None:
+    nodes = json.loads(told(start, "graph", "--format", "json"))
+
+    (scheduler,) = [node for node in nodes if node["name"] == "scheduler"]
+    assert scheduler["kind"] == "ThreadSafeSingleton"
+    assert "schedule" in scheduler["depends_on"]
+
+
+def test_a_check_as_json_masks_secrets(start: Start) -> None:
+    shown = told(start, "check", "--json", OPS__TOKEN="hunter2")
+
+    found = json.loads(shown)
+    assert found["database"]["vens"] == 0
+    assert found["vtn"]["ok"]
+    assert "hunter2" not in shown
+
+
+def test_the_shell_completes_commands(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("ven-fleet")
+
+    done = subprocess.run(
+        [script],
+        cwd=tmp_path,
+        env={
+            "_VEN_FLEET_COMPLETE": "complete_bash",
+            "COMP_WORDS": "ven-fleet fl",
+            "COMP_CWORD": "1",
+            "PATH": "/usr/bin",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert done.stdout.split() == ["fleet"], done.stderr
