@@ -531,6 +531,7 @@ class Container(containers.DeclarativeContainer):
             ops.Gatekeeper,
             token=settings.provided.ops_token,
             is_local=settings.provided.ops_is_local,
+            monotonic=monotonic,
         ),
         wiring=wiring,
         sends_events=settings.provided.sends_events,

@@ -67,6 +67,7 @@ class AsgiServer:
             access_log=False,
             lifespan="off",
             timeout_keep_alive=75,
+            forwarded_allow_ips="127.0.0.1",  # or uvicorn reads the environment
             timeout_graceful_shutdown=1,
             ssl_certfile=self._certificate,
             ssl_keyfile=self._key,

@@ -100,6 +100,7 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
         delete: Annotated[
             bool, typer.Option("--delete", help="Remove it, instead of ending it.")
         ] = False,
+        as_json: AsJson = False,
     ) -> None:
         """End an event: its VENs go back to what they did."""
         with opened() as business:
@@ -107,7 +108,9 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
                 business.delete(event_id)
             else:
                 business.cancel(event_id)
-        print(f"event {event_id} is {'deleted' if delete else 'cancelled'}")
+        done = "deleted" if delete else "cancelled"
+        found = {"id": event_id, "is": done}
+        print(json.dumps(found) if as_json else f"event {event_id} is {done}")
 
     return cli
 

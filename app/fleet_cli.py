@@ -55,6 +55,7 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         resources_per_ven: Annotated[
             int | None, typer.Option(min=0, help="Default: FLEET__RESOURCES_PER_VEN.")
         ] = None,
+        as_json: AsJson = False,
     ) -> None:
         """Add sample VENs, named after Danish towns; what is there already stays as it is."""
         with opened() as tools:
@@ -62,7 +63,8 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
             fleet = sample_fleet(vens=tools.vens if vens is None else vens, resources_per_ven=own)
             with _bar() as progress:
                 count = tools.repository.save(fleet, progress)
-            print(f"{len(fleet)} VENs, {count} new resources")
+            found = {"vens": len(fleet), "new_resources": count}
+            print(json.dumps(found) if as_json else f"{len(fleet)} VENs, {count} new resources")
 
     @cli.command(
         "import",
@@ -71,14 +73,19 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
             "ven-fleet fleet import fleet.csv",
         ),
     )
-    def import_(file: Annotated[Path, typer.Argument(help="A .csv or .json file.")]) -> None:
+    def import_(
+        file: Annotated[Path, typer.Argument(help="A .csv or .json file.")],
+        as_json: AsJson = False,
+    ) -> None:
         """Add or change VENs and resources from a file; all of it or, if a row is wrong, none."""
         with opened() as tools:
             fleet = read_fleet(file)
             with _bar() as progress:
                 count = tools.repository.save(fleet, progress)
             total = sum(len(resources) for resources in fleet.values())
-            print(f"{len(fleet)} VENs, {total} resources, {count} of them new")
+            found = {"vens": len(fleet), "resources": total, "new_resources": count}
+            words = f"{len(fleet)} VENs, {total} resources, {count} of them new"
+            print(json.dumps(found) if as_json else words)
 
     @cli.command(epilog=examples("ven-fleet fleet export --format json > fleet.json"))
     def export(

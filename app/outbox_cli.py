@@ -61,20 +61,21 @@ def make_outbox_cli(opened: Callable[[], AbstractContextManager[Outbox]]) -> typ
         Console().print(table if reports else "No report was set aside.")
 
     @cli.command(epilog=examples("ven-fleet outbox retry 1 2", "ven-fleet outbox retry --all"))
-    def retry(ids: Ids = None, all_: All = False) -> None:
+    def retry(ids: Ids = None, all_: All = False, as_json: AsJson = False) -> None:
         """Let `run` send them again, under the same names."""
         with opened() as outbox:
             chosen = _chosen(outbox, ids, all_)
             count = outbox.retry(chosen)
-        print(f"{count} reports are sent again with the next delivery")
+        words = f"{count} reports are sent again with the next delivery"
+        print(json.dumps({"reports": count}) if as_json else words)
 
     @cli.command(epilog=examples("ven-fleet outbox drop 1"))
-    def drop(ids: Ids = None, all_: All = False) -> None:
+    def drop(ids: Ids = None, all_: All = False, as_json: AsJson = False) -> None:
         """Give them up: their readings will not reach the VTN."""
         with opened() as outbox:
             chosen = _chosen(outbox, ids, all_)
             count = outbox.drop(chosen)
-        print(f"{count} reports are dropped")
+        print(json.dumps({"reports": count}) if as_json else f"{count} reports are dropped")
 
     return cli
 

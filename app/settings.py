@@ -190,8 +190,8 @@ class Settings(BaseSettings):
 
     @property
     def ops_is_local(self) -> bool:
-        """Whether only this machine reaches the page."""
-        return self.ops.host in LOOPBACK
+        """Whether only this machine reaches the page; a name of its own is for others."""
+        return self.ops.host in LOOPBACK and not self.ops_names
 
     @property
     def audit_file(self) -> Path:

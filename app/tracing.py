@@ -129,13 +129,10 @@ class OtlpTracing:
             if self._tracer is None and not self._is_missing:
                 try:
                     self._begin()
-                except ModuleNotFoundError as error:
+                except Exception as error:  # noqa: BLE001 - whatever it is: metering matters more
                     self._is_missing = True
-                    logger.warning(
-                        "no traces are sent: OTEL_EXPORTER_OTLP_ENDPOINT needs the package %s"
-                        " (pip install '.[otel]')",
-                        error.name,
-                    )
+                    hint = "; pip install '.[otel]'" if isinstance(error, ImportError) else ""
+                    logger.warning("no traces are sent: %s%s", error, hint)
             return self._tracer
 
     def _begin(self) -> None:

@@ -102,11 +102,18 @@ def _lazily(connection: Connection) -> Iterator[None]:
     if not isinstance(session, sqlite3.Connection):
         yield
         return
-    session.execute("PRAGMA synchronous=NORMAL")
+    try:
+        session.execute("PRAGMA synchronous=NORMAL")
+    except sqlite3.Error:
+        yield  # it waits, then; what is wrong shows in the transaction
+        return
     try:
         yield
     finally:
-        session.execute("PRAGMA synchronous=FULL")
+        try:
+            session.execute("PRAGMA synchronous=FULL")
+        except sqlite3.Error:
+            connection.invalidate()  # nobody after us may take it for one that waits
 
 
 class Database:
@@ -144,8 +151,9 @@ class Database:
     def write(self, *, durable: bool = True) -> Iterator[Connection]:
         """One transaction, durable when the block ends; rolled back if it raises.
 
-        Not `durable`: a loss of power may undo it, as long as nothing after it is durable; for what
-        is found out or done again. It does not wait for the disk.
+        Not `durable`: a loss of power, or a crash of the database's server, may undo it, as long as
+        nothing after it is durable; for what is found out or done again. It does not wait for the
+        disk.
         """
         self.open()
         with (

@@ -88,6 +88,11 @@ class FleetRepository:
         with self._database.read() as connection:
             return [_ven(row) for row in connection.execute(query)]
 
+    def is_empty(self) -> bool:
+        """Whether there is no VEN."""
+        with self._database.read() as connection:
+            return connection.execute(select(ven_table.c.ven_key).limit(1)).first() is None
+
     def ven(self, ven_name: str) -> VEN | None:
         query = select(ven_table).where(ven_table.c.ven_name == ven_name)
         with self._database.read() as connection:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from app.fleet import Plant, ResourceKind, places
+from app.fleet import DatabaseError, Plant, ResourceKind, places
 from app.metering.frames import FrameStore
 from app.metering.source import Frame
 
@@ -34,9 +34,9 @@ class PowerPoint:
 
 
 class PowerHistory:
-    """Looks at the newest frame when called, and keeps its sums for an hour. Safe for threads.
+    """Looks at the newest frame when called, and keeps its sums for an hour.
 
-    `plant` gives the fleet as it is now.
+    `plant` gives the fleet as it is now. One thread looks, and any may read.
     """
 
     def __init__(self, *, frames: FrameStore, plant: Callable[[], Plant]) -> None:
@@ -48,14 +48,17 @@ class PowerHistory:
 
     def __call__(self) -> None:
         """Take up the newest frame, if it is a new one."""
-        frame = self._frames.last()
-        if frame is None:
-            return
-        with self._lock:
-            if frame.seq == self._seq:
+        try:
+            frame = self._frames.last()
+            if frame is None or frame.seq == self._seq:
                 return
+            plant = self._plant()  # may wait for a tick: nobody waits for us meanwhile
+        except DatabaseError:
+            return  # /readyz says so; the next look takes it up
+        point = _point(frame, plant)
+        with self._lock:
             self._seq = frame.seq
-            self._points.append(_point(frame, self._plant()))
+            self._points.append(point)
             oldest = frame.taken_at - KEPT
             while self._points[0].taken_at < oldest:
                 self._points.popleft()

@@ -45,6 +45,8 @@ BUSY = (408, 429)
 WORTH_COMPRESSING = 1 << 10
 """Bytes of a body."""
 FASTEST = 1
+NOT_READ = (400, 415, 422)
+"""What a VTN answers to a body that it cannot read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +118,7 @@ class VtnHttp:
         self.circuit = circuit
         self.writes = writes
         self._compresses = compresses
+        self._took_gzip = False
         self._backoff_s = backoff_s
         self.state = VtnState()
         self.traffic = Traffic()
@@ -174,6 +177,11 @@ class VtnHttp:
                 _failed(self._circuits(method))
             raise
 
+    def _stop_compressing(self) -> None:
+        if self._compresses:
+            self._compresses = False
+            logger.warning("the VTN does not take gzip: reports go uncompressed from now on")
+
     def _circuits(self, method: str) -> Sequence[Circuit]:
         """A VTN that is read well may still be down for all that is written."""
         return (self.circuit,) if method == "GET" else (self.circuit, self.writes)
@@ -209,11 +217,13 @@ class VtnHttp:
 
         if self._compresses and data is not None and len(data) >= WORTH_COMPRESSING:
             answer = ask(gzip.compress(data, FASTEST), "gzip")
-            if answer.status in (400, 415):  # of the coding, or of what is in it
+            self._took_gzip = self._took_gzip or answer.status < 300
+            if answer.status in NOT_READ:  # of the coding, or of what is in it
                 answer = ask(data)
-                if answer.status < 300 and self._compresses:
-                    self._compresses = False
-                    logger.warning("the VTN does not take gzip: reports go uncompressed from now")
+                if answer.status < 300:
+                    self._stop_compressing()
+            elif answer.status >= 500 and not self._took_gzip:
+                self._stop_compressing()  # what it did is looked for; then it goes as it is
         else:
             answer = ask(data)
         read = self._read(method, path, answer, 0 if data is None else len(data))

@@ -19,6 +19,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Any, Send], Awaitable[None]]
 POLICY_VIOLATION = 1008
 MISDIRECTED, FORBIDDEN = 421, 403
+UNFRAMED = [
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+]
+"""No other site shows the page inside itself, and has people press what they do not see."""
 
 
 class Access:
@@ -29,12 +36,20 @@ class Access:
         self._names = {name.lower() for name in names} | {"localhost"}
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
-            refusal = self._refusal(_headers(scope))
-            if refusal is not None:
-                await _refuse(scope, receive, send, *refusal)
-                return
-        await self._application(scope, receive, send)
+        if scope["type"] not in ("http", "websocket"):
+            await self._application(scope, receive, send)
+            return
+        refusal = self._refusal(_headers(scope))
+        if refusal is not None:
+            await _refuse(scope, receive, send, *refusal)
+            return
+
+        async def unframed(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *UNFRAMED]
+            await send(message)
+
+        await self._application(scope, receive, unframed)
 
     def _refusal(self, headers: dict[str, str]) -> tuple[int, str] | None:
         host = headers.get("host", "")
@@ -43,6 +58,10 @@ class Access:
             return MISDIRECTED, (
                 "This name is not known here; ask by address, or add it to OPS__NAMES."
             )
+        elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        opens = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
+        if elsewhere and opens != ("navigate", "document"):  # a link may lead here
+            return FORBIDDEN, "Requests of other sites are refused."
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return FORBIDDEN, "Requests of other sites are refused."

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.fleet import DatabaseError
 from app.ops.health import Health
 from app.reporting import DeliveryJournal
 
@@ -28,7 +29,7 @@ class BacklogPoint:
 class Backlog:
     """Looks when called, at most every 15 s: to count what waits takes a while for a large fleet.
 
-    DatabaseError while it does not answer: the next look counts. Safe for several threads.
+    One thread looks, and any may read.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Backlog:
     def __call__(self) -> None:
         """Look, if it is time."""
         now_s = self._monotonic()
-        with self._lock:
-            if self._looked_s is not None and now_s - self._looked_s < EVERY_S:
-                return
-            self._looked_s = now_s
-        waiting = self._health.waiting()
+        if self._looked_s is not None and now_s - self._looked_s < EVERY_S:
+            return
+        self._looked_s = now_s
+        try:
+            waiting = self._health.waiting()
+        except DatabaseError:
+            return  # /readyz says so; the next look counts
         point = BacklogPoint(at=self._clock(), waiting=waiting, delivered=self._journal.readings)
         with self._lock:
             self._points.append(point)

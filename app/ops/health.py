@@ -106,7 +106,7 @@ class Health:
     def _look(self) -> Readiness:
         reasons = [] if self.started else ["the start is not done"]
         pending = len(self._repository.pending_vens())
-        if not self._repository.vens():
+        if self._repository.is_empty():
             reasons.append("the fleet is empty; see `fleet import` and FLEET__SEED_SAMPLE")
         if pending:
             reasons.append(f"{pending} VENs are not enrolled")

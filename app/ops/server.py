@@ -16,6 +16,8 @@ from app.watch import Watch
 logger = logging.getLogger(__name__)
 
 TRY_AGAIN_LATER = 1013
+MOST_AT_ONCE = 300
+"""Connections; who looks has a handful."""
 NOT_YET = (
     b"<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=1>"
     b"<title>VEN fleet</title><p>The fleet starts. This page comes when it has reported once."
@@ -47,7 +49,7 @@ class OpsServer:
         self._make_page = make_page
         self._watch = watch
         self._access = Access(self._front, names=[*names, host])
-        self._server = AsgiServer(host=host, port=port, name="ops")
+        self._server = AsgiServer(host=host, port=port, name="ops", most_at_once=MOST_AT_ONCE)
 
     def start(self) -> None:
         """Listen and answer; what is asked of the page has to wait until it is opened."""

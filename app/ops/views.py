@@ -6,8 +6,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import nlargest
 
-from app.events import EventBook, Policy, Standing, Timeline, followed, standing, timeline_of
+from app.events import (
+    EventBook,
+    Interval,
+    Policy,
+    Standing,
+    Timeline,
+    followed,
+    standing,
+    timeline_of,
+)
 from app.fleet import FleetRepository, Resource, ResourceKind, SeenEvent, VenSummary
 from app.metering import FrameStore
 from app.reporting import DeliveryJournal, VenDelivery
@@ -17,6 +27,9 @@ MOST_PROBLEMS = 1_000
 MOST_BARS = 200
 """Intervals of one event that are drawn."""
 MOST_EVENTS = 100
+MOST_LAID_OUT = 1_000
+MOST_WORDS = 200
+"""Characters of what a VTN says, which may be of any length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +87,14 @@ class EventRow:
     is_cancelled: bool
     asks_for: Sequence[str]
     """The payload types of its report descriptors."""
+    in_force: Sequence[Bar]
+    """What holds now."""
     bars: Sequence[Bar]
-    """Of the time that is looked at."""
+    """Of the time that is looked at, as many as can be drawn."""
 
     @property
     def holds(self) -> bool:
-        return any(bar.holds for bar in self.bars)
+        return bool(self.in_force)
 
 
 class FleetView:
@@ -106,7 +121,9 @@ class FleetView:
         self, *, skip: int, limit: int, search: str = "", only_problems: bool = False
     ) -> tuple[list[VenRow], int]:
         """Some of the VENs, by name, and how many there are of these."""
-        only = sorted(self._journal.problems())[:MOST_PROBLEMS] if only_problems else None
+        only = None
+        if only_problems:
+            only = [name for name, _ in self._journal.first_problems(MOST_PROBLEMS)]
         found, total = self._repository.page_of_summaries(
             skip=skip, limit=limit, search=search, only=only
         )
@@ -167,41 +184,42 @@ class EventsView:
     def __init__(self, *, events: EventBook, clock: Callable[[], datetime]) -> None:
         self._events = events
         self._clock = clock
-        self._known: tuple[int, dict[str, tuple[SeenEvent, int]]] | None = None
+        self._known: tuple[int, list[_Known], int] | None = None
 
     def now(self) -> datetime:
         return self._clock()
 
     def rows(self, *, before: timedelta, after: timedelta) -> tuple[list[EventRow], int]:
-        """What is in force first, then what comes first; and how many there are in all.
+        """At most MOST_EVENTS, what is in force first; and how many events there are in all.
 
-        The intervals of the time from so long before now to so long after.
+        With the intervals of the time from so long before now to so long after.
         """
         now = self._clock()
-        overview = self._overview()
-        rows = []
-        for event_id, (seen, vens) in overview.items():
-            event = seen.event
-            rows.append(
-                EventRow(
-                    event_id=event_id,
-                    event_name=event.event_name,
-                    program_id=event.program_id,
-                    priority=event.priority,
-                    targets=sorted(event.targets),
-                    vens=vens,
-                    is_cancelled=seen.is_cancelled,
-                    asks_for=[each.payload_type for each in event.report_descriptors],
-                    bars=[]
-                    if seen.is_cancelled
-                    else _bars(timeline_of(seen), now, now - before, now + after),
-                )
-            )
+        known, total = self._newest()
+        # What is in force is looked for among all of these, and drawn for few.
+        order = sorted(known, key=lambda each: not each.holds(now))
+        rows = [self._row(each, now, now - before, now + after) for each in order[:MOST_EVENTS]]
         rows.sort(key=lambda row: (not row.holds, row.bars[0].start if row.bars else now, row.vens))
-        return rows[:MOST_EVENTS], len(rows)
+        return rows, total
 
-    def _overview(self) -> dict[str, tuple[SeenEvent, int]]:
-        """Each event as one of its VENs sees it, and how many have it; made when one changes."""
+    def _row(self, known: _Known, now: datetime, start: datetime, end: datetime) -> EventRow:
+        seen, timeline = known.seen, known.timeline
+        event = seen.event
+        return EventRow(
+            event_id=event.event_id,
+            event_name=event.event_name[:MOST_WORDS],
+            program_id=event.program_id,
+            priority=event.priority,
+            targets=sorted(event.targets),
+            vens=known.vens,
+            is_cancelled=seen.is_cancelled,
+            asks_for=[each.payload_type for each in event.report_descriptors],
+            in_force=[] if timeline is None else [_bar(each, now) for each in timeline.at(now)],
+            bars=[] if timeline is None else _bars(timeline, start, end, now),
+        )
+
+    def _newest(self) -> tuple[list[_Known], int]:
+        """The newest events, each as one of its VENs sees it, and how many there are in all."""
         revision = self._events.revision
         if self._known is None or self._known[0] != revision:
             found: dict[str, tuple[SeenEvent, int]] = {}
@@ -209,23 +227,53 @@ class EventsView:
                 for seen in self._events.of_ven(ven_name):
                     first, vens = found.get(seen.event.event_id, (seen, 0))
                     found[seen.event.event_id] = first, vens + 1
-            self._known = revision, found
-        return self._known[1]
+            newest = nlargest(MOST_LAID_OUT, found.values(), key=lambda each: each[0].first_seen)
+            known = [
+                _Known(seen, vens, None if seen.is_cancelled else timeline_of(seen))
+                for seen, vens in newest
+            ]
+            self._known = revision, known, len(found)
+        return self._known[1], self._known[2]
 
 
-def _bars(timeline: Timeline, now: datetime, start: datetime, end: datetime) -> list[Bar]:
-    """The intervals that touch this time, at most MOST_BARS."""
+@dataclass(frozen=True)
+class _Known:
+    """An event as one VEN sees it, and how many have it."""
+
+    seen: SeenEvent
+    vens: int
+    timeline: Timeline | None
+
+    def holds(self, now: datetime) -> bool:
+        return self.timeline is not None and bool(self.timeline.at(now))
+
+
+def _bars(timeline: Timeline, start: datetime, end: datetime, now: datetime) -> list[Bar]:
+    """The intervals that touch this time, at most MOST_BARS, from the first on."""
     found: list[Bar] = []
-    for round_ in range(timeline.pass_at(start), timeline.pass_at(end) + 1):
+    over = timeline.end
+    if over is not None:
+        end = min(end, over)
+    first, last = timeline.pass_at(start), timeline.pass_at(end)
+    for round_ in range(first, min(last, first + MOST_BARS) + 1):
         for each in timeline.of_pass(round_):
             if each.start >= end or (each.end is not None and each.end <= start):
                 continue
             if len(found) == MOST_BARS:
                 return found
-            words = ", ".join(_payload(one.type, each.value(one, now)) for one in each.payloads)
-            found.append(Bar(start=each.start, end=each.end, words=words, holds=each.holds(now)))
+            found.append(_bar(each, now))
     return found
 
 
+def _bar(interval: Interval, now: datetime) -> Bar:
+    told = (_payload(each.type, interval.value(each, now)) for each in interval.payloads)
+    return Bar(
+        start=interval.start,
+        end=interval.end,
+        words=", ".join(told)[:MOST_WORDS],
+        holds=interval.holds(now),
+    )
+
+
 def _payload(kind: str, value: object) -> str:
-    return kind if value is None else f"{kind} {value}"
+    return kind if value is None else f"{kind} {str(value)[:MOST_WORDS]}"

@@ -246,8 +246,10 @@ class ReportDesk:
                 self._outbox.put(connection, aside)
             self._second_looks.plan(connection, again)
 
-        # What a loss of power takes back is looked for at the VTN, as after any crash.
-        self._ledger.advance(changed, beside if refused or again else None, durable=False)
+        # Cursors that a loss of power takes back are found out at the VTN, as after any crash; what
+        # is written beside them is not.
+        noted = bool(refused or again)
+        self._ledger.advance(changed, beside if noted else None, durable=noted)
         _say_refused(refused)
         finished = [stream for stream in changed if stream.reports_left == 0]
         self._ledger.end(finished, at_us=to_us(self._clock()), until=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ class DeliveryJournal:
         with self._lock:
             return VenDelivery(self._last_at.get(ven_name), self._problems.get(ven_name))
 
-    def problems(self) -> Mapping[str, str]:
-        """The VENs whose last report was not acknowledged, and why."""
+    def first_problems(self, most: int) -> list[tuple[str, str]]:
+        """The first VENs, by name, whose last report was not acknowledged, and why."""
         with self._lock:
-            return dict(self._problems)
+            problems = dict(self._problems)
+        return heapq.nsmallest(most, problems.items())

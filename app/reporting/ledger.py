@@ -172,11 +172,10 @@ class StreamLedger:
             if not changed and beside is None:
                 return
             with self._database.write(durable=durable) as connection:
-                if changed and of_progress:
+                if changed:
                     connection.execute(_ADVANCE, [_progress(each) for each in changed])
-                elif changed:
-                    rows = [{**_progress(each), **_state(each)} for each in changed]
-                    connection.execute(_UPDATE, rows)
+                if changed and not of_progress:
+                    connection.execute(_RESTATE, [_state(each) for each in changed])
                 if beside is not None:
                     beside(connection)
             for stream in changed:
@@ -192,14 +191,16 @@ class StreamLedger:
         return self._loaded
 
 
-_PROGRESS = (
-    "cursor_seq = :cursor_seq, cursor_column = :cursor_column, done_us = :done_us,"
-    " done_column = :done_column, reports_left = :reports_left, reports_sent = :reports_sent,"
-    " last_report = :last_report, in_flight = :in_flight"
+_ADVANCE = text(
+    "UPDATE stream SET cursor_seq = :cursor_seq, cursor_column = :cursor_column,"
+    " done_us = :done_us, done_column = :done_column, reports_left = :reports_left,"
+    " reports_sent = :reports_sent, last_report = :last_report, in_flight = :in_flight"
+    " WHERE stream_id = :stream_id"
 )
-_STATE = "request = :request, until_seq = :until_seq, ended_at_us = :ended_at_us"
-_ADVANCE = text(f"UPDATE stream SET {_PROGRESS} WHERE stream_id = :stream_id")
-_UPDATE = text(f"UPDATE stream SET {_PROGRESS}, {_STATE} WHERE stream_id = :stream_id")
+_RESTATE = text(
+    "UPDATE stream SET request = :request, until_seq = :until_seq, ended_at_us = :ended_at_us"
+    " WHERE stream_id = :stream_id"
+)
 _INSERT = text(
     "INSERT INTO stream (ven_name, event_id, descriptor, heir_of, request, start_seq, until_seq,"
     " cursor_seq, cursor_column, done_us, done_column, reports_left, reports_sent, last_report,"
@@ -254,6 +255,7 @@ def _progress(stream: Stream) -> dict[str, Any]:
 
 def _state(stream: Stream) -> dict[str, Any]:
     return {
+        "stream_id": stream.stream_id,
         "request": _write_request(stream.request),
         "until_seq": stream.until,
         "ended_at_us": stream.ended_at_us,

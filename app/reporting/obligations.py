@@ -221,7 +221,12 @@ class Obligations:
         ended = [stream for stream in streams if stream.ended_at_us is None]
         if not ended:
             return
-        self._say(ended, "event %s no longer asks %d VENs for %s")
+        if len(ended) == 1:
+            (one,) = ended
+            asks = one.request.event_id, one.request.payload_type
+            logger.info("VEN %s: event %s no longer asks for %s", one.ven_name, *asks)
+        else:
+            self._say(ended, "event %s no longer asks %d VENs for %s")
         now_us = to_us(self._clock())
         read = [stream for stream in ended if not stream.request.is_planned]
         self._ledger.end(read, at_us=now_us, until=self._frames.newest_seq())

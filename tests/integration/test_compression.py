@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.openadr import NoCredentials, VtnHttp, VtnRejected
+from app.openadr import NoCredentials, OutcomeUnknown, VtnHttp, VtnRejected
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.callers import Caller, make_event
@@ -55,7 +55,7 @@ class TestTheVen:
 
         assert not is_packed(vtn.asked[0])
 
-    @pytest.mark.parametrize("status", [400, 415])
+    @pytest.mark.parametrize("status", [400, 415, 422])
     def test_stops_where_only_the_coding_is_refused(
         self, scripted_vtn: MakeVtn, make_http: MakeHttp, status: int
     ) -> None:
@@ -67,6 +67,18 @@ class TestTheVen:
 
         assert [is_packed(each) for each in vtn.asked] == [True, False, False]
         assert [read(each) for each in vtn.asked] == [REPORT] * 3
+
+    def test_stops_where_the_first_makes_the_vtn_fail(
+        self, scripted_vtn: MakeVtn, make_http: MakeHttp
+    ) -> None:
+        vtn = scripted_vtn(lambda asked: Answer(500 if is_packed(asked) else 201))
+        http = make_http(vtn.base_url, compresses=True)
+
+        with pytest.raises(OutcomeUnknown):
+            post(http)
+        post(http)
+
+        assert [is_packed(each) for each in vtn.asked] == [True, False]
 
     def test_goes_on_where_the_content_is_refused(
         self, scripted_vtn: MakeVtn, make_http: MakeHttp

@@ -152,6 +152,70 @@ def test_a_report_that_was_refused_is_sent_again(bench: Bench, steering: Steerin
     bench.assert_each_once(3 * RESOURCES)
 
 
+class TestTheEventsOfAVtnThatMeansIll:
+    """What loops without end is looked at, and no further than is drawn."""
+
+    def test_what_holds_is_known_however_much_came_before(
+        self, bench: Bench, events: EventsView
+    ) -> None:
+        bench.ask(
+            intervalPeriod={"start": "2020-01-01T00:00:00Z", "duration": "PT1S"},
+            duration="P9999D",
+            intervals=[{"id": 0, "payloads": [{"type": "SIMPLE", "values": [1]}]}],
+        )
+        bench.manager.poll_events()
+
+        ((row,), _) = events.rows(before=timedelta(hours=1), after=timedelta(hours=1))
+
+        assert [bar.words for bar in row.in_force] == ["SIMPLE 1"]
+        assert len(row.bars) <= 201
+
+    def test_a_loop_that_is_over_costs_nothing(self, bench: Bench, events: EventsView) -> None:
+        bench.ask(
+            intervalPeriod={"start": "2020-01-01T00:00:00Z", "duration": "PT0.001S"},
+            duration="P1D",
+            intervals=[{"id": 0, "payloads": [{"type": "SIMPLE", "values": [1]}]}],
+        )
+        bench.manager.poll_events()
+
+        ((row,), _) = events.rows(before=timedelta(hours=1), after=timedelta(hours=1))
+
+        assert not row.holds
+        assert row.bars == []
+
+
+class TestTheBacklog:
+    """What waited over the last hour."""
+
+    def test_it_is_counted_every_15_s_and_kept_for_an_hour(self, bench: Bench) -> None:
+        backlog = bench.container.backlog()
+        bench.tick()
+
+        for _ in range(600):
+            backlog()
+            bench.clock.advance(seconds=7.5)
+
+        points = backlog.points()
+        assert len(points) == 240
+        assert {point.waiting for point in points} == {3 * RESOURCES}
+        assert (points[-1].at - points[0].at).total_seconds() == 239 * 15
+
+    def test_a_database_that_does_not_answer_is_no_defect(self, bench: Bench) -> None:
+        backlog, history = bench.container.backlog(), bench.container.power_history()
+        bench.tick()
+        with bench.container.database().write() as connection:
+            connection.exec_driver_sql("ALTER TABLE fleet RENAME TO elsewhere")
+
+        history()
+
+        assert history.points() == ()
+        with bench.container.database().write() as connection:
+            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO fleet")
+        history()
+        backlog()
+        assert len(history.points()) == 1
+
+
 class TestTheTableOfVens:
     """A page at a time."""
 

@@ -93,6 +93,19 @@ def test_a_collector_that_is_not_there_stops_nothing(traced: Bench, collector: S
     traced.container.tracing().close()
 
 
+def test_tracing_that_cannot_begin_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "1")  # less than a batch: refused
+    tracing = OtlpTracing(endpoint="http://127.0.0.1:9")
+
+    for _ in range(2):
+        with tracing.span("take readings") as span:
+            span.is_of_frame(1)
+
+    assert caplog.text.count("no traces are sent") == 1
+
+
 def test_nothing_is_sent_after_the_end() -> None:
     tracing = OtlpTracing(endpoint="http://127.0.0.1:9")
     tracing.close()

@@ -9,6 +9,7 @@ import pytest
 
 from app.ops.access import Access
 from app.ops.gate import Gatekeeper
+from tests.support.fakes import FakeClock
 
 
 class Inside:
@@ -17,8 +18,9 @@ class Inside:
     reached = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        del scope, receive, send
+        del scope, receive
         self.reached = True
+        await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
 def ask(kind: str, **headers: str) -> tuple[bool, list[Any]]:
@@ -78,22 +80,74 @@ def test_a_request_of_our_own_site_is_let_in() -> None:
     assert ask("websocket", host="127.0.0.1:8080", origin="http://127.0.0.1:8080")[0]
 
 
-@pytest.mark.parametrize(
-    ("token", "is_local", "asks", "lets_nobody"),
-    [
-        (None, True, False, False),
-        ("hunter2", True, True, False),
-        ("hunter2", False, True, False),
-        (None, False, True, True),
-    ],
-)
-def test_who_is_asked_for_the_token(
-    token: str | None, is_local: bool, asks: bool, lets_nobody: bool
-) -> None:
-    gatekeeper = Gatekeeper(token=token, is_local=is_local)
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_frame_of_another_site_is_refused(site: str) -> None:
+    came = {"sec-fetch-site": site, "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}
 
-    assert gatekeeper.asks is asks
-    assert gatekeeper.lets_nobody is lets_nobody
-    assert gatekeeper.admits("hunter2") is (token is not None)
-    assert not gatekeeper.admits("hunter1")
-    assert not gatekeeper.admits("")
+    reached, sent = ask("http", host="127.0.0.1:8080", **came)
+
+    assert not reached
+    assert sent[0]["status"] == 403
+
+
+def test_a_link_of_another_site_may_lead_here() -> None:
+    came = {
+        "sec-fetch-site": "cross-site",
+        "sec-fetch-mode": "navigate",
+        "sec-fetch-dest": "document",
+    }
+
+    assert ask("http", host="127.0.0.1:8080", **came)[0]
+
+
+def test_nothing_is_shown_inside_another_page() -> None:
+    _, sent = ask("http", host="127.0.0.1:8080")
+
+    headers = dict(sent[0]["headers"])
+    assert headers[b"x-frame-options"] == b"DENY"
+    assert headers[b"content-security-policy"] == b"frame-ancestors 'none'"
+
+
+class TestGatekeeper:
+    """Who is asked for the token, and who knows it."""
+
+    @staticmethod
+    def made(token: str | None, *, is_local: bool, clock: FakeClock | None = None) -> Gatekeeper:
+        return Gatekeeper(
+            token=token, is_local=is_local, monotonic=(clock or FakeClock()).monotonic
+        )
+
+    @pytest.mark.parametrize(
+        ("token", "is_local", "through_proxy", "asks"),
+        [
+            (None, True, False, False),
+            (None, True, True, True),
+            (None, False, False, True),
+            ("hunter2", True, False, True),
+            ("hunter2", False, True, True),
+        ],
+    )
+    def test_who_is_asked(
+        self, token: str | None, is_local: bool, through_proxy: bool, asks: bool
+    ) -> None:
+        gatekeeper = self.made(token, is_local=is_local)
+
+        assert gatekeeper.asks(through_proxy=through_proxy) is asks
+
+    def test_only_the_token_is_let_in(self) -> None:
+        assert self.made("hunter2", is_local=False).admits("hunter2")
+        assert not self.made("hunter2", is_local=False).admits("hunter1")
+        assert not self.made("hunter2", is_local=False).admits("")
+
+    def test_without_a_token_nobody_is(self) -> None:
+        assert not self.made(None, is_local=False).admits("")
+
+    def test_after_a_wrong_one_there_is_a_pause(self) -> None:
+        clock = FakeClock()
+        gatekeeper = self.made("hunter2", is_local=False, clock=clock)
+        gatekeeper.admits("hunter1")
+
+        assert gatekeeper.is_closed()
+        assert not gatekeeper.admits("hunter2")
+        clock.advance(seconds=1)
+        assert gatekeeper.admits("hunter2")

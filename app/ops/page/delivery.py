@@ -9,10 +9,11 @@ from nicegui import run, ui
 from app.ops.page import words
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
-from app.ops.page.widgets import Action, Figures, Grid, Pager, button, line_chart, show_lines
+from app.ops.page.widgets import Action, Figures, Grid, Pager, line_chart, show_lines
 from app.reporting import SetAside
 
 ROWS = 25
+GONE = "It is not there any more."
 
 
 def make_delivery_view(services: PageServices) -> Callable[[], None]:
@@ -31,11 +32,11 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
             chart = line_chart("Readings that waited over the last hour", unit="readings")
             with ui.element("h2"):
                 ui.label("Reports that the VTN refused")
-            refused = _Refused(services, shell)
+            _Refused(services, shell)
             with ui.element("h2"):
                 ui.label("VENs whose last report was not acknowledged")
             problems = Grid("Why", ["VEN", "problem"], rows=ROWS)
-        drawn = [0]
+        drawn: list[object] = [None]
 
         async def show() -> None:
             found = await run.io_bound(services.readiness)
@@ -53,16 +54,15 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
             )
             vtn.set_text(_of_the_vtn(services))
             points = services.backlog.points()
-            if points and len(points) != drawn[0]:
-                drawn[0] = len(points)
+            if points and points[-1] is not drawn[0]:
+                drawn[0] = points[-1]
                 show_lines(
                     chart, {"waiting": [(at.at.timestamp(), float(at.waiting)) for at in points]}
                 )
-            told = sorted(journal.problems().items())[:ROWS]
-            problems.show([(name, (name, words.shortened(why))) for name, why in told])
+            told = await run.io_bound(journal.first_problems, ROWS)
+            problems.show([(name, (name, words.shortened(why))) for name, why in told or ()])
 
         shell.every(REFRESH_S, show)
-        shell.every(REFRESH_S, refused.show)
 
     return delivery
 
@@ -89,31 +89,25 @@ class _Refused:
             rows=ROWS,
             actions=[Action("Send again", self._retry), Action("Drop", self._drop)],
         )
-        self._pager = Pager(rows=ROWS, changed=self.show)
+        self._show_now = shell.every(REFRESH_S, self._show)
+        self._pager = Pager(rows=ROWS, changed=self._show_now)
 
     async def _retry(self, set_aside_id: int) -> None:
         await self._shell.change(
             lambda who: self._services.steering.retry_reports(who, [set_aside_id]),
-            "It is sent again with the next delivery.",
+            lambda count: "It is sent again with the next delivery." if count else GONE,
         )
-        await self.show()
+        await self._show_now()
 
     async def _drop(self, set_aside_id: int) -> None:
-        with ui.dialog() as dialog, ui.card():
-            ui.label(f"Report {set_aside_id}: its readings will not reach the VTN.")
-            with ui.row():
-                button("Drop it", lambda: dialog.submit(True), main=True)
-                button("Keep it", lambda: dialog.submit(False))
-        sure = await dialog
-        dialog.delete()
-        if sure:
-            await self._shell.change(
-                lambda who: self._services.steering.drop_reports(who, [set_aside_id]),
-                "It is dropped.",
-            )
-            await self.show()
+        await self._shell.change(
+            lambda who: self._services.steering.drop_reports(who, [set_aside_id]),
+            lambda count: "It is dropped." if count else GONE,
+            sure=f"Drop report {set_aside_id}? Its readings will not reach the VTN.",
+        )
+        await self._show_now()
 
-    async def show(self) -> None:
+    async def _show(self) -> None:
         """As it is now."""
         found = await run.io_bound(self._services.outbox.page, skip=self._pager.skip, limit=ROWS)
         if found is None:

@@ -44,8 +44,9 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
                 await shell.change(
                     lambda who: services.steering.cancel_event(who, event_id),
                     f"Event {event_id} is cancelled: its VENs go back to what they did.",
+                    sure=f"Cancel event {event_id} for all its VENs?",
                 )
-                await show()
+                await show_now()
 
             grid = Grid(
                 "Events that VENs have",
@@ -65,13 +66,13 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
                 grid.show([(row.event_id, _cells(row)) for row in rows[:ROWS]])
                 more.set_text(f"and {total - ROWS:,} more" if total > ROWS else "")
 
-        shell.every(REFRESH_S, show)
+            show_now = shell.every(REFRESH_S, show)
 
     return events
 
 
 def _cells(row: EventRow) -> tuple[str, ...]:
-    holding = [bar.words for bar in row.bars if bar.holds]
+    holding = [bar.words for bar in row.in_force]
     upcoming = [f"{bar.words} at {bar.start:%H:%M:%S}" for bar in row.bars if not bar.holds]
     usual = "no" if row.bars or not row.asks_for else "asks for reports only"
     in_force = "cancelled" if row.is_cancelled else "; ".join(holding) or usual

@@ -12,7 +12,7 @@ from app.fleet import Status
 from app.ops.page import words
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
-from app.ops.page.widgets import Action, Figures, Grid, Pager, line_chart, show_lines
+from app.ops.page.widgets import Action, Figures, Grid, Pager, line_chart, show_lines, thinned
 from app.ops.views import ResourceRow, VenRow
 
 ROWS = 25
@@ -31,11 +31,11 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
             kinds = Grid("Power now, by kind", ["kind", "power"], rows=8)
             with ui.element("h2"):
                 ui.label("VENs")
-            vens = _Vens(services)
+            vens = _Vens(services, shell)
         known: list[Any] = [None]
 
         async def show_power() -> None:
-            points = services.power.points()
+            points = thinned(services.power.points())
             if points and points[-1] is not known[0]:
                 known[0] = points[-1]
                 lines = {"total": [(at.taken_at.timestamp(), at.total_kw) for at in points]}
@@ -57,7 +57,6 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
                 figures.show(readings_waiting=words.count(waiting[-1].waiting))
             figures.show(VENs=words.count(vens.total))
 
-        shell.every(REFRESH_S, vens.show)
         shell.every(REFRESH_S, show_power)
 
     return fleet
@@ -66,9 +65,10 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
 class _Vens:
     """The table of VENs, with a search."""
 
-    def __init__(self, services: PageServices) -> None:
+    def __init__(self, services: PageServices, shell: Shell) -> None:
         self._services = services
         self.total = 0
+        self._show_now = shell.every(REFRESH_S, self._show)
         with ui.element("div").classes("form"):
             self._search = ui.input("Search by name", on_change=self._anew).props("clearable dense")
             self._only = ui.checkbox("Only those with problems", on_change=self._anew)
@@ -76,13 +76,13 @@ class _Vens:
         self._grid = Grid(
             "VENs of the fleet", columns, rows=ROWS, link=lambda key: f"/vens/{quote(key, safe='')}"
         )
-        self._pager = Pager(rows=ROWS, changed=self.show)
+        self._pager = Pager(rows=ROWS, changed=self._show_now)
 
     async def _anew(self) -> None:
         self._pager.skip = 0
-        await self.show()
+        await self._show_now()
 
-    async def show(self) -> None:
+    async def _show(self) -> None:
         """As it is now."""
         found = await run.io_bound(
             self._services.fleet.vens,
@@ -128,14 +128,14 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
                     lambda who: services.steering.suspend(who, ven_name, name),
                     f"{name} is suspended: it is metered and reported no more.",
                 )
-                await show()
+                await show_now()
 
             async def resume(name: str) -> None:
                 await shell.change(
                     lambda who: services.steering.resume(who, ven_name, name),
                     f"{name} is metered again from the next reading on.",
                 )
-                await show()
+                await show_now()
 
             status: dict[str, Status] = {}
             grid = Grid(
@@ -159,9 +159,9 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
                 grid.show([(row.resource.resource_name, _resource_cells(row)) for row in rows])
                 pager.show(total)
 
-            pager = Pager(rows=ROWS, changed=show)
+            show_now = shell.every(REFRESH_S, show)
+            pager = Pager(rows=ROWS, changed=show_now)
             ui.link("All VENs", "/")
-        shell.every(REFRESH_S, show)
 
     return ven
 

@@ -17,6 +17,7 @@ from app.ops.page.widgets import button
 logger = logging.getLogger(__name__)
 
 REFRESH_S = 2.0
+Show = Callable[[], Awaitable[None]]
 VIEWS = {
     "Fleet": "/",
     "Events": "/events",
@@ -24,7 +25,7 @@ VIEWS = {
     "Delivery": "/delivery",
     "Wiring": "/wiring",
 }
-WHY_NOT = (ValueError, VtnError, DatabaseError, OSError)
+WHY_NOT = (ValueError, LookupError, RuntimeError, VtnError, DatabaseError, OSError)
 """What is said to who asked, in one line."""
 
 
@@ -33,8 +34,11 @@ class Shell:
 
     def __init__(self, services: PageServices) -> None:
         self._services = services
-        self._who = ui.context.client.ip or "unknown"
-        self._admitted = not services.gatekeeper.asks
+        client = ui.context.client
+        headers = {name.lower() for name in client.request.headers}
+        proxied = not headers.isdisjoint(("forwarded", "x-forwarded-for", "x-forwarded-host"))
+        self._who = client.ip or "unknown"
+        self._admitted = not services.gatekeeper.asks(through_proxy=proxied)
 
     @contextmanager
     def around(self, title: str) -> Iterator[None]:
@@ -49,6 +53,7 @@ class Shell:
                     link = ui.link(name, address)
                     if name == title:
                         link.props("aria-current=page")
+            self._stale = ui.label("").classes("ill").props("role=alert")
             self._well = ui.label("").classes("well").props("role=status")
         with ui.element("div").props("id=content tabindex=-1"):
             with ui.element("h1"):
@@ -56,17 +61,22 @@ class Shell:
             yield
         self.every(REFRESH_S, self._say_how_it_is)
 
-    def every(self, period_s: float, show: Callable[[], Awaitable[None]]) -> None:
-        """Now, and again and again; what cannot be read is said, and tried again."""
+    def every(self, period_s: float, show: Show) -> Show:
+        """Show it now, and again and again; what shows it at once, for whoever cannot wait.
+
+        What cannot be read is said, and tried again.
+        """
 
         async def shown() -> None:
             try:
                 await show()
             except WHY_NOT as error:
-                self._well.set_text(f"Not up to date: {error}")
-                self._well.classes(add="ill")
+                self._stale.set_text(f"Not up to date: {error}")
+            else:
+                self._stale.set_text("")
 
         ui.timer(period_s, shown)
+        return shown
 
     async def _say_how_it_is(self) -> None:
         found = await run.io_bound(self._services.readiness)
@@ -77,22 +87,38 @@ class Shell:
         self._well.classes(remove="ill" if found.ready else "fine")
         self._well.classes(add="fine" if found.ready else "ill")
 
-    async def change(self, change: Callable[[str], Any], done: str) -> None:
-        """Make a change if this browser may, and say what came of it; `change` is told who asks."""
-        if not await self._may():
+    async def change(
+        self, change: Callable[[str], Any], done: str | Callable[[Any], str], sure: str = ""
+    ) -> None:
+        """Make a change if this browser may, and say what came of it; `change` is told who asks.
+
+        `done`: in words, or what makes words of the result. `sure`: what is asked before.
+        """
+        if (sure and not await self._confirmed(sure)) or not await self._may():
             return
         try:
-            await run.io_bound(change, self._who)
+            result = await run.io_bound(change, self._who)
         except WHY_NOT as error:
             ui.notify(str(error), type="negative", close_button="Close", timeout=10_000)
         else:
-            ui.notify(done, type="positive", timeout=3_000)
+            words = done if isinstance(done, str) else done(result)
+            ui.notify(words, type="positive", timeout=3_000)
+
+    async def _confirmed(self, question: str) -> bool:
+        with ui.dialog() as dialog, ui.card():
+            ui.label(question)
+            with ui.row():
+                button("Yes", lambda: dialog.submit(True), main=True)
+                button("No", lambda: dialog.submit(False))
+        sure = await dialog
+        dialog.delete()
+        return bool(sure)
 
     async def _may(self) -> bool:
         if self._admitted:
             return True
         gatekeeper = self._services.gatekeeper
-        if gatekeeper.lets_nobody:
+        if not gatekeeper.has_token:
             ui.notify(
                 "Nothing can be changed from here: set OPS__TOKEN, and start again.",
                 type="negative",
@@ -109,6 +135,9 @@ class Shell:
         given = await dialog
         dialog.delete()
         if not given:
+            return False
+        if gatekeeper.is_closed():
+            ui.notify("Too soon after a wrong token; try again.", type="negative")
             return False
         self._admitted = gatekeeper.admits(given)
         if not self._admitted:

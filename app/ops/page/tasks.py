@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
 from nicegui import ui
 
@@ -26,15 +27,18 @@ def make_tasks_view(services: PageServices) -> Callable[[], None]:
 
             async def pause(name: str) -> None:
                 await shell.change(lambda who: steering.pause_task(who, name), f"{name} is paused.")
-                await show()
+                await show_now()
 
             async def resume(name: str) -> None:
                 await shell.change(lambda who: steering.resume_task(who, name), f"{name} goes on.")
-                await show()
+                await show_now()
 
             async def run_now(name: str) -> None:
-                await shell.change(lambda who: steering.run_task(who, name), f"{name} begins.")
-                await show()
+                await shell.change(
+                    lambda who: steering.run_task(who, name),
+                    lambda run: f"{name} runs already." if _is_refused(run) else f"{name} begins.",
+                )
+                await show_now()
 
             paused: dict[str, bool] = {}
             names = [job.name for job in scheduler.get_jobs()]
@@ -73,9 +77,14 @@ def make_tasks_view(services: PageServices) -> Callable[[], None]:
                 grid.show(rows)
                 none.set_visibility(not any(scheduler.get_history(name)[1] for name in names))
 
-        shell.every(REFRESH_S, show)
+            show_now = shell.every(REFRESH_S, show)
 
     return tasks
+
+
+def _is_refused(run: Future[bool]) -> bool:
+    """Whether it was over before it began."""
+    return run.done() and not run.result()
 
 
 def _error() -> tuple[ui.expansion, ui.label]:

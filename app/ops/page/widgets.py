@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from nicegui import ui
 
 from app.ops.page.words import NOTHING
 
 HOUR_S = 3600.0
+MOST_POINTS = 300
+Point = TypeVar("Point")
 SHORTEST_S = 60.0
 """What a chart shows at the least."""
 Press = Callable[[Any], Awaitable[None]]
@@ -182,6 +184,12 @@ def line_chart(description: str, *, unit: str) -> Any:
         }
     )
     return chart.classes("chart").props('role=img aria-label="' + description + '"')
+
+
+def thinned(points: Sequence[Point]) -> Sequence[Point]:
+    """At most so many as can be told apart; the newest is always one of them."""
+    step = -(-len(points) // MOST_POINTS)
+    return points[::-1][:: max(step, 1)][::-1]
 
 
 def show_lines(chart: Any, lines: Mapping[str, Sequence[tuple[float, float]]]) -> None:
