@@ -1,0 +1,81 @@
+"""What need not wait for the disk may be lost with the power, and nothing is lost with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection
+
+from app.fleet import Database
+from app.vtn import EmbeddedVtn
+from tests.conftest import MakeContainer
+from tests.support.fakes import FakeClock
+from tests.support.workbench import RESOURCES, TICK, VENS, Bench
+
+
+class Forgetful(Database):
+    """A database whose machine fails after each transaction that is not durable: it is undone."""
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        with super().write() as connection:
+            if durable:
+                yield connection
+            else:
+                transaction = connection.begin_nested()
+                yield connection
+                transaction.rollback()
+
+
+@pytest.fixture
+def forgetful(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
+    container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
+    container.database.override(Forgetful(container.engine()))
+    made = Bench(container, vtn, clock)
+    made.enrol()
+    return made
+
+
+def restarted(bench: Bench, make_container: MakeContainer) -> Bench:
+    """The same fleet in a new process."""
+    port = int(bench.vtn.base_url.rsplit(":", 1)[1])
+    return Bench(make_container(vtn={"embedded_port": port}), bench.vtn, bench.clock)
+
+
+def test_cursors_that_are_lost_are_found_out_at_the_vtn(
+    forgetful: Bench, make_container: MakeContainer
+) -> None:
+    forgetful.tick()
+    assert forgetful.manager.generate_reports() == TICK
+
+    after = restarted(forgetful, make_container)
+    assert after.waiting() == TICK, "the machine forgot that it was delivered"
+    after.manager.generate_reports()
+
+    assert after.waiting() == 0
+    after.assert_each_once(TICK)
+
+
+def test_what_is_set_aside_is_not_lost(forgetful: Bench, make_container: MakeContainer) -> None:
+    forgetful.exchange.refused["Aarhus"] = 422
+    forgetful.tick()
+    forgetful.manager.generate_reports()
+
+    after = restarted(forgetful, make_container)
+
+    (aside,) = after.container.outbox().reports()
+    assert aside.ven_name == "Aarhus"
+    assert aside.readings == RESOURCES
+    after.retry()
+    after.manager.generate_reports()
+    after.assert_each_once(VENS * RESOURCES)
+
+
+def test_a_process_that_lives_on_loses_nothing_either(forgetful: Bench) -> None:
+    for _ in range(3):
+        forgetful.tick()
+        forgetful.manager.generate_reports()
+
+    forgetful.assert_each_once(3 * TICK)
