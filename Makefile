@@ -34,10 +34,10 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, bandit, and the size 
 	    awk '$$2 != "total" && $$1 > ($$2 == "containers.py" ? 600 : 400)'); \
 	  test -z "$$long" || { echo "files above 400 lines (the wiring, one file by design: 600):"; echo "$$long"; exit 1; }
 
-bench: $(VENV)/.dev  ## what everything costs, in one table (half an hour)
+bench: $(VENV)/.dev  ## what everything costs, in one table (a quarter of an hour)
 	$(BIN)/python -m bench
 
-soak: $(VENV)/.dev  ## the long proofs: storms, kills, an hour of outage, a day (half an hour)
+soak: $(VENV)/.dev  ## the long proofs: storms, kills, an hour of outage, a day (a quarter of an hour)
 	FUZZED_EVENTS=10000 $(BIN)/python -m pytest tests/integration/test_fuzzed_events.py -o faulthandler_timeout=600
 	STORM_SEEDS=200 $(BIN)/python -m pytest -n $(WORKERS) tests/integration/test_storm.py
 	KILLS=100 $(BIN)/python -m pytest -o faulthandler_timeout=3600 tests/e2e/test_kill.py

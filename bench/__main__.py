@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
 from bench import cycle, delivery, enrolment, schedule, start, step
 from bench.rows import Row, machine, table
 
@@ -30,11 +33,24 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=SECTIONS, help="one section, or more")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
+    names = options.only or list(SECTIONS)
     rows: list[Row] = []
-    for name in options.only or SECTIONS:
-        began_s = time.perf_counter()
-        rows += SECTIONS[name]()
-        print(f"{name}: {time.perf_counter() - began_s:.0f} s", file=sys.stderr)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        refresh_per_second=1,  # it is to be measured, and not watched
+    ) as bar:
+        shown = bar.add_task("sections", total=len(names))
+        for name in names:
+            bar.update(shown, description=name)
+            began_s = time.perf_counter()
+            rows += SECTIONS[name]()
+            bar.advance(shown)
+            bar.console.print(f"{name}: {time.perf_counter() - began_s:.0f} s")
     text = f"{table(rows)}\n\n{machine()}\n"
     print(text)
     options.output.write_text(text)

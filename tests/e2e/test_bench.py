@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import cycle, delivery, enrolment, schedule, start, step
+from bench import cycle, delivery, enrolment, page, schedule, start, step
 from bench.fleet import Shape
 from bench.push import row
 from bench.rows import Row, table
@@ -43,6 +43,13 @@ def test_the_lateness_of_starts_is_measured() -> None:
 
 def test_starts_are_measured() -> None:
     assert "resident" in names(start.rows(rounds=1, large=SMALL))
+
+
+def test_what_the_page_costs_is_measured() -> None:
+    shown = names(page.rows(SMALL, rounds=1, ticks=2))
+
+    assert shown[:3] == ["nobody looks", "a browser looks", "ratio"]
+    assert "view /events" in shown
 
 
 def test_push_is_measured_until_every_ven_has_the_event() -> None:

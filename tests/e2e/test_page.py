@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import requests
 from playwright.sync_api import Browser, expect
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.fleet import Database, make_engine
+from app.reporting import Outbox, SetAside
 from app.vtn import EmbeddedCredentials
 from tests.support.browser import DESKTOP, PHONE, Window, browser
 from tests.support.processes import Application
@@ -355,3 +358,52 @@ def test_who_changes_something_has_to_know_the_token(tmp_path: Path, window: Ope
     assert "hunter" not in (tmp_path / "data" / "audit.log").read_text()
     assert "hunter" not in site.application.log
     site.application.kill()
+
+
+def test_a_report_that_was_refused_is_sent_again_or_dropped(site: Site, window: Open) -> None:
+    put_aside(site, "first", "second")
+    seen = window(site)
+    seen.look_at("/delivery")
+    first, second = (str(each.set_aside_id) for each in outbox(site).reports())
+
+    seen.press(f"Drop {first}")
+    seen.press("No")
+    expect(seen.row(first)).to_be_visible()
+    seen.press(f"Drop {first}")
+    seen.press("Yes")
+    expect(seen.row(first)).not_to_be_visible()
+    seen.press(f"Send again {second}")
+
+    # The VTN knows no such event, and refuses it again.
+    expect(seen.row(second)).to_contain_text("404")
+    assert site.audit()[-2]["action"] == "drop"
+    assert site.audit()[-1]["action"] == "send again"
+
+
+def outbox(site: Site) -> Outbox:
+    """Of the running application, from beside it."""
+    path = site.directory / "data" / "fleet.db"
+    return Outbox(Database(make_engine(f"sqlite:///{path}")))
+
+
+def put_aside(site: Site, *names: str) -> None:
+    """Reports to an event that there is not."""
+    database = Database(make_engine(f"sqlite:///{site.directory / 'data' / 'fleet.db'}"))
+    with database.write() as connection:
+        for name in names:
+            body = {"eventID": "gone", "clientName": "Aarhus", "reportName": name, "resources": []}
+            aside = SetAside(
+                set_aside_id=0,
+                ven_name="Aarhus",
+                event_id="gone",
+                report_name=name,
+                readings=1,
+                problem="422, says the VTN",
+                refused_at=datetime(2026, 6, 1, tzinfo=UTC),
+                to_send=False,
+                in_doubt_us=None,
+                body=json.dumps(body).encode(),
+                program_id="p",
+            )
+            Outbox(database).put(connection, aside)
+    database.close()

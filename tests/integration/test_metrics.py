@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,3 +129,23 @@ def test_the_dashboard_shows_what_there_is_and_all_of_it(bench: Bench, metrics: 
     assert used <= there
     families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in there if "ven_" in name}
     assert families == {re.sub(r"_bucket$", "", name) for name in used if "ven_" in name}
+
+
+def test_what_machines_ask_does_not_bring_the_page_with_it(tmp_path: Path) -> None:
+    program = """
+import sys
+from starlette.testclient import TestClient
+from app.ops.server import make_probes
+from app.settings import Settings
+from containers import Container
+
+container = Container()
+container.settings.override(Settings(data_dir=sys.argv[1]))
+container.ops_server()
+client = TestClient(make_probes(container.health(), container.metrics()))
+for path in ("/healthz", "/readyz", "/metrics"):
+    assert client.get(path).content
+assert "nicegui" not in sys.modules
+"""
+
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "data")], check=True, timeout=60)

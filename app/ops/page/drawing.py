@@ -10,7 +10,7 @@ from html import escape
 from app.graph import Node
 from app.ops.views import EventRow
 
-WIDTH, ROW, LEFT = 1100, 26, 250
+WIDTH, ROW, LEFT = 1100, 40, 250
 MOST_LINES = 8
 """From one box; what more need is written in it, or nothing could be seen."""
 BOX_WIDTH, BOX_HEIGHT, COLUMN, GAP = 158, 34, 210, 44
@@ -35,8 +35,14 @@ def timeline(rows: Sequence[EventRow], now: datetime, start: datetime, end: date
             f'<text x="{x(hour):.1f}" y="12" text-anchor="middle">{hour:%H:%M}</text>',
         ]
     for place, row in enumerate(rows):
-        y = ROW * (place + 1)
-        parts.append(f'<text x="0" y="{y + 14}">{escape(_short(row.event_id, 34))}</text>')
+        y = ROW * (place + 1) - 12
+        parts += [
+            f'<text x="0" y="{y + 9}" font-weight="600">'
+            f"{escape(_short(row.event_name or row.event_id, 32))}"
+            f"<title>{escape(row.event_id)}</title></text>",
+            f'<text x="0" y="{y + 23}" style="fill:var(--quiet);font-size:11px">'
+            f"{escape(_short(_meant_for(row), 40))}</text>",
+        ]
         for bar in row.bars:
             left = x(bar.start)
             width = max(x(bar.end or end) - left, 2.0)
@@ -50,6 +56,12 @@ def timeline(rows: Sequence[EventRow], now: datetime, start: datetime, end: date
         ' stroke="var(--bad)" stroke-width="2"/></svg>'
     )
     return "".join(parts)
+
+
+def _meant_for(row: EventRow) -> str:
+    """Its priority and its targets."""
+    priority = "no priority" if row.priority is None else f"priority {row.priority}"
+    return f"{priority}; {', '.join(row.targets) or 'all'}"
 
 
 def _hours(start: datetime, end: datetime) -> Iterator[datetime]:
