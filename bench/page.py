@@ -9,17 +9,31 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.delivery import delivered_per_s
 from bench.fleet import Shape, fleet, sink
 from bench.rows import Row, ratio, table
+from containers import Container
 from soak.fleet import free_port
 from tests.support.browser import Window, browser
 
 SHAPE = Shape(287, 46)
 MANY = Shape(10_000, 10)
 VIEWS = ("/", "/events", "/tasks", "/delivery", "/wiring")
+
+
+@contextmanager
+def served(container: Container) -> Iterator[None]:
+    """The page, before there is a browser: both want an event loop of their own."""
+    server = container.ops_server()
+    server.start()
+    server.open_page()
+    yield
+    container.stopping().set()
+    server.close()
 
 
 def rows(shape: Shape = SHAPE, *, rounds: int = 5, ticks: int = 80) -> list[Row]:
@@ -32,22 +46,18 @@ def rows(shape: Shape = SHAPE, *, rounds: int = 5, ticks: int = 80) -> list[Row]
         sink() as vtn,
         tempfile.TemporaryDirectory() as directory,
         fleet(shape, vtn.base_url, Path(directory), ops={"port": port}) as container,
+        served(container),
         browser() as chromium,
     ):
-        server = container.ops_server()
-        server.start()
-        server.open_page()
         delivered_per_s(container, 1)
         for _ in range(rounds):
             alone.append(delivered_per_s(container, ticks))
             window = Window(chromium, f"http://127.0.0.1:{port}")
             window.page.goto("/")
-            window.page.get_by_role("link", name="Aarhus", exact=True).wait_for()
+            window.page.locator("tbody tr:visible, dd:visible, svg").first.wait_for()
             watched.append(delivered_per_s(container, ticks))
             _look(window, seen_s)
             window.close()
-        container.stopping().set()
-        server.close()
     section = f"page, {shape}"
     of_alone = Row(section=section, name="nobody looks", values=alone, unit="readings/s")
     of_watched = Row(section=section, name="a browser looks", values=watched, unit="readings/s")
@@ -65,7 +75,7 @@ def _look(window: Window, seen_s: dict[str, list[float]]) -> None:
         began_s = time.perf_counter()
         window.page.goto(view)
         window.page.get_by_role("heading", level=1).wait_for()
-        window.page.locator("tbody tr:visible, dd:visible").first.wait_for()
+        window.page.locator("tbody tr:visible, dd:visible, svg").first.wait_for()
         seen_s[view].append(time.perf_counter() - began_s)
 
 
@@ -84,19 +94,15 @@ def rows_of_many(shape: Shape = MANY, *, rounds: int = 3) -> list[Row]:
         sink() as vtn,
         tempfile.TemporaryDirectory() as directory,
         fleet(shape, vtn.base_url, Path(directory), ops={"port": port}) as container,
+        served(container),
         browser() as chromium,
     ):
-        server = container.ops_server()
-        server.start()
-        server.open_page()
         delivered_per_s(container, 1)
         window = Window(chromium, f"http://127.0.0.1:{port}")
         window.page.goto("/")  # the first one loads what all share
         for _ in range(rounds):
             _look(window, seen_s)
         window.close()
-        container.stopping().set()
-        server.close()
     return _views(f"page, {shape}", seen_s)
 
 
