@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.support.browser import Window, browser
 from tests.support.processes import Application
 from tests.support.servers import free_port
+from tests.support.site import Site
 
 Start = Callable[..., Application]
 
@@ -36,3 +40,33 @@ def start(tmp_path: Path, port: int, ops_port: int) -> Iterator[Start]:
     yield begin
     for application in made:
         application.kill()
+
+
+Open = Callable[..., Window]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("site"))
+    yield made
+    made.application.kill()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as made:
+        yield made
+
+
+@pytest.fixture
+def window(chromium: Browser) -> Iterator[Open]:
+    """`window(site)`; each with nothing in its cache."""
+    made: list[Window] = []
+
+    def open_(site: Site, **how: Any) -> Window:
+        made.append(Window(chromium, site.base_url, **how))
+        return made[-1]
+
+    yield open_
+    for each in made:
+        each.close()

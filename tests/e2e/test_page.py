@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from playwright.sync_api import Browser, expect
-from prometheus_client.parser import text_string_to_metric_families
+from playwright.sync_api import expect
 
 from app.fleet import Database, make_engine
 from app.reporting import Outbox, SetAside
-from app.vtn import EmbeddedCredentials
-from tests.support.browser import DESKTOP, PHONE, Window, browser
-from tests.support.processes import Application
-from tests.support.servers import Answer as VtnAnswer
-from tests.support.servers import ScriptedVtn, free_port
+from tests.e2e.conftest import Open
+from tests.support.browser import DESKTOP, PHONE, Window
+from tests.support.site import Site
 from tests.support.waiting import wait_until
 
 VIEWS = {
@@ -30,46 +25,8 @@ VIEWS = {
     "delivery": "/delivery",
     "wiring": "/wiring",
 }
-Open = Callable[..., Window]
 MOST_BYTES = 1_000_000
 """Over the wire, after the first load."""
-
-
-class Site:
-    """A running application with a page."""
-
-    def __init__(self, directory: Path, **settings: str) -> None:
-        self.directory = directory
-        port, self.vtn_port = free_port(), free_port()
-        self.base_url = f"http://127.0.0.1:{port}"
-        self.application = Application(
-            "run",
-            cwd=directory,
-            settings={
-                "OPS__PORT": str(port),
-                "VTN__EMBEDDED_PORT": str(self.vtn_port),
-                "FLEET__VENS": "3",
-                "TASKS__SIMULATE_METERDATA__SECONDS": "1",
-                "TASKS__GENERATE_REPORTS__SECONDS": "1",
-                "TASKS__POLL_EVENTS__SECONDS": "1",
-                "TASKS__HEARTBEAT__SECONDS": "1",
-                **settings,
-            },
-        )
-        self.application.wait_for("the page is at")
-
-    def metric(self, name: str, **labels: str) -> float:
-        """As Prometheus reads it."""
-        text = requests.get(f"{self.base_url}/metrics", timeout=5).text
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                if sample.name == name and labels.items() <= sample.labels.items():
-                    return float(sample.value)
-        raise AssertionError(f"{name} {labels} is not there")
-
-    def audit(self) -> list[dict[str, Any]]:
-        path = self.directory / "data" / "audit.log"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def drawn(seen: Window, line: str) -> list[float]:
@@ -81,33 +38,6 @@ def drawn(seen: Window, line: str) -> list[float]:
         }"""
     )
     return [value for each in series if each["name"] == line for _, value in each["data"]]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("site"))
-    yield made
-    made.application.kill()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as made:
-        yield made
-
-
-@pytest.fixture
-def window(chromium: Browser) -> Iterator[Open]:
-    """`window(site)`; each with nothing in its cache."""
-    made: list[Window] = []
-
-    def open_(site: Site, **how: Any) -> Window:
-        made.append(Window(chromium, site.base_url, **how))
-        return made[-1]
-
-    yield open_
-    for each in made:
-        each.close()
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -273,91 +203,6 @@ def test_all_can_be_done_with_a_keyboard(site: Site, window: Open) -> None:
     seen.page.get_by_role("button", name="Resume resource_status_checker").focus()
     seen.page.keyboard.press("Space")
     expect(seen.row("resource_status_checker")).not_to_contain_text("paused")
-
-
-def test_a_request_of_another_site_is_refused(site: Site) -> None:
-    upgrade = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-    }
-    socket = f"{site.base_url}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
-    evil = {"Origin": "http://evil.example"}
-
-    assert requests.get(socket, headers={**upgrade, **evil}, timeout=5).status_code == 403
-    assert requests.get(f"{site.base_url}/tasks", headers=evil, timeout=5).status_code == 403
-    rebound = {"Host": "evil.example"}
-    assert requests.get(f"{site.base_url}/", headers=rebound, timeout=5).status_code == 421
-    assert requests.get(f"{site.base_url}/metrics", headers=rebound, timeout=5).status_code == 421
-
-
-def test_another_page_cannot_frame_it(site: Site, chromium: Browser) -> None:
-    frame = f"<iframe src='{site.base_url}/tasks'></iframe>"
-    elsewhere = ScriptedVtn(lambda _: VtnAnswer(200, frame, content_type="text/html"))
-    seen = Window(chromium, elsewhere.base_url)
-
-    seen.page.goto("/")
-    seen.page.wait_for_timeout(1_000)
-
-    inside = seen.page.frames[1]
-    assert inside.locator("h1").count() == 0
-    seen.close()
-    elsewhere.close()
-
-
-def test_what_an_event_is_called_is_text_and_nothing_else(site: Site, window: Open) -> None:
-    name = "<img src=x onerror=document.title='owned'>"
-    told = EmbeddedCredentials.of(site.directory / "data" / "vtn")
-    vtn = f"http://127.0.0.1:{site.vtn_port}"
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": told.bl_client_id,
-        "client_secret": told.bl_client_secret,
-    }
-    token = requests.post(f"{vtn}/auth/token", data=form, timeout=5).json()["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
-    (program, *_) = requests.get(f"{vtn}/programs", headers=headers, timeout=5).json()
-    event = {
-        "programID": program["id"],
-        "eventName": name,
-        "intervalPeriod": {"start": "2020-01-01T00:00:00Z", "duration": "P9999D"},
-        "intervals": [{"id": 0, "payloads": [{"type": name, "values": [name]}]}],
-    }
-    made = requests.post(f"{vtn}/events", json=event, headers=headers, timeout=5)
-    assert made.status_code == 201, made.text
-    seen = window(site)
-
-    seen.look_at("/events")
-    expect(seen.page.locator("tbody")).to_contain_text(name)
-    seen.page.wait_for_timeout(500)
-
-    assert seen.page.title() == "Events · VEN fleet"
-    assert seen.page.locator("main img").count() == 0
-    path = f"{vtn}/events/{made.json()['id']}"
-    assert requests.delete(path, headers=headers, timeout=5).ok
-
-
-def test_who_changes_something_has_to_know_the_token(tmp_path: Path, window: Open) -> None:
-    site = Site(tmp_path, OPS__TOKEN="hunter2")
-    seen = window(site)
-    seen.look_at("/tasks")
-
-    seen.press("Pause heartbeat")
-    seen.page.get_by_label("Token").fill("hunter1")
-    seen.press("Go on")
-    expect(seen.page.get_by_text("This is not the token.")).to_be_visible()
-    assert site.metric("ven_task_paused", task="heartbeat") == 0
-    seen.page.wait_for_timeout(1_000)  # the pause after a wrong one
-    seen.press("Pause heartbeat")
-    seen.page.get_by_label("Token").fill("hunter2")
-    seen.press("Go on")
-
-    wait_until(lambda: site.metric("ven_task_paused", task="heartbeat") == 1)
-    assert [entry["action"] for entry in site.audit()] == ["was refused", "pause task"]
-    assert "hunter" not in (tmp_path / "data" / "audit.log").read_text()
-    assert "hunter" not in site.application.log
-    site.application.kill()
 
 
 def test_a_report_that_was_refused_is_sent_again_or_dropped(site: Site, window: Open) -> None:
