@@ -74,7 +74,9 @@ class Window:
 
     def row(self, name: str) -> Any:
         """The row of a table that begins with this text."""
-        return self.page.locator("tbody tr").filter(has=self.page.get_by_text(name, exact=True))
+        return self.page.locator("tbody tr:visible").filter(
+            has=self.page.get_by_text(name, exact=True)
+        )
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
