@@ -493,7 +493,6 @@ class Container(containers.DeclarativeContainer):
     backlog = providers.ThreadSafeSingleton(
         ops.Backlog,
         health=health,
-        journal=journal,
         clock=clock,
         monotonic=monotonic,
     )
@@ -534,6 +533,7 @@ class Container(containers.DeclarativeContainer):
             monotonic=monotonic,
         ),
         wiring=wiring,
+        clock=clock,
         sends_events=settings.provided.sends_events,
     )
     ops_watch = providers.ThreadSafeSingleton(

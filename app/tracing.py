@@ -83,7 +83,7 @@ class OtlpTracing:
         self._lock = threading.Lock()
         self._provider: Any = None
         self._tracer: Any = None
-        self._is_missing = False
+        self._is_off = False
         self._frames: OrderedDict[int, Any] = OrderedDict()
 
     @contextmanager
@@ -109,7 +109,7 @@ class OtlpTracing:
     def close(self) -> None:
         with self._lock:
             provider, self._provider, self._tracer = self._provider, None, None
-            self._is_missing = True
+            self._is_off = True
         if provider is not None:
             provider.force_flush(FLUSHED_WITHIN_MS)
             threading.Thread(target=provider.shutdown, daemon=True).start()
@@ -126,11 +126,11 @@ class OtlpTracing:
 
     def _ready(self) -> Any:
         with self._lock:
-            if self._tracer is None and not self._is_missing:
+            if self._tracer is None and not self._is_off:
                 try:
                     self._begin()
                 except Exception as error:  # noqa: BLE001 - whatever it is: metering matters more
-                    self._is_missing = True
+                    self._is_off = True
                     hint = "; pip install '.[otel]'" if isinstance(error, ImportError) else ""
                     logger.warning("no traces are sent: %s%s", error, hint)
             return self._tracer

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from app.fleet import DatabaseError
 from app.ops.health import Health
-from app.reporting import DeliveryJournal
 
 EVERY_S = 15.0
 MOST_POINTS = 240
@@ -19,11 +18,10 @@ MOST_POINTS = 240
 
 @dataclass(frozen=True, kw_only=True)
 class BacklogPoint:
-    """What waited, and what was delivered since the start, at one instant."""
+    """What waited at one instant."""
 
     at: datetime
     waiting: int
-    delivered: int
 
 
 class Backlog:
@@ -36,12 +34,10 @@ class Backlog:
         self,
         *,
         health: Health,
-        journal: DeliveryJournal,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
         self._health = health
-        self._journal = journal
         self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -58,9 +54,8 @@ class Backlog:
             waiting = self._health.waiting()
         except DatabaseError:
             return  # /readyz says so; the next look counts
-        point = BacklogPoint(at=self._clock(), waiting=waiting, delivered=self._journal.readings)
         with self._lock:
-            self._points.append(point)
+            self._points.append(BacklogPoint(at=self._clock(), waiting=waiting))
 
     def points(self) -> Sequence[BacklogPoint]:
         """What there is, oldest first."""

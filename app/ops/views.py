@@ -80,7 +80,6 @@ class EventRow:
 
     event_id: str
     event_name: str
-    program_id: str
     priority: int | None
     targets: Sequence[str]
     vens: int
@@ -186,9 +185,6 @@ class EventsView:
         self._clock = clock
         self._known: tuple[int, list[_Known], int] | None = None
 
-    def now(self) -> datetime:
-        return self._clock()
-
     def rows(self, *, before: timedelta, after: timedelta) -> tuple[list[EventRow], int]:
         """At most MOST_EVENTS, what is in force first; and how many events there are in all.
 
@@ -208,7 +204,6 @@ class EventsView:
         return EventRow(
             event_id=event.event_id,
             event_name=event.event_name[:MOST_WORDS],
-            program_id=event.program_id,
             priority=event.priority,
             targets=sorted(event.targets),
             vens=known.vens,

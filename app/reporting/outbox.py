@@ -76,8 +76,7 @@ class Outbox:
         query = text(f"{_SELECT} FROM set_aside ORDER BY set_aside_id LIMIT :limit OFFSET :skip")
         with self._database.read() as connection:
             rows = connection.execute(query, {"limit": limit, "skip": skip})
-            total = connection.execute(text("SELECT count(*) FROM set_aside"))
-            return [_read(row) for row in rows], int(total.scalar_one())
+            return [_read(row) for row in rows], self.count()
 
     def count(self) -> int:
         """How many there are."""

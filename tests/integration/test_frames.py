@@ -32,17 +32,33 @@ def roster(**columns: tuple[str, ...]) -> Roster:
     return Roster(columns.items())
 
 
-def test_a_frame_reads_back_as_it_was(frames: FrameStore, clock: FakeClock) -> None:
+def test_a_frame_reads_back_as_it_was(
+    database: Database, frames: FrameStore, clock: FakeClock
+) -> None:
     taken = frame(clock, roster(A=("a1", "a2"), B=("b1",)), 1.5, -2.25, float("nan"))
 
     stored = frames.append(taken)
-    read = frames.last()
+    read = FrameStore(database).last()  # who stored it has it still
 
     assert read is not None
     assert (read.seq, read.taken_at, read.profile_index) == (stored.seq, taken.taken_at, 7)
     assert np.array_equal(read.power_kw, taken.power_kw, equal_nan=True)
     assert dict(read.roster) == {"A": ("a1", "a2"), "B": ("b1",)}
     assert read.power_kw[read.roster.columns("A")].tolist() == [1.5, -2.25]
+
+
+def test_the_newest_frame_is_the_newest_whoever_stored_it(
+    database: Database, frames: FrameStore, clock: FakeClock
+) -> None:
+    frames.append(frame(clock, roster(A=("a1",)), 1))
+    assert frames.last() is not None
+
+    newer = FrameStore(database).append(frame(clock, roster(A=("a1",)), 2))
+
+    read = frames.last()
+    assert read is not None
+    assert read.seq == newer.seq
+    assert read.power_kw.tolist() == [2]
 
 
 def test_a_frame_that_is_not_later_is_refused(frames: FrameStore, clock: FakeClock) -> None:

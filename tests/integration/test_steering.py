@@ -249,3 +249,13 @@ class TestTheTableOfVens:
         assert "403" in str(rows[0].delivery.problem)
         well, _ = fleet.vens(skip=0, limit=1)
         assert well[0].delivery.last_report_at is not None
+
+    def test_a_problem_is_over_with_the_next_report(self, bench: Bench, fleet: FleetView) -> None:
+        bench.exchange.refused["Aarhus"] = 403
+        bench.tick()
+        bench.manager.generate_reports()
+        bench.exchange.refused.clear()
+
+        bench.manager.generate_reports()
+
+        assert fleet.vens(skip=0, limit=10, only_problems=True) == ([], 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -13,6 +13,8 @@ import pytest
 from app.fleet import FanOut
 from app.log_context import about
 from app.logs import configure_logging
+from app.reporting.post import Parcel
+from app.reporting.under_way import Outcome, UnderWay
 from app.scheduling import SchedulerConfig, TaskScheduler
 from app.stopping import Stopping
 
@@ -53,6 +55,19 @@ def test_threads_of_a_fan_out_know_the_task(lines: Lines) -> None:
         ("Aarhus", "generate_reports"),
         ("Odense", "generate_reports"),
     ]
+
+
+def test_reports_under_way_know_the_task(lines: Lines) -> None:
+    def send(parcels: Sequence[Parcel]) -> list[Outcome]:
+        logger.info("%d reports", len(parcels))
+        return []
+
+    with about(task="generate_reports"):
+        under_way = UnderWay([], send)
+    under_way.outcomes()
+
+    (line,) = lines()
+    assert line["task"] == "generate_reports"
 
 
 def test_a_coroutine_knows_its_task(lines: Lines, scheduler: TaskScheduler) -> None:

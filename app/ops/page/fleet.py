@@ -94,7 +94,7 @@ class _Vens:
         if found is None:
             return
         rows, self.total = found
-        now = self._services.events.now()
+        now = self._services.clock()
         self._grid.show([(row.summary.ven.ven_name, _ven_cells(row, now)) for row in rows])
         self._pager.show(self.total)
 

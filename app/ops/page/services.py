@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.graph import Node
 from app.metering import MeterDataSimulator, PowerHistory
@@ -34,5 +35,6 @@ class PageServices:
     steering: Steering
     gatekeeper: Gatekeeper
     wiring: Callable[[], Sequence[Node]]
+    clock: Callable[[], datetime]
     sends_events: bool
     """Whether the VTN is ours, so that events can be sent from here."""

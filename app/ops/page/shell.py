@@ -38,6 +38,8 @@ class Shell:
         headers = {name.lower() for name in client.request.headers}
         proxied = not headers.isdisjoint(("forwarded", "x-forwarded-for", "x-forwarded-host"))
         self._who = client.ip or "unknown"
+        self._problems: dict[Show, str] = {}
+        """Of each part of the view that could not be read."""
         self._admitted = not services.gatekeeper.asks(through_proxy=proxied)
 
     @contextmanager
@@ -68,12 +70,12 @@ class Shell:
         """
 
         async def shown() -> None:
+            self._problems.pop(show, None)
             try:
                 await show()
             except WHY_NOT as error:
-                self._stale.set_text(f"Not up to date: {error}")
-            else:
-                self._stale.set_text("")
+                self._problems[show] = f"Not up to date: {error}"
+            self._stale.set_text(next(iter(self._problems.values()), ""))
 
         ui.timer(period_s, shown)
         return shown

@@ -95,7 +95,7 @@ def _error() -> tuple[ui.expansion, ui.label]:
 
 
 def _cells(info: JobInfo, runs: Sequence[TaskRun], services: PageServices) -> tuple[str, ...]:
-    now = services.events.now()
+    now = services.clock()
     upcoming = "paused" if info["paused"] else words.ago(info["next_start"], now)
     running = info["running_for_s"]
     return (
