@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from app.fleet import Database, make_engine
 from app.openadr import Circuit, Exchange, VtnHttp, make_session
@@ -23,6 +24,10 @@ from tests.support.certificates import Certificate, make_certificate
 from tests.support.fakes import FakeClock
 from tests.support.postgres import Postgres
 from tests.support.servers import Script, ScriptedVtn, free_port
+
+# No test asserts a time: on a busy machine any of them may take long.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 SECTIONS = (
     "DATA_DIR",
