@@ -2,17 +2,22 @@
 
     python -m bench.page
 
-A real Chromium on the same two cores, so that what it takes itself is in the figures, too.
+A real Chromium on the same two cores, so that what it takes itself is in the figures, too. Each
+fleet in a process of its own, as the page starts once per process.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from bench import child
 from bench.delivery import delivered_per_s
 from bench.fleet import Shape, fleet, sink
 from bench.rows import Row, ratio, table
@@ -48,41 +53,44 @@ def shown(shape: Shape) -> Iterator[tuple[Container, Callable[[], Window]]]:
         server.close()
 
 
-def rows(shape: Shape = SHAPE, *, rounds: int = 5, ticks: int = 80) -> list[Row]:
-    """Delivery with nobody looking and with the fleet's view open, in turn; then each view."""
+def rows(
+    shape: Shape = SHAPE, many: Shape = MANY, *, rounds: int = 5, ticks: int = 80
+) -> list[Row]:
+    """Delivery with nobody looking and with the fleet open; views of it and of a large one."""
+    found = child.call("bench.page", shape=asdict(shape), rounds=rounds, ticks=ticks)
+    section = f"page, {shape}"
+    alone = Row(section=section, name="nobody looks", values=found["alone"], unit="readings/s")
+    watched = Row(
+        section=section, name="a browser looks", values=found["watched"], unit="readings/s"
+    )
+    of_many = child.call("bench.page", shape=asdict(many), rounds=rounds, ticks=0)
+    return [
+        alone,
+        watched,
+        ratio(section, "ratio", watched, alone, goal=">= 0.95"),
+        *_views(section, found["seen_s"]),
+        *_views(f"page, {many}", of_many["seen_s"]),
+    ]
+
+
+def measure(shape: Shape, *, rounds: int, ticks: int) -> dict[str, Any]:
+    """Readings per second with nobody looking and with the fleet's view open, in turn; then each
+    view, in seconds. Without ticks the views only."""
     alone: list[float] = []
     watched: list[float] = []
     seen_s: dict[str, list[float]] = {view: [] for view in VIEWS}
     with shown(shape) as (container, open_window):
         for _ in range(rounds):
-            alone.append(delivered_per_s(container, ticks))
+            if ticks:
+                alone.append(delivered_per_s(container, ticks))
             window = open_window()
-            window.page.goto("/")
+            window.page.goto("/")  # what all views share is loaded, too
             window.page.locator(SOMETHING).first.wait_for()
-            watched.append(delivered_per_s(container, ticks))
+            if ticks:
+                watched.append(delivered_per_s(container, ticks))
             _look(window, seen_s)
             window.close()
-    section = f"page, {shape}"
-    of_alone = Row(section=section, name="nobody looks", values=alone, unit="readings/s")
-    of_watched = Row(section=section, name="a browser looks", values=watched, unit="readings/s")
-    return [
-        of_alone,
-        of_watched,
-        ratio(section, "ratio", of_watched, of_alone, goal=""),
-        *_views(section, seen_s),
-    ]
-
-
-def rows_of_many(shape: Shape = MANY, *, rounds: int = 3) -> list[Row]:
-    """How soon each view of a large fleet is there."""
-    seen_s: dict[str, list[float]] = {view: [] for view in VIEWS}
-    with shown(shape) as (_, open_window):
-        window = open_window()
-        window.page.goto("/")  # the first one loads what all share
-        for _ in range(rounds):
-            _look(window, seen_s)
-        window.close()
-    return _views(f"page, {shape}", seen_s)
+    return {"alone": alone, "watched": watched, "seen_s": seen_s}
 
 
 def _look(window: Window, seen_s: dict[str, list[float]]) -> None:
@@ -102,5 +110,11 @@ def _views(section: str, seen_s: dict[str, list[float]]) -> list[Row]:
     ]
 
 
+def main() -> None:
+    given = child.given()
+    shape = Shape(**given["shape"])
+    child.answer(measure(shape, rounds=given["rounds"], ticks=given["ticks"]))
+
+
 if __name__ == "__main__":
-    print(table([*rows(), *rows_of_many()]))
+    main() if len(sys.argv) > 1 else print(table(rows()))

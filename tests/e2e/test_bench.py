@@ -46,7 +46,7 @@ def test_starts_are_measured() -> None:
 
 
 def test_what_the_page_costs_is_measured() -> None:
-    shown = names(page.rows(SMALL, rounds=1, ticks=2))
+    shown = names(page.rows(SMALL, SMALL, rounds=1, ticks=2))
 
     assert shown[:3] == ["nobody looks", "a browser looks", "ratio"]
     assert "view /events" in shown
