@@ -516,7 +516,7 @@ class Container(containers.DeclarativeContainer):
             policy_of=policy_of,
             clock=clock,
         ),
-        events=providers.Factory(ops.EventsView, events=events, clock=clock),
+        events=providers.Factory(ops.EventsView, events=events, clock=clock, monotonic=monotonic),
         power=power_history,
         scheduler=scheduler,
         journal=journal,
@@ -524,7 +524,9 @@ class Container(containers.DeclarativeContainer):
         backlog=backlog,
         simulator=simulator,
         http=vtn_http,
-        readiness=providers.Factory(ops.Glance, health=health, monotonic=monotonic),
+        readiness=providers.Factory(
+            ops.Seldom, look=health.provided.readiness, every_s=2.0, monotonic=monotonic
+        ),
         steering=steering,
         gatekeeper=providers.Factory(
             ops.Gatekeeper,

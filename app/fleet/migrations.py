@@ -174,4 +174,13 @@ def third_schema(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-MIGRATIONS: Sequence[Migration] = (first_schema, second_schema, third_schema)
+def fourth_schema(connection: Connection) -> None:
+    """What is not enrolled, or suspended, is found without reading the whole fleet."""
+    for statement in (
+        "CREATE INDEX other_ven ON ven (ven_key, status) WHERE status <> 'APPROVED'",
+        "CREATE INDEX other_resource ON resource (ven_key, status) WHERE status <> 'APPROVED'",
+    ):
+        connection.execute(text(statement))
+
+
+MIGRATIONS: Sequence[Migration] = (first_schema, second_schema, third_schema, fourth_schema)

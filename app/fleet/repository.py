@@ -19,10 +19,11 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
-    case,
     func,
+    literal_column,
     select,
     text,
+    union_all,
 )
 
 from app.fleet.database import Database
@@ -171,21 +172,15 @@ class FleetRepository:
 
     def pending_vens(self) -> list[VEN]:
         """VENs that are not enrolled, or have resources that are not, by name."""
-        owed = select(resource_table.c.ven_key).where(
-            resource_table.c.status == Status.PENDING.value
-        )
-        query = (
-            select(ven_table)
-            .where(
-                and_(
-                    ven_table.c.status != Status.SUSPENDED.value,
-                    (ven_table.c.status == Status.PENDING.value) | ven_table.c.ven_key.in_(owed),
-                )
-            )
-            .order_by(ven_table.c.ven_name)
-        )
+        query = _pending(select(ven_table)).order_by(ven_table.c.ven_name)
         with self._database.read() as connection:
             return [_ven(row) for row in connection.execute(query)]
+
+    def count_pending_vens(self) -> int:
+        """How many they are; for who asks often."""
+        query = _pending(select(func.count()).select_from(ven_table))
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def save(
         self, fleet: Mapping[str, Sequence[Resource]], progress: Progress = no_progress
@@ -289,38 +284,47 @@ class FleetRepository:
             _raise_revision(connection)
 
 
+def _is(column: Any, status: Status) -> Any:
+    """That a status other than APPROVED is this one.
+
+    In the words of the indexes on what is not approved, or they would not serve.
+    """
+    return and_(column != literal_column("'APPROVED'"), column == status.value)
+
+
+def _pending(query: Select[Any]) -> Select[Any]:
+    """Of the VENs those that are to be enrolled, or have a resource that is."""
+    owed = union_all(
+        select(ven_table.c.ven_key).where(_is(ven_table.c.status, Status.PENDING)),
+        select(resource_table.c.ven_key).where(_is(resource_table.c.status, Status.PENDING)),
+    )
+    return query.where(ven_table.c.ven_key.in_(owed), ven_table.c.status != Status.SUSPENDED.value)
+
+
 def _summaries(connection: Connection, vens: Select[Any]) -> list[VenSummary]:
     """Of these VENs, by name, with the number of their resources by status."""
-
-    def count(status: Status) -> Any:
-        return func.coalesce(
-            func.sum(case((resource_table.c.status == status.value, 1), else_=0)), 0
-        )
-
     chosen = vens.subquery()
-    query = (
-        select(
-            chosen,
-            func.count(resource_table.c.resource_key),
-            count(Status.APPROVED),
-            count(Status.PENDING),
-            count(Status.SUSPENDED),
-        )
-        .join_from(
-            chosen, resource_table, resource_table.c.ven_key == chosen.c.ven_key, isouter=True
-        )
-        .group_by(chosen.c.ven_key, chosen.c.ven_name, chosen.c.status, chosen.c.vtn_ven_id)
-        .order_by(chosen.c.ven_name)
-    )
+
+    def count(*which: Any) -> Any:
+        own = resource_table.c.ven_key == chosen.c.ven_key
+        return select(func.count()).select_from(resource_table).where(own, *which).scalar_subquery()
+
+    query = select(
+        chosen,
+        count(),
+        count(_is(resource_table.c.status, Status.PENDING)),
+        count(_is(resource_table.c.status, Status.SUSPENDED)),
+    ).order_by(chosen.c.ven_name)
     return [
         VenSummary(
             ven=_ven(row),
-            resources=row[4],
-            approved=int(row[5]),
-            pending=int(row[6]),
-            suspended=int(row[7]),
+            resources=total,
+            approved=total - pending - suspended,
+            pending=pending,
+            suspended=suspended,
         )
         for row in connection.execute(query)
+        for total, pending, suspended in [row[-3:]]
     ]
 
 

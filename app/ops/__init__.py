@@ -3,9 +3,10 @@
 from app.ops.audit import AuditLog
 from app.ops.backlog import Backlog
 from app.ops.gate import Gatekeeper
-from app.ops.health import Glance, Health
+from app.ops.health import Health
 from app.ops.metrics import Metrics
 from app.ops.page import PageServices, make_page
+from app.ops.seldom import Seldom
 from app.ops.server import OpsServer
 from app.ops.steering import Steering
 from app.ops.views import EventsView, FleetView
@@ -16,11 +17,11 @@ __all__ = [
     "EventsView",
     "FleetView",
     "Gatekeeper",
-    "Glance",
     "Health",
     "Metrics",
     "OpsServer",
     "PageServices",
+    "Seldom",
     "Steering",
     "make_page",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.fleet import DatabaseError, FleetRepository, PollPlan
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
+from app.ops.seldom import Seldom
 from app.push import Inbox
 from app.reporting import Outbox, ReportDesk, StoreKeeper, Tally
 from app.scheduling import OverdueTasks
@@ -17,8 +17,7 @@ from app.watch import Watch
 LONGEST_IDLE_S = 30.0
 """Of the thread that looks after the others."""
 COUNTED_FOR_S = 5.0
-"""How old the number of readings that wait may be."""
-GLANCE_S = 2.0
+"""How old the number of readings that wait may be: after a long outage there is much to count."""
 FULL = 0.95
 """Of STORE__MAX_BYTES: what is worth a warning."""
 
@@ -69,6 +68,8 @@ class Health:
         self._http = http
         self._simulator = simulator
         self._report_desk = report_desk
+        self.waiting = Seldom(look=report_desk.waiting, every_s=COUNTED_FOR_S, monotonic=monotonic)
+        """How many readings are owed and not acknowledged; not counted anew each time."""
         self._store_keeper = store_keeper
         self._outbox = outbox
         self._tally = tally
@@ -76,21 +77,8 @@ class Health:
         self._guard = guard
         self._poll_plan = poll_plan
         self._inbox = inbox
-        self._monotonic = monotonic
-        self._counted: tuple[float, int] | None = None
         self.started = False
         """Set by who starts and stops the application."""
-
-    def waiting(self) -> int:
-        """How many readings are owed and not acknowledged.
-
-        Counted anew every few seconds: after a long outage there is much to count.
-        """
-        now_s = self._monotonic()
-        counted = self._counted
-        if counted is None or now_s - counted[0] > COUNTED_FOR_S:
-            counted = self._counted = now_s, self._report_desk.waiting()
-        return counted[1]
 
     def alive(self) -> bool:
         """Whether the process still looks after itself; if not, it should be started anew."""
@@ -105,7 +93,7 @@ class Health:
 
     def _look(self) -> Readiness:
         reasons = [] if self.started else ["the start is not done"]
-        pending = len(self._repository.pending_vens())
+        pending = self._repository.count_pending_vens()
         if self._repository.is_empty():
             reasons.append("the fleet is empty; see `fleet import` and FLEET__SEED_SAMPLE")
         if pending:
@@ -131,20 +119,3 @@ class Health:
             dropped_readings=given_up.get("dropped", 0),
             push={"vens": self._poll_plan.trusted(), **self._inbox.counts},
         )
-
-
-class Glance:
-    """How it is, looked at no more than every two seconds, however many ask. Safe for threads."""
-
-    def __init__(self, *, health: Health, monotonic: Callable[[], float]) -> None:
-        self._health = health
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._seen: tuple[float, Readiness] | None = None
-
-    def __call__(self) -> Readiness:
-        with self._lock:
-            now_s = self._monotonic()
-            if self._seen is None or now_s - self._seen[0] >= GLANCE_S:
-                self._seen = now_s, self._health.readiness()
-            return self._seen[1]

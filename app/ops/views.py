@@ -20,6 +20,7 @@ from app.events import (
 )
 from app.fleet import FleetRepository, Resource, ResourceKind, SeenEvent, VenSummary
 from app.metering import FrameStore
+from app.ops.seldom import Seldom
 from app.reporting import DeliveryJournal, VenDelivery
 
 MOST_PROBLEMS = 1_000
@@ -180,10 +181,17 @@ class FleetView:
 class EventsView:
     """The events of all VENs, and when their intervals hold."""
 
-    def __init__(self, *, events: EventBook, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        events: EventBook,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
         self._events = events
         self._clock = clock
-        self._known: tuple[int, list[_Known], int] | None = None
+        self._laid_out = _LaidOut(revision=None, newest=(), total=0)
+        self._newest = Seldom(look=self._lay_out, every_s=0.0, monotonic=monotonic)
 
     def rows(self, *, before: timedelta, after: timedelta) -> tuple[list[EventRow], int]:
         """At most MOST_EVENTS, what is in force first; and how many events there are in all.
@@ -191,12 +199,12 @@ class EventsView:
         With the intervals of the time from so long before now to so long after.
         """
         now = self._clock()
-        known, total = self._newest()
+        known = self._newest()
         # What is in force is looked for among all of these, and drawn for few.
-        order = sorted(known, key=lambda each: not each.holds(now))
+        order = sorted(known.newest, key=lambda each: not each.holds(now))
         rows = [self._row(each, now, now - before, now + after) for each in order[:MOST_EVENTS]]
         rows.sort(key=lambda row: (not row.holds, row.bars[0].start if row.bars else now, row.vens))
-        return rows, total
+        return rows, known.total
 
     def _row(self, known: _Known, now: datetime, start: datetime, end: datetime) -> EventRow:
         seen, timeline = known.seen, known.timeline
@@ -213,10 +221,10 @@ class EventsView:
             bars=[] if timeline is None else _bars(timeline, start, end, now),
         )
 
-    def _newest(self) -> tuple[list[_Known], int]:
-        """The newest events, each as one of its VENs sees it, and how many there are in all."""
+    def _lay_out(self) -> _LaidOut:
+        """All of them, unless nothing has changed: many thousand VENs have each their own."""
         revision = self._events.revision
-        if self._known is None or self._known[0] != revision:
+        if self._laid_out.revision != revision:
             found: dict[str, tuple[SeenEvent, int]] = {}
             for ven_name in self._events.ven_names():
                 for seen in self._events.of_ven(ven_name):
@@ -227,8 +235,8 @@ class EventsView:
                 _Known(seen, vens, None if seen.is_cancelled else timeline_of(seen))
                 for seen, vens in newest
             ]
-            self._known = revision, known, len(found)
-        return self._known[1], self._known[2]
+            self._laid_out = _LaidOut(revision=revision, newest=known, total=len(found))
+        return self._laid_out
 
 
 @dataclass(frozen=True)
@@ -241,6 +249,15 @@ class _Known:
 
     def holds(self, now: datetime) -> bool:
         return self.timeline is not None and bool(self.timeline.at(now))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _LaidOut:
+    """The newest events, each as one of its VENs sees it, and how many there are in all."""
+
+    revision: int | None
+    newest: Sequence[_Known]
+    total: int
 
 
 def _bars(timeline: Timeline, start: datetime, end: datetime, now: datetime) -> list[Bar]:

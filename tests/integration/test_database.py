@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from app.fleet import Database, DatabaseError, FleetRepository, Status, make_engine, sample_fleet
 from app.fleet.migrations import MIGRATIONS, Migration
@@ -221,3 +222,47 @@ class TestRepository:
     ) -> None:
         with pytest.raises(ValueError, match="no resource 'x'"):
             repository.set_status("Aalborg", "x", Status.SUSPENDED)
+
+    def test_resources_are_counted_by_status(self, repository: FleetRepository) -> None:
+        fleet = sample_fleet(vens=3, resources_per_ven=4)
+        repository.save(fleet)
+        ids = {each.resource_name: "id" for each in fleet["Aarhus"][:3]}
+        repository.approve("Aarhus", vtn_ven_id="v1", vtn_resource_ids=ids)
+        repository.set_status("Aarhus", fleet["Aarhus"][0].resource_name, Status.SUSPENDED)
+
+        (aarhus,) = [each for each in repository.summaries() if each.ven.ven_name == "Aarhus"]
+
+        assert aarhus.resources == 4
+        assert (aarhus.approved, aarhus.pending, aarhus.suspended) == (2, 1, 1)
+        assert repository.count_pending_vens() == len(repository.pending_vens()) == 3
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        FleetRepository.count_pending_vens,
+        FleetRepository.pending_vens,
+        lambda repository: repository.page_of_summaries(skip=0, limit=25),
+    ],
+    ids=["count", "pending", "page"],
+)
+def test_who_asks_often_does_not_read_all_resources(
+    path: Path, ask: Callable[[FleetRepository], object]
+) -> None:
+    engine = make_engine(f"sqlite:///{path}")
+    database = Database(engine)
+    repository = FleetRepository(database)
+    repository.save(sample_fleet(vens=2, resources_per_ven=2))
+    asked: list[tuple[str, Any]] = []
+    event.listen(engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    ask(repository)
+    statement, values = asked[-1]
+
+    with database.read() as connection:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        plan = [row.detail for row in rows]
+    database.close()
+
+    of_resources = [line for line in plan if "resource" in line]
+    assert of_resources
+    assert all("INDEX" in line for line in of_resources)

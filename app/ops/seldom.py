@@ -1,0 +1,54 @@
+"""Looking seldom enough that it costs little, however many ask and however large the fleet is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+REST = 50
+"""How many times as long as a look took the next one waits: looking takes 2 % of the time."""
+
+
+class _Found(NamedTuple, Generic[T]):
+    value: T
+    holds_until_s: float
+
+
+class Seldom(Generic[T]):
+    """What `look` finds; it is looked for at most every so many seconds, or more seldom.
+
+    Who asks while another looks gets what was found before. What `look` raises reaches who asked,
+    and the next one looks again. Safe for threads.
+    """
+
+    def __init__(
+        self, *, look: Callable[[], T], every_s: float, monotonic: Callable[[], float]
+    ) -> None:
+        self._look = look
+        self._every_s = every_s
+        self._monotonic = monotonic
+        self._looking = threading.Lock()
+        self._found: _Found[T] | None = None
+
+    def __call__(self) -> T:
+        found = self._found
+        if found is None:  # there is nothing yet: all wait for the first
+            with self._looking:
+                return self._newest()
+        if self._monotonic() >= found.holds_until_s and self._looking.acquire(blocking=False):
+            try:
+                return self._newest()
+            finally:
+                self._looking.release()
+        return found.value
+
+    def _newest(self) -> T:
+        """Unless somebody has just looked."""
+        found, began_s = self._found, self._monotonic()
+        if found is None or began_s >= found.holds_until_s:
+            value = self._look()
+            took_s = self._monotonic() - began_s
+            found = self._found = _Found(value, began_s + max(self._every_s, REST * took_s))
+        return found.value
