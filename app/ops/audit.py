@@ -1,4 +1,4 @@
-"""Who changed what, by hand."""
+"""Who changed what by hand, and what came of it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
 
 class AuditLog:
-    """One JSON line per change, in a file that only its owner reads, and a line in the log.
+    """JSON lines in a file that only its owner reads, and lines in the log.
 
-    `clock`: aware UTC. Safe for several threads. OSError where the file cannot be written: then
-    nothing is to be changed.
+    A change has two: what was asked, before it is made, and what came of it. `clock`: aware UTC.
+    Safe for several threads.
     """
 
     def __init__(self, *, path: Path, clock: Callable[[], datetime]) -> None:
@@ -25,13 +27,34 @@ class AuditLog:
         self._clock = clock
         self._lock = threading.Lock()
 
-    def write(self, who: str, action: str, about: str, **values: object) -> None:
-        """`who`: where the request came from; `action`: such as 'pause task'."""
+    @contextmanager
+    def change(
+        self, who: str, action: str, about: str, **values: object
+    ) -> Iterator[dict[str, object]]:
+        """The block makes the change, and says in the dictionary what it led to.
+
+        `who`: where the request came from; `action`: such as 'pause task'. OSError where it cannot
+        be written down: then the block does not run.
+        """
+        self.write(who, action, about, "asked", values)
+        led_to: dict[str, object] = {}
+        try:
+            yield led_to
+        except Exception as error:
+            self._conclude(who, action, about, "failed", {"why": str(error)})
+            raise
+        self._conclude(who, action, about, "done", led_to)
+
+    def write(
+        self, who: str, action: str, about: str, state: str, values: Mapping[str, object]
+    ) -> None:
+        """One line. OSError where it cannot be written."""
         entry = {
             "time": self._clock().isoformat(timespec="milliseconds"),
             "who": who,
             "action": action,
             "about": about,
+            "state": state,
             **values,
         }
         line = json.dumps(entry, ensure_ascii=False, default=str) + "\n"
@@ -44,4 +67,16 @@ class AuditLog:
             finally:
                 os.close(descriptor)
         told = "".join(f", {name} {value}" for name, value in values.items())
-        logger.info("by hand, from %s: %s %s%s", who, action, about, told)
+        logger.info("by hand, from %s: %s %s: %s%s", who, action, about, state, told)
+
+    def _conclude(self, *entry: Any) -> None:
+        """The change is made, or has failed for its own reason, and that is what is told."""
+        try:
+            self.write(*entry)
+        except OSError as error:
+            logger.warning(
+                "what came of a change cannot be written to %s: %s; it was: %s",
+                self._path,
+                error.strerror,
+                entry,
+            )

@@ -39,52 +39,50 @@ class Steering:
 
     def refused(self, who: str) -> None:
         """Somebody gave a wrong token."""
-        self._audit.write(who, "was refused", "a wrong OPS__TOKEN")
+        self._audit.write(who, "change", "anything", "refused", {"why": "a wrong OPS__TOKEN"})
 
     def pause_task(self, who: str, name: str) -> None:
-        self._audit.write(who, "pause task", name)
-        self._scheduler.pause_task(name)
+        with self._audit.change(who, "pause task", name):
+            self._scheduler.pause_task(name)
 
     def resume_task(self, who: str, name: str) -> None:
-        self._audit.write(who, "resume task", name)
-        self._scheduler.resume_task(name)
+        with self._audit.change(who, "resume task", name):
+            self._scheduler.resume_task(name)
 
     def run_task(self, who: str, name: str) -> Future[bool]:
         """Begins a run; False in the future where one is going already, or it failed."""
-        self._audit.write(who, "run task", name)
-        return self._scheduler.run_now(name)
+        with self._audit.change(who, "run task", name):
+            return self._scheduler.run_now(name)
 
     def change_interval(self, who: str, name: str, seconds: float) -> None:
         """Until the next start, which goes by the settings again."""
-        self._audit.write(who, "change interval of task", name, seconds=seconds)
-        self._scheduler.change_interval(name, seconds)
+        with self._audit.change(who, "change interval of task", name, seconds=seconds):
+            self._scheduler.change_interval(name, seconds)
 
     def suspend(self, who: str, ven_name: str, resource_name: str) -> None:
         """It is metered and reported no more."""
-        self._set_status(who, "suspend", ven_name, resource_name, Status.SUSPENDED)
+        with self._audit.change(who, "suspend resource", resource_name, ven=ven_name):
+            self._repository.set_status(ven_name, resource_name, Status.SUSPENDED)
 
     def resume(self, who: str, ven_name: str, resource_name: str) -> None:
         """It is metered again; one that the VTN does not have is enrolled by the next heartbeat."""
-        known = self._repository.resource(ven_name, resource_name)
-        approved = known is not None and known.vtn_resource_id is not None
-        status = Status.APPROVED if approved else Status.PENDING
-        self._set_status(who, "resume", ven_name, resource_name, status)
-
-    def _set_status(
-        self, who: str, action: str, ven_name: str, resource_name: str, status: Status
-    ) -> None:
-        self._audit.write(who, f"{action} resource", resource_name, ven=ven_name)
-        self._repository.set_status(ven_name, resource_name, status)
+        with self._audit.change(who, "resume resource", resource_name, ven=ven_name):
+            known = self._repository.resource(ven_name, resource_name)
+            approved = known is not None and known.vtn_resource_id is not None
+            status = Status.APPROVED if approved else Status.PENDING
+            self._repository.set_status(ven_name, resource_name, status)
 
     def retry_reports(self, who: str, set_aside_ids: Sequence[int]) -> int:
         """The next delivery sends them again; how many."""
-        self._audit.write(who, "send again", f"{len(set_aside_ids)} reports", ids=set_aside_ids)
-        return self._outbox.retry(set_aside_ids)
+        with self._audit.change(who, "send again", "reports", ids=set_aside_ids) as led_to:
+            led_to["reports"] = count = self._outbox.retry(set_aside_ids)
+            return count
 
     def drop_reports(self, who: str, set_aside_ids: Sequence[int]) -> int:
         """Their readings will not reach the VTN; how many."""
-        self._audit.write(who, "drop", f"{len(set_aside_ids)} reports", ids=set_aside_ids)
-        return self._outbox.drop(set_aside_ids)
+        with self._audit.change(who, "drop", "reports", ids=set_aside_ids) as led_to:
+            led_to["reports"] = count = self._outbox.drop(set_aside_ids)
+            return count
 
     def send_event(
         self,
@@ -97,26 +95,31 @@ class Steering:
         priority: int | None,
     ) -> str:
         """As business logic, an event of one interval from now on; its id. The VENs ask at once."""
-        read_duration(duration)
-        self._audit.write(
-            who, "send event", kind, value=value, duration=duration, ven=ven_name, priority=priority
-        )
-        made: Any = self._business_logic().send(
-            kind=kind,
-            value=value,
-            start=self._clock(),
-            duration=duration,
-            ven_name=ven_name,
-            program_name=None,
-            priority=priority,
-        )
+        asked: dict[str, object] = {
+            "value": value,
+            "duration": duration,
+            "ven": ven_name,
+            "priority": priority,
+        }
+        with self._audit.change(who, "send event", kind, **asked) as led_to:
+            read_duration(duration)
+            made: Any = self._business_logic().send(
+                kind=kind,
+                value=value,
+                start=self._clock(),
+                duration=duration,
+                ven_name=ven_name,
+                program_name=None,
+                priority=priority,
+            )
+            led_to["event"] = event_id = str(made["id"])
         self._look_for_events()
-        return str(made["id"])
+        return event_id
 
     def cancel_event(self, who: str, event_id: str) -> None:
         """As business logic: its VENs go back to what they did."""
-        self._audit.write(who, "cancel event", event_id)
-        self._business_logic().cancel(event_id)
+        with self._audit.change(who, "cancel event", event_id):
+            self._business_logic().cancel(event_id)
         self._look_for_events()
 
     def _look_for_events(self) -> None:

@@ -94,7 +94,11 @@ def test_who_changes_something_has_to_know_the_token(tmp_path: Path, window: Ope
     seen.press("Go on")
 
     wait_until(lambda: site.metric("ven_task_paused", task="heartbeat") == 1)
-    assert [entry["action"] for entry in site.audit()] == ["was refused", "pause task"]
+    assert [(entry["action"], entry["state"]) for entry in site.audit()] == [
+        ("change", "refused"),
+        ("pause task", "asked"),
+        ("pause task", "done"),
+    ]
     assert "hunter" not in (tmp_path / "data" / "audit.log").read_text()
     assert "hunter" not in site.application.log
     site.application.kill()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.fleet import Status
-from app.ops import EventsView, FleetView, Steering
+from app.ops import AuditLog, EventsView, FleetView, Steering
 from tests.support.workbench import RESOURCES, Bench
 
 WHO = "127.0.0.1"
@@ -35,21 +35,57 @@ def events(bench: Bench) -> EventsView:
     return made
 
 
+def without_time(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name != "time"}
+
+
 def audit(bench: Bench) -> list[dict[str, Any]]:
     path: Path = bench.container.settings().audit_file
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_every_change_is_written_down(bench: Bench, steering: Steering) -> None:
-    steering.pause_task(WHO, "heartbeat")
+def test_every_change_is_written_down_with_what_came_of_it(
+    bench: Bench, steering: Steering
+) -> None:
     steering.change_interval(WHO, "heartbeat", 60)
+    with pytest.raises(ValueError, match="no resource 'x'"):
+        steering.suspend(WHO, "Aarhus", "x")
 
-    assert [(entry["who"], entry["action"], entry["about"]) for entry in audit(bench)] == [
-        (WHO, "pause task", "heartbeat"),
-        (WHO, "change interval of task", "heartbeat"),
+    interval = {"who": WHO, "action": "change interval of task", "about": "heartbeat"}
+    suspend = {"who": WHO, "action": "suspend resource", "about": "x"}
+    assert [without_time(entry) for entry in audit(bench)] == [
+        {**interval, "state": "asked", "seconds": 60},
+        {**interval, "state": "done"},
+        {**suspend, "state": "asked", "ven": "Aarhus"},
+        {**suspend, "state": "failed", "why": "VEN 'Aarhus' has no resource 'x'"},
     ]
     mode = bench.container.settings().audit_file.stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
+
+
+def test_an_event_that_was_sent_is_written_down_with_its_id(
+    bench: Bench, steering: Steering
+) -> None:
+    event_id = steering.send_event(
+        WHO, kind="SIMPLE", value="2", duration="PT10M", ven_name=None, priority=None
+    )
+
+    assert audit(bench)[-1]["event"] == event_id
+
+
+def test_a_change_whose_outcome_cannot_be_written_down_is_made_and_logged(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    path: Path = bench.container.settings().audit_file
+    scheduler = bench.container.scheduler()
+
+    with AuditLog(path=path, clock=bench.clock).change(WHO, "pause task", "heartbeat"):
+        scheduler.pause_task("heartbeat")
+        path.unlink()
+        path.mkdir()
+
+    assert scheduler.get_job_info("heartbeat")["paused"]
+    assert "what came of a change cannot be written" in caplog.text
 
 
 def test_what_cannot_be_written_down_is_not_done(bench: Bench, steering: Steering) -> None:

@@ -55,9 +55,11 @@ class Window:
         self.page: Page = self._context.new_page()
         self.complaints: list[str] = []
         self.bytes_received = 0
+        """Over HTTP, and over the page's socket."""
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("requestfinished", self._weigh)
+        self.page.on("websocket", lambda socket: socket.on("framereceived", self._weigh_frame))
 
     def _hear(self, message: Any) -> None:
         if message.type in ("error", "warning"):
@@ -66,6 +68,9 @@ class Window:
     def _weigh(self, request: Any) -> None:
         sizes = request.sizes()
         self.bytes_received += sizes["responseBodySize"] + sizes["responseHeadersSize"]
+
+    def _weigh_frame(self, payload: str | bytes) -> None:
+        self.bytes_received += len(payload)
 
     def look_at(self, path: str) -> None:
         """Go there, and wait until it is connected and shows something of now."""

@@ -48,3 +48,8 @@ class Site:
     def audit(self) -> list[dict[str, Any]]:
         path = self.directory / "data" / "audit.log"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def changes(self) -> list[tuple[str, str]]:
+        """What was done by hand, and what came of it, without what was only asked."""
+        told = [(entry["action"], entry["state"]) for entry in self.audit()]
+        return [(action, state) for action, state in told if state != "asked"]

@@ -61,7 +61,8 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
                 if found is None:
                     return
                 rows, total = found
-                now = services.clock()
+                # To the minute, which is a pixel: so it is sent anew when it looks different.
+                now = services.clock().replace(second=0, microsecond=0)
                 drawing.set_content(timeline(rows[:ROWS], now, now - BEFORE, now + AFTER))
                 grid.show([(row.event_id, _cells(row)) for row in rows[:ROWS]])
                 more.set_text(f"and {total - ROWS:,} more" if total > ROWS else "")
