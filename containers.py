@@ -51,7 +51,7 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Object(utc_now)
     monotonic = providers.Object(time.monotonic)
     stopping = providers.ThreadSafeSingleton(Stopping)
-    progress = providers.Object(fleet.no_progress)
+    bar = providers.Object(fleet.no_bar)
     tracing = providers.Selector(
         settings.provided.tracing_kind,
         otlp=providers.ThreadSafeSingleton(
@@ -584,5 +584,5 @@ class Container(containers.DeclarativeContainer):
         vtn_base_url=settings.provided.vtn_base_url,
         settings_source=settings.provided.source,
         verifies_tls=settings.provided.verifies_tls,
-        progress=progress,
+        bar=bar,
     )

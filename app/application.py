@@ -8,14 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from app.fleet import (
-    Database,
-    FleetRepository,
-    Progress,
-    VENManager,
-    no_progress,
-    sample_fleet,
-)
+from app.fleet import Bar, Database, FleetRepository, VENManager, no_bar, sample_fleet
 from app.metering import MeterDataSimulator
 from app.openadr import CredentialsError, VtnHttp
 from app.ops import Health
@@ -97,7 +90,7 @@ class Application:
         vtn_base_url: str,
         settings_source: str,
         verifies_tls: bool,
-        progress: Progress = no_progress,
+        bar: Bar = no_bar,
     ) -> None:
         self._run_lock = run_lock
         self._database = database
@@ -120,7 +113,7 @@ class Application:
         self._vtn_base_url = vtn_base_url
         self._settings_source = settings_source
         self._verifies_tls = verifies_tls
-        self._progress = progress
+        self._bar = bar
         self._start_ended = threading.Event()
         self._start_ended.set()
         self._later: threading.Thread | None = None
@@ -218,14 +211,16 @@ class Application:
         return idle
 
     def _seed(self) -> None:
-        if self._sample_size is not None and not self._repository.vens():
+        if self._sample_size is not None and self._repository.is_empty():
             vens, resources_per_ven = self._sample_size
             fleet = sample_fleet(vens=vens, resources_per_ven=resources_per_ven)
-            count = self._repository.save(fleet)
+            with self._bar("resources") as progress:
+                count = self._repository.save(fleet, progress)
             logger.info("sample fleet: %d VENs with %d resources", len(fleet), count)
 
     def _enrol(self) -> None:
-        result = self._ven_manager.enrol(progress=self._progress)
+        with self._bar("VENs") as progress:
+            result = self._ven_manager.enrol(progress=progress)
         vens = len(self._ven_manager.vens)
         self.failed += ["enrolment"] if result.failed else []
         if result.unavailable is None:

@@ -18,25 +18,17 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
 from app import graph as wiring
 from app.application import Application
+from app.bars import bars
 from app.discovery_cli import discover_vtns
 from app.event_cli import make_event_cli
 from app.failures import EXPECTED, WRONG_SETTINGS, failures_in_one_line
-from app.fleet import DatabaseError, no_progress
-from app.fleet import Progress as EnrolmentProgress
+from app.fleet import DatabaseError
 from app.fleet_cli import FleetTools, make_fleet_cli
-from app.help import AsJson, Rate, examples
+from app.help import AsJson, examples
 from app.logs import configure_logging
 from app.openadr import BusinessLogic, VtnError
 from app.outbox_cli import make_outbox_cli
@@ -115,8 +107,8 @@ def run_application(
     stop_on_signals(container.stopping())
     with (
         container.wiring.override(partial(wiring.nodes, container.providers)),
-        enrolment_progress() as progress,
-        container.progress.override(progress),
+        bars() as bar,
+        container.bar.override(bar),
     ):
         code = _run(container.application(), once=once)
     logging.shutdown()
@@ -162,37 +154,6 @@ def _say(error: BaseException) -> int:
     else:
         logger.error("the start failed", exc_info=error)
     return 1
-
-
-@contextmanager
-def enrolment_progress() -> Iterator[EnrolmentProgress]:
-    """A bar on a terminal; nothing elsewhere, where the log says enough."""
-    if not sys.stderr.isatty():
-        yield no_progress
-        return
-    bar = Progress(
-        TextColumn("enrolling VENs"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate("VENs"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    rows: list[TaskID] = []
-
-    def show(tried: int, total: int) -> None:
-        if not rows:
-            bar.start()
-            rows.append(bar.add_task("enrolling", total=total))
-        bar.update(rows[0], completed=tried)
-        if tried == total:
-            bar.stop()
-
-    try:
-        yield show
-    finally:
-        bar.stop()
 
 
 @cli.command(

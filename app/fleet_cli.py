@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,20 +12,18 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app.bars import bars
 from app.fleet import (
     FleetRepository,
     Resource,
-    no_progress,
     read_fleet,
     sample_fleet,
     write_csv,
     write_json,
 )
-from app.fleet import Progress as Told
-from app.help import AsJson, Rate, examples
+from app.help import AsJson, examples
 from app.metering import FrameStore
 
 
@@ -61,7 +58,7 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         with opened() as tools:
             own = tools.resources_per_ven if resources_per_ven is None else resources_per_ven
             fleet = sample_fleet(vens=tools.vens if vens is None else vens, resources_per_ven=own)
-            with _bar() as progress:
+            with bars() as bar, bar("resources") as progress:
                 count = tools.repository.save(fleet, progress)
             found = {"vens": len(fleet), "new_resources": count}
             print(json.dumps(found) if as_json else f"{len(fleet)} VENs, {count} new resources")
@@ -80,7 +77,7 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         """Add or change VENs and resources from a file; all of it or, if a row is wrong, none."""
         with opened() as tools:
             fleet = read_fleet(file)
-            with _bar() as progress:
+            with bars() as bar, bar("resources") as progress:
                 count = tools.repository.save(fleet, progress)
             total = sum(len(resources) for resources in fleet.values())
             found = {"vens": len(fleet), "resources": total, "new_resources": count}
@@ -147,22 +144,3 @@ def _list(tools: FleetTools, *, as_json: bool) -> None:
     Console().print(
         table if summaries else "The fleet is empty; see `fleet seed` and `fleet import`."
     )
-
-
-@contextmanager
-def _bar() -> Iterator[Told]:
-    """A bar on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield no_progress
-        return
-    with Progress(
-        TextColumn("resources"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate("resources"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        row = bar.add_task("resources", total=None)
-        yield lambda done, total: bar.update(row, completed=done, total=total)

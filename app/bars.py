@@ -1,0 +1,73 @@
+"""How far what takes long has come, on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress import Progress as Shown
+from rich.text import Text
+
+from app.fleet import Bar, Progress, no_bar
+
+
+class Rate(ProgressColumn):
+    """How many a second."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} {self._what}/s")
+
+
+@contextmanager
+def bars() -> Iterator[Bar]:
+    """Makes a bar for whatever is counted; nothing elsewhere, where the log says enough.
+
+    None is left on the screen at the end, even if the thread that counts does not get there.
+    """
+    if not sys.stderr.isatty():
+        yield no_bar
+        return
+    with ExitStack() as left:
+
+        @contextmanager
+        def bar(what: str) -> Iterator[Progress]:
+            shown = Shown(
+                TextColumn(what),
+                BarColumn(),
+                MofNCompleteColumn(),
+                Rate(what),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            left.callback(shown.stop)
+            rows: list[TaskID] = []
+
+            def show(done: int, total: int) -> None:
+                if not rows:  # what is over at once needs no bar
+                    shown.start()
+                    rows.append(shown.add_task(what, total=total))
+                shown.update(rows[0], completed=done)
+
+            try:
+                yield show
+            finally:
+                shown.stop()
+
+        yield bar
