@@ -367,6 +367,8 @@ async def _body(request: Request, media_type: str = "application/json") -> bytes
             raise Refused(400, "the body is not gzip") from None
         if len(body) > MOST_BODY_BYTES:
             raise Refused(413, f"a body has at most {MOST_BODY_BYTES >> 20} MiB")
-    if unpack is not None and (body or unpack.unused_data) and not unpack.eof:
+    if unpack is not None and body and not unpack.eof:
         raise Refused(400, "the body is not gzip to its end")
+    if unpack is not None and unpack.unused_data:
+        raise Refused(400, "the body has something after its gzip member")
     return bytes(body)

@@ -134,6 +134,13 @@ class TestTheEmbeddedVtn:
     ) -> None:
         assert self.send(vtn, ven, gzip.compress(report)[:-4], "gzip") == 400
 
+    def test_refuses_what_it_would_not_read(
+        self, vtn: EmbeddedVtn, ven: Caller, report: bytes
+    ) -> None:
+        twice = gzip.compress(report) + gzip.compress(report)
+
+        assert self.send(vtn, ven, twice, "gzip") == 400
+
     def test_refuses_another_coding(self, vtn: EmbeddedVtn, ven: Caller, report: bytes) -> None:
         assert self.send(vtn, ven, report, "br") == 415
 
