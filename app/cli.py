@@ -93,7 +93,7 @@ def run(
         bool, typer.Option("--once", help="Run every enabled task once, then exit.")
     ] = False,
 ) -> None:
-    """Enrol the fleet, meter, answer and report on schedule, until Ctrl-C or SIGTERM."""
+    """Enrol, meter, answer and report until Ctrl-C or SIGTERM."""
     with failures_in_one_line():
         run_application(Container(), once=once)
 
@@ -281,7 +281,10 @@ def tasks(as_json: AsJson = False) -> None:
 def graph(
     format_: Annotated[GraphFormat, typer.Option("--format")] = GraphFormat.TEXT,
 ) -> None:
-    """The wiring: every provider, its kind, what it depends on, whether it is overridden."""
+    """The wiring: every provider, and what it needs.
+
+    With its kind, and what overrides it.
+    """
     write = {
         GraphFormat.TEXT: wiring.as_text,
         GraphFormat.MERMAID: wiring.as_mermaid,
@@ -294,7 +297,10 @@ def graph(
 
 @cli.command(epilog=examples("ven-fleet check", "ven-fleet check --json | jq .vtn"))
 def check(as_json: AsJson = False) -> None:
-    """Validate the settings, open the database, ask the VTN; print what holds and from where."""
+    """Validate the settings, open the database, ask the VTN.
+
+    Prints what holds, and from where.
+    """
     with wired() as container:
         settings = container.settings()
         shown = effective_settings(settings)

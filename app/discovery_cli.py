@@ -25,7 +25,10 @@ def discover_vtns(
     interface: Interface = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find VTNs on the local network that announce themselves (mDNS, _openadr3._tcp)."""
+    """Find VTNs that announce themselves on the local network.
+
+    By mDNS, as _openadr3._tcp.
+    """
     try:
         found = discover(for_s=seconds, interfaces=interface or ())
     except OSError as error:

@@ -54,7 +54,10 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         ] = None,
         as_json: AsJson = False,
     ) -> None:
-        """Add sample VENs, named after Danish towns; what is there already stays as it is."""
+        """Add sample VENs, named after Danish towns.
+
+        What is there already stays as it is.
+        """
         with opened() as tools:
             own = tools.resources_per_ven if resources_per_ven is None else resources_per_ven
             fleet = sample_fleet(vens=tools.vens if vens is None else vens, resources_per_ven=own)
@@ -74,7 +77,10 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         file: Annotated[Path, typer.Argument(help="A .csv or .json file.")],
         as_json: AsJson = False,
     ) -> None:
-        """Add or change VENs and resources from a file; all of it or, if a row is wrong, none."""
+        """Add or change VENs and resources from a file.
+
+        All of it or, if a row is wrong, none.
+        """
         with opened() as tools:
             fleet = read_fleet(file)
             with bars() as bar, bar("resources") as progress:
@@ -106,7 +112,7 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         ),
     )
     def list_(as_json: AsJson = False) -> None:
-        """The VENs, how many of their resources are approved, and what they last consumed."""
+        """The VENs, with their resources and their last power."""
         with opened() as tools:
             _list(tools, as_json=as_json)
 

@@ -34,6 +34,16 @@ def test_every_command_shows_examples_that_begin_with_its_name(start: Start, com
     assert re.search(rf"ven-fleet {command}".rstrip(), examples), shown
 
 
+@pytest.mark.parametrize("group", ["", "fleet", "event", "outbox"])
+def test_what_a_command_does_fits_its_line(start: Start, group: str) -> None:
+    shown = told(start, *group.split(), "--help")
+
+    _, _, commands = shown.partition("Commands:")
+    lines = commands.partition("Examples:")[0].strip().splitlines()
+    assert len(lines) > 2
+    assert [line for line in lines if line.endswith("...")] == []
+
+
 def test_tasks_as_json(start: Start) -> None:
     rows = json.loads(told(start, "tasks", "--json", TASKS__HEARTBEAT__ENABLED="false"))
 
