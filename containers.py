@@ -463,12 +463,19 @@ class Container(containers.DeclarativeContainer):
         every_s=1.0,
         stopping=stopping,
     )
+    waiting = providers.ThreadSafeSingleton(
+        ops.Seldom,  # after a long outage there is much to count
+        look=report_desk.provided.waiting,
+        every_s=5.0,
+        monotonic=monotonic,
+    )
     health = providers.ThreadSafeSingleton(
         ops.Health,
         repository=repository,
         http=vtn_http,
         simulator=simulator,
         report_desk=report_desk,
+        waiting=waiting,
         store_keeper=store_keeper,
         outbox=outbox,
         tally=tally,
@@ -476,7 +483,6 @@ class Container(containers.DeclarativeContainer):
         guard=guard,
         poll_plan=poll_plan,
         inbox=inbox,
-        monotonic=monotonic,
     )
     metrics = providers.ThreadSafeSingleton(
         ops.Metrics,
@@ -492,7 +498,7 @@ class Container(containers.DeclarativeContainer):
     wiring = providers.Object(no_wiring)
     backlog = providers.ThreadSafeSingleton(
         ops.Backlog,
-        health=health,
+        waiting=waiting,
         clock=clock,
         monotonic=monotonic,
     )
@@ -524,9 +530,7 @@ class Container(containers.DeclarativeContainer):
         backlog=backlog,
         simulator=simulator,
         http=vtn_http,
-        readiness=providers.Factory(
-            ops.Seldom, look=health.provided.readiness, every_s=2.0, monotonic=monotonic
-        ),
+        readiness=health.provided.readiness,
         steering=steering,
         gatekeeper=providers.Factory(
             ops.Gatekeeper,

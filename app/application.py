@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from app.fleet import Bar, Database, FleetRepository, VENManager, no_bar, sample_fleet
+from app.fleet import Database, FleetRepository, MakeBar, VENManager, no_bar, sample_fleet
 from app.metering import MeterDataSimulator
 from app.openadr import CredentialsError, VtnHttp
 from app.ops import Health
@@ -90,7 +90,7 @@ class Application:
         vtn_base_url: str,
         settings_source: str,
         verifies_tls: bool,
-        bar: Bar = no_bar,
+        bar: MakeBar = no_bar,
     ) -> None:
         self._run_lock = run_lock
         self._database = database
@@ -214,12 +214,12 @@ class Application:
         if self._sample_size is not None and self._repository.is_empty():
             vens, resources_per_ven = self._sample_size
             fleet = sample_fleet(vens=vens, resources_per_ven=resources_per_ven)
-            with self._bar("resources") as progress:
+            with self._bar("storing", "resources") as progress:
                 count = self._repository.save(fleet, progress)
             logger.info("sample fleet: %d VENs with %d resources", len(fleet), count)
 
     def _enrol(self) -> None:
-        with self._bar("VENs") as progress:
+        with self._bar("enrolling", "VENs") as progress:
             result = self._ven_manager.enrol(progress=progress)
         vens = len(self._ven_manager.vens)
         self.failed += ["enrolment"] if result.failed else []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import rich.progress
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -16,10 +18,9 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.progress import Progress as Shown
 from rich.text import Text
 
-from app.fleet import Bar, Progress, no_bar
+from app.fleet import MakeBar, Progress, no_bar
 
 
 class Rate(ProgressColumn):
@@ -35,7 +36,7 @@ class Rate(ProgressColumn):
 
 
 @contextmanager
-def bars() -> Iterator[Bar]:
+def bars() -> Iterator[MakeBar]:
     """Makes a bar for whatever is counted; nothing elsewhere, where the log says enough.
 
     None is left on the screen at the end, even if the thread that counts does not get there.
@@ -43,12 +44,13 @@ def bars() -> Iterator[Bar]:
     if not sys.stderr.isatty():
         yield no_bar
         return
+    over = threading.Event()
     with ExitStack() as left:
 
         @contextmanager
-        def bar(what: str) -> Iterator[Progress]:
-            shown = Shown(
-                TextColumn(what),
+        def bar(doing: str, what: str) -> Iterator[Progress]:
+            shown = rich.progress.Progress(
+                TextColumn(doing),
                 BarColumn(),
                 MofNCompleteColumn(),
                 Rate(what),
@@ -56,18 +58,23 @@ def bars() -> Iterator[Bar]:
                 console=Console(stderr=True),
                 transient=True,
             )
-            left.callback(shown.stop)
             rows: list[TaskID] = []
 
             def show(done: int, total: int) -> None:
-                if not rows:  # what is over at once needs no bar
+                if not rows and not over.is_set():
+                    left.callback(shown.stop)
                     shown.start()
-                    rows.append(shown.add_task(what, total=total))
-                shown.update(rows[0], completed=done)
+                    rows.append(shown.add_task(doing, total=total))
+                if rows:
+                    shown.update(rows[0], completed=done)
 
             try:
                 yield show
             finally:
-                shown.stop()
+                if rows:
+                    shown.stop()
 
-        yield bar
+        try:
+            yield bar
+        finally:
+            over.set()

@@ -61,7 +61,7 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         with opened() as tools:
             own = tools.resources_per_ven if resources_per_ven is None else resources_per_ven
             fleet = sample_fleet(vens=tools.vens if vens is None else vens, resources_per_ven=own)
-            with bars() as bar, bar("resources") as progress:
+            with bars() as bar, bar("storing", "resources") as progress:
                 count = tools.repository.save(fleet, progress)
             found = {"vens": len(fleet), "new_resources": count}
             print(json.dumps(found) if as_json else f"{len(fleet)} VENs, {count} new resources")
@@ -83,7 +83,7 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         """
         with opened() as tools:
             fleet = read_fleet(file)
-            with bars() as bar, bar("resources") as progress:
+            with bars() as bar, bar("storing", "resources") as progress:
                 count = tools.repository.save(fleet, progress)
             total = sum(len(resources) for resources in fleet.values())
             found = {"vens": len(fleet), "resources": total, "new_resources": count}

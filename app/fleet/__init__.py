@@ -17,7 +17,7 @@ from app.fleet.fanout import FanOut
 from app.fleet.manager import VENManager
 from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
 from app.fleet.poll_plan import GONE, PollPlan
-from app.fleet.progress import Bar, Progress, no_bar, no_progress
+from app.fleet.progress import MakeBar, Progress, no_bar, no_progress
 from app.fleet.repository import FleetRepository
 from app.fleet.sample import sample_fleet
 from app.fleet.seen import Granted, SeenEvent, Told
@@ -26,7 +26,6 @@ __all__ = [
     "GONE",
     "VEN",
     "Answers",
-    "Bar",
     "Database",
     "DatabaseError",
     "DatabaseUrlError",
@@ -36,6 +35,7 @@ __all__ = [
     "FleetFileError",
     "FleetRepository",
     "Granted",
+    "MakeBar",
     "Plant",
     "PollPlan",
     "Progress",

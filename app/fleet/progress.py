@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager, contextmanager
 
 Progress = Callable[[int, int], None]
 """Called with how many of how many are done."""
-Bar = Callable[[str], AbstractContextManager[Progress]]
-"""Shows progress, as long as the block lasts, of what is counted: 'VENs', 'resources'."""
+MakeBar = Callable[[str, str], AbstractContextManager[Progress]]
+"""Shows progress as long as the block lasts: what is done, and what is counted ('storing',
+'resources')."""
 
 
 def no_progress(done: int, total: int) -> None:
@@ -16,7 +17,7 @@ def no_progress(done: int, total: int) -> None:
 
 
 @contextmanager
-def no_bar(what: str) -> Iterator[Progress]:
+def no_bar(doing: str, what: str) -> Iterator[Progress]:
     """For those who do not watch."""
-    del what
+    del doing, what
     yield no_progress

@@ -188,7 +188,8 @@ class FleetRepository:
         """Add VENs and resources, or change what is described of them; in one transaction.
 
         Nothing is removed; status and the VTN's ids of what exists stay. Returns how many
-        resources are new. `progress` is told how many of the new ones are stored, and of how many.
+        resources are new. `progress` is told how many of those that are new or changed are stored,
+        and of how many.
         """
         with self._database.write() as connection:
             keys = {name: _ensure_ven(connection, name) for name in fleet}
@@ -215,16 +216,19 @@ class FleetRepository:
                         )
                     elif any(getattr(before, field) != value for field, value in values.items()):
                         changed.append({**values, "resource_key": before.resource_key})
+            total = len(added) + len(changed)
             for number, chunk in enumerate(_chunks(added)):
                 connection.execute(resource_table.insert(), chunk)
-                progress(number * CHUNK + len(chunk), len(added))
-            for change in changed:
-                key = change.pop("resource_key")
-                connection.execute(
-                    resource_table.update()
-                    .where(resource_table.c.resource_key == key)
-                    .values(**change)
-                )
+                progress(number * CHUNK + len(chunk), total)
+            for number, chunk in enumerate(_chunks(changed)):
+                for change in chunk:
+                    key = change.pop("resource_key")
+                    connection.execute(
+                        resource_table.update()
+                        .where(resource_table.c.resource_key == key)
+                        .values(**change)
+                    )
+                progress(len(added) + number * CHUNK + len(chunk), total)
             _raise_revision(connection)
         return len(added)
 
@@ -311,20 +315,19 @@ def _summaries(connection: Connection, vens: Select[Any]) -> list[VenSummary]:
 
     query = select(
         chosen,
-        count(),
-        count(_is(resource_table.c.status, Status.PENDING)),
-        count(_is(resource_table.c.status, Status.SUSPENDED)),
+        count().label("resources"),
+        count(_is(resource_table.c.status, Status.PENDING)).label("pending"),
+        count(_is(resource_table.c.status, Status.SUSPENDED)).label("suspended"),
     ).order_by(chosen.c.ven_name)
     return [
         VenSummary(
             ven=_ven(row),
-            resources=total,
-            approved=total - pending - suspended,
-            pending=pending,
-            suspended=suspended,
+            resources=row.resources,
+            approved=row.resources - row.pending - row.suspended,
+            pending=row.pending,
+            suspended=row.suspended,
         )
         for row in connection.execute(query)
-        for total, pending, suspended in [row[-3:]]
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -12,13 +13,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from app.openadr import OutcomeUnknown
+
 logger = logging.getLogger(__name__)
 
 
 class AuditLog:
     """JSON lines in a file that only its owner reads, and lines in the log.
 
-    A change has two: what was asked, before it is made, and what came of it. `clock`: aware UTC.
+    A change has two: what was asked, before it is made, and what came of it; with the first alone,
+    the process ended between them. `clock`: aware UTC.
     Safe for several threads.
     """
 
@@ -41,9 +45,11 @@ class AuditLog:
         try:
             yield led_to
         except Exception as error:
-            self._conclude(who, action, about, "failed", {"why": str(error)})
+            state = "unknown" if isinstance(error, OutcomeUnknown) else "failed"
+            why = str(error) or type(error).__name__
+            self._conclude(who, action, about, state, {**values, "why": why})
             raise
-        self._conclude(who, action, about, "done", led_to)
+        self._conclude(who, action, about, "done", {**values, **led_to})
 
     def write(
         self, who: str, action: str, about: str, state: str, values: Mapping[str, object]
@@ -62,7 +68,10 @@ class AuditLog:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
             descriptor = os.open(self._path, flags, 0o600)
             try:
-                os.write(descriptor, line.encode())
+                # Not a VTN's words, whatever they are, keep a change from being written down.
+                data = line.encode(errors="backslashreplace")
+                if os.write(descriptor, data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.fleet import DatabaseError
-from app.ops.health import Health
 
 EVERY_S = 15.0
 MOST_POINTS = 240
@@ -33,11 +32,11 @@ class Backlog:
     def __init__(
         self,
         *,
-        health: Health,
+        waiting: Callable[[], int],
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
-        self._health = health
+        self._count = waiting
         self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -51,7 +50,7 @@ class Backlog:
             return
         self._looked_s = now_s
         try:
-            waiting = self._health.waiting()
+            waiting = self._count()
         except DatabaseError:
             return  # /readyz says so; the next look counts
         with self._lock:

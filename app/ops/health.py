@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from app.fleet import DatabaseError, FleetRepository, PollPlan
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
-from app.ops.seldom import Seldom
 from app.push import Inbox
 from app.reporting import Outbox, ReportDesk, StoreKeeper, Tally
 from app.scheduling import OverdueTasks
@@ -16,8 +15,6 @@ from app.watch import Watch
 
 LONGEST_IDLE_S = 30.0
 """Of the thread that looks after the others."""
-COUNTED_FOR_S = 5.0
-"""How old the number of readings that wait may be: after a long outage there is much to count."""
 FULL = 0.95
 """Of STORE__MAX_BYTES: what is worth a warning."""
 
@@ -46,7 +43,7 @@ class Readiness:
 
 
 class Health:
-    """Looks at the parts when asked; none of them knows it."""
+    """Looks at the parts when asked; none of them knows it. `waiting` counts readings owed."""
 
     def __init__(
         self,
@@ -55,6 +52,7 @@ class Health:
         http: VtnHttp,
         simulator: MeterDataSimulator,
         report_desk: ReportDesk,
+        waiting: Callable[[], int],
         store_keeper: StoreKeeper,
         outbox: Outbox,
         tally: Tally,
@@ -62,14 +60,12 @@ class Health:
         guard: Watch,
         poll_plan: PollPlan,
         inbox: Inbox,
-        monotonic: Callable[[], float],
     ) -> None:
         self._repository = repository
         self._http = http
         self._simulator = simulator
         self._report_desk = report_desk
-        self.waiting = Seldom(look=report_desk.waiting, every_s=COUNTED_FOR_S, monotonic=monotonic)
-        """How many readings are owed and not acknowledged; not counted anew each time."""
+        self._waiting = waiting
         self._store_keeper = store_keeper
         self._outbox = outbox
         self._tally = tally
@@ -112,7 +108,7 @@ class Health:
         given_up = self._tally.all()
         return Readiness(
             reasons=tuple(reasons),
-            waiting=self.waiting(),
+            waiting=self._waiting(),
             store_share=share,
             set_aside=self._outbox.count(),
             expired_readings=given_up.get("expired", 0),

@@ -9,6 +9,8 @@ from typing import Generic, NamedTuple, TypeVar
 T = TypeVar("T")
 REST = 50
 """How many times as long as a look took the next one waits: looking takes 2 % of the time."""
+LONGEST_REST_S = 30.0
+"""Who looks is not told what is older, whatever a look takes."""
 
 
 class _Found(NamedTuple, Generic[T]):
@@ -19,8 +21,8 @@ class _Found(NamedTuple, Generic[T]):
 class Seldom(Generic[T]):
     """What `look` finds; it is looked for at most every so many seconds, or more seldom.
 
-    Who asks while another looks gets what was found before. What `look` raises reaches who asked,
-    and the next one looks again. Safe for threads.
+    Who asks while another looks gets what was found before, unless that is old. What `look` raises
+    reaches who asked, and the next one looks again. Safe for threads.
     """
 
     def __init__(
@@ -33,22 +35,22 @@ class Seldom(Generic[T]):
         self._found: _Found[T] | None = None
 
     def __call__(self) -> T:
-        found = self._found
-        if found is None:  # there is nothing yet: all wait for the first
-            with self._looking:
-                return self._newest()
-        if self._monotonic() >= found.holds_until_s and self._looking.acquire(blocking=False):
+        found, now_s = self._found, self._monotonic()
+        if found is not None and now_s < found.holds_until_s:
+            return found.value
+        waits = found is None or now_s >= found.holds_until_s + LONGEST_REST_S
+        if self._looking.acquire(blocking=waits):
             try:
                 return self._newest()
             finally:
                 self._looking.release()
-        return found.value
+        return found.value  # type: ignore[union-attr] # without one it has waited
 
     def _newest(self) -> T:
         """Unless somebody has just looked."""
         found, began_s = self._found, self._monotonic()
         if found is None or began_s >= found.holds_until_s:
             value = self._look()
-            took_s = self._monotonic() - began_s
-            found = self._found = _Found(value, began_s + max(self._every_s, REST * took_s))
+            rest_s = min(REST * (self._monotonic() - began_s), LONGEST_REST_S)
+            found = self._found = _Found(value, began_s + max(self._every_s, rest_s))
         return found.value

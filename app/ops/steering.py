@@ -1,4 +1,4 @@
-"""What an operator may change. Each change is written down before it is made."""
+"""What an operator may change; each is written down before it is made, with what came of it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Steering:
 
     def refused(self, who: str) -> None:
         """Somebody gave a wrong token."""
-        self._audit.write(who, "change", "anything", "refused", {"why": "a wrong OPS__TOKEN"})
+        self._audit.write(who, "give token", "OPS__TOKEN", "refused", {})
 
     def pause_task(self, who: str, name: str) -> None:
         with self._audit.change(who, "pause task", name):
@@ -51,8 +51,10 @@ class Steering:
 
     def run_task(self, who: str, name: str) -> Future[bool]:
         """Begins a run; False in the future where one is going already, or it failed."""
-        with self._audit.change(who, "run task", name):
-            return self._scheduler.run_now(name)
+        with self._audit.change(who, "run task", name) as led_to:
+            run = self._scheduler.run_now(name)
+            led_to["begins"] = not (run.done() and not run.result())
+            return run
 
     def change_interval(self, who: str, name: str, seconds: float) -> None:
         """Until the next start, which goes by the settings again."""

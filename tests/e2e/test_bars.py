@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+UP_AND_ERASED = "\x1b[1A\x1b[2K"
 SEED = (sys.executable, "-m", "app", "fleet", "seed", "--vens", "500")
 
 
@@ -37,6 +38,7 @@ def test_a_terminal_shows_a_bar_with_a_rate_and_keeps_nothing_of_it(tmp_path: Pa
     assert "━" in shown
     assert " resources/s" in shown
     assert shown.rstrip().endswith("500 VENs, 10000 new resources")
+    assert UP_AND_ERASED in shown[shown.rindex("━") :], "the bar is gone"
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is there again"
 
 

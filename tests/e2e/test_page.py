@@ -98,6 +98,19 @@ def test_a_view_is_small_after_the_first_load(site: Site, window: Open, path: st
     assert 0 < seen.bytes_received < MOST_BYTES
 
 
+def test_the_drawing_of_events_is_sent_when_it_looks_different(site: Site, window: Open) -> None:
+    seen = window(site)
+    seen.look_at("/events")
+    drawing = seen.page.locator(".drawing svg")
+    drawing.wait_for()
+    size = len(drawing.evaluate("drawn => drawn.outerHTML"))
+    seen.bytes_received = 0
+
+    seen.page.wait_for_timeout(7_000)  # three refreshes
+
+    assert seen.bytes_received < 2 * size, "a minute may have begun, and no more"
+
+
 def test_a_paused_task_does_not_run_until_it_is_resumed(site: Site, window: Open) -> None:
     seen = window(site)
     seen.look_at("/tasks")

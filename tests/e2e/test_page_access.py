@@ -95,7 +95,7 @@ def test_who_changes_something_has_to_know_the_token(tmp_path: Path, window: Ope
 
     wait_until(lambda: site.metric("ven_task_paused", task="heartbeat") == 1)
     assert [(entry["action"], entry["state"]) for entry in site.audit()] == [
-        ("change", "refused"),
+        ("give token", "refused"),
         ("pause task", "asked"),
         ("pause task", "done"),
     ]

@@ -132,7 +132,10 @@ class TestTheEmbeddedVtn:
     def test_refuses_what_ends_too_early(
         self, vtn: EmbeddedVtn, ven: Caller, report: bytes
     ) -> None:
-        assert self.send(vtn, ven, gzip.compress(report)[:-4], "gzip") == 400
+        packed = gzip.compress(report)
+
+        assert self.send(vtn, ven, packed[:-4], "gzip") == 400
+        assert self.send(vtn, ven, packed[:5], "gzip") == 400
 
     def test_refuses_what_it_would_not_read(
         self, vtn: EmbeddedVtn, ven: Caller, report: bytes

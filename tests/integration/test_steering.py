@@ -55,9 +55,9 @@ def test_every_change_is_written_down_with_what_came_of_it(
     suspend = {"who": WHO, "action": "suspend resource", "about": "x"}
     assert [without_time(entry) for entry in audit(bench)] == [
         {**interval, "state": "asked", "seconds": 60},
-        {**interval, "state": "done"},
+        {**interval, "state": "done", "seconds": 60},
         {**suspend, "state": "asked", "ven": "Aarhus"},
-        {**suspend, "state": "failed", "why": "VEN 'Aarhus' has no resource 'x'"},
+        {**suspend, "state": "failed", "ven": "Aarhus", "why": "VEN 'Aarhus' has no resource 'x'"},
     ]
     mode = bench.container.settings().audit_file.stat().st_mode
     assert stat.S_IMODE(mode) == 0o600

@@ -54,12 +54,22 @@ def test_it_looks_again_when_the_time_has_passed(seldom: Seldom[int], clock: Fak
 def test_what_takes_long_is_looked_for_more_seldom(
     seldom: Seldom[int], look: Look, clock: FakeClock
 ) -> None:
-    look.takes_s = 1.0
+    look.takes_s = 0.5
     seldom()
-    clock.advance(seconds=48.9)
+    clock.advance(seconds=24.4)
     assert seldom() == 1, "looking would take more than 2 % of the time"
 
     clock.advance(seconds=0.1)
+    assert seldom() == 2
+
+
+def test_nothing_is_kept_for_longer_than_half_a_minute(
+    seldom: Seldom[int], look: Look, clock: FakeClock
+) -> None:
+    look.takes_s = 20.0  # a database that was silent, a process that was frozen
+    seldom()
+    clock.advance(seconds=10.1)
+
     assert seldom() == 2
 
 
@@ -93,6 +103,34 @@ def test_all_wait_for_the_first_look(seldom: Seldom[int], look: Look) -> None:
         thread.join()
 
     assert found == [1] * 4
+
+
+def test_who_asks_while_another_looks_does_not_get_what_is_old(
+    seldom: Seldom[int], look: Look, clock: FakeClock
+) -> None:
+    seldom()
+    clock.advance(hours=8)
+    look.may_end.clear()
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(seldom())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: look.count == 2)
+
+    look.may_end.set()
+    for thread in threads:
+        thread.join()
+
+    assert found == [2, 2]
+
+
+def test_a_first_look_that_fails_is_told_and_made_again(seldom: Seldom[int], look: Look) -> None:
+    look.fails = True
+    with pytest.raises(OSError, match="nothing can be seen"):
+        seldom()
+
+    look.fails = False
+    assert seldom() == 2
 
 
 def test_a_look_that_fails_is_told_and_made_again(
