@@ -466,7 +466,7 @@ class Container(containers.DeclarativeContainer):
     waiting = providers.ThreadSafeSingleton(
         ops.Seldom,  # after a long outage there is much to count
         look=report_desk.provided.waiting,
-        every_s=5.0,
+        every_s=2.0,
         monotonic=monotonic,
     )
     health = providers.ThreadSafeSingleton(
@@ -476,6 +476,7 @@ class Container(containers.DeclarativeContainer):
         simulator=simulator,
         report_desk=report_desk,
         waiting=waiting,
+        scheduler=scheduler,
         store_keeper=store_keeper,
         outbox=outbox,
         tally=tally,
@@ -528,6 +529,7 @@ class Container(containers.DeclarativeContainer):
         journal=journal,
         outbox=outbox,
         backlog=backlog,
+        waiting=waiting,
         simulator=simulator,
         http=vtn_http,
         readiness=health.provided.readiness,

@@ -10,23 +10,23 @@ from datetime import datetime
 
 from app.fleet import DatabaseError
 
-EVERY_S = 15.0
-MOST_POINTS = 240
+WINDOW_S = 30.0
+MOST_POINTS = 120
 """An hour of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BacklogPoint:
-    """What waited at one instant."""
+    """The least that waited in the time before an instant."""
 
     at: datetime
     waiting: int
 
 
 class Backlog:
-    """Looks when called, at most every 15 s: to count what waits takes a while for a large fleet.
+    """The least that waited in each half minute: readings on their way are no backlog.
 
-    One thread looks, and any may read.
+    Looks when called. One thread looks, and any may read. `waiting` counts what is owed.
     """
 
     def __init__(
@@ -36,25 +36,28 @@ class Backlog:
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
-        self._count = waiting
+        self._waiting = waiting
         self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._looked_s: float | None = None
+        self._least: int | None = None
+        self._began_s = monotonic()
         self._points: deque[BacklogPoint] = deque(maxlen=MOST_POINTS)
 
     def __call__(self) -> None:
-        """Look, if it is time."""
-        now_s = self._monotonic()
-        if self._looked_s is not None and now_s - self._looked_s < EVERY_S:
-            return
-        self._looked_s = now_s
+        """Look; to be called every second or so."""
         try:
-            waiting = self._count()
+            waiting = self._waiting()
         except DatabaseError:
             return  # /readyz says so; the next look counts
+        self._least = waiting if self._least is None else min(self._least, waiting)
+        now_s = self._monotonic()
+        if now_s - self._began_s < WINDOW_S:
+            return
+        point = BacklogPoint(at=self._clock(), waiting=self._least)
+        self._began_s, self._least = now_s, None
         with self._lock:
-            self._points.append(BacklogPoint(at=self._clock(), waiting=waiting))
+            self._points.append(point)
 
     def points(self) -> Sequence[BacklogPoint]:
         """What there is, oldest first."""

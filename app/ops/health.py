@@ -10,7 +10,7 @@ from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
 from app.push import Inbox
 from app.reporting import Outbox, ReportDesk, StoreKeeper, Tally
-from app.scheduling import OverdueTasks
+from app.scheduling import OverdueTasks, TaskScheduler
 from app.watch import Watch
 
 LONGEST_IDLE_S = 30.0
@@ -24,6 +24,8 @@ class Readiness:
     """What is not as it should be, one line each, and what was given up or waits for people."""
 
     reasons: tuple[str, ...]
+    paused_tasks: tuple[str, ...] = ()
+    """By hand; what they do is not done meanwhile."""
     counted: bool = True
     """Whether the numbers are known; not while the database does not answer."""
     waiting: int = 0
@@ -53,6 +55,7 @@ class Health:
         simulator: MeterDataSimulator,
         report_desk: ReportDesk,
         waiting: Callable[[], int],
+        scheduler: TaskScheduler,
         store_keeper: StoreKeeper,
         outbox: Outbox,
         tally: Tally,
@@ -66,6 +69,7 @@ class Health:
         self._simulator = simulator
         self._report_desk = report_desk
         self._waiting = waiting
+        self._scheduler = scheduler
         self._store_keeper = store_keeper
         self._outbox = outbox
         self._tally = tally
@@ -108,6 +112,7 @@ class Health:
         given_up = self._tally.all()
         return Readiness(
             reasons=tuple(reasons),
+            paused_tasks=tuple(job.name for job in self._scheduler.get_jobs() if job.paused),
             waiting=self._waiting(),
             store_share=share,
             set_aside=self._outbox.count(),

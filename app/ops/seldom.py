@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
-REST = 50
-"""How many times as long as a look took the next one waits: looking takes 2 % of the time."""
+REST = 100
+"""How many times as long as a look took the next one waits: looking takes 1 % of the time."""
 LONGEST_REST_S = 30.0
 """Who looks is not told what is older, whatever a look takes."""
 

@@ -32,6 +32,8 @@ class DeliveryJournal:
         self.readings = 0
         """Acknowledged since the start."""
         self.reports = 0
+        self.last_report_at: datetime | None = None
+        """When the VTN last acknowledged one."""
 
     def delivered(self, reports: Iterable[tuple[str, int]], at: datetime) -> None:
         """These were acknowledged: (VEN's name, readings)."""
@@ -39,7 +41,7 @@ class DeliveryJournal:
             for ven_name, readings in reports:
                 self.readings += readings
                 self.reports += 1
-                self._last_at[ven_name] = at
+                self._last_at[ven_name] = self.last_report_at = at
                 self._problems.pop(ven_name, None)
 
     def failed(self, problems: Mapping[str, str]) -> None:

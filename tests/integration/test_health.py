@@ -57,6 +57,7 @@ def test_all_is_well(bench: Bench, ops: str) -> None:
         {
             "ready": True,
             "reasons": [],
+            "paused_tasks": [],
             "waiting_readings": 0,
             "store_used": 0.0,
             "set_aside_reports": 0,

@@ -223,18 +223,32 @@ class TestTheEventsOfAVtnThatMeansIll:
 class TestTheBacklog:
     """What waited over the last hour."""
 
-    def test_it_is_counted_every_15_s_and_kept_for_an_hour(self, bench: Bench) -> None:
-        backlog = bench.container.backlog()
+    def look(self, bench: Bench, *, for_s: int) -> None:
+        for _ in range(for_s // 5):
+            bench.clock.advance(seconds=5)
+            bench.container.backlog()()
+
+    def test_what_waits_is_kept_for_an_hour_by_half_minutes(self, bench: Bench) -> None:
+        bench.container.backlog()
         bench.tick()
 
-        for _ in range(600):
-            backlog()
-            bench.clock.advance(seconds=7.5)
+        self.look(bench, for_s=2 * 3600)
 
-        points = backlog.points()
-        assert len(points) == 240
+        points = bench.container.backlog().points()
+        assert len(points) == 120
         assert {point.waiting for point in points} == {3 * RESOURCES}
-        assert (points[-1].at - points[0].at).total_seconds() == 239 * 15
+        assert (points[-1].at - points[0].at).total_seconds() == 119 * 30
+
+    def test_readings_on_their_way_are_no_backlog(self, bench: Bench) -> None:
+        bench.container.backlog()
+        for _ in range(4):
+            bench.container.simulator().increase_time()
+            self.look(bench, for_s=15)
+            bench.manager.generate_reports()
+            self.look(bench, for_s=15)
+
+        points = bench.container.backlog().points()
+        assert [point.waiting for point in points] == [0] * 4
 
     def test_a_database_that_does_not_answer_is_no_defect(self, bench: Bench) -> None:
         backlog, history = bench.container.backlog(), bench.container.power_history()

@@ -54,10 +54,10 @@ def test_it_looks_again_when_the_time_has_passed(seldom: Seldom[int], clock: Fak
 def test_what_takes_long_is_looked_for_more_seldom(
     seldom: Seldom[int], look: Look, clock: FakeClock
 ) -> None:
-    look.takes_s = 0.5
+    look.takes_s = 0.25
     seldom()
-    clock.advance(seconds=24.4)
-    assert seldom() == 1, "looking would take more than 2 % of the time"
+    clock.advance(seconds=24.65)
+    assert seldom() == 1, "looking would take more than 1 % of the time"
 
     clock.advance(seconds=0.1)
     assert seldom() == 2

@@ -29,6 +29,8 @@ class PageServices:
     journal: DeliveryJournal
     outbox: Outbox
     backlog: Backlog
+    waiting: Callable[[], int]
+    """Readings that are owed and not acknowledged."""
     simulator: MeterDataSimulator
     http: VtnHttp
     readiness: Callable[[], Readiness]
