@@ -26,7 +26,7 @@ from app.bars import bars
 from app.discovery_cli import discover_vtns
 from app.event_cli import make_event_cli
 from app.failures import EXPECTED, WRONG_SETTINGS, failures_in_one_line
-from app.fleet import DatabaseError
+from app.fleet import DatabaseError, no_bar
 from app.fleet_cli import FleetTools, make_fleet_cli
 from app.help import AsJson, examples
 from app.logs import configure_logging
@@ -105,11 +105,9 @@ def run_application(
     settings = container.settings()
     configure_logging(level=settings.log.level, format_=settings.log.format)
     stop_on_signals(container.stopping())
-    with (
-        container.wiring.override(partial(wiring.nodes, container.providers)),
-        bars() as bar,
-        container.bar.override(bar),
-    ):
+    with container.wiring.override(partial(wiring.nodes, container.providers)), bars() as bar:
+        if bar is not no_bar:
+            container.bar.override(bar)
         code = _run(container.application(), once=once)
     logging.shutdown()
     sys.stdout.flush()

@@ -21,7 +21,7 @@ class Node:
     kind: str
     """The provider's class: ThreadSafeSingleton, Factory, Selector, ..."""
     provides: str
-    """What it makes, by name."""
+    """What it makes, by name; of a Selector, which of several is chosen by the settings."""
     depends_on: tuple[str, ...]
     """The providers it is given, with the setting's path where it is one."""
     overridden_by: str | None
@@ -29,7 +29,10 @@ class Node:
 
 
 def nodes(container_providers: Mapping[str, AnyProvider]) -> list[Node]:
-    """The container's providers, in the order in which they are declared."""
+    """The container's providers, in the order in which they are declared.
+
+    SettingsError where a Selector cannot tell what is chosen.
+    """
     names = {id(provider): name for name, provider in container_providers.items()}
     return [
         Node(
@@ -130,7 +133,8 @@ def _given(provider: Any) -> Iterator[Any]:
 
 def _provides(provider: AnyProvider) -> str:
     if isinstance(provider, providers.Selector):
-        return "one of " + ", ".join(provider.providers)
+        chosen = "" if provider.selector is None else f"{provider.selector()}, "
+        return f"{chosen}one of {', '.join(provider.providers)}"
     made = getattr(provider, "provides", None)
     if made is None:
         return ""

@@ -94,6 +94,12 @@ class FleetRepository:
         with self._database.read() as connection:
             return connection.execute(select(ven_table.c.ven_key).limit(1)).first() is None
 
+    def count(self) -> int:
+        """How many VENs there are."""
+        with self._database.read() as connection:
+            query = select(func.count()).select_from(ven_table)
+            return int(connection.execute(query).scalar_one())
+
     def ven(self, ven_name: str) -> VEN | None:
         query = select(ven_table).where(ven_table.c.ven_name == ven_name)
         with self._database.read() as connection:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nlargest
+from typing import Any
 
 from app.events import (
     EventBook,
@@ -18,7 +19,7 @@ from app.events import (
     standing,
     timeline_of,
 )
-from app.fleet import FleetRepository, Resource, ResourceKind, SeenEvent, VenSummary
+from app.fleet import FleetRepository, Resource, ResourceKind, SeenEvent, Status, VenSummary
 from app.metering import FrameStore
 from app.ops.seldom import Seldom
 from app.reporting import DeliveryJournal, VenDelivery
@@ -84,6 +85,8 @@ class EventRow:
     priority: int | None
     targets: Sequence[str]
     vens: int
+    ven_name: str
+    """One of them."""
     is_cancelled: bool
     asks_for: Sequence[str]
     """The payload types of its report descriptors."""
@@ -117,6 +120,15 @@ class FleetView:
         self._policy_of = policy_of
         self._clock = clock
 
+    def count(self) -> int:
+        """How many VENs there are."""
+        return self._repository.count()
+
+    def ven(self, ven_name: str) -> VenRow | None:
+        """One VEN; None where there is none of this name."""
+        rows, _ = self._rows(skip=0, limit=1, only=[ven_name])
+        return rows[0] if rows else None
+
     def vens(
         self, *, skip: int, limit: int, search: str = "", only_problems: bool = False
     ) -> tuple[list[VenRow], int]:
@@ -124,9 +136,10 @@ class FleetView:
         only = None
         if only_problems:
             only = [name for name, _ in self._journal.first_problems(MOST_PROBLEMS)]
-        found, total = self._repository.page_of_summaries(
-            skip=skip, limit=limit, search=search, only=only
-        )
+        return self._rows(skip=skip, limit=limit, search=search, only=only)
+
+    def _rows(self, **which: Any) -> tuple[list[VenRow], int]:
+        found, total = self._repository.page_of_summaries(**which)
         frame = self._frames.last()
         rows = []
         for each in found:
@@ -144,9 +157,9 @@ class FleetView:
         rows = [
             ResourceRow(
                 resource=each,
-                power_kw=powers.get(each.resource_name),
+                power_kw=None if _rests(each) else powers.get(each.resource_name),
                 stored_kwh=stored.get(each.resource_name) if each.energy_max_kwh else None,
-                follows=self._follows(each, asked),
+                follows=[] if _rests(each) else self._follows(each, asked),
             )
             for each in found
         ]
@@ -215,6 +228,7 @@ class EventsView:
             priority=event.priority,
             targets=sorted(event.targets),
             vens=known.vens,
+            ven_name=known.ven_name,
             is_cancelled=seen.is_cancelled,
             asks_for=[each.payload_type for each in event.report_descriptors],
             in_force=[] if timeline is None else [_bar(each, now) for each in timeline.at(now)],
@@ -225,15 +239,15 @@ class EventsView:
         """All of them, unless nothing has changed: many thousand VENs have each their own."""
         revision = self._events.revision
         if self._laid_out.revision != revision:
-            found: dict[str, tuple[SeenEvent, int]] = {}
+            found: dict[str, tuple[SeenEvent, str, int]] = {}
             for ven_name in self._events.ven_names():
                 for seen in self._events.of_ven(ven_name):
-                    first, vens = found.get(seen.event.event_id, (seen, 0))
-                    found[seen.event.event_id] = first, vens + 1
+                    first, name, vens = found.get(seen.event.event_id, (seen, ven_name, 0))
+                    found[seen.event.event_id] = first, name, vens + 1
             newest = nlargest(MOST_LAID_OUT, found.values(), key=lambda each: each[0].first_seen)
             known = [
-                _Known(seen, vens, None if seen.is_cancelled else timeline_of(seen))
-                for seen, vens in newest
+                _Known(seen, ven_name, vens, None if seen.is_cancelled else timeline_of(seen))
+                for seen, ven_name, vens in newest
             ]
             self._laid_out = _LaidOut(revision=revision, newest=known, total=len(found))
         return self._laid_out
@@ -244,6 +258,7 @@ class _Known:
     """An event as one VEN sees it, and how many have it."""
 
     seen: SeenEvent
+    ven_name: str
     vens: int
     timeline: Timeline | None
 
@@ -258,6 +273,11 @@ class _LaidOut:
     revision: int | None
     newest: Sequence[_Known]
     total: int
+
+
+def _rests(resource: Resource) -> bool:
+    """Whether it is taken out, and its last reading is none of now."""
+    return resource.status is Status.SUSPENDED
 
 
 def _bars(timeline: Timeline, start: datetime, end: datetime, now: datetime) -> list[Bar]:

@@ -69,6 +69,7 @@ def test_a_picture_of_an_event_that_the_fleet_answers(tmp_path: Path, window: Op
     wait_until(lambda: site.metric("ven_readings_taken_total") > 200 * 40)
     seen.page.get_by_label("Value").fill("3")
     seen.press("Send")
+    seen.press("Yes")
     taken = site.metric("ven_readings_taken_total")
     wait_until(lambda: site.metric("ven_readings_taken_total") > taken + 200 * 25)
 
@@ -118,6 +119,9 @@ def test_a_paused_task_does_not_run_until_it_is_resumed(site: Site, window: Open
     seen.press("Pause heartbeat")
 
     expect(seen.row("heartbeat")).to_contain_text("paused")
+    expect(seen.page.get_by_role("status")).to_have_text(
+        "All else is well; paused by hand: heartbeat"
+    )
     assert site.metric("ven_task_paused", task="heartbeat") == 1
     before = site.metric("ven_task_runs_total", task="heartbeat")
     others = site.metric("ven_task_runs_total", task="generate_reports")
@@ -152,6 +156,7 @@ def test_an_event_that_is_sent_moves_the_fleet(site: Site, window: Open) -> None
     seen.page.get_by_label("Value").fill("3")
 
     seen.press("Send")
+    seen.press("Yes")
 
     expect(seen.page.locator("tbody")).to_contain_text("SIMPLE 3")
     wait_until(lambda: site.metric("ven_power_kilowatts", kind="HEAT_PUMP") < before / 2)
@@ -161,13 +166,10 @@ def test_an_event_that_is_sent_moves_the_fleet(site: Site, window: Open) -> None
     assert max(drawn(seen, "HEAT_PUMP")) >= before * 0.9
     assert float(seen.cell("HEAT_PUMP", "power").removesuffix(" kW")) < before / 2
     seen.look_at("/events")
-    (name,) = [
-        str(text).split()[0]
-        for text in seen.page.locator("tbody tr td:first-child").all_inner_texts()
-        if "SIMPLE" in text
-    ]
-    seen.page.get_by_role("button", name=f"Cancel {name}").click()
+    expect(seen.page.locator(".drawing svg")).to_contain_text("SIMPLE 3 until")
+    seen.press("Cancel SIMPLE by hand")
     seen.press("Yes")
+    expect(seen.page.get_by_role("button", name="Cancel SIMPLE by hand")).not_to_be_visible()
     wait_until(lambda: site.metric("ven_power_kilowatts", kind="HEAT_PUMP") > before / 2)
     assert site.changes()[-2:] == [("send event", "done"), ("cancel event", "done")]
 
@@ -178,6 +180,7 @@ def test_what_cannot_be_sent_is_said(site: Site, window: Open) -> None:
     seen.page.get_by_label("Value").fill("much")
 
     seen.press("Send")
+    seen.press("Yes")
 
     expect(seen.page.get_by_text("SIMPLE needs a whole number")).to_be_visible()
 
@@ -195,13 +198,34 @@ def test_a_suspended_resource_is_metered_no_more(site: Site, window: Open) -> No
     wait_until(lambda: seen.cell(resource, "power") != "-")
 
 
+def test_a_ven_that_is_not_there_is_said_to_be_none(site: Site, window: Open) -> None:
+    seen = window(site)
+    seen.look_at("/vens/Nowhere")
+
+    expect(seen.page.get_by_text("The fleet has no VEN 'Nowhere'.")).to_be_visible()
+
+
+def test_the_wiring_is_drawn_around_a_provider(site: Site, window: Open) -> None:
+    seen = window(site)
+    seen.look_at("/wiring")
+    drawing = seen.page.locator(".drawing svg")
+    expect(drawing).to_contain_text("generate_reports")
+
+    seen.page.get_by_label("Around").click()
+    seen.page.get_by_role("option", name="simulator", exact=True).click()
+
+    expect(drawing).to_contain_text("simulate_meterdata")
+    expect(drawing).not_to_contain_text("generate_reports")
+
+
 def test_a_ven_is_found_by_a_part_of_its_name(site: Site, window: Open) -> None:
     seen = window(site)
     seen.look_at("/")
 
     seen.page.get_by_label("Search by name").fill("rhu")
 
-    expect(seen.page.get_by_text("1 to 1 of 1")).to_be_visible()
+    expect(seen.page.get_by_role("link", name="Aalborg")).not_to_be_visible()
+    assert seen.figure("VENs") == "3", "of the fleet, whatever is looked for"
     seen.page.get_by_role("link", name="Aarhus").click()
     expect(seen.page.get_by_role("heading", name="Aarhus")).to_be_visible()
 

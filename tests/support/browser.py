@@ -83,6 +83,13 @@ class Window:
             has=self.page.get_by_text(name, exact=True)
         )
 
+    def figure(self, name: str) -> str:
+        """The number under this name."""
+        own = self.page.locator(".figures > div").filter(
+            has=self.page.get_by_text(name, exact=True)
+        )
+        return str(own.locator("dd").inner_text())
+
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
 

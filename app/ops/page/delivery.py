@@ -7,9 +7,10 @@ from collections.abc import Callable
 from nicegui import run, ui
 
 from app.ops.page import words
+from app.ops.page.charts import line_chart, show_lines
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
-from app.ops.page.widgets import Action, Figures, Grid, Pager, line_chart, show_lines
+from app.ops.page.widgets import Action, Figures, Grid, Pager
 from app.reporting import SetAside
 
 ROWS = 25
@@ -24,18 +25,28 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
         with shell.around("Delivery"):
             figures = Figures(
                 *("readings taken", "readings delivered", "reports delivered"),
-                *("readings waiting", "reports set aside", "readings given up", "store used"),
+                *("last report", "readings waiting", "reports set aside", "readings given up"),
+                "store used",
             )
             vtn = ui.label("")
+            ui.label(
+                "Since the application started. Waiting: owed, and sent with the next report. Set"
+                " aside: refused by the VTN, and waits for you. Given up: nobody will report it."
+            ).classes("quiet")
             with ui.element("h2"):
-                ui.label("Readings waiting over the last hour")
+                ui.label("Readings waiting over the last hour, UTC")
+            ui.label("The least of each half minute: what comes and goes is no backlog.").classes(
+                "quiet"
+            )
             chart = line_chart("Readings that waited over the last hour", unit="readings")
             with ui.element("h2"):
                 ui.label("Reports that the VTN refused")
             _Refused(services, shell)
             with ui.element("h2"):
                 ui.label("VENs whose last report was not acknowledged")
-            problems = Grid("Why", ["VEN", "problem"], rows=ROWS)
+            problems = Grid(
+                "VENs with a problem", ["VEN", "problem"], rows=ROWS, none="No VEN has a problem."
+            )
         drawn: list[object] = [None]
 
         async def show() -> None:
@@ -47,6 +58,7 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
                 readings_taken=words.count(services.simulator.readings_taken),
                 readings_delivered=words.count(journal.readings),
                 reports_delivered=words.count(journal.reports),
+                last_report=words.ago(journal.last_report_at, services.clock()),
                 readings_waiting=words.count(found.waiting),
                 reports_set_aside=words.count(found.set_aside),
                 readings_given_up=words.count(found.expired_readings + found.dropped_readings),
@@ -87,6 +99,8 @@ class _Refused:
             "Set aside, with the VTN's words",
             ["report", "VEN", "event", "readings", "refused at", "the VTN's words", "next"],
             rows=ROWS,
+            numbers=["readings"],
+            none="No report was refused.",
             actions=[Action("Send again", self._retry), Action("Drop", self._drop)],
         )
         self._show_now = shell.every(REFRESH_S, self._show)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from html import escape
 
 from app.graph import Node
-from app.ops.views import EventRow
+from app.ops.views import Bar, EventRow
 
 WIDTH, ROW, LEFT = 1100, 40, 250
 MOST_LINES = 8
@@ -51,6 +51,10 @@ def timeline(rows: Sequence[EventRow], now: datetime, start: datetime, end: date
                 f'<rect x="{left:.1f}" y="{y}" width="{width:.1f}" height="18" rx="3"'
                 f' fill="{fill}"><title>{escape(bar.words)}, {bar.start:%H:%M:%S}</title></rect>'
             )
+        parts += [
+            f'<text x="{x(bar.end or end) + 5:.1f}" y="{y + 13}">{escape(_held(bar))}</text>'
+            for bar in row.in_force[:1]
+        ]
     parts.append(
         f'<line x1="{x(now):.1f}" x2="{x(now):.1f}" y1="16" y2="{height}"'
         ' stroke="var(--bad)" stroke-width="2"/></svg>'
@@ -61,7 +65,18 @@ def timeline(rows: Sequence[EventRow], now: datetime, start: datetime, end: date
 def _meant_for(row: EventRow) -> str:
     """Its priority and its targets."""
     priority = "no priority" if row.priority is None else f"priority {row.priority}"
-    return f"{priority}; {', '.join(row.targets) or 'all'}"
+    return f"{priority}; {whom(row)}"
+
+
+def whom(row: EventRow) -> str:
+    """The VEN by its name, where there is one; else the targets."""
+    return row.ven_name if row.vens == 1 else ", ".join(row.targets) or "all"
+
+
+def _held(bar: Bar) -> str:
+    """What holds, and until when."""
+    lasts = "" if bar.end is None else f" until {bar.end:%H:%M}"
+    return f"{_short(bar.words, 32)}{lasts}"
 
 
 def _hours(start: datetime, end: datetime) -> Iterator[datetime]:

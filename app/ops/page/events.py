@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from nicegui import run, ui
 
 from app.ops.page import words
-from app.ops.page.drawing import timeline
+from app.ops.page.drawing import timeline, whom
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
 from app.ops.page.widgets import Action, Grid, button, scrolling_drawing
@@ -16,10 +16,19 @@ from app.ops.views import EventRow
 
 BEFORE, AFTER = timedelta(hours=1), timedelta(hours=12)
 ROWS = 25
-KINDS = (
-    *("SIMPLE", "PRICE", "EXPORT_PRICE", "GHG", "IMPORT_CAPACITY_LIMIT", "EXPORT_CAPACITY_LIMIT"),
-    *("DISPATCH_SETPOINT", "CHARGE_STATE_SETPOINT", "CONTROL_LEVEL_OFFSET", "ALERT_GRID_EMERGENCY"),
-)
+KINDS = {
+    "SIMPLE": "0 (as usual) to 3 (least)",
+    "PRICE": "per kWh",
+    "EXPORT_PRICE": "per kWh exported",
+    "GHG": "g CO2 per kWh",
+    "IMPORT_CAPACITY_LIMIT": "at most kW, per VEN",
+    "EXPORT_CAPACITY_LIMIT": "at most kW, per VEN",
+    "DISPATCH_SETPOINT": "kW, per resource",
+    "CHARGE_STATE_SETPOINT": "0 (empty) to 1 (full)",
+    "CONTROL_LEVEL_OFFSET": "-10 to 10 (less load)",
+    "ALERT_GRID_EMERGENCY": "in words",
+}
+"""What can be sent from here, and what its value is."""
 DURATIONS = {
     "PT2M": "2 minutes",
     "PT10M": "10 minutes",
@@ -37,22 +46,34 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
             if services.sends_events:
                 _form(services, shell)
             with ui.element("h2"):
-                ui.label("From an hour ago to 12 hours from now, UTC")
+                ui.label("What holds and what comes: from an hour ago to 12 hours from now, UTC")
             drawing = scrolling_drawing("When the intervals of events hold")
 
+            shown: dict[str, EventRow] = {}
+
             async def cancel(event_id: str) -> None:
+                name = _name(shown[event_id])
+                stops = ", ".join(shown[event_id].asks_for)
                 await shell.change(
                     lambda who: services.steering.cancel_event(who, event_id),
-                    f"Event {event_id} is cancelled: its VENs go back to what they did.",
-                    sure=f"Cancel event {event_id} for all its VENs?",
+                    f"{name} is cancelled: its VENs go back to what they did.",
+                    sure=f"Cancel {name} for all its VENs?"
+                    + (f" They stop reporting {stops} for it." if stops else ""),
                 )
                 await show_now()
 
             grid = Grid(
-                "Events that VENs have",
-                ["event", "in force", "priority", "VENs", "targets", "intervals", "reports"],
+                "Events that VENs have, UTC",
+                [
+                    *("event", "in force", "since", "until", "comes next"),
+                    *("priority", "VENs", "targets", "reports", "id"),
+                ],
                 rows=ROWS,
-                actions=[Action("Cancel", cancel)] if services.sends_events else (),
+                actions=[Action("Cancel", cancel, lambda key: not shown[key].is_cancelled)]
+                if services.sends_events
+                else (),
+                numbers=("priority", "VENs"),
+                none="No VEN has an event.",
             )
             more = ui.label("").classes("quiet")
 
@@ -64,7 +85,8 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
                 # To the minute, which is a pixel: so it is sent anew when it looks different.
                 now = services.clock().replace(second=0, microsecond=0)
                 drawing.set_content(timeline(rows[:ROWS], now, now - BEFORE, now + AFTER))
-                grid.show([(row.event_id, _cells(row)) for row in rows[:ROWS]])
+                shown.update({row.event_id: row for row in rows[:ROWS]})
+                grid.show([(row.event_id, _cells(row, now)) for row in rows[:ROWS]])
                 more.set_text(f"and {total - ROWS:,} more" if total > ROWS else "")
 
             show_now = shell.every(REFRESH_S, show)
@@ -72,19 +94,29 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
     return events
 
 
-def _cells(row: EventRow) -> tuple[str, ...]:
+def _name(row: EventRow) -> str:
+    """What people call it; ids are long."""
+    return words.shortened(row.event_name or row.event_id, 60)
+
+
+def _cells(row: EventRow, now: datetime) -> tuple[str, ...]:
     holding = [bar.words for bar in row.in_force]
-    upcoming = [f"{bar.words} at {bar.start:%H:%M:%S}" for bar in row.bars if not bar.holds]
+    upcoming = [
+        f"{bar.words} at {words.until(bar.start, now)}" for bar in row.bars if bar.start > now
+    ]
     usual = "no" if row.bars or not row.asks_for else "asks for reports only"
-    in_force = "cancelled" if row.is_cancelled else "; ".join(holding) or usual
+    first = row.in_force[0] if row.in_force else None
     return (
-        f"{row.event_id} {row.event_name}".strip(),
-        words.shortened(in_force),
+        _name(row),
+        "cancelled" if row.is_cancelled else words.shortened("; ".join(holding)) or usual,
+        words.NOTHING if first is None else words.until(first.start, now),
+        words.NOTHING if first is None else words.until(first.end, now),
+        words.shortened("; ".join(upcoming)) or words.NOTHING,
         "none" if row.priority is None else str(row.priority),
         words.count(row.vens),
-        words.shortened(", ".join(row.targets)) or "all",
-        words.shortened("; ".join(upcoming)) or words.NOTHING,
+        words.shortened(whom(row), 40),
         words.shortened(", ".join(row.asks_for)) or words.NOTHING,
+        row.event_id,
     )
 
 
@@ -94,23 +126,35 @@ def _form(services: PageServices, shell: Shell) -> None:
         ui.label("Send an event")
     with ui.element("div").classes("form"):
         kind = ui.select(list(KINDS), value="SIMPLE", label="Payload type").props("dense")
-        value = ui.input("Value", value="2").props("dense")
+        value = ui.input(value="2").props("dense")
+
+        def say_what_it_is() -> None:
+            value.props["label"] = f"Value: {KINDS[str(kind.value)]}"
+
+        kind.on_value_change(say_what_it_is)
+        say_what_it_is()
         lasts = ui.select(DURATIONS, value="PT10M", label="Duration").props("dense")
         ven = ui.input("Only this VEN (blank: all)").props("dense clearable")
-        priority = ui.number("Priority (blank: none)", min=0, precision=0).props("dense clearable")
+        priority = ui.number("Priority: 0 is first (blank: none)", min=0, precision=0).props(
+            "dense clearable"
+        )
 
         async def send() -> None:
             level = priority.value
+            only = (ven.value or "").strip()
+            what = f"{kind.value} {value.value or ''}".strip()
             await shell.change(
                 lambda who: services.steering.send_event(
                     who,
                     kind=str(kind.value),
                     value=str(value.value or ""),
                     duration=str(lasts.value),
-                    ven_name=(ven.value or "").strip() or None,
+                    ven_name=only or None,
                     priority=None if level is None else int(level),
                 ),
-                f"{kind.value} {value.value} is sent; the VENs ask for it now.",
+                f"{what} is sent; the VENs ask for it now.",
+                sure=f"Send {what} to {only or 'all VENs'}, for {DURATIONS[str(lasts.value)]}"
+                " from now on?",
             )
 
         button("Send", send, main=True)

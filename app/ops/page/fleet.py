@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -10,12 +12,16 @@ from nicegui import run, ui
 
 from app.fleet import Status
 from app.ops.page import words
+from app.ops.page.charts import Span, line_chart, show_lines, thinned
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
-from app.ops.page.widgets import Action, Figures, Grid, Pager, line_chart, show_lines, thinned
-from app.ops.views import ResourceRow, VenRow
+from app.ops.page.widgets import Action, Figures, Grid, Pager
+from app.ops.views import EventRow, ResourceRow, VenRow
 
 ROWS = 25
+HOUR = timedelta(hours=1)
+MOST_TOLD = 12
+"""Intervals of events."""
 
 
 def make_fleet_view(services: PageServices) -> Callable[[], None]:
@@ -24,17 +30,30 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
     def fleet() -> None:
         shell = Shell(services)
         with shell.around("Fleet"):
-            figures = Figures("power now", "VENs", "readings delivered", "readings waiting")
+            figures = Figures(
+                *("power now", "VENs", "readings delivered", "readings waiting", "last report"),
+            )
+            in_force = ui.label("")
             with ui.element("h2"):
-                ui.label("Power over the last hour")
+                ui.label("Power over the last hour, UTC")
             chart = line_chart("Power of the fleet over the last hour, by kind", unit="kW")
-            kinds = Grid("Power now, by kind", ["kind", "power"], rows=8)
+            kinds = Grid(
+                "Power now, by kind; what is negative is exported",
+                ["kind", "power"],
+                rows=8,
+                numbers=["power"],
+            )
             with ui.element("h2"):
                 ui.label("VENs")
-            vens = _Vens(services, shell)
+            _Vens(services, shell)
         known: list[Any] = [None]
 
         async def show_power() -> None:
+            found = await run.io_bound(services.events.rows, before=HOUR, after=timedelta(0))
+            if found is None:
+                return
+            events = found[0]
+            in_force.set_text(_in_force(events, services.clock()))
             points = thinned(services.power.points())
             if points and points[-1] is not known[0]:
                 known[0] = points[-1]
@@ -45,21 +64,54 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
                         for at in points
                         if kind in at.by_kind_kw
                     ]
-                show_lines(chart, lines)
+                show_lines(chart, lines, _spans(events))
                 now = points[-1]
                 kinds.show(
                     [(kind, (kind.value, words.power(kw))) for kind, kw in now.by_kind_kw.items()]
                 )
                 figures.show(power_now=words.power(now.total_kw))
-            figures.show(readings_delivered=words.count(services.journal.readings))
-            waiting = services.backlog.points()
-            if waiting:
-                figures.show(readings_waiting=words.count(waiting[-1].waiting))
-            figures.show(VENs=words.count(vens.total))
+
+        async def show_figures() -> None:
+            waiting = await run.io_bound(services.waiting)
+            vens = await run.io_bound(services.fleet.count)
+            if waiting is None or vens is None:
+                return
+            figures.show(
+                VENs=words.count(vens),
+                readings_delivered=words.count(services.journal.readings),
+                readings_waiting=words.count(waiting),
+                last_report=words.ago(services.journal.last_report_at, services.clock()),
+            )
 
         shell.every(REFRESH_S, show_power)
+        shell.every(REFRESH_S, show_figures)
 
     return fleet
+
+
+def _in_force(events: Sequence[EventRow], now: datetime) -> str:
+    """In one line what holds now, for how many VENs, and until when."""
+    told = [
+        f"{bar.words} until {words.until(bar.end, now)}"
+        f" ({event.ven_name if event.vens == 1 else f'{event.vens:,} VENs'})"
+        for event in events
+        for bar in event.in_force
+    ]
+    more = f", and {len(told) - MOST_TOLD:,} more" if len(told) > MOST_TOLD else ""
+    return f"In force: {'; '.join(told[:MOST_TOLD])}{more}" if told else "No event is in force."
+
+
+def _spans(events: Sequence[EventRow]) -> list[Span]:
+    """When something held, to be marked in the chart."""
+    return [
+        Span(
+            words.shortened(bar.words, 40),
+            bar.start.timestamp(),
+            math.inf if bar.end is None else bar.end.timestamp(),
+        )
+        for event in events
+        for bar in event.bars
+    ][:MOST_TOLD]
 
 
 class _Vens:
@@ -67,14 +119,17 @@ class _Vens:
 
     def __init__(self, services: PageServices, shell: Shell) -> None:
         self._services = services
-        self.total = 0
         self._show_now = shell.every(REFRESH_S, self._show)
         with ui.element("div").classes("form"):
             self._search = ui.input("Search by name", on_change=self._anew).props("clearable dense")
             self._only = ui.checkbox("Only those with problems", on_change=self._anew)
         columns = ["VEN", "status", "resources", "power", "last report", "problem"]
         self._grid = Grid(
-            "VENs of the fleet", columns, rows=ROWS, link=lambda key: f"/vens/{quote(key, safe='')}"
+            "VENs of the fleet",
+            columns,
+            rows=ROWS,
+            link=lambda key: f"/vens/{quote(key, safe='')}",
+            numbers=["power"],
         )
         self._pager = Pager(rows=ROWS, changed=self._show_now)
 
@@ -93,10 +148,16 @@ class _Vens:
         )
         if found is None:
             return
-        rows, self.total = found
+        rows, total = found
         now = self._services.clock()
         self._grid.show([(row.summary.ven.ven_name, _ven_cells(row, now)) for row in rows])
-        self._pager.show(self.total)
+        self._pager.show(total)
+        self._grid.say_if_empty(self._none())
+
+    def _none(self) -> str:
+        search = (self._search.value or "").strip()
+        with_problem = " has a problem" if self._only.value else ""
+        return f"No VEN{f' like {search!r}' if search else ''}{with_problem or ' is there'}."
 
 
 def _ven_cells(row: VenRow, now: Any) -> tuple[str, ...]:
@@ -110,7 +171,7 @@ def _ven_cells(row: VenRow, now: Any) -> tuple[str, ...]:
         ", ".join(parts),
         words.power(row.power_kw),
         words.ago(row.delivery.last_report_at, now),
-        words.shortened(row.delivery.problem or ""),
+        words.shortened(row.delivery.problem or words.NOTHING),
     )
 
 
@@ -119,14 +180,16 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
 
     def ven(ven_name: str) -> None:
         shell = Shell(services)
-        with shell.around("Fleet"):
-            with ui.element("h2"):
-                ui.label(ven_name)
+        with shell.around("Fleet", ven_name):
+            ui.link("All VENs", "/")
+            figures = Figures("status", "resources", "power now", "last report")
+            problem = ui.label("").classes("ill")
 
             async def suspend(name: str) -> None:
                 await shell.change(
                     lambda who: services.steering.suspend(who, ven_name, name),
-                    f"{name} is suspended: it is metered and reported no more.",
+                    f"{name} is suspended: it is metered and reported no more; the device itself"
+                    " goes on.",
                 )
                 await show_now()
 
@@ -146,7 +209,19 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
                     Action("Suspend", suspend, lambda key: status[key] is not Status.SUSPENDED),
                     Action("Resume", resume, lambda key: status[key] is Status.SUSPENDED),
                 ],
+                numbers=["power"],
             )
+
+            async def show_ven() -> None:
+                row = await run.io_bound(services.fleet.ven, ven_name)
+                if row is None:
+                    problem.set_text(f"The fleet has no VEN {ven_name!r}.")
+                    return
+                status, resources, power, last_report, why = _ven_cells(row, services.clock())[1:]
+                figures.show(
+                    status=status, resources=resources, power_now=power, last_report=last_report
+                )
+                problem.set_text("" if why == words.NOTHING else why)
 
             async def show() -> None:
                 found = await run.io_bound(
@@ -161,7 +236,7 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
 
             show_now = shell.every(REFRESH_S, show)
             pager = Pager(rows=ROWS, changed=show_now)
-            ui.link("All VENs", "/")
+            shell.every(REFRESH_S, show_ven)
 
     return ven
 

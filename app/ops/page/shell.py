@@ -12,6 +12,7 @@ from nicegui import run, ui
 from app.fleet import DatabaseError
 from app.openadr import VtnError
 from app.ops.page.services import PageServices
+from app.ops.page.style import STYLE
 from app.ops.page.widgets import button
 
 logger = logging.getLogger(__name__)
@@ -43,8 +44,9 @@ class Shell:
         self._admitted = not services.gatekeeper.asks(through_proxy=proxied)
 
     @contextmanager
-    def around(self, title: str) -> Iterator[None]:
-        """The view stands between head and foot."""
+    def around(self, view: str, title: str = "") -> Iterator[None]:
+        """One of VIEWS stands between head and foot; `title`: where it is about one thing."""
+        title = title or view
         ui.page_title(f"{title} · VEN fleet")
         ui.add_css(STYLE)
         with ui.header(fixed=False).classes("head"):  # Quasar's own, beside its <main>
@@ -53,7 +55,7 @@ class Shell:
             with ui.element("nav").props('aria-label="Views"'):
                 for name, address in VIEWS.items():
                     link = ui.link(name, address)
-                    if name == title:
+                    if name == view:
                         link.props("aria-current=page")
             self._stale = ui.label("").classes("ill").props("role=alert")
             self._well = ui.label("").classes("well").props("role=status")
@@ -84,10 +86,14 @@ class Shell:
         found = await run.io_bound(self._services.readiness)
         if found is None:  # the application stops
             return
-        text = "All is well" if found.ready else "; ".join(found.reasons)
+        paused = [f"paused by hand: {', '.join(found.paused_tasks)}"] if found.paused_tasks else []
+        text, how = "All is well", "fine"
+        if found.reasons:
+            text, how = "; ".join([*found.reasons, *paused]), "ill"
+        elif paused:
+            text, how = f"All else is well; {paused[0]}", "odd"
         self._well.set_text(text)
-        self._well.classes(remove="ill" if found.ready else "fine")
-        self._well.classes(add="fine" if found.ready else "ill")
+        self._well.classes(remove="ill odd fine").classes(add=how)
 
     async def change(
         self, change: Callable[[str], Any], done: str | Callable[[Any], str], sure: str = ""
@@ -111,7 +117,7 @@ class Shell:
             ui.label(question)
             with ui.row():
                 button("Yes", lambda: dialog.submit(True), main=True)
-                button("No", lambda: dialog.submit(False))
+                button("No", lambda: dialog.submit(False)).props("autofocus")
         sure = await dialog
         dialog.delete()
         return bool(sure)
@@ -146,52 +152,3 @@ class Shell:
             await run.io_bound(self._services.steering.refused, self._who)
             ui.notify("This is not the token.", type="negative")
         return self._admitted
-
-
-STYLE = """
-:root { --ink: #1d2733; --quiet: #52606d; --line: #cbd2d9; --panel: #f3f5f7; --link: #0b4f86;
-  --good: #1a6334; --bad: #a3201a; --paper: #ffffff; --bar: #0b6bb5; --later: #7a8794; }
-body.body--dark { --ink: #e4e7eb; --quiet: #a5b1bd; --line: #3e4c59; --panel: #1c242c;
-  --link: #8cc4f4; --good: #7bd79a; --bad: #ff9c94; --paper: #12181e; --bar: #4a9fe0;
-  --later: #7a8794; }
-body { color: var(--ink); background: var(--paper); font-family: system-ui, sans-serif; }
-.nicegui-content { padding: 0 !important; display: block !important; }
-.skip { position: absolute; left: -999px; }
-.skip:focus { left: 8px; top: 8px; z-index: 9; background: var(--paper); }
-.head { display: flex; flex-wrap: wrap; gap: 4px 20px; align-items: baseline; padding: 10px 16px;
-  background: var(--panel) !important; color: var(--ink) !important;
-  border-bottom: 1px solid var(--line); }
-.brand { font-weight: 700; }
-.head nav { display: flex; flex-wrap: wrap; gap: 4px 14px; }
-a, .nicegui-link { color: var(--link); text-decoration: underline; }
-.head a[aria-current] { font-weight: 700; text-decoration: none; color: var(--ink); }
-.well { margin-left: auto; }
-.fine { color: var(--good); } .ill { color: var(--bad); font-weight: 600; }
-#content { padding: 8px 16px 40px; max-width: 1500px; margin: 0 auto; outline: none; }
-h1 { font-size: 1.5rem; line-height: 1.3; margin: 8px 0; font-weight: 600; }
-h2 { font-size: 1.15rem; line-height: 1.3; margin: 22px 0 6px; font-weight: 600; }
-.quiet { color: var(--quiet); }
-.scrolls { overflow-x: auto; }
-table.grid { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-table.grid caption { text-align: left; color: var(--quiet); padding: 4px 0; }
-table.grid th { text-align: left; font-weight: 600; padding: 4px 10px 4px 0;
-  border-bottom: 2px solid var(--line); white-space: nowrap; }
-table.grid td { padding: 3px 10px 3px 0; border-bottom: 1px solid var(--line);
-  vertical-align: middle; overflow-wrap: break-word; max-width: 44ch; }
-.actions { white-space: nowrap; }
-.actions .q-btn { margin-right: 4px; }
-.q-btn { color: var(--link); border: 1px solid var(--link); border-radius: 4px; }
-.q-btn.main { background: var(--link); color: var(--paper); }
-.figures { display: flex; flex-wrap: wrap; gap: 6px 28px; margin: 6px 0; }
-.figures dt { color: var(--quiet); font-size: .85rem; }
-.figures dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
-.chart { height: 300px; width: 100%; }
-.pager { align-items: center; margin: 8px 0; }
-.traceback { white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace;
-  background: var(--panel); padding: 8px; font-size: .85rem; }
-.drawing { overflow-x: auto; }
-.drawing svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
-.form { display: flex; flex-wrap: wrap; gap: 8px 14px; align-items: end; }
-.form .q-field { min-width: 13rem; }
-.q-field__label { color: var(--quiet); }
-"""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from nicegui import ui
+from nicegui import app, ui
+from starlette.responses import HTMLResponse
 
 from app.ops.page.delivery import make_delivery_view
 from app.ops.page.events import make_events_view
@@ -13,6 +14,15 @@ from app.ops.page.fleet import make_fleet_view, make_ven_view
 from app.ops.page.services import PageServices
 from app.ops.page.tasks import make_tasks_view
 from app.ops.page.wiring import make_wiring_view
+
+NOT_FOUND = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>VEN fleet</title>'
+    '<p>There is no such view. <a href="/">VEN fleet</a></p></html>'
+)
+
+
+async def _not_found(*_: Any) -> HTMLResponse:
+    return HTMLResponse(NOT_FOUND, status_code=404)
 
 
 def make_site(services: PageServices) -> Any:
@@ -23,6 +33,7 @@ def make_site(services: PageServices) -> Any:
     ui.page("/tasks")(make_tasks_view(services))
     ui.page("/delivery")(make_delivery_view(services))
     ui.page("/wiring")(make_wiring_view(services))
+    app.exception_handler(404)(_not_found)
     site = FastAPI(openapi_url=None)
     ui.run_with(
         site,

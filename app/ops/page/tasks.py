@@ -15,6 +15,7 @@ from app.scheduling import JobInfo, TaskRun
 
 BARS = " ▁▂▃▄▅▆▇█"
 SHOWN_RUNS = 20
+LONGEST_WAIT_S = 3.0
 
 
 def make_tasks_view(services: PageServices) -> Callable[[], None]:
@@ -35,8 +36,7 @@ def make_tasks_view(services: PageServices) -> Callable[[], None]:
 
             async def run_now(name: str) -> None:
                 await shell.change(
-                    lambda who: steering.run_task(who, name),
-                    lambda run: f"{name} runs already." if _is_refused(run) else f"{name} begins.",
+                    lambda who: _ran(steering.run_task(who, name)), lambda how: f"{name} {how}."
                 )
                 await show_now()
 
@@ -49,14 +49,20 @@ def make_tasks_view(services: PageServices) -> Callable[[], None]:
                     *("runs", "failures", "skipped", "missed", "lateness"),
                 ],
                 rows=max(len(names), 1),
+                numbers=("last duration", "runs", "failures", "skipped", "missed", "lateness"),
                 actions=[
                     Action("Run now", run_now),
                     Action("Pause", pause, lambda key: not paused[key]),
                     Action("Resume", resume, lambda key: paused[key]),
                 ],
             )
+            ui.label(
+                "Skipped: fell due while the last run was still going. Missed: became part of a"
+                " later run. Lateness: how late the last planned run began. Durations: of the last"
+                " runs, oldest first."
+            ).classes("quiet")
             with ui.element("h2"):
-                ui.label("Change an interval")
+                ui.label("Change an interval, until the application starts again")
             _interval_form(services, shell, names)
             with ui.element("h2"):
                 ui.label("Last errors")
@@ -82,9 +88,15 @@ def make_tasks_view(services: PageServices) -> Callable[[], None]:
     return tasks
 
 
-def _is_refused(run: Future[bool]) -> bool:
-    """Whether it was over before it began."""
-    return run.done() and not run.result()
+def _ran(run: Future[bool]) -> str:
+    """What became of a run; of one that takes long, that it goes on."""
+    if run.done() and not run.result():
+        return "runs already"
+    try:
+        well = run.result(LONGEST_WAIT_S)
+    except TimeoutError:
+        return "has begun, and goes on"
+    return "has run" if well else "has failed; see the last errors"
 
 
 def _error() -> tuple[ui.expansion, ui.label]:
@@ -124,14 +136,27 @@ def _interval_form(services: PageServices, shell: Shell, names: list[str]) -> No
     with ui.element("div").classes("form"):
         first = names[0] if names else None
         task = ui.select(names, value=first, label="Task").props("dense")
-        seconds = ui.number("Every so many seconds", value=30, min=0.1).props("dense")
+        seconds = ui.number("Every so many seconds", min=0.1).props("dense")
+
+        def show_what_it_is() -> None:
+            """Of a schedule that is no interval, the time between its next two starts."""
+            now = services.clock()
+            for job in services.scheduler.get_jobs():
+                period = job.period(now)
+                if job.name == task.value and period is not None:
+                    seconds.value = period.total_seconds()
 
         async def change() -> None:
             every_s = float(seconds.value or 0)
+            if every_s <= 0:
+                ui.notify("An interval is longer than 0 seconds.", type="negative")
+                return
             name = str(task.value)
             await shell.change(
                 lambda who: services.steering.change_interval(who, name, every_s),
                 f"{name} comes every {every_s:g} s until the next start of the application.",
             )
 
+        task.on_value_change(show_what_it_is)
+        show_what_it_is()
         button("Change", change, main=True)

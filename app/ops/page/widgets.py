@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from nicegui import ui
 
 from app.ops.page.words import NOTHING
 
-HOUR_S = 3600.0
-MOST_POINTS = 300
-Point = TypeVar("Point")
-SHORTEST_S = 60.0
-"""What a chart shows at the least."""
 Press = Callable[[Any], Awaitable[None]]
 
 
@@ -36,7 +31,8 @@ def button(name: str, press: Callable[[], Any], *, main: bool = False) -> Any:
 class Grid:
     """A table of so many rows that are filled anew, and never made anew.
 
-    `link` gives the address behind the first cell of a row.
+    `link` gives the address behind the first cell of a row; `numbers`: the columns to align as
+    such; `none`: what is said where there is no row.
     """
 
     def __init__(
@@ -47,6 +43,8 @@ class Grid:
         rows: int,
         actions: Sequence[Action] = (),
         link: Callable[[Any], str] | None = None,
+        numbers: Collection[str] = (),
+        none: str = "Nothing to show.",
     ) -> None:
         self._keys: list[Any] = [None] * rows
         self._rows: list[Any] = []
@@ -54,31 +52,43 @@ class Grid:
         self._buttons: list[list[Any]] = []
         self._actions = actions
         self._link = link
+        self._columns = columns
+        self._numbers = numbers
         scrolls = ui.element("div").classes("scrolls").props("tabindex=0 role=region")
         scrolls.props["aria-label"] = caption
-        with scrolls, ui.element("table").classes("grid"):
+        how = "narrow" if len(columns) < 3 else "cards"  # on a phone, where there is no room
+        with scrolls, ui.element("table").classes(f"grid {how}"):
             with ui.element("caption"):
                 ui.label(caption)
             with ui.element("thead"), ui.element("tr"):
                 first, *others = columns
-                for column in (first, *(["do"] if actions else ()), *others):
-                    with ui.element("th").props("scope=col"):
+                for column in (first, *(["actions"] if actions else ()), *others):
+                    with ui.element("th").props("scope=col").classes(self._alignment(column)):
                         ui.label(column)
             with ui.element("tbody"):
                 for place in range(rows):
-                    self._add_row(place, len(columns))
-        self._empty = ui.label("Nothing to show.").classes("quiet")
+                    self._add_row(place)
+        self._empty = ui.label(none).classes("quiet")
 
-    def _add_row(self, place: int, columns: int) -> None:
+    def _alignment(self, column: str) -> str:
+        return "number" if column in self._numbers else ""
+
+    def _cell(self, column: str) -> Any:
+        made = ui.element("td").classes(self._alignment(column))
+        made.props["data-label"] = column  # where a phone has no room for a head
+        return made
+
+    def _add_row(self, place: int) -> None:
+        first, *others = self._columns
         with ui.element("tr") as row:
-            with ui.element("td"):
+            with self._cell(first):
                 cells: list[Any] = [ui.label("") if self._link is None else ui.link("", "#")]
             buttons = []
             if self._actions:  # where a phone shows them
-                with ui.element("td").classes("actions"):
+                with self._cell("actions").classes("actions"):
                     buttons += [self._button(place, action) for action in self._actions]
-            for _ in range(columns - 1):
-                with ui.element("td"):
+            for column in others:
+                with self._cell(column):
                     cells.append(ui.label(""))
         row.set_visibility(False)
         self._rows.append(row)
@@ -113,6 +123,10 @@ class Grid:
                     each.props["aria-label"] = label
         self._empty.set_visibility(not rows)
 
+    def say_if_empty(self, words: str) -> None:
+        """What is said where there is no row."""
+        self._empty.set_text(words)
+
 
 class Pager:
     """Where in a list one is: `skip` entries from its begin."""
@@ -122,7 +136,7 @@ class Pager:
         self.skip = 0
         self._total = 0
         self._changed = changed
-        with ui.row().classes("pager"):
+        with ui.row().classes("pager") as self._row:
             self._before = button("Previous", lambda: self._go(-rows))
             self._where = ui.label("")
             self._after = button("Next", lambda: self._go(rows))
@@ -134,6 +148,7 @@ class Pager:
     def show(self, total: int) -> None:
         """How many there are."""
         self._total = total
+        self._row.set_visibility(total > self.rows)
         last = min(self.skip + self.rows, total)
         self._where.set_text(f"{min(self.skip + 1, total):,} to {last:,} of {total:,}")
         self._before.set_enabled(self.skip > 0)
@@ -164,51 +179,3 @@ def scrolling_drawing(description: str) -> Any:
     made = ui.html("", sanitize=False).classes("drawing").props("tabindex=0 role=region")
     made.props["aria-label"] = description
     return made
-
-
-def line_chart(description: str, *, unit: str) -> Any:
-    """A chart over time; `show_lines` fills it."""
-    grey = "#888888"
-    chart = ui.echart(
-        {
-            "aria": {"enabled": True, "label": {"description": description}},
-            "animation": False,
-            "useUTC": True,
-            "textStyle": {"color": grey},
-            "grid": {"left": 70, "right": 20, "top": 60, "bottom": 30},
-            "legend": {"top": 0, "type": "scroll", "textStyle": {"color": grey}},
-            "tooltip": {"trigger": "axis"},
-            "xAxis": {"type": "time"},
-            "yAxis": {"type": "value", "name": unit, "scale": True},
-            "series": [],
-        }
-    )
-    return chart.classes("chart").props('role=img aria-label="' + description + '"')
-
-
-def thinned(points: Sequence[Point]) -> Sequence[Point]:
-    """At most so many as can be told apart; the newest is always one of them."""
-    step = -(-len(points) // MOST_POINTS)
-    return points[::-1][:: max(step, 1)][::-1]
-
-
-def show_lines(chart: Any, lines: Mapping[str, Sequence[tuple[float, float]]]) -> None:
-    """By name, points of (seconds since 1970, value)."""
-    instants_s = [at_s for points in lines.values() for at_s, _ in points]
-    latest_s = max(instants_s, default=0.0)
-    span_s = min(max(latest_s - min(instants_s, default=0.0), SHORTEST_S), HOUR_S)
-    chart.options["xAxis"] |= {
-        "min": round((latest_s - span_s) * 1000),
-        "max": round(latest_s * 1000),
-    }
-    chart.options["series"] = [
-        {
-            "name": name,
-            "type": "line",
-            "showSymbol": len(points) < 3,
-            "lineStyle": {"width": 3 if name == "total" else 1.5},
-            "data": [[round(at_s * 1000), round(value, 3)] for at_s, value in points],
-        }
-        for name, points in lines.items()
-    ]
-    chart.update()

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from nicegui import ui
 
+from app.graph import Node
 from app.ops.page import drawing, words
 from app.ops.page.services import PageServices
 from app.ops.page.shell import Shell
 from app.ops.page.widgets import Grid, scrolling_drawing
+
+ALL = "all providers"
+FIRST = "ven_manager"
+"""Around what one begins to look."""
+
+
+def around(nodes: Sequence[Node], name: str) -> list[Node]:
+    """A provider with what it is given, and with what it is given to; and no other lines."""
+    given = {path.split(".")[0] for node in nodes if node.name == name for path in node.depends_on}
+    found = []
+    for node in nodes:
+        its = tuple(path for path in node.depends_on if path.split(".")[0] == name)
+        if node.name == name:
+            found.append(node)
+        elif its or node.name in given:
+            found.append(replace(node, depends_on=its))
+    return found
 
 
 def make_wiring_view(services: PageServices) -> Callable[[], None]:
@@ -19,12 +38,24 @@ def make_wiring_view(services: PageServices) -> Callable[[], None]:
         shell = Shell(services)
         with shell.around("Wiring"):
             nodes = services.wiring()
+            replaced = [node.name for node in nodes if node.overridden_by]
             ui.label(
-                "What a box needs stands to its left; lines from what most need are left out."
-                " A dashed box has been overridden."
-                " The same as text: python -m app graph"
+                "The application is built by one container: each provider makes one part, and gives"
+                " it the parts that it needs. What a box needs stands to its left. Overridden, and"
+                f" dashed: {', '.join(replaced) or 'none'}."
             ).classes("quiet")
-            scrolling_drawing("What is wired to what").set_content(drawing.wiring(nodes))
+            names = [node.name for node in nodes]
+            first = FIRST if FIRST in names else ALL
+            choice = ui.select([ALL, *names], value=first, label="Around").props("dense")
+            choice.classes("short")
+            drawn = scrolling_drawing("What is wired to what")
+
+            def draw() -> None:
+                some = nodes if choice.value == ALL else around(nodes, str(choice.value))
+                drawn.set_content(drawing.wiring(some))
+
+            choice.on_value_change(draw)
+            draw()
             grid = Grid(
                 "Providers of the container",
                 ["provider", "kind", "makes", "is given", "overridden by"],

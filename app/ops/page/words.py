@@ -43,6 +43,13 @@ def clock(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M:%S}"
 
 
+def until(instant: datetime | None, now: datetime) -> str:
+    """The time of day, with the day where that is another."""
+    if instant is None:
+        return "no end"
+    return f"{instant:%H:%M:%S}" if instant.date() == now.date() else clock(instant)
+
+
 def shortened(text: str, most: int = 160) -> str:
     """Without control characters, which a VTN's words may hold."""
     plain = "".join(char if char.isprintable() else " " for char in text)

@@ -1,0 +1,106 @@
+"""Charts over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from nicegui import ui
+
+HOUR_S = 3600.0
+SHORTEST_S = 60.0
+"""What a chart shows at the least."""
+MOST_POINTS = 300
+COLOURS = [
+    *("#3d8fd6", "#e0812c", "#3fa45b", "#d1495b", "#8a7fd1", "#b08a3c", "#2fa3a0", "#c06fb5"),
+    "#7f8c99",
+]
+Point = TypeVar("Point")
+
+
+def line_chart(description: str, *, unit: str) -> Any:
+    """A chart over time; `show_lines` fills it. Its colours can be seen on white and on black."""
+    grey = "#888888"
+    faint = {"lineStyle": {"color": "rgba(128, 128, 128, 0.25)"}}
+    plain = {"axisLabel": {"color": grey, "hideOverlap": True}, "splitLine": faint}
+    chart = ui.echart(
+        {
+            "color": COLOURS,
+            "aria": {"enabled": True, "label": {"description": description}},
+            "animation": False,
+            "useUTC": True,
+            "textStyle": {"color": grey},
+            "grid": {"left": 70, "right": 20, "top": 60, "bottom": 30},
+            "legend": {"top": 0, "type": "scroll", "textStyle": {"color": grey}},
+            "tooltip": {
+                "trigger": "axis",
+                "backgroundColor": "#26323d",
+                "textStyle": {"color": "#ffffff"},
+            },
+            "xAxis": {"type": "time", **plain},
+            "yAxis": {"type": "value", "name": unit, "scale": True, **plain},
+            "series": [],
+        }
+    )
+    return chart.classes("chart").props('role=img aria-label="' + description + '"')
+
+
+def thinned(points: Sequence[Point]) -> Sequence[Point]:
+    """At most so many as can be told apart; the newest is always one of them."""
+    step = -(-len(points) // MOST_POINTS)
+    return points[::-1][:: max(step, 1)][::-1]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A time that is marked in a chart, in seconds since 1970."""
+
+    words: str
+    start_s: float
+    end_s: float
+
+    def as_area(self, earliest_s: float, latest_s: float) -> list[dict[str, Any]]:
+        """Its two ends, within what is drawn."""
+        start_s, end_s = (
+            min(max(each, earliest_s), latest_s) for each in (self.start_s, self.end_s)
+        )
+        return [
+            {"name": self.words, "xAxis": round(start_s * 1000)},
+            {"xAxis": round(end_s * 1000)},
+        ]
+
+
+def show_lines(
+    chart: Any, lines: Mapping[str, Sequence[tuple[float, float]]], spans: Sequence[Span] = ()
+) -> None:
+    """By name, points of (seconds since 1970, value); and what is marked behind them."""
+    instants_s = [at_s for points in lines.values() for at_s, _ in points]
+    latest_s = max(instants_s, default=0.0)
+    span_s = min(max(latest_s - min(instants_s, default=0.0), SHORTEST_S), HOUR_S)
+    chart.options["xAxis"] |= {
+        "min": round((latest_s - span_s) * 1000),
+        "max": round(latest_s * 1000),
+    }
+    chart.options["series"] = [
+        {
+            "name": name,
+            "type": "line",
+            "showSymbol": len(points) < 3,
+            "lineStyle": {"width": 3 if name == "total" else 1.5},
+            "data": [[round(at_s * 1000), round(value, 3)] for at_s, value in points],
+        }
+        for name, points in lines.items()
+    ]
+    if chart.options["series"]:
+        chart.options["series"][0]["markArea"] = {
+            "silent": True,
+            "itemStyle": {"color": "rgba(128, 128, 128, 0.18)"},
+            "label": {"color": "#888888", "position": "insideTopLeft"},
+            "data": [
+                each.as_area(latest_s - span_s, latest_s)
+                for each in spans
+                if each.start_s < latest_s and each.end_s > latest_s - span_s
+            ],
+        }
+    chart.update()
