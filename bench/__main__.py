@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import cycle, delivery, enrolment, schedule, start, step
+from bench import cycle, delivery, enrolment, page, schedule, start, step
 from bench.rows import Row, machine, table
 
 RESULTS = Path(__file__).with_name("results.md")
@@ -25,6 +25,7 @@ SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "enrolment": enrolment.rows,
     "schedule": schedule.rows,
     "start": start.rows,
+    "page": page.rows,
 }
 
 

@@ -2,6 +2,8 @@
 
 from app.ops.audit import AuditLog
 from app.ops.backlog import Backlog
+from app.ops.events_view import EventsView
+from app.ops.fleet_view import FleetView
 from app.ops.gate import Gatekeeper
 from app.ops.health import Health
 from app.ops.metrics import Metrics
@@ -9,7 +11,6 @@ from app.ops.page import PageServices, make_page
 from app.ops.seldom import Seldom
 from app.ops.server import OpsServer
 from app.ops.steering import Steering
-from app.ops.views import EventsView, FleetView
 
 __all__ = [
     "AuditLog",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from html import escape
 
 from app.graph import Node
-from app.ops.views import Bar, EventRow
+from app.ops.events_view import Bar, EventRow
 
 WIDTH, ROW, LEFT = 1100, 40, 250
 MOST_LINES = 8

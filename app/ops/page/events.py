@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from nicegui import run, ui
 
+from app.ops.events_view import EventRow
 from app.ops.page import words
 from app.ops.page.drawing import timeline, whom
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
 from app.ops.page.widgets import Action, Grid, button, scrolling_drawing
-from app.ops.views import EventRow
 
 BEFORE, AFTER = timedelta(hours=1), timedelta(hours=12)
 ROWS = 25

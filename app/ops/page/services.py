@@ -10,10 +10,11 @@ from app.graph import Node
 from app.metering import MeterDataSimulator, PowerHistory
 from app.openadr import VtnHttp
 from app.ops.backlog import Backlog
+from app.ops.events_view import EventsView
+from app.ops.fleet_view import FleetView
 from app.ops.gate import Gatekeeper
 from app.ops.health import Readiness
 from app.ops.steering import Steering
-from app.ops.views import EventsView, FleetView
 from app.reporting import DeliveryJournal, Outbox
 from app.scheduling import TaskScheduler
 

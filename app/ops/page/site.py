@@ -10,9 +10,10 @@ from starlette.responses import HTMLResponse
 
 from app.ops.page.delivery import make_delivery_view
 from app.ops.page.events import make_events_view
-from app.ops.page.fleet import make_fleet_view, make_ven_view
+from app.ops.page.fleet import make_fleet_view
 from app.ops.page.services import PageServices
 from app.ops.page.tasks import make_tasks_view
+from app.ops.page.ven import make_ven_view
 from app.ops.page.wiring import make_wiring_view
 
 NOT_FOUND = (

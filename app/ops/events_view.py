@@ -1,0 +1,171 @@
+"""The events of the fleet as the page shows them, as plain data. Asking changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from heapq import nlargest
+
+from app.events import EventBook, Interval, Timeline, timeline_of
+from app.fleet import SeenEvent
+from app.ops.seldom import Seldom
+
+MOST_BARS = 200
+"""Intervals of one event that are drawn."""
+MOST_EVENTS = 100
+MOST_LAID_OUT = 1_000
+MOST_WORDS = 200
+"""Characters of what a VTN says, which may be of any length."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """An interval of an event."""
+
+    start: datetime
+    end: datetime | None
+    """None: it never ends."""
+    words: str
+    """Its payloads."""
+    holds: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRow:
+    """An event that one VEN or more have."""
+
+    event_id: str
+    event_name: str
+    priority: int | None
+    targets: Sequence[str]
+    vens: int
+    ven_name: str
+    """One of them."""
+    is_cancelled: bool
+    asks_for: Sequence[str]
+    """The payload types of its report descriptors."""
+    in_force: Sequence[Bar]
+    """What holds now."""
+    bars: Sequence[Bar]
+    """Of the time that is looked at, as many as can be drawn."""
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.in_force)
+
+
+class EventsView:
+    """The events of all VENs, and when their intervals hold."""
+
+    def __init__(
+        self,
+        *,
+        events: EventBook,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._events = events
+        self._clock = clock
+        self._laid_out = _LaidOut(revision=None, newest=(), total=0)
+        self._newest = Seldom(look=self._lay_out, every_s=0.0, monotonic=monotonic)
+
+    def rows(self, *, before: timedelta, after: timedelta) -> tuple[list[EventRow], int]:
+        """At most MOST_EVENTS, what is in force first; and how many events there are in all.
+
+        With the intervals of the time from so long before now to so long after.
+        """
+        now = self._clock()
+        known = self._newest()
+        # What is in force is looked for among all of these, and drawn for few.
+        order = sorted(known.newest, key=lambda each: not each.holds(now))
+        rows = [self._row(each, now, now - before, now + after) for each in order[:MOST_EVENTS]]
+        rows.sort(key=lambda row: (not row.holds, row.bars[0].start if row.bars else now, row.vens))
+        return rows, known.total
+
+    def _row(self, known: _Known, now: datetime, start: datetime, end: datetime) -> EventRow:
+        seen, timeline = known.seen, known.timeline
+        event = seen.event
+        return EventRow(
+            event_id=event.event_id,
+            event_name=event.event_name[:MOST_WORDS],
+            priority=event.priority,
+            targets=sorted(event.targets),
+            vens=known.vens,
+            ven_name=known.ven_name,
+            is_cancelled=seen.is_cancelled,
+            asks_for=[each.payload_type for each in event.report_descriptors],
+            in_force=[] if timeline is None else [_bar(each, now) for each in timeline.at(now)],
+            bars=[] if timeline is None else _bars(timeline, start, end, now),
+        )
+
+    def _lay_out(self) -> _LaidOut:
+        """All of them, unless nothing has changed: many thousand VENs have each their own."""
+        revision = self._events.revision
+        if self._laid_out.revision != revision:
+            found: dict[str, tuple[SeenEvent, str, int]] = {}
+            for ven_name in self._events.ven_names():
+                for seen in self._events.of_ven(ven_name):
+                    first, name, vens = found.get(seen.event.event_id, (seen, ven_name, 0))
+                    found[seen.event.event_id] = first, name, vens + 1
+            newest = nlargest(MOST_LAID_OUT, found.values(), key=lambda each: each[0].first_seen)
+            known = [
+                _Known(seen, ven_name, vens, None if seen.is_cancelled else timeline_of(seen))
+                for seen, ven_name, vens in newest
+            ]
+            self._laid_out = _LaidOut(revision=revision, newest=known, total=len(found))
+        return self._laid_out
+
+
+@dataclass(frozen=True)
+class _Known:
+    """An event as one VEN sees it, and how many have it."""
+
+    seen: SeenEvent
+    ven_name: str
+    vens: int
+    timeline: Timeline | None
+
+    def holds(self, now: datetime) -> bool:
+        return self.timeline is not None and bool(self.timeline.at(now))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _LaidOut:
+    """The newest events, each as one of its VENs sees it, and how many there are in all."""
+
+    revision: int | None
+    newest: Sequence[_Known]
+    total: int
+
+
+def _bars(timeline: Timeline, start: datetime, end: datetime, now: datetime) -> list[Bar]:
+    """The intervals that touch this time, at most MOST_BARS, from the first on."""
+    found: list[Bar] = []
+    over = timeline.end
+    if over is not None:
+        end = min(end, over)
+    first, last = timeline.pass_at(start), timeline.pass_at(end)
+    for round_ in range(first, min(last, first + MOST_BARS) + 1):
+        for each in timeline.of_pass(round_):
+            if each.start >= end or (each.end is not None and each.end <= start):
+                continue
+            if len(found) == MOST_BARS:
+                return found
+            found.append(_bar(each, now))
+    return found
+
+
+def _bar(interval: Interval, now: datetime) -> Bar:
+    told = (payload_words(each.type, interval.value(each, now)) for each in interval.payloads)
+    return Bar(
+        start=interval.start,
+        end=interval.end,
+        words=", ".join(told)[:MOST_WORDS],
+        holds=interval.holds(now),
+    )
+
+
+def payload_words(kind: str, value: object) -> str:
+    """A payload as people read it: its type, and its value where it has one."""
+    return kind if value is None else f"{kind} {str(value)[:MOST_WORDS]}"

@@ -1,0 +1,113 @@
+"""The view of one VEN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from nicegui import run, ui
+
+from app.fleet import Status
+from app.ops.fleet_view import ResourceRow, VenRow
+from app.ops.page import words
+from app.ops.page.services import PageServices
+from app.ops.page.shell import REFRESH_S, Shell
+from app.ops.page.widgets import Action, Figures, Grid, Pager
+
+ROWS = 25
+
+
+def make_ven_view(services: PageServices) -> Callable[[str], None]:
+    """The page's function; it gets the VEN's name."""
+
+    def ven(ven_name: str) -> None:
+        shell = Shell(services)
+        with shell.around("Fleet", ven_name):
+            ui.link("All VENs", "/")
+            figures = Figures("status", "resources", "power now", "last report")
+            problem = ui.label("").classes("ill")
+
+            async def suspend(name: str) -> None:
+                await shell.change(
+                    lambda who: services.steering.suspend(who, ven_name, name),
+                    f"{name} is suspended: it is metered and reported no more; the device itself"
+                    " goes on.",
+                )
+                await show_now()
+
+            async def resume(name: str) -> None:
+                await shell.change(
+                    lambda who: services.steering.resume(who, ven_name, name),
+                    f"{name} is metered again from the next reading on.",
+                )
+                await show_now()
+
+            status: dict[str, Status] = {}
+            grid = Grid(
+                f"Resources of {ven_name}",
+                ["resource", "kind", "status", "power", "limits", "state of charge", "follows now"],
+                rows=ROWS,
+                actions=[
+                    Action("Suspend", suspend, lambda key: status[key] is not Status.SUSPENDED),
+                    Action("Resume", resume, lambda key: status[key] is Status.SUSPENDED),
+                ],
+                numbers=["power"],
+            )
+
+            async def show_ven() -> None:
+                row = await run.io_bound(services.fleet.ven, ven_name)
+                if row is None:
+                    problem.set_text(f"The fleet has no VEN {ven_name!r}.")
+                    return
+                status, resources, power, last_report, why = ven_cells(row, services.clock())[1:]
+                figures.show(
+                    status=status, resources=resources, power_now=power, last_report=last_report
+                )
+                problem.set_text("" if why == words.NOTHING else why)
+
+            async def show() -> None:
+                found = await run.io_bound(
+                    services.fleet.resources, ven_name, skip=pager.skip, limit=ROWS
+                )
+                if found is None:
+                    return
+                rows, total = found
+                status.update({row.resource.resource_name: row.resource.status for row in rows})
+                grid.show([(row.resource.resource_name, _resource_cells(row)) for row in rows])
+                pager.show(total)
+
+            show_now = shell.every(REFRESH_S, show)
+            pager = Pager(rows=ROWS, changed=show_now)
+            shell.every(REFRESH_S, show_ven)
+
+    return ven
+
+
+def ven_cells(row: VenRow, now: datetime) -> tuple[str, ...]:
+    """Its name, status, resources, power, last report and problem."""
+    summary = row.summary
+    parts = [f"{summary.approved:,} approved"]
+    parts += [f"{summary.pending:,} pending"] if summary.pending else []
+    parts += [f"{summary.suspended:,} suspended"] if summary.suspended else []
+    return (
+        summary.ven.ven_name,
+        summary.ven.status.value,
+        ", ".join(parts),
+        words.power(row.power_kw),
+        words.ago(row.delivery.last_report_at, now),
+        words.shortened(row.delivery.problem or words.NOTHING),
+    )
+
+
+def _resource_cells(row: ResourceRow) -> tuple[str, ...]:
+    resource = row.resource
+    charge = row.state_of_charge
+    return (
+        resource.resource_name,
+        resource.kind.value,
+        resource.status.value,
+        words.power(row.power_kw),
+        f"{resource.power_min_kw:g} to {resource.power_max_kw:g} kW",
+        words.NOTHING if charge is None else f"{charge:.0%} of {resource.energy_max_kwh:g} kWh",
+        words.shortened("; ".join(row.follows)) or "nothing",
+    )
