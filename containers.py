@@ -466,7 +466,7 @@ class Container(containers.DeclarativeContainer):
     waiting = providers.ThreadSafeSingleton(
         ops.Seldom,  # after a long outage there is much to count
         look=report_desk.provided.waiting,
-        every_s=1.0,
+        every_s=0.0,
         monotonic=monotonic,
     )
     health = providers.ThreadSafeSingleton(

@@ -133,14 +133,16 @@ def _given(provider: Any) -> Iterator[Any]:
 
 def _provides(provider: AnyProvider) -> str:
     if isinstance(provider, providers.Selector):
-        chosen = "" if provider.selector is None else f"{provider.selector()}, "
-        return f"{chosen}one of {', '.join(provider.providers)}"
+        chosen = "" if provider.selector is None else f"{provider.selector()} "
+        return f"{chosen}(of {', '.join(provider.providers)})"
     made = getattr(provider, "provides", None)
     if made is None:
         return ""
     bound = getattr(provider, "args", ())
     if made is functools.partial and bound:
         made = bound[0]
+    if isinstance(made, functools.partial):
+        made = made.func
     return str(getattr(made, "__name__", type(made).__name__))
 
 

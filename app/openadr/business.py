@@ -17,8 +17,10 @@ BUSINESS_LOGIC = "business logic"
 """What stands in the place of a VEN's name where credentials are asked for."""
 PROGRAM = "ven-fleet"
 """The program that events are put under where the VTN has none."""
+LONGEST_NAME = 60
 WORDS = ("ALERT_", "DISPATCH_INSTRUCTION")
-INTEGERS = ("SIMPLE", "CONTROL_LEVEL_OFFSET")
+WHOLE = {"SIMPLE": range(4), "CONTROL_LEVEL_OFFSET": range(-10, 11)}
+"""Payload types whose values are whole numbers, and which (3.1.0 Definition, enumerations)."""
 CANCELLED = {"start": "0001-01-01T00:00:00Z", "duration": "PT0S"}
 
 
@@ -52,7 +54,7 @@ class BusinessLogic:
         payload = {"type": kind, "values": [typed(kind, value)]}
         event: dict[str, Any] = {
             "programID": self._program_id(program_name),
-            "eventName": f"{kind} by hand",
+            "eventName": f"{kind} {value}"[:LONGEST_NAME],
             "intervalPeriod": {"start": _written(start), "duration": duration},
             "intervals": [{"id": 0, "payloads": [payload]}],
         }
@@ -161,14 +163,15 @@ def typed(kind: str, value: str) -> int | float | str:
     """A value as its payload type wants it: whole, decimal, or words. ValueError."""
     if kind.startswith(WORDS):
         return value
+    levels = WHOLE.get(kind)
     try:
-        number = int(value) if kind in INTEGERS else float(value)
-        if not math.isfinite(number):
+        number = float(value) if levels is None else int(value)
+        if not math.isfinite(number) or (levels is not None and number not in levels):
             raise ValueError
         return number
     except ValueError:
-        whole = "a whole number" if kind in INTEGERS else "a number"
-        raise ValueError(f"{kind} needs {whole}, not {value!r}") from None
+        needed = f"a whole number from {levels[0]} to {levels[-1]}" if levels else "a number"
+        raise ValueError(f"{kind} needs {needed}, not {value!r}") from None
 
 
 def _written(instant: datetime) -> str:

@@ -111,8 +111,10 @@ def test_values_have_the_type_of_their_payload(
     assert type(found) is type(typed_value)
 
 
-@pytest.mark.parametrize(("kind", "value"), [("SIMPLE", "1.5"), ("PRICE", "cheap")])
-def test_a_value_of_another_type_is_refused(kind: str, value: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "value"), [("SIMPLE", "1.5"), ("SIMPLE", "4"), ("PRICE", "cheap")]
+)
+def test_a_value_that_its_type_does_not_have_is_refused(kind: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"{kind} needs a"):
         typed(kind, value)
 

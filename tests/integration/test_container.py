@@ -309,7 +309,7 @@ def test_the_graph_names_settings_selectors_and_bound_functions() -> None:
 
     assert nodes["engine"].depends_on == ("settings.database_url",)
     assert nodes["vtn"].kind == "Selector"
-    assert nodes["vtn"].provides == "embedded, one of embedded, remote"
+    assert nodes["vtn"].provides == "embedded (of embedded, remote)"
     assert nodes["heartbeat"].provides == "heartbeat_task"
     assert nodes["heartbeat"].depends_on == ("ven_manager",)
     assert "ven_client.provider" in nodes["enrolment"].depends_on

@@ -19,9 +19,12 @@ COLOURS = [
 Point = TypeVar("Point")
 
 
-def line_chart(description: str, *, unit: str) -> Any:
-    """A chart over time; `show_lines` fills it. Its colours can be seen on white and on black."""
-    grey = "#888888"
+def line_chart(description: str, *, unit: str, least: float = 0) -> Any:
+    """A chart over time; `show_lines` fills it. `least`: between two lines of its axis.
+
+    Its colours can be seen on white and on black.
+    """
+    grey = "#7b7b7b"
     faint = {"lineStyle": {"color": "rgba(128, 128, 128, 0.25)"}}
     plain = {"axisLabel": {"color": grey, "hideOverlap": True}, "splitLine": faint}
     chart = ui.echart(
@@ -39,7 +42,7 @@ def line_chart(description: str, *, unit: str) -> Any:
                 "textStyle": {"color": "#ffffff"},
             },
             "xAxis": {"type": "time", **plain},
-            "yAxis": {"type": "value", "name": unit, "scale": True, **plain},
+            "yAxis": {"type": "value", "name": unit, "scale": True, "minInterval": least, **plain},
             "series": [],
         }
     )

@@ -38,7 +38,7 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
             ui.label("The least of each half minute: what comes and goes is no backlog.").classes(
                 "quiet"
             )
-            chart = line_chart("Readings that waited over the last hour", unit="readings")
+            chart = line_chart("Readings that waited over the last hour", unit="readings", least=1)
             with ui.element("h2"):
                 ui.label("Reports that the VTN refused")
             _Refused(services, shell)

@@ -57,8 +57,8 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
                 await shell.change(
                     lambda who: services.steering.cancel_event(who, event_id),
                     f"{name} is cancelled: its VENs go back to what they did.",
-                    sure=f"Cancel {name} for all its VENs?"
-                    + (f" They stop reporting {stops} for it." if stops else ""),
+                    sure=f"Cancel {name}, {_told(shown[event_id], services.clock())}?"
+                    + (f" Its VENs stop reporting {stops} for it." if stops else ""),
                 )
                 await show_now()
 
@@ -82,9 +82,11 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
                 if found is None:
                     return
                 rows, total = found
+                now = services.clock()
                 # To the minute, which is a pixel: so it is sent anew when it looks different.
-                now = services.clock().replace(second=0, microsecond=0)
-                drawing.set_content(timeline(rows[:ROWS], now, now - BEFORE, now + AFTER))
+                minute = now.replace(second=0, microsecond=0)
+                timed = [row for row in rows[:ROWS] if row.bars]
+                drawing.set_content(timeline(timed, minute, minute - BEFORE, minute + AFTER))
                 shown.update({row.event_id: row for row in rows[:ROWS]})
                 grid.show([(row.event_id, _cells(row, now)) for row in rows[:ROWS]])
                 more.set_text(f"and {total - ROWS:,} more" if total > ROWS else "")
@@ -97,6 +99,13 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
 def _name(row: EventRow) -> str:
     """What people call it; ids are long."""
     return words.shortened(row.event_name or row.event_id, 60)
+
+
+def _told(row: EventRow, now: datetime) -> str:
+    """For whom it is, and until when."""
+    vens = row.ven_name if row.vens == 1 else f"{row.vens:,} VENs"
+    ends = [bar.end for bar in row.in_force]
+    return f"for {vens}" + (f", until {words.until(ends[0], now)}" if ends else "")
 
 
 def _cells(row: EventRow, now: datetime) -> tuple[str, ...]:
@@ -135,9 +144,7 @@ def _form(services: PageServices, shell: Shell) -> None:
         say_what_it_is()
         lasts = ui.select(DURATIONS, value="PT10M", label="Duration").props("dense")
         ven = ui.input("Only this VEN (blank: all)").props("dense clearable")
-        priority = ui.number("Priority: 0 is first (blank: none)", min=0, precision=0).props(
-            "dense clearable"
-        )
+        priority = ui.number("Priority (0: first)", min=0, precision=0).props("dense clearable")
 
         async def send() -> None:
             level = priority.value
@@ -152,7 +159,7 @@ def _form(services: PageServices, shell: Shell) -> None:
                     ven_name=only or None,
                     priority=None if level is None else int(level),
                 ),
-                f"{what} is sent; the VENs ask for it now.",
+                f"{what} is sent; the VENs ask for it now, and it is shown when they have it.",
                 sure=f"Send {what} to {only or 'all VENs'}, for {DURATIONS[str(lasts.value)]}"
                 " from now on?",
             )

@@ -37,8 +37,10 @@ table.grid td { padding: 3px 10px 3px 0; border-bottom: 1px solid var(--line);
 .q-btn { color: var(--link); border: 1px solid var(--link); border-radius: 4px; }
 .q-btn.main { background: var(--link); color: var(--paper); }
 .q-btn:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
-.q-notification .q-btn { color: inherit; border-color: currentColor; }
-table.grid .number { text-align: right; padding-right: 28px; }
+.q-notification.bg-positive { background: #0b6b2b !important; }
+.q-notification.bg-negative { background: #a3201a !important; }
+.q-notification .q-btn { color: #ffffff !important; border-color: #ffffff; }
+table.grid .number { text-align: right; padding-right: 28px; white-space: nowrap; }
 .short { width: 16rem; }
 table.narrow { width: auto; }
 .figures { display: flex; flex-wrap: wrap; gap: 6px 28px; margin: 6px 0; }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 
 from nicegui import ui
@@ -14,8 +14,10 @@ from app.ops.page.widgets import Action, Grid, button
 from app.scheduling import JobInfo, TaskRun
 
 BARS = " ▁▂▃▄▅▆▇█"
-SHOWN_RUNS = 20
+SHOWN_RUNS = 12
 LONGEST_WAIT_S = 3.0
+SHORTEST_S = 1.0
+"""Shorter intervals are for settings; a slip here would ask the VTN without end."""
 
 
 def make_tasks_view(services: PageServices) -> Callable[[], None]:
@@ -63,7 +65,7 @@ def make_tasks_view(services: PageServices) -> Callable[[], None]:
             ).classes("quiet")
             with ui.element("h2"):
                 ui.label("Change an interval, until the application starts again")
-            _interval_form(services, shell, names)
+            form = ui.element("div").classes("form")
             with ui.element("h2"):
                 ui.label("Last errors")
             errors = {name: _error() for name in names}
@@ -84,6 +86,8 @@ def make_tasks_view(services: PageServices) -> Callable[[], None]:
                 none.set_visibility(not any(scheduler.get_history(name)[1] for name in names))
 
             show_now = shell.every(REFRESH_S, show)
+            with form:
+                _interval_form(services, shell, names, show_now)
 
     return tasks
 
@@ -132,31 +136,33 @@ def sparkline(values: list[float]) -> str:
     return "".join(BARS[max(round(value / most * (len(BARS) - 1)), 1)] for value in values)
 
 
-def _interval_form(services: PageServices, shell: Shell, names: list[str]) -> None:
-    with ui.element("div").classes("form"):
-        first = names[0] if names else None
-        task = ui.select(names, value=first, label="Task").props("dense")
-        seconds = ui.number("Every so many seconds", min=0.1).props("dense")
+def _interval_form(
+    services: PageServices, shell: Shell, names: list[str], show_now: Callable[[], Awaitable[None]]
+) -> None:
+    first = names[0] if names else None
+    task = ui.select(names, value=first, label="Task").props("dense")
+    seconds = ui.number("Every so many seconds").props("dense")
 
-        def show_what_it_is() -> None:
-            """Of a schedule that is no interval, the time between its next two starts."""
-            now = services.clock()
-            for job in services.scheduler.get_jobs():
-                period = job.period(now)
-                if job.name == task.value and period is not None:
-                    seconds.value = period.total_seconds()
+    def show_what_it_is() -> None:
+        """Of a schedule that is no interval, the time between its next two starts."""
+        now = services.clock()
+        for job in services.scheduler.get_jobs():
+            period = job.period(now)
+            if job.name == task.value and period is not None:
+                seconds.value = period.total_seconds()
 
-        async def change() -> None:
-            every_s = float(seconds.value or 0)
-            if every_s <= 0:
-                ui.notify("An interval is longer than 0 seconds.", type="negative")
-                return
-            name = str(task.value)
-            await shell.change(
-                lambda who: services.steering.change_interval(who, name, every_s),
-                f"{name} comes every {every_s:g} s until the next start of the application.",
-            )
+    async def change() -> None:
+        every_s = float(seconds.value or 0)
+        if every_s < SHORTEST_S:
+            ui.notify("Give a number of seconds, 1 or more.", type="negative")
+            return
+        name = str(task.value)
+        await shell.change(
+            lambda who: services.steering.change_interval(who, name, every_s),
+            f"{name} comes every {every_s:g} s until the next start of the application.",
+        )
+        await show_now()
 
-        task.on_value_change(show_what_it_is)
-        show_what_it_is()
-        button("Change", change, main=True)
+    task.on_value_change(show_what_it_is)
+    show_what_it_is()
+    button("Change", change, main=True)

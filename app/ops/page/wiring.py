@@ -46,7 +46,8 @@ def make_wiring_view(services: PageServices) -> Callable[[], None]:
             ).classes("quiet")
             names = [node.name for node in nodes]
             first = FIRST if FIRST in names else ALL
-            choice = ui.select([ALL, *names], value=first, label="Around").props("dense")
+            choice = ui.select([ALL, *sorted(names)], value=first, label="Around", with_input=True)
+            choice.props("dense")
             choice.classes("short")
             drawn = scrolling_drawing("What is wired to what")
 
