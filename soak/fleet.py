@@ -71,7 +71,7 @@ class Footprint:
     vtn_sockets: int
     """And those that listen; the VTN is given as many connections as it answers."""
     database_files: int
-    """Two for each pooled connection, and one."""
+    """Two for each pooled connection, and what connections beyond the pool have left open."""
     other_files: int
     database_kib: int
 
