@@ -51,6 +51,11 @@ class EventRow:
     """Of the time that is looked at, as many as can be drawn."""
 
     @property
+    def whose(self) -> str:
+        """The VEN by its name where there is one; else how many."""
+        return self.ven_name if self.vens == 1 else f"{self.vens:,} VENs"
+
+    @property
     def holds(self) -> bool:
         return bool(self.in_force)
 

@@ -36,15 +36,15 @@ class Seldom(Generic[T]):
 
     def __call__(self) -> T:
         found, now_s = self._found, self._monotonic()
-        if found is not None and now_s < found.holds_until_s:
-            return found.value
-        waits = found is None or now_s >= found.holds_until_s + LONGEST_REST_S
-        if self._looking.acquire(blocking=waits):
+        if found is None or now_s >= found.holds_until_s + LONGEST_REST_S:
+            with self._looking:
+                return self._newest()
+        if now_s >= found.holds_until_s and self._looking.acquire(blocking=False):
             try:
                 return self._newest()
             finally:
                 self._looking.release()
-        return found.value  # type: ignore[union-attr] # without one it has waited
+        return found.value
 
     def _newest(self) -> T:
         """Unless somebody has just looked."""

@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 UP_AND_ERASED = "\x1b[1A\x1b[2K"
+ENVIRONMENT = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "COLUMNS": "100"}
 SEED = (sys.executable, "-m", "app", "fleet", "seed", "--vens", "500")
 
 
 def on_a_terminal(directory: Path) -> str:
     """What a terminal shows while a fleet is seeded."""
     ours, theirs = pty.openpty()
-    environment = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "COLUMNS": "100"}
-    with subprocess.Popen(SEED, cwd=directory, env=environment, stdout=theirs, stderr=theirs):
+    with subprocess.Popen(SEED, cwd=directory, env=ENVIRONMENT, stdout=theirs, stderr=theirs):
         os.close(theirs)
         shown = bytearray()
         while part := read(ours):
@@ -43,7 +43,9 @@ def test_a_terminal_shows_a_bar_with_a_rate_and_keeps_nothing_of_it(tmp_path: Pa
 
 
 def test_elsewhere_there_is_no_bar(tmp_path: Path) -> None:
-    done = subprocess.run(SEED, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        SEED, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
 
     assert done.stdout == "500 VENs, 10000 new resources\n"
     assert "━" not in done.stderr

@@ -29,15 +29,25 @@ MOST_BYTES = 1_000_000
 """Over the wire, after the first load."""
 
 
-def drawn(seen: Window, line: str) -> list[float]:
-    """The values of a line of the chart, as the browser draws it."""
-    series = seen.page.evaluate(
+def series(seen: Window) -> list[dict[str, Any]]:
+    """The lines of the chart, as the browser draws them."""
+    found: list[dict[str, Any]] = seen.page.evaluate(
         """() => {
             const chart = document.querySelector(".nicegui-echart");
             return getElement(parseInt(chart.id.slice(1))).chart.getOption().series;
         }"""
     )
-    return [value for each in series if each["name"] == line for _, value in each["data"]]
+    return found
+
+
+def drawn(seen: Window, line: str) -> list[float]:
+    """The values of a line of the chart."""
+    return [value for each in series(seen) if each["name"] == line for _, value in each["data"]]
+
+
+def marked(seen: Window) -> list[str]:
+    """What stands behind the lines."""
+    return [begin["name"] for begin, _ in series(seen)[0]["markArea"]["data"]]
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -137,7 +147,9 @@ def test_a_changed_interval_is_shown_and_holds(site: Site, window: Open) -> None
     seen.look_at("/tasks")
     seen.page.get_by_label("Task", exact=True).click()
     seen.page.get_by_role("option", name="resource_status_checker").click()
-    seen.page.get_by_label("Every so many seconds").fill("1")
+    seconds = seen.page.get_by_label("Every so many seconds")
+    expect(seconds).to_have_value("300")
+    seconds.fill("1")
 
     seen.press("Change")
 
@@ -146,6 +158,37 @@ def test_a_changed_interval_is_shown_and_holds(site: Site, window: Open) -> None
     wait_until(
         lambda: site.metric("ven_task_runs_total", task="resource_status_checker") >= before + 2
     )
+
+
+def test_an_interval_that_would_ask_the_vtn_without_end_is_refused(
+    site: Site, window: Open
+) -> None:
+    seen = window(site)
+    seen.look_at("/tasks")
+    schedule = seen.cell("heartbeat", "schedule")
+    seen.page.get_by_label("Every so many seconds").fill("0.1")
+
+    seen.press("Change")
+
+    expect(seen.page.get_by_text("Give a number of seconds, 1 or more.")).to_be_visible()
+    assert seen.cell("heartbeat", "schedule") == schedule
+
+
+def test_the_form_says_what_a_value_is_and_a_wrong_one_is_not_sent(
+    site: Site, window: Open
+) -> None:
+    seen = window(site)
+    seen.look_at("/events")
+    expect(seen.page.get_by_label("Value: 0 (as usual) to 3 (least)")).to_be_visible()
+    seen.page.get_by_label("Payload type").click()
+    seen.page.get_by_role("option", name="PRICE", exact=True).click()
+    seen.page.get_by_label("Value: per kWh").fill("cheap")
+
+    seen.press("Send")
+    seen.press("Yes")
+
+    expect(seen.page.get_by_text("PRICE needs a number, not 'cheap'")).to_be_visible()
+    assert site.changes()[-1] == ("send event", "failed")
 
 
 def test_an_event_that_is_sent_moves_the_fleet(site: Site, window: Open) -> None:
@@ -163,6 +206,8 @@ def test_an_event_that_is_sent_moves_the_fleet(site: Site, window: Open) -> None
     seen.look_at("/")
     wait_until(lambda: len(drawn(seen, "HEAT_PUMP")) > 2)
     assert drawn(seen, "HEAT_PUMP")[-1] < before / 2
+    assert marked(seen) == ["SIMPLE 3"]
+    expect(seen.page.get_by_text("In force: SIMPLE 3 until")).to_contain_text("(3 VENs)")
     assert max(drawn(seen, "HEAT_PUMP")) >= before * 0.9
     assert float(seen.cell("HEAT_PUMP", "power").removesuffix(" kW")) < before / 2
     seen.look_at("/events")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.fleet import Status
+from app.openadr import OutcomeUnknown, VtnError
 from app.ops import AuditLog, EventsView, FleetView, Steering
 from tests.support.workbench import RESOURCES, Bench
 
@@ -73,6 +74,26 @@ def test_an_event_that_was_sent_is_written_down_with_its_id(
     assert audit(bench)[-1]["event"] == event_id
 
 
+@pytest.mark.parametrize(
+    ("error", "state", "why"),
+    [
+        (OutcomeUnknown("no answer"), "unknown", "no answer"),
+        (VtnError("refused, says \ud800"), "failed", "refused, says \ud800"),
+        (TimeoutError(), "failed", "TimeoutError"),
+    ],
+)
+def test_what_came_of_a_change_is_written_down_whatever_it_is(
+    bench: Bench, error: Exception, state: str, why: str
+) -> None:
+    audit_log = AuditLog(path=bench.container.settings().audit_file, clock=bench.clock)
+
+    with pytest.raises(type(error)), audit_log.change(WHO, "send event", "SIMPLE"):
+        raise error
+
+    written = audit(bench)[-1]
+    assert (written["state"], written["why"]) == (state, why)
+
+
 def test_a_change_whose_outcome_cannot_be_written_down_is_made_and_logged(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,6 +132,20 @@ def test_a_suspended_resource_is_neither_metered_nor_shown_with_a_power(
     assert rows[0].resource.status is Status.SUSPENDED
     assert rows[0].power_kw is None
     assert rows[1].power_kw is not None
+
+
+def test_the_last_reading_of_a_suspended_resource_is_none_of_now(
+    bench: Bench, steering: Steering, fleet: FleetView
+) -> None:
+    bench.tick()
+    (row, *_), _ = fleet.resources("Aarhus", skip=0, limit=10)
+    assert row.power_kw is not None
+
+    steering.suspend(WHO, "Aarhus", row.resource.resource_name)
+
+    (row, *_), _ = fleet.resources("Aarhus", skip=0, limit=10)
+    assert row.power_kw is None
+    assert row.follows == []
 
 
 def test_a_resource_that_is_resumed_is_what_it_was(bench: Bench, steering: Steering) -> None:

@@ -103,9 +103,8 @@ def _name(row: EventRow) -> str:
 
 def _told(row: EventRow, now: datetime) -> str:
     """For whom it is, and until when."""
-    vens = row.ven_name if row.vens == 1 else f"{row.vens:,} VENs"
     ends = [bar.end for bar in row.in_force]
-    return f"for {vens}" + (f", until {words.until(ends[0], now)}" if ends else "")
+    return f"for {row.whose}" + (f", until {words.until(ends[0], now)}" if ends else "")
 
 
 def _cells(row: EventRow, now: datetime) -> tuple[str, ...]:

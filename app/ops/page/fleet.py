@@ -92,8 +92,7 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
 def _in_force(events: Sequence[EventRow], now: datetime) -> str:
     """In one line what holds now, for how many VENs, and until when."""
     told = [
-        f"{bar.words} until {words.until(bar.end, now)}"
-        f" ({event.ven_name if event.vens == 1 else f'{event.vens:,} VENs'})"
+        f"{bar.words} until {words.until(bar.end, now)} ({event.whose})"
         for event in events
         for bar in event.in_force
     ]
