@@ -360,9 +360,7 @@ async def _body(request: Request, media_type: str = "application/json") -> bytes
         raise Refused(415, "the body has to be gzip, or not encoded")
     unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if encoding == "gzip" else None
     body = bytearray()
-    begun = False
     async for piece in request.stream():
-        begun = begun or bool(piece)
         try:
             body += piece if unpack is None else unpack.decompress(piece, MOST_BODY_BYTES + 1)
         except zlib.error:
@@ -371,6 +369,6 @@ async def _body(request: Request, media_type: str = "application/json") -> bytes
             raise Refused(413, f"a body has at most {MOST_BODY_BYTES >> 20} MiB")
         if unpack is not None and unpack.unused_data:
             raise Refused(400, "the body has something after its gzip member")
-    if unpack is not None and begun and not unpack.eof:
+    if unpack is not None and not unpack.eof:
         raise Refused(400, "the body is not gzip to its end")
     return bytes(body)

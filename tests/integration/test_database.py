@@ -235,6 +235,15 @@ class TestRepository:
         assert aarhus.resources == 4
         assert (aarhus.approved, aarhus.pending, aarhus.suspended) == (2, 1, 1)
 
+    def test_a_suspended_ven_is_not_pending(self, repository: FleetRepository, path: Path) -> None:
+        repository.save(sample_fleet(vens=1, resources_per_ven=1))
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE ven SET status = 'SUSPENDED'")
+        connection.close()
+
+        assert repository.pending_vens() == []
+        assert repository.count_pending_vens() == 0
+
     def test_a_ven_without_resources_is_pending_until_it_is_enrolled(
         self, repository: FleetRepository
     ) -> None:

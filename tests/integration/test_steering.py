@@ -137,9 +137,14 @@ def test_a_suspended_resource_is_neither_metered_nor_shown_with_a_power(
 def test_the_last_reading_of_a_suspended_resource_is_none_of_now(
     bench: Bench, steering: Steering, fleet: FleetView
 ) -> None:
+    steering.send_event(
+        WHO, kind="SIMPLE", value="2", duration="PT10M", ven_name=None, priority=None
+    )
+    bench.manager.poll_events()
     bench.tick()
     (row, *_), _ = fleet.resources("Aarhus", skip=0, limit=10)
     assert row.power_kw is not None
+    assert row.follows
 
     steering.suspend(WHO, "Aarhus", row.resource.resource_name)
 
