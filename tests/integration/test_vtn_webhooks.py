@@ -256,7 +256,7 @@ class TestWhatIsTold:
         given = {"objectType": "BL_VEN_REQUEST", "venName": "A", "clientID": other.client_id}
         bl("PUT", f"/vens/{mine['id']}", given)
 
-        wait_until(lambda: len(hook.told) == 4)
+        wait_until(lambda: len(hook.told) == 4, otherwise=lambda: f"told: {hook.told}")
         assert {(path, told["objectType"], told["operation"]) for path, told in hook.each()} == {
             ("/callback/before", "VEN", "DELETE"),
             ("/callback/before", "RESOURCE", "DELETE"),
