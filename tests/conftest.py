@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import time
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from app.fleet import Database, make_engine
+from app.logs import QUIET
 from app.openadr import Circuit, Exchange, VtnHttp, make_session
 from app.settings import Settings
 from app.stopping import Stopping
@@ -54,6 +56,19 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.upper().startswith(SECTIONS) or name in ("SETTINGS_FILE", "SECRETS_DIR"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_found() -> Iterator[None]:
+    """What a test or a command in it configures, no other test has."""
+    root = logging.getLogger()
+    levels = {name: logging.getLogger(name).level for name in ("app", *QUIET)}
+    before = root.level, root.handlers[:]
+    yield
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture

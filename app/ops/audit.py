@@ -68,7 +68,7 @@ class AuditLog:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
             descriptor = os.open(self._path, flags, 0o600)
             try:
-                # Not a VTN's words, whatever they are, keep a change from being written down.
+                # Words that are no Unicode keep no change from being written down.
                 data = line.encode(errors="backslashreplace")
                 if os.write(descriptor, data) < len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -76,7 +76,8 @@ class AuditLog:
             finally:
                 os.close(descriptor)
         told = "".join(f", {name} {value}" for name, value in values.items())
-        logger.info("by hand, from %s: %s %s: %s%s", who, action, about, state, told)
+        said = f"{who}: {action} {about}: {state}{told}".encode(errors="backslashreplace")
+        logger.info("by hand, from %s", said.decode())
 
     def _conclude(self, *entry: Any) -> None:
         """The change is made, or has failed for its own reason, and that is what is told."""

@@ -109,6 +109,17 @@ def test_a_change_whose_outcome_cannot_be_written_down_is_made_and_logged(
     assert "what came of a change cannot be written" in caplog.text
 
 
+def test_the_log_has_words_that_are_no_unicode_as_the_audit_log_has_them(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    audit_log = AuditLog(path=bench.container.settings().audit_file, clock=bench.clock)
+
+    audit_log.write(WHO, "send event", "\ud800", "asked", {"value": "\udc80"})
+
+    assert caplog.messages == [f"by hand, from {WHO}: send event \\ud800: asked, value \\udc80"]
+
+
 def test_what_cannot_be_written_down_is_not_done(bench: Bench, steering: Steering) -> None:
     bench.container.settings().audit_file.mkdir()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -23,14 +23,10 @@ Lines = Any
 
 
 @pytest.fixture
-def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
+def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
     """What was logged, as JSON, when called."""
-    root = logging.getLogger()
-    before = root.level, root.handlers[:]
     configure_logging(level="INFO", format_="json")
-    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    root.setLevel(before[0])
-    root.handlers[:] = before[1]
+    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
 def test_a_line_carries_what_is_at_hand(lines: Lines) -> None:
