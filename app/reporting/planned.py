@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +13,7 @@ import orjson
 
 from app.events import Interval
 from app.metering import Frame, FrameStore, Span
+from app.openadr import WireDuration
 from app.reporting.agenda import Agenda
 from app.reporting.plan import DueReport
 from app.reporting.quantities import Quantity
@@ -272,12 +273,13 @@ class PlannedReports:
         return made
 
 
-ENDLESS = timedelta(hours=1)
-"""What is forecast of an interval without end."""
+ENDLESS = WireDuration(rest=timedelta(hours=1))
+"""What is forecast of an interval without end, as far as the calendar goes."""
+LAST = datetime.max.replace(tzinfo=UTC)
 
 
 def _end_of(interval: Interval) -> datetime:
-    return interval.end if interval.end is not None else interval.start + ENDLESS
+    return interval.end or ENDLESS.after(interval.start) or LAST
 
 
 def _whose(due: Due, piece: _Piece, many: Set[Span]) -> str | None:

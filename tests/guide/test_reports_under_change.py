@@ -51,6 +51,32 @@ def test_intervals_out_of_order_are_measured_like_others(guide: Guide) -> None:
         assert values(whole, place)[1] == pytest.approx(values(one, place)[0])
 
 
+@pytest.mark.parametrize(
+    ("start", "duration"),
+    [
+        ("9999-12-31T22:30:00.000000Z", "PT3600S"),
+        ("9999-12-31T23:30:00.000000Z", "PT1799.999999S"),
+        ("9999-12-31T23:59:59.999999Z", "PT0S"),
+    ],
+)
+def test_an_interval_at_the_end_of_the_calendar_is_forecast_as_far_as_that_goes(
+    guide: Guide, start: str, duration: str
+) -> None:
+    begin = guide.clock.now
+    endless = shaped(begin, "P9999Y", 1)
+    endless["intervalPeriod"]["start"] = start
+    event_id = guide.send(
+        intervals=[shaped(begin, "PT1H", 0), endless],
+        reportDescriptors=[{"payloadType": "USAGE_FORECAST", "historical": False}],
+    )
+    guide.until(begin + 5 * MINUTE)
+
+    (report,) = guide.told(event_id, "USAGE_FORECAST")
+    assert ids(report) == [0, 1]
+    assert spans(report)[1] == (start, duration)
+    assert all(each is not None for place in range(8) for each in values(report, place))
+
+
 def test_an_event_that_is_extended_goes_on_with_its_telemetry(guide: Guide) -> None:
     begin = guide.clock.now
     asked = [{"payloadType": "READING", "frequency": 0}]
