@@ -144,29 +144,24 @@ class ReportPlan:
     @cached_property
     def _finite(self) -> Sequence[DueReport]:
         """All reports of an event that ends."""
-        firsts: list[int] = []
-        place = self._first
-        while place < self._count and (self._repeat < 0 or len(firsts) < max(self._repeat, 1)):
-            firsts.append(place)
-            place += self._shift
+        firsts = range(self._first, self._count, self._shift)
+        if self._repeat >= 0:
+            firsts = firsts[: max(self._repeat, 1)]
         return self._made(firsts)
 
     def _of_pass(self, round_: int) -> Sequence[DueReport] | None:
         """The reports whose first interval lies in this pass; None: there is no such pass."""
         if not self._timeline.of_pass(round_):
             return None
-        begin = round_ * self._count
-        if self._per_pass and self._repeat >= 0:
-            firsts = [
-                begin + self._first + number * self._shift for number in range(max(self._repeat, 1))
-            ]
-            return self._made([each for each in firsts if each < begin + self._count])
-        number = max(-(-(begin - self._first) // self._shift), 0)
-        firsts = []
-        while (place := self._first + number * self._shift) < begin + self._count:
-            if self._repeat < 0 or number < max(self._repeat, 1):
-                firsts.append(place)
-            number += 1
+        begin, end = round_ * self._count, (round_ + 1) * self._count
+        most = max(self._repeat, 1)
+        if self._repeat < 0:
+            firsts = range(self._first_from(round_), end, self._shift)
+        elif self._per_pass:
+            firsts = range(begin + self._first, end, self._shift)[:most]
+        else:
+            last = self._first + most * self._shift
+            firsts = range(self._first_from(round_), min(end, last), self._shift)
         return self._made(firsts)
 
     def _made(self, firsts: Sequence[int]) -> Sequence[DueReport]:

@@ -239,12 +239,16 @@ def test_what_was_moved_out_for_one_ven_is_measured_like_the_rest(make_guide: Ma
         {"startInterval": 2_000_000_000},
         {"frequency": 2_000_000_000, "repeat": -1},
         {"numIntervals": 2_000_000_000},
+        {"startInterval": 0, "numIntervals": 1, "repeat": 2_000_000_000},
         {"startInterval": 7, "repeat": 2_000_000_000},
     ],
 )
 @pytest.mark.parametrize("intervals", [[], prices(1, 2)])
 def test_no_descriptor_costs_without_end(
-    guide: Guide, descriptor: dict[str, int], intervals: list[dict[str, Any]]
+    guide: Guide,
+    descriptor: dict[str, int],
+    intervals: list[dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     guide.send(
         duration="P9999Y",
@@ -254,4 +258,5 @@ def test_no_descriptor_costs_without_end(
     )
     guide.pass_time(ticks=2)
 
+    assert "defect" not in caplog.text
     assert guide.container.report_desk().held == ()
