@@ -65,7 +65,9 @@ class ReportPlan:
         self._per_pass = timeline.loops and not implied
         if implied and timeline.end is not None:
             self._endless, self._count = False, _counted(timeline)
-        all_of_it = 1 if implied and self._endless else self._count
+        one_by_one = implied and self._endless
+        all_of_it = 1 if one_by_one else self._count
+        self._to_the_end = num_intervals <= 0 and not one_by_one
         self._length = num_intervals if num_intervals > 0 else all_of_it
         if start_interval >= 0:
             self._first = start_interval
@@ -73,9 +75,8 @@ class ReportPlan:
             self._first = max(all_of_it - self._length, 0)
         self._shift = frequency if frequency > 0 else self._length
         needed = self._first + self._shift * max(repeat, 1) + self._length
-        if implied and self._endless and repeat >= 0 and needed <= MOST_INTERVALS:
+        if one_by_one and repeat >= 0 and needed <= MOST_INTERVALS:
             self._endless, self._count = False, needed
-        self._to_the_end = num_intervals <= 0 and not (implied and self._endless)
         covered = self._length if self._endless else min(self._length, self._count)
         laid_out = 0 if self._endless else covered * (self._count // self._shift + 1)
         farthest = max(self._first, self._shift) if self._endless else 0

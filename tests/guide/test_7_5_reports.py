@@ -162,6 +162,21 @@ class TestReportsOnIntervals:
         starts = [start for report in reports for start, _ in spans(report)]
         assert starts == [stamp(begin + n * HOUR) for n in range(4)]
 
+    @pytest.mark.parametrize(("repeat", "reports"), [(None, 1), (0, 1), (1, 1), (3, 3), (-1, 4)])
+    def test_of_implied_intervals_without_end_all_means_each(
+        self, guide: Guide, repeat: int | None, reports: int
+    ) -> None:
+        begin = guide.clock.now
+        numbers = {} if repeat is None else {"repeat": repeat}
+        event_id = guide.send(
+            intervalPeriod=period(begin, "PT1H"), reportDescriptors=usage(**numbers)
+        )
+        self.run(guide, 4.1)
+
+        assert [spans(report) for report in guide.told(event_id, "USAGE")] == [
+            [(stamp(begin + n * HOUR), "PT3600S")] for n in range(reports)
+        ]
+
     def test_sub_intervals_keep_the_id_of_their_interval(self, guide: Guide) -> None:
         event_id = self.hours(guide, 2, {**USAGE, "reportIntervals": "SUB_INTERVALS"}, USAGE)
         self.run(guide, 2.1)
