@@ -243,7 +243,7 @@ class Obligations:
             # Of what was due before the event was seen, the latest is sent (User Guide 7.5).
             latest = asked.plan.latest(asked.first_seen)
             done = Position(to_us(asked.first_seen) if latest is None else latest.key - 1)
-            upcoming = next(iter(asked.plan.after(done.seq)), None)
+            upcoming = asked.plan.next_after(done.seq)
             start = self._frames.newest_seq()
             if upcoming is not None and not request.is_forecast:
                 start = min(start, max(last_before(upcoming.begins) - 1, 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -17,7 +17,7 @@ MOST_COVERED = 10_000
 MOST_EMPTY = 1_000
 """Passes without a report, one after the other, before it is believed that there is none."""
 MOST_LAID_OUT = 100_000
-"""Intervals in all reports of an event that ends."""
+"""Intervals in all reports of an event that ends, or in those of one pass of one that does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ class ReportPlan:
         self._timeline = timeline
         self._historical = historical
         self._repeat = repeat
+        self._next: tuple[int, DueReport | None] | None = None
         self._endless = timeline.loops
         self._count = timeline.count
         self._per_pass = timeline.loops and not implied
@@ -78,7 +79,7 @@ class ReportPlan:
         if one_by_one and repeat >= 0 and needed <= MOST_INTERVALS:
             self._endless, self._count = False, needed
         covered = self._length if self._endless else min(self._length, self._count)
-        laid_out = 0 if self._endless else covered * (self._count // self._shift + 1)
+        laid_out = covered * (self._count // self._shift + 1)
         farthest = max(self._first, self._shift) if self._endless else 0
         if covered > MOST_COVERED or farthest > MOST_INTERVALS or laid_out > MOST_LAID_OUT:
             raise ValueError("more intervals than a report can hold")
@@ -90,7 +91,7 @@ class ReportPlan:
         if not self._endless:
             yield from (each for each in self._finite if each.key > key)
             return
-        round_ = max(self._pass_of(key) - self._reach, 0)
+        round_ = max(self._pass_of(key) - self._latest_due, 0)
         last = key
         empty = 0
         while empty <= MOST_EMPTY:
@@ -104,26 +105,31 @@ class ReportPlan:
                     yield each
             round_ = max(round_ + 1, self._first_from(round_ + 1) // self._count)
 
+    def next_after(self, key: int) -> DueReport | None:
+        """The first of these; None: there is none. Quick where it was asked for last, too."""
+        known = self._next
+        if known is None or known[0] != key:
+            known = self._next = key, next(self.after(key), None)
+        return known[1]
+
     def latest(self, instant: datetime) -> DueReport | None:
         """The last report that is due by this instant; None if there is none yet."""
         limit = to_us(instant)
         if not self._endless:
-            return max(
-                (each for each in self._finite if each.key <= limit),
-                key=lambda each: each.key,
-                default=None,
-            )
-        found: DueReport | None = None
-        latest = self._pass_of(limit)
-        # Its first interval lies no farther back than it covers, and one that is missing adds.
-        back = self._reach + self._shift // self._count + 1
-        round_ = max(latest - back, 0)
-        while round_ <= latest:
-            for each in self._of_pass(round_) or ():
-                if each.key <= limit and (found is None or each.key > found.key):
-                    found = each
+            return _latest_of(self._finite, limit)
+        last = self._pass_of(limit)
+        # Where most passes are without a report, one has to look farther back for it.
+        begin = last - self._latest_due - self._shift // self._count - 1
+        found = _latest_of(self._between(begin, last - self._earliest_due), limit)
+        # An event may end before the last interval that its first report would cover.
+        return found or _latest_of(self._of_pass(self._first // self._count) or (), limit)
+
+    def _between(self, round_: int, last: int) -> Iterator[DueReport]:
+        """The reports of these passes."""
+        round_ = max(round_, 0)
+        while round_ <= last:
+            yield from self._of_pass(round_) or ()
             round_ = max(round_ + 1, self._first_from(round_ + 1) // self._count)
-        return found
 
     def _first_from(self, round_: int) -> int:
         """The number of the first interval of the first report in this pass or a later one."""
@@ -132,12 +138,27 @@ class ReportPlan:
             return begin
         return self._first + max(-(-(begin - self._first) // self._shift), 0) * self._shift
 
-    @cached_property
-    def _reach(self) -> int:
-        """In how many passes more than its own a report may be due."""
-        return self._length // self._count + 1
+    @property
+    def _apart(self) -> int:
+        """How many intervals at most lie between a report's first one and that of the next."""
+        return self._count if self._per_pass and self._repeat >= 0 else self._shift
+
+    @property
+    def _latest_due(self) -> int:
+        """A report is due at most so many passes after the one in which its first interval is."""
+        return self._length // self._count + 1 if self._historical else 1
+
+    @property
+    def _earliest_due(self) -> int:
+        """And at least so many."""
+        added = self._length - self._apart
+        return max(added // self._count - 1, 0) if self._historical else 0
 
     def _pass_of(self, key: int) -> int:
+        """The pass that falls into; the last one for all that come after it."""
+        end = self._timeline.end
+        if end is not None:
+            key = min(key, to_us(end))
         if key <= to_us(self._timeline.start):
             return 0
         return self._timeline.pass_at(from_us(key))
@@ -163,7 +184,18 @@ class ReportPlan:
         else:
             last = self._first + most * self._shift
             firsts = range(self._first_from(round_), min(end, last), self._shift)
-        return self._made(firsts)
+        return self._made([each for each in firsts if self._says_something_new(each)])
+
+    def _says_something_new(self, first: int) -> bool:
+        """Whether a historical report covers an interval that the one before it does not.
+
+        Those at an event's end would not: there is no interval that they could wait for.
+        """
+        before = first - self._apart
+        if not self._historical or self._to_the_end or before < self._first:
+            return True
+        added = range(before + self._length, first + self._length)
+        return any(self._timeline.interval(number) is not None for number in added)
 
     def _made(self, firsts: Sequence[int]) -> Sequence[DueReport]:
         made: list[tuple[datetime, tuple[Interval, ...]]] = []
@@ -203,6 +235,12 @@ class ReportPlan:
                 return None
             latest = max(latest, each.end)
         return latest
+
+
+def _latest_of(reports: Iterable[DueReport], limit: int) -> DueReport | None:
+    """The last one whose key is not above this one."""
+    past = (each for each in reports if each.key <= limit)
+    return max(past, key=lambda each: each.key, default=None)
 
 
 def _counted(timeline: Timeline) -> int:

@@ -89,7 +89,7 @@ class PlannedReports:
         if asked is None or asked.plan is None:
             return False
         key = stream.in_flight.key
-        found = next(iter(asked.plan.after(key - 1)), None)
+        found = asked.plan.next_after(key - 1)
         return found is None or found.key != key
 
     def needed_from(self, stream: Stream, key: int) -> int:
@@ -98,7 +98,7 @@ class PlannedReports:
         asked = self._agenda.of(stream)
         if asked is None or asked.plan is None or stream.request.is_forecast:
             return newest
-        upcoming = next(iter(asked.plan.after(key)), None)
+        upcoming = asked.plan.next_after(key)
         if upcoming is None:
             return newest
         first = self._frames.last_before(upcoming.begins)
@@ -169,7 +169,7 @@ class PlannedReports:
         if in_flight is not None or stream.done.column:
             # Begun: to be made again, or to be gone on with.
             key = stream.done.seq + 1 if in_flight is None else in_flight.key
-            begun = next(iter(asked.plan.after(key - 1)), None)
+            begun = asked.plan.next_after(key - 1)
             if begun is not None and begun.key == key:
                 return Due(stream=stream, asked=asked, report=begun)
             if in_flight is not None:
@@ -181,7 +181,7 @@ class PlannedReports:
             end = latest.intervals[-1].end
             is_over = end is not None and end <= now
             return Due(stream=stream, asked=asked, report=latest, is_over=is_over)
-        report = next(iter(asked.plan.after(stream.done.seq)), None)
+        report = asked.plan.next_after(stream.done.seq)
         if report is None or report.due > now or newest is None or newest.taken_at < report.due:
             return None
         return Due(stream=stream, asked=asked, report=report)

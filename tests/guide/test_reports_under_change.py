@@ -260,3 +260,20 @@ def test_no_descriptor_costs_without_end(
 
     assert "defect" not in caplog.text
     assert guide.container.report_desk().held == ()
+
+
+@pytest.mark.parametrize("intervals", [[], prices(1, 2)])
+def test_the_reports_of_an_event_that_has_gone_on_for_years_are_found_at_once(
+    guide: Guide, intervals: list[dict[str, Any]]
+) -> None:
+    begin = guide.clock.now - 20_000 * HOUR
+    event_id = guide.send(
+        duration="P9999Y",
+        intervalPeriod=period(begin, "PT1H"),
+        intervals=intervals,
+        reportDescriptors=[{**EACH, "numIntervals": 2_000}],
+    )
+    guide.until(guide.clock.now + 61 * MINUTE, tick_s=60)
+
+    told = {start for report in guide.told(event_id, "USAGE") for start, _ in spans(report)}
+    assert told == {stamp(begin + 20_000 * HOUR)}  # the one that was measured

@@ -1,0 +1,73 @@
+"""When reports on intervals are due, wherever one begins to look (User Guide 7.5)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import islice, pairwise
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.events import implied_timeline_of
+from app.instants import to_us
+from app.reporting.plan import ReportPlan
+from tests.support.events import NOW, interval, seen, timeline
+
+NOON = "2026-06-01T12:00:00Z"
+MINUTE = timedelta(minutes=1)
+MOST = 400
+"""Reports that are looked at: of more hours than the instants are drawn from."""
+
+durations = st.sampled_from(["PT10M", "PT15M", "PT40M"])
+own_periods = st.none() | st.fixed_dictionaries(
+    {"duration": durations},
+    optional={"start": st.sampled_from([NOON, "2026-06-01T12:20:00Z", "2026-06-01T12:50:00Z"])},
+)
+events = st.fixed_dictionaries(
+    {
+        "intervalPeriod": st.builds(lambda each: {"start": NOON, "duration": each}, durations),
+        # The first one is the earliest, as throughout User Guide 7.4; the others are as they are.
+        "intervals": st.just([]) | st.lists(own_periods, max_size=3).map(lambda own: [None, *own]),
+        "duration": st.sampled_from([None, "PT25M", "PT3H", "PT5H20M", "P9999Y"]),
+    }
+)
+numbers = st.fixed_dictionaries(
+    {
+        "start_interval": st.integers(-1, 5),
+        "num_intervals": st.integers(-1, 9),
+        "frequency": st.integers(-1, 9),
+        "repeat": st.integers(-1, 4),
+        "historical": st.booleans(),
+    }
+)
+
+
+def plan_of(event: dict[str, Any], numbers: dict[str, Any]) -> ReportPlan | None:
+    """None: more than anybody can want."""
+    implied = not event["intervals"]
+    intervals = [interval(number, **(own or {})) for number, own in enumerate(event["intervals"])]
+    fields = {**event, "intervals": intervals}
+    made = implied_timeline_of(seen(**fields)) if implied else timeline(**fields)
+    assert made is not None
+    try:
+        return ReportPlan(timeline=made, implied=implied, **numbers)
+    except ValueError:
+        return None
+
+
+@given(events, numbers, st.integers(-30, 600))
+def test_it_is_the_same_plan_from_wherever_it_is_looked_at(
+    event: dict[str, Any], numbers: dict[str, Any], minutes: int
+) -> None:
+    plan = plan_of(event, numbers)
+    if plan is None:
+        return
+    whole = list(islice(plan.after(0), MOST))
+    instant = NOW + minutes * MINUTE
+
+    assert all(one.key < next_.key for one, next_ in pairwise(whole))
+    past = [each for each in whole if each.key <= to_us(instant)]
+    assert plan.latest(instant) == (past[-1] if past else None)
+    assert list(islice(plan.after(to_us(instant)), 3)) == whole[len(past) : len(past) + 3]
+    assert plan.next_after(to_us(instant)) == next(iter(whole[len(past) :]), None)
