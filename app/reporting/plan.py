@@ -119,7 +119,7 @@ class ReportPlan:
             return _latest_of(self._finite, limit)
         last = self._pass_of(limit)
         # Where most passes are without a report, one has to look farther back for it.
-        begin = last - self._latest_due - self._shift // self._count - 1
+        begin = last - self._latest_due - self._apart // self._count - 1
         found = _latest_of(self._between(begin, last - self._earliest_due), limit)
         # An event may end before the last interval that its first report would cover.
         return found or _latest_of(self._of_pass(self._first // self._count) or (), limit)

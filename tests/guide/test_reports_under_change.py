@@ -262,16 +262,24 @@ def test_no_descriptor_costs_without_end(
     assert guide.container.report_desk().held == ()
 
 
-@pytest.mark.parametrize("intervals", [[], prices(1, 2)])
+@pytest.mark.parametrize(
+    ("intervals", "repeats"),
+    [
+        ([], {"frequency": 1, "repeat": -1}),
+        (prices(1, 2), {"frequency": 1, "repeat": -1}),
+        (prices(1), {"frequency": -1, "repeat": 5}),
+    ],
+    ids=["implied", "each", "each pass"],
+)
 def test_the_reports_of_an_event_that_has_gone_on_for_years_are_found_at_once(
-    guide: Guide, intervals: list[dict[str, Any]]
+    guide: Guide, intervals: list[dict[str, Any]], repeats: dict[str, int]
 ) -> None:
     begin = guide.clock.now - 20_000 * HOUR
     event_id = guide.send(
         duration="P9999Y",
         intervalPeriod=period(begin, "PT1H"),
         intervals=intervals,
-        reportDescriptors=[{**EACH, "numIntervals": 2_000}],
+        reportDescriptors=[{**EACH, "numIntervals": 2_000, **repeats}],
     )
     guide.until(guide.clock.now + 61 * MINUTE, tick_s=60)
 
