@@ -75,6 +75,7 @@ class AuditLog:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+        # Our handlers escape what cannot be printed; others, which may see the line, would fail.
         told = "".join(f", {name} {value}" for name, value in values.items())
         said = f"{who}: {action} {about}: {state}{told}".encode(errors="backslashreplace")
         logger.info("by hand, from %s", said.decode())

@@ -106,7 +106,7 @@ class ReportPlan:
             round_ = max(round_ + 1, self._first_from(round_ + 1) // self._count)
 
     def next_after(self, key: int) -> DueReport | None:
-        """The first of these; None: there is none. Quick where it was asked for last, too."""
+        """The first of these; None: there is none. Kept until it is asked for another key's."""
         known = self._next
         if known is None or known[0] != key:
             known = self._next = key, next(self.after(key), None)
@@ -155,7 +155,7 @@ class ReportPlan:
         return max(added // self._count - 1, 0) if self._historical else 0
 
     def _pass_of(self, key: int) -> int:
-        """The pass that falls into; the last one for all that come after it."""
+        """The pass that a key falls into; the last one for all keys after the event."""
         end = self._timeline.end
         if end is not None:
             key = min(key, to_us(end))
@@ -187,14 +187,16 @@ class ReportPlan:
         return self._made([each for each in firsts if self._says_something_new(each)])
 
     def _says_something_new(self, first: int) -> bool:
-        """Whether a historical report covers an interval that the one before it does not.
+        """Whether it covers an interval that the report `_apart` before it does not.
 
-        Those at an event's end would not: there is no interval that they could wait for.
+        Towards an event's end the intervals run out, and reports would repeat the last ones: as
+        many as one covers. A forecast may repeat them, since it is made anew. Within a pass,
+        `_made` sees to it.
         """
         before = first - self._apart
         if not self._historical or self._to_the_end or before < self._first:
             return True
-        added = range(before + self._length, first + self._length)
+        added = range(max(before + self._length, first), first + self._length)
         return any(self._timeline.interval(number) is not None for number in added)
 
     def _made(self, firsts: Sequence[int]) -> Sequence[DueReport]:
@@ -227,6 +229,7 @@ class ReportPlan:
         return tuple(each for each in found if each is not None)
 
     def _due(self, intervals: Sequence[Interval]) -> datetime | None:
+        """None: never, since one of them has no end."""
         if not self._historical:
             return min(each.start for each in intervals)
         latest = intervals[0].start

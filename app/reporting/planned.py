@@ -275,11 +275,11 @@ class PlannedReports:
 
 ENDLESS = WireDuration(rest=timedelta(hours=1))
 """What is forecast of an interval without end, as far as the calendar goes."""
-LAST = datetime.max.replace(tzinfo=UTC)
+LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 
 
 def _end_of(interval: Interval) -> datetime:
-    return interval.end or ENDLESS.after(interval.start) or LAST
+    return interval.end or ENDLESS.after(interval.start) or LAST_INSTANT
 
 
 def _whose(due: Due, piece: _Piece, many: Set[Span]) -> str | None:
