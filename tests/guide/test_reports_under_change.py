@@ -263,23 +263,24 @@ def test_no_descriptor_costs_without_end(
 
 
 @pytest.mark.parametrize(
-    ("intervals", "repeats"),
+    ("intervals", "repeats", "duration"),
     [
-        ([], {"frequency": 1, "repeat": -1}),
-        (prices(1, 2), {"frequency": 1, "repeat": -1}),
-        (prices(1), {"frequency": -1, "repeat": 5}),
+        ([], {"frequency": 1, "repeat": -1}, "P9999Y"),
+        (prices(1, 2), {"frequency": 1, "repeat": -1}, "P9999Y"),
+        (prices(1), {"frequency": -1, "repeat": 5}, "P9999Y"),
+        (prices(1), {"frequency": 1, "repeat": -1}, "PT20001H"),
     ],
-    ids=["implied", "each", "each pass"],
+    ids=["implied", "each", "each pass", "until it ends"],
 )
 def test_the_reports_of_an_event_that_has_gone_on_for_years_are_found_at_once(
-    guide: Guide, intervals: list[dict[str, Any]], repeats: dict[str, int]
+    guide: Guide, intervals: list[dict[str, Any]], repeats: dict[str, int], duration: str
 ) -> None:
     begin = guide.clock.now - 20_000 * HOUR
     event_id = guide.send(
-        duration="P9999Y",
+        duration=duration,
         intervalPeriod=period(begin, "PT1H"),
         intervals=intervals,
-        reportDescriptors=[{**EACH, "numIntervals": 2_000, **repeats}],
+        reportDescriptors=[{**EACH, "numIntervals": 5_000, **repeats}],
     )
     guide.until(guide.clock.now + 61 * MINUTE, tick_s=60)
 
