@@ -6,7 +6,8 @@ from datetime import timedelta
 from itertools import islice, pairwise
 from typing import Any
 
-from hypothesis import assume, given
+import pytest
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from app.events import implied_timeline_of
@@ -56,7 +57,16 @@ def plan_of(event: dict[str, Any], numbers: dict[str, Any]) -> ReportPlan | None
         return None
 
 
+TENS: dict[str, Any] = {
+    "intervalPeriod": {"start": NOON, "duration": "PT10M"},
+    "intervals": [None],
+    "duration": "P9999Y",
+}
+ROLLING = {"start_interval": 0, "frequency": 1, "repeat": -1}
+
+
 @given(events, numbers, st.integers(-30, 600))
+@example({**TENS, "duration": "PT25M"}, {**ROLLING, "num_intervals": 9, "historical": True}, 25)
 def test_it_is_the_same_plan_from_wherever_it_is_looked_at(
     event: dict[str, Any], numbers: dict[str, Any], minutes: int
 ) -> None:
@@ -70,3 +80,20 @@ def test_it_is_the_same_plan_from_wherever_it_is_looked_at(
     assert plan.latest(instant) == (past[-1] if past else None)
     assert list(islice(plan.after(to_us(instant)), 3)) == whole[len(past) : len(past) + 3]
     assert plan.next_after(to_us(instant)) == next(iter(whole[len(past) :]), None)
+
+
+@pytest.mark.parametrize(("historical", "first"), [(True, 10_000), (False, 20_000)])
+def test_of_a_plan_that_has_gone_on_for_long_only_what_is_asked_for_is_laid_out(
+    historical: bool, first: int
+) -> None:
+    plan = plan_of(TENS, {**ROLLING, "num_intervals": 10_000, "historical": historical})
+    instant = NOW + 20_000 * 10 * MINUTE
+    assert plan is not None
+
+    latest = plan.latest(instant)
+
+    assert latest is not None
+    assert (latest.due, latest.intervals[0].number) == (instant, first)
+    upcoming = plan.next_after(latest.key)
+    assert upcoming is not None
+    assert upcoming.due == instant + 10 * MINUTE
