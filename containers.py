@@ -6,6 +6,7 @@ or listens is started and stopped by `application`. A test replaces any provider
 
 from __future__ import annotations
 
+import threading
 import time
 from functools import partial
 
@@ -132,19 +133,17 @@ class Container(containers.DeclarativeContainer):
         openadr.VtnClient, http=vtn_http, credentials=credentials, dialect=dialect
     )
     business_credentials = providers.Selector(
-        settings.provided.business_kind,
-        embedded=providers.ThreadSafeSingleton(
+        settings.provided.business_scheme,
+        client=providers.ThreadSafeSingleton(
             openadr.ClientCredentialsByVen,
-            source=providers.Factory(EmbeddedBusinessCredentials, settings.provided.vtn_dir),
-            endpoint=token_endpoint,
-            monotonic=monotonic,
-        ),
-        given=providers.ThreadSafeSingleton(
-            openadr.ClientCredentialsByVen,
-            source=providers.Factory(
-                openadr.CredentialsTemplate,
-                settings.provided.bl.client_id,
-                settings.provided.bl.client_secret.get_secret_value.call(),
+            source=providers.Selector(
+                settings.provided.business_kind,
+                embedded=providers.Factory(EmbeddedBusinessCredentials, settings.provided.vtn_dir),
+                given=providers.Factory(
+                    openadr.CredentialsTemplate,
+                    settings.provided.bl.client_id,
+                    settings.provided.bl.client_secret.get_secret_value.call(),
+                ),
             ),
             endpoint=token_endpoint,
             monotonic=monotonic,
@@ -185,6 +184,26 @@ class Container(containers.DeclarativeContainer):
         fleet.FanOut, max_workers=settings.provided.vtn.max_connections, stopping=stopping
     )
     repository = providers.ThreadSafeSingleton(fleet.FleetRepository, database)
+    held_retries = providers.ThreadSafeSingleton(
+        threading.Semaphore, settings.provided.vtn.most_retries
+    )
+    held_vens = providers.ThreadSafeSingleton(
+        fleet.HeldVens,
+        what="requests",
+        circuit=circuit,
+        fleet=repository,
+        retries=held_retries,
+        monotonic=monotonic,
+        ask=providers.Factory(partial, openadr.ping_as, ven_client.provider),
+    )
+    held_reports = providers.ThreadSafeSingleton(
+        fleet.HeldVens,
+        what="reports",
+        circuit=write_circuit,
+        fleet=repository,
+        retries=held_retries,
+        monotonic=monotonic,
+    )
     enrolment = providers.ThreadSafeSingleton(
         fleet.Enrolment,
         repository=repository,
@@ -192,22 +211,14 @@ class Container(containers.DeclarativeContainer):
         credentials=credentials,
         stopping=stopping,
         fan_out=fan_out,
+        held=held_vens,
     )
     frames = providers.ThreadSafeSingleton(FrameStore, database)
     events = providers.ThreadSafeSingleton(EventBook, database=database, clock=clock)
 
     # How each kind of resource answers events
     policy_of = providers.Dict(
-        {
-            fleet.ResourceKind.BATTERY: providers.ThreadSafeSingleton(policies.Battery),
-            fleet.ResourceKind.EV_CHARGER: providers.ThreadSafeSingleton(policies.EvCharger),
-            fleet.ResourceKind.PV: providers.ThreadSafeSingleton(policies.Photovoltaic),
-            fleet.ResourceKind.HEAT_PUMP: providers.ThreadSafeSingleton(policies.HeatPump),
-            fleet.ResourceKind.WATER_HEATER: providers.ThreadSafeSingleton(policies.WaterHeater),
-            fleet.ResourceKind.VENTILATION: providers.ThreadSafeSingleton(policies.Ventilation),
-            fleet.ResourceKind.REFRIGERATION: providers.ThreadSafeSingleton(policies.Refrigeration),
-            fleet.ResourceKind.BASE_LOAD: providers.ThreadSafeSingleton(policies.Fixed),
-        }
+        {kind: providers.ThreadSafeSingleton(policy) for kind, policy in policies.OF_KIND.items()}
     )
     answers = providers.ThreadSafeSingleton(
         FleetAnswers,
@@ -221,7 +232,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     # What is owed, and its delivery
-    ledger = providers.ThreadSafeSingleton(reporting.StreamLedger, database)
+    ledger = providers.ThreadSafeSingleton(reporting.StreamLedger, database=database, clock=clock)
     tally = providers.ThreadSafeSingleton(reporting.Tally, database)
     outbox = providers.ThreadSafeSingleton(reporting.Outbox, database)
     agenda = providers.ThreadSafeSingleton(reporting.Agenda, events.provided.of_ven)
@@ -259,7 +270,6 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         monotonic=monotonic,
     )
-
     power_history = providers.ThreadSafeSingleton(
         PowerHistory, frames=frames, plant=simulator.provided.plant
     )
@@ -288,23 +298,43 @@ class Container(containers.DeclarativeContainer):
         database=database,
         clock=clock,
         settle_s=settings.provided.delivery.settle_s,
+        held=held_reports,
     )
     journal = providers.ThreadSafeSingleton(reporting.DeliveryJournal)
+    report_sender = providers.ThreadSafeSingleton(
+        reporting.ReportSender,
+        post=report_post,
+        held=held_reports,
+        fan_out=fan_out,
+        tracing=tracing,
+    )
     report_desk = providers.ThreadSafeSingleton(
         reporting.ReportDesk,
         obligations=obligations,
         ledger=ledger,
         planner=report_planner,
-        post=report_post,
+        sender=report_sender,
+        resender=providers.Factory(
+            reporting.Resender,
+            outbox=outbox,
+            sender=report_sender,
+            second_looks=second_looks,
+            journal=journal,
+            held=held_reports,
+            circuit=circuit,
+            writes=write_circuit,
+            clock=clock,
+            stopping=stopping,
+        ),
         outbox=outbox,
         second_looks=second_looks,
         keeper=store_keeper,
         journal=journal,
         circuit=circuit,
         writes=write_circuit,
+        held=held_reports,
         clock=clock,
         stopping=stopping,
-        fan_out=fan_out,
         tracing=tracing,
     )
 
@@ -322,6 +352,8 @@ class Container(containers.DeclarativeContainer):
         http=vtn_http,
         poll_plan=poll_plan,
         fan_out=fan_out,
+        held=held_vens,
+        monotonic=monotonic,
     )
 
     # How the VTN tells of changes
@@ -376,6 +408,7 @@ class Container(containers.DeclarativeContainer):
                 client_for=ven_client.provider,
                 channels=push_channels,
                 poll_plan=poll_plan,
+                held=held_vens,
                 monotonic=monotonic,
             )
         ),
@@ -431,11 +464,7 @@ class Container(containers.DeclarativeContainer):
     guard = providers.ThreadSafeSingleton(
         Watch,
         name="guard",
-        looks=providers.List(
-            clock_guard,
-            overdue_tasks,
-            notifier.provided.alive,
-        ),
+        looks=providers.List(clock_guard, overdue_tasks, notifier.provided.alive),
         every_s=2.0,
         stopping=stopping,
     )
@@ -451,6 +480,8 @@ class Container(containers.DeclarativeContainer):
         circuit=circuit,
         writes=write_circuit,
         ven_manager=ven_manager,
+        held=held_vens,
+        most_retries=settings.provided.vtn.most_retries,
         scheduler=scheduler,
         tasks=("generate_reports", "poll_events"),
         writing=("generate_reports",),
@@ -463,11 +494,9 @@ class Container(containers.DeclarativeContainer):
         every_s=1.0,
         stopping=stopping,
     )
+    # After a long outage there is much to count.
     waiting = providers.ThreadSafeSingleton(
-        ops.Seldom,  # after a long outage there is much to count
-        look=report_desk.provided.waiting,
-        every_s=0.0,
-        monotonic=monotonic,
+        ops.Seldom, look=report_desk.provided.waiting, every_s=0.0, monotonic=monotonic
     )
     health = providers.ThreadSafeSingleton(
         ops.Health,
@@ -482,6 +511,7 @@ class Container(containers.DeclarativeContainer):
         tally=tally,
         overdue_tasks=overdue_tasks,
         guard=guard,
+        held_vens=held_vens,
         poll_plan=poll_plan,
         inbox=inbox,
     )
@@ -498,10 +528,7 @@ class Container(containers.DeclarativeContainer):
     # What people look at, and may change
     wiring = providers.Object(no_wiring)
     backlog = providers.ThreadSafeSingleton(
-        ops.Backlog,
-        waiting=waiting,
-        clock=clock,
-        monotonic=monotonic,
+        ops.Backlog, waiting=waiting, clock=clock, monotonic=monotonic
     )
     steering = providers.ThreadSafeSingleton(
         ops.Steering,

@@ -223,7 +223,7 @@ class Application:
             result = self._ven_manager.enrol(progress=progress)
         vens = len(self._ven_manager.vens)
         self.failed += ["enrolment"] if result.failed else []
-        if result.unavailable is None:
+        if result.outage is None:
             logger.info("enrolled: %d of %d VENs", len(result.enrolled), vens)
         elif self._repository.pending_vens() and not self._stopping.is_set():
             logger.warning("enrolment goes on when the VTN answers")
@@ -239,7 +239,7 @@ class Application:
             except CredentialsError as error:
                 logger.warning("enrolment is left to the heartbeat: %s", error)
                 return
-            if result.unavailable is None:
+            if result.outage is None:
                 logger.info("enrolled: %d VENs, now that the VTN answers", len(result.enrolled))
                 return
             delay_s = min(delay_s * 2, LONGEST_RETRY_S)

@@ -323,7 +323,7 @@ def check(as_json: AsJson = False) -> None:
             answers = f"{error}{hint}"
         else:
             code = 0
-            latency_s = container.vtn_http().state.latency_s or 0.0
+            latency_s = container.vtn_http().latency_s or 0.0
             answers = f"answers {asked!r} in {latency_s * 1000:.0f} ms"
         if as_json:
             found = {

@@ -1,4 +1,4 @@
-"""Finds a VTN that is back soon, and lets what waits for it begin at once."""
+"""Finds a VTN that is back soon, lets what waits for it begin at once, and tries held VENs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from app.fleet import VENManager
+from app.fleet import DatabaseError, HeldVens, VENManager
 from app.openadr import Circuit
 from app.scheduling import TaskScheduler
 
@@ -14,12 +14,15 @@ logger = logging.getLogger(__name__)
 TRIES_WRITES_EVERY_S = 8.0
 MOST_PROBES = 8
 """At a time: one that hangs does not keep the next one from finding the VTN."""
+RETRIES_FOR_S = 10.0
+"""How long a thread goes on to the next held VEN before it ends."""
 
 
 class Recovery:
     """While the VTN counts as down: tries it when it is time, and runs `tasks` when it is back.
 
-    `writing`: those of them that show whether it takes reports again.
+    While it does not: tries VENs that are held when it is time, up to `most_retries` at once.
+    `writing`: the tasks that show whether it takes reports again.
     """
 
     def __init__(
@@ -28,6 +31,8 @@ class Recovery:
         circuit: Circuit,
         writes: Circuit,
         ven_manager: VENManager,
+        held: HeldVens,
+        most_retries: int,
         scheduler: TaskScheduler,
         tasks: Sequence[str],
         writing: Sequence[str],
@@ -36,6 +41,8 @@ class Recovery:
         self._circuit = circuit
         self._writes = writes
         self._ven_manager = ven_manager
+        self._held = held
+        self._most_retries = most_retries
         self._scheduler = scheduler
         self._tasks = tasks
         self._writing = writing
@@ -44,6 +51,8 @@ class Recovery:
         self._tries_writes_at_s = 0.0
         self.probes: list[threading.Thread] = []
         """Those that may still be under way."""
+        self.retries: list[threading.Thread] = []
+        """Those that may still try held VENs."""
         self._to_run: list[str] = []
 
     def __call__(self) -> None:
@@ -55,6 +64,8 @@ class Recovery:
             )
             self.probes.append(probe)
             probe.start()
+        if not self._circuit.is_open:
+            self._retry_held()
         outages = self._circuit.outages
         if outages != self._outages and not self._circuit.is_open:
             self._outages = outages
@@ -65,6 +76,20 @@ class Recovery:
             self._tries_writes_at_s = self._monotonic() + TRIES_WRITES_EVERY_S
             self._to_run = list(self._writing)
         self._run_tasks()
+
+    def _retry_held(self) -> None:
+        """Threads of their own: the others do not wait for VENs that may take long to fail."""
+        self.retries = [retry for retry in self.retries if retry.is_alive()]
+        for _ in range(min(self._most_retries - len(self.retries), len(self._held.due()))):
+            retry = threading.Thread(target=self._retry, name="held-vens", daemon=True)
+            self.retries.append(retry)
+            retry.start()
+
+    def _retry(self) -> None:
+        try:
+            self._ven_manager.retry_held(for_s=RETRIES_FOR_S)
+        except DatabaseError as error:  # the tasks meet and say it, too
+            logger.debug("held VENs are not tried: %s", error)
 
     def _run_tasks(self) -> None:
         """What is to run; a task that still runs since before runs again when it is done."""

@@ -232,10 +232,15 @@ class Settings(BaseSettings):
 
     @property
     def business_kind(self) -> Literal["given", "embedded", "none"]:
-        """How business logic proves who it is to the VTN."""
+        """Where the credentials of business logic are from."""
         if self.bl.client_id is not None:
             return "given"
         return "embedded" if self.uses_embedded_vtn else "none"
+
+    @property
+    def business_scheme(self) -> Literal["client", "none"]:
+        """How business logic proves who it is to the VTN."""
+        return "none" if self.business_kind == "none" else "client"
 
     @property
     def sample_size(self) -> tuple[int, int] | None:

@@ -82,6 +82,11 @@ class VtnSettings(_Section):
     announce: bool = False
     """Whether the embedded VTN announces itself by mDNS."""
 
+    @property
+    def most_retries(self) -> int:
+        """How many connections VENs that the VTN fails may use at a time."""
+        return max(self.max_connections // 4, 1)
+
     @field_validator("mqtt_url")
     @classmethod
     def _an_mqtt_url(cls, url: SecretStr | None) -> SecretStr | None:

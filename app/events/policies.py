@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from app.fleet import Plant, Situation
+from app.fleet import Plant, ResourceKind, Situation
 
 Columns = npt.NDArray[np.intp]
 Float32 = npt.NDArray[np.float32]
@@ -289,6 +289,19 @@ class Photovoltaic(Flexible):
     def at_export_price(self, group: Group, wish: Float32) -> Float32:
         """-2 stands for a price below zero."""
         return _told(group.orders, "EXPORT_PRICE", wish, lambda dear: np.where(dear < -1, 0, wish))
+
+
+OF_KIND: Mapping[ResourceKind, Callable[[], Policy]] = {
+    ResourceKind.BATTERY: Battery,
+    ResourceKind.EV_CHARGER: EvCharger,
+    ResourceKind.PV: Photovoltaic,
+    ResourceKind.HEAT_PUMP: HeatPump,
+    ResourceKind.WATER_HEATER: WaterHeater,
+    ResourceKind.VENTILATION: Ventilation,
+    ResourceKind.REFRIGERATION: Refrigeration,
+    ResourceKind.BASE_LOAD: Fixed,
+}
+"""How each kind of resource answers, where nothing else is wired."""
 
 
 def reach_of_stores(

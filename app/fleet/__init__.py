@@ -14,6 +14,7 @@ from app.fleet.database import Database, DatabaseError, DatabaseUrlError, make_e
 from app.fleet.enrolment import Enrolment, EnrolmentResult
 from app.fleet.exchange import FleetFileError, read_fleet, write_csv, write_json
 from app.fleet.fanout import FanOut
+from app.fleet.held_vens import HeldVens
 from app.fleet.manager import VENManager
 from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
 from app.fleet.poll_plan import GONE, PollPlan
@@ -35,6 +36,7 @@ __all__ = [
     "FleetFileError",
     "FleetRepository",
     "Granted",
+    "HeldVens",
     "MakeBar",
     "Plant",
     "PollPlan",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.fleet.fanout import FanOut
+from app.fleet.held_vens import HeldVens
 from app.fleet.model import VEN, Status
 from app.fleet.progress import Progress, no_progress
 from app.fleet.repository import FleetRepository
@@ -18,10 +20,10 @@ from app.openadr import (
     OutcomeUnknown,
     VenCredentials,
     VtnClient,
+    VtnDown,
     VtnError,
     VtnRejected,
     VtnUnauthorised,
-    VtnUnavailable,
     VtnVen,
 )
 from app.stopping import Stopping
@@ -38,10 +40,11 @@ class EnrolmentResult:
     not_tried: int = 0
 
     @property
-    def unavailable(self) -> VtnUnavailable | None:
-        """The error that says that the VTN could not be asked at all."""
-        outages = (error for error in self.failed.values() if isinstance(error, VtnUnavailable))
-        return next(outages, None)
+    def outage(self) -> VtnError | None:
+        """The error that says that the VTN could not be asked, and not for one VEN only."""
+        unanswered = [error for error in self.failed.values() if not error.answered]
+        down = self.not_tried or any(isinstance(error, VtnDown) for error in unanswered)
+        return unanswered[0] if unanswered and (down or not self.enrolled) else None
 
 
 class Listed:
@@ -56,8 +59,8 @@ class Listed:
 class Enrolment:
     """Finds, adopts or creates VENs and resources at the VTN, as often as asked.
 
-    `client_for` gives a VEN's client. Safe for several threads; one VEN is enrolled by one at a
-    time, so that none is created twice.
+    `client_for` gives a VEN's client; `held` is told what came of each. Safe for several threads;
+    one VEN is enrolled by one at a time, so that none is created twice.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class Enrolment:
         credentials: VenCredentials,
         stopping: Stopping,
         fan_out: FanOut,
+        held: HeldVens,
     ) -> None:
+        self._held = held
         self._repository = repository
         self._client_for = client_for
         self._credentials = credentials
@@ -117,8 +122,8 @@ class Enrolment:
 
         progress(0, len(names))
         outcomes = self._fan_out(
-            names,
-            lambda name: self.enrol(name, shared),
+            random.sample(names, len(names)),  # neighbours by name may fail together
+            self._held.watched(lambda name: self.enrol(name, shared), str),
             done=count,
         )
         return EnrolmentResult(

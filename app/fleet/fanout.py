@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from typing import Generic, TypeVar
 
-from app.openadr import VtnError, VtnUnreachable
+from app.fleet.database import DatabaseError
+from app.openadr import VtnDown, VtnError
 from app.stopping import Stopping
 
-logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -55,11 +54,11 @@ class FanOut:
         *,
         done: Callable[[], None] = lambda: None,
     ) -> list[tuple[Item, Result | VtnError]]:
-        """Each item that was tried, with its result or its error, in the order of the items.
+        """Each item that was tried, with its result or its VtnError, in the order of the items.
 
-        One item's error does not stop the others. What is left is not tried when the VTN cannot be
-        reached or counts as down, or when the application stops. `done` is called for each item,
-        tried or not.
+        What is left is not tried when the VTN counts as down, when the database fails, or when the
+        application stops. Any error but a VtnError stops no other item, and is raised at the end.
+        `done` is called for each item, tried or not.
         """
         if not items:
             return []
@@ -76,6 +75,8 @@ class FanOut:
                 self.workers = max(self.workers, crew.size)
             elif share > BUSY_ABOVE:
                 self.workers = max(self.workers - 1, self._least)
+        if crew.defect is not None:
+            raise crew.defect
         return crew.outcomes()
 
 
@@ -100,6 +101,8 @@ class _Crew(Generic[Item, Result]):
         self._places: Iterator[int] = iter(range(len(items)))
         self._outcomes: dict[int, Result | VtnError] = {}
         self._given_up = threading.Event()
+        self.defect: Exception | None = None
+        """The first error that was no VtnError."""
         self._threads: list[threading.Thread] = []
 
     @property
@@ -131,17 +134,17 @@ class _Crew(Generic[Item, Result]):
     def _take_each(self) -> None:
         for place in self._places:  # each comes to one of them
             if not self._given_up.is_set() and not self._stopping.is_set():
-                outcome = self._attempt(self._items[place])
-                self._outcomes[place] = outcome
-                if isinstance(outcome, VtnUnreachable):
-                    self._given_up.set()
+                self._attempt(place)
             self._done()
 
-    def _attempt(self, item: Item) -> Result | VtnError:
+    def _attempt(self, place: int) -> None:
         try:
-            return self._work(item)
-        except VtnError as raised:
-            return raised
-        except Exception as defect:
-            logger.exception("a defect, met by one VEN of many")
-            return VtnError(f"{type(defect).__name__}: {defect}")
+            self._outcomes[place] = self._work(self._items[place])
+        except VtnError as error:
+            self._outcomes[place] = error
+            if isinstance(error, VtnDown):
+                self._given_up.set()
+        except Exception as defect:  # noqa: BLE001 - raised to who waits
+            self.defect = self.defect or defect
+            if isinstance(defect, DatabaseError):
+                self._given_up.set()  # it fails for the others, too

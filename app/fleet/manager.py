@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from app.fleet.enrolment import Enrolment, EnrolmentResult
 from app.fleet.fanout import FanOut
+from app.fleet.held_vens import HeldVens
 from app.fleet.model import VEN, Status
 from app.fleet.poll_plan import GONE, PollPlan, changes, state_of
 from app.fleet.progress import Progress, no_progress
@@ -24,12 +27,12 @@ from app.openadr import (
     VtnHttp,
     VtnRejected,
     VtnUnauthorised,
-    VtnUnavailable,
 )
 
 logger = logging.getLogger(__name__)
 
-MOST_FAILURES_TOLD = 10
+RETRIES_FOR_S = 1.0
+"""How long a task tries held VENs: the others are not to wait for them."""
 
 
 class EventFeed(Protocol):
@@ -65,7 +68,8 @@ class VENManager:
     """Enrols the VENs, keeps their events, and has their readings reported.
 
     Safe for several threads. What the VTN refuses or does not answer is logged and tried again by
-    a later call; only `register_load_ven` raises it.
+    a later call; only `register_load_ven` raises it. A VEN that fails is held, and the others go on
+    (`HeldVens`).
     """
 
     def __init__(
@@ -79,7 +83,11 @@ class VENManager:
         http: VtnHttp,
         poll_plan: PollPlan,
         fan_out: FanOut,
+        held: HeldVens,
+        monotonic: Callable[[], float],
     ) -> None:
+        self._held = held
+        self._monotonic = monotonic
         self._poll_plan = poll_plan
         self._repository = repository
         self._enrolment = enrolment
@@ -116,32 +124,24 @@ class VENManager:
     ) -> EnrolmentResult:
         """Enrol the fleet, or what of it is pending; new VENs learn their events at once."""
         vens = self._repository.pending_vens() if pending_only else self._repository.vens()
+        if pending_only:  # who is held is tried by `retry_held`
+            free = set(self._held.free(ven.ven_name for ven in vens))
+            vens = [ven for ven in vens if ven.ven_name in free]
         result = self._enrolment.enrol_all(vens, progress)
         pending = {ven.ven_name for ven in vens if ven.status is Status.PENDING}
         self._sync_each([name for name in result.enrolled if name in pending], "events of new VENs")
-        for ven_name in result.enrolled:
-            self._say(f"enrolment of {ven_name}", None)
-        refused = {
-            name: error
-            for name, error in result.failed.items()
-            if not isinstance(error, VtnUnavailable)
-        }
-        for number, (ven_name, error) in enumerate(refused.items()):
-            if number == MOST_FAILURES_TOLD:
-                logger.warning("and %d VENs more are not enrolled", len(refused) - number)
-                break
-            self._say(f"enrolment of {ven_name}", f"VEN {ven_name} is not enrolled: {error}")
-        self._say("enrolment", self._not_asked(vens, result, len(refused)))
+        self._say("enrolment", self._not_asked(vens, result))
+        self._held.tell()
         return result
 
-    def _not_asked(self, vens: Sequence[VEN], result: EnrolmentResult, refused: int) -> str | None:
+    def _not_asked(self, vens: Sequence[VEN], result: EnrolmentResult) -> str | None:
         """What an outage left undone, in one line for all VENs."""
-        if result.unavailable is None:
+        if result.outage is None:
             return None
-        left = len(vens) - len(result.enrolled) - refused
+        left = len(vens) - len(result.enrolled)
         pending = any(ven.status is Status.PENDING for ven in vens)
         words = "are not enrolled" if pending else "are enrolled, which could not be confirmed"
-        return f"{left} VENs {words}: {result.unavailable}"
+        return f"{left} VENs {words}: {result.outage}"
 
     def heartbeat(self) -> None:
         """One cheap request; log how the VTN and the fleet are; enrol what is pending."""
@@ -150,7 +150,7 @@ class VENManager:
         asked = enrolled or [each.ven.ven_name for each in summaries]
         logger.info(
             "heartbeat: the VTN %s; %d VENs enrolled, %d pending; %d readings waiting",
-            self._asked(asked[0]) if asked else "was not asked",
+            self._asked(self._any_of(asked)) if asked else "was not asked",
             len(enrolled),
             sum(each.ven.status is Status.PENDING for each in summaries),
             self._reports.waiting(),
@@ -159,13 +159,37 @@ class VENManager:
             self.enrol(pending_only=True)
         except CredentialsError as error:
             self._say("credentials", str(error))
+        self.retry_held(for_s=RETRIES_FOR_S)
 
     def try_vtn(self) -> None:
-        """Ask the VTN one cheap question, so that it is known whether it answers."""
-        vens = self.vens
-        enrolled = [ven for ven in vens if ven.status is Status.APPROVED]
-        if vens:
-            self._asked((enrolled or vens)[0].ven_name)
+        """Ask the VTN one cheap question, as any VEN, so that it is known whether it answers."""
+        names = self._repository.ven_names()
+        if names:
+            self._asked(self._any_of(names))
+
+    def _any_of(self, ven_names: Sequence[str]) -> str:
+        """One of these, drawn at random: one that is not held, if there is any."""
+        return random.choice(self._held.free(ven_names) or ven_names)
+
+    def retry_held(self, *, for_s: float) -> None:
+        """Try held VENs whose pause is over: enrol what is pending, learn their events.
+
+        One after the other; after so many seconds no other one is begun.
+        """
+        ends_s = self._monotonic() + for_s
+        retry = self._held.watched(self._retry, str)
+        for ven_name in self._held.due():
+            if self._http.is_stopping or self._monotonic() > ends_s:
+                break
+            if self._held.claim(ven_name):
+                with contextlib.suppress(VtnError):  # `watched` remembers it
+                    retry(ven_name)
+        self._held.tell()
+
+    def _retry(self, ven_name: str) -> None:
+        if self._repository.is_pending(ven_name):
+            self._enrolment.enrol(ven_name)
+        self._sync(ven_name)
 
     def _asked(self, ven_name: str) -> str:
         """Ask the VTN as this VEN; what came of it, in words."""
@@ -175,7 +199,7 @@ class VENManager:
             return f"refuses VEN {ven_name} ({error})"
         except VtnError as error:
             return f"does not answer ({error})"
-        return f"answers in {(self._http.state.latency_s or 0.0) * 1000:.0f} ms"
+        return f"answers in {(self._http.latency_s or 0.0) * 1000:.0f} ms"
 
     def poll_events(self) -> None:
         """Learn what the VTN asks of every enrolled VEN; where push works, not each time."""
@@ -207,14 +231,20 @@ class VENManager:
         return [Told.UNCLEAR if name in asked else Told.KNOWN for name in ven_names]
 
     def _sync_each(self, ven_names: Sequence[str], about: str) -> None:
-        outcomes = self._fan_out(ven_names, self._sync)
-        errors = [(name, error) for name, error in outcomes if isinstance(error, VtnError)]
+        free = self._held.free(ven_names)
+        outcomes = self._fan_out(
+            random.sample(free, len(free)),  # neighbours by name may fail together
+            self._held.watched(self._sync, str),
+        )
+        errors = [error for _, error in outcomes if isinstance(error, VtnError)]
+        not_tried = len(free) - len(outcomes)
         problem = None
-        if errors:
-            (first, error), more = errors[0], len(ven_names) - len(outcomes) + len(errors) - 1
-            others = f" and {more} more" if more else ""
-            problem = f"VEN {first}{others}: events are not known anew: {error}"
+        if errors and (not_tried or self._http.circuit.is_open):
+            problem = (
+                f"the events of {not_tried + len(errors)} VENs are not known anew: {errors[0]}"
+            )
         self._say(about, problem)
+        self.retry_held(for_s=RETRIES_FOR_S)
 
     def _sync(self, ven_name: str) -> None:
         # One at a time, so that no older list of events is followed after a newer one.

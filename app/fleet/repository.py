@@ -100,6 +100,12 @@ class FleetRepository:
             query = select(func.count()).select_from(ven_table)
             return int(connection.execute(query).scalar_one())
 
+    def ven_names(self) -> list[str]:
+        """The names of all VENs, in order."""
+        query = select(ven_table.c.ven_name).order_by(ven_table.c.ven_name)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
     def ven(self, ven_name: str) -> VEN | None:
         query = select(ven_table).where(ven_table.c.ven_name == ven_name)
         with self._database.read() as connection:
@@ -181,6 +187,12 @@ class FleetRepository:
         query = _pending(select(ven_table)).order_by(ven_table.c.ven_name)
         with self._database.read() as connection:
             return [_ven(row) for row in connection.execute(query)]
+
+    def is_pending(self, ven_name: str) -> bool:
+        """Whether the VEN is to be enrolled, or has a resource that is."""
+        query = _pending(select(ven_table.c.ven_key)).where(ven_table.c.ven_name == ven_name)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     def count_pending_vens(self) -> int:
         """How many they are; for who asks often."""

@@ -9,7 +9,7 @@ from app.openadr.auth import (
 )
 from app.openadr.business import BusinessLogic
 from app.openadr.circuit import Circuit
-from app.openadr.client import ReportPage, VtnClient
+from app.openadr.client import ReportPage, VtnClient, ping_as
 from app.openadr.credentials import (
     ClientCredentials,
     CredentialsFile,
@@ -20,6 +20,7 @@ from app.openadr.dialects import Dialect, Dialect301, Dialect310
 from app.openadr.errors import (
     CredentialsError,
     OutcomeUnknown,
+    VtnDown,
     VtnError,
     VtnRejected,
     VtnUnauthorised,
@@ -27,7 +28,7 @@ from app.openadr.errors import (
     VtnUnreachable,
 )
 from app.openadr.exchange import Exchange, make_session
-from app.openadr.http import BrokerToken, NoCredentials, VtnHttp, VtnState
+from app.openadr.http import BrokerToken, NoCredentials, VtnHttp
 from app.openadr.notifiers import (
     BrokerAddress,
     MqttBinding,
@@ -93,12 +94,12 @@ __all__ = [
     "TokenEndpoint",
     "VenCredentials",
     "VtnClient",
+    "VtnDown",
     "VtnError",
     "VtnHttp",
     "VtnRejected",
     "VtnReport",
     "VtnResource",
-    "VtnState",
     "VtnSubscription",
     "VtnUnauthorised",
     "VtnUnavailable",
@@ -108,6 +109,7 @@ __all__ = [
     "WireError",
     "broker_addresses",
     "make_session",
+    "ping_as",
     "read_duration",
     "read_event",
     "read_instant",

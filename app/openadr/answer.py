@@ -27,11 +27,6 @@ class Answer:
     def content_type(self) -> str:
         return str(self.headers.get("Content-Type", "no content type")).lower()
 
-    @property
-    def is_an_outage(self) -> bool:
-        """Whether the VTN itself, or what stands before it, cannot answer."""
-        return self.status >= 500 or ("html" in self.content_type and self.status != 413)
-
 
 def retry_after_s(answer: Answer) -> float | None:
     text = answer.headers.get("Retry-After", "").strip()

@@ -1,4 +1,4 @@
-"""A circuit breaker: a VTN that is down is asked seldom, by one request at a time."""
+"""A circuit breaker: a VTN that is down is asked seldom, by one request at a time (an outage)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import threading
 from collections.abc import Callable
 
 OPENS_AFTER = 3
-"""Failed attempts in a row; a request that may be repeated makes as many."""
+"""Attempts in a row for which no connection was made; one request makes as many."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 8.0
 """So that a VTN that is back is found within 10 s."""
 
 
 class Circuit:
-    """Closed while the VTN answers; open after failures in a row, with growing pauses.
+    """Closed while the VTN answers; open when it cannot be connected to, or `open` is called.
 
-    While it is open, one request after each pause is let through, to try once. `monotonic` returns
-    seconds that never go back. Safe for several threads.
+    While it is open, one request after each pause is let through, to try once; the pauses grow.
+    `monotonic` returns seconds that never go back. Safe for several threads.
     """
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
@@ -52,18 +52,31 @@ class Circuit:
             self._plan()
             return True
 
-    def succeeded(self) -> None:
-        """The VTN answered."""
-        if not self._failures:
+    def answered(self) -> None:
+        """The VTN answered a request as a VTN does: whatever was wrong is over."""
+        if not self._failures and not self._opened:
             return  # as nearly always
         with self._lock:
             self._failures, self._opened, self._pause_s = 0, False, FIRST_PAUSE_S
 
-    def failed(self) -> None:
-        """It did not, or said that it cannot."""
+    def connected(self) -> None:
+        """A connection was made, whatever came of the request."""
+        if self._failures:
+            with self._lock:
+                self._failures = 0
+
+    def not_connected(self) -> None:
+        """No connection could be made."""
         with self._lock:
             self._failures += 1
-            if self._failures >= OPENS_AFTER and not self._opened:
+            opens = self._failures >= OPENS_AFTER
+        if opens:
+            self.open()
+
+    def open(self) -> None:
+        """From now on the VTN counts as down."""
+        with self._lock:
+            if not self._opened:
                 self._opened = True
                 self.outages += 1
                 self._plan()

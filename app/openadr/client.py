@@ -255,6 +255,11 @@ class VtnClient:
         logger.warning("VEN %s: the VTN's %s is left out", self.ven_name, reason)
 
 
+def ping_as(client_for: Callable[[str], VtnClient], ven_name: str) -> None:
+    """`ping`, as this VEN."""
+    client_for(ven_name).ping()
+
+
 def _seen(entry: Any, seen: set[str]) -> bool:
     key = str(entry.get("id")) if isinstance(entry, Mapping) else repr(entry)
     if key in seen:

@@ -6,22 +6,36 @@ from __future__ import annotations
 class VtnError(Exception):
     """A request to the VTN did not succeed. The message is one line, fit for a log."""
 
+    answered = False
+    """Whether the VTN answered, with a status below 500 and as a VTN does: it works."""
+
 
 class VtnUnavailable(VtnError):
     """The request had no effect and may be repeated later: no connection, 5xx, 429, or no JSON."""
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after_s: float = 0.0
+    ) -> None:
         super().__init__(message)
         self.status = status
         """The HTTP status, if there was an answer."""
+        self.retry_after_s = retry_after_s
+        """How long the VTN asks to be left alone (RFC 9110, 10.2.3), in seconds."""
+        self.answered = status in (408, 429)
 
 
 class VtnUnreachable(VtnUnavailable):
-    """No connection, or no answer in time: nobody else needs to try this VTN now."""
+    """No connection could be made: the VTN has not seen the request."""
+
+
+class VtnDown(VtnUnreachable):
+    """The VTN counts as down, so that it was not asked: nobody else needs to try now."""
 
 
 class VtnRejected(VtnError):
     """The VTN understood and refused; repeating the same request changes nothing."""
+
+    answered = True
 
     def __init__(self, message: str, *, status: int, body_bytes: int = 0) -> None:
         super().__init__(message)
@@ -33,6 +47,8 @@ class VtnRejected(VtnError):
 
 class VtnUnauthorised(VtnError):
     """401 or 403, or no token: a matter of credentials, not of the request's content."""
+
+    answered = True
 
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)

@@ -27,6 +27,8 @@ from app.openadr.answer import MOST_BYTES, Answer, problem_text, retry_after_s
 from app.openadr.circuit import Circuit
 from app.openadr.errors import (
     OutcomeUnknown,
+    VtnDown,
+    VtnError,
     VtnRejected,
     VtnUnauthorised,
     VtnUnavailable,
@@ -40,8 +42,8 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 BACKOFF_S = 0.5
-LONGEST_WAIT_S = 30.0
-BUSY = (408, 429)
+LONGEST_WAIT_S = 2.0
+"""Of one attempt for the next one. Who is asked to wait longer, waits without a connection."""
 WORTH_COMPRESSING = 1 << 10
 """Bytes of a body."""
 FASTEST = 1
@@ -80,24 +82,14 @@ class NoCredentials(VenAuth):
     """For a public VTN."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class VtnState:
-    """The last thing that was learned about the VTN."""
-
-    reachable: bool | None = None
-    """None before the first request."""
-    latency_s: float | None = None
-    """Of the last answered request."""
-
-
 class VtnHttp:
     """Requests to one VTN; knows no OpenADR object.
 
-    Repeated here, bounded and with back-off: GET, PUT and DELETE; for every method 429 (with its
-    Retry-After) and a connection that was never made. A POST whose outcome was not seen raises
-    `OutcomeUnknown`. While `circuit` is open, requests raise VtnUnreachable and are not made; while
-    `writes` is open, those that write. `compresses`: larger bodies go as gzip (RFC 9110, 8.4), as
-    long as the VTN takes that.
+    Repeated here, bounded and with back-off: GET, PUT and DELETE, but for time-outs; for every
+    method a connection that was never made, and 429 with a short Retry-After. A POST whose outcome
+    was not seen raises `OutcomeUnknown`. While `circuit` is open, requests raise VtnDown and are
+    not made; while `writes` is open, those that write. `compresses`: larger bodies go as gzip
+    (RFC 9110, 8.4), as long as the VTN takes that.
     All waits end when `stopping` is set.
     """
 
@@ -120,7 +112,8 @@ class VtnHttp:
         self._compresses = compresses
         self._took_gzip = False
         self._backoff_s = backoff_s
-        self.state = VtnState()
+        self.latency_s: float | None = None
+        """Of the last request that was answered."""
         self.traffic = Traffic()
 
     def get(self, path: str, *, auth: VenAuth, params: Mapping[str, Any] | None = None) -> Any:
@@ -157,7 +150,7 @@ class VtnHttp:
             "POST",
             url,
             repeatable=True,
-            circuits=(self.circuit,),
+            circuits=(),  # tokens may come from elsewhere than the VTN
             auth=NoCredentials(),
             body=form.encode(),
             content_type="application/x-www-form-urlencoded",
@@ -169,13 +162,8 @@ class VtnHttp:
     def _guarded(self, method: str, path: str, **request: Any) -> tuple[Any, int]:
         """The answer and its size, if the circuits let the request through."""
         if not all(circuit.admits() for circuit in self._circuits(method)):
-            raise VtnUnreachable(f"the VTN at {self.base_url} is down and is not asked for now")
-        try:
-            return self._request(method, path, **request)
-        except VtnUnavailable as error:
-            if error.status in BUSY:  # counted once: of one VEN it says little about the VTN
-                _failed(self._circuits(method))
-            raise
+            raise VtnDown(f"the VTN at {self.base_url} is down and is not asked for now")
+        return self._request(method, path, **request)
 
     def _stop_compressing(self) -> None:
         if self._compresses:
@@ -226,7 +214,13 @@ class VtnHttp:
                 self._stop_compressing()  # what it did is looked for; then it goes as it is
         else:
             answer = ask(data)
-        read = self._read(method, path, answer, 0 if data is None else len(data))
+        try:
+            read = self._read(method, path, answer, 0 if data is None else len(data))
+        except VtnError as error:
+            if error.answered:
+                _answered(self._circuits(method))
+            raise
+        _answered(self._circuits(method))
         return read, len(answer.content)
 
     def _send(
@@ -242,7 +236,7 @@ class VtnHttp:
         encoding: str | None = None,
     ) -> Answer:
         # A VTN that counts as down is tried once, not with patience.
-        attempts = 1 if any(circuit.is_open for circuit in circuits) else ATTEMPTS
+        attempts = 1 if self.circuit.is_open or self.writes.is_open else ATTEMPTS
         for attempt in range(1, attempts + 1):
             wait_s = self._backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
             authorization = auth.authorization()
@@ -255,45 +249,49 @@ class VtnHttp:
             try:
                 answer = self._exchange.send(method, url, headers=headers, body=body)
             except HTTPError as error:
-                _failed(circuits)
-                never = _never_sent(error)
-                self.traffic.failed(method, UNREACHABLE if never else BROKEN)
-                failure: VtnUnavailable = self._failure(_where(method, url), error)
-                if not repeatable and not never:
-                    where = _where(method, url)
-                    raise OutcomeUnknown(f"{where}: sent, but {_reason(error)}") from None
-            else:
-                latency_s = time.perf_counter() - began_s
-                self.traffic.answered(method, answer.status, latency_s)
-                self.state = VtnState(reachable=answer.status < 500, latency_s=latency_s)
-                asked_s = retry_after_s(answer) or 0.0
-                if answer.is_an_outage:
-                    _failed(circuits)
-                elif answer.status not in BUSY:
+                failure = self._failure(method, url, error, repeatable=repeatable)
+                if isinstance(failure, VtnUnreachable):
+                    self.traffic.failed(method, UNREACHABLE)
                     for circuit in circuits:
-                        circuit.succeeded()
-                if answer.status == 429:
-                    failure = VtnUnavailable(
-                        f"{_where(method, url)}: the VTN answers 429, too many requests",
-                        status=429,
-                    )
-                    wait_s = max(wait_s, asked_s)
-                elif answer.status >= 500 and repeatable:
-                    failure = VtnUnavailable(
-                        f"{_where(method, url)}: the VTN answers {answer.status}"
-                    )
-                    wait_s = max(wait_s, asked_s)
+                        circuit.not_connected()
                 else:
+                    self.traffic.failed(method, BROKEN)
+                    _connected(circuits)
+                    if not repeatable or _is_one(error, TimeoutError):
+                        raise failure from None
+            else:
+                self.latency_s = time.perf_counter() - began_s
+                self.traffic.answered(method, answer.status, self.latency_s)
+                _connected(circuits)
+                if answer.status != 429 and not (answer.status >= 500 and repeatable):
                     return answer
+                if answer.status == 429:
+                    _answered(circuits)
+                asked_s = retry_after_s(answer) or 0.0
+                wait_s = max(wait_s, asked_s)
+                failure = VtnUnavailable(
+                    f"{_where(method, url)}: the VTN answers {answer.status}"
+                    f"{', too many requests' if answer.status == 429 else ''}",
+                    status=answer.status,
+                    retry_after_s=asked_s,
+                )
             last = attempt == attempts or wait_s > LONGEST_WAIT_S
             if last or self._stopping.is_set() or self._stopping.wait(wait_s):
                 raise failure
         raise AssertionError("the last attempt returns or raises")
 
-    def _failure(self, where: str, error: HTTPError) -> VtnUnreachable:
-        reason = _reason(error)
-        self.state = VtnState(reachable=False)
-        return VtnUnreachable(f"{where}: the VTN at {self.base_url} cannot be reached: {reason}")
+    def _failure(
+        self, method: str, url: str, error: HTTPError, *, repeatable: bool
+    ) -> VtnUnavailable | OutcomeUnknown:
+        """What it means that no answer came."""
+        where, reason = _where(method, url), _reason(error)
+        if _never_sent(error):
+            return VtnUnreachable(
+                f"{where}: the VTN at {self.base_url} cannot be reached: {reason}"
+            )
+        if not repeatable:
+            return OutcomeUnknown(f"{where}: sent, but {reason}")
+        return VtnUnavailable(f"{where}: the VTN at {self.base_url} does not answer: {reason}")
 
     def _read(self, method: str, path: str, answer: Answer, body_bytes: int) -> Any:
         status = answer.status
@@ -327,9 +325,14 @@ class VtnHttp:
         )
 
 
-def _failed(circuits: Sequence[Circuit]) -> None:
+def _answered(circuits: Sequence[Circuit]) -> None:
     for circuit in circuits:
-        circuit.failed()
+        circuit.answered()
+
+
+def _connected(circuits: Sequence[Circuit]) -> None:
+    for circuit in circuits:
+        circuit.connected()
 
 
 def _where(method: str, url: str) -> str:
@@ -355,19 +358,18 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             upcoming += [getattr(cause, "reason", None), getattr(cause, "original_error", None)]
 
 
+def _is_one(error: HTTPError, kind: type[BaseException]) -> bool:
+    return any(isinstance(cause, kind) for cause in _causes(error))
+
+
 def _reason(error: HTTPError) -> str:
-    causes = list(_causes(error))
-
-    def is_one(kind: type[BaseException]) -> bool:
-        return any(isinstance(cause, kind) for cause in causes)
-
-    for cause in causes:
+    for cause in _causes(error):
         if isinstance(cause, NewConnectionError):
             return "connection refused" if "refused" in str(cause) else "no connection"
-    if is_one(TimeoutError):
+    if _is_one(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, DecodeError | AnswerTooLarge):
         return f"the answer cannot be unpacked, or is larger than {MOST_BYTES >> 20} MiB"
-    if is_one(SSLError):
+    if _is_one(error, SSLError):
         return "its TLS certificate is not accepted; see VTN__VERIFY_TLS"
     return f"connection broken ({type(error).__name__})"

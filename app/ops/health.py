@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from app.fleet import DatabaseError, FleetRepository, PollPlan
+from app.fleet import DatabaseError, FleetRepository, HeldVens, PollPlan
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
 from app.push import Inbox
@@ -24,6 +24,9 @@ class Readiness:
     """What is not as it should be, one line each, and what was given up or waits for people."""
 
     reasons: tuple[str, ...]
+    """What concerns the whole: it is not ready."""
+    warnings: tuple[str, ...] = ()
+    """What concerns single VENs, resources or readings: the others go on."""
     paused_tasks: tuple[str, ...] = ()
     """By hand; what they do is not done meanwhile."""
     counted: bool = True
@@ -61,9 +64,11 @@ class Health:
         tally: Tally,
         overdue_tasks: OverdueTasks,
         guard: Watch,
+        held_vens: HeldVens,
         poll_plan: PollPlan,
         inbox: Inbox,
     ) -> None:
+        self._held_vens = held_vens
         self._repository = repository
         self._http = http
         self._simulator = simulator
@@ -85,7 +90,7 @@ class Health:
         return self._guard.idle_s < LONGEST_IDLE_S
 
     def readiness(self) -> Readiness:
-        """Enrolled, VTN reachable, nothing held, room in the store, every task on time."""
+        """Started, the VTN answers, room in the store, every task on time; what else to look at."""
         try:
             return self._look()
         except DatabaseError as error:
@@ -93,16 +98,10 @@ class Health:
 
     def _look(self) -> Readiness:
         reasons = [] if self.started else ["the start is not done"]
-        pending = self._repository.count_pending_vens()
-        if self._repository.is_empty():
-            reasons.append("the fleet is empty; see `fleet import` and FLEET__SEED_SAMPLE")
-        if pending:
-            reasons.append(f"{pending} VENs are not enrolled")
-        if self._http.circuit.is_open or self._http.state.reachable is False:
+        if self._http.circuit.is_open:
             reasons.append(f"the VTN at {self._http.base_url} does not answer")
-        held = self._report_desk.held
-        if held:
-            reasons.append(f"{len(held)} reports are not delivered and stay owed: {held[0]}")
+        elif self._http.writes.is_open:
+            reasons.append(f"the VTN at {self._http.base_url} takes no reports")
         if self._simulator.problem is not None:
             reasons.append(f"metering has stopped: {self._simulator.problem}")
         share = self._store_keeper.share_used()
@@ -112,6 +111,7 @@ class Health:
         given_up = self._tally.all()
         return Readiness(
             reasons=tuple(reasons),
+            warnings=tuple(self._warnings()),
             paused_tasks=tuple(job.name for job in self._scheduler.get_jobs() if job.paused),
             waiting=self._waiting(),
             store_share=share,
@@ -120,3 +120,18 @@ class Health:
             dropped_readings=given_up.get("dropped", 0),
             push={"vens": self._poll_plan.trusted(), **self._inbox.counts},
         )
+
+    def _warnings(self) -> Iterator[str]:
+        if self._repository.is_empty():
+            yield "the fleet is empty; see `fleet import` and FLEET__SEED_SAMPLE"
+        pending = self._repository.count_pending_vens()
+        if pending:
+            yield f"{pending} VENs are not enrolled"
+        held = sorted(self._held_vens.problems().items())
+        if held:
+            (name, problem), others = held[0], len(held) - 1
+            more = f" and of {others} more" if others else ""
+            yield f"the events of VEN {name}{more} are not known anew: {problem}"
+        reports = self._report_desk.held
+        if reports:
+            yield f"{len(reports)} reports are not delivered and stay owed: {reports[0]}"

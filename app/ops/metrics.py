@@ -144,8 +144,9 @@ class Metrics:
         )
 
         http = self._http
-        up = http.state.reachable is not False and not http.circuit.is_open
-        yield GaugeMetricFamily("ven_vtn_up", "0: the VTN counts as down.", value=up)
+        yield GaugeMetricFamily(
+            "ven_vtn_up", "0: the VTN counts as down.", value=not http.circuit.is_open
+        )
         yield CounterMetricFamily(
             "ven_vtn_outages", "How often it began to count as down.", value=http.circuit.outages
         )

@@ -131,6 +131,7 @@ def make_probes(health: Health, metrics: Metrics) -> Any:
         body = {
             "ready": found.ready,
             "reasons": found.reasons,
+            "warnings": found.warnings,
             "paused_tasks": found.paused_tasks,
             "waiting_readings": found.waiting,
             "store_used": round(found.store_share, 4),

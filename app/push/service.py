@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from app.fleet import VEN, DatabaseError, PollPlan, Status, VENManager
+from app.fleet import VEN, DatabaseError, HeldVens, PollPlan, Status, VENManager
 from app.openadr import Notifiers, VtnClient, VtnError, VtnUnauthorised, VtnUnreachable
 from app.push.inbox import Inbox
 from app.watch import Watch
@@ -46,8 +46,10 @@ class Subscriber:
         client_for: Callable[[str], VtnClient],
         channels: Sequence[Channel],
         poll_plan: PollPlan,
+        held: HeldVens,
         monotonic: Callable[[], float],
     ) -> None:
+        self._held = held
         self._ven_manager = ven_manager
         self._client_for = client_for
         self._channels = channels
@@ -63,6 +65,8 @@ class Subscriber:
         """Look; what the VTN refuses or does not answer is tried again by a later call."""
         try:
             vens = [ven for ven in self._ven_manager.vens if ven.status is Status.APPROVED]
+            free = set(self._held.free(ven.ven_name for ven in vens))
+            vens = [ven for ven in vens if ven.ven_name in free]
             if vens:
                 self._serve(vens)
         except (VtnError, DatabaseError) as error:

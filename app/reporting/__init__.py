@@ -11,6 +11,8 @@ from app.reporting.outbox import Outbox, SetAside
 from app.reporting.planned import PlannedReports
 from app.reporting.planner import ReportPlanner
 from app.reporting.post import ReportPost
+from app.reporting.resend import Resender
+from app.reporting.sender import ReportSender
 from app.reporting.tally import Tally
 
 __all__ = [
@@ -23,6 +25,8 @@ __all__ = [
     "ReportDesk",
     "ReportPlanner",
     "ReportPost",
+    "ReportSender",
+    "Resender",
     "SecondLooks",
     "SetAside",
     "StoreBounds",

@@ -15,7 +15,7 @@ from typing import cast
 
 from sqlalchemy import Connection
 
-from app.fleet import FanOut
+from app.fleet import HeldVens
 from app.instants import to_us
 from app.log_context import about
 from app.openadr import Circuit, VtnClient, VtnError, VtnRejected
@@ -26,9 +26,11 @@ from app.reporting.ledger import StreamLedger
 from app.reporting.lookup import Sought
 from app.reporting.obligations import Obligations
 from app.reporting.outbox import Outbox, SetAside
-from app.reporting.parcels import ended_parcel, parcel_of, set_aside
+from app.reporting.parcels import ended_parcel, set_aside
 from app.reporting.planner import ReportPlanner, Round
-from app.reporting.post import Fate, Parcel, ReportPost, fate_of
+from app.reporting.post import Fate, Parcel
+from app.reporting.resend import Resender
+from app.reporting.sender import ReportSender
 from app.reporting.streams import Stream, passed
 from app.reporting.under_way import Outcome, UnderWay
 from app.stopping import Stopping
@@ -38,9 +40,11 @@ logger = logging.getLogger(__name__)
 
 PASS_S = 60.0
 """After so long, what was held is tried again, and what is not needed is removed."""
+LOOKS_EVERY_S = 0.5
+"""While only held VENs are waited for: whether the others have something to send."""
+RETRIES_AT_ONCE = 10
+"""Held VENs for which reports are made; as many are sent as there are connections for them."""
 DOWN = "the VTN is down; it is tried again every few seconds"
-MOST_RETRIED = 20
-"""Reports that were set aside, held in memory at a time."""
 
 
 class ReportDesk:
@@ -48,8 +52,9 @@ class ReportDesk:
 
     Before reports are sent, their names and spans are stored; after any outcome that was not seen,
     a crash included, a report is looked up by its name before it is sent again (rules.md,
-    'Reports'). A report that is refused for its content is set aside, and its stream goes on. Safe
-    for several threads; one delivery runs at a time.
+    'Reports'). A report that is refused for its content is set aside, and its stream goes on. VENs
+    that the VTN fails are held, and tried beside the others. Safe for several threads; one delivery
+    runs at a time.
     """
 
     def __init__(
@@ -58,22 +63,24 @@ class ReportDesk:
         obligations: Obligations,
         ledger: StreamLedger,
         planner: ReportPlanner,
-        post: ReportPost,
+        sender: ReportSender,
+        resender: Resender,
         outbox: Outbox,
         second_looks: SecondLooks,
         keeper: StoreKeeper,
         journal: DeliveryJournal,
         circuit: Circuit,
         writes: Circuit,
+        held: HeldVens,
         clock: Callable[[], datetime],
         stopping: Stopping,
-        fan_out: FanOut,
         tracing: Tracing,
     ) -> None:
         self._obligations = obligations
         self._ledger = ledger
         self._planner = planner
-        self._post = post
+        self._sender = sender
+        self._resender = resender
         self._outbox = outbox
         self._second_looks = second_looks
         self._keeper = keeper
@@ -81,8 +88,8 @@ class ReportDesk:
         self._circuit = circuit
         self._writes = writes
         self._clock = clock
+        self._held_vens = held
         self._stopping = stopping
-        self._fan_out = fan_out
         self._tracing = tracing
         self._delivering = threading.Lock()
         self._problem: str | None = None
@@ -126,11 +133,11 @@ class ReportDesk:
         held: dict[int, str] = {}
         done, more = self._send_what_is_owed(client_for, held)
         if not self._circuit.is_open and not self._stopping.is_set():
-            done += self._send_again(client_for)
+            done += self._resender.send_again(client_for)
             self._look_for_those_of_gone_events(client_for)
             self._second_looks.look(client_for)
         if not self._stopping.is_set():
-            self._say_problem([problem for problem in held.values() if problem])
+            self._say_problems(held)
         self._keeper.tidy()
         return done, more
 
@@ -140,47 +147,93 @@ class ReportDesk:
         """Round by round; the readings of each report, and whether time ran out.
 
         While one round is under way, what became of the one before is stored, and the next one is
-        made of the other streams.
+        made of the other streams. VENs that are held are tried beside them.
         """
         done: list[int] = []
         ends_s = time.monotonic() + PASS_S
+        send = partial(self._sender.send, client_for=client_for)
         under_way: UnderWay | None = None
+        retry: UnderWay | None = None
         try:
             while not self._stopping.is_set():
-                streams = self._unsent(held, under_way)
-                if under_way is None and not (streams and self._answers(client_for, streams, held)):
-                    break
                 late = time.monotonic() > ends_s
+                if retry is not None and retry.is_done(0.0):
+                    done += self._end(retry, held)
+                    retry = None
+                if retry is None and not late:
+                    retry = self._retry_held(held, send)
+                streams = self._unsent(held, under_way, retry)
+                if under_way is None and not (streams and self._answers(client_for, streams, held)):
+                    if retry is None:
+                        break
+                    retry.is_done(LOOKS_EVERY_S)
+                    continue
                 round_ = self._planner.next_round(streams) if streams and not late else Round()
                 if self._writes.is_open:  # one report, to see whether it takes them again
                     round_.parcels = random.sample(round_.parcels, min(len(round_.parcels), 1))
                 self._ledger.advance([*round_.moved, *map(_stream_of, round_.parcels)])
                 sent, under_way = under_way, None
-                outcomes = [] if sent is None else sent.outcomes()
+                if sent is not None:
+                    sent.outcomes()  # all are in
                 answers = sent is None or not streams or self._answers(client_for, streams, held)
                 if round_.parcels and answers:
-                    send = partial(self._sent, client_for=client_for)
-                    under_way = UnderWay(round_.parcels, send)
+                    # In another order each time, so that none is always the last.
+                    under_way = UnderWay(random.sample(round_.parcels, len(round_.parcels)), send)
                 if sent is not None:
-                    done += self._settle(sent.parcels, outcomes, held)
+                    done += self._end(sent, held)
                 if round_.parcels and not answers:  # not any more
                     self._settle(round_.parcels, [], held)
                 if late:
                     return done, bool(streams or sent)
                 if not answers or not (sent or round_.parcels or round_.moved):
-                    break
+                    if retry is None:
+                        break
+                    retry.is_done(LOOKS_EVERY_S)
         finally:
-            if under_way is not None:
-                done += self._settle(under_way.parcels, under_way.outcomes(), held)
+            for left in (under_way, retry):
+                if left is not None:
+                    done += self._end(left, held)
         return done, False
 
-    def _unsent(self, held: Mapping[int, str], under_way: UnderWay | None) -> list[Stream]:
+    def _retry_held(
+        self, held: Mapping[int, str], send: Callable[[Sequence[Parcel], list[Outcome]], None]
+    ) -> UnderWay | None:
+        """A report of each held VEN that may be tried now, on its way; None: there is none."""
+        due = set(self._held_vens.due())
+        if not due or self._writes.is_open or self._circuit.is_open:
+            return None
+        streams = [
+            stream
+            for stream in self._ledger.open_streams()
+            if stream.ven_name in due and stream.unsent and stream.stream_id not in held
+        ]
+        vens = sorted({stream.ven_name for stream in streams})
+        some = set(random.sample(vens, min(len(vens), RETRIES_AT_ONCE)))
+        made = self._planner.next_round([each for each in streams if each.ven_name in some])
+        parcels = [each for each in made.parcels if self._held_vens.claim(each.ven_name)]
+        self._ledger.advance([*made.moved, *map(_stream_of, parcels)])
+        return UnderWay(parcels, send) if parcels else None
+
+    def _end(self, round_: UnderWay, held: dict[int, str]) -> list[int]:
+        """Settle a round when all of it was tried; the readings of each report."""
+        outcomes = round_.outcomes()
+        for parcel in round_.parcels:
+            self._held_vens.give_back(parcel.ven_name)  # of those that were not tried
+        done = self._settle(round_.parcels, outcomes, held)
+        round_.raise_defect()
+        return done
+
+    def _unsent(self, held: Mapping[int, str], *rounds: UnderWay | None) -> list[Stream]:
         """The streams that owe something and can go on."""
-        waits_for = set() if under_way is None else under_way.stream_ids
+        waits_for = {each for round_ in rounds if round_ is not None for each in round_.stream_ids}
+        held_vens = self._held_vens.problems()
         return [
             stream
             for stream in self._ledger.open_streams()
-            if stream.stream_id not in held and stream.unsent and stream.stream_id not in waits_for
+            if stream.stream_id not in held
+            and stream.unsent
+            and stream.stream_id not in waits_for
+            and stream.ven_name not in held_vens
         ]
 
     def _answers(
@@ -251,40 +304,9 @@ class ReportDesk:
         noted = bool(refused or again)
         self._ledger.advance(changed, beside if noted else None, durable=noted)
         _say_refused(refused)
-        finished = [stream for stream in changed if stream.reports_left == 0]
-        self._ledger.end(finished, at_us=to_us(self._clock()), until=0)
         self._journal.delivered(done, self._clock())
         self._journal.failed(problems)
         return [readings for _, readings in done]
-
-    def _sent(
-        self, parcels: Sequence[Parcel], client_for: Callable[[str], VtnClient]
-    ) -> list[Outcome]:
-        """Those that were tried; in another order each time, so that none is always the last."""
-        outcomes = self._fan_out(
-            random.sample(parcels, len(parcels)),
-            lambda parcel: self._send(parcel, client_for(parcel.ven_name)),
-        )
-        return [
-            (parcel, fate_of(outcome, parcel), outcome if isinstance(outcome, VtnError) else None)
-            for parcel, outcome in outcomes
-        ]
-
-    def _send(self, parcel: Parcel, client: VtnClient) -> Fate:
-        name, stream = parcel.report.name, parcel.source
-        frames = None
-        if isinstance(stream, Stream) and stream.in_flight is not None:
-            frames = stream.cursor.seq, stream.in_flight.through.seq
-        told = {"ven": parcel.ven_name, "report": name}
-        with (
-            about(**told),
-            self._tracing.span(
-                "send report", frames=frames, readings=parcel.report.readings, **told
-            ) as span,
-        ):
-            fate = self._post.send(parcel, client)
-            span.set("fate", fate.name)
-            return fate
 
     def _after(self, parcel: Parcel, fate: Fate) -> Stream:
         """The stream whose report was not acknowledged: in flight while it may be at the VTN."""
@@ -302,46 +324,6 @@ class ReportDesk:
         planned_us = min(stream.in_flight.planned_us, to_us(self._clock()))
         return replace(stream, in_flight=replace(stream.in_flight, planned_us=planned_us))
 
-    def _send_again(self, client_for: Callable[[str], VtnClient]) -> list[int]:
-        """What was set aside and is to be sent again; the readings of each that was taken."""
-        done: list[int] = []
-        last = 0
-        while asides := self._outbox.to_send(MOST_RETRIED, above=last):
-            last = asides[-1].set_aside_id
-            # Stored before they are sent: after a crash they are looked up first.
-            self._outbox.begin_to_send(asides, to_us(self._clock()))
-            parcels = [parcel_of(each) for each in asides]
-            outcomes = self._sent(parcels, client_for)
-            tried = {parcel.report.name for parcel, _, _ in outcomes}
-            for aside in asides:
-                if aside.report_name not in tried:
-                    self._keep_aside(aside, Fate.NOT_SENT, None)
-            for parcel, fate, error in outcomes:
-                aside = cast(SetAside, parcel.source)
-                if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
-                    self._second_looks.delivered_again(
-                        [] if parcel.in_doubt_us is None else [parcel.sought],
-                        partial(self._outbox.delivered, aside=aside),
-                    )
-                    done.append(aside.readings)
-                    self._journal.delivered([(aside.ven_name, aside.readings)], self._clock())
-                    logger.info("VEN %s: report %s is delivered", aside.ven_name, aside.report_name)
-                else:
-                    self._keep_aside(aside, fate, error)
-        return done
-
-    def _keep_aside(self, aside: SetAside, fate: Fate, error: VtnError | None) -> None:
-        """What was sent again and not taken."""
-        if fate in (Fate.REFUSED, Fate.TOO_LARGE, Fate.EVENT_GONE):
-            self._outbox.remember(aside, problem=str(error), in_doubt_us=aside.in_doubt_us)
-            logger.warning(
-                "VEN %s: report %s is refused again: %s", aside.ven_name, aside.report_name, error
-            )
-        elif fate is Fate.NOT_SENT:
-            self._outbox.remember(aside, problem=None, in_doubt_us=aside.in_doubt_us)
-        elif fate is Fate.IN_DOUBT:
-            self._outbox.remember(aside, problem=None, in_doubt_us=to_us(self._clock()))
-
     def _look_for_those_of_gone_events(self, client_for: Callable[[str], VtnClient]) -> None:
         """Reports in doubt of streams that ended: their spans may pass on only when it is known."""
         parcels = [
@@ -349,27 +331,42 @@ class ReportDesk:
             for stream in self._ledger.streams()
             if stream.ended_at_us is not None and stream.in_flight is not None and stream.unsent
         ] + [ended_parcel(stream) for stream in self._planner.lost(self._ledger.open_streams())]
-        outcomes = self._fan_out(
-            parcels,
-            lambda parcel: self._post.find_of_gone_event(parcel, client_for(parcel.ven_name)),
-        )
+        free = set(self._held_vens.free(parcel.ven_name for parcel in parcels))
         known = [
             passed(_stream_of(parcel), parcel.sought.name)
             if found
             else replace(_stream_of(parcel), in_flight=None)
-            for parcel, found in outcomes
-            if isinstance(found, bool)
+            for parcel, found in self._sender.find_of_gone_events(
+                [parcel for parcel in parcels if parcel.ven_name in free], client_for
+            )
         ]
         self._ledger.advance(known)
         if known:
             self._obligations.pass_on()
 
-    def _say_problem(self, problems: Sequence[str]) -> None:
+    def _say_problems(self, held: Mapping[int, str]) -> None:
         """Log when deliveries begin to fail, for another reason, or are well again."""
-        self.held = tuple(sorted(problems))
-        problem = self.held[0] if problems else None
+        self._held_vens.tell()
+        of_vens = self._held_vens.problems()
+        waiting = [stream for stream in self._ledger.open_streams() if stream.unsent]
+        own = [
+            problem
+            for stream in waiting
+            if (problem := held.get(stream.stream_id)) and stream.ven_name not in of_vens
+        ]
+        self.held = tuple(
+            sorted(
+                own
+                + [
+                    f"VEN {stream.ven_name}: {of_vens[stream.ven_name]}"
+                    for stream in waiting
+                    if stream.ven_name in of_vens
+                ]
+            )
+        )
+        problem = min(own, default=None)
         if problem is not None and problem != self._problem:
-            logger.warning("%d reports are not delivered and stay owed: %s", len(problems), problem)
+            logger.warning("%d reports are not delivered and stay owed: %s", len(own), problem)
         elif problem is None and self._problem is not None:
             logger.info("reports are delivered again")
         self._problem = problem

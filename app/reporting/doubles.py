@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from app.fleet import Database
+from app.fleet import Database, HeldVens
 from app.instants import to_us
 from app.openadr import (
     OutcomeUnknown,
     VtnClient,
+    VtnDown,
     VtnError,
     VtnUnavailable,
-    VtnUnreachable,
 )
 from app.reporting.lookup import Sought, find_around
 from app.reporting.post import reduce_to_one
@@ -32,8 +32,14 @@ class SecondLooks:
     """Finds two reports of one name and reduces them to one (rules.md, 'Reports')."""
 
     def __init__(
-        self, *, database: Database, clock: Callable[[], datetime], settle_s: float
+        self,
+        *,
+        database: Database,
+        clock: Callable[[], datetime],
+        settle_s: float,
+        held: HeldVens,
     ) -> None:
+        self._held = held
         self._database = database
         self._clock = clock
         self._settle = timedelta(seconds=settle_s)
@@ -69,7 +75,7 @@ class SecondLooks:
             self.plan(connection, again)
 
     def look(self, client_for: Callable[[str], VtnClient]) -> None:
-        """Look at what is due; where the VTN is down, with a later delivery."""
+        """Look at what is due; where the VTN is down or the VEN is held, with a later delivery."""
         query = text(
             "SELECT second_look.*, (SELECT coalesce(sum(reports_sent), 0) FROM stream"
             " WHERE stream.ven_name = second_look.ven_name"
@@ -80,6 +86,8 @@ class SecondLooks:
         with self._database.read() as connection:
             due = connection.execute(query, {"now": to_us(now), "most": MOST_AT_ONCE}).all()
         for row in due:
+            if not self._held.free([row.ven_name]):
+                continue
             sought = Sought(
                 ven_name=row.ven_name,
                 event_id=row.event_id,
@@ -93,12 +101,14 @@ class SecondLooks:
                 found = find_around(client, sought)
                 if len(found) > 1:
                     reduce_to_one(found, client)
-            except VtnUnreachable:
+            except VtnDown:
                 return  # nobody needs to be asked now
             except (OutcomeUnknown, VtnUnavailable) as error:
                 logger.debug("no second look at report %s yet: %s", row.report_name, error)
                 self._looked(row.report_name, row.looks_left, now)
-                continue
+                if error.answered:
+                    continue
+                return  # the next one might take as long to fail
             except VtnError as error:
                 logger.info("no second look at report %s: %s", row.report_name, error)
             self._looked(row.report_name, row.looks_left - 1, now)

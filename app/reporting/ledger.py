@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -17,6 +19,7 @@ from app.reporting.quantities import Quantity
 from app.reporting.requests import ReportRequest
 from app.reporting.streams import InFlight, Position, Stream
 
+logger = logging.getLogger(__name__)
 Key = tuple[str, str, str]
 
 
@@ -24,11 +27,13 @@ class StreamLedger:
     """The streams, in memory and in the database; changes go to both, many at a time.
 
     Safe for several threads: a cursor never goes back, and what a delivery learns (`advance`)
-    does not touch what the events say (`begin`, `end`, `reopen`).
+    does not touch what the events say (`begin`, `end`, `reopen`), but for the end of a stream whose
+    reports are all sent.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, *, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
+        self._clock = clock
         self._lock = threading.Lock()
         self._loaded: dict[str, dict[Key, Stream]] | None = None
 
@@ -60,14 +65,7 @@ class StreamLedger:
 
     def end(self, streams: Iterable[Stream], *, at_us: int, until: int) -> None:
         """The events ask for these no longer; what they owe up to frame `until` stays unsent."""
-        self._change(
-            streams,
-            lambda now, _: replace(
-                now,
-                ended_at_us=at_us,
-                until=max(until if now.until is None else min(now.until, until), now.cursor.seq),
-            ),
-        )
+        self._change(streams, lambda now, _: _ended(now, at_us, until))
 
     def reopen(self, streams: Iterable[Stream]) -> None:
         """The events ask for these again: they go on where they were."""
@@ -85,6 +83,8 @@ class StreamLedger:
     ) -> None:
         """Remember how far these got; in one transaction, together with what `beside` writes.
 
+        One that has no reports left ends with it.
+
         Not `durable`: after a loss of power it is as before, and what was in flight is looked for.
         """
 
@@ -93,20 +93,22 @@ class StreamLedger:
             in_flight = then.in_flight
             if in_flight and in_flight.through <= cursor and in_flight.done <= done:
                 in_flight = None
-            if (cursor, done, in_flight) == (then.cursor, then.done, then.in_flight) and (
-                now.request is then.request
-                and (now.until, now.ended_at_us) == (then.until, then.ended_at_us)
+            result = then  # as it nearly always is: copying it takes long
+            if (cursor, done, in_flight) != (then.cursor, then.done, then.in_flight) or (
+                now.request is not then.request
+                or (now.until, now.ended_at_us) != (then.until, then.ended_at_us)
             ):
-                return then  # as it nearly always is: copying it takes long
-            return replace(
-                now,
-                cursor=cursor,
-                done=done,
-                in_flight=in_flight,
-                reports_left=then.reports_left,
-                reports_sent=then.reports_sent,
-                last_report=then.last_report,
-            )
+                result = replace(
+                    now,
+                    cursor=cursor,
+                    done=done,
+                    in_flight=in_flight,
+                    reports_left=then.reports_left,
+                    reports_sent=then.reports_sent,
+                    last_report=then.last_report,
+                )
+            all_sent = result.reports_left == 0 and result.ended_at_us is None
+            return _ended(result, to_us(self._clock()), 0) if all_sent else result
 
         self._change(streams, advanced, beside, of_progress=True, durable=durable)
 
@@ -160,22 +162,25 @@ class StreamLedger:
     ) -> None:
         """Apply `change(now, given)` to each that is still there; to the database first.
 
-        `of_progress`: what the events say of it stays.
+        `of_progress`: what the events say of it stays, but for its end.
         """
         with self._lock:
             known = self._known()
             changed = []
+            restated = []
             for given in streams:
                 now = known.get(given.ven_name, {}).get(given.key)
                 if now is not None and (then := change(now, given)) != now:
                     changed.append(then)
+                    if not of_progress or then.ended_at_us != now.ended_at_us:
+                        restated.append(then)
             if not changed and beside is None:
                 return
             with self._database.write(durable=durable) as connection:
                 if changed:
                     connection.execute(_ADVANCE, [_progress(each) for each in changed])
-                if changed and not of_progress:
-                    connection.execute(_RESTATE, [_state(each) for each in changed])
+                if restated:
+                    connection.execute(_RESTATE, [_state(each) for each in restated])
                 if beside is not None:
                     beside(connection)
             for stream in changed:
@@ -187,8 +192,30 @@ class StreamLedger:
             with self._database.read() as connection:
                 for row in connection.execute(text("SELECT * FROM stream ORDER BY stream_id")):
                     _put(loaded, _read(row))
+            self._end_what_is_all_sent(loaded)
             self._loaded = loaded
         return self._loaded
+
+    def _end_what_is_all_sent(self, loaded: dict[str, dict[Key, Stream]]) -> None:
+        """Earlier versions could forget to end a stream, which then went on without end."""
+        now_us = to_us(self._clock())
+        ended = [
+            _ended(stream, now_us, 0)
+            for of_ven in loaded.values()
+            for stream in of_ven.values()
+            if stream.reports_left == 0 and stream.ended_at_us is None
+        ]
+        if not ended:
+            return
+        with self._database.write() as connection:
+            connection.execute(_ADVANCE, [_progress(each) for each in ended])
+            connection.execute(_RESTATE, [_state(each) for each in ended])
+        for stream in ended:
+            _put(loaded, stream)
+        logger.warning(
+            "%d streams of reports had sent all that was asked for, or more, and are ended",
+            len(ended),
+        )
 
 
 _ADVANCE = text(
@@ -226,6 +253,12 @@ def _insert(connection: Connection, stream: Stream) -> int:
 
 def _put(known: dict[str, dict[Key, Stream]], stream: Stream) -> None:
     known.setdefault(stream.ven_name, {})[stream.key] = stream
+
+
+def _ended(stream: Stream, at_us: int, until: int) -> Stream:
+    """The stream, when nobody asks for it any more: what it owes up to frame `until` stays."""
+    last = until if stream.until is None else min(stream.until, until)
+    return replace(stream, ended_at_us=at_us, until=max(last, stream.cursor.seq))
 
 
 def _identity(stream: Stream) -> dict[str, Any]:
@@ -277,7 +310,7 @@ def _read(row: Row[Any]) -> Stream:
         start=row.start_seq,
         until=row.until_seq,
         heir_of=row.heir_of,
-        reports_left=row.reports_left,
+        reports_left=None if row.reports_left is None else max(row.reports_left, 0),
         reports_sent=row.reports_sent,
         last_report=row.last_report,
         in_flight=in_flight,

@@ -99,6 +99,8 @@ class Outbox:
 
     def begin_to_send(self, asides: Collection[SetAside], now_us: int) -> None:
         """Before they are sent: from here on they may be at the VTN."""
+        if not asides:
+            return
         with self._database.write() as connection:
             connection.execute(
                 text(
@@ -107,6 +109,15 @@ class Outbox:
                 ),
                 [{"now": now_us, "id": aside.set_aside_id} for aside in asides],
             )
+
+    def not_sent(self, asides: Collection[SetAside]) -> None:
+        """They were not sent after all: as they were before `begin_to_send`."""
+        if asides:
+            with self._database.write() as connection:
+                connection.execute(
+                    text("UPDATE set_aside SET in_doubt_us = :was WHERE set_aside_id = :id"),
+                    [{"was": aside.in_doubt_us, "id": aside.set_aside_id} for aside in asides],
+                )
 
     def retry(self, ids: Collection[int]) -> int:
         """Let the next delivery send these again; how many."""

@@ -67,6 +67,12 @@ class Parcel:
 class _StillInDoubt(OutcomeUnknown):
     """Nothing was learned about a report that may be at the VTN."""
 
+    answered = True
+
+
+class _NotThereYet(_StillInDoubt):
+    """It is not at the VTN, which may still be at work on it."""
+
 
 class _NoSuchReports(_StillInDoubt):
     """The VTN knows no reports to this event."""
@@ -129,7 +135,7 @@ class ReportPost:
         if self._is_there(parcel, client):
             return True
         if not self._has_settled(parcel):
-            raise _StillInDoubt(
+            raise _NotThereYet(
                 f"report {parcel.sought.name} is not at the VTN yet; it is looked for again"
             )
         return False
@@ -143,13 +149,13 @@ class ReportPost:
             if self._is_there(parcel, client):
                 return True
             gone = isinstance(error, VtnRejected) and client.event(parcel.sought.event_id) is None
-        except (VtnError, ValueError):
-            raise OutcomeUnknown(str(error)) from None
+        except (VtnError, ValueError) as failure:
+            raise _in_doubt(error, answered=getattr(failure, "answered", True)) from None
         if gone:
             raise _EventGone(f"event {parcel.sought.event_id} is gone ({error})")
         if isinstance(error, VtnRejected) and parcel.in_doubt_us is not None:
             raise _NameTaken(str(error))
-        raise OutcomeUnknown(str(error))
+        raise _in_doubt(error, answered=error.answered)
 
     def _is_there(self, parcel: Parcel, client: VtnClient) -> bool:
         """Look it up by its name, and reduce several of one name to one."""
@@ -237,6 +243,19 @@ def _refusal(error: VtnRejected, report: RenderedReport) -> Fate:
     if too_large and report.readings > 1 and len(report.body) > LEAST_BYTES:
         return Fate.TOO_LARGE
     return Fate.REFUSED if error.status in (400, 413, 422) else Fate.NOT_SENT
+
+
+def is_trouble(error: VtnError, fate: Fate) -> bool:
+    """Whether the next report of this VEN would fare alike: it says nothing about this report."""
+    if isinstance(error, _NotThereYet):
+        return False
+    return fate in (Fate.NOT_SENT, Fate.IN_DOUBT, Fate.STILL_IN_DOUBT)
+
+
+def _in_doubt(error: VtnError, *, answered: bool) -> OutcomeUnknown:
+    unknown = OutcomeUnknown(str(error))
+    unknown.answered = answered
+    return unknown
 
 
 def _not_looked_up(parcel: Parcel, error: VtnError) -> _StillInDoubt:

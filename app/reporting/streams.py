@@ -87,7 +87,7 @@ def passed(stream: Stream, report_name: str | None) -> Stream:
         cursor=max(stream.cursor, stream.in_flight.through),
         done=max(stream.done, stream.in_flight.done),
         in_flight=None,
-        reports_left=None if stream.reports_left is None else stream.reports_left - 1,
+        reports_left=None if stream.reports_left is None else max(stream.reports_left - 1, 0),
         reports_sent=stream.reports_sent + sent,
         last_report=report_name if sent else stream.last_report,
     )

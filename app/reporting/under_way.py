@@ -14,10 +14,13 @@ Outcome = tuple[Parcel, Fate, VtnError | None]
 
 
 class UnderWay:
-    """A round of reports, one of each stream, that `send` sends on a thread of its own."""
+    """A round of reports, one of each stream, that `send` sends on a thread of its own.
+
+    `send` appends what came of each report to the list that it is given.
+    """
 
     def __init__(
-        self, parcels: Sequence[Parcel], send: Callable[[Sequence[Parcel]], list[Outcome]]
+        self, parcels: Sequence[Parcel], send: Callable[[Sequence[Parcel], list[Outcome]], None]
     ) -> None:
         self.parcels = parcels
         self.stream_ids = {
@@ -30,15 +33,23 @@ class UnderWay:
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="delivery")
         self._thread.start()
 
+    def is_done(self, wait_s: float) -> bool:
+        """Whether all were tried, after at most so long."""
+        self._thread.join(wait_s)
+        return not self._thread.is_alive()
+
     def outcomes(self) -> list[Outcome]:
-        """What became of those that were tried, when all are; raises what `send` raised."""
+        """What became of those that were tried, when all are."""
         self._thread.join()
+        return self._outcomes
+
+    def raise_defect(self) -> None:
+        """Raise what `send` raised; what became of the others is settled by then."""
         if self._defect is not None:
             raise self._defect
-        return self._outcomes
 
     def _run(self) -> None:
         try:
-            self._outcomes = self._send(self.parcels)
+            self._send(self.parcels, self._outcomes)
         except BaseException as defect:  # noqa: BLE001 - raised to who waits
             self._defect = defect

@@ -343,7 +343,7 @@ def test_a_clock_that_is_set_back_does_not_end_the_settling_time(bench: Bench) -
     bench.clock.set_back(seconds=5)
 
     assert bench.manager.generate_reports() == 0, "the VTN may still be at work"
-    bench.clock.advance(seconds=31)
+    bench.clock.advance(seconds=36)
     assert bench.manager.generate_reports() == RESOURCES
 
 

@@ -114,6 +114,7 @@ def test_an_heir_whose_event_is_deleted_passes_on_what_it_had(bench: Bench) -> N
     bench.manager.generate_reports()
     bench.exchange.refused.clear()
     replace_event(bench, READING)
+    bench.wait_out_holds()
 
     bench.manager.generate_reports()
 
@@ -130,6 +131,7 @@ def test_a_restart_between_the_end_of_an_event_and_its_heir_loses_nothing(bench:
     bench.manager.poll_events()
 
     bench.manager.generate_reports()
+    bench.wait_out_holds()
     bench.manager.generate_reports()
 
     bench.assert_each_once(3 * TICK)

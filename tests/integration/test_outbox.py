@@ -130,6 +130,7 @@ def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Benc
 
     assert bench.container.outbox().reports() == []
     assert len(bench.container.report_desk().held) == VENS
+    bench.wait_out_holds()
     assert bench.manager.generate_reports() == 2 * TICK
 
 

@@ -264,12 +264,12 @@ class TestWhoCalls:
     def test_a_malformed_one_makes_the_ven_ask(
         self, fleet: PushedFleet, call: Callable[..., requests.Response]
     ) -> None:
-        polls = fleet.container.vtn_http().state
+        asked = fleet.container.vtn_http().traffic.outcomes()
 
         assert call(body=b"{").status_code == 200
 
         wait_until(lambda: fleet.counts().get("malformed") == 1)
-        wait_until(lambda: fleet.container.vtn_http().state is not polls)
+        wait_until(lambda: fleet.container.vtn_http().traffic.outcomes() != asked)
         assert fleet.trusted() == len(fleet.names)
 
     def test_the_challenge_is_answered_with_what_it_says(

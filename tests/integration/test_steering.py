@@ -356,6 +356,7 @@ class TestTheTableOfVens:
         bench.tick()
         bench.manager.generate_reports()
         bench.exchange.refused.clear()
+        bench.wait_out_holds()
 
         bench.manager.generate_reports()
 

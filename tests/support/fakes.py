@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from app.fleet import (
     VEN,
+    HeldVens,
     Plant,
     Resource,
     ResourceKind,
@@ -20,6 +21,7 @@ from app.fleet import (
     VenSummary,
 )
 from app.metering import Frame
+from app.openadr import Circuit
 
 
 class FakeClock:
@@ -129,3 +131,35 @@ class AsShaped:
             level=np.zeros(plant.roster.size, dtype=np.int8),
             setpoint_kw=np.full(plant.roster.size, np.nan, dtype=np.float32),
         )
+
+
+class FleetOfNames:
+    """The names of a fleet's VENs."""
+
+    def __init__(self, ven_names: Sequence[str]) -> None:
+        self._ven_names = list(ven_names)
+
+    def count(self) -> int:
+        return len(self._ven_names)
+
+    def ven_names(self) -> list[str]:
+        return self._ven_names
+
+
+def held_vens(
+    circuit: Circuit,
+    clock: FakeClock,
+    ven_names: Sequence[str] = ("Aalborg", "Aarhus"),
+    *,
+    retries: int = 2,
+    ask: Callable[[str], None] | None = None,
+) -> HeldVens:
+    """The VENs of a small fleet; none is held yet."""
+    return HeldVens(
+        what="requests",
+        circuit=circuit,
+        fleet=FleetOfNames(ven_names),
+        retries=threading.Semaphore(retries),
+        monotonic=clock.monotonic,
+        ask=ask,
+    )

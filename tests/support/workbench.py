@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from app.fleet import sample_fleet
+from app.fleet.held_vens import MAX_PAUSE_S
 from app.reporting import ReportPlanner
 from app.vtn import EmbeddedVtn
 from containers import Container
@@ -87,6 +88,10 @@ class Bench:
         for _ in range(count):
             self.clock.advance(seconds=30)
             self.container.simulator().increase_time()
+
+    def wait_out_holds(self) -> None:
+        """Until every VEN that is held may be tried again."""
+        self.clock.advance(seconds=MAX_PAUSE_S)
 
     def ask(self, *descriptors: dict[str, Any], **event: Any) -> str:
         """Create an event that asks for these reports, instead of the one that is there."""

@@ -18,19 +18,19 @@ def circuit(clock: FakeClock) -> Circuit:
 
 def fail(circuit: Circuit, times: int = OPENS_AFTER) -> None:
     for _ in range(times):
-        circuit.failed()
+        circuit.not_connected()
 
 
-def test_failures_in_a_row_open_it(circuit: Circuit) -> None:
+def test_attempts_in_a_row_that_are_not_connected_open_it(circuit: Circuit) -> None:
     fail(circuit)
 
     assert circuit.is_open
     assert not circuit.admits()
 
 
-def test_a_success_in_between_keeps_it_closed(circuit: Circuit) -> None:
+def test_a_connection_in_between_keeps_it_closed(circuit: Circuit) -> None:
     fail(circuit, OPENS_AFTER - 1)
-    circuit.succeeded()
+    circuit.connected()
     fail(circuit, OPENS_AFTER - 1)
 
     assert not circuit.is_open
@@ -45,11 +45,11 @@ def test_after_a_pause_one_request_is_let_through(circuit: Circuit, clock: FakeC
     assert [circuit.admits() for _ in range(3)] == [True, False, False]
 
 
-def test_a_success_closes_it_at_once(circuit: Circuit, clock: FakeClock) -> None:
+def test_an_answer_closes_it_at_once(circuit: Circuit, clock: FakeClock) -> None:
     fail(circuit)
     clock.advance(seconds=2)
     circuit.admits()
-    circuit.succeeded()
+    circuit.answered()
 
     assert not circuit.is_open
     assert all(circuit.admits() for _ in range(3))
@@ -64,7 +64,7 @@ def test_an_hour_of_outage_is_few_requests_and_never_a_long_pause(
         clock.advance(seconds=0.1)
         if circuit.admits():
             tried_at_s.append(clock.monotonic())
-            circuit.failed()
+            circuit.not_connected()
 
     pauses_s = [b - a for a, b in pairwise(tried_at_s)]
     assert max(pauses_s) < LONGEST_PAUSE_S + 0.2 < 10

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
-from app.fleet import FanOut
-from app.openadr import VtnRejected, VtnUnreachable
+import pytest
+
+from app.fleet import DatabaseError, FanOut
+from app.openadr import VtnDown, VtnError, VtnRejected, VtnUnavailable, VtnUnreachable
 from app.stopping import Stopping
 
 
@@ -82,25 +84,52 @@ def test_there_are_never_more_than_one_where_one_is_the_bound() -> None:
     assert work.most == 1
 
 
-def test_one_items_error_does_not_stop_the_others() -> None:
+@pytest.mark.parametrize(
+    "error", [VtnRejected("no", status=400), VtnUnreachable("no connection"), VtnUnavailable("500")]
+)
+def test_one_items_vtn_error_is_its_outcome_and_does_not_stop_the_others(error: VtnError) -> None:
     def work(item: int) -> int:
         if item == 1:
-            raise VtnRejected("no", status=400)
-        if item == 2:
-            raise RuntimeError("a defect")
+            raise error
         return item
 
     outcomes = FanOut(max_workers=2, stopping=Stopping())(range(5), work)
 
-    assert [item for item, _ in outcomes] == [0, 1, 2, 3, 4]
-    assert [type(outcome).__name__ for _, outcome in outcomes[1:3]] == ["VtnRejected", "VtnError"]
+    assert outcomes == [(0, 0), (1, error), (2, 2), (3, 3), (4, 4)]
 
 
-def test_a_vtn_that_cannot_be_reached_is_not_tried_for_all() -> None:
+def test_a_defect_is_raised_when_the_others_are_done() -> None:
+    done: list[int] = []
+
+    def work(item: int) -> None:
+        if item == 1:
+            raise RuntimeError("a defect")
+        done.append(item)
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        FanOut(max_workers=2, stopping=Stopping())(range(5), work)
+
+    assert sorted(done) == [0, 2, 3, 4]
+
+
+def test_a_database_that_fails_is_not_tried_for_all() -> None:
+    tried: list[int] = []
+
+    def work(item: int) -> None:
+        tried.append(item)
+        raise DatabaseError("disk is full")
+
+    with pytest.raises(DatabaseError, match="disk is full"):
+        FanOut(max_workers=2, stopping=Stopping())(range(100), work)
+
+    assert len(tried) <= 2
+
+
+def test_a_vtn_that_counts_as_down_is_not_tried_for_all() -> None:
     told: list[None] = []
 
     def work(_: int) -> int:
-        raise VtnUnreachable("down")
+        raise VtnDown("down")
 
     outcomes = FanOut(max_workers=2, stopping=Stopping())(
         range(100), work, done=lambda: told.append(None)

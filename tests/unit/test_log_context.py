@@ -54,9 +54,8 @@ def test_threads_of_a_fan_out_know_the_task(lines: Lines) -> None:
 
 
 def test_reports_under_way_know_the_task(lines: Lines) -> None:
-    def send(parcels: Sequence[Parcel]) -> list[Outcome]:
-        logger.info("%d reports", len(parcels))
-        return []
+    def send(parcels: Sequence[Parcel], outcomes: list[Outcome]) -> None:
+        logger.info("%d reports, %d outcomes", len(parcels), len(outcomes))
 
     with about(task="generate_reports"):
         under_way = UnderWay([], send)

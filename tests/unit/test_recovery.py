@@ -9,7 +9,7 @@ import pytest
 from app.openadr import Circuit
 from app.recovery import Recovery
 from app.scheduling import SchedulerConfig, TaskScheduler
-from tests.support.fakes import FakeClock
+from tests.support.fakes import FakeClock, held_vens
 from tests.support.waiting import wait_until
 
 
@@ -24,7 +24,7 @@ class FakeManager:
     def try_vtn(self) -> None:
         self.asked += 1
         if self._circuit.admits():
-            (self._circuit.succeeded if self.answers else self._circuit.failed)()
+            (self._circuit.answered if self.answers else self._circuit.not_connected)()
 
 
 class Watched:
@@ -35,6 +35,7 @@ class Watched:
         self.circuit = Circuit(monotonic=clock.monotonic)
         self.writes = Circuit(monotonic=clock.monotonic)
         self.manager = FakeManager(self.circuit)
+        self.held = held_vens(self.circuit, clock)
         self.runs: list[float] = []
         self.polls: list[float] = []
         self.goes_on = threading.Event()
@@ -49,6 +50,8 @@ class Watched:
             circuit=self.circuit,
             writes=self.writes,
             ven_manager=self.manager,  # type: ignore[arg-type]
+            held=self.held,
+            most_retries=2,
             scheduler=self.scheduler,
             tasks=("report", "poll", "not enabled"),
             writing=("report",),
@@ -77,7 +80,7 @@ class Watched:
 
     def break_(self, circuit: Circuit) -> None:
         for _ in range(3):
-            circuit.failed()
+            circuit.not_connected()
 
 
 @pytest.fixture
@@ -108,7 +111,7 @@ def test_a_vtn_that_is_back_is_found_within_10_s_and_tasks_run_once(watched: Wat
 
 def test_an_outage_that_ended_between_two_looks_is_noticed(watched: Watched) -> None:
     watched.break_(watched.circuit)
-    watched.circuit.succeeded()
+    watched.circuit.answered()
     watched.look(5)
 
     assert len(watched.runs) == 1
@@ -127,7 +130,7 @@ def test_a_task_that_still_runs_when_the_vtn_is_back_runs_again(watched: Watched
     watched.scheduler.run_now("report")
     wait_until(lambda: len(watched.runs) == 1)
     watched.break_(watched.circuit)
-    watched.circuit.succeeded()
+    watched.circuit.answered()
     watched.recovery()
 
     watched.goes_on.set()

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pytest
 
 from app.fleet import VEN, PollPlan, Status
-from app.openadr import Notifiers, VtnError, VtnRejected, VtnUnauthorised, VtnUnavailable
+from app.openadr import Circuit, Notifiers, VtnError, VtnRejected, VtnUnauthorised, VtnUnavailable
 from app.openadr.errors import MissingCredentials
 from app.push import Subscriber
 from app.push.service import ASKS_AGAIN_S, SOON_S
-from tests.support.fakes import FakeClock
+from tests.support.fakes import FakeClock, held_vens
 
 WEBHOOKS = Notifiers(webhook=True)
 NAMES = ("Aalborg", "Aarhus")
@@ -83,6 +83,7 @@ def look(vtn: Vtn, channels: list[Channel], clock: FakeClock) -> Subscriber:
         client_for=vtn.client_for,  # type: ignore[arg-type]
         channels=channels,
         poll_plan=PollPlan(monotonic=clock.monotonic, safety_s=300.0),
+        held=held_vens(Circuit(monotonic=clock.monotonic), clock),
         monotonic=clock.monotonic,
     )
 

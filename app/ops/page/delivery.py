@@ -81,12 +81,11 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
 
 def _of_the_vtn(services: PageServices) -> str:
     http = services.http
-    state = http.state
-    if http.circuit.is_open or state.reachable is False:
+    if http.circuit.is_open:
         return f"The VTN at {http.base_url} does not answer; what is owed waits."
-    if state.latency_s is None:
+    if http.latency_s is None:
         return f"The VTN at {http.base_url} was not asked yet."
-    return f"The VTN at {http.base_url} answers in {words.seconds(state.latency_s)}."
+    return f"The VTN at {http.base_url} answers in {words.seconds(http.latency_s)}."
 
 
 class _Refused:

@@ -86,12 +86,14 @@ class Shell:
         found = await run.io_bound(self._services.readiness)
         if found is None:  # the application stops
             return
-        paused = [f"paused by hand: {', '.join(found.paused_tasks)}"] if found.paused_tasks else []
+        beside = list(found.warnings)
+        if found.paused_tasks:
+            beside.append(f"paused by hand: {', '.join(found.paused_tasks)}")
         text, how = "All is well", "fine"
         if found.reasons:
-            text, how = "; ".join([*found.reasons, *paused]), "ill"
-        elif paused:
-            text, how = f"All else is well; {paused[0]}", "odd"
+            text, how = "; ".join([*found.reasons, *beside]), "ill"
+        elif beside:
+            text, how = f"All else is well; {'; '.join(beside)}", "odd"
         self._well.set_text(text)
         self._well.classes(remove="ill odd fine").classes(add=how)
 

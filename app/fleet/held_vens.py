@@ -1,0 +1,266 @@
+"""VENs whose requests fail: each is left alone for a while, and the others go on."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from app.fleet.database import DatabaseError
+from app.openadr import Circuit, CredentialsError, VtnDown, VtnError, VtnUnavailable
+
+logger = logging.getLogger(__name__)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MIN_PAUSE_S = 5.0
+MAX_PAUSE_S = 300.0
+SUSPECTS_AFTER = 3
+"""Different VENs that fail in a row: it may be the VTN."""
+ASKS_OTHERS = 5
+"""VENs more that fail, with no answer between them: it is the VTN."""
+MAX_LINES = 10
+"""VENs that are named one by one in the log, each time."""
+
+
+class Fleet(Protocol):
+    """Which VENs there are."""
+
+    def count(self) -> int: ...
+
+    def ven_names(self) -> list[str]: ...
+
+
+@dataclass
+class _Hold:
+    """A VEN that is left alone."""
+
+    problem: str
+    pause_s: float
+    until_s: float
+    answered: bool
+    """Whether the VTN answered: then it is the VEN's own trouble."""
+    retried: bool = False
+    """Whether somebody tries it now."""
+    said: bool = False
+
+
+class HeldVens:
+    """Which VENs are held, since the VTN fails them, and whether it fails all.
+
+    A VEN that fails is held for 5 s, then longer, up to 5 min; it comes back with the first work
+    that succeeds. Failures that are no answer (5xx, time-outs, no JSON) of several VENs in a row
+    are an outage, which opens `circuit`: of eight VENs, or of all that there are. After three,
+    `ask` is called for five others at once; without it, those that come next decide. When the
+    outage is over, nobody is held for it.
+    `retries`: how many held VENs may be tried at a time, over all that share it. `what`: what of
+    the VENs is held, for the log. Safe for several threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        what: str,
+        circuit: Circuit,
+        fleet: Fleet,
+        retries: threading.Semaphore,
+        monotonic: Callable[[], float],
+        ask: Callable[[str], None] | None = None,
+    ) -> None:
+        self._what = what
+        self._circuit = circuit
+        self._fleet = fleet
+        self._retries = retries
+        self._monotonic = monotonic
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._holds: dict[str, _Hold] = {}
+        self._failed_in_a_row: dict[str, None] = {}
+        self._outages = 0
+        """Those of the circuit that are known to be over."""
+        self._well_again: list[str] = []
+
+    def free(self, ven_names: Iterable[str]) -> list[str]:
+        """Of these, the VENs that are not held; in an outage nobody is."""
+        with self._lock:
+            if self._is_out():
+                return list(ven_names)
+            return [name for name in ven_names if name not in self._holds]
+
+    def problems(self) -> Mapping[str, str]:
+        """Why each VEN is held that is; in an outage nobody is."""
+        with self._lock:
+            if self._is_out():
+                return {}
+            return {name: hold.problem for name, hold in self._holds.items()}
+
+    def due(self) -> list[str]:
+        """The held VENs whose pause is over and whom nobody tries, longest waiting first."""
+        now_s = self._monotonic()
+        with self._lock:
+            if self._is_out():
+                return []
+            due = [
+                (hold.until_s, name)
+                for name, hold in self._holds.items()
+                if hold.until_s <= now_s and not hold.retried
+            ]
+        return [name for _, name in sorted(due)]
+
+    def claim(self, ven_name: str) -> bool:
+        """Whether the caller may try this held VEN now: it has to, through `watched`."""
+        if not self._retries.acquire(blocking=False):
+            return False
+        with self._lock:
+            hold = self._holds.get(ven_name)
+            if hold is not None and not hold.retried and hold.until_s <= self._monotonic():
+                hold.retried = True
+                return True
+        self._retries.release()
+        return False
+
+    def watched(
+        self, work: Callable[[Item], Result], ven_of: Callable[[Item], str]
+    ) -> Callable[[Item], Result]:
+        """`work`, and what came of it is remembered for the VEN."""
+
+        def attempt(item: Item) -> Result:
+            ven_name = ven_of(item)
+            try:
+                result = work(item)
+            except VtnError as error:
+                self.failed(ven_name, error)
+                raise
+            except BaseException:
+                self.give_back(ven_name)
+                raise
+            self.succeeded(ven_name)
+            return result
+
+        return attempt
+
+    def give_back(self, ven_name: str) -> None:
+        """What was claimed was not tried, or says nothing about the VTN."""
+        with self._lock:
+            self._end_retry(ven_name)
+
+    def succeeded(self, ven_name: str) -> None:
+        """The VTN did what was asked of it for this VEN."""
+        if not self._holds and not self._failed_in_a_row:
+            return  # as nearly always
+        with self._lock:
+            self._failed_in_a_row.clear()
+            self._end_retry(ven_name)
+            hold = self._holds.pop(ven_name, None)
+            if hold is not None and hold.said:
+                self._well_again.append(ven_name)
+
+    def failed(self, ven_name: str, error: VtnError) -> None:
+        """It did not: hold the VEN, and find out whether it is the only one."""
+        if isinstance(error, VtnDown):
+            self.give_back(ven_name)
+            return  # it was not asked
+        with self._lock:
+            self._end_retry(ven_name)
+            self._hold(ven_name, error)
+            if isinstance(error, CredentialsError):
+                return
+            if error.answered:
+                self._failed_in_a_row.clear()
+                return
+            self._failed_in_a_row[ven_name] = None
+            asked = self._others_to_ask()
+        if self._is_outage():
+            self._begin_outage()
+        for name in asked:
+            threading.Thread(
+                target=self._ask_as, args=(name,), name="vtn-suspected", daemon=True
+            ).start()
+
+    def tell(self) -> None:
+        """Log who is held since the last time, and who is well again."""
+        with self._lock:
+            new = [(name, hold) for name, hold in self._holds.items() if not hold.said]
+            if self._circuit.is_open:
+                new = []  # an outage is one line, and not one of each VEN
+            for _, hold in new:
+                hold.said = True
+            well, self._well_again = self._well_again, []
+        for name, hold in new[:MAX_LINES]:
+            logger.warning(
+                "VEN %s: its %s are held and tried again, the others go on: %s",
+                name,
+                self._what,
+                hold.problem,
+            )
+        if len(new) > MAX_LINES:
+            logger.warning("and the %s of %d VENs more", self._what, len(new) - MAX_LINES)
+        for name in well[:MAX_LINES]:
+            logger.info("VEN %s: its %s are well again", name, self._what)
+        if len(well) > MAX_LINES:
+            logger.info("and the %s of %d VENs more", self._what, len(well) - MAX_LINES)
+
+    def _is_out(self) -> bool:
+        """Whether the VTN counts as down; after that, whom it did not answer is free."""
+        if self._circuit.is_open:
+            return True
+        if self._outages != self._circuit.outages:
+            self._outages = self._circuit.outages
+            self._failed_in_a_row.clear()
+            for name in [name for name, hold in self._holds.items() if not hold.answered]:
+                self._end_retry(name)
+                del self._holds[name]
+        return False
+
+    def _hold(self, ven_name: str, error: VtnError) -> None:
+        before = self._holds.get(ven_name)
+        pause_s = MIN_PAUSE_S if before is None else min(before.pause_s * 2, MAX_PAUSE_S)
+        asked_s = error.retry_after_s if isinstance(error, VtnUnavailable) else 0.0
+        # Spread, so that many that failed together do not come back together.
+        wait_s = min(max(pause_s * random.uniform(0.8, 1.0), asked_s), MAX_PAUSE_S)
+        self._holds[ven_name] = _Hold(
+            problem=str(error),
+            pause_s=pause_s,
+            until_s=self._monotonic() + wait_s,
+            answered=error.answered,
+            said=before is not None and before.said,
+        )
+
+    def _end_retry(self, ven_name: str) -> None:
+        hold = self._holds.get(ven_name)
+        if hold is not None and hold.retried:
+            hold.retried = False
+            self._retries.release()
+
+    def _others_to_ask(self) -> Sequence[str]:
+        """Whom to ask whether it is the VTN, when that is first suspected."""
+        if self._ask is None or len(self._failed_in_a_row) != SUSPECTS_AFTER:
+            return ()
+        others = [name for name in self._fleet.ven_names() if name not in self._holds]
+        return random.sample(others, min(len(others), ASKS_OTHERS))
+
+    def _ask_as(self, ven_name: str) -> None:
+        if self._ask is not None:
+            with contextlib.suppress(VtnError, DatabaseError):  # `watched` remembers it
+                self.watched(self._ask, str)(ven_name)
+
+    def _is_outage(self) -> bool:
+        """Whether so many failed in a row that it is the VTN, or all of a small fleet did."""
+        with self._lock:
+            failed = len(self._failed_in_a_row)
+            troubled = sum(
+                hold.answered and name not in self._failed_in_a_row
+                for name, hold in self._holds.items()
+            )
+        if failed >= SUSPECTS_AFTER + ASKS_OTHERS:
+            return True
+        return failed >= max(self._fleet.count() - troubled, 1)
+
+    def _begin_outage(self) -> None:
+        with self._lock:
+            self._failed_in_a_row.clear()
+        self._circuit.open()

@@ -1,0 +1,115 @@
+"""Sends again what the VTN refused before, where somebody asked for that."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import cast
+
+from app.fleet import HeldVens
+from app.instants import to_us
+from app.openadr import Circuit, VtnClient, VtnError
+from app.reporting.doubles import SecondLooks
+from app.reporting.journal import DeliveryJournal
+from app.reporting.outbox import Outbox, SetAside
+from app.reporting.parcels import parcel_of
+from app.reporting.post import Fate
+from app.reporting.sender import ReportSender
+from app.reporting.under_way import Outcome
+from app.stopping import Stopping
+
+logger = logging.getLogger(__name__)
+
+MAX_AT_ONCE = 20
+"""Reports held in memory at a time."""
+
+
+class Resender:
+    """Sends the reports of the outbox that are to be sent again, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        sender: ReportSender,
+        second_looks: SecondLooks,
+        journal: DeliveryJournal,
+        held: HeldVens,
+        circuit: Circuit,
+        writes: Circuit,
+        clock: Callable[[], datetime],
+        stopping: Stopping,
+    ) -> None:
+        self._outbox = outbox
+        self._sender = sender
+        self._second_looks = second_looks
+        self._journal = journal
+        self._held = held
+        self._circuit = circuit
+        self._writes = writes
+        self._clock = clock
+        self._stopping = stopping
+
+    def send_again(self, client_for: Callable[[str], VtnClient]) -> list[int]:
+        """Try each once; the readings of each that was taken.
+
+        Ends when the VTN counts as down or the application stops: the rest stays to be sent.
+        """
+        done: list[int] = []
+        last = 0
+        while not self._must_end() and (asides := self._outbox.to_send(MAX_AT_ONCE, above=last)):
+            last = asides[-1].set_aside_id
+            free = set(self._held.free(aside.ven_name for aside in asides))
+            asides = [
+                aside
+                for aside in asides
+                if aside.ven_name in free or self._held.claim(aside.ven_name)
+            ]
+            # Stored before they are sent: after a crash they are looked up first.
+            self._outbox.begin_to_send(asides, to_us(self._clock()))
+            parcels = [parcel_of(each) for each in asides]
+            outcomes: list[Outcome] = []
+            try:
+                self._sender.send(parcels, outcomes, client_for=client_for)
+            finally:
+                for aside in asides:
+                    self._held.give_back(aside.ven_name)  # of those that were not tried
+                done += self._remember(asides, outcomes)
+        return done
+
+    def _must_end(self) -> bool:
+        return self._stopping.is_set() or self._circuit.is_open or self._writes.is_open
+
+    def _remember(self, asides: list[SetAside], outcomes: list[Outcome]) -> list[int]:
+        """What came of them; the readings of each that was taken."""
+        done: list[int] = []
+        tried = {parcel.report.name for parcel, _, _ in outcomes}
+        not_sent = [aside for aside in asides if aside.report_name not in tried]
+        for parcel, fate, error in outcomes:
+            aside = cast(SetAside, parcel.source)
+            if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
+                self._second_looks.delivered_again(
+                    [] if parcel.in_doubt_us is None else [parcel.sought],
+                    partial(self._outbox.delivered, aside=aside),
+                )
+                done.append(aside.readings)
+                self._journal.delivered([(aside.ven_name, aside.readings)], self._clock())
+                logger.info("VEN %s: report %s is delivered", aside.ven_name, aside.report_name)
+            elif fate is Fate.NOT_SENT:
+                not_sent.append(aside)
+            else:
+                self._keep(aside, fate, error)
+        self._outbox.not_sent(not_sent)
+        return done
+
+    def _keep(self, aside: SetAside, fate: Fate, error: VtnError | None) -> None:
+        """What was sent again and not taken."""
+        if fate in (Fate.REFUSED, Fate.TOO_LARGE, Fate.EVENT_GONE):
+            self._outbox.remember(aside, problem=str(error), in_doubt_us=aside.in_doubt_us)
+            logger.warning(
+                "VEN %s: report %s is refused again: %s", aside.ven_name, aside.report_name, error
+            )
+        elif fate is Fate.IN_DOUBT:
+            self._outbox.remember(aside, problem=None, in_doubt_us=to_us(self._clock()))

@@ -1,0 +1,74 @@
+"""Sends reports of many VENs, and tells apart a VEN's trouble from a report's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from app.fleet import FanOut, HeldVens
+from app.log_context import about
+from app.openadr import VtnClient, VtnError
+from app.reporting.post import Fate, Parcel, ReportPost, fate_of, is_trouble
+from app.reporting.streams import Stream
+from app.reporting.under_way import Outcome
+from app.tracing import Tracing
+
+
+class ReportSender:
+    """Sends reports, several at a time; `held` is told of VENs whose reports the VTN fails."""
+
+    def __init__(
+        self, *, post: ReportPost, held: HeldVens, fan_out: FanOut, tracing: Tracing
+    ) -> None:
+        self._post = post
+        self._held = held
+        self._fan_out = fan_out
+        self._tracing = tracing
+
+    def send(
+        self,
+        parcels: Sequence[Parcel],
+        outcomes: list[Outcome],
+        *,
+        client_for: Callable[[str], VtnClient],
+    ) -> None:
+        """Send these, in the given order; what came of each that was tried goes to `outcomes`."""
+
+        def attempt(parcel: Parcel) -> None:
+            error: VtnError | None = None
+            try:
+                fate = self._send(parcel, client_for(parcel.ven_name))
+            except VtnError as raised:
+                error, fate = raised, fate_of(raised, parcel)
+            outcomes.append((parcel, fate, error))
+            if error is not None and is_trouble(error, fate):
+                self._held.failed(parcel.ven_name, error)
+                raise error
+            self._held.succeeded(parcel.ven_name)
+
+        self._fan_out(parcels, attempt)
+
+    def find_of_gone_events(
+        self, parcels: Sequence[Parcel], client_for: Callable[[str], VtnClient]
+    ) -> list[tuple[Parcel, bool]]:
+        """Of these reports, whose events were deleted: is it at the VTN, where that is known."""
+        outcomes = self._fan_out(
+            parcels,
+            lambda parcel: self._post.find_of_gone_event(parcel, client_for(parcel.ven_name)),
+        )
+        return [(parcel, found) for parcel, found in outcomes if isinstance(found, bool)]
+
+    def _send(self, parcel: Parcel, client: VtnClient) -> Fate:
+        name, stream = parcel.report.name, parcel.source
+        frames = None
+        if isinstance(stream, Stream) and stream.in_flight is not None:
+            frames = stream.cursor.seq, stream.in_flight.through.seq
+        told = {"ven": parcel.ven_name, "report": name}
+        with (
+            about(**told),
+            self._tracing.span(
+                "send report", frames=frames, readings=parcel.report.readings, **told
+            ) as span,
+        ):
+            fate = self._post.send(parcel, client)
+            span.set("fate", fate.name)
+            return fate
