@@ -26,6 +26,7 @@ from app.metering import (
 )
 from app.recovery import Recovery
 from app.run_lock import RunLock, RunLockGuard
+from app.say_once import SayOnce
 from app.schedule import schedule_of
 from app.scheduling import ClockGuard, OverdueTasks, TaskScheduler
 from app.settings import Settings
@@ -52,6 +53,7 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Object(utc_now)
     monotonic = providers.Object(time.monotonic)
     stopping = providers.ThreadSafeSingleton(Stopping)
+    say_once = providers.ThreadSafeSingleton(SayOnce)
     bar = providers.Object(fleet.no_bar)
     tracing = providers.Selector(
         settings.provided.tracing_kind,
@@ -130,7 +132,11 @@ class Container(containers.DeclarativeContainer):
         openadr_301=providers.ThreadSafeSingleton(openadr.Dialect301),
     )
     ven_client = providers.Factory(
-        openadr.VtnClient, http=vtn_http, credentials=credentials, dialect=dialect
+        openadr.VtnClient,
+        http=vtn_http,
+        credentials=credentials,
+        dialect=dialect,
+        say_once=say_once,
     )
     business_credentials = providers.Selector(
         settings.provided.business_scheme,
@@ -214,7 +220,9 @@ class Container(containers.DeclarativeContainer):
         held=held_vens,
     )
     frames = providers.ThreadSafeSingleton(FrameStore, database)
-    events = providers.ThreadSafeSingleton(EventBook, database=database, clock=clock)
+    events = providers.ThreadSafeSingleton(
+        EventBook, database=database, clock=clock, say_once=say_once
+    )
 
     # How each kind of resource answers events
     policy_of = providers.Dict(

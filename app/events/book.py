@@ -19,7 +19,8 @@ from app.events.views import read_view, write_view
 from app.fleet import VEN, Database, Granted, SeenEvent, Told
 from app.instants import from_us, to_us
 from app.locks import LockPerName
-from app.openadr import Event, VtnClient, VtnUnauthorised, WireError, read_event
+from app.openadr import Event, Targets, VtnClient, VtnUnauthorised, WireError, read_event
+from app.say_once import SayOnce
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,10 @@ class EventBook:
     Safe for several threads.
     """
 
-    def __init__(self, *, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, database: Database, clock: Callable[[], datetime], say_once: SayOnce
+    ) -> None:
+        self._say_once = say_once
         self._database = database
         self._clock = clock
         self._one_at_a_time = LockPerName()
@@ -70,7 +74,6 @@ class EventBook:
         self._seen: dict[str, Sequence[SeenEvent]] = {}
         self._same: WeakValueDictionary[bytes, Event] = WeakValueDictionary()
         """Events by their bodies, as long as a VEN has them: VENs that are told the same share."""
-        self._said: set[str] = set()
         self._told: deque[tuple[str, str]] = deque(maxlen=MOST_TOLD)
         self.revision = 0
         """Rises with every change."""
@@ -195,8 +198,9 @@ class EventBook:
             try:
                 event = client.event(event_id)
             except WireError as error:
-                self._say_once(event_id, f"VEN {ven.ven_name}: {error}; it stays as it was")
-                event = kept.events[event_id].event
+                # Never more widely than it is written now, whatever it was.
+                self._say(f"VEN {ven.ven_name}: {error}; it is not followed until it can be read")
+                continue
             if event is not None:
                 told[event_id] = event
         seen_now = self._clock()
@@ -206,9 +210,10 @@ class EventBook:
             try:
                 events[event_id] = self._kept(event, before, seen_now)
             except orjson.JSONEncodeError:
-                self._say_once(event_id, f"VEN {ven.ven_name}: event {event_id} is nested too deep")
-                if before is not None:
-                    events[event_id] = before
+                self._say(f"VEN {ven.ven_name}: event {event_id} is nested too deep to be followed")
+                continue
+            for what in event.unread:
+                self._say(f"VEN {ven.ven_name}: event {event_id}: {what}", about=event_id + what)
         return _View(
             events=events,
             granted=granted,
@@ -227,17 +232,29 @@ class EventBook:
         try:
             found = self._allowed(lambda: client.ven(ven_id), "its ven object", client)
         except WireError as error:
-            self._say_once("ven", f"VEN {ven.ven_name}: {error}; its targets stay as they were")
+            self._say(f"VEN {ven.ven_name}: {error}; its targets stay as they were")
             found = None
         if found is None:
             return kept
+        granted = replace(kept, ven=self._readable(found.targets, kept.ven, f"VEN {ven.ven_name}"))
         resources = self._allowed(lambda: client.resources(ven_id), "its resources", client)
         if resources is None:
-            return replace(kept, ven=found.targets)
-        return Granted(
-            ven=found.targets,
-            resources={each.resource_name: each.targets for each in resources if each.targets},
-        )
+            return granted
+        targets = {
+            each.resource_name: self._readable(
+                each.targets,
+                kept.resources.get(each.resource_name, frozenset()),
+                f"VEN {ven.ven_name}, resource {each.resource_name!r}",
+            )
+            for each in resources
+        }
+        return replace(granted, resources={name: own for name, own in targets.items() if own})
+
+    def _readable(self, targets: Targets | None, kept: Targets, whose: str) -> Targets:
+        if targets is None:
+            self._say(f"{whose}: targets cannot be read and stay as they were")
+            return kept
+        return targets
 
     def _allowed(self, ask: Callable[[], T], what: str, client: VtnClient) -> T | None:
         """The answer, or None where the VEN may not ask (403): said once, and no reason to stop."""
@@ -246,7 +263,7 @@ class EventBook:
         except VtnUnauthorised as error:
             if error.status != 403:
                 raise
-            self._say_once(what, f"VEN {client.ven_name} may not read {what}: {error}")
+            self._say(f"VEN {client.ven_name} may not read {what}: {error}", about=what)
             return None
 
     def _kept(self, event: Event, before: _Kept | None, seen_now: datetime) -> _Kept:
@@ -334,15 +351,9 @@ class EventBook:
         if new:
             logger.info("event %s %s", event_id, what)
 
-    def _say_once(self, about: str, line: str) -> None:
-        """Of the first VEN that meets it: the others meet the same."""
-        with self._lock:
-            new = about not in self._said
-            if len(self._said) >= MOST_TOLD:
-                self._said.clear()
-            self._said.add(about)
-        if new:
-            logger.warning("%s", line)
+    def _say(self, line: str, about: str = "") -> None:
+        """A warning, once; with `about`, of the first VEN that meets it."""
+        self._say_once(logger, logging.WARNING, line, about=about)
 
 
 _PUT_EVENT = (

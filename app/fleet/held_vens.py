@@ -6,7 +6,7 @@ import contextlib
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -22,7 +22,9 @@ MAX_PAUSE_S = 300.0
 SUSPECTS_AFTER = 3
 """Different VENs that fail in a row: it may be the VTN."""
 ASKS_OTHERS = 5
-"""VENs more that fail, with no answer between them: it is the VTN."""
+"""When none of them gets an answer either, it is."""
+QUIET_S = 60.0
+"""Without an answer to anybody, where others cannot be asked."""
 MAX_LINES = 10
 """VENs that are named one by one in the log, each time."""
 
@@ -49,14 +51,24 @@ class _Hold:
     said: bool = False
 
 
+@dataclass
+class _Inquiry:
+    """Whether others are answered."""
+
+    left: int
+    answered: bool = False
+
+
 class HeldVens:
     """Which VENs are held, since the VTN fails them, and whether it fails all.
 
     A VEN that fails is held for 5 s, then longer, up to 5 min; it comes back with the first work
-    that succeeds. Failures that are no answer (5xx, time-outs, no JSON) of several VENs in a row
-    are an outage, which opens `circuit`: of eight VENs, or of all that there are. After three,
-    `ask` is called for five others at once; without it, those that come next decide. When the
-    outage is over, nobody is held for it.
+    that succeeds. When several VENs in a row get no answer (5xx, time-outs, no JSON), it may be an
+    outage, which opens `circuit`: when all VENs fail, or three do and five others that `ask` asks
+    something cheap. Without `ask`, eight must fail, and nobody be answered for a minute: VENs that
+    time out come in a row when the others have nothing to do. After an outage, nobody is held for
+    it.
+
     `retries`: how many held VENs may be tried at a time, over all that share it. `what`: what of
     the VENs is held, for the log. Safe for several threads.
     """
@@ -80,6 +92,9 @@ class HeldVens:
         self._lock = threading.Lock()
         self._holds: dict[str, _Hold] = {}
         self._failed_in_a_row: dict[str, None] = {}
+        self._answered_at_s = monotonic()
+        """When the VTN last answered anybody."""
+        self._inquiry: _Inquiry | None = None
         self._outages = 0
         """Those of the circuit that are known to be over."""
         self._well_again: list[str] = []
@@ -150,6 +165,7 @@ class HeldVens:
 
     def succeeded(self, ven_name: str) -> None:
         """The VTN did what was asked of it for this VEN."""
+        self._answered_at_s = self._monotonic()
         if not self._holds and not self._failed_in_a_row:
             return  # as nearly always
         with self._lock:
@@ -170,16 +186,14 @@ class HeldVens:
             if isinstance(error, CredentialsError):
                 return
             if error.answered:
+                self._answered_at_s = self._monotonic()
                 self._failed_in_a_row.clear()
                 return
             self._failed_in_a_row[ven_name] = None
-            asked = self._others_to_ask()
         if self._is_outage():
             self._begin_outage()
-        for name in asked:
-            threading.Thread(
-                target=self._ask_as, args=(name,), name="vtn-suspected", daemon=True
-            ).start()
+        elif self._ask is not None and len(self._failed_in_a_row) >= SUSPECTS_AFTER:
+            self._ask_others(self._ask)
 
     def tell(self) -> None:
         """Log who is held since the last time, and who is well again."""
@@ -236,29 +250,49 @@ class HeldVens:
             hold.retried = False
             self._retries.release()
 
-    def _others_to_ask(self) -> Sequence[str]:
-        """Whom to ask whether it is the VTN, when that is first suspected."""
-        if self._ask is None or len(self._failed_in_a_row) != SUSPECTS_AFTER:
-            return ()
-        others = [name for name in self._fleet.ven_names() if name not in self._holds]
-        return random.sample(others, min(len(others), ASKS_OTHERS))
+    def _ask_others(self, ask: Callable[[str], None]) -> None:
+        """Ask as some others, on threads of their own, whether it is the VTN."""
+        names = self._fleet.ven_names()
+        with self._lock:
+            if self._inquiry is not None:
+                return
+            others = [name for name in names if name not in self._holds]
+            asked = random.sample(others, min(len(others), ASKS_OTHERS))
+            inquiry = self._inquiry = _Inquiry(left=len(asked)) if asked else None
+        for name in asked:
+            threading.Thread(
+                target=self._ask_as, args=(ask, name, inquiry), name="vtn-suspected", daemon=True
+            ).start()
 
-    def _ask_as(self, ven_name: str) -> None:
-        if self._ask is not None:
-            with contextlib.suppress(VtnError, DatabaseError):  # `watched` remembers it
-                self.watched(self._ask, str)(ven_name)
+    def _ask_as(self, ask: Callable[[str], None], ven_name: str, inquiry: _Inquiry) -> None:
+        answered = True
+        with contextlib.suppress(DatabaseError):  # the tasks meet and say it, too
+            try:
+                self.watched(ask, str)(ven_name)
+            except VtnError as error:
+                answered = error.answered
+        with self._lock:
+            inquiry.left -= 1
+            inquiry.answered = inquiry.answered or answered
+            if inquiry.left:
+                return
+            self._inquiry = None
+        if not inquiry.answered:
+            self._begin_outage()
 
     def _is_outage(self) -> bool:
-        """Whether so many failed in a row that it is the VTN, or all of a small fleet did."""
+        """Whether all failed that have no trouble of their own; or many, and nobody else asks."""
         with self._lock:
             failed = len(self._failed_in_a_row)
             troubled = sum(
                 hold.answered and name not in self._failed_in_a_row
                 for name, hold in self._holds.items()
             )
-        if failed >= SUSPECTS_AFTER + ASKS_OTHERS:
+            quiet_s = self._monotonic() - self._answered_at_s
+        if failed >= max(self._fleet.count() - troubled, 1):
             return True
-        return failed >= max(self._fleet.count() - troubled, 1)
+        many = failed >= SUSPECTS_AFTER + ASKS_OTHERS
+        return self._ask is None and many and quiet_s >= QUIET_S
 
     def _begin_outage(self) -> None:
         with self._lock:

@@ -33,6 +33,7 @@ from app.openadr.wire import (
     read_program,
     read_report,
 )
+from app.say_once import SayOnce
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +61,15 @@ class VtnClient:
     """The requests of one VEN. All methods raise the errors of `app.openadr.errors`."""
 
     def __init__(
-        self, ven_name: str, *, http: VtnHttp, credentials: VenCredentials, dialect: Dialect
+        self,
+        ven_name: str,
+        *,
+        http: VtnHttp,
+        credentials: VenCredentials,
+        dialect: Dialect,
+        say_once: SayOnce,
     ) -> None:
+        self._say_once = say_once
         self.ven_name = ven_name
         self._http = http
         self._dialect = dialect
@@ -247,12 +255,16 @@ class VtnClient:
     def _page(self, path: str, params: Mapping[str, Any]) -> tuple[list[Any], int]:
         """The entries, and how many bytes they took."""
         answer, bytes_ = self._http.get_sized(path, auth=self._auth, params=params)
+        if answer is None:
+            return [], bytes_
         if not isinstance(answer, list):
             raise VtnUnavailable(f"GET {path}: the VTN answers no list")
         return answer, bytes_
 
     def _refused(self, reason: str) -> None:
-        logger.warning("VEN %s: the VTN's %s is left out", self.ven_name, reason)
+        # Once for all VENs that meet it.
+        line = f"VEN {self.ven_name}: the VTN's {reason}; it is left out"
+        self._say_once(logger, logging.WARNING, line, about=reason)
 
 
 def ping_as(client_for: Callable[[str], VtnClient], ven_name: str) -> None:

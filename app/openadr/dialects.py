@@ -124,13 +124,17 @@ class Dialect301:
     def read_ven(self, wire: Wire) -> VtnVen:
         """A VEN is a target by its name, without being granted it."""
         ven = read_ven(wire)
-        return replace(ven, targets=ven.targets | {typed_target("VEN_NAME", ven.ven_name)})
+        return replace(ven, targets=_and(ven.targets, "VEN_NAME", ven.ven_name))
 
     def read_resource(self, wire: Wire) -> VtnResource:
         """And so is a resource."""
         resource = read_resource(wire)
-        named = typed_target("RESOURCE_NAME", resource.resource_name)
-        return replace(resource, targets=resource.targets | {named})
+        targets = _and(resource.targets, "RESOURCE_NAME", resource.resource_name)
+        return replace(resource, targets=targets)
+
+
+def _and(targets: Targets | None, kind: str, value: str) -> Targets | None:
+    return None if targets is None else targets | {typed_target(kind, value)}
 
 
 def _values_maps(attributes: Attributes) -> list[Wire]:

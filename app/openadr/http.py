@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import logging
 import random
@@ -301,8 +302,10 @@ class VtnHttp:
         if 200 <= status < 300:
             if method == "DELETE":
                 return None  # what was removed is of no interest, and some VTNs answer nothing
+            if status == 204 and method == "GET":
+                return None
             try:
-                return orjson.loads(answer.content)
+                return orjson.loads(answer.content.removeprefix(codecs.BOM_UTF8))
             except orjson.JSONDecodeError:
                 message = f"{where}: the VTN answers {status} without JSON ({answer.content_type})"
                 if method == "POST":

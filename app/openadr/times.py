@@ -17,6 +17,7 @@ INFINITE_YEARS = 9999
 YEAR_1 = datetime.min.replace(tzinfo=UTC)
 """'The beginning of time' (User Guide 7.3): what it means depends on where it stands."""
 ZERO = timedelta(0)
+_LEAP_SECOND = re.compile(r"(T\d\d:\d\d:)60(?=\D|$)", re.IGNORECASE)
 
 
 class WireError(ValueError):
@@ -93,21 +94,25 @@ def read_duration(text: str) -> WireDuration:
 def read_instant(text: str) -> datetime:
     """An RFC 3339 date-time in UTC; a date alone and a missing offset are read as UTC. WireError.
 
-    Any time on the first of January of the year 1 is `YEAR_1`.
+    Any time on the first of January of the year 1 is `YEAR_1`. A leap second is the one after it.
     """
     if re.match(r"0001-01-01", text):
         return YEAR_1
     try:
-        instant = datetime.fromisoformat(text)
-        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+        whole = _LEAP_SECOND.sub(r"\g<1>59", text, count=1)
+        instant = datetime.fromisoformat(whole.upper())
+        instant = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+        return instant if whole == text else instant.replace(microsecond=0) + timedelta(seconds=1)
     except (ValueError, OverflowError):
         raise WireError(f"time {text[:80]!r} cannot be read") from None
 
 
 def read_period(wire: object) -> IntervalPeriod | None:
     """An intervalPeriod; None where there is none. WireError names the field."""
-    if not isinstance(wire, dict):
+    if wire is None:
         return None
+    if not isinstance(wire, dict):
+        raise WireError("intervalPeriod cannot be read")
     try:
         return IntervalPeriod(
             start=_given(wire, "start", read_instant),

@@ -1,7 +1,8 @@
 """What crosses the wire: lenient in, strict out (rules.md, 'Reading what a VTN sends').
 
-Unknown fields are ignored, null is absent, objectType is optional on what is read. Only an object
-without an id is refused, an event also without programID or with a time that cannot be read.
+Unknown fields are ignored, null is absent, objectType is optional on what is read. Refused is an
+object without an id, an event also without programID, and what cannot be read where absent would
+mean more: times, targets, intervals, and the numbers of a report descriptor.
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ class Event:
     units: Mapping[str, str] = field(default_factory=dict)
     """By payload type, as its own payloadDescriptors say."""
     report_descriptors: tuple[ReportDescriptor, ...] = ()
+    unread: tuple[str, ...] = ()
+    """What of it could not be read and is left out, in words."""
     raw: Wire = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -107,7 +110,8 @@ class VtnVen:
 
     ven_id: str
     ven_name: str
-    targets: Targets = frozenset()
+    targets: Targets | None = frozenset()
+    """None: they cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +120,8 @@ class VtnResource:
 
     resource_id: str
     resource_name: str
-    targets: Targets = frozenset()
+    targets: Targets | None = frozenset()
+    """None: they cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,26 +135,30 @@ class VtnReport:
 
 
 def read_event(wire: Wire) -> Event:
-    """An event; WireError without id or programID, or with a time that cannot be read."""
+    """An event. WireError without id or programID, or with times, targets or intervals that cannot
+    be read; of less importance is what stands in `unread`.
+    """
     event_id = _id(wire, "event")
     program_id = _text(wire, "programID")
     if program_id is None:
         raise WireError(f"event {event_id!r} has no programID")
+    unread: list[str] = []
     try:
         duration = wire.get("duration")
         return Event(
             event_id=event_id,
             program_id=program_id,
             event_name=_text(wire, "eventName") or "",
-            priority=_priority(wire),
+            priority=_priority(wire, unread),
             targets=read_targets(wire),
             created_at=_instant(wire, "createdDateTime"),
             modified_at=_instant(wire, "modificationDateTime"),
             duration=None if duration is None else read_duration(str(duration)),
             period=read_period(wire.get("intervalPeriod")),
-            intervals=tuple(_intervals(wire)),
+            intervals=tuple(_intervals(wire, unread)),
             units=_units(wire),
-            report_descriptors=tuple(_descriptors(wire)),
+            report_descriptors=tuple(_descriptors(wire, unread)),
+            unread=tuple(unread),
             raw=wire,
         )
     except WireError as error:
@@ -168,7 +177,7 @@ def read_ven(wire: Wire) -> VtnVen:
     return VtnVen(
         ven_id=_id(wire, "ven"),
         ven_name=_text(wire, "venName") or "",
-        targets=read_targets(wire),
+        targets=_targets_if_readable(wire),
     )
 
 
@@ -176,7 +185,7 @@ def read_resource(wire: Wire) -> VtnResource:
     return VtnResource(
         resource_id=_id(wire, "resource"),
         resource_name=_text(wire, "resourceName") or "",
-        targets=read_targets(wire),
+        targets=_targets_if_readable(wire),
     )
 
 
@@ -200,15 +209,42 @@ def read_each(
 
 
 def read_targets(wire: Wire) -> Targets:
-    """The targets of an object: 3.1.0 has strings, 3.0.1 has values by type ('TYPE=value')."""
-    found = set[str]()
+    """The targets of an object: 3.1.0 has strings, 3.0.1 has values by type ('TYPE=value').
+
+    A string is a list of one. WireError for all else that is no list of such: an object without
+    targets concerns everybody (rules.md, 'Time' and 'Targets').
+    """
     value = wire.get("targets")
-    for entry in value if isinstance(value, list) else ():
+    if value is None:
+        return frozenset()
+    entries = [value] if isinstance(value, str) else value
+    if not isinstance(entries, list):
+        raise WireError(f"targets {str(value)[:80]} cannot be read")
+    found = set[str]()
+    for entry in entries:
         if isinstance(entry, str):
             found.add(entry)
-        elif isinstance(entry, Mapping) and isinstance(entry.get("values"), list):
-            found.update(typed_target(str(entry.get("type")), each) for each in entry["values"])
+        elif isinstance(entry, Mapping) and _is_typed_target(entry):
+            found.update(typed_target(entry["type"], each) for each in entry["values"])
+        else:
+            raise WireError(f"targets {str(value)[:80]} cannot be read")
     return frozenset(found)
+
+
+def _is_typed_target(entry: Wire) -> bool:
+    values = entry.get("values")
+    return (
+        isinstance(entry.get("type"), str)
+        and isinstance(values, list)
+        and all(isinstance(each, str | int | float) for each in values)
+    )
+
+
+def _targets_if_readable(wire: Wire) -> Targets | None:
+    try:
+        return read_targets(wire)
+    except WireError:
+        return None
 
 
 def typed_target(kind: str, value: Any) -> str:
@@ -216,41 +252,65 @@ def typed_target(kind: str, value: Any) -> str:
     return f"{kind}={value}"
 
 
-def _intervals(wire: Wire) -> Iterator[EventInterval]:
-    for place, entry in enumerate(_objects(wire.get("intervals"))):
+def _intervals(wire: Wire, unread: list[str]) -> Iterator[EventInterval]:
+    given = wire.get("intervals")
+    entries = [] if given is None else given
+    if not isinstance(entries, list) or not all(isinstance(each, Mapping) for each in entries):
+        raise WireError("intervals cannot be read")
+    for place, entry in enumerate(entries):
         try:
             period = read_period(entry.get("intervalPeriod"))
         except WireError as error:
             raise WireError(f"interval {place}: {error}") from None
+        interval_id = _integer(entry, "id")
+        if interval_id is None and entry.get("id") is not None:
+            unread.append(f"interval {place}: id {_shown(entry, 'id')} is not an integer")
+        payloads = []
+        for payload in _objects(entry.get("payloads")):
+            kind, values = _text(payload, "type"), payload.get("values")
+            if kind is None or not isinstance(values, list):
+                unread.append(f"interval {place}: a payload cannot be read")
+            else:
+                payloads.append(Payload(type=kind, values=tuple(values)))
         yield EventInterval(
-            interval_id=_integer(entry, "id", place),
+            interval_id=place if interval_id is None else interval_id,
             period=period,
-            payloads=tuple(
-                Payload(type=kind, values=tuple(payload["values"]))
-                for payload in _objects(entry.get("payloads"))
-                if (kind := _text(payload, "type")) and isinstance(payload.get("values"), list)
-            ),
+            payloads=tuple(payloads),
         )
 
 
-def _descriptors(wire: Wire) -> Iterator[ReportDescriptor]:
-    for entry in _objects(wire.get("reportDescriptors")):
-        payload_type = _payload_type(entry)
-        if payload_type is None:
+def _descriptors(wire: Wire, unread: list[str]) -> Iterator[ReportDescriptor]:
+    for place, entry in enumerate(_objects(wire.get("reportDescriptors"))):
+        try:
+            descriptor = _descriptor(entry)
+        except WireError as error:
+            unread.append(f"report descriptor {place}: {error}; it is not followed")
             continue
-        yield ReportDescriptor(
-            payload_type=payload_type,
-            reading_type=_text(entry, "readingType"),
-            units=_text(entry, "units"),
-            targets=read_targets(entry),
-            aggregate=entry.get("aggregate") is True,
-            start_interval=_integer(entry, "startInterval", -1),
-            num_intervals=_integer(entry, "numIntervals", -1),
-            historical=entry.get("historical") is not False,
-            frequency=_integer(entry, "frequency", -1),
-            repeat=_integer(entry, "repeat", 1),
-            report_intervals=_text(entry, "reportIntervals") or "INTERVALS",
-        )
+        if descriptor is not None:
+            yield descriptor
+
+
+def _descriptor(wire: Wire) -> ReportDescriptor | None:
+    """None without a payload type; WireError where a default would tell more than was asked for."""
+    payload_type = _payload_type(wire)
+    if payload_type is None:
+        return None
+    reading_type, units, intervals = (
+        _given_text(wire, name) for name in ("readingType", "units", "reportIntervals")
+    )
+    return ReportDescriptor(
+        payload_type=payload_type,
+        reading_type=reading_type,
+        units=units,
+        targets=read_targets(wire),
+        aggregate=_given_boolean(wire, "aggregate", default=False),
+        start_interval=_given_integer(wire, "startInterval", -1),
+        num_intervals=_given_integer(wire, "numIntervals", -1),
+        historical=_given_boolean(wire, "historical", default=True),
+        frequency=_given_integer(wire, "frequency", -1),
+        repeat=_given_integer(wire, "repeat", 1),
+        report_intervals=intervals or "INTERVALS",
+    )
 
 
 def _units(wire: Wire) -> dict[str, str]:
@@ -266,9 +326,11 @@ def _payload_type(wire: Wire) -> str | None:
     return _text(wire, "payloadType") or _text(wire, "payLoadType")
 
 
-def _priority(wire: Wire) -> int | None:
-    priority = _integer(wire, "priority", -1)
-    return priority if priority >= 0 else None
+def _priority(wire: Wire, unread: list[str]) -> int | None:
+    priority = _integer(wire, "priority")
+    if priority is None and wire.get("priority") is not None:
+        unread.append(f"priority {_shown(wire, 'priority')} is not an integer: it is the lowest")
+    return priority if priority is not None and priority >= 0 else None
 
 
 def _instant(wire: Wire, name: str) -> datetime | None:
@@ -303,8 +365,36 @@ def _text(wire: Wire, name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _integer(wire: Wire, name: str, default: int) -> int:
+def _integer(wire: Wire, name: str) -> int | None:
+    """A whole number of 32 bits, which may be written 1.0; None for all else."""
     value = wire.get(name)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31:
-        return value
-    return default
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if abs(value) < 2**31 and value == int(value) else None
+
+
+def _given_integer(wire: Wire, name: str, default: int) -> int:
+    if wire.get(name) is None:
+        return default
+    number = _integer(wire, name)
+    if number is None:
+        raise WireError(f"{name} {_shown(wire, name)} is not an integer")
+    return number
+
+
+def _given_boolean(wire: Wire, name: str, *, default: bool) -> bool:
+    value = wire.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise WireError(f"{name} {_shown(wire, name)} is not true or false")
+    return default if value is None else value
+
+
+def _given_text(wire: Wire, name: str) -> str | None:
+    value = wire.get(name)
+    if value is not None and not isinstance(value, str):
+        raise WireError(f"{name} {_shown(wire, name)} is not a text")
+    return value or None
+
+
+def _shown(wire: Wire, name: str) -> str:
+    return repr(wire.get(name))[:80]

@@ -42,6 +42,8 @@ PASS_S = 60.0
 """After so long, what was held is tried again, and what is not needed is removed."""
 LOOKS_EVERY_S = 0.5
 """While only held VENs are waited for: whether the others have something to send."""
+RETRIES_FOR_S = 5.0
+"""After so long, no other held VEN is tried in this delivery."""
 RETRIES_AT_ONCE = 10
 """Held VENs for which reports are made; as many are sent as there are connections for them."""
 DOWN = "the VTN is down; it is tried again every few seconds"
@@ -150,17 +152,18 @@ class ReportDesk:
         made of the other streams. VENs that are held are tried beside them.
         """
         done: list[int] = []
-        ends_s = time.monotonic() + PASS_S
+        began_s = time.monotonic()
         send = partial(self._sender.send, client_for=client_for)
         under_way: UnderWay | None = None
         retry: UnderWay | None = None
         try:
             while not self._stopping.is_set():
-                late = time.monotonic() > ends_s
+                passed_s = time.monotonic() - began_s
+                late = passed_s > PASS_S
                 if retry is not None and retry.is_done(0.0):
                     done += self._end(retry, held)
                     retry = None
-                if retry is None and not late:
+                if retry is None and passed_s <= RETRIES_FOR_S:
                     retry = self._retry_held(held, send)
                 streams = self._unsent(held, under_way, retry)
                 if under_way is None and not (streams and self._answers(client_for, streams, held)):
@@ -331,14 +334,11 @@ class ReportDesk:
             for stream in self._ledger.streams()
             if stream.ended_at_us is not None and stream.in_flight is not None and stream.unsent
         ] + [ended_parcel(stream) for stream in self._planner.lost(self._ledger.open_streams())]
-        free = set(self._held_vens.free(parcel.ven_name for parcel in parcels))
         known = [
             passed(_stream_of(parcel), parcel.sought.name)
             if found
             else replace(_stream_of(parcel), in_flight=None)
-            for parcel, found in self._sender.find_of_gone_events(
-                [parcel for parcel in parcels if parcel.ven_name in free], client_for
-            )
+            for parcel, found in self._sender.find_of_gone_events(parcels, client_for)
         ]
         self._ledger.advance(known)
         if known:

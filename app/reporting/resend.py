@@ -61,21 +61,16 @@ class Resender:
         last = 0
         while not self._must_end() and (asides := self._outbox.to_send(MAX_AT_ONCE, above=last)):
             last = asides[-1].set_aside_id
-            free = set(self._held.free(aside.ven_name for aside in asides))
-            asides = [
-                aside
-                for aside in asides
-                if aside.ven_name in free or self._held.claim(aside.ven_name)
-            ]
+            parcels = self._sender.sendable(map(parcel_of, asides))
+            asides = [cast(SetAside, parcel.source) for parcel in parcels]
             # Stored before they are sent: after a crash they are looked up first.
             self._outbox.begin_to_send(asides, to_us(self._clock()))
-            parcels = [parcel_of(each) for each in asides]
             outcomes: list[Outcome] = []
             try:
                 self._sender.send(parcels, outcomes, client_for=client_for)
             finally:
-                for aside in asides:
-                    self._held.give_back(aside.ven_name)  # of those that were not tried
+                for parcel in parcels:
+                    self._held.give_back(parcel.ven_name)  # of those that were not tried
                 done += self._remember(asides, outcomes)
         return done
 

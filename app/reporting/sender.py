@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from app.fleet import FanOut, HeldVens
 from app.log_context import about
@@ -51,11 +51,38 @@ class ReportSender:
         self, parcels: Sequence[Parcel], client_for: Callable[[str], VtnClient]
     ) -> list[tuple[Parcel, bool]]:
         """Of these reports, whose events were deleted: is it at the VTN, where that is known."""
-        outcomes = self._fan_out(
-            parcels,
-            lambda parcel: self._post.find_of_gone_event(parcel, client_for(parcel.ven_name)),
-        )
-        return [(parcel, found) for parcel, found in outcomes if isinstance(found, bool)]
+        known: list[tuple[Parcel, bool]] = []
+
+        def attempt(parcel: Parcel) -> None:
+            try:
+                client = client_for(parcel.ven_name)
+                known.append((parcel, self._post.find_of_gone_event(parcel, client)))
+            except VtnError as error:
+                if is_trouble(error, Fate.STILL_IN_DOUBT):
+                    self._held.failed(parcel.ven_name, error)
+                raise
+            self._held.succeeded(parcel.ven_name)
+
+        to_find = self.sendable(parcels)
+        try:
+            self._fan_out(to_find, attempt)
+        finally:
+            for parcel in to_find:
+                self._held.give_back(parcel.ven_name)
+        return known
+
+    def sendable(self, parcels: Iterable[Parcel]) -> list[Parcel]:
+        """Those of VENs that are not held, and of each held one that may be tried now, the first.
+
+        Each has to be tried, or given back.
+        """
+        parcels = list(parcels)
+        free = set(self._held.free(parcel.ven_name for parcel in parcels))
+        return [
+            parcel
+            for parcel in parcels
+            if parcel.ven_name in free or self._held.claim(parcel.ven_name)
+        ]
 
     def _send(self, parcel: Parcel, client: VtnClient) -> Fate:
         name, stream = parcel.report.name, parcel.source

@@ -19,6 +19,7 @@ from app.openadr import (
     VtnVen,
     read_event,
 )
+from app.say_once import SayOnce
 from tests.support.fakes import FakeClock
 
 AARHUS = VEN(ven_name="Aarhus", vtn_ven_id="v1")
@@ -61,7 +62,7 @@ def event(event_id: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def book(database: Database, clock: FakeClock) -> EventBook:
-    return EventBook(database=database, clock=clock)
+    return EventBook(database=database, clock=clock, say_once=SayOnce())
 
 
 def sync(book: EventBook, client: FakeClient) -> list[str]:
@@ -94,7 +95,7 @@ def test_events_are_kept_over_a_restart_with_their_first_sight(
 ) -> None:
     sync(book, FakeClient(event("e1")))
     clock.advance(hours=1)
-    restarted = EventBook(database=database, clock=clock)
+    restarted = EventBook(database=database, clock=clock, say_once=SayOnce())
     client = FakeClient(event("e1", eventName="changed"))
 
     assert sync(restarted, client) == ["e1"]
@@ -144,15 +145,50 @@ def test_one_ven_may_be_synced_by_several_threads(book: EventBook) -> None:
     assert problems == []
 
 
-def test_an_event_that_becomes_unreadable_stays_as_it_was(
-    book: EventBook, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("change", [{"intervalPeriod": {"start": "soon"}}, {"targets": 5}])
+def test_an_event_whose_change_cannot_be_read_is_not_followed_until_it_can(
+    book: EventBook, caplog: pytest.LogCaptureFixture, change: dict[str, Any]
 ) -> None:
     class Unreadable(FakeClient):
         def event(self, event_id: str) -> Event | None:
-            return read_event(event(event_id, intervalPeriod={"start": "soon"}))
+            return read_event(event(event_id, **change))
 
     sync(book, FakeClient(event("e1"), event("e2")))
 
-    assert sync(book, Unreadable(event("e2"))) == ["e1", "e2"]
-    assert "'e1'" in caplog.text
-    assert "'soon'" in caplog.text
+    for _ in range(3):
+        assert sync(book, Unreadable(event("e2"))) == ["e2"]
+    assert sync(book, FakeClient(event("e1"), event("e2"))) == ["e1", "e2"]
+
+    (line,) = [each for each in caplog.messages if "cannot be read" in each]
+    assert "'e1'" in line
+
+
+def test_targets_that_cannot_be_read_stay_as_they_were(
+    book: EventBook, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Unreadable(FakeClient):
+        def ven(self, ven_id: str) -> VtnVen:
+            return VtnVen(ven_id=ven_id, ven_name="Aarhus", targets=None)
+
+    client = FakeClient(event("e1"))
+    client.targets = {"north"}
+    sync(book, client)
+
+    for _ in range(3):
+        sync(book, Unreadable(event("e1")))
+
+    assert book.of_ven("Aarhus")[0].granted.ven == {"north"}
+    assert caplog.text.count("targets cannot be read and stay as they were") == 1
+
+
+def test_what_of_an_event_cannot_be_read_is_said_once(
+    book: EventBook, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = VEN(ven_name="Aalborg", vtn_ven_id="v2")
+    client = FakeClient(event("e1", priority="high"))
+
+    for ven in (AARHUS, other, AARHUS):
+        book.sync(ven, client)  # type: ignore[arg-type]
+
+    (line,) = caplog.messages
+    assert "event e1: priority 'high' is not an integer" in line

@@ -33,6 +33,7 @@ from app.openadr import (
     VtnUnavailable,
     VtnUnreachable,
 )
+from app.say_once import SayOnce
 from app.stopping import Stopping
 from tests.conftest import MakeHttp
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port
@@ -213,7 +214,11 @@ class TestClient:
 
     def make(self, http: VtnHttp) -> VtnClient:
         return VtnClient(
-            "Aarhus", http=http, credentials=SharedCredentials("token"), dialect=Dialect310()
+            "Aarhus",
+            http=http,
+            credentials=SharedCredentials("token"),
+            dialect=Dialect310(),
+            say_once=SayOnce(),
         )
 
     def test_all_pages_are_read_and_what_moved_comes_once(

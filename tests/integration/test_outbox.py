@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from app.cli import cli
 from app.fleet import DatabaseError
+from app.reporting import SetAside
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
 
@@ -216,3 +217,59 @@ def test_a_wrong_data_dir_is_no_empty_outbox(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert not (tmp_path / "data").exists()
+
+
+class TestManyToSendAgain:
+    """What is to be sent again is not touched where nothing can be sent."""
+
+    MANY = 65
+
+    @pytest.fixture
+    def asides(self, bench: Bench) -> list[SetAside]:
+        """More reports to send again than are taken at a time."""
+        refuse(bench, "Aarhus", ticks=self.MANY)
+        bench.retry()
+        return self.kept(bench)
+
+    def kept(self, bench: Bench) -> list[SetAside]:
+        return list(bench.container.outbox().reports())
+
+    def asked(self, bench: Bench) -> int:
+        return len(bench.exchange.of("POST", "/reports")) + bench.exchange.refusals
+
+    @pytest.mark.parametrize("circuit", ["circuit", "write_circuit"])
+    def test_while_the_vtn_is_down_none_is_tried(
+        self, bench: Bench, asides: list[SetAside], circuit: str
+    ) -> None:
+        getattr(bench.container, circuit)().open()
+        bench.exchange.faults.extend([503] * 10)
+
+        bench.manager.generate_reports()
+
+        assert self.kept(bench) == asides
+
+    def test_when_the_vtn_goes_down_the_rest_is_left(
+        self, bench: Bench, asides: list[SetAside]
+    ) -> None:
+        before = self.asked(bench)
+
+        def goes_down(*_: object) -> None:
+            bench.container.write_circuit().open()
+
+        bench.exchange.on_report = goes_down
+        bench.manager.generate_reports()
+
+        assert self.asked(bench) - before <= 2 * bench.container.fan_out().max_workers
+        untouched = [aside for aside in self.kept(bench) if aside in asides]
+        assert len(untouched) >= self.MANY - 20
+
+    def test_when_the_application_stops_the_rest_is_left(
+        self, bench: Bench, asides: list[SetAside]
+    ) -> None:
+        bench.exchange.on_report = lambda *_: bench.container.stopping().set()
+
+        bench.manager.generate_reports()
+
+        assert len(self.kept(bench)) >= len(asides) - bench.container.fan_out().max_workers
+        untouched = [aside for aside in self.kept(bench) if aside in asides]
+        assert len(untouched) >= self.MANY - 20

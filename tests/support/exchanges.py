@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
@@ -83,6 +83,8 @@ class FaultyExchange(RecordingExchange):
         """The VEN that may not read its own reports."""
         self.html = False
         """Whether faults come from a proxy, as HTML."""
+        self.on_report: Callable[[bytes], object] = lambda _: None
+        """Told of each report that is posted, before it is."""
         self.refusals = 0
         """How many reports were answered with a number."""
         self.refused: dict[str, int] = {}
@@ -111,6 +113,7 @@ class FaultyExchange(RecordingExchange):
             return self._answer(self.delete_status)
         if method != "POST" or not is_of_reports or body is None:
             return super().send(method, url, headers=headers, body=body)
+        self.on_report(body)
         with self._lock:
             fault = self.faults.popleft() if self.faults else "ok"
         if len(body) > self.largest_body_bytes:

@@ -8,7 +8,13 @@ import threading
 import pytest
 
 from app.fleet import HeldVens
-from app.fleet.held_vens import ASKS_OTHERS, MAX_PAUSE_S, MIN_PAUSE_S, SUSPECTS_AFTER
+from app.fleet.held_vens import (
+    ASKS_OTHERS,
+    MAX_PAUSE_S,
+    MIN_PAUSE_S,
+    QUIET_S,
+    SUSPECTS_AFTER,
+)
 from app.openadr import Circuit, VtnDown, VtnError, VtnRejected, VtnUnauthorised, VtnUnavailable
 from app.openadr.errors import MissingCredentials
 from tests.support.fakes import FakeClock, held_vens
@@ -123,14 +129,23 @@ def test_a_refusal_is_an_answer(held: HeldVens, circuit: Circuit) -> None:
     assert not circuit.is_open
 
 
-def test_an_outage_is_when_so_many_vens_in_a_row_get_no_answer(
-    held: HeldVens, circuit: Circuit
+def test_where_nobody_can_be_asked_many_in_a_row_are_an_outage_after_a_quiet_minute(
+    held: HeldVens, circuit: Circuit, clock: FakeClock
 ) -> None:
-    for name in TEN[: SUSPECTS_AFTER + ASKS_OTHERS - 1]:
+    for name in TEN[: SUSPECTS_AFTER + ASKS_OTHERS]:
         held.failed(name, NO_ANSWER)
-    assert not circuit.is_open
+    assert not circuit.is_open, "the others may have had nothing to do"
 
-    held.failed(TEN[-1], NO_ANSWER)
+    clock.advance(seconds=QUIET_S)
+    held.failed(TEN[0], NO_ANSWER)
+
+    assert circuit.is_open
+
+
+def test_all_in_a_row_are_an_outage(held: HeldVens, circuit: Circuit) -> None:
+    for name in TEN:
+        assert not circuit.is_open
+        held.failed(name, NO_ANSWER)
 
     assert circuit.is_open
 
@@ -178,7 +193,7 @@ def test_what_was_not_asked_says_nothing_about_the_vtn(
 
 def test_after_an_outage_nobody_is_held_for_it(held: HeldVens, circuit: Circuit) -> None:
     held.failed(TEN[9], REFUSED)
-    for name in TEN[:8]:
+    for name in TEN[:9]:
         held.failed(name, NO_ANSWER)
     assert held.free(TEN) == TEN, "whoever asks, finds out whether the VTN is back"
     assert held.problems() == {}
@@ -217,6 +232,16 @@ class TestSuspicion:
 
         wait_until(lambda: len(vtn.asked) == ASKS_OTHERS)
         assert set(vtn.asked) <= set(TEN[SUSPECTS_AFTER:])
+        assert not circuit.is_open
+
+    def test_time_outs_that_end_together_do_not_decide_before_the_others_are_asked(
+        self, circuit: Circuit, clock: FakeClock
+    ) -> None:
+        held = held_vens(circuit, clock, TEN, ask=Vtn(answers=True))
+
+        for name in TEN[:9]:
+            held.failed(name, NO_ANSWER)
+
         assert not circuit.is_open
 
     def test_a_vtn_that_answers_nobody_is_down(self, circuit: Circuit, clock: FakeClock) -> None:

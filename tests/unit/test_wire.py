@@ -19,7 +19,7 @@ from app.openadr import (
     write_duration,
     write_instant,
 )
-from app.openadr.wire import read_each
+from app.openadr.wire import read_each, read_resource, read_ven
 
 EVENT = {"id": "e1", "programID": "p1"}
 FIELDS = [*EVENT, "intervals", "intervalPeriod", "start", "duration"]
@@ -137,3 +137,125 @@ def test_whatever_a_vtn_sends_is_read_or_refused(wire: Any) -> None:
     events = list(read_each([wire], read_event, refused.append))
 
     assert len(events) + len(refused) == 1
+
+
+class TestNeverMoreWidelyThanItWasWritten:
+    """Where absent means more, what cannot be read is refused."""
+
+    @pytest.mark.parametrize(
+        ("targets", "read"),
+        [
+            (None, set()),
+            ([], set()),
+            ("some-ven", {"some-ven"}),
+            (["a", "b"], {"a", "b"}),
+            ([{"type": "GROUP", "values": ["a", 1]}], {"GROUP=a", "GROUP=1"}),
+        ],
+    )
+    def test_targets_that_can_be_read(self, targets: Any, read: set[str]) -> None:
+        assert read_event({**EVENT, "targets": targets}).targets == read
+
+    @pytest.mark.parametrize(
+        "targets",
+        [
+            *(5, 0, False, True, {}, {"type": "GROUP", "values": ["a"]}),
+            *(["a", 5], ["a", None], [["a"]], [{"type": "GROUP"}]),
+            *([{"type": 5, "values": ["a"]}], [{"type": "GROUP", "values": "a"}]),
+            [{"type": "GROUP", "values": [None]}],
+        ],
+        ids=repr,
+    )
+    def test_an_event_whose_targets_cannot_be_read_is_refused(self, targets: Any) -> None:
+        with pytest.raises(WireError, match=r"event 'e1': targets .* cannot be read"):
+            read_event({**EVENT, "targets": targets})
+
+    @pytest.mark.parametrize("field", ["intervals", "intervalPeriod"])
+    @pytest.mark.parametrize("value", [5, "x", False])
+    def test_an_event_whose_times_cannot_be_read_is_refused(self, field: str, value: Any) -> None:
+        with pytest.raises(WireError, match=f"event 'e1': {field}.* cannot be read"):
+            read_event({**EVENT, field: value})
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            *(("targets", 5), ("numIntervals", "three"), ("numIntervals", 1.5)),
+            *(("frequency", "PT1H"), ("repeat", []), ("startInterval", True)),
+            *(("aggregate", "true"), ("historical", 1), ("readingType", 5)),
+            ("numIntervals", 1e300),
+        ],
+    )
+    def test_a_report_descriptor_that_cannot_be_read_is_left_out_and_said(
+        self, field: str, value: Any
+    ) -> None:
+        descriptors = [{"payloadType": "USAGE", field: value}, {"payloadType": "DEMAND"}]
+
+        event = read_event({**EVENT, "reportDescriptors": descriptors})
+
+        assert [each.payload_type for each in event.report_descriptors] == ["DEMAND"]
+        (line,) = event.unread
+        assert line.startswith("report descriptor 0: ")
+        assert field in line
+
+    def test_a_ven_whose_targets_cannot_be_read_is_known_and_its_targets_are_not(self) -> None:
+        ven = read_ven({"id": "v", "venName": "Aarhus", "targets": 5})
+
+        assert (ven.ven_name, ven.targets) == ("Aarhus", None)
+
+    def test_a_resource_whose_targets_cannot_be_read_is_known_and_its_targets_are_not(self) -> None:
+        resource = read_resource({"id": "r", "resourceName": "pump", "targets": [5]})
+
+        assert (resource.resource_name, resource.targets) == ("pump", None)
+
+
+class TestWholeNumbers:
+    def test_they_may_be_written_as_decimals(self) -> None:
+        descriptor = {"payloadType": "USAGE", "numIntervals": 3.0, "frequency": 2.0, "repeat": -1.0}
+        event = read_event(
+            {
+                **EVENT,
+                "priority": 1.0,
+                "intervals": [{"id": 7.0}],
+                "reportDescriptors": [descriptor],
+            }
+        )
+
+        assert event.priority == 1
+        assert event.intervals[0].interval_id == 7
+        (read,) = event.report_descriptors
+        assert (read.num_intervals, read.frequency, read.repeat) == (3, 2, -1)
+        assert event.unread == ()
+
+    @pytest.mark.parametrize("priority", ["high", 1.5, True, [], 1e400])
+    def test_a_priority_that_is_none_is_the_lowest_and_said(self, priority: Any) -> None:
+        event = read_event({**EVENT, "priority": priority})
+
+        assert event.priority is None
+        (line,) = event.unread
+        assert line.startswith("priority ")
+
+    @pytest.mark.parametrize("interval_id", ["x", 0.5, 2**40])
+    def test_an_id_that_is_none_is_the_place_and_said(self, interval_id: Any) -> None:
+        event = read_event({**EVENT, "intervals": [{}, {"id": interval_id}]})
+
+        assert [each.interval_id for each in event.intervals] == [0, 1]
+        assert len(event.unread) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-06-01t12:00:00z", datetime(2026, 6, 1, 12, tzinfo=UTC)),
+        ("2026-06-01T12:00:00+02:00", datetime(2026, 6, 1, 10, tzinfo=UTC)),
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2016-12-31T23:59:60.5z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2017-01-01T00:59:60+01:00", datetime(2017, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_times_of_rfc_3339_are_read(text: str, instant: datetime) -> None:
+    assert read_instant(text) == instant
+
+
+@pytest.mark.parametrize("text", ["2026-06-01T12:60:00Z", "2026-06-01T12:00:61Z", "60"])
+def test_what_is_no_leap_second_is_no_time(text: str) -> None:
+    with pytest.raises(WireError):
+        read_instant(text)

@@ -1,0 +1,94 @@
+"""What became of a report is stored whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+import pytest
+from sqlalchemy import text
+
+from app.fleet import DatabaseError
+from app.vtn import EmbeddedVtn
+from tests.conftest import MakeContainer
+from tests.support.fakes import FakeClock
+from tests.support.flaky_database import FlakyDatabase
+from tests.support.workbench import TICK, VENS, Bench
+
+ASKED = 2
+"""Reports that are asked for, of each VEN."""
+
+
+@pytest.fixture
+def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
+    container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
+    container.database.override(FlakyDatabase(container.engine()))
+    made = Bench(container, vtn, clock)
+    made.enrol()
+    return made
+
+
+def fail_at(bench: Bench, write: int | None) -> None:
+    bench.container.database().fails_at = write
+
+
+@pytest.mark.parametrize("write", range(8))
+def test_a_write_that_fails_makes_no_report_more_nor_less(bench: Bench, write: int) -> None:
+    bench.ask({"payloadType": "READING", "frequency": 0, "repeat": ASKED})
+    bench.manager.poll_events()
+    bench.tick()
+    bench.manager.generate_reports()
+    bench.tick()
+
+    fail_at(bench, write)
+    with contextlib.suppress(DatabaseError):
+        bench.manager.generate_reports()
+    fail_at(bench, None)
+    for _ in range(4):
+        bench.tick()
+        bench.clock.advance(minutes=1)
+        bench.manager.generate_reports()
+
+    assert len(bench.reports()) == ASKED * VENS
+    assert set(bench.readings().values()) == {1}
+    assert bench.container.ledger().open_streams() == []
+
+
+def test_a_stream_that_an_earlier_version_left_below_zero_is_ended(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.ask({"payloadType": "READING", "frequency": 0, "repeat": 6})
+    bench.manager.poll_events()
+    bench.tick()
+    bench.manager.generate_reports()
+    with bench.container.database().write() as connection:
+        connection.execute(text("UPDATE stream SET reports_left = -18"))
+    bench.container.ledger.reset()
+    for name in ("obligations", "report_desk", "ven_manager", "store_keeper"):
+        getattr(bench.container, name).reset()
+
+    with caplog.at_level(logging.WARNING, logger="app"):
+        for _ in range(3):
+            bench.tick()
+            bench.manager.poll_events()
+            assert bench.manager.generate_reports() == 0
+
+    (line,) = [each for each in caplog.messages if "are ended" in each]
+    assert line.startswith(f"{VENS} streams")
+    bench.assert_each_once(TICK)
+
+
+def test_a_full_disk_at_a_poll_fails_the_task_in_one_line(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    scheduler = bench.container.scheduler()
+    bench.ask({"payloadType": "USAGE", "frequency": 0})
+    bench.container.database().full = True
+
+    with caplog.at_level(logging.WARNING, logger="app"):
+        assert not scheduler.run_now("poll_events").result(20)
+
+    assert scheduler.get_job_info("poll_events")["failures"] == 1
+    assert caplog.messages == ["task poll_events: failed: database fleet.db: disk is full"]
+    bench.container.database().full = False
+    assert scheduler.run_now("poll_events").result(20)
