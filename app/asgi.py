@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+from collections import deque
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
+
+HEAD_S = 10.0
+"""For the head of a request."""
+FOR_PROBES = 20
+"""Connections beyond the requests that are let in."""
+MAX_HANDSHAKES = 300
+"""TLS connections that were accepted last; older ones have done what they wanted, or never will."""
+TRY_AGAIN_LATER = 1013
 
 
 class AsgiServer:
     """Listens on one address. Building it does no I/O; OSError from `listen` when it is taken.
 
-    `most_at_once`: connections; those above get 503, and each ends after `lasts_s`, whatever it
-    does. None: any number, for any time.
+    `max_requests`: those above, WebSockets included, get 503, but for `always`: paths of probes,
+    for which there is always room. `lasts_s`: after that each connection ends, whatever it does.
     """
 
     def __init__(
@@ -23,14 +34,18 @@ class AsgiServer:
         name: str,
         certificate: Path | None = None,
         key: Path | None = None,
-        most_at_once: int | None = None,
+        max_requests: int,
+        always: Container[str] = (),
+        head_s: float = HEAD_S,
         lasts_s: float | None = None,
     ) -> None:
         self._address = host, port
         self._certificate = certificate
         self._key = key
         self._name = name
-        self._most_at_once = most_at_once
+        self._max_requests = max_requests
+        self._always = always
+        self._head_s = head_s
         self._lasts_s = lasts_s
         self._socket: socket.socket | None = None
         self._server: Any = None
@@ -45,7 +60,8 @@ class AsgiServer:
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         # asyncio sets TCP_NODELAY only where the protocol is named; without it each answer on a
         # kept connection waits 40 ms for an acknowledgement.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        make = socket.socket if self._certificate is None else _HandshakesBounded
+        listener = make(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(self._address)
@@ -60,8 +76,11 @@ class AsgiServer:
         # Here and not above: a process that serves nothing does not pay for it.
         import uvicorn
 
+        from app.asgi_protocol import MAX_HEAD_BYTES, make_protocol
+
+        max_connections = self._max_requests + FOR_PROBES
         config = uvicorn.Config(
-            application,
+            _Bounded(application, self._max_requests, self._always),
             log_config=None,
             log_level="error",  # what a stranger sends does not fill the log
             access_log=False,
@@ -71,8 +90,11 @@ class AsgiServer:
             timeout_graceful_shutdown=1,
             ssl_certfile=self._certificate,
             ssl_keyfile=self._key,
-            limit_concurrency=self._most_at_once,
-            http="auto" if self._lasts_s is None else _ending_after(self._lasts_s),
+            loop="auto" if self._certificate is None else "asyncio",  # which calls our `accept`
+            http=make_protocol(
+                max_connections=max_connections, head_s=self._head_s, lasts_s=self._lasts_s
+            ),
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
@@ -95,13 +117,47 @@ class AsgiServer:
             self._socket = None
 
 
-def _ending_after(lasts_s: float) -> Any:
-    """uvicorn's protocol, but for connections that end: it waits for a request without end."""
-    from uvicorn.protocols.http.h11_impl import H11Protocol
+class _Bounded:
+    """An application that has so many requests at a time; WebSockets count as long as they last."""
 
-    class Ending(H11Protocol):
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self.loop.call_later(lasts_s, transport.abort)
+    def __init__(self, application: Any, max_requests: int, always: Container[str]) -> None:
+        self._application = application
+        self._max_requests = max_requests
+        self._always = always
+        self._requests = 0
 
-    return Ending
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] in self._always:
+            await self._application(scope, receive, send)
+        elif self._requests < self._max_requests:
+            self._requests += 1
+            try:
+                await self._application(scope, receive, send)
+            finally:
+                self._requests -= 1
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
+        else:
+            headers = [(b"content-type", b"text/plain"), (b"retry-after", b"5")]
+            await send({"type": "http.response.start", "status": 503, "headers": headers})
+            await send({"type": "http.response.body", "body": b"too many requests at a time"})
+
+
+class _HandshakesBounded(socket.socket):
+    """A listening socket: of connections that do not finish their TLS handshake, the oldest end.
+
+    Nobody else sees a connection before its handshake is done.
+    """
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._accepted: deque[socket.socket] = deque()
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        connection, address = super().accept()
+        self._accepted.append(connection)
+        while len(self._accepted) > MAX_HANDSHAKES:
+            with contextlib.suppress(OSError):  # it has ended long ago
+                self._accepted.popleft().shutdown(socket.SHUT_RDWR)
+        return connection, address

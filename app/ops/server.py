@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from app.asgi import AsgiServer
+from app.asgi import TRY_AGAIN_LATER, AsgiServer
 from app.ops.access import Access
 from app.ops.health import Health
 from app.ops.metrics import Metrics
@@ -15,9 +15,8 @@ from app.watch import Watch
 
 logger = logging.getLogger(__name__)
 
-TRY_AGAIN_LATER = 1013
-MOST_AT_ONCE = 300
-"""Connections; who looks has a handful."""
+MAX_REQUESTS = 300
+"""At a time, beside the probes; who looks has a handful."""
 NOT_YET = (
     b"<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=1>"
     b"<title>VEN fleet</title><p>The fleet starts. This page comes when it has reported once."
@@ -49,7 +48,9 @@ class OpsServer:
         self._make_page = make_page
         self._watch = watch
         self._access = Access(self._front, names=[*names, host])
-        self._server = AsgiServer(host=host, port=port, name="ops", most_at_once=MOST_AT_ONCE)
+        self._server = AsgiServer(
+            host=host, port=port, name="ops", max_requests=MAX_REQUESTS, always=PROBES
+        )
 
     def start(self) -> None:
         """Listen and answer; what is asked of the page has to wait until it is opened."""

@@ -46,7 +46,7 @@ class CallbackServer:
             name="callback",
             certificate=certificate,
             key=key,
-            most_at_once=MOST_CALLS_AT_ONCE,
+            max_requests=MOST_CALLS_AT_ONCE,
             lasts_s=CALL_LASTS_S,
         )
 

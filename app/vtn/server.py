@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 NAME = "ven-fleet-vtn"
+MAX_REQUESTS = 500
+"""At a time."""
 TELEMETRY_PROGRAM = {"programName": "telemetry"}
 TELEMETRY_EVENT = {
     "eventName": "telemetry",
@@ -69,7 +71,7 @@ class EmbeddedVtn:
         self._host = host
         self.base_url = f"http://{_reached_at(host)}:{port}"
         self.store = VtnStore(directory / "vtn.db")
-        self._server = AsgiServer(host=host, port=port, name="vtn")
+        self._server = AsgiServer(host=host, port=port, name="vtn", max_requests=MAX_REQUESTS)
         self._callbacks = callbacks or Callbacks()
         self.broker = (
             None if broker_url is None else MqttPublisher(broker_url, verify_tls=broker_tls)

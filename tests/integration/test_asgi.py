@@ -1,40 +1,232 @@
-"""Servers on the open internet: connections that ask for nothing come to an end."""
+"""Servers that strangers ask: connections that ask for nothing, heads without end, odd upgrades."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import socket
-from collections.abc import Iterator
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from app.asgi import AsgiServer
+from app.asgi import FOR_PROBES, AsgiServer
+from tests.support.certificates import Certificate
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
+MAX_REQUESTS = 3
+MakePort = Callable[..., int]
+
+
+class Busy:
+    """Requests that last until they are let go."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.let_go = threading.Event()
+
+    def work(self, _: Request) -> PlainTextResponse:
+        self.begun += 1
+        assert self.let_go.wait(20)
+        return PlainTextResponse("done")
+
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    """Of a server that takes three connections at once, each for a short time."""
-    made = free_port()
-    server = AsgiServer(host="127.0.0.1", port=made, name="test", most_at_once=3, lasts_s=0.3)
-    server.listen()
-    server.serve(Starlette(routes=[Route("/", lambda _: PlainTextResponse("here"))]))
+def busy() -> Iterator[Busy]:
+    made = Busy()
     yield made
-    server.close()
+    made.let_go.set()
 
 
-def test_connections_that_ask_for_nothing_do_not_keep_others_out_for_long(port: int) -> None:
-    def status() -> int:
-        return requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code
+@pytest.fixture
+def serve(busy: Busy) -> Iterator[MakePort]:
+    """Servers of three requests at a time, beside their probe; each by its port."""
+    made: list[AsgiServer] = []
 
-    wait_until(lambda: status() == 200)
-    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
-    wait_until(lambda: status() == 503)
+    async def echo(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(await request.body())
 
-    wait_until(lambda: status() == 200)
-    for each in idle:
-        each.close()
+    def make(**settings: Any) -> int:
+        port = free_port()
+        server = AsgiServer(
+            host="127.0.0.1",
+            port=port,
+            name="test",
+            max_requests=MAX_REQUESTS,
+            always=("/probe",),
+            **settings,
+        )
+        server.listen()
+        routes = [
+            Route("/", lambda _: PlainTextResponse("here")),
+            Route("/probe", lambda _: PlainTextResponse("alive")),
+            Route("/busy", busy.work),
+            Route("/echo", echo, methods=["POST"]),
+        ]
+        server.serve(Starlette(routes=routes))
+        made.append(server)
+        wait_until(lambda: status(port, "/probe", settings.get("certificate")) == 200)
+        return port
+
+    yield make
+    for server in made:
+        server.close()
+
+
+def status(port: int, path: str = "/", certificate: Path | None = None) -> int:
+    url = f"http{'' if certificate is None else 's'}://127.0.0.1:{port}{path}"
+    return requests.get(url, timeout=5, verify=certificate and str(certificate)).status_code
+
+
+def ended(connection: socket.socket) -> bool:
+    """Whether the server has ended it."""
+    connection.settimeout(5)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def send(port: int, data: bytes) -> bytes:
+    """What the server answers before it ends the connection, or falls silent."""
+    with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        connection.sendall(data)
+        answer = b""
+        try:
+            while piece := connection.recv(65536):
+                answer += piece
+        except TimeoutError:
+            pass
+        return answer
+
+
+class TestConnectionsThatAskForNothing:
+    @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\n"], ids=["nothing", "half a head"])
+    def test_any_number_of_them_keeps_nobody_out(self, serve: MakePort, sent: bytes) -> None:
+        port = serve()
+        with ExitStack() as opened:
+            for _ in range(5 * (MAX_REQUESTS + FOR_PROBES)):
+                connection = opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+                connection.sendall(sent)
+
+            assert status(port, "/probe") == 200
+            assert status(port) == 200
+
+    @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n"])
+    def test_they_end_soon(self, serve: MakePort, sent: bytes) -> None:
+        port = serve(head_s=0.2)
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(sent)
+
+            assert ended(connection)
+
+    def test_the_second_head_of_a_connection_has_its_deadline_too(self, serve: MakePort) -> None:
+        port = serve(head_s=0.2)
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET / HT")
+            connection.settimeout(5)
+            assert b"here" in connection.recv(1 << 16) + connection.recv(1 << 16)
+
+            assert ended(connection)
+
+    def test_tls_handshakes_that_never_end_keep_nobody_out(
+        self, serve: MakePort, certificate: Certificate
+    ) -> None:
+        port = serve(certificate=certificate.certificate, key=certificate.key)
+        with ExitStack() as opened:
+            for _ in range(350):
+                opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+
+            assert status(port, "/probe", certificate.certificate) == 200
+
+    def test_a_connection_may_be_bound_to_end(self, serve: MakePort) -> None:
+        port = serve(lasts_s=0.2)
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+
+            assert ended(connection)
+
+
+def test_more_requests_than_may_be_are_told_to_come_again_and_probes_are_not(
+    serve: MakePort, busy: Busy
+) -> None:
+    port = serve()
+    asking = [threading.Thread(target=status, args=(port, "/busy")) for _ in range(MAX_REQUESTS)]
+    for thread in asking:
+        thread.start()
+    wait_until(lambda: busy.begun == MAX_REQUESTS)
+
+    assert status(port) == 503
+    assert status(port, "/probe") == 200
+
+    busy.let_go.set()
+    for thread in asking:
+        thread.join()
+    assert status(port) == 200
+
+
+def test_a_head_that_is_too_large_is_refused_and_not_kept(serve: MakePort) -> None:
+    port = serve()
+
+    answer = send(port, b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"x" * (70 << 10))
+
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+def test_what_is_no_http_is_refused(serve: MakePort) -> None:
+    assert send(serve(), b"\x16\x03\x01 hello\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+class TestUpgrade:
+    """RFC 9110, 7.8: a server may ignore it, and then the request is as any other."""
+
+    def test_the_body_of_a_request_that_offers_http_2_is_read(self, serve: MakePort) -> None:
+        port = serve()
+        head = (
+            b"POST /echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\n"
+            b"Upgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\nContent-Length: 5\r\n\r\n"
+        )
+
+        answer = send(port, head + b"hello")
+
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.endswith(b"hello")
+
+    @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+    def test_of_curl_http_2(self, serve: MakePort) -> None:
+        url = f"http://127.0.0.1:{serve()}/echo"
+        body = json.dumps({"readings": list(range(1000))})
+
+        told = subprocess.run(
+            ["curl", "--silent", "--http2", "--noproxy", "*", "--data-binary", "@-", url],
+            input=body,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+
+        assert told.stdout == body
+
+
+def test_a_certificate_is_served(serve: MakePort, certificate: Certificate) -> None:
+    port = serve(certificate=certificate.certificate, key=certificate.key)
+    context = ssl.create_default_context(cafile=str(certificate.certificate))
+
+    with (
+        socket.create_connection(("127.0.0.1", port)) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+    ):
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
