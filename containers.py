@@ -508,6 +508,7 @@ class Container(containers.DeclarativeContainer):
     )
     health = providers.ThreadSafeSingleton(
         ops.Health,
+        database=database,
         repository=repository,
         http=vtn_http,
         simulator=simulator,

@@ -25,6 +25,9 @@ FIRST_RUNS = ("poll_events", "simulate_meterdata", "generate_reports")
 """What runs once, in this order, before the schedule begins."""
 LONGEST_FIRST_RUN_S = 10.0
 """How long the schedule waits for the first run of a task: a backlog may take hours."""
+WAITS_LONG_S = 2.0
+"""For the database, so that a stop says so."""
+LEAST_CLOSING_S = 1.0
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 8.0
 
@@ -168,6 +171,11 @@ class Application:
         """Begin to stop: from here the deadline runs."""
         self._stopping.set()
 
+    @property
+    def stopped_by_failure(self) -> bool:
+        """Whether it stops since something went wrong, and not because it was asked to."""
+        return self._stopping.failed
+
     def _be_ready(self) -> None:
         self._health.started = True
         self._notifier.ready()
@@ -186,7 +194,8 @@ class Application:
     def stop(self) -> bool:
         """Schedule, running tasks, deliveries, servers, database; within the deadline.
 
-        False when something still waited for the VTN and was abandoned: it stays owed.
+        False when something still waited for the VTN or the database and was abandoned: it stays
+        owed.
         """
         self._stopping.set()
         self._health.started = False
@@ -195,7 +204,14 @@ class Application:
         idle = self._start_ended.wait(self._stopping.left_s()) and idle
         if self._later is not None:
             self._later.join(self._stopping.left_s())
-        if not idle:
+        waits_s = self._database.waits_s()
+        if waits_s >= WAITS_LONG_S:
+            logger.warning(
+                "stopping: the database %s has not answered for %.0f s; what waits for it is left",
+                self._database.name,
+                waits_s,
+            )
+        elif not idle:
             logger.warning("stopping: a task still waits for the VTN; what it had stays owed")
         self._push.close()
         self._vtn_watch.close(min(1.0, self._stopping.left_s()))
@@ -205,10 +221,16 @@ class Application:
         self._vtn.close()
         self._http.close()
         self._tracing.close()
-        self._run_lock.release()
-        self._database.close()
+        # A database that is silent may keep whoever closes its connections.
+        closing = threading.Thread(target=self._close_database, name="closing", daemon=True)
+        closing.start()
+        closing.join(max(self._stopping.remaining_s(), LEAST_CLOSING_S))
         logger.info("stopped")
         return idle
+
+    def _close_database(self) -> None:
+        self._run_lock.release()
+        self._database.close()
 
     def _seed(self) -> None:
         if self._sample_size is not None and self._repository.is_empty():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -128,20 +129,39 @@ class _Bounded:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] in self._always:
-            await self._application(scope, receive, send)
+            await self._answer(scope, receive, send)
         elif self._requests < self._max_requests:
             self._requests += 1
             try:
-                await self._application(scope, receive, send)
+                await self._answer(scope, receive, send)
             finally:
                 self._requests -= 1
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
         else:
-            headers = [(b"content-type", b"text/plain"), (b"retry-after", b"5")]
-            await send({"type": "http.response.start", "status": 503, "headers": headers})
-            await send({"type": "http.response.body", "body": b"too many requests at a time"})
+            await _refuse(scope, receive, send, b"too many requests at a time")
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        begun = False
+
+        async def sent(message: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._application(scope, receive, sent)
+        except asyncio.CancelledError:  # the server stops, and this waits for something
+            if not begun:
+                await _refuse(scope, receive, send, b"the server stops")
+
+
+async def _refuse(scope: Any, receive: Any, send: Any, why: bytes) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
+        return
+    headers = [(b"content-type", b"text/plain"), (b"retry-after", b"5")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": why})
 
 
 class _HandshakesBounded(socket.socket):

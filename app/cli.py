@@ -132,14 +132,22 @@ def _run(application: Application, *, once: bool) -> int:
     application.wait()
     code = _say(failed[0]) if failed else 0
     application.stop()
+    code = code or int(application.stopped_by_failure)
     return 1 if once and application.failed else code
 
 
 def stop_on_signals(stopping: Stopping) -> None:
-    """Ctrl-C and SIGTERM begin an orderly stop."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """Ctrl-C and SIGTERM begin an orderly stop; a second Ctrl-C ends the process at once."""
+
+    def stop(number: int, _: object) -> None:
+        if number == signal.SIGINT and stopping.is_set():
+            os.write(2, b"stopped at once: what was under way stays owed\n")
+            os._exit(128 + number)
         # Not in the handler itself: it may interrupt the main thread while that holds the lock.
-        signal.signal(number, lambda *_: threading.Thread(target=stopping.set).start())
+        threading.Thread(target=stopping.set).start()
+
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, stop)
 
 
 def _say(error: BaseException) -> int:

@@ -7,7 +7,7 @@ import logging
 import os
 from pathlib import Path
 
-from app.fleet import Database, DatabaseError
+from app.fleet import Database, DatabaseError, SharedSessionsError
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
@@ -79,11 +79,15 @@ class RunLockGuard:
 
     def __call__(self) -> None:
         """Look; to be called every few seconds."""
+        if self._stopping.is_set():
+            return
         try:
-            lost = not self._stopping.is_set() and self._run_lock.is_lost()
+            why = "another run has taken the database over" if self._run_lock.is_lost() else None
+        except SharedSessionsError as error:
+            why = str(error)
         except DatabaseError as error:
             logger.debug("whether this run still has its database is not known: %s", error)
             return
-        if lost:
-            logger.error("another run has taken the database over; this one stops")
-            self._stopping.set()
+        if why is not None:
+            logger.error("%s; this run stops", why)
+            self._stopping.fail()

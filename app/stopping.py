@@ -21,6 +21,13 @@ class Stopping:
         self._event = threading.Event()
         self._deadline_s = deadline_s
         self._set_at_s = 0.0
+        self.failed = False
+        """Whether something went wrong, so that nothing more may be sent."""
+
+    def fail(self) -> None:
+        """Begin to stop, since something went wrong: nothing more may be sent."""
+        self.failed = True
+        self.set()
 
     def set(self) -> None:
         """Begin to stop; the deadline runs from the first call."""

@@ -10,7 +10,13 @@ from app.fleet.columns import (
     moved,
     places,
 )
-from app.fleet.database import Database, DatabaseError, DatabaseUrlError, make_engine
+from app.fleet.database import (
+    Database,
+    DatabaseError,
+    DatabaseUrlError,
+    SharedSessionsError,
+    make_engine,
+)
 from app.fleet.enrolment import Enrolment, EnrolmentResult
 from app.fleet.exchange import FleetFileError, read_fleet, write_csv, write_json
 from app.fleet.fanout import FanOut
@@ -46,6 +52,7 @@ __all__ = [
     "Response",
     "Roster",
     "SeenEvent",
+    "SharedSessionsError",
     "Situation",
     "Status",
     "Told",

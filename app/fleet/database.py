@@ -7,9 +7,8 @@ import os
 import secrets
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +17,25 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.fleet.claim import PoolerError, SessionClaim
 from app.fleet.migrations import MIGRATIONS, Migration
+from app.fleet.waits import Waits
 
 logger = logging.getLogger(__name__)
 BUSY_TIMEOUT_S = 30
-ENDS_WITHIN = 20
-"""Tenths of a second that an old session of ours may take to end."""
 MOST_CONNECTIONS = 100
 """Beside the five that are kept: a thread that waits for one would look like a broken database."""
 SERVER_ARGUMENTS = {
     "connect_timeout": 10,
+    "prepare_threshold": None,  # behind a pooler, a statement may be prepared elsewhere
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
 """A server that is gone without a word is known to be gone within half a minute."""
-MIGRATING, RUNNING = 0x76656E01, 0x76656E02
-"""The keys of PostgreSQL's advisory locks."""
-
-
-_END_SESSION = (
-    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid = :pid"
-    " AND classid = 0 AND objid = :key AND database = (SELECT oid FROM pg_database"
-    " WHERE datname = current_database())"
-)
+MIGRATING = 0x76656E01
+"""The key of PostgreSQL's advisory lock; RUNNING is the next one."""
 
 
 class DatabaseError(RuntimeError):
@@ -51,6 +44,10 @@ class DatabaseError(RuntimeError):
 
 class DatabaseUrlError(DatabaseError):
     """DATABASE__URL cannot be used."""
+
+
+class SharedSessionsError(DatabaseError):
+    """What stands before the database shares its sessions: no run can be told from another."""
 
 
 def make_engine(url: str) -> Engine:
@@ -128,9 +125,11 @@ class Database:
         self._migrations = migrations
         self._lock = threading.Lock()
         self._ready = False
-        self._claiming = threading.Lock()
-        self._claim: Connection | None = None
-        self._claim_pid = 0
+        self._claim = SessionClaim(engine)
+        self._waits = Waits()
+        event.listen(engine, "before_cursor_execute", self._waits.begin)
+        event.listen(engine, "after_cursor_execute", self._waits.end)
+        event.listen(engine, "handle_error", self._waits.end)
 
     @property
     def name(self) -> str:
@@ -156,12 +155,12 @@ class Database:
         disk.
         """
         self.open()
-        with (
-            self._explained(),
-            self._engine.connect() as connection,
-            nullcontext() if durable else _lazily(connection),
-            connection.begin(),
-        ):
+        with self._explained(), ExitStack() as transaction:
+            with self._waits.noted():
+                connection = transaction.enter_context(self._engine.connect())
+                if not durable:
+                    transaction.enter_context(_lazily(connection))
+                transaction.enter_context(connection.begin())
             if not durable and _is_server(self._engine.url):
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             yield connection
@@ -170,7 +169,9 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Reading, beside a writer."""
         self.open()
-        with self._explained(), self._engine.connect() as connection:
+        with self._explained(), ExitStack() as reading:
+            with self._waits.noted():
+                connection = reading.enter_context(self._engine.connect())
             # A server reads large results in a transaction; SQLite needs none beside a writer.
             level = "READ COMMITTED" if _is_server(self._engine.url) else "AUTOCOMMIT"
             yield connection.execution_options(isolation_level=level)
@@ -189,40 +190,23 @@ class Database:
         """Be the one process that runs on this server's database; False if another one is.
 
         The claim ends with `disclaim`, with the process, and with the session at the server: to be
-        called again from time to time.
+        called again from time to time. DatabaseError, too, where a claim holds nobody off.
         """
         if not _is_server(self._engine.url):
             return True
-        with self._claiming, self._explained():
-            if self._claim is not None:
-                try:
-                    self._claim.execute(text("SELECT 1"))
-                    return True
-                except DBAPIError:
-                    self._claim.close()
-                    self._claim = None
-            session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            # Where we are gone for the server only half, our old session still has the lock.
-            ours = {"pid": self._claim_pid, "key": RUNNING}
-            for _ in range(ENDS_WITHIN):
-                if not session.execute(text(_END_SESSION), ours).all():
-                    break
-                time.sleep(0.1)
-            query = text("SELECT pg_try_advisory_lock(:key), pg_backend_pid()")
-            claimed, pid = session.execute(query, {"key": RUNNING}).one()
-            if claimed:
-                self._claim, self._claim_pid = session, pid
-                return True
-            session.close()
-            return False
+        with self._explained():
+            try:
+                return self._claim.take()
+            except PoolerError as error:
+                raise SharedSessionsError(f"database {self.name} {error}") from None
 
     def disclaim(self) -> None:
         """Give the claim back; may be called again."""
-        with self._claiming:
-            session, self._claim = self._claim, None
-            if session is not None:
-                session.invalidate()  # the session ends, and its lock with it
-                session.close()
+        self._claim.give_back()
+
+    def waits_s(self) -> float:
+        """How long somebody has been waiting for it to answer; 0.0: nobody has."""
+        return self._waits.longest_s()
 
     def close(self) -> None:
         """Close the connections; a later use opens new ones."""

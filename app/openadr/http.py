@@ -162,6 +162,8 @@ class VtnHttp:
 
     def _guarded(self, method: str, path: str, **request: Any) -> tuple[Any, int]:
         """The answer and its size, if the circuits let the request through."""
+        if self._stopping.failed:
+            raise VtnDown("the VTN is not asked any more, since this run stops")
         if not all(circuit.admits() for circuit in self._circuits(method)):
             raise VtnDown(f"the VTN at {self.base_url} is down and is not asked for now")
         return self._request(method, path, **request)

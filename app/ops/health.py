@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from app.fleet import DatabaseError, FleetRepository, HeldVens, PollPlan
+from app.fleet import Database, DatabaseError, FleetRepository, HeldVens, PollPlan
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
 from app.push import Inbox
@@ -15,6 +15,8 @@ from app.watch import Watch
 
 LONGEST_IDLE_S = 30.0
 """Of the thread that looks after the others."""
+WAITS_LONG_S = 5.0
+"""For the database."""
 FULL = 0.95
 """Of STORE__MAX_BYTES: what is worth a warning."""
 
@@ -53,6 +55,7 @@ class Health:
     def __init__(
         self,
         *,
+        database: Database,
         repository: FleetRepository,
         http: VtnHttp,
         simulator: MeterDataSimulator,
@@ -69,6 +72,7 @@ class Health:
         inbox: Inbox,
     ) -> None:
         self._held_vens = held_vens
+        self._database = database
         self._repository = repository
         self._http = http
         self._simulator = simulator
@@ -91,6 +95,10 @@ class Health:
 
     def readiness(self) -> Readiness:
         """Started, the VTN answers, room in the store, every task on time; what else to look at."""
+        waits_s = self._database.waits_s()
+        if waits_s >= WAITS_LONG_S:  # a look would wait, too
+            line = f"database {self._database.name}: has not answered for {waits_s:.0f} s"
+            return Readiness(reasons=(line,), counted=False)
         try:
             return self._look()
         except DatabaseError as error:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import psycopg
 import pytest
 
-from app.fleet import Database, make_engine
-from app.fleet.database import RUNNING
+from app.fleet import Database, SharedSessionsError, make_engine
+from app.fleet.claim import RUNNING
 from app.run_lock import RunLock, RunLockError, RunLockGuard
 from app.stopping import Stopping
+from tests.support.pgbouncer import Pgbouncer
 from tests.support.postgres import Postgres
 
+Mode = Literal["session", "transaction"]
 MakeLock = Callable[[str], tuple[RunLock, Database]]
 
 
@@ -110,7 +115,7 @@ class TestLostClaim:
         old.execute("SELECT pg_advisory_lock(%s)", (RUNNING,))
         lock, database = make_lock("one")
         assert not database.claim(), "somebody else's session is left alone"
-        database._claim_pid = old.info.backend_pid
+        database._claim._pid = old.info.backend_pid
 
         lock.acquire()
 
@@ -133,3 +138,79 @@ class TestLostClaim:
         guard()
 
         assert stopping.is_set()
+
+
+class TestPooler:
+    """Behind pgbouncer, a lock of a session is one only where sessions are not shared."""
+
+    @pytest.fixture
+    def make_pooler(self, postgres: Postgres) -> Iterator[Callable[[Mode], Pgbouncer]]:
+        made: list[Pgbouncer] = []
+        with tempfile.TemporaryDirectory(prefix="pgbouncer-", dir="/tmp") as directory:
+            os.chmod(directory, 0o755)  # the server has a user of its own
+
+            def make(mode: Mode) -> Pgbouncer:
+                made.append(Pgbouncer(Path(directory) / mode, postgres.port, mode))
+                return made[-1]
+
+            yield make
+            for pooler in made:
+                pooler.close()
+
+    @pytest.fixture
+    def name(self, postgres: Postgres) -> str:
+        """Of an empty database."""
+        return postgres.make_database().rpartition("/")[2]
+
+    def test_one_that_shares_sessions_is_refused(
+        self, make_pooler: Callable[[Mode], Pgbouncer], name: str, tmp_path: Path
+    ) -> None:
+        url = make_pooler("transaction").url(name)
+        for number in range(3):
+            database = Database(make_engine(url))
+            lock = RunLock(tmp_path / f"{number}" / "run.lock", database)
+
+            with pytest.raises(SharedSessionsError, match="pool_mode=session") as caught:
+                lock.acquire()
+
+            assert len(str(caught.value).splitlines()) == 1
+            database.close()
+
+    def test_one_that_does_not_is_as_good_as_none(
+        self, make_pooler: Callable[[Mode], Pgbouncer], name: str, tmp_path: Path
+    ) -> None:
+        pooler = make_pooler("session")
+        databases = [Database(make_engine(pooler.url(name))) for _ in range(2)]
+        first, second = (
+            RunLock(tmp_path / f"{number}" / "run.lock", database)
+            for number, database in enumerate(databases)
+        )
+        first.acquire()
+
+        assert not first.is_lost()
+        with pytest.raises(RunLockError, match="another run is going on"):
+            second.acquire()
+
+        first.release()
+        second.acquire()
+        second.release()
+        for database in databases:
+            database.close()
+
+    def test_a_run_that_finds_itself_behind_one_stops_and_sends_nothing_more(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Shared:
+            def is_lost(self) -> bool:
+                raise SharedSessionsError("database fleet is reached through a pooler")
+
+        stopping = Stopping()
+        guard = RunLockGuard(run_lock=Shared(), stopping=stopping)  # type: ignore[arg-type]
+
+        for _ in range(2):
+            guard()
+
+        assert (stopping.is_set(), stopping.failed) == (True, True)
+        assert caplog.messages == [
+            "database fleet is reached through a pooler; this run stops",
+        ]

@@ -8,7 +8,8 @@ import shutil
 import signal
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -29,6 +30,16 @@ def binaries() -> Path | None:
         return found[-1].parent
     on_path = shutil.which("initdb")
     return Path(on_path).parent if on_path else None
+
+
+def owned(directory: Path) -> Sequence[str]:
+    """Make the directory for a server, and what its command begins with: root may run none."""
+    directory.mkdir(mode=0o700)
+    if os.geteuid() != 0:
+        return ()
+    account = pwd.getpwnam(USER)
+    os.chown(directory, account.pw_uid, account.pw_gid)
+    return ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups")
 
 
 class Postgres:
@@ -52,12 +63,7 @@ class Postgres:
             if os.environ.get("CI"):
                 pytest.fail(message)
             pytest.skip(message)
-        self._directory.mkdir(mode=0o700)
-        as_user: Sequence[str] = ()
-        if os.geteuid() == 0:
-            account = pwd.getpwnam(USER)
-            os.chown(self._directory, account.pw_uid, account.pw_gid)
-            as_user = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups")
+        as_user = owned(self._directory)
         data = self._directory / "data"
         subprocess.run(
             [*as_user, where / "initdb", "-D", data, "-U", USER, "-A", "trust", "--no-sync"],
@@ -89,6 +95,21 @@ class Postgres:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
             )
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """It takes connections and answers nothing, as a machine does whose disk hangs."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        stopped = [self._process.pid, *map(int, children.read_text().split())]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in stopped:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def close(self) -> None:
         if self._process is not None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -63,6 +64,11 @@ class Application:
             timeout_s=40,
         )
         assert len(re.findall(pattern, self.log)) >= times, self.log
+
+    def tell(self, number: signal.Signals) -> None:
+        """Only that; twice the same may reach it as one, if it had no time between them."""
+        time.sleep(0.2)
+        self._process.send_signal(number)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Signal it, and return its exit code; it has as long as the contract says."""
