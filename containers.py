@@ -309,9 +309,11 @@ class Container(containers.DeclarativeContainer):
         held=held_reports,
     )
     journal = providers.ThreadSafeSingleton(reporting.DeliveryJournal)
+    refused_resources = providers.ThreadSafeSingleton(reporting.RefusedResources, clock=clock)
     report_sender = providers.ThreadSafeSingleton(
         reporting.ReportSender,
         post=report_post,
+        refused=refused_resources,
         held=held_reports,
         fan_out=fan_out,
         tracing=tracing,
@@ -328,12 +330,14 @@ class Container(containers.DeclarativeContainer):
             sender=report_sender,
             second_looks=second_looks,
             journal=journal,
+            refused=refused_resources,
             held=held_reports,
             circuit=circuit,
             writes=write_circuit,
             clock=clock,
             stopping=stopping,
         ),
+        refused=refused_resources,
         outbox=outbox,
         second_looks=second_looks,
         keeper=store_keeper,

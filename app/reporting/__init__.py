@@ -8,6 +8,7 @@ from app.reporting.keeper import StoreBounds, StoreKeeper
 from app.reporting.ledger import StreamLedger
 from app.reporting.obligations import Obligations
 from app.reporting.outbox import Outbox, SetAside
+from app.reporting.parts import RefusedResources
 from app.reporting.planned import PlannedReports
 from app.reporting.planner import ReportPlanner
 from app.reporting.post import ReportPost
@@ -22,6 +23,7 @@ __all__ = [
     "Obligations",
     "Outbox",
     "PlannedReports",
+    "RefusedResources",
     "ReportDesk",
     "ReportPlanner",
     "ReportPost",

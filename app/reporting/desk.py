@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 
 from app.fleet import HeldVens
 from app.instants import to_us
-from app.log_context import about
 from app.openadr import Circuit, VtnClient, VtnError, VtnRejected
 from app.reporting.doubles import SecondLooks
 from app.reporting.journal import DeliveryJournal
@@ -26,7 +25,8 @@ from app.reporting.ledger import StreamLedger
 from app.reporting.lookup import Sought
 from app.reporting.obligations import Obligations
 from app.reporting.outbox import Outbox, SetAside
-from app.reporting.parcels import ended_parcel, set_aside
+from app.reporting.parcels import ended_parcel
+from app.reporting.parts import RefusedResources, say_refused
 from app.reporting.planner import ReportPlanner, Round
 from app.reporting.post import Fate, Parcel
 from app.reporting.resend import Resender
@@ -67,6 +67,7 @@ class ReportDesk:
         planner: ReportPlanner,
         sender: ReportSender,
         resender: Resender,
+        refused: RefusedResources,
         outbox: Outbox,
         second_looks: SecondLooks,
         keeper: StoreKeeper,
@@ -83,6 +84,7 @@ class ReportDesk:
         self._planner = planner
         self._sender = sender
         self._resender = resender
+        self._refused = refused
         self._outbox = outbox
         self._second_looks = second_looks
         self._keeper = keeper
@@ -274,9 +276,14 @@ class ReportDesk:
                 if fate is Fate.DELIVERED_AGAIN:
                     again.append(parcel.sought)
                 continue
+            if fate is Fate.DIVIDED:
+                parts = self._refused.without_refused(parcel)
+                changed.append(passed(stream, None) if parts else replace(stream, in_flight=None))
+                refused += parts
+                continue
             if fate is Fate.REFUSED:
                 changed.append(passed(stream, None))
-                refused.append(set_aside(parcel, error, self._clock()))
+                refused += self._refused.refused(parcel, error).asides
                 problems[stream.ven_name] = str(error)
                 continue
             changed.append(self._after(parcel, fate))
@@ -306,7 +313,7 @@ class ReportDesk:
         # is written beside them is not.
         noted = bool(refused or again)
         self._ledger.advance(changed, beside if noted else None, durable=noted)
-        _say_refused(refused)
+        say_refused(refused)
         self._journal.delivered(done, self._clock())
         self._journal.failed(problems)
         return [readings for _, readings in done]
@@ -374,21 +381,3 @@ class ReportDesk:
 
 def _stream_of(parcel: Parcel) -> Stream:
     return cast(Stream, parcel.source)
-
-
-def _say_refused(refused: Sequence[SetAside]) -> None:
-    """One line for all that were refused in the same words."""
-    by_problem: dict[str, list[SetAside]] = {}
-    for aside in refused:
-        by_problem.setdefault(aside.problem, []).append(aside)
-    for problem, asides in by_problem.items():
-        more = f" and {len(asides) - 1} more" if len(asides) > 1 else ""
-        with about(ven=asides[0].ven_name, report=asides[0].report_name):
-            logger.warning(
-                "VEN %s: report %s%s, with %d readings, set aside: %s (see `outbox list`)",
-                asides[0].ven_name,
-                asides[0].report_name,
-                more,
-                sum(aside.readings for aside in asides),
-                problem,
-            )

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from app.fleet import Database
 from app.instants import from_us, to_us
 
-REFUSED, TO_SEND = "REFUSED", "TO_SEND"
+REFUSED, TO_SEND, PART = "REFUSED", "TO_SEND", "PART"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class SetAside:
     """Since when it may be at the VTN all the same; None: it is not."""
     body: bytes = b""
     program_id: str = ""
+    is_part: bool = False
+    """Whether it is a part of a refused report, and to be sent to find out what is refused."""
 
 
 class Outbox:
@@ -60,7 +62,7 @@ class Outbox:
                 "body": zlib.compress(aside.body),
                 "problem": aside.problem.replace("\0", "\\0"),
                 "refused_at_us": to_us(aside.refused_at),
-                "state": REFUSED,
+                "state": PART if aside.is_part else REFUSED,
                 "in_doubt_us": aside.in_doubt_us,
             },
         )
@@ -84,15 +86,15 @@ class Outbox:
             return int(connection.execute(text("SELECT count(*) FROM set_aside")).scalar_one())
 
     def to_send(self, most: int, *, above: int = 0) -> list[SetAside]:
-        """With their bodies, those that somebody asked to send again; at most so many.
+        """With their bodies, those that somebody asked to send again, and parts; so many at most.
 
         `above`: only those with a higher id.
         """
         query = text(
-            f"{_SELECT}, body FROM set_aside WHERE state = :state AND set_aside_id > :above"
-            " ORDER BY set_aside_id LIMIT :most"
+            f"{_SELECT}, body FROM set_aside WHERE state IN ('TO_SEND', 'PART')"
+            " AND set_aside_id > :above ORDER BY set_aside_id LIMIT :most"
         )
-        where = {"state": TO_SEND, "most": most, "above": above}
+        where = {"most": most, "above": above}
         with self._database.read() as connection:
             rows = connection.execute(query, where)
             return [_read(row, zlib.decompress(row.body)) for row in rows]
@@ -123,6 +125,16 @@ class Outbox:
         """Let the next delivery send these again; how many."""
         return self._change("UPDATE set_aside SET state = 'TO_SEND' WHERE set_aside_id = :id", ids)
 
+    def put_in_place(self, report_names: Collection[str], asides: Collection[SetAside]) -> None:
+        """In one transaction, these in the place of the reports of these names."""
+        with self._database.write() as connection:
+            connection.execute(
+                text("DELETE FROM set_aside WHERE report_name = :name"),
+                [{"name": name} for name in report_names],
+            )
+            for aside in asides:
+                self.put(connection, aside)
+
     def delivered(self, connection: Connection, aside: SetAside) -> None:
         """Sent again, and taken."""
         connection.execute(
@@ -149,7 +161,7 @@ class Outbox:
                     " problem = :problem WHERE set_aside_id = :id"
                 ),
                 {
-                    "state": TO_SEND if problem is None else REFUSED,
+                    "state": REFUSED if problem is not None else PART if aside.is_part else TO_SEND,
                     "in_doubt_us": in_doubt_us,
                     "problem": aside.problem if problem is None else problem.replace("\0", "\\0"),
                     "id": aside.set_aside_id,
@@ -200,7 +212,8 @@ def _read(row: Any, body: bytes = b"") -> SetAside:
         readings=row.readings,
         problem=row.problem,
         refused_at=from_us(row.refused_at_us),
-        to_send=row.state == TO_SEND,
+        to_send=row.state != REFUSED,
+        is_part=row.state == PART,
         in_doubt_us=row.in_doubt_us,
         body=body,
     )

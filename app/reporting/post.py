@@ -44,6 +44,7 @@ class Fate(Enum):
     TOO_LARGE = "the VTN does not have it, and takes only smaller ones"
     REFUSED = "the VTN refuses its content"
     EVENT_GONE = "its event is gone"
+    DIVIDED = "it was not sent: the VTN is known to refuse a part of it"
 
 
 @dataclass(frozen=True, kw_only=True)

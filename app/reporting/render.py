@@ -41,7 +41,8 @@ def render(
     """One report of one VEN: these values, of the resources in these columns.
 
     `name`: the one it was given before, when it is made again. Each interval carries its own start.
-    A NaN is no value and makes no interval, unless the quality of all is asked for.
+    A NaN is no value and makes no interval, unless the quality of all is asked for: then it is 0,
+    and MISSING. A word that is missing makes none in any case.
     """
     heads = [_head(request, place, due) for place, due in enumerate(values)]
     tokens = [due.tokens(columns) for due in values]
@@ -131,8 +132,8 @@ def _one_by_one(
             if number != b"null":
                 readings += 1
                 interval = head + number + tail
-            elif due.quality is not None:
-                interval = head + tail
+            elif due.quality is not None and due.numbers.dtype != object:
+                interval = head + b"0" + tail  # a value there must be (figure 12 of the Definition)
             else:
                 continue
             by_resource.setdefault(resource, []).append(interval)

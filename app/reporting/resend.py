@@ -15,6 +15,7 @@ from app.reporting.doubles import SecondLooks
 from app.reporting.journal import DeliveryJournal
 from app.reporting.outbox import Outbox, SetAside
 from app.reporting.parcels import parcel_of
+from app.reporting.parts import RefusedResources, say_refused
 from app.reporting.post import Fate
 from app.reporting.sender import ReportSender
 from app.reporting.under_way import Outcome
@@ -36,6 +37,7 @@ class Resender:
         sender: ReportSender,
         second_looks: SecondLooks,
         journal: DeliveryJournal,
+        refused: RefusedResources,
         held: HeldVens,
         circuit: Circuit,
         writes: Circuit,
@@ -46,6 +48,7 @@ class Resender:
         self._sender = sender
         self._second_looks = second_looks
         self._journal = journal
+        self._refused = refused
         self._held = held
         self._circuit = circuit
         self._writes = writes
@@ -82,6 +85,9 @@ class Resender:
         done: list[int] = []
         tried = {parcel.report.name for parcel, _, _ in outcomes}
         not_sent = [aside for aside in asides if aside.report_name not in tried]
+        refused: list[SetAside] = []
+        # Refusals last: whether it was in vain to divide a report is known when all else is.
+        outcomes.sort(key=lambda outcome: outcome[1] is Fate.REFUSED)
         for parcel, fate, error in outcomes:
             aside = cast(SetAside, parcel.source)
             if fate in (Fate.DELIVERED, Fate.DELIVERED_AGAIN):
@@ -89,13 +95,20 @@ class Resender:
                     [] if parcel.in_doubt_us is None else [parcel.sought],
                     partial(self._outbox.delivered, aside=aside),
                 )
+                self._refused.taken(aside)
                 done.append(aside.readings)
                 self._journal.delivered([(aside.ven_name, aside.readings)], self._clock())
                 logger.info("VEN %s: report %s is delivered", aside.ven_name, aside.report_name)
             elif fate is Fate.NOT_SENT:
                 not_sent.append(aside)
+            elif fate is Fate.REFUSED and aside.is_part:
+                kept = self._refused.refused(parcel, error)
+                self._outbox.put_in_place(kept.in_place_of, kept.asides)
+                refused = [each for each in refused if each.report_name not in kept.in_place_of]
+                refused += kept.asides
             else:
                 self._keep(aside, fate, error)
+        say_refused(refused)
         self._outbox.not_sent(not_sent)
         return done
 
@@ -107,4 +120,5 @@ class Resender:
                 "VEN %s: report %s is refused again: %s", aside.ven_name, aside.report_name, error
             )
         elif fate is Fate.IN_DOUBT:
+            self._refused.taken(aside)
             self._outbox.remember(aside, problem=None, in_doubt_us=to_us(self._clock()))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from app.fleet import FanOut, HeldVens
 from app.log_context import about
 from app.openadr import VtnClient, VtnError
+from app.reporting.parts import RefusedResources
 from app.reporting.post import Fate, Parcel, ReportPost, fate_of, is_trouble
 from app.reporting.streams import Stream
 from app.reporting.under_way import Outcome
@@ -17,8 +18,15 @@ class ReportSender:
     """Sends reports, several at a time; `held` is told of VENs whose reports the VTN fails."""
 
     def __init__(
-        self, *, post: ReportPost, held: HeldVens, fan_out: FanOut, tracing: Tracing
+        self,
+        *,
+        post: ReportPost,
+        refused: RefusedResources,
+        held: HeldVens,
+        fan_out: FanOut,
+        tracing: Tracing,
     ) -> None:
+        self._refused = refused
         self._post = post
         self._held = held
         self._fan_out = fan_out
@@ -35,6 +43,9 @@ class ReportSender:
 
         def attempt(parcel: Parcel) -> None:
             error: VtnError | None = None
+            if isinstance(parcel.source, Stream) and self._refused.without_refused(parcel):
+                outcomes.append((parcel, Fate.DIVIDED, None))
+                return
             try:
                 fate = self._send(parcel, client_for(parcel.ven_name))
             except VtnError as raised:

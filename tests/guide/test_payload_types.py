@@ -10,6 +10,7 @@ from dependency_injector import providers
 from app.events import policies
 from app.fleet import ResourceKind
 from tests.guide.conftest import MINUTE, Guide, period, prices, values
+from tests.support.openapi import Enumerations, official_file
 
 SERVED = {
     "READING": "KW",
@@ -46,6 +47,44 @@ def test_it_is_reported_as_telemetry_and_on_intervals(guide: Guide, kind: str) -
         assert report["payloadDescriptors"][0].get("units") == SERVED[kind]
         assert len(report["resources"]) == (3 if kind.startswith("STORAGE") else 8)
         assert all(value is not None for value in values(report))
+
+
+@pytest.fixture(scope="module")
+def enumerations() -> Enumerations:
+    return Enumerations(official_file())
+
+
+@pytest.mark.parametrize("kind", SERVED)
+def test_with_its_quality_every_value_is_as_the_enumerations_say(
+    guide: Guide, kind: str, enumerations: Enumerations
+) -> None:
+    """Also where a resource has no such value: there must be one (figure 12 of the Definition)."""
+    descriptors = [{"payloadType": kind}, {"payloadType": "DATA_QUALITY"}]
+    telemetry = guide.send(reportDescriptors=descriptors)
+    intervals = guide.send(
+        intervalPeriod=period(guide.clock.now, "PT5M"),
+        intervals=prices(1, 2),
+        reportDescriptors=descriptors,
+    )
+    guide.until(guide.clock.now + 11 * MINUTE)
+
+    for event_id in (telemetry, intervals):
+        for report in guide.told(event_id, kind):
+            assert enumerations.errors(report) == []
+
+
+def test_a_number_that_is_missing_is_0_and_missing(guide: Guide) -> None:
+    event_id = guide.send(
+        reportDescriptors=[{"payloadType": "SETPOINT"}, {"payloadType": "DATA_QUALITY"}]
+    )
+    guide.pass_time(ticks=2)
+
+    report = guide.told(event_id, "SETPOINT")[0]
+    assert {
+        (payload["type"], payload["values"][0])
+        for resource in report["resources"]
+        for payload in resource["intervals"][0]["payloads"]
+    } == {("SETPOINT", 0), ("DATA_QUALITY", "MISSING")}
 
 
 @pytest.mark.parametrize("kind", ["MEAN", "PEAK", "DIRECT_READ"])

@@ -175,12 +175,13 @@ class TestCommands:
 
         rows = json.loads(output)
         assert code == 0
-        assert [row["id"] for row in rows] == [1, 2]
+        assert len(rows) == 2
         assert rows[0]["problem"] == "POST /reports: 422, a fault of the test"
         assert "Aarhus" in self.outbox("list")[1]
 
     def test_retry_lets_the_application_send_it(self, bench: Bench) -> None:
-        assert self.outbox("retry", "2") == (
+        last = bench.container.outbox().reports()[-1].set_aside_id
+        assert self.outbox("retry", str(last)) == (
             0,
             "1 reports are sent again with the next delivery\n",
         )
@@ -193,7 +194,8 @@ class TestCommands:
         assert bench.container.outbox().count() == 0
 
     def test_a_number_that_is_none_changes_nothing(self, bench: Bench) -> None:
-        code, _ = self.outbox("drop", "1", "7")
+        first = bench.container.outbox().reports()[0].set_aside_id
+        code, _ = self.outbox("drop", str(first), "777")
 
         assert code == 1
         assert bench.container.outbox().count() == 2

@@ -6,8 +6,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import orjson
 from urllib3.exceptions import ProtocolError
 
 from app.openadr import Answer, Exchange, make_session
@@ -85,6 +87,8 @@ class FaultyExchange(RecordingExchange):
         """Whether faults come from a proxy, as HTML."""
         self.on_report: Callable[[bytes], object] = lambda _: None
         """Told of each report that is posted, before it is."""
+        self.refuses: Callable[[dict[str, Any]], bool] | None = None
+        """Whether the VTN refuses a report for what is in it."""
         self.refusals = 0
         """How many reports were answered with a number."""
         self.refused: dict[str, int] = {}
@@ -121,6 +125,8 @@ class FaultyExchange(RecordingExchange):
         for ven_name, status in self.refused.items():
             if f'"clientName":"{ven_name}"'.encode() in body:
                 fault = status
+        if self.refuses is not None and self.refuses(orjson.loads(body)):
+            fault = 422
         if fault == "lost request":
             raise lost()
         if isinstance(fault, int):

@@ -112,3 +112,32 @@ def _without_discriminators(node: Any) -> None:
     elif isinstance(node, list):
         for each in node:
             _without_discriminators(each)
+
+
+class Enumerations:
+    """Judges payload values by the schemas of the 3.1.0 enumerations.
+
+    But for the `minimum: 0` of USAGE and DEMAND: the Definition has none, and what a battery gives
+    back is told as it is.
+    """
+
+    def __init__(self, api: Path) -> None:
+        path = api.parent / "enumerations" / "report-payloads.schema.yaml"
+        self._types: dict[str, Any] = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)[
+            "definitions"
+        ]
+        for kind in ("USAGE", "DEMAND"):
+            del self._types[kind]["items"]["minimum"]
+        self._components = OpenApi(api).document["components"]
+
+    def errors(self, report: dict[str, Any]) -> list[str]:
+        """What is wrong with the values of a report."""
+        return [
+            f"{resource['resourceName']}: {payload['type']} {payload['values']}: {error.message}"
+            for resource in report["resources"]
+            for interval in resource["intervals"]
+            for payload in interval["payloads"]
+            for error in OAS30Validator(
+                {**self._types[payload["type"]], "components": self._components}
+            ).iter_errors(payload["values"])
+        ]

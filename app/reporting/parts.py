@@ -1,0 +1,217 @@
+"""Reports that a VTN refuses for some resource, sent without it (rules.md, 'Reports').
+
+A refused report is divided by resource, and its parts are sent, until those resources are found
+that the VTN does not take. They are remembered for a day, and set aside without being sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from app.log_context import about
+from app.openadr import VtnError, VtnRejected
+from app.reporting.outbox import SetAside
+from app.reporting.parcels import set_aside
+from app.reporting.post import Parcel
+from app.reporting.quantities import DATA_QUALITY
+from app.reporting.values import MISSING
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED = timedelta(days=1)
+OF_CONTENT = (400, 422)
+"""What a VTN answers to a report whose content it does not take."""
+MAX_IN_VAIN = 15
+"""Parts that are refused and none taken, before it is not the resources that the VTN refuses."""
+MAX_DIVISIONS = 1_000
+Key = tuple[str, str]
+"""A VEN, and a payload type."""
+
+
+@dataclass
+class _Division:
+    """What is known of a report that was divided."""
+
+    whole: SetAside
+    resources: int
+    refused: int = 0
+    """Itself and its parts, so far."""
+    taken: bool = False
+    """Whether any part was, or may have been."""
+    alone: list[tuple[str, str]] = field(default_factory=list)
+    """Resources that were refused on their own, with the VTN's words."""
+    parts: set[str] = field(default_factory=set)
+    """The names of all parts that there were."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of refused reports."""
+
+    asides: Sequence[SetAside]
+    in_place_of: Collection[str]
+    """The names of the reports that they are kept for."""
+
+
+class RefusedResources:
+    """Divides reports that are refused. Safe for several threads."""
+
+    def __init__(self, *, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[Key, dict[str, tuple[str, datetime]]] = {}
+        """By resource: the VTN's words, and until when they are remembered."""
+        self._in_vain: dict[Key, datetime] = {}
+        """Where the VTN takes no part of a report, and until when that is remembered."""
+        self._divisions: OrderedDict[str, _Division] = OrderedDict()
+        """By the name of the whole report."""
+        self._root_of: dict[str, str] = {}
+        """By the name of a part."""
+
+    def without_refused(self, parcel: Parcel) -> list[SetAside]:
+        """The parts of a report that was never sent and has values that the VTN does not take.
+
+        Those of the other resources are to be sent. Empty: nothing is known against the report.
+        """
+        now = self._clock()
+        if not self._known or parcel.in_doubt_us is not None:
+            return []  # as nearly always
+        whole = set_aside(parcel, None, now)
+        with self._lock:
+            known = self._known.get((parcel.ven_name, _payload_type(whole)), {})
+            refused = {name: words for name, (words, until) in known.items() if now < until}
+        names = _names(whole)
+        others = [name for name in names if name not in refused]
+        if len(others) == len(names):
+            return []
+        parts = [
+            replace(_part(whole, [name]), problem=refused[name])
+            for name in names
+            if name in refused
+        ]
+        return [*parts, replace(_part(whole, others), is_part=True)] if others else parts
+
+    def refused(self, parcel: Parcel, error: VtnError | None) -> Kept:
+        """What is kept of a refused report: its halves, which are to be sent, or itself.
+
+        When it was in vain to divide a report, it is kept whole, in the place of all its parts.
+        """
+        now = self._clock()
+        aside = set_aside(parcel, error, now)
+        itself = Kept([aside], [aside.report_name])
+        of_content = isinstance(error, VtnRejected) and error.status in OF_CONTENT
+        if not of_content or parcel.in_doubt_us is not None:
+            return itself  # in doubt: what was sent first may still come
+        names, key = _names(aside), (aside.ven_name, _payload_type(aside))
+        with self._lock:
+            if now < self._in_vain.get(key, now):
+                return itself
+            root = self._root_of.get(aside.report_name, aside.report_name)
+            division = self._divisions.setdefault(root, _Division(aside, len(names)))
+            division.refused += 1
+            if len(names) <= 1:
+                division.alone += [(name, aside.problem) for name in names]
+                if division.taken:
+                    self._remember(key, division)
+            most = min(MAX_IN_VAIN, 2 * division.resources - 1)
+            if not division.taken and division.refused >= most:
+                self._in_vain[key] = now + REMEMBERED
+                self._forget(root)
+                return Kept([division.whole], division.parts or [aside.report_name])
+            if len(names) <= 1:
+                return itself
+            half = len(names) // 2
+            parts = [
+                replace(_part(aside, some), is_part=True) for some in (names[:half], names[half:])
+            ]
+            division.parts |= {part.report_name for part in parts}
+            self._root_of.update((part.report_name, root) for part in parts)
+            if len(self._divisions) > MAX_DIVISIONS:
+                self._forget(next(iter(self._divisions)))
+            return Kept(parts, [aside.report_name])
+
+    def taken(self, part: SetAside) -> None:
+        """A part of a refused report was taken, or may have been: it is not known yet."""
+        with self._lock:
+            division = self._divisions.get(self._root_of.get(part.report_name, ""))
+            if division is not None:
+                division.taken = True
+                self._remember((part.ven_name, _payload_type(part)), division)
+
+    def _forget(self, root: str) -> None:
+        division = self._divisions.pop(root, None)
+        for name in () if division is None else division.parts:
+            self._root_of.pop(name, None)
+
+    def _remember(self, key: Key, division: _Division) -> None:
+        """The VTN takes others of the report: it is these resources that it does not take."""
+        until = self._clock() + REMEMBERED
+        for name, words in division.alone:
+            self._known.setdefault(key, {})[name] = words, until
+        division.alone.clear()
+
+
+def say_refused(refused: Sequence[SetAside]) -> None:
+    """One line for all that were refused in the same words; parts that are to be sent are none."""
+    by_problem: dict[str, list[SetAside]] = {}
+    for aside in refused:
+        if not aside.is_part:
+            by_problem.setdefault(aside.problem, []).append(aside)
+    for problem, asides in by_problem.items():
+        more = f" and {len(asides) - 1} more" if len(asides) > 1 else ""
+        with about(ven=asides[0].ven_name, report=asides[0].report_name):
+            logger.warning(
+                "VEN %s: report %s%s, with %d readings, set aside: %s (see `outbox list`)",
+                asides[0].ven_name,
+                asides[0].report_name,
+                more,
+                sum(aside.readings for aside in asides),
+                problem,
+            )
+
+
+def _read(aside: SetAside) -> Mapping[str, Any]:
+    """The report's JSON, which is our own."""
+    read: Mapping[str, Any] = orjson.loads(aside.body)
+    return read
+
+
+def _names(aside: SetAside) -> list[str]:
+    return [resource["resourceName"] for resource in _read(aside)["resources"]]
+
+
+def _payload_type(aside: SetAside) -> str:
+    return str(_read(aside)["payloadDescriptors"][0]["payloadType"])
+
+
+def _part(whole: SetAside, names: Sequence[str]) -> SetAside:
+    """The same report for these of its resources, under a name of its own."""
+    report = _read(whole)
+    chosen = set(names)
+    resources = [each for each in report["resources"] if each["resourceName"] in chosen]
+    digest = hashlib.blake2b("\0".join([whole.report_name, *names]).encode(), digest_size=16)
+    name = f"{whole.report_name.rpartition('-')[0]}-{digest.hexdigest()}"
+    return replace(
+        whole,
+        report_name=name,
+        readings=sum(map(_readings, resources)),
+        body=orjson.dumps({**report, "reportName": name, "resources": resources}),
+    )
+
+
+def _readings(resource: Mapping[str, Any]) -> int:
+    """How many values were measured."""
+    return sum(not _is_missing(interval["payloads"]) for interval in resource["intervals"])
+
+
+def _is_missing(payloads: Iterable[Mapping[str, Any]]) -> bool:
+    return any(each["type"] == DATA_QUALITY and MISSING in each["values"] for each in payloads)
