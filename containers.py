@@ -87,8 +87,10 @@ class Container(containers.DeclarativeContainer):
     )
     circuit = providers.ThreadSafeSingleton(openadr.Circuit, monotonic=monotonic)
     write_circuit = providers.ThreadSafeSingleton(openadr.Circuit, monotonic=monotonic)
+    vtn_clock = providers.ThreadSafeSingleton(openadr.VtnClock, clock=clock, monotonic=monotonic)
     vtn_http = providers.ThreadSafeSingleton(
         openadr.VtnHttp,
+        vtn_clock=vtn_clock,
         exchange=exchange,
         base_url=settings.provided.vtn_base_url,
         stopping=stopping,
@@ -525,6 +527,9 @@ class Container(containers.DeclarativeContainer):
         overdue_tasks=overdue_tasks,
         guard=guard,
         held_vens=held_vens,
+        clock_check=providers.Factory(
+            ops.ClockCheck, clock=clock, vtn_clock=vtn_clock, frames=frames
+        ),
         poll_plan=poll_plan,
         inbox=inbox,
     )

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from app.fleet import Database, make_engine
+from app.instants import utc_now
 from app.logs import QUIET
-from app.openadr import Circuit, Exchange, VtnHttp, make_session
+from app.openadr import Circuit, Exchange, VtnClock, VtnHttp, make_session
 from app.settings import Settings
 from app.stopping import Stopping
 from app.vtn import Callbacks, EmbeddedVtn
@@ -200,6 +201,7 @@ def make_http(stopping: Stopping) -> Iterator[MakeHttp]:
                 stopping=stopping,
                 circuit=Circuit(monotonic=time.monotonic),
                 writes=Circuit(monotonic=time.monotonic),
+                vtn_clock=VtnClock(clock=utc_now, monotonic=time.monotonic),
                 compresses=compresses,
                 backoff_s=0.001,
             )

@@ -268,6 +268,8 @@ class EventBook:
 
     def _kept(self, event: Event, before: _Kept | None, seen_now: datetime) -> _Kept:
         body = dumped(event.raw, orjson.OPT_SORT_KEYS)
+        if before is not None and before.first_seen > seen_now:
+            before = replace(before, first_seen=seen_now)  # the clock was ahead
         if before is not None and before.body == body:
             return before
         with self._lock:

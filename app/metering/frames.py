@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from app.fleet import Database, Roster
 from app.instants import from_us, to_us
@@ -80,13 +80,14 @@ class FrameStore:
         """As long as nobody stored a newer one: it is asked for often, and is not small."""
 
     def append(self, frame: Frame) -> Frame:
-        """Store it, durably; returns it with its number. ValueError if it is not the latest."""
+        """Store it, durably; returns it with its number, and with its instant.
+
+        Where the clock was set back, that moves by as few microseconds as make it another one than
+        those that were told before.
+        """
         with self._lock, self._database.write() as connection:
             roster_id = self._rosters.row_of(connection, frame.roster)
-            taken_at_us = to_us(frame.taken_at)
-            newest = connection.execute(text("SELECT max(taken_at_us) FROM frame")).scalar()
-            if newest is not None and taken_at_us <= newest:
-                raise ValueError("a frame must be later than the one before it")
+            taken_at_us = _another_instant(connection, to_us(frame.taken_at))
             seq = connection.execute(
                 text(
                     "INSERT INTO frame (taken_at_us, profile_index, roster_id, power_kw, detail)"
@@ -102,7 +103,7 @@ class FrameStore:
                 },
             ).scalar_one()
         self._rosters.keep(int(roster_id), frame.roster)
-        self._newest = replace(frame, seq=int(seq))
+        self._newest = replace(frame, seq=int(seq), taken_at=from_us(taken_at_us))
         return self._newest
 
     def last(self) -> Frame | None:
@@ -119,11 +120,12 @@ class FrameStore:
             "SELECT max(seq) FROM frame WHERE taken_at_us < :instant", {"instant": to_us(instant)}
         )
 
-    def newest_through(self, instant_us: int) -> int:
-        """The number of the last frame or slice taken up to the instant; 0 if there is none."""
-        query = "SELECT max(seq) FROM {} WHERE taken_at_us <= :instant"
-        where = {"instant": instant_us}
-        return max(self._number(query.format(table), where) for table in ("frame", "slice"))
+    def dated_after(self, instant: datetime) -> tuple[int, datetime | None]:
+        """How many frames are dated later, and the last of their dates."""
+        query = text("SELECT count(*), max(taken_at_us) FROM frame WHERE taken_at_us > :instant")
+        with self._database.read() as connection:
+            count, last_us = connection.execute(query, {"instant": to_us(instant)}).one()
+        return int(count), None if last_us is None else from_us(last_us)
 
     def oldest_seq(self) -> int:
         """The oldest frame's number; 0 when there is none."""
@@ -149,6 +151,32 @@ class FrameStore:
         return _bounded(
             self._frames("WHERE seq >= :seq ORDER BY seq", {"seq": seq}), most_bytes=most_bytes
         )
+
+    def by_time(
+        self, start: datetime, end: datetime, *, no_later_than: datetime, most_bytes: int
+    ) -> Iterator[list[Frame]]:
+        """The frames of a span in the order of their instants, whatever order they came in.
+
+        With the last one before it and the first one after it. Of at least two frames each time,
+        then up to so many bytes; each list begins with the last frame of the one before. What is
+        dated after `no_later_than` is left out.
+        """
+        before = "SELECT max(taken_at_us) FROM frame WHERE taken_at_us < :start"
+        after = (
+            "SELECT min(taken_at_us) FROM frame"
+            " WHERE taken_at_us >= :end AND taken_at_us <= :latest"
+        )
+        span = {"start": to_us(start), "end": to_us(end), "latest": to_us(no_later_than)}
+        first = self._number(before, {"start": span["start"]}) or span["start"]
+        last = self._number(after, {"end": span["end"], "latest": span["latest"]}) or span["end"]
+        where = {"first": first, "last": min(last, span["latest"])}
+        clauses = "WHERE taken_at_us BETWEEN :first AND :last ORDER BY taken_at_us"
+        while len(window := _bounded(self._frames(clauses, where), most_bytes=most_bytes)):
+            yield window
+            reached = to_us(window[-1].taken_at)
+            if reached == where["first"]:
+                return
+            where["first"] = reached
 
     def slices_since(self, ven_name: str, seq: int, *, most_bytes: int) -> list[Frame]:
         """The same of what was moved out for one VEN: frames that hold only its part."""
@@ -292,26 +320,23 @@ class FrameStore:
             self._sliced = None
         return int(bytes_)
 
-    def drop_before(self, instant_us: int) -> int:
-        """Remove frames and slices taken before the instant, whoever needs them; their bytes."""
-        where = {"instant": instant_us}
-        return sum(
-            self._remove(table, "taken_at_us < :instant", where) for table in ("frame", "slice")
-        )
+    def drop_below(self, seq: int) -> int:
+        """Remove frames and slices below this number, whoever needs them; their bytes."""
+        return sum(self._remove(table, "seq < :seq", {"seq": seq}) for table in ("frame", "slice"))
 
     def oldest_us(self) -> int | None:
         """When the oldest frame or slice was taken; None when there is none."""
-        query = "SELECT min(taken_at_us) FROM {}"
+        query = "SELECT taken_at_us FROM {} ORDER BY seq LIMIT 1"
         found = [self._number(query.format(table)) for table in ("frame", "slice")]
         return min((instant for instant in found if instant), default=None)
 
-    def ages(self, limit: int) -> list[tuple[int, int]]:
-        """(taken_at_us, bytes) of the oldest frames and slices, at most so many of each."""
-        query = "SELECT taken_at_us, {} AS bytes FROM {} ORDER BY seq LIMIT :limit"
+    def ages(self, limit: int) -> list[tuple[int, int, int]]:
+        """(seq, taken_at_us, bytes) of the oldest frames and slices, at most so many of each."""
+        query = "SELECT seq, taken_at_us, {} AS bytes FROM {} ORDER BY seq LIMIT :limit"
         where = {"limit": limit}
         with self._database.read() as connection:
             return [
-                (row.taken_at_us, row.bytes)
+                (row.seq, row.taken_at_us, row.bytes)
                 for table in ("frame", "slice")
                 for row in connection.execute(text(query.format(ROW_SIZE, table)), where)
             ]
@@ -362,6 +387,18 @@ _INSERT_SLICE = (
     "INSERT INTO slice (ven_name, seq, taken_at_us, roster_id, power_kw, detail)"
     " VALUES (:ven_name, :seq, :taken_at_us, :roster_id, :power_kw, :detail)"
 )
+
+
+def _another_instant(connection: Connection, instant_us: int) -> int:
+    """The instant, or one so little later that nothing was told of it."""
+    newest = connection.execute(text("SELECT max(taken_at_us) FROM frame")).scalar()
+    if newest is None or instant_us > newest:
+        return instant_us
+    taken = text("SELECT 1 FROM frame WHERE taken_at_us = :instant")
+    instant_us += 1  # of frames that are there no more, one may have had this instant
+    while connection.execute(taken, {"instant": instant_us}).first():
+        instant_us += 1
+    return instant_us
 
 
 def _bounded(frames: Iterable[Frame], *, most_bytes: int) -> list[Frame]:

@@ -58,6 +58,8 @@ class PowerHistory:
         point = _point(frame, plant)
         with self._lock:
             self._seq = frame.seq
+            while self._points and self._points[-1].taken_at >= frame.taken_at:
+                self._points.pop()  # the clock was set back: they would stand in the future
             self._points.append(point)
             oldest = frame.taken_at - KEPT
             while self._points[0].taken_at < oldest:

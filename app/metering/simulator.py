@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,6 @@ from app.fleet import (
 from app.metering.detail import Detail
 from app.metering.frames import FrameStore
 from app.metering.profiles import STEP_MINUTES, Profiles
-from app.metering.rising import RisingClock
 from app.metering.source import Forecast, Frame, Reading, Room, Span, StoreFull
 from app.tracing import Tracing
 
@@ -90,7 +89,7 @@ class MeterDataSimulator:
     and index, so that the same index gives the same powers after a restart. The index goes on from
     the last stored frame; without one it begins at the quarter of the year that `clock` shows.
     Safe for several threads. `clock` returns an aware UTC datetime, `monotonic` seconds that never
-    go back; instants rise even while the clock is set back.
+    go back: by these goes what passed between two frames, where it is known.
     """
 
     def __init__(
@@ -112,7 +111,10 @@ class MeterDataSimulator:
         self._answers = answers
         self._room = room
         self._tracing = tracing
-        self._rising = RisingClock(clock=clock, monotonic=monotonic)
+        self._clock = clock
+        self._monotonic = monotonic
+        self._taken_at_s: float | None = None
+        """When the last frame was taken, by the monotonic clock; None: before the start."""
         self._seed = seed
         self.problem: str | None = None
         """Why the last tick could not be stored; None while all is well."""
@@ -152,7 +154,7 @@ class MeterDataSimulator:
                 self._begun = False  # it may be stored, and only the answer be lost
                 self.problem = str(error)
                 raise
-            self._rising.taken()
+            self._taken_at_s = self._monotonic()
             self.readings_taken += frame.roster.size
             span.is_of_frame(self._last.seq)
             if self.problem is not None:
@@ -165,10 +167,10 @@ class MeterDataSimulator:
         with self._lock:
             shapes = self._current()
             last = self._last_frame()
-            now = self._rising.now(None if last is None else last.taken_at)
+            now = self._clock().astimezone(UTC)
             index = _quarter_of_the_year(now) if last is None else last.profile_index + 1
             index %= self._profiles().steps
-            passed_s = 0.0 if last is None else (now - last.taken_at).total_seconds()
+            passed_s = 0.0 if last is None else self._passed_s(last, now)
             response = self._answers.answer(
                 shapes.plant,
                 Situation(
@@ -189,6 +191,12 @@ class MeterDataSimulator:
                 power_kw=power_kw,
                 detail=_detail(shapes.plant, response, power_kw),
             )
+
+    def _passed_s(self, last: Frame, now: datetime) -> float:
+        """How long ago the last frame was taken; over a restart only the clock can tell."""
+        if self._taken_at_s is not None:
+            return self._monotonic() - self._taken_at_s
+        return max((now - last.taken_at).total_seconds(), 0.0)
 
     def reach_kw(self, frame: Frame) -> tuple[Float32, Float32]:
         """What each resource of a frame could have done at the least and at the most, in kW.

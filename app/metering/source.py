@@ -24,7 +24,7 @@ class Frame:
     """The power of every approved resource at one instant."""
 
     taken_at: datetime
-    """Aware UTC at microsecond resolution; strictly increasing from frame to frame."""
+    """Aware UTC at microsecond resolution, by the clock; no two frames have the same."""
     profile_index: int
     """Where in the source's data the frame stands; -1 where there is no such thing."""
     roster: Roster
@@ -33,7 +33,7 @@ class Frame:
     detail: Detail = USUAL
     """What stands beside the power."""
     seq: int = 0
-    """The number that the store gave it, rising; 0 before it is stored."""
+    """The number that the store gave it, which rises whatever the clock does; 0: not stored."""
 
     def on(self, roster: Roster) -> Frame:
         """The same instant in the columns of another roster; NaN for who was not metered."""

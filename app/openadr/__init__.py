@@ -48,6 +48,7 @@ from app.openadr.times import (
     write_duration,
     write_instant,
 )
+from app.openadr.vtn_clock import VtnClock
 from app.openadr.wire import (
     Event,
     EventInterval,
@@ -94,6 +95,7 @@ __all__ = [
     "TokenEndpoint",
     "VenCredentials",
     "VtnClient",
+    "VtnClock",
     "VtnDown",
     "VtnError",
     "VtnHttp",

@@ -37,6 +37,7 @@ from app.openadr.errors import (
 )
 from app.openadr.exchange import AnswerTooLarge, Exchange
 from app.openadr.traffic import BROKEN, UNREACHABLE, Traffic
+from app.openadr.vtn_clock import VtnClock
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ class VtnHttp:
         stopping: Stopping,
         circuit: Circuit,
         writes: Circuit,
+        vtn_clock: VtnClock,
         compresses: bool = False,
         backoff_s: float = BACKOFF_S,
     ) -> None:
@@ -110,6 +112,7 @@ class VtnHttp:
         self._stopping = stopping
         self.circuit = circuit
         self.writes = writes
+        self._vtn_clock = vtn_clock
         self._compresses = compresses
         self._took_gzip = False
         self._backoff_s = backoff_s
@@ -266,6 +269,8 @@ class VtnHttp:
                 self.latency_s = time.perf_counter() - began_s
                 self.traffic.answered(method, answer.status, self.latency_s)
                 _connected(circuits)
+                if circuits:
+                    self._vtn_clock.heard(answer.headers.get("Date"))
                 if answer.status != 429 and not (answer.status >= 500 and repeatable):
                     return answer
                 if answer.status == 429:

@@ -2,6 +2,7 @@
 
 from app.ops.audit import AuditLog
 from app.ops.backlog import Backlog
+from app.ops.clock import ClockCheck
 from app.ops.events_view import EventsView
 from app.ops.fleet_view import FleetView
 from app.ops.gate import Gatekeeper
@@ -15,6 +16,7 @@ from app.ops.steering import Steering
 __all__ = [
     "AuditLog",
     "Backlog",
+    "ClockCheck",
     "EventsView",
     "FleetView",
     "Gatekeeper",

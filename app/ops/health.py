@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from app.fleet import Database, DatabaseError, FleetRepository, HeldVens, PollPlan
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
+from app.ops.clock import ClockCheck
 from app.push import Inbox
 from app.reporting import Outbox, ReportDesk, StoreKeeper, Tally
 from app.scheduling import OverdueTasks, TaskScheduler
@@ -68,10 +69,12 @@ class Health:
         overdue_tasks: OverdueTasks,
         guard: Watch,
         held_vens: HeldVens,
+        clock_check: ClockCheck,
         poll_plan: PollPlan,
         inbox: Inbox,
     ) -> None:
         self._held_vens = held_vens
+        self._clock_check = clock_check
         self._database = database
         self._repository = repository
         self._http = http
@@ -130,6 +133,7 @@ class Health:
         )
 
     def _warnings(self) -> Iterator[str]:
+        yield from self._clock_check.warnings()
         if self._repository.is_empty():
             yield "the fleet is empty; see `fleet import` and FLEET__SEED_SAMPLE"
         pending = self._repository.count_pending_vens()

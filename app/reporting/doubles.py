@@ -80,11 +80,14 @@ class SecondLooks:
             "SELECT second_look.*, (SELECT coalesce(sum(reports_sent), 0) FROM stream"
             " WHERE stream.ven_name = second_look.ven_name"
             " AND stream.event_id = second_look.event_id) AS reports_now"
-            " FROM second_look WHERE due_us <= :now ORDER BY due_us LIMIT :most"
+            " FROM second_look WHERE due_us <= :now OR due_us > :never"
+            " ORDER BY due_us LIMIT :most"
         )
         now = self._clock()
+        never = now + self._settle * THEN_TIMES**LOOKS  # planned by a clock that was ahead
+        where = {"now": to_us(now), "never": to_us(never), "most": MOST_AT_ONCE}
         with self._database.read() as connection:
-            due = connection.execute(query, {"now": to_us(now), "most": MOST_AT_ONCE}).all()
+            due = connection.execute(query, where).all()
         for row in due:
             if not self._held.free([row.ven_name]):
                 continue

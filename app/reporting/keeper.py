@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -125,13 +125,13 @@ class StoreKeeper:
         target = int(self._bounds.max_bytes * LEFT_AFTER_DROPPING) - frame_bytes
         excess = self._bytes() - target
         cut_us = 0
-        kept = sorted((*self._frames.ages(MOST_DROPPED), *self._outbox.ages(MOST_DROPPED)))
-        for taken_at_us, bytes_ in kept:
+        cut_seq = 0
+        asides = [(at_us, 0, bytes_) for at_us, bytes_ in self._outbox.ages(MOST_DROPPED)]
+        for taken_at_us, seq, bytes_ in sorted((*self._frames_by_age(), *asides)):
             if excess <= 0 and taken_at_us >= self._oldest_allowed_us():
                 break
             excess -= bytes_
-            cut_us = taken_at_us
-        cut_seq = self._frames.newest_through(cut_us)
+            cut_us, cut_seq = taken_at_us, max(cut_seq, seq)
         behind = {
             each: max(cut_seq, each.in_flight.through.seq if each.in_flight else 0)
             for each in self._ledger.streams()
@@ -143,12 +143,22 @@ class StoreKeeper:
             cut_us, lambda connection, readings: self._tally.add(DROPPED, readings, connection)
         )
         # The frame that was cut at stays: what lies between two readings needs it.
-        self._frame_bytes = self._bytes_of_frames() - self._frames.drop_before(cut_us)
+        self._frame_bytes = self._bytes_of_frames() - self._frames.drop_below(cut_seq)
         logger.warning(
             "the store of readings is full (%s): %d readings that were owed are dropped",
             self._full_words(),
             dropped,
         )
+
+    def _frames_by_age(self) -> Iterator[tuple[int, int, int]]:
+        """(as old as this, in microseconds since 1970; seq; bytes), oldest first.
+
+        By their numbers: one that a wrong clock dated earlier than one before it is no older.
+        """
+        newest_us = 0
+        for seq, taken_at_us, bytes_ in sorted(self._frames.ages(MOST_DROPPED)):
+            newest_us = max(newest_us, taken_at_us)
+            yield newest_us, seq, bytes_
 
     def _tidy(self) -> None:
         newest = self._frames.last()

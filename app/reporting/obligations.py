@@ -108,7 +108,8 @@ class Obligations:
             due = [latest] if latest is not None and latest.key > stream.done.seq else []
         else:
             upcoming = asked.plan.after(stream.done.seq)
-            due = list(itertools.takewhile(lambda each: each.due <= newest.taken_at, upcoming))
+            until = min(newest.taken_at, self._clock())
+            due = list(itertools.takewhile(lambda each: each.due <= until, upcoming))
         names = newest.roster.names(stream.ven_name)
         width = _width(names, asked.scope, aggregate=stream.request.aggregate)
         return max(sum(len(each.intervals) for each in due) * width - stream.done.column, 0)

@@ -36,6 +36,8 @@ MOST_CELLS = 2_000_000
 """Resources times spans that are added up at a time."""
 LEAST_MEASURED = 0.9
 """Of a span; the rest is estimated from it. Of less, nothing is told."""
+AHEAD = timedelta(minutes=5)
+"""What is dated later than so much after now, a wrong clock has dated."""
 SHARED_BY = 3
 """By how many VENs a span must be asked for to be added up for the whole fleet at once."""
 
@@ -182,8 +184,10 @@ class PlannedReports:
             is_over = end is not None and end <= now
             return Due(stream=stream, asked=asked, report=latest, is_over=is_over)
         report = asked.plan.next_after(stream.done.seq)
-        if report is None or report.due > now or newest is None or newest.taken_at < report.due:
+        if report is None or report.due > now or newest is None:
             return None
+        if not report.due <= newest.taken_at <= now + AHEAD:
+            return None  # nothing was metered since then
         return Due(stream=stream, asked=asked, report=report)
 
     def _pieces(self, due: Due) -> list[_Piece]:
@@ -205,27 +209,33 @@ class PlannedReports:
         """The frames around these spans; of a VEN whose part was moved out, that part first."""
         start = min(start for (start, _), _ in spans)
         end = max(end for (_, end), _ in spans)
+        latest = self._clock() + AHEAD
         seq = 0
         carried: Frame | None = None
         if ven_name is not None:
             while len(part := self._slices(ven_name, seq)) and part[-1].seq > seq:
-                window = [frame for frame in part if frame.taken_at <= end]
+                window = sorted(
+                    (frame for frame in part if frame.taken_at <= min(end, latest)),
+                    key=lambda frame: frame.taken_at,
+                )
                 if window:
                     yield window
+                    carried = window[-1]
                 seq = part[-1].seq
-                carried = part[-1]
-                if carried.taken_at >= end:
+                if part[-1].taken_at >= end:
                     return
-            seq = carried.seq + 1 if carried is not None else 0
-        if carried is None:
-            seq = max(self._frames.last_before(start), 1)
-        while len(window := self._frames.since(seq, most_bytes=WINDOW_BYTES)):
-            whole = window if carried is None else [carried.on(window[0].roster), *window]
+        if carried is not None:
+            start = max(start, carried.taken_at)
+        for window in self._frames.by_time(
+            start, end, no_later_than=latest, most_bytes=WINDOW_BYTES
+        ):
+            if carried is None:
+                yield window
+                continue
+            rest = [frame for frame in window if frame.taken_at > carried.taken_at]
+            if rest:
+                yield [carried.on(rest[0].roster), *rest]
             carried = None
-            yield whole
-            if window[-1].taken_at >= end or window[-1].seq == seq or len(window) < 2:
-                return
-            seq = window[-1].seq
 
     def _slices(self, ven_name: str, seq: int) -> list[Frame]:
         return self._frames.slices_since(ven_name, seq, most_bytes=WINDOW_BYTES)

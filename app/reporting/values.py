@@ -95,7 +95,7 @@ def values_of(
                     quoted_names=names,
                     numbers=instant(quantity, ven_name, frame, outlook),
                 )
-            elif before is not None:
+            elif before is not None and before.taken_at < frame.taken_at:  # else it was set back
                 yield Values(
                     seq=frame.seq,
                     start=before.taken_at,

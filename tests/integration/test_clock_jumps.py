@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ import pytest
 import time_machine
 
 from app.instants import utc_now
+from app.openadr import VtnClock, write_instant
+from app.openadr.vtn_clock import LOOKS_EVERY_S
+from app.ops import ClockCheck
 from app.scheduling import ClockGuard, SchedulerConfig, TaskScheduler
 from app.stopping import Stopping
 from app.watch import Watch
@@ -156,16 +160,178 @@ def test_an_interval_keeps_its_phase_and_a_paused_task_stays_paused() -> None:
     scheduler.shutdown(timeout_s=5)
 
 
-def test_instants_rise_and_no_tick_is_lost_while_the_clock_is_set_back(bench: Bench) -> None:
-    """The ticks come every 30 s, whatever the wall clock says."""
-    bench.tick(2)
-    bench.clock.set_back(hours=1)
-    bench.tick(10)
-    bench.clock.advance(hours=2)
-    bench.tick(2)
-    bench.manager.generate_reports()
+class TestReadings:
+    """They carry the time that the clock shows; what is due goes by it, too."""
 
-    bench.assert_each_once(14 * TICK)
-    instants = sorted({datetime.fromisoformat(instant) for _, instant in bench.readings()})
-    steps_s = [(b - a).total_seconds() for a, b in pairwise(instants)]
-    assert steps_s[:11] == [30.0] * 11
+    USAGE = {"payloadType": "USAGE"}
+
+    def instants(self, bench: Bench) -> list[datetime]:
+        return sorted({datetime.fromisoformat(instant) for _, instant in bench.readings()})
+
+    @pytest.mark.parametrize("hours", [-1, 1, -24 * 365])
+    def test_no_tick_is_lost_nor_told_twice(self, bench: Bench, hours: int) -> None:
+        bench.tick(2)
+        bench.clock.set_back(hours=-hours)
+        bench.tick(10)
+        bench.clock.set_back(hours=hours)
+        bench.tick(2)
+        bench.manager.generate_reports()
+
+        bench.assert_each_once(14 * TICK)
+
+    def test_they_are_dated_by_the_clock_as_soon_as_it_is_right(self, bench: Bench) -> None:
+        """It was a year ahead, as it is on a machine that boots with a wrong one."""
+        bench.clock.set_back(days=-365)
+        bench.tick(3)
+        bench.clock.set_back(days=365)
+        now = bench.clock.now
+        bench.tick(2)
+        bench.manager.generate_reports()
+
+        right = [instant for instant in self.instants(bench) if instant < now + timedelta(days=1)]
+        passed_s = [(instant - now).total_seconds() for instant in right]
+        assert passed_s == pytest.approx([30.0, 60.0], abs=1e-5)
+
+    def test_an_instant_that_was_told_moves_by_a_microsecond(self, bench: Bench) -> None:
+        bench.tick()
+        bench.manager.generate_reports()
+        bench.clock.set_back(seconds=30)
+        bench.tick()
+        bench.manager.generate_reports()
+
+        bench.assert_each_once(2 * TICK)
+        first, second = self.instants(bench)
+        assert second - first == timedelta(microseconds=1)
+
+    def test_an_event_is_followed_at_its_time(self, bench: Bench) -> None:
+        """Given readings of a clock that was ahead, when an event begins, then it is in force."""
+        bench.clock.set_back(days=-365)
+        bench.tick(2)
+        bench.clock.set_back(days=365)
+        begin = bench.clock.now
+        bench.ask(
+            intervalPeriod=_period(begin, "PT10M"),
+            intervals=[{"id": 0, "payloads": [{"type": "SIMPLE", "values": [3]}]}],
+        )
+        bench.manager.poll_events()
+
+        bench.tick()
+
+        frame = bench.container.frames().last()
+        assert frame.detail.level is not None
+        assert set(frame.detail.level.tolist()) == {3}
+
+    def test_a_report_is_due_by_the_clock_and_sums_what_was_taken_in_its_interval(
+        self, bench: Bench
+    ) -> None:
+        """What a clock that was ahead has dated in the interval's future is in no sum."""
+        bench.clock.set_back(hours=-2)
+        bench.tick(3)
+        bench.clock.set_back(hours=2, seconds=90)
+        begin = bench.clock.now
+        bench.ask(
+            self.USAGE,
+            intervalPeriod=_period(begin, "PT10M"),
+            intervals=[{"id": 0}],
+        )
+        bench.manager.poll_events()
+        bench.tick(21)
+        bench.manager.generate_reports()
+
+        (power_kwh,) = {
+            resource["intervals"][0]["payloads"][0]["values"][0]
+            for report in bench.reports()
+            if report["payloadDescriptors"][0]["payloadType"] == "USAGE"
+            for resource in report["resources"]
+            if resource["resourceName"] == "Aalborg-01-heat-pump"
+        }
+        frames = [
+            frame
+            for frame in bench.container.frames().since(1, most_bytes=1 << 30)
+            if begin <= frame.taken_at <= begin + timedelta(minutes=10)
+        ]
+        place = frames[0].roster.names("Aalborg").index("Aalborg-01-heat-pump")
+        mean_kw = sum(frame.power_kw[place] for frame in frames) / len(frames)
+        assert power_kwh == pytest.approx(mean_kw / 6, rel=0.2)
+
+    def test_readyz_says_that_readings_are_dated_in_the_future(self, bench: Bench) -> None:
+        bench.clock.set_back(days=-1)
+        bench.tick(3)
+        bench.clock.set_back(days=1)
+        bench.container.vtn_clock().ahead = timedelta(0)
+
+        warning, *others = bench.container.health().readiness().warnings
+        assert others == []
+        assert warning.startswith("3 ticks of readings are dated in the future, up to 2026-06-02")
+
+        bench.clock.advance(days=2)
+        assert bench.container.health().readiness().warnings == ()
+
+
+def _period(start: datetime, duration: str) -> dict[str, str]:
+    return {"start": write_instant(start), "duration": duration}
+
+
+class TestTheClockOfTheVtn:
+    """RFC 9110, 6.6.1: its answers carry a Date."""
+
+    def vtn_clock(self, clock: FakeClock) -> VtnClock:
+        return VtnClock(clock=clock, monotonic=clock.monotonic)
+
+    def date(self, clock: FakeClock, **ahead: float) -> str:
+        return email.utils.format_datetime(clock.now + timedelta(**ahead), usegmt=True)
+
+    def test_clocks_that_agree_are_not_mentioned(
+        self, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        vtn_clock = self.vtn_clock(clock)
+        vtn_clock.heard(self.date(clock, seconds=29))
+
+        assert vtn_clock.warning() is None
+        assert caplog.messages == []
+
+    @pytest.mark.parametrize(("ahead_s", "words"), [(60, "60 s behind"), (-60, "60 s ahead of")])
+    def test_half_a_minute_is_worth_a_warning_once(
+        self, clock: FakeClock, caplog: pytest.LogCaptureFixture, ahead_s: int, words: str
+    ) -> None:
+        vtn_clock = self.vtn_clock(clock)
+        for _ in range(5):
+            vtn_clock.heard(self.date(clock, seconds=ahead_s))
+            clock.advance(seconds=LOOKS_EVERY_S)
+
+        (line,) = caplog.messages
+        assert words in line
+
+    @pytest.mark.parametrize("date", [None, "", "soon", "Mon, 99 Jun 2026 00:00:00 GMT"])
+    def test_a_date_that_is_none_says_nothing(self, clock: FakeClock, date: str | None) -> None:
+        vtn_clock = self.vtn_clock(clock)
+        vtn_clock.heard(date)
+
+        assert vtn_clock.ahead is None
+
+    def test_a_clock_that_is_minutes_from_the_vtns_is_in_doubt(
+        self, bench: Bench, clock: FakeClock
+    ) -> None:
+        vtn_clock = self.vtn_clock(clock)
+        check = ClockCheck(clock=clock, vtn_clock=vtn_clock, frames=bench.container.frames())
+        clock.advance(seconds=LOOKS_EVERY_S)
+        vtn_clock.heard(self.date(clock, minutes=4))
+        assert not check.is_in_doubt()
+        clock.advance(seconds=LOOKS_EVERY_S)
+        vtn_clock.heard(self.date(clock, minutes=6))
+
+        assert check.is_in_doubt()
+
+    def test_one_that_is_behind_the_readings_is_in_doubt_until_the_vtn_agrees(
+        self, bench: Bench, clock: FakeClock
+    ) -> None:
+        bench.tick()
+        clock.set_back(hours=1)
+        unheard = VtnClock(clock=clock, monotonic=clock.monotonic)
+        check = ClockCheck(clock=clock, vtn_clock=unheard, frames=bench.container.frames())
+        assert check.is_in_doubt()
+        assert "in doubt" in next(check.warnings())
+
+        unheard.heard(self.date(clock))
+
+        assert not check.is_in_doubt()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -26,6 +27,10 @@ def frame(clock: FakeClock, roster: Roster, *powers: float) -> Frame:
         roster=roster,
         power_kw=np.array(powers, dtype=np.float32),
     )
+
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 def roster(**columns: tuple[str, ...]) -> Roster:
@@ -61,12 +66,40 @@ def test_the_newest_frame_is_the_newest_whoever_stored_it(
     assert read.power_kw.tolist() == [2]
 
 
-def test_a_frame_that_is_not_later_is_refused(frames: FrameStore, clock: FakeClock) -> None:
+def test_numbers_rise_and_instants_are_unique_whatever_the_clock_does(
+    frames: FrameStore, clock: FakeClock
+) -> None:
     first = frame(clock, roster(A=("a1",)), 1)
-    frames.append(first)
+    second = frame(clock, roster(A=("a1",)), 2)
+    given = [first, second, first, second, second]
 
-    with pytest.raises(ValueError, match="later"):
-        frames.append(first)
+    stored = [frames.append(each) for each in given]
+
+    assert [each.seq for each in stored] == sorted({each.seq for each in stored})
+    assert len({each.taken_at for each in stored}) == len(given)
+    moved = [now.taken_at - asked.taken_at for now, asked in zip(stored, given, strict=True)]
+    assert all(timedelta(0) <= each < timedelta(microseconds=5) for each in moved)
+
+
+@pytest.mark.parametrize("most_bytes", [1, 8, 1 << 20])
+def test_a_span_is_read_in_the_order_of_time(
+    frames: FrameStore, clock: FakeClock, most_bytes: int
+) -> None:
+    """Also what was taken while the clock was ahead, unless that is still in the future."""
+    ahead = [replace(frame(clock, roster(A=("a1",)), n), taken_at=NOON + n * HOUR) for n in (1, 3)]
+    right = [replace(each, taken_at=NOON + n * HOUR) for n, each in zip((0, 2), ahead, strict=True)]
+    for each in (*ahead, *right):
+        frames.append(each)
+
+    windows = list(
+        frames.by_time(
+            NOON, NOON + 4 * HOUR, no_later_than=NOON + 2.5 * HOUR, most_bytes=most_bytes
+        )
+    )
+
+    read = [windows[0][0], *(each for window in windows for each in window[1:])]
+    hours = [round((each.taken_at - NOON) / HOUR) for each in read]
+    assert hours == [0, 1, 2]
 
 
 def test_a_change_of_the_fleet_does_not_change_what_was_taken(

@@ -17,6 +17,7 @@ from urllib3.exceptions import (
     TimeoutError,
 )
 
+from app.instants import utc_now
 from app.openadr import (
     Circuit,
     ClientCredentials,
@@ -26,6 +27,7 @@ from app.openadr import (
     SharedCredentials,
     TokenEndpoint,
     VtnClient,
+    VtnClock,
     VtnError,
     VtnHttp,
     VtnRejected,
@@ -318,6 +320,7 @@ def test_only_a_connection_that_was_never_made_had_no_effect(error: HTTPError, n
         stopping=Stopping(),
         circuit=Circuit(monotonic=time.monotonic),
         writes=Circuit(monotonic=time.monotonic),
+        vtn_clock=VtnClock(clock=utc_now, monotonic=time.monotonic),
         backoff_s=0.001,
     )
 

@@ -20,8 +20,9 @@ from app.fleet import (
     Status,
     VenSummary,
 )
+from app.instants import MICROSECOND
 from app.metering import Frame
-from app.openadr import Circuit
+from app.openadr import Circuit, VtnClock
 
 
 class FakeClock:
@@ -91,7 +92,7 @@ class FakeFleet:
 
 
 class FakeFrames:
-    """A store of frames in memory: numbers rise, instants too."""
+    """A store of frames in memory: numbers rise, and no two frames have the same instant."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
@@ -99,9 +100,10 @@ class FakeFrames:
 
     def append(self, frame: Frame) -> Frame:
         with self._lock:
-            if self.frames and frame.taken_at <= self.frames[-1].taken_at:
-                raise ValueError("a frame must be later than the one before it")
-            self.frames.append(replace(frame, seq=len(self.frames) + 1))
+            taken_at = frame.taken_at
+            while any(taken_at == other.taken_at for other in self.frames):
+                taken_at += MICROSECOND
+            self.frames.append(replace(frame, seq=len(self.frames) + 1, taken_at=taken_at))
             return self.frames[-1]
 
     def last(self) -> Frame | None:
@@ -131,6 +133,13 @@ class AsShaped:
             level=np.zeros(plant.roster.size, dtype=np.int8),
             setpoint_kw=np.full(plant.roster.size, np.nan, dtype=np.float32),
         )
+
+
+class UndatedVtn(VtnClock):
+    """The clock of a VTN that does not date its answers: the embedded one's is the real one."""
+
+    def heard(self, date: str | None) -> None:
+        """Not for a test whose clock is its own."""
 
 
 class FleetOfNames:

@@ -12,7 +12,7 @@ from app.reporting import ReportPlanner
 from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.support.exchanges import FaultyExchange
-from tests.support.fakes import FakeClock
+from tests.support.fakes import FakeClock, UndatedVtn
 
 VENS, RESOURCES = 3, 4
 SAMPLE = ("Aalborg", "Aarhus", "Esbjerg")
@@ -42,6 +42,7 @@ class Bench:
         self.exchange = FaultyExchange(vtn.base_url)
         container.clock.override(clock)
         container.monotonic.override(clock.monotonic)
+        container.vtn_clock.override(UndatedVtn(clock=clock, monotonic=clock.monotonic))
         if not real_exchange:
             container.exchange.override(self.exchange)
         container.vtn_http.add_kwargs(backoff_s=0.001)
