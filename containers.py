@@ -221,9 +221,25 @@ class Container(containers.DeclarativeContainer):
         fan_out=fan_out,
         held=held_vens,
     )
+    lost_objects = providers.ThreadSafeSingleton(
+        fleet.LostObjects,
+        database=database,
+        repository=repository,
+        enrolment=enrolment,
+        client_for=ven_client.provider,
+        credentials=credentials,
+        fan_out=fan_out,
+        clock=clock,
+        stopping=stopping,
+        say_once=say_once,
+    )
     frames = providers.ThreadSafeSingleton(FrameStore, database)
     events = providers.ThreadSafeSingleton(
-        EventBook, database=database, clock=clock, say_once=say_once
+        EventBook,
+        database=database,
+        clock=clock,
+        say_once=say_once,
+        shown=lost_objects.provided.polled,
     )
 
     # How each kind of resource answers events
@@ -367,6 +383,7 @@ class Container(containers.DeclarativeContainer):
         poll_plan=poll_plan,
         fan_out=fan_out,
         held=held_vens,
+        lost=lost_objects,
         monotonic=monotonic,
     )
 
@@ -527,6 +544,7 @@ class Container(containers.DeclarativeContainer):
         overdue_tasks=overdue_tasks,
         guard=guard,
         held_vens=held_vens,
+        lost_objects=lost_objects,
         clock_check=providers.Factory(
             ops.ClockCheck, clock=clock, vtn_clock=vtn_clock, frames=frames
         ),

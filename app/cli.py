@@ -238,6 +238,7 @@ def opened_fleet() -> Iterator[FleetTools]:
         yield FleetTools(
             repository=container.repository(),
             frames=container.frames(),
+            enrol=container.lost_objects().enrol_by_hand,
             vens=settings.vens,
             resources_per_ven=settings.resources_per_ven,
         )

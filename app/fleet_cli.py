@@ -16,6 +16,7 @@ from rich.table import Table
 
 from app.bars import bars
 from app.fleet import (
+    VEN,
     FleetRepository,
     Resource,
     read_fleet,
@@ -33,6 +34,8 @@ class FleetTools:
 
     repository: FleetRepository
     frames: FrameStore
+    enrol: Callable[[str], VEN]
+    """Enrols a VEN, whatever held it. Raises VtnError."""
     vens: int
     resources_per_ven: int
 
@@ -89,6 +92,33 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
             found = {"vens": len(fleet), "resources": total, "new_resources": count}
             words = f"{len(fleet)} VENs, {total} resources, {count} of them new"
             print(json.dumps(found) if as_json else words)
+
+    @cli.command(
+        epilog=examples(
+            "ven-fleet fleet enrol Aarhus   # again, where the VTN lost it",
+            "ven-fleet fleet enrol          # all that are not enrolled",
+        )
+    )
+    def enrol(
+        ven: Annotated[
+            list[str] | None, typer.Argument(help="VENs by name; all that are pending.")
+        ] = None,
+    ) -> None:
+        """Enrol VENs at the VTN now.
+
+        Also one that was lost there twice within a day, which is held until then.
+        """
+        with opened() as tools:
+            known = {each.ven_name for each in tools.repository.vens()}
+            names = ven or [each.ven_name for each in tools.repository.pending_vens()]
+            for name in names:
+                if name not in known:
+                    raise typer.BadParameter(f"the fleet has no VEN {name!r}; see `fleet list`")
+            for name in names:
+                enrolled = tools.enrol(name)
+                print(f"VEN {name} is enrolled: {enrolled.vtn_ven_id}")
+            if not names:
+                print("All VENs are enrolled.")
 
     @cli.command(epilog=examples("ven-fleet fleet export --format json > fleet.json"))
     def export(

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import requests
 from dependency_injector import providers
 
+from app.instants import utc_now
 from app.openadr import VtnHttp, make_session, write_instant
 from app.openadr.http import VenAuth
 from app.reporting import Outbox, StreamLedger, Tally
@@ -181,12 +182,10 @@ def without_store(container: Container) -> None:
     """Let it keep frames, and what is owed, in memory only."""
     container.frames.override(providers.Object(NoFrames()))
     nothing = NoDatabase()
-    for provider, name in (
-        (container.ledger, StreamLedger),
-        (container.tally, Tally),
-        (container.outbox, Outbox),
-    ):
-        provider.override(name(nothing))  # type: ignore[arg-type]
+    ledger = StreamLedger(database=nothing, clock=utc_now)  # type: ignore[arg-type]
+    container.ledger.override(ledger)
+    container.tally.override(Tally(nothing))  # type: ignore[arg-type]
+    container.outbox.override(Outbox(nothing))  # type: ignore[arg-type]
     container.second_looks.add_kwargs(database=nothing)
 
 

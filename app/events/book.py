@@ -19,7 +19,16 @@ from app.events.views import read_view, write_view
 from app.fleet import VEN, Database, Granted, SeenEvent, Told
 from app.instants import from_us, to_us
 from app.locks import LockPerName
-from app.openadr import Event, Targets, VtnClient, VtnUnauthorised, WireError, read_event
+from app.openadr import (
+    Event,
+    Targets,
+    VtnClient,
+    VtnResource,
+    VtnUnauthorised,
+    VtnVen,
+    WireError,
+    read_event,
+)
 from app.say_once import SayOnce
 
 logger = logging.getLogger(__name__)
@@ -51,17 +60,28 @@ class _View:
     """By program id: the units of each payload type."""
 
 
+def no_observer(*_: object) -> None:
+    """Where nobody wants to know what the VTN shows."""
+
+
 class EventBook:
     """What each VEN is asked, by event id.
 
     An event that is missing from a list is asked for by its id: only 404 says that it is gone
     (rules.md, 'Reading what a VTN sends'). `clock` gives the first sight, which is remembered.
+    `shown` is told what the VTN shows of each VEN and its resources.
     Safe for several threads.
     """
 
     def __init__(
-        self, *, database: Database, clock: Callable[[], datetime], say_once: SayOnce
+        self,
+        *,
+        database: Database,
+        clock: Callable[[], datetime],
+        say_once: SayOnce,
+        shown: Callable[[VEN, VtnVen | None, Sequence[VtnResource] | None], None] = no_observer,
     ) -> None:
+        self._shown = shown
         self._say_once = say_once
         self._database = database
         self._clock = clock
@@ -230,14 +250,19 @@ class EventBook:
         if ven_id is None:
             return kept
         try:
-            found = self._allowed(lambda: client.ven(ven_id), "its ven object", client)
+            seen = self._allowed(lambda: (client.ven(ven_id),), "its ven object", client)
         except WireError as error:
             self._say(f"VEN {ven.ven_name}: {error}; its targets stay as they were")
-            found = None
+            return kept
+        if seen is None:
+            return kept
+        (found,) = seen
         if found is None:
+            self._shown(ven, None, None)
             return kept
         granted = replace(kept, ven=self._readable(found.targets, kept.ven, f"VEN {ven.ven_name}"))
         resources = self._allowed(lambda: client.resources(ven_id), "its resources", client)
+        self._shown(ven, found, resources)
         if resources is None:
             return granted
         targets = {

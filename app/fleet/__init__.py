@@ -21,6 +21,7 @@ from app.fleet.enrolment import Enrolment, EnrolmentResult
 from app.fleet.exchange import FleetFileError, read_fleet, write_csv, write_json
 from app.fleet.fanout import FanOut
 from app.fleet.held_vens import HeldVens
+from app.fleet.lost import LostObjects
 from app.fleet.manager import VENManager
 from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
 from app.fleet.poll_plan import GONE, PollPlan
@@ -43,6 +44,7 @@ __all__ = [
     "FleetRepository",
     "Granted",
     "HeldVens",
+    "LostObjects",
     "MakeBar",
     "Plant",
     "PollPlan",

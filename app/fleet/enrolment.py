@@ -7,6 +7,8 @@ import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from app.fleet.fanout import FanOut
 from app.fleet.held_vens import HeldVens
@@ -25,10 +27,12 @@ from app.openadr import (
     VtnRejected,
     VtnUnauthorised,
     VtnVen,
+    WireError,
 )
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,8 @@ class EnrolmentResult:
     enrolled: tuple[str, ...] = ()
     failed: Mapping[str, VtnError] = field(default_factory=dict)
     not_tried: int = 0
+    not_listed: VtnError | None = None
+    """Why nobody was tried: the list of all VENs could not be read."""
 
     @property
     def outage(self) -> VtnError | None:
@@ -45,6 +51,11 @@ class EnrolmentResult:
         unanswered = [error for error in self.failed.values() if not error.answered]
         down = self.not_tried or any(isinstance(error, VtnDown) for error in unanswered)
         return unanswered[0] if unanswered and (down or not self.enrolled) else None
+
+    @property
+    def left_undone_by(self) -> VtnError | None:
+        """What kept all VENs, or the rest of them, from being enrolled."""
+        return self.outage or self.not_listed
 
 
 class Listed:
@@ -89,7 +100,7 @@ class Enrolment:
             client = self._client_for(ven_name)
             if listed is None or self._is_older(listed, ven):
                 listed = Listed(client.vens())
-            vtn_ven = self._ven_at_vtn(client, listed)
+            vtn_ven = self._ven_at_vtn(client, listed, ven.vtn_ven_id)
             ours = dict(self._resources_at_vtn(client, ven_name, vtn_ven.ven_id))
             if self._changed(ven, vtn_ven.ven_id, ours):
                 self._repository.approve(ven_name, vtn_ven_id=vtn_ven.ven_id, vtn_resource_ids=ours)
@@ -110,7 +121,9 @@ class Enrolment:
             per_ven = self._credentials.per_ven
             shared = None if per_ven else Listed(self._client_for(names[0]).vens())
         except VtnError as error:
-            return EnrolmentResult(failed={names[0]: error}, not_tried=len(names) - 1)
+            return EnrolmentResult(
+                failed={names[0]: error}, not_tried=len(names) - 1, not_listed=error
+            )
         tried = 0
         counting = threading.Lock()
 
@@ -132,8 +145,10 @@ class Enrolment:
             not_tried=len(names) - len(outcomes),
         )
 
-    def _ven_at_vtn(self, client: VtnClient, listed: Listed) -> VtnVen:
+    def _ven_at_vtn(self, client: VtnClient, listed: Listed, known_id: str | None) -> VtnVen:
         named = listed.by_name.get(client.ven_name)
+        if named is None and known_id is not None:  # a list may leave out what is there
+            named = self._by_id(partial(client.ven, known_id))
         if named is not None:
             return named
         if self._credentials.per_ven and len(listed.vens) == 1:
@@ -161,6 +176,13 @@ class Enrolment:
             if named is None:
                 raise self._explained(client.ven_name, error) from None
             return named
+
+    def _by_id(self, ask: Callable[[], T | None]) -> T | None:
+        """What the VTN has under an id that it gave once; None: it has not, or shows it no more."""
+        try:
+            return ask()
+        except (VtnUnauthorised, WireError):
+            return None
 
     def _is_older(self, listed: Listed, ven: VEN) -> bool:
         """Whether the VEN was enrolled after this listing, by somebody else."""
@@ -196,9 +218,14 @@ class Enrolment:
             return []
         ids = {found.resource_name: found.resource_id for found in client.resources(ven_id)}
         for resource in ours:
-            name = resource.resource_name
+            name, known_id = resource.resource_name, resource.vtn_resource_id
             if name in ids or self._stopping.is_set():
                 continue
+            if known_id is not None:
+                known = self._by_id(partial(client.resource, ven_id, known_id))
+                if known is not None and known.resource_name == name:
+                    ids[name] = known_id
+                    continue
             try:
                 made = client.create_resource(ven_id, name, resource.attributes())
                 ids[name] = made.resource_id

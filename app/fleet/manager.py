@@ -12,6 +12,7 @@ from typing import Protocol
 from app.fleet.enrolment import Enrolment, EnrolmentResult
 from app.fleet.fanout import FanOut
 from app.fleet.held_vens import HeldVens
+from app.fleet.lost import LostObjects
 from app.fleet.model import VEN, Status
 from app.fleet.poll_plan import GONE, PollPlan, changes, state_of
 from app.fleet.progress import Progress, no_progress
@@ -84,9 +85,11 @@ class VENManager:
         poll_plan: PollPlan,
         fan_out: FanOut,
         held: HeldVens,
+        lost: LostObjects,
         monotonic: Callable[[], float],
     ) -> None:
         self._held = held
+        self._lost = lost
         self._monotonic = monotonic
         self._poll_plan = poll_plan
         self._repository = repository
@@ -115,6 +118,7 @@ class VENManager:
 
         A VEN that the fleet does not have is added to it. Raises VtnError.
         """
+        self._lost.release(ven_name)
         ven = self._enrolment.enrol(ven_name)
         self._sync(ven_name)
         return ven
@@ -136,15 +140,15 @@ class VENManager:
 
     def _not_asked(self, vens: Sequence[VEN], result: EnrolmentResult) -> str | None:
         """What an outage left undone, in one line for all VENs."""
-        if result.outage is None:
+        if result.left_undone_by is None:
             return None
         left = len(vens) - len(result.enrolled)
         pending = any(ven.status is Status.PENDING for ven in vens)
         words = "are not enrolled" if pending else "are enrolled, which could not be confirmed"
-        return f"{left} VENs {words}: {result.outage}"
+        return f"{left} VENs {words}: {result.left_undone_by}"
 
     def heartbeat(self) -> None:
-        """One cheap request; log how the VTN and the fleet are; enrol what is pending."""
+        """One cheap request; log how the VTN and the fleet are; enrol what is pending, or lost."""
         summaries = self._repository.summaries()
         enrolled = [each.ven.ven_name for each in summaries if each.ven.status is Status.APPROVED]
         asked = enrolled or [each.ven.ven_name for each in summaries]
@@ -160,6 +164,8 @@ class VENManager:
         except CredentialsError as error:
             self._say("credentials", str(error))
         self.retry_held(for_s=RETRIES_FOR_S)
+        if not self._http.circuit.is_open:
+            self._lost.look()
 
     def try_vtn(self) -> None:
         """Ask the VTN one cheap question, as any VEN, so that it is known whether it answers."""

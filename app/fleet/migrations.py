@@ -183,4 +183,24 @@ def fourth_schema(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-MIGRATIONS: Sequence[Migration] = (first_schema, second_schema, third_schema, fourth_schema)
+def fifth_schema(connection: Connection) -> None:
+    """When what the VTN had lost was last enrolled again."""
+    connection.execute(
+        text(
+            """CREATE TABLE enrolled_again (
+                ven_name VARCHAR(128) NOT NULL,
+                resource_name VARCHAR(128) NOT NULL,
+                at_us BIGINT NOT NULL,
+                PRIMARY KEY (ven_name, resource_name)
+            )"""
+        )
+    )
+
+
+MIGRATIONS: Sequence[Migration] = (
+    first_schema,
+    second_schema,
+    third_schema,
+    fourth_schema,
+    fifth_schema,
+)

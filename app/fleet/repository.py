@@ -145,6 +145,20 @@ class FleetRepository:
             row = connection.execute(query).one_or_none()
         return None if row is None else _resource(row)
 
+    def enrolled_resources(self, ven_name: str) -> dict[str, str]:
+        """The VTN's id of each resource of a VEN that is enrolled, by name."""
+        query = (
+            select(resource_table.c.resource_name, resource_table.c.vtn_resource_id)
+            .join(ven_table)
+            .where(
+                ven_table.c.ven_name == ven_name,
+                resource_table.c.status != Status.PENDING.value,
+                resource_table.c.vtn_resource_id.is_not(None),
+            )
+        )
+        with self._database.read() as connection:
+            return {row.resource_name: row.vtn_resource_id for row in connection.execute(query)}
+
     def page_of_resources(
         self, ven_name: str, *, skip: int, limit: int
     ) -> tuple[list[Resource], int]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import orjson
 
+PROBLEM = frozenset({"type", "title", "status", "detail"})
 MOST_BYTES = 64 << 20
 """Of one answer, unpacked."""
 
@@ -38,6 +39,17 @@ def retry_after_s(answer: Answer) -> float | None:
         return None
     aware = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max((aware - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+def is_problem(answer: Answer) -> bool:
+    """Whether it has problem details (RFC 9457; 3.1.0 `problem`)."""
+    try:
+        problem = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(problem, dict) and bool(
+        problem.keys() & {"title", "status", "detail", "type"}
+    )
 
 
 def problem_text(answer: Answer) -> str:

@@ -97,6 +97,28 @@ class VtnClient:
         """One ven object, or None when the VTN says that it is gone (404)."""
         return self._one(f"/vens/{ven_id}", self._dialect.read_ven)
 
+    def resource(self, ven_id: str, resource_id: str) -> VtnResource | None:
+        """One resource, or None when the VTN says that it is gone (404)."""
+        path = f"{self._dialect.creates_resources_at(ven_id)}/{resource_id}"
+        return self._one(path, self._dialect.read_resource)
+
+    def is_ven_gone(self, ven_id: str) -> bool:
+        """Whether the VTN says, in its own words, that it has no such ven object (404)."""
+        return self._is_gone(f"/vens/{ven_id}")
+
+    def is_resource_gone(self, ven_id: str, resource_id: str) -> bool:
+        """The same of a resource."""
+        return self._is_gone(f"{self._dialect.creates_resources_at(ven_id)}/{resource_id}")
+
+    def _is_gone(self, path: str) -> bool:
+        try:
+            self._http.get(path, auth=self._auth)
+        except VtnRejected as error:
+            if error.status != 404:
+                raise
+            return error.has_problem
+        return False
+
     def create_ven(self) -> VtnVen:
         """Create this VEN's own ven object; VtnRejected with 409 if the VTN refuses a second."""
         return self._create("/vens", self._dialect.ven(self.ven_name), self._dialect.read_ven)

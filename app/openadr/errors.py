@@ -37,10 +37,14 @@ class VtnRejected(VtnError):
 
     answered = True
 
-    def __init__(self, message: str, *, status: int, body_bytes: int = 0) -> None:
+    def __init__(
+        self, message: str, *, status: int, body_bytes: int = 0, has_problem: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
         """The HTTP status."""
+        self.has_problem = has_problem
+        """Whether the VTN said why (RFC 9457): then it is its own answer, and not a proxy's."""
         self.body_bytes = body_bytes
         """The size of the body that was refused."""
 

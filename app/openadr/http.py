@@ -24,7 +24,7 @@ from urllib3.exceptions import (
     TimeoutError,
 )
 
-from app.openadr.answer import MOST_BYTES, Answer, problem_text, retry_after_s
+from app.openadr.answer import MOST_BYTES, Answer, is_problem, problem_text, retry_after_s
 from app.openadr.circuit import Circuit
 from app.openadr.errors import (
     OutcomeUnknown,
@@ -331,7 +331,10 @@ class VtnHttp:
         if status == 408:
             raise VtnUnavailable(f"{where}: {status}{problem_text(answer)}", status=status)
         raise VtnRejected(
-            f"{where}: {status}{problem_text(answer)}", status=status, body_bytes=body_bytes
+            f"{where}: {status}{problem_text(answer)}",
+            status=status,
+            body_bytes=body_bytes,
+            has_problem=is_problem(answer),
         )
 
 

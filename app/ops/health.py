@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from app.fleet import Database, DatabaseError, FleetRepository, HeldVens, PollPlan
+from app.fleet import (
+    Database,
+    DatabaseError,
+    FleetRepository,
+    HeldVens,
+    LostObjects,
+    PollPlan,
+)
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
 from app.ops.clock import ClockCheck
@@ -69,11 +76,13 @@ class Health:
         overdue_tasks: OverdueTasks,
         guard: Watch,
         held_vens: HeldVens,
+        lost_objects: LostObjects,
         clock_check: ClockCheck,
         poll_plan: PollPlan,
         inbox: Inbox,
     ) -> None:
         self._held_vens = held_vens
+        self._lost_objects = lost_objects
         self._clock_check = clock_check
         self._database = database
         self._repository = repository
@@ -144,6 +153,7 @@ class Health:
             (name, problem), others = held[0], len(held) - 1
             more = f" and of {others} more" if others else ""
             yield f"the events of VEN {name}{more} are not known anew: {problem}"
+        yield from self._lost_objects.warnings()
         reports = self._report_desk.held
         if reports:
             yield f"{len(reports)} reports are not delivered and stay owed: {reports[0]}"

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
+from app.vtn import EmbeddedVtn
 from tests.support.servers import free_port
 
 Invoke = Callable[..., Result]
@@ -56,6 +57,43 @@ def test_the_list_is_a_table(invoke: Invoke) -> None:
     assert listing.exit_code == 0
     assert "Aarhus" in listing.output
     assert "PENDING" in listing.output
+
+
+class TestEnrol:
+    """Beside a VTN that runs."""
+
+    @pytest.fixture
+    def port(self, vtn: EmbeddedVtn) -> int:
+        return int(vtn.base_url.rsplit(":", 1)[1])
+
+    def test_what_is_pending_is_enrolled(self, invoke: Invoke, vtn: EmbeddedVtn) -> None:
+        invoke("fleet", "seed", "--vens", "2", "--resources-per-ven", "1")
+
+        enrolled = invoke("fleet", "enrol")
+
+        assert enrolled.exit_code == 0, enrolled.output
+        assert enrolled.output.startswith("VEN Aalborg is enrolled: ")
+        assert len(vtn.store.select("VEN")) == 2
+        assert invoke("fleet", "enrol").output == "All VENs are enrolled.\n"
+
+    def test_one_that_the_vtn_lost_is_enrolled_again(
+        self, invoke: Invoke, vtn: EmbeddedVtn
+    ) -> None:
+        invoke("fleet", "seed", "--vens", "1", "--resources-per-ven", "0")
+        invoke("fleet", "enrol")
+        (known,) = vtn.store.select("VEN")
+        vtn.store.remove("VEN", known["id"])
+
+        assert invoke("fleet", "enrol", "Aalborg").exit_code == 0
+
+        (again,) = vtn.store.select("VEN")
+        assert again["id"] != known["id"]
+
+    def test_a_name_that_is_none_is_said(self, invoke: Invoke) -> None:
+        enrolled = invoke("fleet", "enrol", "Atlantis")
+
+        assert enrolled.exit_code == 2
+        assert "the fleet has no VEN 'Atlantis'" in enrolled.output
 
 
 def test_tasks_shows_schedules_and_what_is_disabled(invoke: Invoke) -> None:

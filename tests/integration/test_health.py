@@ -16,7 +16,7 @@ from app.ops import Health, OpsServer
 from app.systemd import SystemdNotifier
 from tests.conftest import MakeContainer
 from tests.support.servers import free_port
-from tests.support.workbench import TICK, VENS, Bench
+from tests.support.workbench import SAMPLE, TICK, VENS, Bench
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_metering_that_has_stopped(bench: Bench, health: Health) -> None:
 
 
 def test_a_report_that_was_set_aside_is_told_and_no_reason(bench: Bench, health: Health) -> None:
-    bench.exchange.faults.extend([422] * VENS)
+    bench.exchange.refused.update(dict.fromkeys(SAMPLE, 422))
     bench.tick()
     bench.manager.generate_reports()
 

@@ -85,6 +85,8 @@ class FaultyExchange(RecordingExchange):
         """The VEN that may not read its own reports."""
         self.html = False
         """Whether faults come from a proxy, as HTML."""
+        self.instead: Callable[[str, str], Answer | None] = lambda _method, _path: None
+        """What answers a request in the place of the VTN, by its method and path; None: the VTN."""
         self.on_report: Callable[[bytes], object] = lambda _: None
         """Told of each report that is posted, before it is."""
         self.refuses: Callable[[dict[str, Any]], bool] | None = None
@@ -106,6 +108,9 @@ class FaultyExchange(RecordingExchange):
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
     ) -> Answer:
         parts = urlsplit(url)
+        instead = self.instead(method, parts.path)
+        if instead is not None:
+            return instead
         is_of_reports = parts.path.endswith("/reports")
         if method == "GET" and is_of_reports:
             (client_name,) = parse_qs(parts.query)["clientName"]

@@ -1,0 +1,268 @@
+"""What the VTN has forgotten is found, and enrolled again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from app.fleet.database import Database
+from app.fleet.enrolment import Enrolment, Listed
+from app.fleet.fanout import FanOut
+from app.fleet.model import VEN
+from app.fleet.repository import FleetRepository
+from app.instants import from_us, to_us
+from app.openadr import VenCredentials, VtnClient, VtnError, VtnResource, VtnVen
+from app.say_once import SayOnce
+from app.stopping import Stopping
+
+logger = logging.getLogger(__name__)
+
+THE_VEN = ""
+"""In the place of a resource's name: the ven object itself."""
+LOOKS = 2
+"""So many heartbeats have to find it gone."""
+AGAIN_AFTER = timedelta(hours=24)
+MANY = 3
+"""A loss of more than one in so many is the VTN's, and not of single VENs."""
+MAX_PER_SECOND = 5
+MAX_PER_LOOK = 1_200
+"""The rest comes with the next heartbeat."""
+MAX_LINES = 10
+What = tuple[str, str]
+"""A VEN's name, and that of its resource, or THE_VEN."""
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What came of looking for an object by its id, and by its name."""
+
+    gone: bool
+    listed: bool
+
+
+class LostObjects:
+    """Told by each poll what the VTN shows of a VEN; looks at each heartbeat for what is missing.
+
+    Lost is what two heartbeats find gone by its id (404, with problem details), and no list has by
+    its name: absence from a list alone says nothing (rules.md, 'Reading what a VTN sends'). It is
+    enrolled again at once, but only once in 24 hours: who removes it again may mean it. It stays
+    metered meanwhile. Safe for several threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        repository: FleetRepository,
+        enrolment: Enrolment,
+        client_for: Callable[[str], VtnClient],
+        credentials: VenCredentials,
+        fan_out: FanOut,
+        clock: Callable[[], datetime],
+        stopping: Stopping,
+        say_once: SayOnce,
+    ) -> None:
+        self._database = database
+        self._repository = repository
+        self._enrolment = enrolment
+        self._client_for = client_for
+        self._credentials = credentials
+        self._fan_out = fan_out
+        self._clock = clock
+        self._stopping = stopping
+        self._say_once = say_once
+        self._lock = threading.Lock()
+        self._missing: dict[str, frozenset[str]] = {}
+        """By VEN: what its last poll did not find."""
+        self._times_gone: dict[What, int] = {}
+        self._held: dict[What, datetime] = {}
+        """What is lost again, and when it was last enrolled again."""
+
+    def polled(
+        self, ven: VEN, found: VtnVen | None, resources: Sequence[VtnResource] | None
+    ) -> None:
+        """What a poll was shown: None for a ven object that is gone, or what may not be read."""
+        missing: frozenset[str] = frozenset()
+        if found is None:
+            missing = frozenset({THE_VEN})
+        elif resources is not None:
+            missing = frozenset(
+                self._repository.enrolled_resources(ven.ven_name).keys()
+                - {resource.resource_name for resource in resources}
+            )
+        with self._lock:
+            if missing:
+                self._missing[ven.ven_name] = missing
+            elif self._missing.pop(ven.ven_name, None) is not None:
+                for what in [each for each in self._times_gone if each[0] == ven.ven_name]:
+                    del self._times_gone[what]
+                for what in [each for each in self._held if each[0] == ven.ven_name]:
+                    del self._held[what]
+
+    def look(self) -> None:
+        """At a heartbeat: look for what is missing, and enrol again what is lost."""
+        with self._lock:
+            missing = dict(self._missing)
+        outcomes = self._fan_out(sorted(missing), lambda name: self._look_at(name, missing[name]))
+        lost = [what for _, found in outcomes if not isinstance(found, VtnError) for what in found]
+        again = self._enrolled_again()
+        now = self._clock()
+        with self._lock:
+            self._held = {
+                what: again[what]
+                for what in lost
+                if what in again and now - again[what] < AGAIN_AFTER
+            }
+            held = self._held
+        for what in held:
+            self._say_once(logger, logging.WARNING, f"{_words(what)} {_HELD.format(ven=what[0])}")
+        self._enrol_again([what for what in lost if what not in held])
+
+    def enrol_by_hand(self, ven_name: str) -> VEN:
+        """Enrol this VEN now, whatever holds it. Raises VtnError."""
+        self.release(ven_name)
+        return self._enrolment.enrol(ven_name)
+
+    def release(self, ven_name: str) -> None:
+        """Somebody enrols this VEN by hand: what was held of it is not held any more."""
+        with self._database.write() as connection:
+            connection.execute(
+                text("DELETE FROM enrolled_again WHERE ven_name = :ven_name"),
+                {"ven_name": ven_name},
+            )
+
+    def warnings(self) -> Iterator[str]:
+        """What is missing at the VTN, in few lines."""
+        with self._lock:
+            held, missing = sorted(self._held), dict(self._missing)
+        for what in held[:MAX_LINES]:
+            yield f"{_words(what)} {_HELD.format(ven=what[0])}"
+        if len(held) > MAX_LINES:
+            yield f"and {len(held) - MAX_LINES} more that are held until they are enrolled by hand"
+        waiting = [
+            (name, each)
+            for name, own in sorted(missing.items())
+            for each in sorted(own)
+            if (name, each) not in held
+        ]
+        if waiting:
+            more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+            yield (
+                f"{_words(waiting[0])}{more}: the VTN does not show it any more; what it has lost"
+                " is enrolled again by the heartbeat"
+            )
+
+    def _look_at(self, ven_name: str, missing: frozenset[str]) -> list[What]:
+        """What of a VEN is lost."""
+        ven = self._repository.ven(ven_name)
+        if ven is None or ven.vtn_ven_id is None:
+            return []
+        client = self._client_for(ven_name)
+        ids: Mapping[str, str] = {THE_VEN: ven.vtn_ven_id}
+        if THE_VEN not in missing:
+            ids = self._repository.enrolled_resources(ven_name)
+        lost: list[What] = []
+        for name in sorted(missing & ids.keys()):
+            what = ven_name, name
+            looked = self._looked(client, ven.vtn_ven_id, name, ids[name])
+            with self._lock:
+                times = self._times_gone.get(what, 0) + 1 if looked.gone else 0
+                self._times_gone[what] = times
+            if looked.gone and looked.listed:
+                line = f"{_words(what)} is in the VTN's list, and by its id the VTN answers 404"
+                self._say_once(logger, logging.WARNING, line)
+            elif times >= LOOKS:
+                lost.append(what)
+        return lost
+
+    def _looked(self, client: VtnClient, ven_id: str, name: str, object_id: str) -> _Looked:
+        if name == THE_VEN:
+            gone = client.is_ven_gone(object_id)
+            ids = [ven.ven_id for ven in client.vens() if ven.ven_name == client.ven_name]
+        else:
+            gone = client.is_resource_gone(ven_id, object_id)
+            ids = [
+                each.resource_id for each in client.resources(ven_id) if each.resource_name == name
+            ]
+        # Under another id it is another object, which enrolment finds by its name.
+        return _Looked(gone=gone, listed=object_id in ids)
+
+    def _enrol_again(self, lost: Sequence[What]) -> None:
+        vens = list(dict.fromkeys(ven_name for ven_name, _ in lost))
+        if not vens:
+            return
+        many = len(vens) * MANY > self._repository.count()
+        if many:
+            try:
+                self._client_for(vens[0]).ping()
+            except VtnError as error:
+                logger.warning(
+                    "%d VENs are lost at a VTN that does not answer: %s", len(vens), error
+                )
+                return
+            logger.warning(
+                "the VTN has lost %d VENs, which are enrolled again, at most %d a second;"
+                " the targets that were granted to them are gone",
+                len(vens),
+                MAX_PER_SECOND,
+            )
+        listed = None if self._credentials.per_ven else Listed(self._client_for(vens[0]).vens())
+        for ven_name in vens[:MAX_PER_LOOK]:
+            own = [what for what in lost if what[0] == ven_name]
+            try:
+                self._enrolment.enrol(ven_name, listed)
+            except VtnError as error:
+                logger.warning("VEN %s is lost, and is not enrolled again: %s", ven_name, error)
+                continue
+            self._remember(own)
+            for what in () if many else own:
+                logger.warning(
+                    "%s: the VTN had lost it, and it is enrolled again; the targets that were"
+                    " granted to it are gone",
+                    _words(what),
+                )
+            if many and self._stopping.wait(1 / MAX_PER_SECOND):
+                return
+
+    def _remember(self, enrolled: Sequence[What]) -> None:
+        now_us = to_us(self._clock())
+        with self._lock:
+            for what in enrolled:
+                self._times_gone.pop(what, None)
+                self._missing.pop(what[0], None)
+        with self._database.write() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO enrolled_again (ven_name, resource_name, at_us)"
+                    " VALUES (:ven_name, :resource_name, :at_us)"
+                    " ON CONFLICT (ven_name, resource_name) DO UPDATE SET at_us = excluded.at_us"
+                ),
+                [
+                    {"ven_name": ven_name, "resource_name": name, "at_us": now_us}
+                    for ven_name, name in enrolled
+                ],
+            )
+
+    def _enrolled_again(self) -> dict[What, datetime]:
+        with self._database.read() as connection:
+            rows: Any = connection.execute(text("SELECT * FROM enrolled_again"))
+            return {(row.ven_name, row.resource_name): from_us(row.at_us) for row in rows}
+
+
+_HELD = (
+    "is lost at the VTN again, within a day of its last enrolment, as if somebody removed it;"
+    " `fleet enrol {ven}` enrols it"
+)
+
+
+def _words(what: What) -> str:
+    ven_name, resource_name = what
+    if resource_name == THE_VEN:
+        return f"VEN {ven_name}"
+    return f"VEN {ven_name}, resource {resource_name!r}"

@@ -1,0 +1,198 @@
+"""What the VTN has forgotten is enrolled again; what it only hides is not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.openadr import Answer
+from tests.support.workbench import RESOURCES, SAMPLE, TICK, Bench
+
+HEARTBEAT = timedelta(minutes=5)
+NOT_FOUND = b'{"title": "Not Found", "status": 404}'
+
+
+def beat(bench: Bench, times: int = 1) -> None:
+    """Half an hour's polls are many; one before each heartbeat is enough."""
+    for _ in range(times):
+        bench.manager.poll_events()
+        bench.manager.heartbeat()
+        bench.clock.now += HEARTBEAT
+
+
+def lose(bench: Bench, kind: str, *names: str) -> None:
+    """The VTN loses these objects, and what belongs to them."""
+    store = bench.vtn.store
+    field = {"VEN": "venName", "RESOURCE": "resourceName"}[kind]
+    for found in store.select(kind, limit=10_000):
+        if found[field] in names:
+            if kind == "VEN":
+                for resource in store.select("RESOURCE", limit=10_000):
+                    if resource["venID"] == found["id"]:
+                        store.remove("RESOURCE", resource["id"])
+            store.remove(kind, found["id"])
+
+
+def names_at_vtn(bench: Bench, kind: str) -> list[str]:
+    field = {"VEN": "venName", "RESOURCE": "resourceName"}[kind]
+    return sorted(found[field] for found in bench.vtn.store.select(kind, limit=10_000))
+
+
+def answer(status: int, content: bytes, kind: str = "application/problem+json") -> Answer:
+    return Answer(status=status, headers={"Content-Type": kind}, content=content)
+
+
+class TestAVen:
+    def test_it_is_enrolled_again_by_the_second_heartbeat(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        lose(bench, "VEN", "Aarhus")
+        beat(bench)
+        assert names_at_vtn(bench, "VEN") == ["Aalborg", "Esbjerg"]
+
+        beat(bench)
+
+        assert names_at_vtn(bench, "VEN") == sorted(SAMPLE)
+        assert len(names_at_vtn(bench, "RESOURCE")) == TICK
+        (line,) = [each for each in caplog.messages if "enrolled again" in each]
+        assert "VEN Aarhus" in line
+        assert "targets" in line
+        assert bench.container.health().readiness().warnings == ()
+
+    def test_it_is_metered_and_reported_meanwhile(self, bench: Bench) -> None:
+        lose(bench, "VEN", "Aarhus")
+        for _ in range(3):
+            beat(bench)
+            bench.tick()
+            bench.manager.generate_reports()
+
+        assert bench.waiting() == 0
+        bench.assert_each_once(3 * TICK)
+
+    def test_it_is_a_warning_until_then(self, bench: Bench) -> None:
+        lose(bench, "VEN", "Aarhus")
+        bench.manager.poll_events()
+        health = bench.container.health()
+        health.started = True
+
+        readiness = health.readiness()
+
+        assert readiness.ready
+        (warning,) = readiness.warnings
+        assert warning.startswith("VEN Aarhus: the VTN does not show it any more")
+
+    def test_one_that_is_lost_again_within_a_day_is_held_until_it_is_enrolled_by_hand(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(2):
+            lose(bench, "VEN", "Aarhus")
+            beat(bench, 3)
+        assert names_at_vtn(bench, "VEN") == ["Aalborg", "Esbjerg"]
+        (warning,) = bench.container.health().readiness().warnings
+        assert "`fleet enrol Aarhus`" in warning
+        assert sum("`fleet enrol Aarhus`" in line for line in caplog.messages) == 1
+
+        bench.manager.register_load_ven("Aarhus")
+        beat(bench)
+
+        assert names_at_vtn(bench, "VEN") == sorted(SAMPLE)
+        assert bench.container.health().readiness().warnings == ()
+
+    def test_a_day_later_it_is_enrolled_again(self, bench: Bench) -> None:
+        lose(bench, "VEN", "Aarhus")
+        beat(bench, 3)
+        bench.clock.now += timedelta(days=1)
+        lose(bench, "VEN", "Aarhus")
+        beat(bench, 3)
+
+        assert names_at_vtn(bench, "VEN") == sorted(SAMPLE)
+
+    def test_one_that_somebody_made_again_is_taken_over(self, bench: Bench) -> None:
+        lose(bench, "VEN", "Aarhus")
+        new = bench.container.ven_client("Aarhus").create_ven()
+        beat(bench, 3)
+
+        assert bench.container.repository().ven("Aarhus").vtn_ven_id == new.ven_id
+        assert names_at_vtn(bench, "VEN") == sorted(SAMPLE)
+
+
+class TestAResource:
+    def test_it_is_enrolled_again_by_the_second_heartbeat(self, bench: Bench) -> None:
+        before = names_at_vtn(bench, "RESOURCE")
+        lose(bench, "RESOURCE", before[1])
+        beat(bench)
+        assert len(names_at_vtn(bench, "RESOURCE")) == TICK - 1
+
+        beat(bench)
+
+        assert names_at_vtn(bench, "RESOURCE") == before
+
+
+def test_a_vtn_that_lost_all_gets_all_back_in_one_line(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    lose(bench, "VEN", *SAMPLE)
+
+    beat(bench, 2)
+
+    assert names_at_vtn(bench, "VEN") == sorted(SAMPLE)
+    assert len(names_at_vtn(bench, "RESOURCE")) == len(SAMPLE) * RESOURCES
+    (line,) = [each for each in caplog.messages if "enrolled again" in each]
+    assert line.startswith("the VTN has lost 3 VENs")
+
+
+class TestWhatIsNotLost:
+    """Absence never counts alone, nor does a 404 of something that stands before the VTN."""
+
+    @pytest.mark.parametrize(
+        "found",
+        [
+            answer(404, b"<html>", "text/html"),
+            answer(404, b"", "text/plain"),
+            answer(403, NOT_FOUND),
+        ],
+        ids=["a page", "nothing", "403"],
+    )
+    def test_a_404_that_is_not_the_vtns_own(self, bench: Bench, found: Answer) -> None:
+        made = self.made(bench)
+        bench.exchange.instead = lambda _, path: found if path.startswith("/vens/") else None
+        for _ in range(4):
+            bench.clock.advance(minutes=5)
+            beat(bench)
+
+        assert self.made(bench) == made
+
+    def test_one_that_is_in_the_list_is_said_once_and_not_enrolled_again(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        made = self.made(bench)
+        ven_id = bench.container.repository().ven("Aarhus").vtn_ven_id
+        gone = answer(404, NOT_FOUND)
+        bench.exchange.instead = lambda _, path: gone if path == f"/vens/{ven_id}" else None
+
+        beat(bench, 4)
+
+        assert self.made(bench) == made
+        assert sum("in the VTN's list" in line for line in caplog.messages) == 1
+
+    @pytest.mark.parametrize("empty", [b"[]", b"null", b""])
+    def test_lists_that_leave_out_what_is_there(self, bench: Bench, empty: bytes) -> None:
+        made = self.made(bench)
+        nothing = answer(200 if empty else 204, empty, "application/json")
+
+        def lists_are_empty(method: str, path: str) -> Answer | None:
+            return nothing if method == "GET" and path in ("/vens", "/resources") else None
+
+        bench.exchange.instead = lists_are_empty
+        beat(bench, 4)
+        bench.manager.enrol()
+
+        assert self.made(bench) == made
+        assert bench.container.repository().pending_vens() == []
+
+    def made(self, bench: Bench) -> dict[str, int]:
+        """How many objects were made at the VTN."""
+        return {
+            kind: len(bench.vtn.store.select(kind, limit=10_000)) for kind in ("VEN", "RESOURCE")
+        }
