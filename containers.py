@@ -14,7 +14,7 @@ from dependency_injector import containers, providers
 
 from app import fleet, openadr, ops, push, reporting, tasks
 from app.application import Application, NoOps, NoServer
-from app.events import EventBook, FleetAnswers, OrdersMaker, policies
+from app.events import EventBook, FleetAnswers, Grants, OrdersMaker, policies
 from app.graph import no_wiring
 from app.instants import utc_now
 from app.metering import (
@@ -239,7 +239,7 @@ class Container(containers.DeclarativeContainer):
         database=database,
         clock=clock,
         say_once=say_once,
-        shown=lost_objects.provided.polled,
+        grants=providers.Factory(Grants, say_once=say_once, shown=lost_objects.provided.polled),
     )
 
     # How each kind of resource answers events

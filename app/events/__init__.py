@@ -2,6 +2,7 @@
 
 from app.events.answers import FleetAnswers
 from app.events.book import EventBook
+from app.events.grants import Grants
 from app.events.orders import OrdersMaker
 from app.events.policies import Group, Policy
 from app.events.standing import (
@@ -16,6 +17,7 @@ from app.events.timeline import Interval, Timeline
 __all__ = [
     "EventBook",
     "FleetAnswers",
+    "Grants",
     "Group",
     "Interval",
     "OrdersMaker",

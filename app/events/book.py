@@ -15,17 +15,14 @@ import orjson
 from sqlalchemy import Connection, text
 
 from app.compact import dumped
+from app.events.grants import Grants
 from app.events.views import read_view, write_view
 from app.fleet import VEN, Database, Granted, SeenEvent, Told
 from app.instants import from_us, to_us
 from app.locks import LockPerName
 from app.openadr import (
     Event,
-    Targets,
     VtnClient,
-    VtnResource,
-    VtnUnauthorised,
-    VtnVen,
     WireError,
     read_event,
 )
@@ -60,16 +57,12 @@ class _View:
     """By program id: the units of each payload type."""
 
 
-def no_observer(*_: object) -> None:
-    """Where nobody wants to know what the VTN shows."""
-
-
 class EventBook:
     """What each VEN is asked, by event id.
 
     An event that is missing from a list is asked for by its id: only 404 says that it is gone
     (rules.md, 'Reading what a VTN sends'). `clock` gives the first sight, which is remembered.
-    `shown` is told what the VTN shows of each VEN and its resources.
+    `grants` reads the targets that a VEN has.
     Safe for several threads.
     """
 
@@ -79,9 +72,9 @@ class EventBook:
         database: Database,
         clock: Callable[[], datetime],
         say_once: SayOnce,
-        shown: Callable[[VEN, VtnVen | None, Sequence[VtnResource] | None], None] = no_observer,
+        grants: Grants,
     ) -> None:
-        self._shown = shown
+        self._grants = grants
         self._say_once = say_once
         self._database = database
         self._clock = clock
@@ -211,8 +204,8 @@ class EventBook:
             return list(self._known())
 
     def _asked(self, ven: VEN, client: VtnClient, kept: _View) -> _View:
-        granted = self._granted(ven, client, kept.granted)
-        programs = self._allowed(lambda: client.programs(granted.all), "programs", client)
+        granted = self._grants.read(ven, client, kept.granted)
+        programs = self._grants.allowed(lambda: client.programs(granted.all), "programs", client)
         told = {event.event_id: event for event in client.events(granted.all)}
         for event_id in kept.events.keys() - told.keys():
             try:
@@ -243,53 +236,6 @@ class EventBook:
                 else {each.program_id: each.units for each in programs}
             ),
         )
-
-    def _granted(self, ven: VEN, client: VtnClient, kept: Granted) -> Granted:
-        """The targets as they are now; what may not be read stays as it was."""
-        ven_id = ven.vtn_ven_id
-        if ven_id is None:
-            return kept
-        try:
-            seen = self._allowed(lambda: (client.ven(ven_id),), "its ven object", client)
-        except WireError as error:
-            self._say(f"VEN {ven.ven_name}: {error}; its targets stay as they were")
-            return kept
-        if seen is None:
-            return kept
-        (found,) = seen
-        if found is None:
-            self._shown(ven, None, None)
-            return kept
-        granted = replace(kept, ven=self._readable(found.targets, kept.ven, f"VEN {ven.ven_name}"))
-        resources = self._allowed(lambda: client.resources(ven_id), "its resources", client)
-        self._shown(ven, found, resources)
-        if resources is None:
-            return granted
-        targets = {
-            each.resource_name: self._readable(
-                each.targets,
-                kept.resources.get(each.resource_name, frozenset()),
-                f"VEN {ven.ven_name}, resource {each.resource_name!r}",
-            )
-            for each in resources
-        }
-        return replace(granted, resources={name: own for name, own in targets.items() if own})
-
-    def _readable(self, targets: Targets | None, kept: Targets, whose: str) -> Targets:
-        if targets is None:
-            self._say(f"{whose}: targets cannot be read and stay as they were")
-            return kept
-        return targets
-
-    def _allowed(self, ask: Callable[[], T], what: str, client: VtnClient) -> T | None:
-        """The answer, or None where the VEN may not ask (403): said once, and no reason to stop."""
-        try:
-            return ask()
-        except VtnUnauthorised as error:
-            if error.status != 403:
-                raise
-            self._say(f"VEN {client.ven_name} may not read {what}: {error}", about=what)
-            return None
 
     def _kept(self, event: Event, before: _Kept | None, seen_now: datetime) -> _Kept:
         body = dumped(event.raw, orjson.OPT_SORT_KEYS)

@@ -7,17 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
     Connection,
-    Float,
-    ForeignKey,
-    MetaData,
     Row,
     Select,
-    String,
-    Table,
-    Text,
     and_,
     func,
     literal_column,
@@ -29,34 +21,8 @@ from sqlalchemy import (
 from app.fleet.database import Database
 from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
 from app.fleet.progress import Progress, no_progress
+from app.fleet.tables import resource_table, ven_table
 
-metadata = MetaData()
-ven_table = Table(
-    "ven",
-    metadata,
-    Column("ven_key", BigInteger, primary_key=True),
-    Column("ven_name", String(128)),
-    Column("status", String(16)),
-    Column("vtn_ven_id", String(128)),
-)
-resource_table = Table(
-    "resource",
-    metadata,
-    Column("resource_key", BigInteger, primary_key=True),
-    Column("ven_key", BigInteger, ForeignKey("ven.ven_key")),
-    Column("resource_name", String(128)),
-    Column("kind", String(32)),
-    Column("meter_point_id", Text),
-    Column("latitude", Float),
-    Column("longitude", Float),
-    Column("address", Text),
-    Column("power_min_kw", Float),
-    Column("power_max_kw", Float),
-    Column("energy_min_kwh", Float),
-    Column("energy_max_kwh", Float),
-    Column("status", String(16)),
-    Column("vtn_resource_id", String(128)),
-)
 DESCRIPTION_FIELDS = (
     "kind",
     "meter_point_id",

@@ -2,7 +2,8 @@
 
 from app.fleet import Roster
 from app.metering.detail import Detail
-from app.metering.frames import Extent, FrameStore
+from app.metering.extent import Extent
+from app.metering.frames import FrameStore
 from app.metering.power import PowerHistory, PowerPoint
 from app.metering.profiles import ProfileError, Profiles, load_profiles
 from app.metering.simulator import MeterDataSimulator

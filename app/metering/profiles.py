@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -78,3 +79,9 @@ def load_profiles(path: Path = PROFILE_FILE) -> Profiles:
         sources=tuple(str(source) for source in sources),
         per_unit=np.ascontiguousarray((table.T / 32767).astype(np.float32)),
     )
+
+
+def quarter_of_the_year(instant: datetime) -> int:
+    """Which step of a year it is in."""
+    begin = instant.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
+    return int((instant - begin).total_seconds() // (STEP_MINUTES * 60))

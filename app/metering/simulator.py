@@ -28,7 +28,7 @@ from app.fleet import (
 )
 from app.metering.detail import Detail
 from app.metering.frames import FrameStore
-from app.metering.profiles import STEP_MINUTES, Profiles
+from app.metering.profiles import Profiles, quarter_of_the_year
 from app.metering.source import Forecast, Frame, Reading, Room, Span, StoreFull
 from app.tracing import Tracing
 
@@ -168,7 +168,7 @@ class MeterDataSimulator:
             shapes = self._current()
             last = self._last_frame()
             now = self._clock().astimezone(UTC)
-            index = _quarter_of_the_year(now) if last is None else last.profile_index + 1
+            index = quarter_of_the_year(now) if last is None else last.profile_index + 1
             index %= self._profiles().steps
             passed_s = 0.0 if last is None else self._passed_s(last, now)
             response = self._answers.answer(
@@ -363,11 +363,6 @@ def _standing_kw(plant: Plant) -> Float32:
     steady = (ResourceKind.BASE_LOAD, ResourceKind.REFRIGERATION)
     share = np.array([0.02 if kind in steady else 0.0 for kind in ResourceKind], dtype=np.float32)
     return np.asarray(share[plant.kinds] * plant.highest_kw, dtype=np.float32)
-
-
-def _quarter_of_the_year(instant: datetime) -> int:
-    begin = instant.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
-    return int((instant - begin).total_seconds() // (STEP_MINUTES * 60))
 
 
 def _noise_offset(seed: int, index: int) -> int:

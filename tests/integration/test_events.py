@@ -19,7 +19,7 @@ from app.openadr import (
     VtnVen,
     read_event,
 )
-from app.say_once import SayOnce
+from tests.support.events import book_of
 from tests.support.fakes import FakeClock
 
 AARHUS = VEN(ven_name="Aarhus", vtn_ven_id="v1")
@@ -62,7 +62,7 @@ def event(event_id: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def book(database: Database, clock: FakeClock) -> EventBook:
-    return EventBook(database=database, clock=clock, say_once=SayOnce())
+    return book_of(database, clock)
 
 
 def sync(book: EventBook, client: FakeClient) -> list[str]:
@@ -95,7 +95,7 @@ def test_events_are_kept_over_a_restart_with_their_first_sight(
 ) -> None:
     sync(book, FakeClient(event("e1")))
     clock.advance(hours=1)
-    restarted = EventBook(database=database, clock=clock, say_once=SayOnce())
+    restarted = book_of(database, clock)
     client = FakeClient(event("e1", eventName="changed"))
 
     assert sync(restarted, client) == ["e1"]

@@ -12,7 +12,7 @@ import pytest
 from app.events import EventBook
 from app.fleet import VEN, Database, Told
 from app.openadr import Event, Program, Targets, VtnResource, VtnVen, read_event
-from app.say_once import SayOnce
+from tests.support.events import book_of
 from tests.support.fakes import FakeClock
 
 NAME = "Aarhus"
@@ -57,7 +57,7 @@ class Vtn:
 
 @pytest.fixture
 def book(database: Database, clock: FakeClock) -> EventBook:
-    return EventBook(database=database, clock=clock, say_once=SayOnce())
+    return book_of(database, clock)
 
 
 def sync(book: EventBook, vtn: Vtn) -> None:
@@ -79,9 +79,7 @@ def test_what_is_new_is_taken_and_kept(
     assert book.told([(NAME, event())]) == [Told.TAKEN]
 
     assert book.revision > before
-    assert known(EventBook(database=database, clock=clock, say_once=SayOnce())) == {
-        "e": MINUTE.format(0)
-    }
+    assert known(book_of(database, clock)) == {"e": MINUTE.format(0)}
 
 
 def test_several_for_several_vens_at_once(book: EventBook) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from app.events import Timeline, timeline_of
-from app.fleet import Granted, SeenEvent
+from app.events import EventBook, Grants, Timeline, timeline_of
+from app.fleet import Database, Granted, SeenEvent
 from app.openadr import read_event
+from app.say_once import SayOnce
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -36,3 +38,11 @@ def interval(number: int, value: Any = 1, kind: str = "PRICE", **period: Any) ->
     """An interval with one payload; `period`: start, duration, randomizeStart."""
     made: dict[str, Any] = {"id": number, "payloads": [{"type": kind, "values": [value]}]}
     return {**made, "intervalPeriod": period} if period else made
+
+
+def book_of(database: Database, clock: Callable[[], datetime]) -> EventBook:
+    """The events that this database has."""
+    say_once = SayOnce()
+    return EventBook(
+        database=database, clock=clock, say_once=say_once, grants=Grants(say_once=say_once)
+    )

@@ -1,0 +1,82 @@
+"""The targets that business logic granted to a VEN and its resources (rules.md, 'Targets')."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from app.fleet import VEN, Granted
+from app.openadr import Targets, VtnClient, VtnResource, VtnUnauthorised, VtnVen, WireError
+from app.say_once import SayOnce
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def no_observer(*_: object) -> None:
+    """Where nobody wants to know what the VTN shows."""
+
+
+class Grants:
+    """Reads them with each poll. `shown` is told what the VTN shows of each VEN."""
+
+    def __init__(
+        self,
+        *,
+        say_once: SayOnce,
+        shown: Callable[[VEN, VtnVen | None, Sequence[VtnResource] | None], None] = no_observer,
+    ) -> None:
+        self._say_once = say_once
+        self._shown = shown
+
+    def read(self, ven: VEN, client: VtnClient, kept: Granted) -> Granted:
+        """The targets as they are now; what may not be read stays as it was."""
+        ven_id = ven.vtn_ven_id
+        if ven_id is None:
+            return kept
+        try:
+            seen = self.allowed(lambda: (client.ven(ven_id),), "its ven object", client)
+        except WireError as error:
+            self._say(f"VEN {ven.ven_name}: {error}; its targets stay as they were")
+            return kept
+        if seen is None:
+            return kept
+        (found,) = seen
+        if found is None:
+            self._shown(ven, None, None)
+            return kept
+        granted = replace(kept, ven=self._readable(found.targets, kept.ven, f"VEN {ven.ven_name}"))
+        resources = self.allowed(lambda: client.resources(ven_id), "its resources", client)
+        self._shown(ven, found, resources)
+        if resources is None:
+            return granted
+        targets = {
+            each.resource_name: self._readable(
+                each.targets,
+                kept.resources.get(each.resource_name, frozenset()),
+                f"VEN {ven.ven_name}, resource {each.resource_name!r}",
+            )
+            for each in resources
+        }
+        return replace(granted, resources={name: own for name, own in targets.items() if own})
+
+    def _readable(self, targets: Targets | None, kept: Targets, whose: str) -> Targets:
+        if targets is None:
+            self._say(f"{whose}: targets cannot be read and stay as they were")
+            return kept
+        return targets
+
+    def allowed(self, ask: Callable[[], T], what: str, client: VtnClient) -> T | None:
+        """The answer, or None where the VEN may not ask (403): said once, and no reason to stop."""
+        try:
+            return ask()
+        except VtnUnauthorised as error:
+            if error.status != 403:
+                raise
+            self._say(f"VEN {client.ven_name} may not read {what}: {error}", about=what)
+            return None
+
+    def _say(self, line: str, about: str = "") -> None:
+        self._say_once(logger, logging.WARNING, line, about=about)
