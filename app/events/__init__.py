@@ -12,18 +12,15 @@ from app.events.standing import (
     standing,
     timeline_of,
 )
-from app.events.timeline import Interval, Timeline
 
 __all__ = [
     "EventBook",
     "FleetAnswers",
     "Grants",
     "Group",
-    "Interval",
     "OrdersMaker",
     "Policy",
     "Standing",
-    "Timeline",
     "followed",
     "implied_timeline_of",
     "standing",

@@ -24,6 +24,7 @@ from app.openadr import (
     Event,
     VtnClient,
     WireError,
+    lasts_untold,
     read_event,
 )
 from app.say_once import SayOnce
@@ -227,6 +228,11 @@ class EventBook:
                 continue
             for what in event.unread:
                 self._say(f"VEN {ven.ven_name}: event {event_id}: {what}", about=event_id + what)
+            if lasts_untold(event):
+                self._say(
+                    f"event {event_id}: an interval has no duration: it holds until the next one"
+                    " begins, or without end"
+                )
         return _View(
             events=events,
             granted=granted,

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.events.timeline import Draw, Interval, Timeline, implied_timeline
 from app.fleet import SeenEvent
-from app.openadr import Event
+from app.openadr import Draw, Event, Interval, Timeline, implied_timeline
 
 LOWEST_PRIORITY = 1 << 31
 

@@ -38,6 +38,7 @@ from app.openadr.notifiers import (
     broker_addresses,
     read_notification,
 )
+from app.openadr.timeline import Draw, Interval, Timeline, implied_timeline, lasts_untold
 from app.openadr.times import (
     YEAR_1,
     IntervalPeriod,
@@ -77,9 +78,11 @@ __all__ = [
     "Dialect",
     "Dialect301",
     "Dialect310",
+    "Draw",
     "Event",
     "EventInterval",
     "Exchange",
+    "Interval",
     "IntervalPeriod",
     "MqttBinding",
     "NoCredentials",
@@ -92,6 +95,7 @@ __all__ = [
     "ReportPage",
     "SharedCredentials",
     "Targets",
+    "Timeline",
     "TokenEndpoint",
     "VenCredentials",
     "VtnClient",
@@ -110,6 +114,8 @@ __all__ = [
     "WireDuration",
     "WireError",
     "broker_addresses",
+    "implied_timeline",
+    "lasts_untold",
     "make_session",
     "ping_as",
     "read_duration",

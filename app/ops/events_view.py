@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nlargest
 
-from app.events import EventBook, Interval, Timeline, timeline_of
+from app.events import EventBook, timeline_of
 from app.fleet import SeenEvent
+from app.openadr import Interval, Timeline
 from app.ops.seldom import Seldom
 
 MOST_BARS = 200

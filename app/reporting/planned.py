@@ -11,9 +11,8 @@ from itertools import pairwise
 import numpy as np
 import orjson
 
-from app.events import Interval
 from app.metering import Frame, FrameStore, Span
-from app.openadr import WireDuration
+from app.openadr import Interval, WireDuration
 from app.reporting.agenda import Agenda
 from app.reporting.plan import DueReport
 from app.reporting.quantities import Quantity

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from app.events import Timeline, implied_timeline_of, timeline_of
+from app.events import implied_timeline_of, timeline_of
 from app.fleet import SeenEvent
-from app.openadr import Event, IntervalPeriod, ReportDescriptor, WireDuration
+from app.openadr import Event, IntervalPeriod, ReportDescriptor, Timeline, WireDuration
 from app.reporting.plan import ReportPlan
 from app.reporting.quantities import DATA_QUALITY, FORECASTS, Quantity, served
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from app.events import EventBook, Grants, Timeline, timeline_of
+from app.events import EventBook, Grants, timeline_of
 from app.fleet import Database, Granted, SeenEvent
-from app.openadr import read_event
+from app.openadr import Timeline, read_event
 from app.say_once import SayOnce
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.openadr import YEAR_1, Event, EventInterval, IntervalPeriod, Payload, WireDuration
+from app.openadr.times import YEAR_1, IntervalPeriod, WireDuration
+from app.openadr.wire import Event, EventInterval, Payload
 
 FOREVER = WireDuration(infinite=True)
 NOTHING = WireDuration()
@@ -41,6 +42,8 @@ class Interval:
     end: datetime | None
     """None: it never ends."""
     payloads: tuple[Payload, ...]
+    written_end: datetime | None
+    """Its end as the event writes it, before event.duration cuts it: several values divide it."""
 
     def holds(self, instant: datetime) -> bool:
         """Whether the instant lies in it; its end does not."""
@@ -54,25 +57,26 @@ class Interval:
 
     def changes(self, after: datetime) -> Iterator[datetime]:
         """The instants above `after` at which a payload's next value holds."""
-        if self.end is None:
+        if self.written_end is None:
             return
         for payload in self.payloads:
             parts = self._parts(payload)
             for part in range(1, parts):
-                instant = self.start + (self.end - self.start) * part / parts
-                if instant > after:
+                instant = self.start + (self.written_end - self.start) * part / parts
+                if instant > after and (self.end is None or instant < self.end):
                     yield instant
                     break
 
     def _parts(self, payload: Payload) -> int:
-        divides = payload.type in DIVIDED and self.end is not None
+        divides = payload.type in DIVIDED and self.written_end is not None
         return len(payload.values) if divides else 1
 
     def _part(self, payload: Payload, instant: datetime) -> int:
         parts = self._parts(payload)
-        if parts <= 1 or self.end is None or self.end <= self.start:
+        if parts <= 1 or self.written_end is None or self.written_end <= self.start:
             return 0
-        return min(max(int((instant - self.start) * parts / (self.end - self.start)), 0), parts - 1)
+        share = (instant - self.start) / (self.written_end - self.start)
+        return min(max(int(share * parts), 0), parts - 1)
 
 
 class Timeline:
@@ -85,6 +89,7 @@ class Timeline:
         """How many intervals one pass has."""
         self._begin = _first_start(event, first_seen)
         self._offset = self._first_offset()
+        self._step: WireDuration | None = None
         self.start = _shifted(self._begin, self._offset)
         """When the first interval begins; of an event without intervals, when it begins itself."""
         self._first = self._laid_out(self.start)
@@ -99,6 +104,8 @@ class Timeline:
         )
         """Whether the intervals begin anew when they are over (event.duration)."""
         self._step = self._step_of_passes()
+        if self._step is not None and self._step.months:
+            self._first = self._laid_out(self.start)  # by the calendar, as all passes
         self._cached: tuple[int, Sequence[Interval]] = (0, self._cut(self._first))
 
     @property
@@ -172,13 +179,10 @@ class Timeline:
         """What lies between two passes: by the calendar where the intervals follow on."""
         if not self.loops or self._end_of_pass is None:
             return None
-        durations = [self._duration(each) for each in self._event.intervals]
+        durations = [self._duration(each) or NOTHING for each in self._event.intervals]
         follow_on = all(_follows(each) for each in self._event.intervals[1:])
         if follow_on and any(each.months for each in durations):
-            return WireDuration(
-                months=sum(each.months for each in durations),
-                rest=sum((each.rest for each in durations), timedelta(0)),
-            )
+            return _sum(durations)
         return WireDuration(rest=self._end_of_pass - self.start)
 
     def _begin_of_pass(self, round_: int) -> datetime | None:
@@ -187,10 +191,11 @@ class Timeline:
             return self.start
         return self._step.after(self.start, round_)
 
-    def _duration(self, interval: EventInterval) -> WireDuration:
+    def _duration(self, interval: EventInterval) -> WireDuration | None:
+        """None: nothing says how long it lasts."""
         default = self._event.period.duration if self._event.period else None
         own = interval.period.duration if interval.period else None
-        return own or default or NOTHING
+        return own or default or (default if own is None else own)
 
     def _laid_out(self, begins: datetime, round_: int = 0) -> list[Interval]:
         """One pass whose first interval begins there."""
@@ -205,8 +210,8 @@ class Timeline:
                     offset = period.randomize * self._draw(place)
                 start = _shifted(_shifted(period.start or self._begin, moved), offset)
             if start is None:
-                break  # the one before it never ends
-            end = self._duration(interval).after(start)
+                break  # the one before it never ends, and this one is to follow it
+            end = self._end_of(interval, start, round_, place)
             made.append(
                 Interval(
                     number=round_ * self.count + place,
@@ -214,10 +219,24 @@ class Timeline:
                     start=start,
                     end=end,
                     payloads=interval.payloads,
+                    written_end=end,
                 )
             )
             start = end
-        return made
+        return _lasting_to_the_next(made, self._event.intervals, self._duration)
+
+    def _end_of(
+        self, interval: EventInterval, start: datetime, round_: int, place: int
+    ) -> datetime | None:
+        duration = self._duration(interval)
+        if duration is None:
+            return None
+        if self._step is None or not self._step.months:
+            return duration.after(start)
+        # Months differ in length: from the first pass on, so that passes meet.
+        before = [self._duration(each) or NOTHING for each in self._event.intervals[: place + 1]]
+        passes = WireDuration(months=self._step.months * round_, rest=self._step.rest * round_)
+        return _sum([passes, *before]).after(self.start)
 
     def _pass_end(self, intervals: Sequence[Interval]) -> datetime | None:
         """When all of these are over; None: one never ends, or there is none."""
@@ -238,6 +257,13 @@ class Timeline:
             for each in intervals
             if each.start < ends
         ]
+
+
+def lasts_untold(event: Event) -> bool:
+    """Whether nothing says how long some interval lasts: not itself, no default, not the event."""
+    if event.duration or (event.period is not None and event.period.duration is not None):
+        return False
+    return any(each.period is None or each.period.duration is None for each in event.intervals)
 
 
 def implied_timeline(event: Event, *, first_seen: datetime, draw: Draw) -> Timeline | None:
@@ -262,6 +288,35 @@ def _first_start(event: Event, first_seen: datetime) -> datetime:
     if event.period and event.period.start:
         return event.period.start
     return first_seen
+
+
+def _lasting_to_the_next(
+    made: list[Interval],
+    written: Sequence[EventInterval],
+    duration_of: Callable[[EventInterval], WireDuration | None],
+) -> list[Interval]:
+    """Those without any duration end where the next one begins that has a start of its own."""
+    if all(duration_of(each) is not None for each in written):
+        return made
+    starts = sorted(each.start for each in made)
+
+    def until_the_next(interval: Interval) -> Interval:
+        end = next((start for start in starts if start > interval.start), None)
+        return replace(interval, end=end, written_end=end)
+
+    return [
+        until_the_next(interval) if duration_of(each) is None else interval
+        for interval, each in zip(made, written, strict=False)
+    ]
+
+
+def _sum(durations: Sequence[WireDuration]) -> WireDuration:
+    if any(each.infinite for each in durations):
+        return FOREVER
+    return WireDuration(
+        months=sum(each.months for each in durations),
+        rest=sum((each.rest for each in durations), timedelta(0)),
+    )
 
 
 def _follows(interval: EventInterval) -> bool:
