@@ -133,12 +133,14 @@ class Container(containers.DeclarativeContainer):
         openadr_310=providers.ThreadSafeSingleton(openadr.Dialect310),
         openadr_301=providers.ThreadSafeSingleton(openadr.Dialect301),
     )
+    pages = providers.ThreadSafeSingleton(openadr.PageMemory)
     ven_client = providers.Factory(
         openadr.VtnClient,
         http=vtn_http,
         credentials=credentials,
         dialect=dialect,
         say_once=say_once,
+        pages=pages,
     )
     business_credentials = providers.Selector(
         settings.provided.business_scheme,
@@ -163,6 +165,7 @@ class Container(containers.DeclarativeContainer):
         http=vtn_http,
         credentials=business_credentials,
         is_301=settings.provided.is_301,
+        pages=pages,
     )
     embedded_vtn = providers.ThreadSafeSingleton(
         EmbeddedVtn,

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from app import graph as wiring
@@ -36,6 +35,7 @@ from app.reporting import Outbox
 from app.settings import EMBEDDED_301, effective_settings
 from app.settings_sections import LOOPBACK
 from app.stopping import Stopping
+from app.terminal import replace_what_cannot_be_shown, show
 from containers import Container
 
 logger = logging.getLogger("app.cli")
@@ -60,6 +60,7 @@ OF_ALL = ("--help", "--install-completion", "--show-completion")
 
 def main() -> None:
     """`ven-fleet`, or `python -m app`; options without a command belong to `run`."""
+    replace_what_cannot_be_shown()
     arguments = sys.argv[1:]
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in OF_ALL):
         arguments = ["run", *arguments]
@@ -279,7 +280,7 @@ def tasks(as_json: AsJson = False) -> None:
                 table.add_row(name, "disabled", "")
             else:
                 table.add_row(name, job.schedule, f"{job.next_start:%Y-%m-%d %H:%M:%S %Z}")
-        Console().print(table)
+        show(table)
 
 
 @cli.command(
@@ -315,7 +316,7 @@ def check(as_json: AsJson = False) -> None:
             table = Table("setting", "value", "from")
             for setting in shown:
                 table.add_row(setting.name, setting.value, setting.source)
-            Console().print(table)
+            show(table)
         container.application()  # every object can be built
         database = container.database()
         database.open()

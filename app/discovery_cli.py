@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from app.help import AsJson
 from app.openadr.discovery import discover
+from app.terminal import show
 
 Seconds = Annotated[float, typer.Option("--seconds", min=0.1, max=60, help="How long to listen.")]
 Interface = Annotated[
@@ -44,4 +44,4 @@ def discover_vtns(
     for each in found:
         needs = {True: "needed", False: "none", None: ""}[each.requires_auth]
         table.add_row(each.name, each.version, each.url, ", ".join(each.addresses), needs)
-    Console().print(table)
+    show(table)

@@ -10,13 +10,13 @@ from datetime import UTC
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from app.help import AsJson, examples
 from app.instants import utc_now
 from app.openadr import BusinessLogic, WireError, read_duration, read_instant
+from app.terminal import show
 
 Id = Annotated[str, typer.Argument(help="The event's id, as `event list` shows it.")]
 MOST_SHOWN = 60
@@ -92,7 +92,7 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
                 _text(", ".join((*_payloads(event), *_reports(event)))),
                 _text(", ".join(map(str, event.get("targets") or ()))),
             )
-        Console().print(table if events else "The VTN has no events.")
+        show(table if events else "The VTN has no events.")
 
     @cli.command(epilog=examples("ven-fleet event cancel 1a6cf7c79ba34805b8ac5f68b0988db5"))
     def cancel(

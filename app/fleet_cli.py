@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from app.bars import bars
@@ -26,6 +25,7 @@ from app.fleet import (
 )
 from app.help import AsJson, examples
 from app.metering import FrameStore
+from app.terminal import show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +177,4 @@ def _list(tools: FleetTools, *, as_json: bool) -> None:
             str(each.approved),
             f"{power_kw[each.ven.ven_name]:.1f}" if each.ven.ven_name in power_kw else "",
         )
-    Console().print(
-        table if summaries else "The fleet is empty; see `fleet seed` and `fleet import`."
-    )
+    show(table if summaries else "The fleet is empty; see `fleet seed` and `fleet import`.")

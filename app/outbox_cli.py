@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from app.help import AsJson, examples
 from app.reporting import Outbox
+from app.terminal import show
 
 Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as `outbox list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
@@ -58,7 +58,7 @@ def make_outbox_cli(opened: Callable[[], AbstractContextManager[Outbox]]) -> typ
                 Text(_printable(each.problem)),
                 "is sent again" if each.to_send else "",
             )
-        Console().print(table if reports else "No report was set aside.")
+        show(table if reports else "No report was set aside.")
 
     @cli.command(epilog=examples("ven-fleet outbox retry 1 2", "ven-fleet outbox retry --all"))
     def retry(ids: Ids = None, all_: All = False, as_json: AsJson = False) -> None:

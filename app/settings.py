@@ -17,6 +17,7 @@ from typing import Any, Literal
 import isodate
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy.engine import URL
 
 from app.settings_layers import Layer, SettingsError, choose
 from app.settings_sections import (
@@ -88,11 +89,11 @@ class Settings(BaseSettings):
         return init_settings, _LayeredSource(settings_cls)
 
     @property
-    def database_url(self) -> str:
+    def database_url(self) -> str | URL:
         """The database's URL, with its password: for the engine only."""
         if self.database.url is not None:
             return self.database.url.get_secret_value()
-        return f"sqlite:///{self.data_dir / 'fleet.db'}"
+        return URL.create("sqlite", database=str(self.data_dir / "fleet.db"))
 
     @property
     def uses_embedded_vtn(self) -> bool:

@@ -50,7 +50,7 @@ class SharedSessionsError(DatabaseError):
     """What stands before the database shares its sessions: no run can be told from another."""
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str | URL) -> Engine:
     """An engine that has not connected yet. SQLite: WAL, synchronous FULL, BEGIN IMMEDIATE."""
     try:
         parsed = make_url(url)

@@ -38,6 +38,7 @@ from app.openadr.notifiers import (
     broker_addresses,
     read_notification,
 )
+from app.openadr.pages import PageMemory
 from app.openadr.timeline import Draw, Interval, Timeline, implied_timeline, lasts_untold
 from app.openadr.times import (
     YEAR_1,
@@ -89,6 +90,7 @@ __all__ = [
     "Notification",
     "Notifiers",
     "OutcomeUnknown",
+    "PageMemory",
     "Payload",
     "Program",
     "ReportDescriptor",

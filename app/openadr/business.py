@@ -11,6 +11,7 @@ from app.openadr.auth import VenCredentials
 from app.openadr.client import MOST_PAGES, PAGE
 from app.openadr.errors import VtnUnavailable
 from app.openadr.http import VtnHttp
+from app.openadr.pages import PageMemory
 from app.openadr.wire import Wire
 
 BUSINESS_LOGIC = "business logic"
@@ -30,7 +31,10 @@ class BusinessLogic:
     `is_301`: whether the VTN speaks 3.0.1, where targets have types and need no grant.
     """
 
-    def __init__(self, *, http: VtnHttp, credentials: VenCredentials, is_301: bool) -> None:
+    def __init__(
+        self, *, http: VtnHttp, credentials: VenCredentials, is_301: bool, pages: PageMemory
+    ) -> None:
+        self._pages = pages
         self._http = http
         self._credentials = credentials
         self._is_301 = is_301
@@ -115,7 +119,8 @@ class BusinessLogic:
             raise ValueError(f"the VTN has no VEN named {ven_name!r}")
         ven = named[0]
         target = f"ven-{ven['id']}"[:128]
-        targets = list(ven.get("targets") or [])
+        given = ven.get("targets") or []
+        targets = [each for each in given if isinstance(each, str)]  # what can be written back
         if target not in targets:
             body = {
                 "objectType": "BL_VEN_REQUEST",
@@ -146,13 +151,24 @@ class BusinessLogic:
         return answer
 
     def _list(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        for page in range(MOST_PAGES):
-            params = {**(query or {}), "skip": page * PAGE, "limit": PAGE}
+        shown: set[str] = set()
+        before: list[str] = []
+        of = str(query)
+        for _ in range(MOST_PAGES):
+            params = {**(query or {}), "skip": len(shown), "limit": PAGE}
             answer = self._http.get(path, auth=self._auth(), params=params)
+            if answer is None:
+                return
             if not isinstance(answer, list):
                 raise VtnUnavailable(f"GET {path}: the VTN answers no list")
-            yield from (each for each in answer if isinstance(each, dict) and each.get("id"))
-            if len(answer) < PAGE:
+            found = [each for each in answer if isinstance(each, dict) and each.get("id")]
+            fresh = [each for each in found if str(each["id"]) not in shown]
+            yield from fresh
+            if 0 < len(before) < PAGE:
+                self._pages.followed(path, of, before, len(fresh))
+            before = [str(each["id"]) for each in found]
+            shown.update(before)
+            if not fresh or self._pages.is_last(path, of, before, PAGE):
                 return
 
 

@@ -19,6 +19,7 @@ from app.openadr.notifiers import (
     read_topics,
     subscription,
 )
+from app.openadr.pages import PageMemory
 from app.openadr.times import WireError
 from app.openadr.wire import (
     Event,
@@ -68,7 +69,9 @@ class VtnClient:
         credentials: VenCredentials,
         dialect: Dialect,
         say_once: SayOnce,
+        pages: PageMemory,
     ) -> None:
+        self._pages = pages
         self._say_once = say_once
         self.ven_name = ven_name
         self._http = http
@@ -161,7 +164,7 @@ class VtnClient:
         return ReportPage(
             reports=list(read_each(page, read_report, self._refused)),
             length=len(page),
-            ends_list=len(page) < limit,
+            ends_list=not page,  # a VTN may give fewer than asked for, and a double is worse
         )
 
     def delete_report(self, report_id: str) -> None:
@@ -260,19 +263,25 @@ class VtnClient:
         """All pages, but for what was `seen`; an object that moved to a later page comes once."""
         seen = set() if seen is None else seen
         shown: set[str] = set()
-        listed_bytes = 0
+        listed_bytes = skip = 0
+        of = self._auth, *map(str, params.items())
+        before: list[str] = []
         for page in range(MOST_PAGES):
             if page and self._http.is_stopping:
                 raise VtnUnavailable(f"GET {path}: ended, since the application stops")
-            answer, bytes_ = self._page(path, {**params, "skip": page * PAGE, "limit": PAGE})
+            answer, bytes_ = self._page(path, {**params, "skip": skip, "limit": PAGE})
             listed_bytes += bytes_
             if listed_bytes > MOST_LISTED_BYTES:
                 raise VtnUnavailable(f"GET {path}: the list is larger than 256 MiB")
             fresh = [entry for entry in answer if not _seen(entry, shown)]
             unseen = [entry for entry in fresh if not _seen(entry, seen)]
             yield from read_each(unseen, read, self._refused)
-            if len(answer) < PAGE or not fresh:
+            if 0 < len(before) < PAGE:
+                self._pages.followed(path, of, before, len(fresh))
+            before = [_key(entry) for entry in answer]
+            if not fresh or self._pages.is_last(path, of, before, PAGE):
                 return
+            skip += len(answer)
 
     def _page(self, path: str, params: Mapping[str, Any]) -> tuple[list[Any], int]:
         """The entries, and how many bytes they took."""
@@ -294,8 +303,12 @@ def ping_as(client_for: Callable[[str], VtnClient], ven_name: str) -> None:
     client_for(ven_name).ping()
 
 
+def _key(entry: Any) -> str:
+    return str(entry.get("id")) if isinstance(entry, Mapping) else repr(entry)
+
+
 def _seen(entry: Any, seen: set[str]) -> bool:
-    key = str(entry.get("id")) if isinstance(entry, Mapping) else repr(entry)
+    key = _key(entry)
     if key in seen:
         return True
     seen.add(key)

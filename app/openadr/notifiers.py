@@ -115,11 +115,14 @@ def _binding(wire: Any) -> MqttBinding | None:
 
 
 def read_topics(wire: Any) -> tuple[str, ...]:
-    """The topic filters of a notifierTopicsResponse that cover all its operations."""
+    """The topic filters of a notifierTopicsResponse: ALL, and every operation that is named.
+
+    Some VTNs name ALL and publish to the single operations only (rules.md, 'Push').
+    """
     topics = wire.get("topics") if isinstance(wire, Mapping) else None
     if not isinstance(topics, Mapping):
         return ()
-    named = [topics["ALL"]] if topics.get("ALL") else [topics.get(each) for each in CHANGES]
+    named = dict.fromkeys(topics.get(each) for each in ("ALL", *CHANGES))
     return tuple(topic for topic in named if isinstance(topic, str) and _is_filter(topic))
 
 

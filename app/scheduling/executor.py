@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 import time
@@ -15,6 +16,8 @@ from typing import Any, cast
 from apscheduler.executors.base import BaseExecutor, MaxInstancesReachedError
 
 from app.scheduling.task import Task
+
+logger = logging.getLogger(__name__)
 
 
 class TaskExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has no type hints
@@ -121,9 +124,21 @@ class TaskExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has no ty
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
     try:
-        loop.run_forever()
+        while not _has_run(loop):
+            pass  # goes on with what the others wait for
         for left in asyncio.all_tasks(loop):
             left.cancel()
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
+
+
+def _has_run(loop: asyncio.AbstractEventLoop) -> bool:
+    """Run until it is stopped; False where a task has raised what ends a loop."""
+    try:
+        loop.run_forever()
+    except (SystemExit, KeyboardInterrupt) as error:
+        # The run that raised it has it as its error: it ends nothing else.
+        logger.debug("a coroutine raised %s", type(error).__name__)
+        return False
+    return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -36,7 +36,11 @@ class ScheduledTask:
         """The time between its next two starts; None when there are no two."""
         first = self.trigger.get_next_fire_time(None, now)
         second = None if first is None else self.trigger.get_next_fire_time(first, first)
-        return None if first is None or second is None else second - first
+        if first is None or second is None:
+            return None
+        begin: datetime = first.astimezone(UTC)  # of local times, a day always has 24 hours
+        end: datetime = second.astimezone(UTC)
+        return end - begin
 
 
 class TaskScheduler:
@@ -169,7 +173,8 @@ class TaskScheduler:
                 continue
             upcoming = trigger.get_next_fire_time(None, now)
             if isinstance(trigger, IntervalTrigger):
-                upcoming = min(max(task.next_start + jumped, now), now + trigger.interval)
+                planned = task.next_start.astimezone(UTC) + jumped
+                upcoming = min(max(planned, now), now + trigger.interval)
             self._scheduler.modify_job(task.name, trigger=trigger, next_run_time=upcoming)
 
     def start(self) -> None:

@@ -11,7 +11,7 @@ import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from app.histogram import Histogram
@@ -131,7 +131,8 @@ class Task:
             self._last_start = started
             if planned:
                 self._missed += len(planned) - 1
-                self._lateness_s = max((started - planned[0]).total_seconds(), 0.0)
+                due = planned[0].astimezone(UTC)
+                self._lateness_s = max((started.astimezone(UTC) - due).total_seconds(), 0.0)
         with about(task=self.name):
             return self._run(started, began_s)
 

@@ -30,6 +30,8 @@ MOST_BODY_BYTES = 16 << 20
 MOST_CHALLENGES = 8
 """Subscriptions that are written at once."""
 SCHEME = "Bearer"
+NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+"""RFC 6749, 5.1: of answers with a token."""
 FORM = "application/x-www-form-urlencoded"
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
 
@@ -320,7 +322,7 @@ def _token_endpoint(tokens: Tokens) -> Callable[[Request], Awaitable[Response]]:
             "expires_in": tokens.lifetime_s,
             "scope": " ".join(sorted(client.scopes)),
         }
-        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+        return JSONResponse(answer, headers=NOT_KEPT)
 
     return auth_token
 

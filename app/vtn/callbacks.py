@@ -23,7 +23,21 @@ from app.vtn.wire import Wire, to_json
 TIMEOUT_S = 10.0
 """For everything: of one delivery, and of the challenges of one subscription."""
 MOST_ANSWERED_BYTES = 4096
-NAT64 = ipaddress.ip_network("64:ff9b::/32")
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+NOT_PUBLIC = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "192.0.0.0/24",  # protocol assignments
+            "192.88.99.0/24",  # 6to4 relays
+            "2001::/23",  # protocol assignments, Teredo among them
+            "2001:db8::/32",  # documentation
+            "2002::/16",  # 6to4: holds an IPv4 address
+            "3fff::/20",  # documentation
+        ),
+    )
+)
+"""Of what Python's own table takes, or took, for global."""
 
 
 class CallbackFailed(Exception):
@@ -36,11 +50,11 @@ def anywhere(_address: str) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is one of the open internet, and hides none that is not."""
+    """Whether an address is global unicast, and hides none that is not (RFC 6890; IANA)."""
     found = ipaddress.ip_address(address.split("%")[0])
-    if isinstance(found, ipaddress.IPv6Address) and (
-        found.sixtofour or found.teredo or found.is_site_local or found in NAT64
-    ):
+    if any(found in network for network in NOT_PUBLIC if network.version == found.version):
+        return False
+    if found.version == 6 and found not in GLOBAL_UNICAST:
         return False
     return found.is_global and not found.is_multicast
 

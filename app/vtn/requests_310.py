@@ -142,7 +142,7 @@ class VenResourceRequest(TypedDict):
 @with_config(STRICT)
 class BlResourceRequest(TypedDict):
     objectType: Literal["BL_RESOURCE_REQUEST"]
-    clientID: Name
+    clientID: NotRequired[Name]  # demanded by the file, and left out by clients: it is the ven's
     targets: NotRequired[list[Name] | None]
     resourceName: Name
     venID: ObjectId

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 from tests.e2e.conftest import Start
@@ -46,3 +47,21 @@ def test_the_vtn_alone(start: Start, port: int) -> None:
     vtn.wait_for(rf"VTN http://127.0.0.1:{port} \(3.1.0\).*; credentials data/vtn/credentials.json")
 
     assert vtn.stop() == 0
+
+
+def test_a_terminal_that_is_not_utf_8_shows_what_it_can(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "fleet.json").write_text('[{"ven_name": "Ærø", "resources": []}]')
+    assert start("fleet", "import", "fleet.json").join() == 0
+
+    listing = start("fleet", "list", PYTHONIOENCODING="ascii")
+
+    assert listing.join() == 0, listing.log
+    assert "?r?" in listing.output
+
+
+def test_hang_up_stops_in_order(start: Start) -> None:
+    running = start("run", **SMALL)
+    running.wait_for("schedule: ")
+
+    assert running.stop(signal.SIGHUP) == 0
+    assert running.log.endswith("stopped")

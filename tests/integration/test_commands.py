@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,6 +95,33 @@ class TestEnrol:
 
         assert enrolled.exit_code == 2
         assert "the fleet has no VEN 'Atlantis'" in enrolled.output
+
+
+@pytest.mark.parametrize("name", ["[/]", "[bold]Aarhus", ":smile: [red]", "a\\[b]"])
+def test_what_is_in_a_name_is_text(invoke: Invoke, tmp_path: Path, name: str) -> None:
+    fleet = [{"ven_name": name, "resources": []}]
+    (tmp_path / "fleet.json").write_text(json.dumps(fleet))
+    assert invoke("fleet", "import", "fleet.json").exit_code == 0
+
+    listing = invoke("fleet", "list")
+
+    assert listing.exit_code == 0
+    assert name in listing.output
+
+
+def test_a_url_is_shown_as_it_is_set(invoke: Invoke) -> None:
+    url = "http://[::1]:9/[x]"
+
+    assert url in invoke("check", VTN__BASE_URL=url).output
+
+
+@pytest.mark.parametrize("directory", ["100%25", "what?", "a b#c", "æøå"])
+def test_the_database_is_where_data_dir_says(
+    invoke: Invoke, tmp_path: Path, directory: str
+) -> None:
+    assert invoke("fleet", "seed", "--vens", "1", DATA_DIR=directory).exit_code == 0
+
+    assert (tmp_path / directory / "fleet.db").is_file()
 
 
 def test_tasks_shows_schedules_and_what_is_disabled(invoke: Invoke) -> None:

@@ -121,10 +121,12 @@ class TestNotifiers:
         assert not read.webhook
         assert read.mqtt is None
 
-    def test_one_topic_for_all_operations_where_there_is_one(self) -> None:
+    def test_every_topic_that_is_named(self) -> None:
+        """Also beside ALL: one known VTN publishes only to the single operations."""
         each = {"CREATE": "a/create", "UPDATE": "a/update", "DELETE": "a/delete"}
 
-        assert read_topics({"topics": {**each, "ALL": "a/+"}}) == ("a/+",)
+        assert read_topics({"topics": {**each, "ALL": "a/+"}}) == ("a/+", *each.values())
+        assert read_topics({"topics": dict.fromkeys([*each, "ALL"], "a")}) == ("a",)
         assert read_topics({"topics": each}) == ("a/create", "a/update", "a/delete")
         assert read_topics({"topics": {"UPDATE": "a/update"}}) == ("a/update",)
         assert read_topics({"topics": None}) == ()

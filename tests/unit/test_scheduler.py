@@ -7,6 +7,7 @@ import functools
 import logging
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -210,6 +211,47 @@ def test_what_a_coroutine_keeps_open_works_on_its_second_run(scheduler: TaskSche
 
     assert len(session.loops) == 1
     assert scheduler.get_job_info("use")["failures"] == 0
+
+
+@pytest.mark.parametrize("ends", [SystemExit, KeyboardInterrupt])
+def test_a_coroutine_that_wants_to_end_the_process_ends_its_own_run(
+    scheduler: TaskScheduler, ends: type[BaseException]
+) -> None:
+    async def leave() -> None:
+        raise ends
+
+    async def leave_behind() -> None:
+        await asyncio.gather(asyncio.create_task(leave()), return_exceptions=True)
+
+    async def stay() -> str:
+        await asyncio.sleep(0)
+        return "here"
+
+    for name, func in (("leave", leave), ("behind", leave_behind), ("stay", stay)):
+        scheduler.add_task(SchedulerConfig(name, func, hours=1))
+
+    assert not scheduler.run_now("leave").result(10)
+    scheduler.run_now("behind").result(10)
+    for _ in range(2):
+        assert scheduler.run_now("stay").result(10)
+
+
+def test_a_day_of_23_hours_is_no_negative_period() -> None:
+    """The clocks of Copenhagen go forward on 2026-03-29, and back on 2026-10-25."""
+    scheduler = TaskScheduler(
+        [
+            SchedulerConfig("daily", lambda: None, "cron", cron="30 3 * * *"),
+            SchedulerConfig("quarterly", lambda: None, "cron", cron="*/15 * * * *"),
+        ],
+        timezone="Europe/Copenhagen",
+    )
+    daily, quarterly = scheduler.get_jobs()
+
+    assert daily.period(datetime(2026, 3, 28, 1, tzinfo=UTC)) == timedelta(hours=23)
+    assert daily.period(datetime(2026, 10, 24, 0, tzinfo=UTC)) == timedelta(hours=25)
+    for hours in (*range(2090, 2096), *range(7128, 7134)):
+        now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hours)
+        assert quarterly.period(now) == timedelta(minutes=15)
 
 
 def test_a_failing_coroutine_is_counted(scheduler: TaskScheduler) -> None:
