@@ -272,6 +272,12 @@ def effective_settings(settings: Settings) -> list[EffectiveSetting]:
     ]
 
 
+def secret_now(name: str) -> str | None:
+    """What the file of SECRETS_DIR for this setting holds by now; None: there is none."""
+    layer = _chosen().get(name)
+    return layer.value if layer is not None and layer.source != "environment" else None
+
+
 def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Each setting's name, as in the environment, with its value."""
     for field in type(model).model_fields:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dotenv.parser import parse_stream
+
+from app.text_file import TextFileError, read_text
 
 SCHEDULE_FIELDS = ("SECONDS", "MINUTES", "HOURS", "CRON")
 """A source that names one of these for a task replaces all of them from lower sources."""
@@ -70,26 +73,22 @@ def _read_secrets(folder: Path | None, known: Sequence[str]) -> dict[str, Layer]
         return {}
     try:
         files = [path for path in folder.iterdir() if path.name.upper() in known]
-        return {
-            path.name.upper(): Layer(path.read_text(encoding="utf-8").strip(), str(path))
-            for path in files
-        }
     except OSError as error:
         raise SettingsError(f"SECRETS_DIR cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise SettingsError("SECRETS_DIR has a file that is not UTF-8 text") from None
+    return {path.name.upper(): Layer(_text(path).strip(), str(path)) for path in files}
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(path)
+    except TextFileError as error:
+        raise SettingsError(f"{path} {error}") from None
 
 
 def _read_file(path: Path) -> dict[str, str]:
-    try:
-        # The parser alone, without interpolation (a secret may contain '${'); `dotenv_values`
-        # would skip a broken line with no more than a warning.
-        with path.open(encoding="utf-8") as stream:
-            bindings = list(parse_stream(stream))
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} cannot be read: it is not UTF-8 text") from None
+    # The parser alone, without interpolation (a secret may contain '${'); `dotenv_values` would
+    # skip a broken line with no more than a warning.
+    bindings = list(parse_stream(io.StringIO(_text(path))))
     seen: set[str] = set()
     for binding in bindings:
         if binding.key is not None and binding.key.upper() in seen:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +23,7 @@ from pydantic import (
 )
 
 from app.settings_layers import SCHEDULE_FIELDS
+from app.text_file import TextFileError, read_text
 
 
 def _duration(value: object) -> object:
@@ -41,11 +44,22 @@ def _duration(value: object) -> object:
 
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
+"""What a bearer token is made of (RFC 6750, 2.1)."""
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _no_control_character(cls, value: Any) -> Any:
+        """Of secrets, too: no header, no URL and no form carries one as it was meant."""
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(text, str) and any(unicodedata.category(char) == "Cc" for char in text):
+            raise ValueError("has a line break or another control character in it")
+        return value
 
 
 class DatabaseSettings(_Section):
@@ -81,6 +95,13 @@ class VtnSettings(_Section):
     """Whether the embedded VTN calls webhooks that are not on the open internet."""
     announce: bool = False
     """Whether the embedded VTN announces itself by mDNS."""
+
+    @field_validator("bearer_token")
+    @classmethod
+    def _a_token(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not IN_A_HEADER.fullmatch(token.get_secret_value()):
+            raise ValueError("has a character that no header can carry, such as a space")
+        return token
 
     @property
     def most_retries(self) -> int:
@@ -132,11 +153,9 @@ class VtnSettings(_Section):
         if path is None:
             return None
         try:
-            mode = path.stat().st_mode
-        except OSError:
-            raise ValueError("names a file that is not there") from None
-        if mode & 0o077:
-            raise ValueError("names a file that others may read; run chmod 600 on it")
+            read_text(path, private=True)
+        except TextFileError as error:
+            raise ValueError(f"names a file that {error}") from None
         return path
 
     @model_validator(mode="after")

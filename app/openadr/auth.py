@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
@@ -22,7 +25,19 @@ from app.openadr.errors import (
 )
 from app.openadr.http import BrokerToken, NoCredentials, VenAuth, VtnHttp
 
+logger = logging.getLogger(__name__)
+
 RENEW_BEFORE_S = 30.0
+READS_AGAIN_S = 60.0
+"""How often credentials are read again that are refused."""
+CLIENT_CODES = ("invalid_client", "unauthorized_client")
+"""RFC 6749, 5.2: it is the client that is refused, and not what it asks for."""
+IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
+"""What a token is made of (RFC 6750, 2.1)."""
+
+
+class ClientRefused(VtnUnauthorised):
+    """The token endpoint does not know the client, or not with this secret."""
 
 
 class VenCredentials(Protocol):
@@ -86,9 +101,12 @@ class TokenEndpoint:
         )
         answer = self._http.post_form(self._url(), form=form)
         if answer.status in (400, 401, 403):
-            raise VtnUnauthorised(
-                f"client {credentials.client_id!r} gets no token: {answer.status}"
-                f" {_error_code(answer)}".rstrip(),
+            code = _error_code(answer)
+            kind = (
+                ClientRefused if answer.status == 401 or code in CLIENT_CODES else VtnUnauthorised
+            )
+            raise kind(
+                f"client {credentials.client_id!r} gets no token: {answer.status} {code}".rstrip(),
                 status=answer.status,
             )
         try:
@@ -96,7 +114,7 @@ class TokenEndpoint:
                 raise ValueError
             token = client.parse_request_body_response(answer.content.decode())
             lifetime_s = float(token["expires_in"]) if token.get("expires_in") else None
-            if not isinstance(token["access_token"], str):
+            if not IN_A_HEADER.fullmatch(token["access_token"]):
                 raise ValueError
         except (OAuth2Error, ValueError, TypeError, AttributeError, KeyError):
             raise VtnUnavailable(
@@ -137,10 +155,13 @@ class TokenAuth(VenAuth):
         self,
         *,
         credentials: ClientCredentials,
+        read_again: Callable[[], ClientCredentials],
         endpoint: TokenEndpoint,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._credentials = credentials
+        self._read_again = read_again
+        self._reads_again_at_s = -math.inf
         self._endpoint = endpoint
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -166,13 +187,29 @@ class TokenAuth(VenAuth):
     def _current(self) -> str:
         with self._lock:
             if self._token is None or self._monotonic() >= self._renew_at_s:
-                self._token, lifetime_s = self._endpoint.fetch(self._credentials)
+                self._token, lifetime_s = self._fetched()
                 if lifetime_s is None:
                     self._renew_at_s = float("inf")
                 else:
                     early_s = min(RENEW_BEFORE_S, lifetime_s / 2)
                     self._renew_at_s = self._monotonic() + lifetime_s - early_s
             return self._token
+
+    def _fetched(self) -> tuple[str, float | None]:
+        """A token; with a secret that was changed meanwhile, where the old one is refused."""
+        try:
+            return self._endpoint.fetch(self._credentials)
+        except ClientRefused:
+            now_s = self._monotonic()
+            if now_s < self._reads_again_at_s:
+                raise
+            self._reads_again_at_s = now_s + READS_AGAIN_S
+            now = self._read_again()
+            if now == self._credentials:
+                raise
+            logger.info("client %s: its secret has changed and was read again", now.client_id)
+            self._credentials = now
+            return self._endpoint.fetch(now)
 
 
 class ClientCredentialsByVen:
@@ -201,10 +238,15 @@ class ClientCredentialsByVen:
             if credentials.client_id not in self._by_client:
                 self._by_client[credentials.client_id] = TokenAuth(
                     credentials=credentials,
+                    read_again=partial(self._now, ven_name),
                     endpoint=self._endpoint,
                     monotonic=self._monotonic,
                 )
             return self._by_client[credentials.client_id]
+
+    def _now(self, ven_name: str) -> ClientCredentials:
+        self._source.read_again()
+        return self._source.of(ven_name)
 
     def check(self, ven_names: Iterable[str]) -> None:
         if not self.per_ven:

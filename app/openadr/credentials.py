@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import threading
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from app.openadr.errors import CredentialsError, MissingCredentials
+from app.text_file import TextFileError, read_text
 
 VEN_NAME_FIELD = "{ven_name}"
 _LETTERS = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa", "Æ": "Ae", "Ø": "Oe", "Å": "Aa"})
@@ -19,6 +22,11 @@ _LETTERS = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa", "Æ": "Ae", "Ø": 
 def slug(ven_name: str) -> str:
     """A VEN's name as a client id may be spelled (rules.md, 'Roles, credentials, enrolment')."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", ven_name.translate(_LETTERS))[:128]
+
+
+def same_name(name: str) -> str:
+    """The form in which names are compared: with letters composed (Unicode NFC)."""
+    return unicodedata.normalize("NFC", name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +47,22 @@ class CredentialSource(Protocol):
     def of(self, ven_name: str) -> ClientCredentials:
         """The VEN's credentials. Raises CredentialsError."""
 
+    def read_again(self) -> None:
+        """The token endpoint refuses them: they may have changed. Raises CredentialsError."""
+
 
 class CredentialsTemplate:
-    """`{ven_name}` replaced, literally and by the name's slug: secrets contain braces."""
+    """`{ven_name}` replaced, literally and by the name's slug: secrets contain braces.
 
-    def __init__(self, client_id: str, client_secret: str) -> None:
+    `secret_now`: what the secret is by now, where that can change.
+    """
+
+    def __init__(
+        self, client_id: str, client_secret: str, *, secret_now: Callable[[], str | None]
+    ) -> None:
         self._client_id = client_id
         self._client_secret = client_secret
+        self._secret_now = secret_now
 
     @property
     def per_ven(self) -> bool:
@@ -57,6 +74,9 @@ class CredentialsTemplate:
             client_id=self._client_id.replace(VEN_NAME_FIELD, name),
             client_secret=self._client_secret.replace(VEN_NAME_FIELD, name),
         )
+
+    def read_again(self) -> None:
+        self._client_secret = self._secret_now() or self._client_secret
 
 
 class CredentialsFile:
@@ -71,29 +91,34 @@ class CredentialsFile:
 
     def of(self, ven_name: str) -> ClientCredentials:
         with self._lock:
-            if ven_name not in self._table:
+            if same_name(ven_name) not in self._table:
                 self._table = _read_credentials(self._path)
         try:
-            return self._table[ven_name]
+            return self._table[same_name(ven_name)]
         except KeyError:
             raise MissingCredentials(
                 f"VTN__CREDENTIALS_FILE {self._path} has no line for VEN {ven_name!r}"
             ) from None
 
+    def read_again(self) -> None:
+        with self._lock:
+            self._table = _read_credentials(self._path)
+
 
 def _read_credentials(path: Path) -> Mapping[str, ClientCredentials]:
     table = {}
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = csv.reader(stream, skipinitialspace=True)
-            for row in rows:
-                if not row or row[0].startswith("#") or row[0] == "ven_name":
-                    continue
-                if len(row) != 3 or not all(row):
-                    raise CredentialsError(
-                        f"{path} line {rows.line_num}: needs ven_name, client_id, client_secret"
-                    )
-                table[row[0]] = ClientCredentials(client_id=row[1], client_secret=row[2])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CredentialsError(f"{path} cannot be read: {type(error).__name__}") from None
+        rows = csv.reader(io.StringIO(read_text(path, private=True)), skipinitialspace=True)
+        for row in rows:
+            if not any(row) or row[0].startswith("#") or row[0] == "ven_name":
+                continue
+            if len(row) != 3 or not all(row):
+                raise CredentialsError(
+                    f"{path} line {rows.line_num}: needs ven_name, client_id, client_secret"
+                )
+            table[same_name(row[0])] = ClientCredentials(client_id=row[1], client_secret=row[2])
+    except TextFileError as error:
+        raise CredentialsError(f"{path} {error}") from None
+    except csv.Error:
+        raise CredentialsError(f"{path} line {rows.line_num}: is not CSV") from None
     return table

@@ -108,17 +108,21 @@ class Exchange:
         origin, target = (url, "/") if begin < 0 else (url[:begin], url[begin:])
         to = self._origins.get(origin) or self._open(origin)
         began_s = time.monotonic()
-        response = to.pool.urlopen(
-            method,
-            url if to.wants_url else target,
-            body=body,
-            headers={**self._headers, **headers},
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            timeout=self._timeout,
-            preload_content=False,
-        )
+        try:
+            response = to.pool.urlopen(
+                method,
+                url if to.wants_url else target,
+                body=body,
+                headers={**self._headers, **headers},
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=self._timeout,
+                preload_content=False,
+            )
+        except ValueError as error:
+            # Before anything was sent; its text may hold what a header was made of, a token.
+            raise LocationValueError(type(error).__name__) from None
         return Answer(
             status=response.status,
             headers=response.headers,

@@ -57,6 +57,9 @@ class EmbeddedBusinessCredentials:
         made = EmbeddedCredentials.of(self._directory)
         return ClientCredentials(client_id=made.bl_client_id, client_secret=made.bl_client_secret)
 
+    def read_again(self) -> None:
+        """They are made once, and never change."""
+
 
 class EmbeddedVenCredentials:
     """Each VEN is a client of its own at the embedded VTN. Building it does no I/O."""
@@ -72,5 +75,8 @@ class EmbeddedVenCredentials:
         with self._lock:
             if self._template is None:
                 secret = EmbeddedCredentials.of(self._directory).ven_secret
-                self._template = CredentialsTemplate("{ven_name}", secret)
+                self._template = CredentialsTemplate("{ven_name}", secret, secret_now=lambda: None)
         return self._template.of(ven_name)
+
+    def read_again(self) -> None:
+        """They are made once, and never change."""

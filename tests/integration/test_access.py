@@ -214,4 +214,5 @@ def test_programs_and_events_are_asked_for_without_targets_and_with_all_of_them(
     events = client.events(frozenset({"a", "b"}))
 
     assert [event.event_id for event in events] == ["untargeted", "both", "targeted"]
-    assert [asked.query.get("targets") for asked in vtn.asked] == [None, ["a", "b"]]
+    lists = [asked.query for asked in vtn.asked if asked.query["skip"] == ["0"]]
+    assert [query.get("targets") for query in lists] == [None, ["a", "b"]]

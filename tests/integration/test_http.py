@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from itertools import count
 
@@ -36,6 +37,7 @@ from app.openadr import (
     VtnUnavailable,
     VtnUnreachable,
 )
+from app.openadr.http import VenAuth
 from app.reporting.lookup import Sought, find
 from app.say_once import SayOnce
 from app.stopping import Stopping
@@ -400,6 +402,22 @@ def test_only_a_connection_that_was_never_made_had_no_effect(error: HTTPError, n
         post(http)
 
 
+def test_a_header_that_cannot_be_sent_is_told_without_what_is_in_it(
+    scripted_vtn: MakeVtn, make_http: MakeHttp
+) -> None:
+    class Odd(VenAuth):
+        def authorization(self) -> str:
+            return "Bearer hunter2\r\nX: y"
+
+    http = make_http(scripted_vtn(lambda _: Answer(200, [])).base_url)
+
+    with pytest.raises(VtnUnreachable) as caught:
+        http.get("/programs", auth=Odd())
+
+    told = "".join(traceback.format_exception(caught.value))
+    assert "hunter2" not in told
+
+
 class TestTokens:
     """The token endpoint: found, or guessed; and answers that hold no token."""
 
@@ -435,6 +453,9 @@ class TestTokens:
             Answer(200, None),
             Answer(200, {"scope": 5}),
             Answer(200, {"access_token": None, "token_type": "Bearer"}),
+            Answer(200, {"access_token": "two\nlines", "token_type": "Bearer"}),
+            Answer(200, {"access_token": "letters æøå", "token_type": "Bearer"}),
+            Answer(200, {"access_token": "", "token_type": "Bearer"}),
             Answer(200, {"access_token": "t", "token_type": "Bearer", "expires_in": "soon"}),
             HTML,
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from app.openadr import (
     SharedCredentials,
     slug,
 )
-from app.openadr.auth import TokenAuth
+from app.openadr.auth import READS_AGAIN_S, ClientRefused, TokenAuth
 from app.openadr.http import VenAuth
+
+CLIENT = ClientCredentials(client_id="c", client_secret="s")
 
 
 class FakeEndpoint:
@@ -29,6 +32,10 @@ class FakeEndpoint:
     def fetch(self, credentials: ClientCredentials) -> tuple[str, float | None]:
         self.fetched.append(credentials.client_id)
         return f"token-{len(self.fetched)}", self.lifetime_s
+
+
+def template(client_id: str, secret: str) -> CredentialsTemplate:
+    return CredentialsTemplate(client_id, secret, secret_now=lambda: None)
 
 
 def authorization(auth: VenAuth) -> str:
@@ -48,25 +55,25 @@ def test_a_slug_is_ascii(name: str, spelled: str) -> None:
 
 
 def test_the_name_is_replaced_literally_since_secrets_contain_braces() -> None:
-    template = CredentialsTemplate("fleet-{ven_name}", "{0}%s{ven_name}{")
+    made = template("fleet-{ven_name}", "{0}%s{ven_name}{")
 
-    credentials = template.of("Årup")
+    credentials = made.of("Årup")
 
     assert credentials.client_id == "fleet-Aarup"
     assert credentials.client_secret == "{0}%sAarup{"
 
 
 def test_a_template_without_the_name_is_one_client_for_all() -> None:
-    assert not CredentialsTemplate("fleet", "secret").per_ven
+    assert not template("fleet", "secret").per_ven
     endpoint = FakeEndpoint()
-    credentials = by_ven(CredentialsTemplate("fleet", "secret"), endpoint)
+    credentials = by_ven(template("fleet", "secret"), endpoint)
 
     assert credentials.auth("a") is credentials.auth("b")
     credentials.check(["a", "b"])
 
 
 def test_two_vens_that_would_be_one_client_are_refused_by_name() -> None:
-    credentials = by_ven(CredentialsTemplate("{ven_name}", "s"), FakeEndpoint())
+    credentials = by_ven(template("{ven_name}", "s"), FakeEndpoint())
 
     with pytest.raises(CredentialsError, match=r"'Års' and 'Aars'"):
         credentials.check(["Års", "Aars"])
@@ -76,7 +83,8 @@ def test_a_token_is_kept_until_shortly_before_it_expires() -> None:
     endpoint = FakeEndpoint(lifetime_s=100)
     now_s = [0.0]
     auth = TokenAuth(
-        credentials=ClientCredentials(client_id="c", client_secret="s"),
+        credentials=CLIENT,
+        read_again=lambda: CLIENT,
         endpoint=endpoint,  # type: ignore[arg-type]
         monotonic=lambda: now_s[0],
     )
@@ -93,7 +101,8 @@ def test_a_token_is_kept_until_shortly_before_it_expires() -> None:
 def test_a_token_without_a_lifetime_is_kept_until_it_is_refused() -> None:
     endpoint = FakeEndpoint(lifetime_s=None)
     auth = TokenAuth(
-        credentials=ClientCredentials(client_id="c", client_secret="s"),
+        credentials=CLIENT,
+        read_again=lambda: CLIENT,
         endpoint=endpoint,  # type: ignore[arg-type]
         monotonic=lambda: 1e12,
     )
@@ -106,9 +115,119 @@ def test_a_token_without_a_lifetime_is_kept_until_it_is_refused() -> None:
     assert len(endpoint.fetched) == 2
 
 
+def write(path: Path, text: str | bytes, mode: int = 0o600) -> None:
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    path.chmod(mode)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfVejle,v,s\n",
+        b"Vejle,v,s",
+        b"Vejle,v,s\r\n\r\n",
+        b"Vejle,v,s\n,,\n",
+        "Å,a,b\r\nVejle,v,s\r\n".encode(),
+    ],
+    ids=["byte order mark", "no end", "CRLF", "blank row", "letters"],
+)
+def test_a_file_is_read_as_editors_and_spreadsheets_write_it(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "credentials.csv"
+    write(path, content)
+
+    assert CredentialsFile(path).of("Vejle") == ClientCredentials(client_id="v", client_secret="s")
+
+
+def test_names_are_the_same_whichever_way_their_letters_are_composed(tmp_path: Path) -> None:
+    path = tmp_path / "credentials.csv"
+    write(path, "A\u030arhus,a,s\n")
+
+    assert CredentialsFile(path).of("\u00c5rhus").client_id == "a"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("Vejle,v,s".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
+        (b"Vejle,v,s\n\xc5rhus,a,s", "line 2 is not UTF-8 text"),
+    ],
+)
+def test_another_encoding_is_named(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "credentials.csv"
+    write(path, content)
+
+    with pytest.raises(CredentialsError, match=words):
+        CredentialsFile(path).of("Vejle")
+
+
+@pytest.mark.parametrize(
+    ("mode", "read"),
+    [(0o600, True), (0o400, True), (0o640, True), (0o440, True), (0o644, False), (0o660, False)],
+)
+def test_a_file_of_root_may_be_read_by_one_group(tmp_path: Path, mode: int, read: bool) -> None:
+    """As Kubernetes mounts a secret: defaultMode 0440, with fsGroup."""
+    if os.geteuid() != 0:
+        pytest.skip("makes a file of root")
+    path = tmp_path / "credentials.csv"
+    write(path, "Vejle,v,s\n", mode)
+
+    if read:
+        assert CredentialsFile(path).of("Vejle").client_id == "v"
+    else:
+        with pytest.raises(CredentialsError, match=f"it is root's, with mode {mode:04o}"):
+            CredentialsFile(path).of("Vejle")
+
+
+class TestRotation:
+    """A secret that changes is read again when the token endpoint refuses the old one."""
+
+    class Endpoint(FakeEndpoint):
+        """Knows one secret."""
+
+        secret = "new"
+
+        def fetch(self, credentials: ClientCredentials) -> tuple[str, float | None]:
+            if credentials.client_secret != self.secret:
+                raise ClientRefused("401 invalid_client", status=401)
+            return super().fetch(credentials)
+
+    def auth(self, path: Path, now_s: list[float], endpoint: FakeEndpoint) -> VenAuth:
+        by_ven = ClientCredentialsByVen(
+            source=CredentialsFile(path),
+            endpoint=endpoint,  # type: ignore[arg-type]
+            monotonic=lambda: now_s[0],
+        )
+        return by_ven.auth("Vejle")
+
+    def test_it_is_read_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "credentials.csv"
+        write(path, "Vejle,v,old\n")
+        auth = self.auth(path, [0.0], self.Endpoint())
+        write(path, "Vejle,v,new\n")
+
+        assert authorization(auth) == "Bearer token-1"
+
+    def test_no_more_than_once_a_minute(self, tmp_path: Path) -> None:
+        path = tmp_path / "credentials.csv"
+        write(path, "Vejle,v,old\n")
+        now_s = [0.0]
+        auth = self.auth(path, now_s, self.Endpoint())
+        with pytest.raises(ClientRefused):
+            authorization(auth)
+        write(path, "Vejle,v,new\n")
+
+        now_s[0] = READS_AGAIN_S - 1
+        with pytest.raises(ClientRefused):
+            authorization(auth)
+        now_s[0] = READS_AGAIN_S
+        assert authorization(auth) == "Bearer token-1"
+
+
 def test_a_file_gives_each_ven_its_line(tmp_path: Path) -> None:
     path = tmp_path / "credentials.csv"
-    path.write_text("# fleet\nven_name, client_id, client_secret\nAarhus, a, s1\nVejle, v, s2\n")
+    write(path, "# fleet\nven_name, client_id, client_secret\nAarhus, a, s1\nVejle, v, s2\n")
     source = CredentialsFile(path)
 
     assert source.of("Vejle") == ClientCredentials(client_id="v", client_secret="s2")
@@ -124,7 +243,7 @@ def test_a_broken_line_of_the_file_is_refused_without_its_secret(
     tmp_path: Path, content: str
 ) -> None:
     path = tmp_path / "credentials.csv"
-    path.write_text("Vejle,v,hunter2\n" + content)
+    write(path, "Vejle,v,hunter2\n" + content)
 
     with pytest.raises(CredentialsError, match=str(path)) as caught:
         CredentialsFile(path).of("Vejle")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from pathlib import Path
 
 import pytest
@@ -264,3 +265,82 @@ def test_a_size_may_have_a_unit() -> None:
     write_file("STORE__MAX_BYTES=2GiB\n")
 
     assert Settings().store.max_bytes == 2 << 30
+
+
+SECRETS = {
+    "VTN__BEARER_TOKEN": {},
+    "VTN__CLIENT_SECRET": {"VTN__CLIENT_ID": "c"},
+    "VTN__CLIENT_ID": {"VTN__CLIENT_SECRET": "s"},
+    "BL__CLIENT_SECRET": {"BL__CLIENT_ID": "c"},
+    "OPS__TOKEN": {},
+    "VTN__MQTT_URL": {},
+    "DATABASE__URL": {},
+}
+
+
+class TestSecretsThatCannotBeSent:
+    """One line that names the setting, and never what is in it."""
+
+    @pytest.mark.parametrize("name", SECRETS)
+    @pytest.mark.parametrize("odd", ["\n", "\r\nX: y", "\t", "\x00", "\x7f"])
+    def test_a_control_character_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, odd: str
+    ) -> None:
+        (tmp_path / "secrets").mkdir()
+        scheme = "mqtt://127.0.0.1/" if name.endswith("URL") else ""
+        (tmp_path / "secrets" / name).write_bytes(f"{scheme}hunter2{odd}hunter3".encode())
+        monkeypatch.setenv("SECRETS_DIR", "secrets")
+        for other, value in SECRETS[name].items():
+            monkeypatch.setenv(other, value)
+
+        with pytest.raises(SettingsError) as caught:
+            Settings()
+
+        line = str(caught.value)
+        assert line.startswith(f"{name}: ")
+        assert "hunter" not in line
+        assert len(line.splitlines()) == 1
+        assert "hunter" not in "".join(traceback.format_exception(caught.value))
+
+    @pytest.mark.parametrize("odd", [" ", "ø", "\u200b"])
+    def test_a_bearer_token_is_of_what_a_header_carries(
+        self, monkeypatch: pytest.MonkeyPatch, odd: str
+    ) -> None:
+        monkeypatch.setenv("VTN__BEARER_TOKEN", f"hunter2{odd}hunter3")
+
+        with pytest.raises(SettingsError, match="no header can carry"):
+            Settings()
+
+    @pytest.mark.parametrize(
+        "content", [b"\xef\xbb\xbft0ken", b"t0ken\r\n", b"t0ken\n\n", b" t0ken"]
+    )
+    def test_a_file_of_one_secret_is_read_as_editors_write_it(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+    ) -> None:
+        (tmp_path / "VTN__BEARER_TOKEN").write_bytes(content)
+        monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+
+        token = Settings().vtn.bearer_token
+
+        assert token is not None
+        assert token.get_secret_value() == "t0ken"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_settings_file_is_read_as_editors_write_it(
+    tmp_path: Path, encoding: str, ends: str
+) -> None:
+    lines = ["FLEET__VENS=3", "# æøå", "FLEET__RESOURCES_PER_VEN=4", ""]
+    (tmp_path / "settings.env").write_bytes(ends.join(lines).encode(encoding))
+
+    fleet = Settings().fleet
+
+    assert (fleet.vens, fleet.resources_per_ven) == (3, 4)
+
+
+def test_a_settings_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "settings.env").write_text("FLEET__VENS=3", encoding="utf-16")
+
+    with pytest.raises(SettingsError, match=r"settings\.env is UTF-16 text; save it as UTF-8"):
+        Settings()
