@@ -28,6 +28,7 @@ from app.openadr import (
     VtnUnauthorised,
     VtnVen,
     WireError,
+    same_name,
 )
 from app.stopping import Stopping
 
@@ -63,8 +64,12 @@ class Listed:
 
     def __init__(self, vens: Sequence[VtnVen]) -> None:
         self.vens = vens
-        self.by_name = {ven.ven_name: ven for ven in reversed(vens)}
+        self._by_name = {same_name(ven.ven_name): ven for ven in reversed(vens)}
         self.ids = {ven.ven_id for ven in vens}
+
+    def named(self, ven_name: str) -> VtnVen | None:
+        """The one of this name, in whichever way the VTN composes its letters."""
+        return self._by_name.get(same_name(ven_name))
 
 
 class Enrolment:
@@ -146,7 +151,7 @@ class Enrolment:
         )
 
     def _ven_at_vtn(self, client: VtnClient, listed: Listed, known_id: str | None) -> VtnVen:
-        named = listed.by_name.get(client.ven_name)
+        named = listed.named(client.ven_name)
         if named is None and known_id is not None:  # a list may leave out what is there
             named = self._by_id(partial(client.ven, known_id))
         if named is not None:
@@ -172,7 +177,7 @@ class Enrolment:
         except (VtnRejected, OutcomeUnknown) as error:
             if isinstance(error, VtnRejected) and error.status != 409:
                 raise
-            named = Listed(client.vens()).by_name.get(client.ven_name)
+            named = Listed(client.vens()).named(client.ven_name)
             if named is None:
                 raise self._explained(client.ven_name, error) from None
             return named
@@ -216,31 +221,36 @@ class Enrolment:
         ours = [resource for _, resource in self._repository.resources(ven_name)]
         if not ours:
             return []
-        ids = {found.resource_name: found.resource_id for found in client.resources(ven_id)}
+        ids = self._ids_by_name(client, ven_id)
         for resource in ours:
-            name, known_id = resource.resource_name, resource.vtn_resource_id
+            name, known_id = same_name(resource.resource_name), resource.vtn_resource_id
             if name in ids or self._stopping.is_set():
                 continue
             if known_id is not None:
                 known = self._by_id(partial(client.resource, ven_id, known_id))
-                if known is not None and known.resource_name == name:
+                if known is not None and same_name(known.resource_name) == name:
                     ids[name] = known_id
                     continue
             try:
-                made = client.create_resource(ven_id, name, resource.attributes())
+                made = client.create_resource(ven_id, resource.resource_name, resource.attributes())
                 ids[name] = made.resource_id
             except (VtnRejected, OutcomeUnknown) as error:
                 if isinstance(error, VtnRejected) and error.status != 409:
                     raise
-                now = {found.resource_name: found.resource_id for found in client.resources(ven_id)}
+                now = self._ids_by_name(client, ven_id)
                 if name not in now:
                     raise
                 ids.update(now)
         return [
-            (each.resource_name, ids[each.resource_name])
+            (each.resource_name, ids[same_name(each.resource_name)])
             for each in ours
-            if each.resource_name in ids
+            if same_name(each.resource_name) in ids
         ]
+
+    def _ids_by_name(self, client: VtnClient, ven_id: str) -> dict[str, str]:
+        return {
+            same_name(found.resource_name): found.resource_id for found in client.resources(ven_id)
+        }
 
     def _changed(self, ven: VEN, vtn_ven_id: str, resource_ids: Mapping[str, str]) -> bool:
         if ven.status is Status.PENDING or ven.vtn_ven_id != vtn_ven_id:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from app.fleet.model import VEN, Resource, ResourceKind, Status
+from app.openadr import same_name
+from app.text_file import TextFileError, read_text
 
 COLUMNS = (
     "ven_name",
@@ -26,6 +30,10 @@ COLUMNS = (
     "status",
 )
 NUMBERS = tuple(name for name in COLUMNS if name.endswith(("_kw", "_kwh", "itude")))
+NO_TEXT = {"Cc": "control character", "Cs": "lone surrogate, half of a character,"}
+FORMULA = re.compile(r'=\s*"|=\w+\(')
+ROUNDED = re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+")
+"""A meter point that was taken for a number."""
 Fleet = dict[str, list[Resource]]
 
 
@@ -36,22 +44,23 @@ class FleetFileError(ValueError):
 def read_fleet(path: Path) -> Fleet:
     """The VENs and resources of a .csv or .json file; FleetFileError names the first wrong line."""
     try:
-        content = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise FleetFileError(f"{path} cannot be read: {reason}") from None
+        content = read_text(path)
+    except TextFileError as error:
+        raise FleetFileError(f"{path} {error}") from None
     rows = _json_rows(path, content) if path.suffix.lower() == ".json" else _csv_rows(path, content)
     fleet: Fleet = {}
+    names: dict[str, str] = {}
     seen: dict[tuple[str, str], str] = {}
-    for place, ven_name, row in rows:
+    for place, given_name, row in rows:
         try:
-            resources = fleet.setdefault(VEN(ven_name=ven_name).ven_name, [])
+            ven_name = names.setdefault(same_name(given_name), VEN(ven_name=given_name).ven_name)
+            resources = fleet.setdefault(ven_name, [])
             if row is None:
                 continue
             resource = _resource(row)
         except (ValueError, TypeError) as error:
             raise FleetFileError(f"{path} {place}: {error}") from None
-        before = seen.setdefault((ven_name, resource.resource_name), place)
+        before = seen.setdefault((ven_name, same_name(resource.resource_name)), place)
         if before != place:
             raise FleetFileError(
                 f"{path} {place}: {ven_name!r} has {resource.resource_name!r} at {before} too"
@@ -64,31 +73,53 @@ Rows = Iterable[tuple[str, str, Mapping[str, Any] | None]]
 
 
 def _csv_rows(path: Path, content: str) -> Rows:
-    reader = csv.DictReader(io.StringIO(content, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     try:
-        header = reader.fieldnames or []
-        unknown = [name for name in header if name not in COLUMNS]
-        missing = [name for name in ("ven_name", "resource_name", "kind") if name not in header]
-        if len(header) == 1 and ";" in header[0]:
-            raise FleetFileError(f"{path} line 1: the columns stand apart by ';', but need ','")
-        if unknown or missing:
-            wrong = f"unknown column {unknown[0]!r}" if unknown else f"no column {missing[0]!r}"
-            raise FleetFileError(f"{path} line 1: {wrong}; the columns are {', '.join(COLUMNS)}")
-        for row in reader:
+        header = _header(path, next(reader, []))
+        for fields in reader:
             place = f"line {reader.line_num}"
-            if None in row or None in row.values():
+            if not any(fields):
+                continue  # as spreadsheets leave them at the end
+            if len(fields) < len(header) or any(fields[len(header) :]):
                 raise FleetFileError(f"{path} {place}: has not as many fields as the header")
+            row = dict(zip(header, fields, strict=False))
             yield place, row["ven_name"], row if row["resource_name"] or row["kind"] else None
     except csv.Error as error:
         raise FleetFileError(f"{path} line {reader.line_num}: {error}") from None
 
 
+def _header(path: Path, fields: Sequence[str]) -> list[str]:
+    """The columns; FleetFileError for what is none, or misses."""
+    header = list(fields)
+    while header and not header[-1]:
+        header.pop()  # as spreadsheets leave them at the end
+    if len(header) == 1 and ";" in header[0]:
+        raise FleetFileError(f"{path} line 1: the columns stand apart by ';', but need ','")
+    wrong = None
+    for name in header:
+        if header.count(name) > 1:
+            wrong = f"column {name!r} stands twice"
+        elif name.strip() in COLUMNS and name not in COLUMNS:
+            wrong = f"column {name!r} has a space before or after its name"
+        elif name not in COLUMNS:
+            wrong = f"unknown column {name!r}"
+    missing = [name for name in ("ven_name", "resource_name", "kind") if name not in header]
+    if wrong is None and missing:
+        wrong = f"no column {missing[0]!r}"
+    if wrong is not None:
+        raise FleetFileError(f"{path} line 1: {wrong}; the columns are {', '.join(COLUMNS)}")
+    return header
+
+
 def _json_rows(path: Path, content: str) -> Rows:
     try:
-        vens = json.loads(content)
+        vens = json.loads(content, object_pairs_hook=_each_key_once)
+    except json.JSONDecodeError as error:
+        raise FleetFileError(f"{path} line {error.lineno}: is not JSON") from None
+    except RecursionError:
+        raise FleetFileError(f"{path}: is nested too deep to be a fleet") from None
     except ValueError as error:
-        line = getattr(error, "lineno", 1)
-        raise FleetFileError(f"{path} line {line}: is not JSON") from None
+        raise FleetFileError(f"{path}: {error}") from None
     if not isinstance(vens, list):
         raise FleetFileError(f"{path} line 1: must be a list of VENs")
     for number, ven in enumerate(vens, 1):
@@ -108,6 +139,15 @@ def _json_rows(path: Path, content: str) -> Rows:
             yield where, ven["ven_name"], row
 
 
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"{twice!r} stands twice in one object")
+    return found
+
+
 def _resource(row: Mapping[str, Any]) -> Resource:
     values: dict[str, Any] = {
         name: row[name] for name in COLUMNS[1:] if row.get(name) not in (None, "")
@@ -116,18 +156,44 @@ def _resource(row: Mapping[str, Any]) -> Resource:
         raise ValueError("needs a resource_name")
     for name in NUMBERS:
         if name in values:
-            try:
-                values[name] = float(values[name])
-            except (TypeError, ValueError):
-                raise ValueError(f"{name} {values[name]!r} is not a number") from None
+            values[name] = _number(name, values[name])
     values["kind"] = _one_of(ResourceKind, values.get("kind", ""), "kind")
     status = _one_of(Status, values.get("status", Status.PENDING), "status")
     # Only an enrolment approves: the VTN may be another one.
     values["status"] = Status.PENDING if status is Status.APPROVED else status
     for name in ("resource_name", "meter_point_id", "address"):
         if name in values:
-            values[name] = str(values[name])
+            values[name] = _text(name, values[name])
     return Resource(**values)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} {str(value)[:40]!r} is not a number") from None
+    except OverflowError:
+        raise ValueError(f"{name} is a number of {len(str(value))} digits") from None
+
+
+def _text(name: str, value: Any) -> str:
+    """A text; what a spreadsheet made of one is refused, since nobody can tell what it was."""
+    if isinstance(value, int) and not isinstance(value, bool) and name == "meter_point_id":
+        return str(value)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} {str(value)[:40]!r} is not a text")
+    odd = next((char for char in value if unicodedata.category(char) in NO_TEXT), None)
+    if odd is not None:
+        raise ValueError(f"{name} has a {NO_TEXT[unicodedata.category(odd)]} in it")
+    if FORMULA.match(value):
+        raise ValueError(f"{name} {value[:40]!r} is a formula of a spreadsheet; save its value")
+    if name == "meter_point_id" and ROUNDED.fullmatch(value):
+        raise ValueError(
+            f"{name} {value!r} was rounded by a spreadsheet; give the column the format text"
+        )
+    return value
 
 
 def _one_of(enum: Any, value: Any, field: str) -> Any:

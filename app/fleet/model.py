@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+MAX_MAGNITUDE = 1e9
+"""Of kW and kWh: a terawatt. Single precision counts on exactly enough below it."""
+
 
 class Status(StrEnum):
     """Where a VEN or a resource stands with its VTN."""
@@ -60,6 +63,9 @@ class Resource:
             lowest, highest = getattr(self, low), getattr(self, high)
             if not (math.isfinite(lowest) and math.isfinite(highest)):
                 raise ValueError(f"{low} and {high} must be finite numbers")
+            for name, value in ((low, lowest), (high, highest)):
+                if abs(value) > MAX_MAGNITUDE:
+                    raise ValueError(f"{name} {value:g} is more than any device has")
             if lowest > highest:
                 raise ValueError(f"{low} {lowest:g} is above {high} {highest:g}")
         if self.energy_min_kwh < 0:
@@ -116,5 +122,7 @@ class VenSummary:
 
 
 def _check_name(name: str, field: str) -> None:
-    if not 1 <= len(name) <= 128 or not name.isprintable() or name != name.strip():
+    if name != name.strip():
+        raise ValueError(f"{field} {name[:140]!r} has a space before or after it")
+    if not 1 <= len(name) <= 128 or not name.isprintable():
         raise ValueError(f"{field} {name[:140]!r} must be 1 to 128 printable characters")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -22,6 +23,9 @@ from app.fleet.database import Database
 from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
 from app.fleet.progress import Progress, no_progress
 from app.fleet.tables import resource_table, ven_table
+from app.openadr import same_name
+
+logger = logging.getLogger(__name__)
 
 DESCRIPTION_FIELDS = (
     "kind",
@@ -57,8 +61,7 @@ class FleetRepository:
 
     def is_empty(self) -> bool:
         """Whether there is no VEN."""
-        with self._database.read() as connection:
-            return connection.execute(select(ven_table.c.ven_key).limit(1)).first() is None
+        return not self.count()
 
     def count(self) -> int:
         """How many VENs there are."""
@@ -190,17 +193,20 @@ class FleetRepository:
         and of how many.
         """
         with self._database.write() as connection:
-            keys = {name: _ensure_ven(connection, name) for name in fleet}
+            spelled = _spellings(connection.execute(select(ven_table.c.ven_name)).scalars())
+            keys = {
+                name: _ensure_ven(connection, spelled.get(same_name(name), name)) for name in fleet
+            }
             known: dict[int, dict[str, Row[Any]]] = defaultdict(dict)
             if any(fleet.values()):
                 for row in connection.execute(select(resource_table)):
-                    known[row.ven_key][row.resource_name] = row
+                    known[row.ven_key][same_name(row.resource_name)] = row
             added: list[dict[str, Any]] = []
             changed: list[dict[str, Any]] = []
             for ven_name, resources in fleet.items():
                 ven_key = keys[ven_name]
                 for resource in resources:
-                    before = known[ven_key].get(resource.resource_name)
+                    before = known[ven_key].get(same_name(resource.resource_name))
                     values = _description(resource)
                     if before is None:
                         added.append(
@@ -284,6 +290,19 @@ class FleetRepository:
             if done.rowcount != 1:
                 raise ValueError(f"VEN {ven_name!r} has no resource {resource_name!r}")
             _raise_revision(connection)
+
+
+def _spellings(names: Iterable[str]) -> dict[str, str]:
+    """How what is there is spelled, by the form in which names are compared.
+
+    Two that are one in that form stay two: they are named, and left as they are.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        other = found.setdefault(same_name(name), name)
+        if other != name:
+            logger.warning("two VENs are both named %s: one of them should be removed", name)
+    return found
 
 
 def _is(column: Any, status: Status) -> Any:

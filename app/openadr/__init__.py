@@ -14,6 +14,7 @@ from app.openadr.credentials import (
     ClientCredentials,
     CredentialsFile,
     CredentialsTemplate,
+    same_name,
     slug,
 )
 from app.openadr.dialects import Dialect, Dialect301, Dialect310
@@ -124,6 +125,7 @@ __all__ = [
     "read_event",
     "read_instant",
     "read_notification",
+    "same_name",
     "slug",
     "write_duration",
     "write_instant",

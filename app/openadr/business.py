@@ -9,6 +9,7 @@ from typing import Any
 
 from app.openadr.auth import VenCredentials
 from app.openadr.client import MOST_PAGES, PAGE
+from app.openadr.credentials import same_name
 from app.openadr.errors import VtnUnavailable
 from app.openadr.http import VtnHttp
 from app.openadr.pages import PageMemory
@@ -114,7 +115,8 @@ class BusinessLogic:
         if self._is_301:
             return [{"type": "VEN_NAME", "values": [ven_name]}]
         found = self._list("/vens", {"venName": ven_name})
-        named = [each for each in found if each.get("venName") == ven_name]
+        wanted = same_name(ven_name)
+        named = [each for each in found if same_name(str(each.get("venName"))) == wanted]
         if not named:
             raise ValueError(f"the VTN has no VEN named {ven_name!r}")
         ven = named[0]
