@@ -22,13 +22,10 @@ from app.instants import utc_now
 from app.openadr import (
     Circuit,
     ClientCredentials,
-    Dialect310,
     NoCredentials,
     OutcomeUnknown,
-    PageMemory,
     SharedCredentials,
     TokenEndpoint,
-    VtnClient,
     VtnClock,
     VtnError,
     VtnHttp,
@@ -38,8 +35,6 @@ from app.openadr import (
     VtnUnreachable,
 )
 from app.openadr.http import VenAuth
-from app.reporting.lookup import Sought, find
-from app.say_once import SayOnce
 from app.stopping import Stopping
 from tests.conftest import MakeHttp
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port
@@ -213,136 +208,6 @@ def test_how_long_the_last_answer_took_is_known(scripted_vtn: MakeVtn, make_http
     get(http)
 
     assert http.latency_s is not None
-
-
-class TestClient:
-    """One VEN's view: pages, odd objects, and what a listing leaves out."""
-
-    def make(self, http: VtnHttp, pages: PageMemory | None = None) -> VtnClient:
-        return VtnClient(
-            "Aarhus",
-            http=http,
-            credentials=SharedCredentials("token"),
-            dialect=Dialect310(),
-            say_once=SayOnce(),
-            pages=pages or PageMemory(),
-        )
-
-    def test_all_pages_are_read_and_what_moved_comes_once(
-        self, scripted_vtn: MakeVtn, make_http: MakeHttp
-    ) -> None:
-        vens = [{"id": f"v{number}", "venName": f"n{number}"} for number in range(120)]
-
-        def pages(asked: Asked) -> Answer:
-            skip = int(asked.query["skip"][0])
-            assert asked.query["limit"] == ["50"]
-            return Answer(200, vens[max(skip - 1, 0) :][:50])  # one object slips to the next page
-
-        vtn = scripted_vtn(pages)
-
-        names = [ven.ven_name for ven in self.make(make_http(vtn.base_url)).vens()]
-
-        assert names == [f"n{number}" for number in range(120)]
-        assert vtn.asked[0].headers["Authorization"] == "Bearer token"
-
-    def limited(self, events: list[str], most: int) -> Script:
-        """A VTN that gives fewer entries than are asked for."""
-
-        def answer(asked: Asked) -> Answer:
-            skip, limit = (int(asked.query[name][0]) for name in ("skip", "limit"))
-            page = events[skip : skip + min(limit, most)]
-            return Answer(200, [{"id": each, "programID": "p"} for each in page])
-
-        return answer
-
-    @pytest.mark.parametrize("most", [1, 7, 20, 26, 49])
-    def test_a_vtn_that_gives_fewer_than_asked_for_is_read_to_its_end(
-        self, scripted_vtn: MakeVtn, make_http: MakeHttp, most: int
-    ) -> None:
-        events = [f"e{number}" for number in range(26)]
-        client = self.make(make_http(scripted_vtn(self.limited(events, most)).base_url))
-
-        assert len(client.events(frozenset())) == 26
-
-        events.append("newest")
-        for _ in range(10):
-            found = client.events(frozenset())
-        assert len(found) == 27
-
-    def test_a_list_that_stays_as_it_is_costs_a_tenth_more(
-        self, scripted_vtn: MakeVtn, make_http: MakeHttp
-    ) -> None:
-        vtn = scripted_vtn(self.limited(["e1", "e2", "e3"], 50))
-        client = self.make(make_http(vtn.base_url))
-        for _ in range(2):
-            client.events(frozenset())
-        before = len(vtn.asked)
-
-        for _ in range(100):
-            client.events(frozenset())
-
-        assert 100 <= len(vtn.asked) - before <= 110
-
-    def test_a_list_that_has_changed_is_read_on_at_once(
-        self, scripted_vtn: MakeVtn, make_http: MakeHttp
-    ) -> None:
-        events = ["e1", "e2", "e3"]
-        vtn = scripted_vtn(self.limited(events, 3))
-        client = self.make(make_http(vtn.base_url))
-        for _ in range(5):
-            client.events(frozenset())
-
-        events.insert(0, "newest")
-
-        assert len(client.events(frozenset())) == 4
-
-    def test_a_report_is_looked_for_to_the_end_of_the_list(
-        self, scripted_vtn: MakeVtn, make_http: MakeHttp
-    ) -> None:
-        """A report that was overlooked would be sent twice."""
-        names = [f"r{number}" for number in range(26)]
-
-        def answer(asked: Asked) -> Answer:
-            skip = int(asked.query["skip"][0])
-            page = [{"id": each, "reportName": each} for each in names[skip : skip + 7]]
-            return Answer(200, page)
-
-        client = self.make(make_http(scripted_vtn(answer).base_url))
-        sought = Sought(
-            ven_name="Aarhus", event_id="e", name="r25", body_bytes=1000, reports_before=0
-        )
-
-        assert [each.report_id for each in find(client, sought)] == ["r25"]
-
-    def test_a_vtn_that_repeats_one_page_for_ever_is_left(
-        self, scripted_vtn: MakeVtn, make_http: MakeHttp
-    ) -> None:
-        page = [{"id": f"v{number}", "venName": "n"} for number in range(50)]
-        vtn = scripted_vtn(lambda _: Answer(200, page))
-
-        assert len(self.make(make_http(vtn.base_url)).vens()) == 50
-        assert len(vtn.asked) == 2
-
-    def test_an_event_that_is_gone_is_none(
-        self, scripted_vtn: MakeVtn, make_http: MakeHttp
-    ) -> None:
-        client = self.make(make_http(scripted_vtn(lambda _: Answer(404, PROBLEM)).base_url))
-
-        assert client.event("e1") is None
-
-    def test_what_is_no_list_is_refused(self, scripted_vtn: MakeVtn, make_http: MakeHttp) -> None:
-        client = self.make(make_http(scripted_vtn(lambda _: Answer(200, {"a": 1})).base_url))
-
-        with pytest.raises(VtnUnavailable, match="no list"):
-            client.events(frozenset())
-
-    def test_a_creation_without_an_id_is_an_unknown_outcome(
-        self, scripted_vtn: MakeVtn, make_http: MakeHttp
-    ) -> None:
-        client = self.make(make_http(scripted_vtn(lambda _: Answer(201, {})).base_url))
-
-        with pytest.raises(OutcomeUnknown):
-            client.create_ven()
 
 
 @pytest.mark.parametrize("retry_after", ["Wed, 21 Oct 2015 07:28:00 -0000", "²", "soon", "-5"])
