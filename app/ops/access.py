@@ -19,6 +19,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Any, Send], Awaitable[None]]
 POLICY_VIOLATION = 1008
 MISDIRECTED, FORBIDDEN = 421, 403
+DEFAULT_PORTS = {"http": 80, "https": 443}
 UNFRAMED = [
     (b"x-frame-options", b"DENY"),
     (b"content-security-policy", b"frame-ancestors 'none'"),
@@ -33,7 +34,7 @@ class Access:
 
     def __init__(self, application: Asgi, *, names: Iterable[str]) -> None:
         self._application = application
-        self._names = {name.lower() for name in names} | {"localhost"}
+        self._names = {name.lower().removesuffix(".") for name in names} | {"localhost"}
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -52,9 +53,11 @@ class Access:
         await self._application(scope, receive, unframed)
 
     def _refusal(self, headers: dict[str, str]) -> tuple[int, str] | None:
-        host = headers.get("host", "")
-        name = _name_of(host)
-        if name is None or not (name in self._names or _is_address(name)):
+        # A browser always names the host; what does not (a probe in HTTP/1.0) brings no site here.
+        host = headers.get("host")
+        name = None if host is None else _name_of(host)
+        known = name is not None and (name in self._names or _is_address(name))
+        if not (known or host is None):
             return MISDIRECTED, (
                 "This name is not known here; ask by address, or add it to OPS__NAMES."
             )
@@ -63,7 +66,7 @@ class Access:
         if elsewhere and opens != ("navigate", "document"):  # a link may lead here
             return FORBIDDEN, "Requests of other sites are refused."
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and not _is_same(origin, host):
             return FORBIDDEN, "Requests of other sites are refused."
         return None
 
@@ -79,7 +82,21 @@ def _name_of(host: str) -> str | None:
         _ = parts.port
     except ValueError:
         return None
-    return parts.hostname if parts.netloc == host and parts.username is None else None
+    if parts.netloc != host or parts.username is not None or parts.hostname is None:
+        return None
+    return parts.hostname.removesuffix(".")
+
+
+def _is_same(origin: str, host: str | None) -> bool:
+    """Whether a request of `origin` asks this host: a scheme's own port may be written or not."""
+    try:
+        site, asked = urlsplit(origin), urlsplit(f"//{host or ''}")
+        own_port = DEFAULT_PORTS.get(site.scheme)
+        ports = [part.port or own_port for part in (site, asked)]
+    except ValueError:
+        return False
+    names = [_name_of(part.netloc) for part in (site, asked)]
+    return names[0] is not None and names[0] == names[1] and ports[0] == ports[1]
 
 
 def _is_address(name: str) -> bool:

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 
 BETWEEN_TRIES_S = 1.0
-"""After a wrong token, whoever gave it."""
+"""Between the answers to wrong tokens from one address."""
+LONGEST_WAIT_S = 30.0
 
 
 class Gatekeeper:
@@ -23,7 +24,8 @@ class Gatekeeper:
         self._is_local = is_local
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._next_try_s = monotonic()
+        self._answered_s: dict[str, float] = {}
+        """By address: when the last wrong token of it is answered."""
 
     @property
     def has_token(self) -> bool:
@@ -34,16 +36,21 @@ class Gatekeeper:
         """Whether a token has to be given; behind a proxy it is not known who asks."""
         return self.has_token or not self._is_local or through_proxy
 
-    def is_closed(self) -> bool:
-        """Whether it is too soon after a wrong token."""
-        return self._monotonic() < self._next_try_s
-
     def admits(self, given: str) -> bool:
-        """Whether this is the token; False, too, while it is too soon."""
+        """Whether this is the token. The right one is let in whatever others tried."""
+        token = self._token
+        return token is not None and hmac.compare_digest(token.encode(), given.encode())
+
+    def refuse(self, who: str) -> float:
+        """Seconds after which the address `who` is told that its token is wrong.
+
+        Each further one waits for those before it, so that an address guesses once in a second.
+        """
         with self._lock:
-            if self._token is None or self.is_closed():
-                return False
-            if hmac.compare_digest(self._token.encode(), given.encode()):
-                return True
-            self._next_try_s = self._monotonic() + BETWEEN_TRIES_S
-            return False
+            now_s = self._monotonic()
+            for address, answered_s in list(self._answered_s.items()):
+                if answered_s <= now_s:
+                    del self._answered_s[address]
+            last_s = min(self._answered_s.get(who, now_s) + BETWEEN_TRIES_S, now_s + LONGEST_WAIT_S)
+            self._answered_s[who] = last_s
+            return last_s - now_s

@@ -45,7 +45,7 @@ def ask(kind: str, **headers: str) -> tuple[bool, list[Any]]:
     "host",
     [
         *("127.0.0.1:8080", "localhost:8080", "[::1]:8080", "10.0.0.7"),
-        *("ops.example.org", "OPS.example.org:8443"),
+        *("ops.example.org", "OPS.example.org:8443", "localhost.:8080", "ops.example.org."),
     ],
 )
 def test_an_address_and_a_known_name_are_let_in(host: str) -> None:
@@ -64,8 +64,23 @@ def test_another_name_is_not(host: str) -> None:
     assert b"OPS__NAMES" in sent[1]["body"]
 
 
+def test_a_probe_that_names_no_host_is_let_in() -> None:
+    assert ask("http")[0]
+
+
+def test_a_site_that_names_no_host_is_not() -> None:
+    reached, sent = ask("http", origin="http://evil.example")
+
+    assert not reached
+    assert sent[0]["status"] == 403
+
+
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "https://127.0.0.1:9999", "null", "http://127.0.0.1"]
+    "origin",
+    [
+        *("http://evil.example", "https://127.0.0.1:9999", "null", "http://127.0.0.1", ""),
+        *("http://127.0.0.1:x", "http://me@127.0.0.1:8080", "//127.0.0.1:"),
+    ],
 )
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 def test_a_request_of_another_site_is_refused(kind: str, origin: str) -> None:
@@ -76,8 +91,19 @@ def test_a_request_of_another_site_is_refused(kind: str, origin: str) -> None:
     assert sent[0].get("code", 1008) == 1008
 
 
-def test_a_request_of_our_own_site_is_let_in() -> None:
-    assert ask("websocket", host="127.0.0.1:8080", origin="http://127.0.0.1:8080")[0]
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("127.0.0.1:80", "http://127.0.0.1"),
+        ("ops.example.org:443", "https://OPS.example.org"),
+        ("ops.example.org", "https://ops.example.org.:443"),
+        ("[::1]", "http://[::1]:80"),
+    ],
+)
+def test_a_request_of_our_own_site_is_let_in(host: str, origin: str) -> None:
+    assert ask("websocket", host=host, origin=origin)[0]
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
@@ -136,18 +162,32 @@ class TestGatekeeper:
 
     def test_only_the_token_is_let_in(self) -> None:
         assert self.made("hunter2", is_local=False).admits("hunter2")
+        assert self.made("größer", is_local=False).admits("größer")
         assert not self.made("hunter2", is_local=False).admits("hunter1")
         assert not self.made("hunter2", is_local=False).admits("")
 
     def test_without_a_token_nobody_is(self) -> None:
         assert not self.made(None, is_local=False).admits("")
 
-    def test_after_a_wrong_one_there_is_a_pause(self) -> None:
+    def test_each_wrong_one_lets_its_address_wait_longer_for_the_answer(self) -> None:
         clock = FakeClock()
         gatekeeper = self.made("hunter2", is_local=False, clock=clock)
-        gatekeeper.admits("hunter1")
 
-        assert gatekeeper.is_closed()
-        assert not gatekeeper.admits("hunter2")
-        clock.advance(seconds=1)
+        waits_s = [gatekeeper.refuse("192.0.2.1") for _ in range(3)]
+
+        assert waits_s == [1, 2, 3]
+        clock.advance(seconds=60)
+        assert gatekeeper.refuse("192.0.2.1") == 1
+
+    def test_wrong_ones_hold_up_neither_other_addresses_nor_the_right_one(self) -> None:
+        gatekeeper = self.made("hunter2", is_local=False)
+        for _ in range(100):
+            gatekeeper.refuse("192.0.2.1")
+
+        assert gatekeeper.refuse("192.0.2.2") == 1
         assert gatekeeper.admits("hunter2")
+
+    def test_no_answer_waits_longer_than_half_a_minute(self) -> None:
+        gatekeeper = self.made("hunter2", is_local=False)
+
+        assert max(gatekeeper.refuse("192.0.2.1") for _ in range(100)) == 30

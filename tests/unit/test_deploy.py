@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,38 @@ def test_the_container_runs_the_process_itself_and_not_as_root() -> None:
     assert by_name["VOLUME"] == "/data"
     assert "DATA_DIR=/data" in by_name["ENV"]
     assert "/readyz" in by_name["HEALTHCHECK"]
+
+
+class OnlyAnswersProbes(BaseHTTPRequestHandler):
+    """What stands in the container: ready, and heard on loopback."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/readyz" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_the_container_asks_itself_and_no_proxy() -> None:
+    """Given an environment with a proxy, then the probe does not go through it."""
+    probe = json.loads(dict(instructions())["HEALTHCHECK"].split("CMD", 1)[1])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OnlyAnswersProbes)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    nowhere = "http://127.0.0.1:9"
+    try:
+        result = subprocess.run(
+            [sys.executable, *probe[1:]],
+            env={"OPS__PORT": str(server.server_port), "HTTP_PROXY": nowhere, "http_proxy": nowhere},
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+    finally:
+        server.shutdown()
+        server.server_close()
+
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_what_the_container_copies_is_there_and_not_ignored() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -146,11 +147,10 @@ class Shell:
         dialog.delete()
         if not given:
             return False
-        if gatekeeper.is_closed():
-            ui.notify("Too soon after a wrong token; try again.", type="negative")
-            return False
         self._admitted = gatekeeper.admits(given)
         if not self._admitted:
+            wait_s = gatekeeper.refuse(self._who)
             await run.io_bound(self._services.steering.refused, self._who)
+            await asyncio.sleep(wait_s)
             ui.notify("This is not the token.", type="negative")
         return self._admitted
