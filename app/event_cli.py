@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -51,16 +51,19 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
     ) -> None:
         """Send an event of one interval to all VENs, or to one."""
         try:
-            begins = utc_now() if start is None else read_instant(start)
-            read_duration(duration)
+            now = utc_now()
+            begins = now if start is None else read_instant(start).astimezone(UTC)
+            ends = read_duration(duration).after(begins)
         except WireError as error:
             _refuse(str(error))
+        if ends is not None and ends <= now:
+            _refuse(f"it would be over: it ends at {_when(ends)}, and it is {_when(now)}")
         with opened() as business:
             try:
                 event = business.send(
                     kind=kind,
                     value=value,
-                    start=begins.astimezone(UTC),
+                    start=begins,
                     duration=duration,
                     ven_name=ven,
                     program_name=program,
@@ -72,7 +75,7 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
             print(json.dumps(event, indent=1, ensure_ascii=False))
             return
         told = "all VENs" if ven is None else f"VEN {ven}"
-        print(f"event {event['id']}: {kind} {value} for {told}, {begins:%H:%M:%S}, {duration}")
+        print(f"event {event['id']}: {kind} {value} for {told}, {_when(begins)}, {duration}")
 
     @cli.command("list", epilog=examples("ven-fleet event list --json | jq '.[].eventName'"))
     def list_(as_json: AsJson = False) -> None:
@@ -82,12 +85,14 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
         if as_json:
             print(json.dumps(events, indent=1, ensure_ascii=False))
             return
-        table = Table(Column("id", no_wrap=True), "start", "for", "asks for", "targets")
+        # Ids and dates whole in 80 columns: they are what one copies and compares.
+        whole = (Column("id", no_wrap=True), Column("start", no_wrap=True))
+        table = Table(*whole, "for", "asks for", "targets", box=None, padding=(0, 1, 0, 0))
         for event in events:
             period = event.get("intervalPeriod") or {}
             table.add_row(
                 _text(event["id"]),
-                _text(period.get("start")),
+                _text(_start(period.get("start"))),
                 _text(period.get("duration")),
                 _text(", ".join((*_payloads(event), *_reports(event)))),
                 _text(", ".join(map(str, event.get("targets") or ()))),
@@ -118,6 +123,18 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
 def _refuse(line: str) -> NoReturn:
     print(f"event: {line}", file=sys.stderr)
     raise typer.Exit(2)
+
+
+def _when(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _start(written: object) -> object:
+    """In UTC and to the second; as it is written where it is no instant."""
+    try:
+        return f"{read_instant(str(written)).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except WireError:
+        return written
 
 
 def _payloads(event: Any) -> list[str]:

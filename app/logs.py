@@ -70,6 +70,10 @@ def configure_logging(*, level: str, format_: str) -> None:
             root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
+    # Warnings of libraries, which would go to stderr as they are. False first: it may be that
+    # somebody else took them since.
+    logging.captureWarnings(False)
+    logging.captureWarnings(True)
     logging.getLogger("app").setLevel(level)
     for name, quiet in QUIET.items():
         logging.getLogger(name).setLevel(quiet)
@@ -78,5 +82,6 @@ def configure_logging(*, level: str, format_: str) -> None:
 def _one_line(message: str) -> str:
     """Control characters, which a VTN's words may hold, as escapes."""
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in message
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in message.rstrip()
     )

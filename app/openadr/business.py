@@ -21,8 +21,28 @@ PROGRAM = "ven-fleet"
 """The program that events are put under where the VTN has none."""
 LONGEST_NAME = 60
 WORDS = ("ALERT_", "DISPATCH_INSTRUCTION")
-WHOLE = {"SIMPLE": range(4), "CONTROL_LEVEL_OFFSET": range(-10, 11)}
-"""Payload types whose values are whole numbers, and which (3.1.0 Definition, enumerations)."""
+WHOLE = frozenset({"SIMPLE", "CONTROL_LEVEL_OFFSET"})
+"""Payload types whose values are whole numbers (3.1.0 Definition, enumerations)."""
+RANGES: dict[str, tuple[float, float]] = {
+    "SIMPLE": (0, 3),
+    "CONTROL_LEVEL_OFFSET": (-10, 10),
+    "CONTROL_LEVEL_OFFSET_PERCENT": (-1, 1),
+    **dict.fromkeys(
+        (
+            "CHARGE_STATE_SETPOINT",
+            "GHG",
+            "IMPORT_CAPACITY_SUBSCRIPTION",
+            "IMPORT_CAPACITY_RESERVATION",
+            "IMPORT_CAPACITY_LIMIT",
+            "EXPORT_CAPACITY_RESERVATION",
+            "EXPORT_CAPACITY_LIMIT",
+        ),
+        (0, math.inf),
+    ),
+}
+"""The least and the greatest value of a payload type (3.1.0 enumerations). Their `minimum: 0` of
+DISPATCH_SETPOINT and DISPATCH_SETPOINT_RELATIVE is not kept: a battery is told to feed in, and a load
+to consume less."""
 CANCELLED = {"start": "0001-01-01T00:00:00Z", "duration": "PT0S"}
 
 
@@ -181,14 +201,19 @@ def typed(kind: str, value: str) -> int | float | str:
     """A value as its payload type wants it: whole, decimal, or words. ValueError."""
     if kind.startswith(WORDS):
         return value
-    levels = WHOLE.get(kind)
+    whole = kind in WHOLE
+    least, greatest = RANGES.get(kind, (-math.inf, math.inf))
     try:
-        number = float(value) if levels is None else int(value)
-        if not math.isfinite(number) or (levels is not None and number not in levels):
+        number = int(value) if whole else float(value)
+        if not math.isfinite(number) or not least <= number <= greatest:
             raise ValueError
         return number
     except ValueError:
-        needed = f"a whole number from {levels[0]} to {levels[-1]}" if levels else "a number"
+        needed = "a whole number" if whole else "a number"
+        if math.isfinite(greatest):
+            needed += f" from {least:g} to {greatest:g}"
+        elif math.isfinite(least):
+            needed += f" of at least {least:g}"
         raise ValueError(f"{kind} needs {needed}, not {value!r}") from None
 
 

@@ -60,6 +60,11 @@ def test_wrong_use_is_one_line(start: Start) -> None:
     for arguments, code, line in (
         (("send", "--type", "SIMPLE", "--value", "two"), 2, "SIMPLE needs a whole number"),
         (("send", "--type", "PRICE", "--value", "1", "--duration", "1h"), 2, "duration '1h'"),
+        (
+            ("send", "--type", "PRICE", "--value", "1", "--start", "2026-01-01T12:00:00+01:00"),
+            2,
+            "it would be over: it ends at 2026-01-01 11:10:00 UTC",
+        ),
         (("cancel", "e1"), 1, "cannot be reached"),
     ):
         command = start("event", *arguments, **QUICK)

@@ -100,6 +100,9 @@ def test_what_is_sent_is_valid(business: BusinessLogic, bench: Bench) -> None:
         ("PRICE", "2", 2.0),
         ("ALERT_FIRE", "2", "2"),
         ("DISPATCH_INSTRUCTION", "go", "go"),
+        ("CONTROL_LEVEL_OFFSET_PERCENT", "-1", -1.0),
+        ("IMPORT_CAPACITY_LIMIT", "0", 0.0),
+        ("DISPATCH_SETPOINT", "-1.5", -1.5),
     ],
 )
 def test_values_have_the_type_of_their_payload(
@@ -112,10 +115,22 @@ def test_values_have_the_type_of_their_payload(
 
 
 @pytest.mark.parametrize(
-    ("kind", "value"), [("SIMPLE", "1.5"), ("SIMPLE", "4"), ("PRICE", "cheap")]
+    ("kind", "value", "needed"),
+    [
+        ("SIMPLE", "1.5", "a whole number from 0 to 3"),
+        ("SIMPLE", "4", "a whole number from 0 to 3"),
+        ("SIMPLE", "9" * 5_000, "a whole number from 0 to 3"),
+        ("PRICE", "cheap", "a number"),
+        ("PRICE", "nan", "a number"),
+        ("PRICE", "1e400", "a number"),
+        ("CONTROL_LEVEL_OFFSET_PERCENT", "50", "a number from -1 to 1"),
+        ("IMPORT_CAPACITY_LIMIT", "-0.5", "a number of at least 0"),
+    ],
 )
-def test_a_value_that_its_type_does_not_have_is_refused(kind: str, value: str) -> None:
-    with pytest.raises(ValueError, match=f"{kind} needs a"):
+def test_a_value_that_its_type_does_not_have_is_refused(
+    kind: str, value: str, needed: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{kind} needs {needed}, not "):
         typed(kind, value)
 
 

@@ -14,6 +14,7 @@ from app.vtn import EmbeddedVtn
 from tests.support.servers import free_port
 
 Invoke = Callable[..., Result]
+SEND = ("event", "send", "--type", "SIMPLE", "--value", "2")
 
 
 @pytest.fixture
@@ -95,6 +96,40 @@ class TestEnrol:
 
         assert enrolled.exit_code == 2
         assert "the fleet has no VEN 'Atlantis'" in enrolled.output
+
+
+class TestBesideAVtn:
+    """What is asked of a VTN that runs."""
+
+    @pytest.fixture
+    def port(self, vtn: EmbeddedVtn) -> int:
+        return int(vtn.base_url.rsplit(":", 1)[1])
+
+    def test_a_list_of_events_has_whole_dates_in_80_columns(self, invoke: Invoke) -> None:
+        begin = "2099-06-01T12:00:00+02:00"
+        sent = invoke(*SEND, "--start", begin)
+        assert sent.exit_code == 0, sent.output
+        event_id = sent.output.split()[1].rstrip(":")
+
+        listed = invoke("event", "list", COLUMNS="80")
+
+        assert sent.output.endswith(" for all VENs, 2099-06-01 10:00:00 UTC, PT10M\n")
+        assert f"{event_id} 2099-06-01T10:00:00Z PT10M" in listed.output
+        assert max(map(len, listed.output.splitlines())) <= 80
+
+    def test_check_of_an_empty_fleet_asks_for_nobodys_credentials(
+        self, invoke: Invoke, vtn: EmbeddedVtn, tmp_path: Path
+    ) -> None:
+        credentials = tmp_path / "credentials.json"
+        credentials.write_text("{}")
+        credentials.chmod(0o600)
+
+        check = invoke(
+            "check", VTN__BASE_URL=vtn.base_url, VTN__CREDENTIALS_FILE=str(credentials)
+        )
+
+        assert check.exit_code == 0, check.output
+        assert "answers; the fleet has no VEN that could ask for more" in check.output
 
 
 @pytest.mark.parametrize("name", ["[/]", "[bold]Aarhus", ":smile: [red]", "a\\[b]"])

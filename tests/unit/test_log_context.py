@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
@@ -37,6 +38,16 @@ def test_a_line_carries_what_is_at_hand(lines: Lines) -> None:
     sent, done = lines()
     assert (sent["ven"], sent["report"]) == ("Aarhus", "r-1")
     assert "ven" not in done
+
+
+def test_a_warning_of_a_library_is_a_line_like_any_other(lines: Lines) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.warn("this will go", DeprecationWarning, stacklevel=1)
+
+    (line,) = lines()
+    assert (line["level"], line["logger"]) == ("WARNING", "py.warnings")
+    assert "DeprecationWarning: this will go" in line["message"]
 
 
 def test_threads_of_a_fan_out_know_the_task(lines: Lines) -> None:
