@@ -29,7 +29,7 @@ from app.run_lock import RunLock, RunLockGuard
 from app.say_once import SayOnce
 from app.schedule import schedule_of
 from app.scheduling import ClockGuard, OverdueTasks, TaskScheduler
-from app.settings import Settings, secret_now
+from app.settings import Settings
 from app.stopping import Stopping
 from app.systemd import SystemdNotifier
 from app.tracing import NoTracing, OtlpTracing
@@ -115,7 +115,9 @@ class Container(containers.DeclarativeContainer):
                     openadr.CredentialsTemplate,
                     settings.provided.vtn.client_id,
                     settings.provided.vtn.client_secret.get_secret_value.call(),
-                    secret_now=providers.Object(partial(secret_now, "VTN__CLIENT_SECRET")),
+                    secret_now=providers.Callable(
+                        partial, settings.provided.secret_now, "VTN__CLIENT_SECRET"
+                    ),
                 ),
                 file=providers.Factory(
                     openadr.CredentialsFile, settings.provided.vtn.credentials_file
@@ -154,7 +156,9 @@ class Container(containers.DeclarativeContainer):
                     openadr.CredentialsTemplate,
                     settings.provided.bl.client_id,
                     settings.provided.bl.client_secret.get_secret_value.call(),
-                    secret_now=providers.Object(partial(secret_now, "BL__CLIENT_SECRET")),
+                    secret_now=providers.Callable(
+                        partial, settings.provided.secret_now, "BL__CLIENT_SECRET"
+                    ),
                 ),
             ),
             endpoint=token_endpoint,

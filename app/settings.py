@@ -8,14 +8,14 @@ higher source.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import isodate
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL
 
@@ -70,23 +70,31 @@ class Settings(BaseSettings):
     otel_exporter_otlp_endpoint: SecretStr | None = None
     """Where traces go; None: nowhere. OpenTelemetry's own name."""
 
+    _environment: dict[str, str] = PrivateAttr(default_factory=dict)
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    """By the name of a setting: 'environment' or the file that it is from; else it is a default."""
+
     def __init__(self, **values: Any) -> None:
+        environment = dict(os.environ)
+        layers = {name: layer for name, layer in _chosen(environment).items() if layer.value}
         try:
-            super().__init__(**values)
+            super().__init__(**_merged(_nested(layers), values))
         except ValidationError as error:
             # `from None`: the original holds the refused values, which may be secrets.
             raise SettingsError(_one_line(error)) from None
+        self._environment = environment
+        self._origins = {name: layer.source for name, layer in layers.items()}
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours stands in for these three
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - `choose` reads for these three
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _LayeredSource(settings_cls)
+        return (init_settings,)
 
     @property
     def database_url(self) -> str | URL:
@@ -116,7 +124,7 @@ class Settings(BaseSettings):
     @property
     def source(self) -> str:
         """Where settings come from, in words."""
-        file = settings_file()
+        file = _settings_file(self._environment)
         return "the environment" if file is None else f"{file} (the environment wins)"
 
     @property
@@ -206,12 +214,12 @@ class Settings(BaseSettings):
     @property
     def notify_socket(self) -> str | None:
         """Where systemd listens, if it started this process (sd_notify)."""
-        return os.environ.get("NOTIFY_SOCKET") or None
+        return self._environment.get("NOTIFY_SOCKET") or None
 
     @property
     def systemd_watchdog_s(self) -> float | None:
         """How often systemd wants to hear of this process, if it does."""
-        microseconds = os.environ.get("WATCHDOG_USEC", "")
+        microseconds = self._environment.get("WATCHDOG_USEC", "")
         return int(microseconds) / 1e6 if microseconds.isdigit() else None
 
     @property
@@ -243,6 +251,18 @@ class Settings(BaseSettings):
         """How business logic proves who it is to the VTN."""
         return "none" if self.business_kind == "none" else "client"
 
+    def origin(self, name: str) -> str:
+        """Where this setting is from: 'environment', a file's name, or 'default'."""
+        return self._origins.get(name, "default")
+
+    def secret_now(self, name: str) -> str | None:
+        """What the file that this secret was read from, or would be, holds by now.
+
+        None: there is none, or the environment holds it, which does not change.
+        """
+        layer = _chosen(self._environment).get(name)
+        return layer.value if layer is not None and layer.source != "environment" else None
+
     @property
     def sample_size(self) -> tuple[int, int] | None:
         """(VENs, resources per VEN) that fill an empty fleet on the first run; None: nothing."""
@@ -265,17 +285,10 @@ class EffectiveSetting:
 
 def effective_settings(settings: Settings) -> list[EffectiveSetting]:
     """Every setting with its value, secrets masked, and where it came from."""
-    origins = {name: layer.source for name, layer in _chosen().items() if layer.value}
     return [
-        EffectiveSetting(name=name, value=shown(value), source=origins.get(name, "default"))
+        EffectiveSetting(name=name, value=shown(value), source=settings.origin(name))
         for name, value in leaves(settings)
     ]
-
-
-def secret_now(name: str) -> str | None:
-    """What the file of SECRETS_DIR for this setting holds by now; None: there is none."""
-    layer = _chosen().get(name)
-    return layer.value if layer is not None and layer.source != "environment" else None
 
 
 def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -300,9 +313,9 @@ def shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def settings_file() -> Path | None:
+def _settings_file(environment: Mapping[str, str]) -> Path | None:
     """The settings file that is read: SETTINGS_FILE, else settings.env where it is there."""
-    named = os.environ.get("SETTINGS_FILE", "").strip()
+    named = environment.get("SETTINGS_FILE", "").strip()
     if named:
         if not Path(named).is_file():
             raise SettingsError("SETTINGS_FILE names a file that is not there")
@@ -314,33 +327,36 @@ def _known_names() -> list[str]:
     return [name for name, _ in leaves(Settings.model_construct())]
 
 
-def _chosen() -> dict[str, Layer]:
-    named = os.environ.get("SECRETS_DIR", "").strip()
+def _chosen(environment: Mapping[str, str]) -> dict[str, Layer]:
+    named = environment.get("SECRETS_DIR", "").strip()
     return choose(
         _known_names(),
-        environment=os.environ,
-        file=settings_file(),
+        environment=environment,
+        file=_settings_file(environment),
         secrets=Path(named) if named else None,
     )
 
 
-class _LayeredSource(PydanticBaseSettingsSource):
-    """Environment over file, flat names to nested values; blanks are left to the defaults."""
+def _nested(layers: Mapping[str, Layer]) -> dict[str, Any]:
+    """Flat names as sections within sections."""
+    nested: dict[str, Any] = {}
+    for name, layer in layers.items():
+        *path, leaf = name.lower().split("__")
+        section = nested
+        for part in path:
+            section = section.setdefault(part, {})
+        section[leaf] = layer.value
+    return nested
 
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        raise NotImplementedError("values are read together, in __call__")
 
-    def __call__(self) -> dict[str, Any]:
-        nested: dict[str, Any] = {}
-        for name, layer in _chosen().items():
-            if not layer.value:
-                continue
-            *path, leaf = name.lower().split("__")
-            section = nested
-            for part in path:
-                section = section.setdefault(part, {})
-            section[leaf] = layer.value
-        return nested
+def _merged(lower: Mapping[str, Any], higher: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, section by section; where both name a setting, the higher holds."""
+    merged = dict(lower)
+    for name, value in higher.items():
+        below = merged.get(name)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[name] = _merged(below, value) if both else value
+    return merged
 
 
 def _one_line(error: ValidationError) -> str:

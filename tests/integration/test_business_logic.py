@@ -127,9 +127,7 @@ def test_values_have_the_type_of_their_payload(
         ("IMPORT_CAPACITY_LIMIT", "-0.5", "a number of at least 0"),
     ],
 )
-def test_a_value_that_its_type_does_not_have_is_refused(
-    kind: str, value: str, needed: str
-) -> None:
+def test_a_value_that_its_type_does_not_have_is_refused(kind: str, value: str, needed: str) -> None:
     with pytest.raises(ValueError, match=f"{kind} needs {needed}, not "):
         typed(kind, value)
 

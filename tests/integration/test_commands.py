@@ -124,9 +124,7 @@ class TestBesideAVtn:
         credentials.write_text("{}")
         credentials.chmod(0o600)
 
-        check = invoke(
-            "check", VTN__BASE_URL=vtn.base_url, VTN__CREDENTIALS_FILE=str(credentials)
-        )
+        check = invoke("check", VTN__BASE_URL=vtn.base_url, VTN__CREDENTIALS_FILE=str(credentials))
 
         assert check.exit_code == 0, check.output
         assert "answers; the fleet has no VEN that could ask for more" in check.output

@@ -94,9 +94,7 @@ class Proxy:
             },
         )
         main = directory / "Caddyfile"
-        main.write_text(
-            f"{{\nadmin off\nauto_https disable_redirects\n}}\n{site}"
-        )
+        main.write_text(f"{{\nadmin off\nauto_https disable_redirects\n}}\n{site}")
         return [program, "run", "--adapter", "caddyfile", "--config", str(main)]
 
     def _listens(self) -> bool:

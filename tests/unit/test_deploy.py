@@ -89,7 +89,11 @@ def test_the_container_asks_itself_and_no_proxy() -> None:
     try:
         result = subprocess.run(
             [sys.executable, *probe[1:]],
-            env={"OPS__PORT": str(server.server_port), "HTTP_PROXY": nowhere, "http_proxy": nowhere},
+            env={
+                "OPS__PORT": str(server.server_port),
+                "HTTP_PROXY": nowhere,
+                "http_proxy": nowhere,
+            },
             capture_output=True,
             check=False,
             text=True,

@@ -233,6 +233,23 @@ def test_a_credentials_file_that_others_may_read_is_refused(tmp_path: Path) -> N
         Settings(vtn={"credentials_file": path})
 
 
+def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET__VENS", "3")
+    monkeypatch.setenv("NOTIFY_SOCKET", "@systemd")
+    settings = Settings()
+
+    monkeypatch.setenv("FLEET__VENS", "4")
+    monkeypatch.setenv("LOG__LEVEL", "DEBUG")
+    monkeypatch.setenv("NOTIFY_SOCKET", "@other")
+    monkeypatch.setenv("SETTINGS_FILE", "gone.env")
+
+    found = {each.name: (each.value, each.source) for each in effective_settings(settings)}
+    assert found["FLEET__VENS"] == ("3", "environment")
+    assert found["LOG__LEVEL"] == ("INFO", "default")
+    assert settings.notify_socket == "@systemd"
+    assert settings.source == "the environment"
+
+
 def test_effective_settings_say_where_each_is_from_and_mask_secrets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
