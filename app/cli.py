@@ -284,9 +284,16 @@ def tasks(as_json: AsJson = False) -> None:
 
 
 @cli.command(
-    epilog=examples("ven-fleet graph", "ven-fleet graph --format dot | dot -Tsvg > wiring.svg")
+    epilog=examples(
+        "ven-fleet graph",
+        "ven-fleet graph simulator frames answers",
+        "ven-fleet graph --format dot | dot -Tsvg > wiring.svg",
+    )
 )
 def graph(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Only these providers. All, where none is named.")
+    ] = None,
     format_: Annotated[GraphFormat, typer.Option("--format")] = GraphFormat.TEXT,
 ) -> None:
     """The wiring: every provider, and what it needs.
@@ -300,7 +307,12 @@ def graph(
         GraphFormat.JSON: wiring.as_json,
     }[format_]
     with failures_in_one_line():
-        print(write(wiring.nodes(Container().providers)))
+        nodes = wiring.nodes(Container().providers)
+        try:
+            print(write(wiring.only(nodes, names) if names else nodes))
+        except LookupError as error:
+            print(f"graph: {error.args[0]}", file=sys.stderr)
+            raise typer.Exit(2) from None
 
 
 @cli.command(epilog=examples("ven-fleet check", "ven-fleet check --json | jq .vtn"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dependency_injector import providers
@@ -51,6 +51,20 @@ def no_wiring() -> list[Node]:
     return []
 
 
+def only(graph: list[Node], names: Collection[str]) -> list[Node]:
+    """These providers alone, and what each needs of the others. LookupError names one that is none."""
+    missing = sorted(set(names) - {node.name for node in graph})
+    if missing:
+        raise LookupError(f"the container has no provider {missing[0]!r}")
+    return [
+        replace(
+            node, depends_on=tuple(path for path in node.depends_on if path.split(".")[0] in names)
+        )
+        for node in graph
+        if node.name in names
+    ]
+
+
 def as_text(graph: list[Node]) -> str:
     """One line per provider."""
     width = max(len(node.name) for node in graph)
@@ -73,7 +87,8 @@ def as_mermaid(graph: list[Node]) -> str:
         style = ":::overridden" if node.overridden_by else ""
         lines.append(f'    {node.name}["{node.name}<br/><small>{node.kind}</small>"]{style}')
     lines += [f"    {needed} --> {node.name}" for node in graph for needed in _needed(node)]
-    lines.append("    classDef overridden stroke-dasharray: 4")
+    if any(node.overridden_by for node in graph):
+        lines.append("    classDef overridden stroke-dasharray: 4")
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.servers import free_port
 
+README = Path(__file__).parents[2] / "README.md"
 NAMES = [
     "heartbeat",
     "simulate_meterdata",
@@ -288,6 +290,22 @@ def test_a_task_may_be_wired_with_inject_and_provide() -> None:
     container.unwire()
     scheduler.shutdown(timeout_s=5)
     assert said == ["good evening"]
+
+
+def test_the_diagram_of_the_readme_is_the_wiring(make_container: MakeContainer) -> None:
+    """Its providers are the README's to choose, the arrows between them the container's."""
+    found = re.search(r"```mermaid\n(.*?)```", README.read_text(), re.DOTALL)
+    assert found is not None
+    names = re.findall(r"^ {4}(\w+)\[", found[1], re.MULTILINE)
+
+    chosen = graph.only(graph.nodes(make_container().providers), names)
+
+    assert found[1] == graph.as_mermaid(chosen) + "\n"
+
+
+def test_a_provider_that_is_none_is_named(make_container: MakeContainer) -> None:
+    with pytest.raises(LookupError, match="no provider 'simulater'"):
+        graph.only(graph.nodes(make_container().providers), ["simulater"])
 
 
 @pytest.mark.parametrize("write", [graph.as_text, graph.as_mermaid, graph.as_dot])
