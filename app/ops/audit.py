@@ -65,14 +65,11 @@ class AuditLog:
         }
         line = json.dumps(entry, ensure_ascii=False, default=str) + "\n"
         with self._lock:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
             descriptor = os.open(self._path, flags, 0o600)
             try:
                 # Words that are no Unicode keep no change from being written down.
-                data = line.encode(errors="backslashreplace")
-                if os.write(descriptor, data) < len(data):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                os.fsync(descriptor)
+                _append(descriptor, line.encode(errors="backslashreplace"))
             finally:
                 os.close(descriptor)
         # Our handlers escape what cannot be printed; others, which may see the line, would fail.
@@ -91,3 +88,14 @@ class AuditLog:
                 error.strerror,
                 entry,
             )
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """The whole line or nothing of it; one that a power cut tore is ended first."""
+    length = os.fstat(descriptor).st_size
+    if length and os.pread(descriptor, 1, length - 1) != b"\n":
+        line = b"\n" + line
+    if os.write(descriptor, line) < len(line):
+        os.ftruncate(descriptor, length)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(descriptor)
