@@ -264,7 +264,7 @@ class Objects:
         if ven is None or (client.is_ven and ven.get("clientID") != client.client_id):
             raise Refused(404, "no such ven")
         if not client.is_ven and body.get("clientID") not in (None, ven["clientID"]):
-            raise Refused(400, f"clientID is not that of the ven, which is {ven['clientID']!r}")
+            raise Conflict(f"clientID is not that of the ven, which is {ven['clientID']!r}")
         return {**body, "clientID": ven["clientID"]}
 
 

@@ -95,7 +95,7 @@ class Target:
         ven = self._existing("venID", ids)
         if not self._is_310:
             return self._make("bl", f"/vens/{ven}/resources", {"resourceName": label})
-        form = {"objectType": "BL_RESOURCE_REQUEST", "clientID": label, "venID": ven}
+        form = {"objectType": "BL_RESOURCE_REQUEST", "venID": ven}  # of the ven's client
         return self._make("bl", "/resources", {"resourceName": label, **form})
 
 

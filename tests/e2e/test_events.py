@@ -10,6 +10,8 @@ from tests.e2e.conftest import Start
 from tests.e2e.test_run import EVERY_SECOND, at_vtn
 from tests.support.waiting import wait_until
 
+NOBODY = "9"
+"""A port on which nothing listens; a free one may be another test's by now."""
 QUICK = {
     **EVERY_SECOND,
     "TASKS__POLL_EVENTS__SECONDS": "1",
@@ -67,7 +69,7 @@ def test_wrong_use_is_one_line(start: Start) -> None:
         ),
         (("cancel", "e1"), 1, "cannot be reached"),
     ):
-        command = start("event", *arguments, **QUICK)
+        command = start("event", *arguments, **{**QUICK, "VTN__EMBEDDED_PORT": NOBODY})
         assert command.join() == code
         assert line in command.log
         assert "Traceback" not in command.log

@@ -75,7 +75,7 @@ STEPS: tuple[Callable[[Container], None], ...] = (enrol, start_again, poll, cycl
 def work(vens: int, make_container: MakeContainer, vtn: Sink, data_dir: Path) -> list[int]:
     """The lines that each step takes with a fleet of this size."""
     container = make_container(
-        data_dir=data_dir, vtn={"base_url": vtn.base_url, "bearer_token": "one for all"}
+        data_dir=data_dir, vtn={"base_url": vtn.base_url, "bearer_token": "one-for-all"}
     )
     container.repository().save(sample_fleet(vens=vens, resources_per_ven=2))
     taken = []
