@@ -11,6 +11,8 @@ from app.fleet import Database, DatabaseError, SharedSessionsError
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
+FileId = tuple[int, int]
+"""Device and inode."""
 
 
 class RunLockError(RuntimeError):
@@ -28,6 +30,8 @@ class RunLock:
         self._path = path
         self._database = database
         self._descriptors: list[int] = []
+        self._files: dict[Path, FileId] = {}
+        """What was at the path of each file when this run first saw it there."""
 
     def acquire(self) -> None:
         """Take them, or raise RunLockError."""
@@ -44,9 +48,29 @@ class RunLock:
             self.release()
             raise
 
-    def is_lost(self) -> bool:
-        """Whether somebody else runs by now: PostgreSQL ended our session, and they came first."""
-        return self._database.file is None and not self._database.claim()
+    def lost(self) -> str | None:
+        """Why this run must not go on, in words; None: it has what it took.
+
+        Somebody replaced or removed its files, or PostgreSQL ended our session and another run
+        came first.
+        """
+        for path in self._files:
+            if self._is_replaced(path):
+                return f"{path} was removed or replaced under this run"
+        file = self._database.file
+        if file is None:
+            claimed = self._database.claim()
+            return None if claimed else "another run has taken the database over"
+        if file not in self._files and (found := _file_id(file)) is not None:
+            self._files[file] = found
+        return None
+
+    def _is_replaced(self, path: Path) -> bool:
+        try:
+            return _file_id(path) != self._files[path]
+        except OSError as error:  # such as a mount that does not answer: not known
+            logger.debug("whether %s is still there is not known: %s", path, error)
+            return False
 
     def _lock(self, path: Path, where: str) -> None:
         try:
@@ -62,16 +86,28 @@ class RunLock:
             os.close(descriptor)
             raise RunLockError(f"another run is going on {where}") from None
         self._descriptors.append(descriptor)
+        there = os.fstat(descriptor)
+        self._files[path] = (there.st_dev, there.st_ino)
 
     def release(self) -> None:
         """Give them back; may be called again."""
         while self._descriptors:
             os.close(self._descriptors.pop())
+        self._files.clear()
         self._database.disclaim()
 
 
+def _file_id(path: Path) -> FileId | None:
+    """Its device and inode; None: it is not there."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
 class RunLockGuard:
-    """Stops the application if another one has taken its database over."""
+    """Stops the application if another one has taken its database over, or its files are gone."""
 
     def __init__(self, *, run_lock: RunLock, stopping: Stopping) -> None:
         self._run_lock = run_lock
@@ -82,7 +118,7 @@ class RunLockGuard:
         if self._stopping.is_set():
             return
         try:
-            why = "another run has taken the database over" if self._run_lock.is_lost() else None
+            why = self._run_lock.lost()
         except SharedSessionsError as error:
             why = str(error)
         except DatabaseError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,6 +92,44 @@ def test_reading_and_writing_needs_no_lock(make_lock: MakeLock) -> None:
         connection.exec_driver_sql("UPDATE fleet SET revision = revision + 1")
 
 
+class TestFilesUnderARun:
+    """Somebody tidies up, or restores a backup, while it runs."""
+
+    @pytest.fixture
+    def running(self, tmp_path: Path) -> Iterator[RunLock]:
+        database = Database(make_engine(f"sqlite:///{tmp_path / 'data' / 'fleet.db'}"))
+        lock = RunLock(tmp_path / "data" / "run.lock", database)
+        lock.acquire()
+        database.open()
+        assert lock.lost() is None
+        yield lock
+        lock.release()
+        database.close()
+
+    def test_a_folder_that_is_gone_is_said(self, running: RunLock, tmp_path: Path) -> None:
+        (tmp_path / "data").rename(tmp_path / "elsewhere")
+
+        assert running.lost() == f"{tmp_path}/data/run.lock was removed or replaced under this run"
+
+    def test_so_is_another_one_in_its_place(self, running: RunLock, tmp_path: Path) -> None:
+        (tmp_path / "data").rename(tmp_path / "elsewhere")
+        shutil.copytree(tmp_path / "elsewhere", tmp_path / "data")
+
+        assert running.lost() is not None
+
+    def test_so_is_another_database(self, running: RunLock, tmp_path: Path) -> None:
+        file = tmp_path / "data" / "fleet.db"
+        backup = shutil.copy(file, tmp_path / "backup.db")
+        os.replace(backup, file)
+
+        assert running.lost() == f"{file} was removed or replaced under this run"
+
+    def test_what_is_written_to_it_is_no_loss(self, running: RunLock, tmp_path: Path) -> None:
+        (tmp_path / "data" / "note").write_text("hello")
+
+        assert running.lost() is None
+
+
 class TestLostClaim:
     """PostgreSQL ends a session when it restarts, and its lock with it."""
 
@@ -103,7 +142,7 @@ class TestLostClaim:
         lock.acquire()
         postgres.drop_connections()
 
-        assert not lock.is_lost()
+        assert lock.lost() is None
         with pytest.raises(RunLockError):
             make_lock("two")[0].acquire()
 
@@ -187,7 +226,7 @@ class TestPooler:
         )
         first.acquire()
 
-        assert not first.is_lost()
+        assert first.lost() is None
         with pytest.raises(RunLockError, match="another run is going on"):
             second.acquire()
 
@@ -201,7 +240,7 @@ class TestPooler:
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         class Shared:
-            def is_lost(self) -> bool:
+            def lost(self) -> str | None:
                 raise SharedSessionsError("database fleet is reached through a pooler")
 
         stopping = Stopping()
