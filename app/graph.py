@@ -52,7 +52,7 @@ def no_wiring() -> list[Node]:
 
 
 def only(graph: list[Node], names: Collection[str]) -> list[Node]:
-    """These providers alone, and what each needs of the others. LookupError names one that is none."""
+    """These providers alone, and what each needs of the others. LookupError: one is none."""
     missing = sorted(set(names) - {node.name for node in graph})
     if missing:
         raise LookupError(f"the container has no provider {missing[0]!r}")

@@ -41,8 +41,8 @@ RANGES: dict[str, tuple[float, float]] = {
     ),
 }
 """The least and the greatest value of a payload type (3.1.0 enumerations). Their `minimum: 0` of
-DISPATCH_SETPOINT and DISPATCH_SETPOINT_RELATIVE is not kept: a battery is told to feed in, and a load
-to consume less."""
+DISPATCH_SETPOINT and DISPATCH_SETPOINT_RELATIVE is not kept: a battery is told to feed in, and a
+load to consume less."""
 CANCELLED = {"start": "0001-01-01T00:00:00Z", "duration": "PT0S"}
 
 

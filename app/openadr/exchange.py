@@ -17,6 +17,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 from urllib3.exceptions import HTTPError, LocationValueError, TimeoutError
 
 from app.openadr.answer import MOST_BYTES, Answer
+from app.openadr.unreachable import PROXY_WANTS_A_PASSWORD, NotConnected, tell_when_not_connected
 
 CHUNK_BYTES = 64 << 10
 LONGEST_ANSWER = 10
@@ -69,6 +70,7 @@ class _Adapter(HTTPAdapter):
         asked = requests.Request("GET", url).prepare()
         pool = self.get_connection_with_tls_context(asked, verify, proxies, cert)
         self.cert_verify(pool, url, verify, cert)  # type: ignore[no-untyped-call]
+        tell_when_not_connected(cast(HTTPConnectionPool, pool))
         whole = self.request_url(asked, proxies) == asked.url
         return _Origin(cast(HTTPConnectionPool, pool), wants_url=whole)
 
@@ -123,6 +125,9 @@ class Exchange:
         except ValueError as error:
             # Before anything was sent; its text may hold what a header was made of, a token.
             raise LocationValueError(type(error).__name__) from None
+        if response.status == PROXY_WANTS_A_PASSWORD:
+            response.close()
+            raise NotConnected(through_proxy=True, status=response.status)
         return Answer(
             status=response.status,
             headers=response.headers,

@@ -6,21 +6,16 @@ import codecs
 import gzip
 import logging
 import random
-import ssl
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import orjson
 from urllib3.exceptions import (
-    ConnectTimeoutError,
     DecodeError,
     HTTPError,
-    LocationValueError,
-    NewConnectionError,
-    SSLError,
     TimeoutError,
 )
 
@@ -37,6 +32,7 @@ from app.openadr.errors import (
 )
 from app.openadr.exchange import AnswerTooLarge, Exchange
 from app.openadr.traffic import BROKEN, UNREACHABLE, Traffic
+from app.openadr.unreachable import causes, reason, was_never_sent
 from app.openadr.vtn_clock import VtnClock
 from app.stopping import Stopping
 
@@ -292,14 +288,12 @@ class VtnHttp:
         self, method: str, url: str, error: HTTPError, *, repeatable: bool
     ) -> VtnUnavailable | OutcomeUnknown:
         """What it means that no answer came."""
-        where, reason = _where(method, url), _reason(error)
-        if _never_sent(error):
-            return VtnUnreachable(
-                f"{where}: the VTN at {self.base_url} cannot be reached: {reason}"
-            )
+        where, why = _where(method, url), _reason(error)
+        if was_never_sent(error):
+            return VtnUnreachable(f"{where}: the VTN at {self.base_url} cannot be reached: {why}")
         if not repeatable:
-            return OutcomeUnknown(f"{where}: sent, but {reason}")
-        return VtnUnavailable(f"{where}: the VTN at {self.base_url} does not answer: {reason}")
+            return OutcomeUnknown(f"{where}: sent, but {why}")
+        return VtnUnavailable(f"{where}: the VTN at {self.base_url} does not answer: {why}")
 
     def _read(self, method: str, path: str, answer: Answer, body_bytes: int) -> Any:
         status = answer.status
@@ -352,37 +346,11 @@ def _where(method: str, url: str) -> str:
     return f"{method} {urlsplit(url).path}"
 
 
-def _never_sent(error: HTTPError) -> bool:
-    """Whether the connection was never made, so that the VTN cannot have seen the request."""
-    never = NewConnectionError | ConnectTimeoutError | LocationValueError
-    return any(isinstance(cause, never | ssl.SSLCertVerificationError) for cause in _causes(error))
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that is wrapped in it, by urllib3 or by Python."""
-    upcoming: list[object] = [error]
-    seen: set[int] = set()
-    while upcoming:
-        cause = upcoming.pop()
-        if isinstance(cause, BaseException) and id(cause) not in seen:
-            seen.add(id(cause))
-            yield cause
-            upcoming += [*cause.args, cause.__cause__, cause.__context__]
-            upcoming += [getattr(cause, "reason", None), getattr(cause, "original_error", None)]
-
-
 def _is_one(error: HTTPError, kind: type[BaseException]) -> bool:
-    return any(isinstance(cause, kind) for cause in _causes(error))
+    return any(isinstance(cause, kind) for cause in causes(error))
 
 
 def _reason(error: HTTPError) -> str:
-    for cause in _causes(error):
-        if isinstance(cause, NewConnectionError):
-            return "connection refused" if "refused" in str(cause) else "no connection"
-    if _is_one(error, TimeoutError):
-        return "no answer in time"
     if isinstance(error, DecodeError | AnswerTooLarge):
         return f"the answer cannot be unpacked, or is larger than {MOST_BYTES >> 20} MiB"
-    if _is_one(error, SSLError):
-        return "its TLS certificate is not accepted; see VTN__VERIFY_TLS"
-    return f"connection broken ({type(error).__name__})"
+    return reason(error)

@@ -11,8 +11,8 @@ from itertools import count
 
 import pytest
 from urllib3.exceptions import (
-    ConnectTimeoutError,
     HTTPError,
+    LocationValueError,
     ProxyError,
     SSLError,
     TimeoutError,
@@ -35,6 +35,7 @@ from app.openadr import (
     VtnUnreachable,
 )
 from app.openadr.http import VenAuth
+from app.openadr.unreachable import NotConnected
 from app.stopping import Stopping
 from tests.conftest import MakeHttp
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port
@@ -239,9 +240,9 @@ def test_a_token_that_is_said_back_is_not_shown(
 @pytest.mark.parametrize(
     ("error", "never"),
     [
-        (SSLError(ssl.SSLCertVerificationError("bad")), True),
+        (NotConnected(through_proxy=False), True),
         (SSLError(ssl.SSLError("bad record mac")), False),
-        (ConnectTimeoutError(), True),
+        (LocationValueError("no URL"), True),
         (TimeoutError(), False),
         (ProxyError("cut off", OSError()), False),
     ],

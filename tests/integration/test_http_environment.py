@@ -66,7 +66,7 @@ def test_the_bundle_of_authorities_is_that_of_the_environment(
     vtn = ScriptedVtn(lambda _: Answer(200, ["verified"]), tls=context)
     url = vtn.base_url.replace("127.0.0.1", ELSEWHERE)
 
-    with pytest.raises(VtnUnreachable, match="certificate is not accepted"):
+    with pytest.raises(VtnUnreachable, match="name its CA file in VTN__VERIFY_TLS"):
         get(make_http(url))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.certificate))
     assert get(make_http(url)) == ["verified"]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import resource
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,17 +16,6 @@ from app.ops import AuditLog, EventsView, FleetView, Steering
 from tests.support.workbench import RESOURCES, Bench
 
 WHO = "127.0.0.1"
-
-
-@contextmanager
-def room_for(length_bytes: int) -> Iterator[None]:
-    """No file grows longer."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (length_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture
@@ -132,31 +118,6 @@ def test_the_log_has_words_that_are_no_unicode_as_the_audit_log_has_them(
     audit_log.write(WHO, "send event", "\ud800", "asked", {"value": "\udc80"})
 
     assert caplog.messages == [f"by hand, from {WHO}: send event \\ud800: asked, value \\udc80"]
-
-
-class TestWholeLines:
-    """Who reads the audit log finds an entry on every line."""
-
-    def test_a_line_that_was_torn_does_not_take_the_next_with_it(self, bench: Bench) -> None:
-        path: Path = bench.container.settings().audit_file
-        path.write_text('{"time": "2026')
-
-        AuditLog(path=path, clock=bench.clock).write(WHO, "pause task", "heartbeat", "asked", {})
-
-        torn, entry = path.read_text().splitlines()
-        assert torn == '{"time": "2026'
-        assert json.loads(entry)["about"] == "heartbeat"
-
-    def test_a_line_for_which_there_is_no_room_leaves_nothing(self, bench: Bench) -> None:
-        path: Path = bench.container.settings().audit_file
-        audit_log = AuditLog(path=path, clock=bench.clock)
-        audit_log.write(WHO, "pause task", "heartbeat", "asked", {})
-        before = path.read_bytes()
-
-        with room_for(len(before) + 10), pytest.raises(OSError, match="No space left"):
-            audit_log.write(WHO, "pause task", "poll_events", "asked", {})
-
-        assert path.read_bytes() == before
 
 
 def test_what_cannot_be_written_down_is_not_done(bench: Bench, steering: Steering) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 
@@ -13,6 +14,39 @@ class Certificate:
 
     certificate: Path
     key: Path
+
+
+AUTHORITY = """\
+[ca]
+default_ca = own
+[own]
+new_certs_dir = .
+database = index
+rand_serial = yes
+default_md = sha256
+policy = any
+copy_extensions = copy
+[any]
+commonName = supplied
+"""
+
+
+def make_certificate_of(
+    directory: Path, *, begins: datetime, ends: datetime, names: str = "IP:127.0.0.1"
+) -> Certificate:
+    """One that is its own authority, for these names and this time, in this empty directory."""
+    made = Certificate(certificate=directory / "of.pem", key=directory / "of.key")
+    (directory / "ca.cnf").write_text(AUTHORITY)
+    (directory / "index").touch()
+    asked = ("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server")
+    signed = ("openssl", "ca", "-batch", "-notext", "-selfsign", "-config", "ca.cnf")
+    period = ("-startdate", f"{begins:%Y%m%d%H%M%SZ}", "-enddate", f"{ends:%Y%m%d%H%M%SZ}")
+    for command in (
+        (*asked, "-addext", f"subjectAltName={names}", "-keyout", "of.key", "-out", "of.csr"),
+        (*signed, *period, "-keyfile", "of.key", "-in", "of.csr", "-out", "of.pem"),
+    ):
+        subprocess.run(command, cwd=directory, check=True, capture_output=True)
+    return made
 
 
 def make_certificate(directory: Path, name: str = "server") -> Certificate:

@@ -95,6 +95,7 @@ class ScriptedVtn:
                 self.wfile.write(b"" if answer.drips else body)
 
             do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - http.server's names
+            do_CONNECT = answer  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 """Silent."""

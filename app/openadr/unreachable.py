@@ -1,0 +1,143 @@
+"""Why no answer came: what is wrong with the connection, and what helps."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from http.client import HTTPException
+from typing import Any
+
+from urllib3 import HTTPConnectionPool
+from urllib3.exceptions import (
+    HTTPError,
+    LocationValueError,
+    NameResolutionError,
+    NewConnectionError,
+)
+from urllib3.exceptions import TimeoutError as OutOfTime
+
+PROXY_SETTINGS = "see HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+PROXY_WANTS_A_PASSWORD = 407
+OF_TLS = {
+    9: "is not valid yet: look at this machine's clock",
+    10: "has expired: look at this machine's clock, or ask the VTN's operator to renew it",
+    62: "is for another name: VTN__BASE_URL and VTN__TOKEN_URL have to use one of its names",
+    64: "is for another address: VTN__BASE_URL and VTN__TOKEN_URL have to use one of its names",
+    **dict.fromkeys(
+        (18, 19, 20, 21),
+        "is from an authority that is not known here: name its CA file in VTN__VERIFY_TLS",
+    ),
+}
+"""By OpenSSL's X509_V_ERR_…: what its TLS certificate is."""
+NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
+WANTS_A_CERTIFICATE = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
+CERTIFICATE_REQUIRED = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+"""In TLS 1.3 it comes after the handshake; the request is not looked at."""
+
+
+class NotConnected(HTTPError):
+    """No connection was made, or a proxy made none: the VTN has not seen the request."""
+
+    def __init__(self, *, through_proxy: bool, status: int | None = None) -> None:
+        super().__init__("no connection")
+        self.through_proxy = through_proxy
+        self.status = status
+        """What the proxy answered."""
+
+
+class _Telling:
+    """A connection that says of every failure to connect that it is one.
+
+    urllib3 itself tells a handshake that failed from a connection that broke later only by text.
+    """
+
+    def connect(self: Any) -> None:
+        try:
+            super().connect()  # type: ignore[misc]
+        except (OSError, HTTPException, HTTPError) as error:
+            raise NotConnected(through_proxy=self.proxy is not None) from error
+
+
+def tell_when_not_connected(pool: HTTPConnectionPool) -> None:
+    """From now on the connections of this pool raise NotConnected where they cannot be made."""
+    made = pool.ConnectionCls
+    if not issubclass(made, _Telling):
+        pool.ConnectionCls = type(made.__name__, (_Telling, made), {})
+
+
+def was_never_sent(error: HTTPError) -> bool:
+    """Whether the VTN cannot have seen the request."""
+    return any(
+        isinstance(cause, NotConnected | LocationValueError)
+        or (isinstance(cause, ssl.SSLError) and _told(cause) == CERTIFICATE_REQUIRED)
+        for cause in causes(error)
+    )
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that is wrapped in it, by urllib3 or by Python."""
+    upcoming: list[object] = [error]
+    seen: set[int] = set()
+    while upcoming:
+        cause = upcoming.pop()
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            upcoming += [*cause.args, cause.__cause__, cause.__context__]
+            upcoming += [getattr(cause, "reason", None), getattr(cause, "original_error", None)]
+
+
+def reason(error: HTTPError) -> str:
+    """What went wrong and what helps, in a few words that hold nothing from outside."""
+    found = list(causes(error))
+    for cause in found:
+        if isinstance(cause, NotConnected) and cause.through_proxy:
+            told = _of_proxy(found, cause.status)
+            if told is not None:
+                return told
+    for cause in found:
+        if isinstance(cause, ssl.SSLError):
+            return _of_tls(cause)
+    if any(isinstance(cause, NameResolutionError | socket.gaierror) for cause in found):
+        return "its name is not found: look at VTN__BASE_URL, or at this machine's name server"
+    if any(isinstance(cause, ConnectionRefusedError) for cause in found):
+        return "connection refused"
+    if any(isinstance(cause, TimeoutError | OutOfTime) for cause in found):
+        return "no answer in time"
+    if any(isinstance(cause, NewConnectionError) for cause in found):
+        return "no connection"
+    return f"connection broken ({type(error).__name__})"
+
+
+def _of_proxy(found: list[BaseException], status: int | None) -> str | None:
+    """What the proxy did; None: it is what stands behind it that is wrong."""
+    if any(isinstance(cause, ssl.SSLError) for cause in found):
+        return None
+    for cause in found:
+        # http.client: "Tunnel connection failed: 407 Proxy Authentication Required"
+        words = str(cause).partition("Tunnel connection failed: ")[2]
+        if words[:3].isdecimal():
+            status = int(words[:3])
+    if status == PROXY_WANTS_A_PASSWORD:
+        return f"the proxy wants a name and a password (407); {PROXY_SETTINGS}"
+    if status is not None:
+        return f"the proxy refuses ({status}); {PROXY_SETTINGS}"
+    return f"the proxy cannot be reached; {PROXY_SETTINGS}"
+
+
+def _of_tls(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        what = OF_TLS.get(error.verify_code, f"is not accepted: {error.verify_message}")
+        return f"its TLS certificate {what}"
+    told = _told(error)
+    if told in NO_TLS:
+        return "it speaks no TLS on that port: is VTN__BASE_URL's port right, or http:// meant?"
+    if any(words in told for words in WANTS_A_CERTIFICATE):
+        return "it wants a client certificate, or no TLS that this machine speaks"
+    return f"TLS failed ({told or type(error).__name__})"
+
+
+def _told(error: ssl.SSLError) -> str:
+    """OpenSSL's name of it; blank: it has none."""
+    return getattr(error, "reason", None) or ""

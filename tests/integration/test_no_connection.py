@@ -1,0 +1,213 @@
+"""Each way in which no connection comes about has its own words, and its own advice."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import NameResolutionError, SSLError
+
+from app.openadr import Exchange, NoCredentials, VtnHttp, VtnUnreachable, make_session
+from app.openadr.unreachable import NotConnected, reason, was_never_sent
+from tests.conftest import MakeContainer
+from tests.support.certificates import Certificate, make_certificate, make_certificate_of
+from tests.support.servers import Answer, ScriptedVtn, free_port
+
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+MakeTlsVtn = Callable[..., ScriptedVtn]
+MakeHttp = Callable[..., VtnHttp]
+
+
+@pytest.fixture
+def http(make_container: MakeContainer) -> MakeHttp:
+    """`http(base_url, verify_tls=…)`."""
+
+    def made(base_url: str, **vtn: object) -> VtnHttp:
+        container = make_container(vtn={"base_url": base_url, **vtn})
+        container.vtn_http.add_kwargs(backoff_s=0.001)
+        return container.vtn_http()
+
+    return made
+
+
+@pytest.fixture
+def vtn() -> Iterator[MakeTlsVtn]:
+    """`vtn(certificate)`: a VTN behind TLS."""
+    made: list[ScriptedVtn] = []
+
+    def make(certificate: Certificate, *, wants_a_certificate: bool = False) -> ScriptedVtn:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.certificate, certificate.key)
+        if wants_a_certificate:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.maximum_version = ssl.TLSVersion.TLSv1_2  # says so in the handshake
+            context.load_verify_locations(certificate.certificate)
+        made.append(ScriptedVtn(lambda _: Answer(200, []), tls=context))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def words(http: VtnHttp) -> str:
+    """Of the error of a POST, which must not have been sent."""
+    with pytest.raises(VtnUnreachable) as raised:
+        http.post("/reports", auth=NoCredentials(), body={"a": 1})
+    return str(raised.value)
+
+
+class TestTls:
+    def test_an_authority_that_is_not_known(
+        self, http: MakeHttp, vtn: MakeTlsVtn, tmp_path: Path
+    ) -> None:
+        told = words(http(vtn(make_certificate(tmp_path)).base_url))
+
+        assert "from an authority that is not known here: name its CA file" in told
+        assert "VTN__VERIFY_TLS" in told
+
+    @pytest.mark.parametrize(
+        ("begins", "ends", "told"),
+        [(-2 * DAY, -DAY, "has expired"), (DAY, 2 * DAY, "is not valid yet: look at this machine")],
+    )
+    def test_a_certificate_of_another_time(
+        self,
+        http: MakeHttp,
+        vtn: MakeTlsVtn,
+        tmp_path: Path,
+        begins: timedelta,
+        ends: timedelta,
+        told: str,
+    ) -> None:
+        certificate = make_certificate_of(tmp_path, begins=NOW + begins, ends=NOW + ends)
+
+        found = words(http(vtn(certificate).base_url, verify_tls=certificate.certificate))
+
+        assert f"its TLS certificate {told}" in found
+        assert "VTN__VERIFY_TLS" not in found
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    def test_a_certificate_of_somebody_else(
+        self, http: MakeHttp, vtn: MakeTlsVtn, tmp_path: Path, host: str
+    ) -> None:
+        certificate = make_certificate_of(
+            tmp_path, begins=NOW - DAY, ends=NOW + DAY, names="DNS:vtn.example"
+        )
+        url = vtn(certificate).base_url.replace("127.0.0.1", host)
+
+        found = words(http(url, verify_tls=certificate.certificate))
+
+        assert "VTN__BASE_URL and VTN__TOKEN_URL have to use one of its names" in found
+
+    def test_a_port_without_tls(self, http: MakeHttp) -> None:
+        plain = ScriptedVtn(lambda _: Answer(200, []))
+
+        found = words(http(plain.base_url.replace("http:", "https:")))
+
+        assert "it speaks no TLS on that port" in found
+        plain.close()
+
+    def test_a_vtn_that_wants_a_certificate(
+        self, http: MakeHttp, vtn: MakeTlsVtn, tmp_path: Path
+    ) -> None:
+        certificate = make_certificate(tmp_path)
+        strict = vtn(certificate, wants_a_certificate=True)
+
+        found = words(http(strict.base_url, verify_tls=certificate.certificate))
+
+        assert "it wants a client certificate" in found
+        assert strict.asked == []
+
+    def test_one_that_says_so_after_the_handshake_has_not_looked_at_the_request(self) -> None:
+        """As TLS 1.3 does it; its alert is lost where the server closes too soon."""
+        alert = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] certificate required")
+        alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+
+        assert was_never_sent(SSLError(alert))
+        assert "it wants a client certificate" in reason(SSLError(alert))
+
+    def test_a_connection_that_breaks_later_may_have_been_used(self) -> None:
+        broken = ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
+
+        assert not was_never_sent(SSLError(broken))
+
+    def test_a_ca_file_is_read_again_when_it_has_changed(
+        self, vtn: MakeTlsVtn, tmp_path: Path
+    ) -> None:
+        (tmp_path / "other").mkdir()
+        certificate = make_certificate(tmp_path)
+        ca_file = tmp_path / "ca.pem"
+        ca_file.write_bytes(make_certificate(tmp_path / "other").certificate.read_bytes())
+        url = vtn(certificate).base_url
+        session = make_session(base_url=url, max_connections=1)
+        exchange = Exchange(session, timeout_s=5.0, verify_tls=ca_file)
+        with pytest.raises(NotConnected):
+            exchange.send("GET", url, headers={})
+
+        ca_file.write_bytes(certificate.certificate.read_bytes())
+
+        assert exchange.send("GET", url, headers={}).status == 200
+        exchange.close()
+
+
+class TestProxies:
+    """The VTN is elsewhere; the proxy before it is on this machine, and nobody is dialled."""
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    @pytest.mark.parametrize(
+        ("status", "told"),
+        [(407, "the proxy wants a name and a password (407)"), (403, "the proxy refuses (403)")],
+    )
+    def test_one_that_refuses(
+        self,
+        http: MakeHttp,
+        monkeypatch: pytest.MonkeyPatch,
+        scheme: str,
+        status: int,
+        told: str,
+    ) -> None:
+        if (scheme, status) == ("http", 403):
+            pytest.skip("over plain http it cannot be told from the VTN's own 403")
+        proxy = ScriptedVtn(lambda _: Answer(status, {}))
+        self.name(monkeypatch, proxy.base_url.replace("//", "//me:hunter2@"))
+
+        found = words(http(f"{scheme}://vtn.example/openadr3", allow_http=True))
+
+        assert f"{told}; see HTTPS_PROXY, HTTP_PROXY and NO_PROXY" in found
+        assert "hunter2" not in found
+        proxy.close()
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_one_that_is_not_there(
+        self, http: MakeHttp, monkeypatch: pytest.MonkeyPatch, scheme: str
+    ) -> None:
+        self.name(monkeypatch, f"http://127.0.0.1:{free_port()}")
+
+        found = words(http(f"{scheme}://vtn.example/openadr3", allow_http=True))
+
+        assert "the proxy cannot be reached" in found
+
+    @staticmethod
+    def name(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, proxy)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+
+
+def test_a_name_that_is_not_found() -> None:
+    error = socket.gaierror(-2, "Name or service not known")
+
+    found = reason(NameResolutionError("vtn.example", HTTPConnection("vtn.example"), error))
+
+    assert found.startswith("its name is not found: look at VTN__BASE_URL")
+
+
+def test_a_port_where_nobody_listens(http: MakeHttp) -> None:
+    assert "connection refused" in words(http(f"http://127.0.0.1:{free_port()}"))
