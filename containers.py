@@ -14,6 +14,7 @@ from dependency_injector import containers, providers
 
 from app import fleet, openadr, ops, push, reporting, tasks
 from app.application import Application, NoOps, NoServer
+from app.descriptors import Descriptors
 from app.events import EventBook, FleetAnswers, Grants, OrdersMaker, policies
 from app.graph import no_wiring
 from app.instants import utc_now
@@ -66,6 +67,7 @@ class Container(containers.DeclarativeContainer):
     engine = providers.ThreadSafeSingleton(fleet.make_engine, settings.provided.database_url)
     database = providers.ThreadSafeSingleton(fleet.Database, engine)
 
+    descriptors = providers.ThreadSafeSingleton(Descriptors)
     run_lock = providers.ThreadSafeSingleton(RunLock, settings.provided.run_lock_file, database)
     notifier = providers.ThreadSafeSingleton(
         SystemdNotifier,
@@ -408,6 +410,7 @@ class Container(containers.DeclarativeContainer):
         verify_tls=settings.provided.vtn.verify_tls,
         plain_to=settings.provided.plain_hosts,
         fan_out=fan_out,
+        room_for=descriptors.provided.room_for,
     )
     webhooks = providers.ThreadSafeSingleton(
         push.Webhooks,

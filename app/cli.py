@@ -106,6 +106,7 @@ def run_application(
     settings = container.settings()
     configure_logging(level=settings.log.level, format_=settings.log.format)
     stop_on_signals(container.stopping())
+    container.descriptors().room_for(0)
     with container.wiring.override(partial(wiring.nodes, container.providers)), bars() as bar:
         if bar is not no_bar:
             container.bar.override(bar)

@@ -84,7 +84,7 @@ class MqttPush:
     """Keeps VENs connected to their VTN's broker.
 
     `verify_tls`: as for HTTPS: True, False or a CA file. `plain_to`: hosts that may be reached
-    without TLS; None: all.
+    without TLS; None: all. `room_for`: how many connections there may be, of so many.
     """
 
     def __init__(
@@ -98,8 +98,10 @@ class MqttPush:
         verify_tls: bool | Path,
         plain_to: Sequence[str] | None,
         fan_out: FanOut,
+        room_for: Callable[[int], int],
     ) -> None:
         self._loop = loop
+        self._room_for = room_for
         self._inbox = inbox
         self._poll_plan = poll_plan
         self._program_ids = program_ids
@@ -118,6 +120,8 @@ class MqttPush:
         self._run_id = secrets.token_hex(4)
         self._tls: ssl.SSLContext | None = None
         self._said: str | None = None
+        self._without_room = 0
+        """VENs for whose connection there was no room."""
 
     def serve(self, vens: Sequence[VEN], notifiers: Notifiers) -> None:
         """Connect what is not connected yet, and subscribe to what is new. Raises VtnError."""
@@ -138,6 +142,7 @@ class MqttPush:
         new = [ven for ven in vens if self._served_as.get(ven.ven_name) != self._state(ven)]
         outcomes = self._fan_out(new, self._topics)
         by_line: dict[object, dict[str, frozenset[str]]] = {}
+        of_line: dict[object, VEN] = {}
         for ven, outcome in outcomes:
             if isinstance(outcome, VtnError):
                 self._served_as.pop(ven.ven_name, None)
@@ -151,10 +156,23 @@ class MqttPush:
             anonymous = _method(binding) == ANONYMOUS
             identity = None if anonymous else self._client_for(ven.ven_name).identity
             by_line.setdefault(identity, {})[ven.ven_name] = outcome
-            if identity not in self._lines:
-                self._lines[identity] = self._line(ven, addresses, binding)
+            of_line.setdefault(identity, ven)
+        unknown = [identity for identity in by_line if identity not in self._lines]
+        room = self._room_for(len(self._lines) + len(unknown)) - len(self._lines)
+        for identity in unknown[: max(0, room)]:
+            self._lines[identity] = self._line(of_line[identity], addresses, binding)
         for identity, topics in by_line.items():
-            self._connect(self._lines[identity], topics)
+            if identity in self._lines:
+                self._connect(self._lines[identity], topics)
+            else:
+                self._poll_plan.fails(SOURCE, list(topics))
+                self._without_room += len(topics)
+        if room < len(unknown):
+            logger.warning(
+                "push: %d VENs go without and are polled: this process may not open more files"
+                " and connections; raise its limit (ulimit -n, LimitNOFILE)",
+                self._without_room,
+            )
         errors = [outcome for _, outcome in outcomes if isinstance(outcome, VtnError)]
         if errors:
             raise errors[0]
@@ -167,6 +185,7 @@ class MqttPush:
         for kept in (self._lines, self._served_as, self._topics_of_ven, self._of_program):
             kept.clear()
         self._connected_to = None
+        self._without_room = 0
 
     def _state(self, ven: VEN) -> tuple[str | None, frozenset[str]]:
         return ven.vtn_ven_id, self._program_ids(ven.ven_name)

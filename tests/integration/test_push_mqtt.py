@@ -160,6 +160,20 @@ class TestTheBroker:
 
         assert fleet.to_poll() == ["Aarhus"]
 
+    def test_for_whom_there_is_no_room_is_polled_and_that_is_said_once(
+        self, broker: Broker, make_fleet: MakeFleet, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        fleet = make_fleet(broker)
+        fleet.container.mqtt_push.add_kwargs(room_for=lambda connections: min(connections, 1))
+        fleet.container.vtn_push().start()
+
+        wait_until(lambda: fleet.trusted() == 1)
+
+        assert len(fleet.to_poll()) == len(fleet.names) - 1
+        said = [line for line in caplog.messages if "go without" in line]
+        assert len(said) == 1
+        assert said[0].startswith("push: 2 VENs go without and are polled")
+
     def test_a_new_token_is_shown_before_the_old_one_expires(
         self, broker: Broker, make_fleet: MakeFleet
     ) -> None:
