@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
+
+from app.certificate import ServedCertificate
 
 HEAD_S = 10.0
 """For the head of a request."""
@@ -97,6 +100,9 @@ class AsgiServer:
             ),
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )
+        config.load()
+        if isinstance(self._socket, _HandshakesBounded):
+            self._socket.served = self._served(config.ssl)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run,
@@ -105,6 +111,11 @@ class AsgiServer:
             daemon=True,
         )
         self._thread.start()
+
+    def _served(self, context: ssl.SSLContext | None) -> ServedCertificate | None:
+        if context is None or self._certificate is None or self._key is None:
+            return None
+        return ServedCertificate(context, certificate=self._certificate, key=self._key)
 
     def close(self, timeout_s: float = 1.2) -> None:
         """Stop listening. May be called again."""
@@ -165,7 +176,8 @@ async def _refuse(scope: Any, receive: Any, send: Any, why: bytes) -> None:
 
 
 class _HandshakesBounded(socket.socket):
-    """A listening socket: of connections that do not finish their TLS handshake, the oldest end.
+    """A listening socket: of connections that do not finish their TLS handshake, the oldest end,
+    and before each one the certificate is looked at.
 
     Nobody else sees a connection before its handshake is done.
     """
@@ -173,9 +185,12 @@ class _HandshakesBounded(socket.socket):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._accepted: deque[socket.socket] = deque()
+        self.served: ServedCertificate | None = None
 
     def accept(self) -> tuple[socket.socket, Any]:
         connection, address = super().accept()
+        if self.served is not None:
+            self.served.look()
         self._accepted.append(connection)
         while len(self._accepted) > MAX_HANDSHAKES:
             with contextlib.suppress(OSError):  # it has ended long ago

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.asgi import AsgiServer
+from app.certificate import CertificateError, load
 from app.push.inbox import Inbox
 from app.push.webhooks import Webhooks
 
@@ -70,9 +71,8 @@ class CallbackServer:
         if self._certificate is None or self._key is None:
             return True
         try:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(self._certificate, self._key, password=b"")
-        except (OSError, ValueError) as error:
+            load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._certificate, self._key)
+        except CertificateError as error:
             logger.warning(
                 "webhooks are not heard: CALLBACK__CERTIFICATE or CALLBACK__KEY cannot be used: %s",
                 error,
