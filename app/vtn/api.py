@@ -27,6 +27,13 @@ from app.vtn.wire import Wire, to_json
 
 BASE_301 = "/openadr3/3.0.1"
 MOST_BODY_BYTES = 16 << 20
+"""Of business logic, which writes a year of prices at once."""
+MOST_BODY_BYTES_OF_A_VEN = 4 << 20
+MOST_FORM_BYTES = 16 << 10
+MOST_FORM_FIELDS = 20
+LONG_BODY_BYTES = 64 << 10
+"""What is longer is read on a thread, so that others need not wait for it."""
+MOST_LONG_BODIES = 2
 MOST_CHALLENGES = 8
 """Subscriptions that are written at once."""
 SCHEME = "Bearer"
@@ -173,27 +180,33 @@ def _collection(
     """The endpoints of a collection and of one of its objects.
 
     What a request does takes microseconds, and is done at once; but a subscription's callbacks are
-    asked first, on threads that nothing else waits for.
+    asked first, and a long body takes long: on threads that nothing else waits for.
     """
-    challenges = CapacityLimiter(MOST_CHALLENGES)
+    threads = CapacityLimiter(MOST_CHALLENGES if kind == "SUBSCRIPTION" else MOST_LONG_BODIES)
 
-    async def write(operation: Operation, client: Client) -> Wire | list[Wire]:
-        if kind == "SUBSCRIPTION":
-            return await to_thread.run_sync(operation, client, limiter=challenges)
+    async def write(operation: Operation, client: Client, raw: bytes) -> Wire | list[Wire]:
+        if kind == "SUBSCRIPTION" or len(raw) > LONG_BODY_BYTES:
+            return await to_thread.run_sync(operation, client, limiter=threads)
         return operation(client)
+
+    async def body(request: Request, client: Client) -> bytes:
+        most = MOST_BODY_BYTES_OF_A_VEN if client.is_ven else MOST_BODY_BYTES
+        return await _body(request, most_bytes=most)
 
     async def many(request: Request) -> Response:
         client = _who_asks(tokens, request)
         if request.method == "POST":
-            operation = paths.create(kind, request, await _body(request))
-            return _answer(await write(operation, client), status=201)
+            raw = await body(request, client)
+            operation = paths.create(kind, request, raw)
+            return _answer(await write(operation, client, raw), status=201)
         return _answer(paths.search(kind, request)(client))
 
     async def one(request: Request) -> Response:
         client = _who_asks(tokens, request)
         if request.method == "PUT":
-            operation = paths.update(kind, request, await _body(request))
-            return _answer(await write(operation, client))
+            raw = await body(request, client)
+            operation = paths.update(kind, request, raw)
+            return _answer(await write(operation, client, raw))
         operation = (paths.delete if request.method == "DELETE" else paths.read)(kind, request)
         return _answer(operation(client))
 
@@ -294,7 +307,11 @@ def _token_endpoint(tokens: Tokens) -> Callable[[Request], Awaitable[Response]]:
     """POST /auth/token (RFC 6749, client credentials in the form)."""
 
     async def auth_token(request: Request) -> Response:
-        values = dict(parse_qsl((await _body(request, FORM)).decode(errors="replace")))
+        form = await _body(request, FORM, most_bytes=MOST_FORM_BYTES)
+        try:
+            values = dict(parse_qsl(form.decode(errors="replace"), max_num_fields=MOST_FORM_FIELDS))
+        except ValueError:
+            return JSONResponse({"error": "invalid_request"}, status_code=400)
         grant_type, client_id = values.get("grant_type"), values.get("client_id", "")
         secret = values.get("client_secret", "")
         basic = _basic(request.headers.get("Authorization", ""))
@@ -353,7 +370,9 @@ def _path_id(request: Request, name: str) -> str:
     return value
 
 
-async def _body(request: Request, media_type: str = "application/json") -> bytes:
+async def _body(
+    request: Request, media_type: str = "application/json", *, most_bytes: int
+) -> bytes:
     given = request.headers.get("Content-Type", media_type).partition(";")[0].strip().lower()
     if given != media_type:
         raise Refused(415, f"the body has to be {media_type}")
@@ -364,11 +383,11 @@ async def _body(request: Request, media_type: str = "application/json") -> bytes
     body = bytearray()
     async for piece in request.stream():
         try:
-            body += piece if unpack is None else unpack.decompress(piece, MOST_BODY_BYTES + 1)
+            body += piece if unpack is None else unpack.decompress(piece, most_bytes + 1)
         except zlib.error:
             raise Refused(400, "the body is not gzip") from None
-        if len(body) > MOST_BODY_BYTES:
-            raise Refused(413, f"a body has at most {MOST_BODY_BYTES >> 20} MiB")
+        if len(body) > most_bytes:
+            raise Refused(413, f"a body has at most {most_bytes >> 10} KiB")
         if unpack is not None and unpack.unused_data:
             raise Refused(400, "the body has something after its gzip member")
     if unpack is not None and not unpack.eof:
