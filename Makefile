@@ -37,12 +37,31 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, bandit, and the size 
 bench: $(VENV)/.dev  ## what everything costs, in one table (a quarter of an hour)
 	$(BIN)/python -m bench
 
-soak: $(VENV)/.dev  ## the long proofs: storms, kills, an hour of outage, a day (a quarter of an hour)
+SOAK_PARTS := fuzz storms kills outage day troubled
+PART ?= $(SOAK_PARTS)
+
+soak: $(addprefix soak-,$(PART))  ## the long proofs, each below an hour: all, or PART="storms kills" of them
+
+.PHONY: $(addprefix soak-,$(SOAK_PARTS))
+$(addprefix soak-,$(SOAK_PARTS)): $(VENV)/.dev
+
+soak-fuzz:
 	FUZZED_EVENTS=10000 $(BIN)/python -m pytest tests/integration/test_fuzzed_events.py -o faulthandler_timeout=600
+
+soak-storms:
 	STORM_SEEDS=200 $(BIN)/python -m pytest -n $(WORKERS) tests/integration/test_storm.py
+
+soak-kills:
 	KILLS=100 $(BIN)/python -m pytest -o faulthandler_timeout=3600 tests/e2e/test_kill.py
+
+soak-outage:
 	$(BIN)/python -m soak.outage
+
+soak-day:
 	$(BIN)/python -m soak.day
+
+soak-troubled:
+	$(BIN)/python -m soak.troubled
 
 pictures: $(VENV)/.dev  ## make the README's pictures of the page anew (needs Chromium)
 	$(BIN)/python -m pytest tests/e2e/test_page.py -k picture
