@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from app.openadr.times import (
     YEAR_1,
@@ -139,9 +139,9 @@ def read_event(wire: Wire) -> Event:
     be read; of less importance is what stands in `unread`.
     """
     event_id = _id(wire, "event")
-    program_id = _text(wire, "programID")
-    if program_id is None:
-        raise WireError(f"event {event_id!r} has no programID")
+    program_id = wire.get("programID")
+    if not _is_id(program_id):
+        raise WireError(f"event {event_id!r} has no usable programID")
     unread: list[str] = []
     try:
         duration = wire.get("duration")
@@ -342,9 +342,14 @@ def _instant(wire: Wire, name: str) -> datetime | None:
 
 def _id(wire: Wire, kind: str) -> str:
     value = wire.get("id")
-    if not isinstance(value, str) or not re.fullmatch(r"[a-zA-Z0-9_-]{1,128}", value):
+    if not _is_id(value):
         raise WireError(f"{kind} without a usable id ({_label(wire)})")
     return value
+
+
+def _is_id(value: object) -> TypeGuard[str]:
+    """Whether it is an objectID (components/schemas of both files)."""
+    return isinstance(value, str) and re.fullmatch(r"[a-zA-Z0-9_-]{1,128}", value) is not None
 
 
 def _label(wire: Wire) -> str:

@@ -83,6 +83,8 @@ class FaultyExchange(RecordingExchange):
         """What answers the removal of a report; 0: as it is."""
         self.unreadable = ""
         """The VEN that may not read its own reports."""
+        self.problem = '{"title": "a fault of the test"}'
+        """What a fault says."""
         self.html = False
         """Whether faults come from a proxy, as HTML."""
         self.instead: Callable[[str, str], Answer | None] = lambda _method, _path: None
@@ -101,7 +103,7 @@ class FaultyExchange(RecordingExchange):
         return Answer(
             status=status,
             headers={"Content-Type": kind},
-            content=b'{"title": "a fault of the test"}',
+            content=self.problem.encode(),
         )
 
     def send(

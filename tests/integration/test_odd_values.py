@@ -1,0 +1,76 @@
+"""What is let in goes into either database: the longest and the oddest values that there are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.openadr import WireError
+from app.openadr.wire import read_event
+from app.vtn import EmbeddedVtn
+from tests.conftest import MakeContainer
+from tests.support.fakes import FakeClock
+from tests.support.workbench import TICK, Bench
+
+LONGEST_ID = "x" * 128
+ODD = "zero \x00, new line \n, wide \U0001f50c, right to left \u202e"
+LONG = "\u00e5" * 10_000
+
+
+@pytest.fixture
+def bench(
+    vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock, database_url: str
+) -> Bench:
+    """On each database."""
+    container = make_container(
+        vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])}, database={"url": database_url}
+    )
+    made = Bench(container, vtn, clock)
+    made.enrol()
+    return made
+
+
+def test_an_event_with_odd_words_is_followed_and_reported(bench: Bench) -> None:
+    event_id = bench.ask(
+        {"payloadType": "READING", "readingType": "DIRECT_READ", "frequency": 0},
+        {"payloadType": LONG, "readingType": ODD},
+        eventName=ODD + LONG,
+        intervalPeriod={"start": bench.clock.now.isoformat(), "duration": "P9999Y"},
+        intervals=[{"id": 0, "payloads": [{"type": LONG, "values": [ODD, LONG]}]}],
+    )
+    bench.manager.poll_events()
+    bench.tick(2)
+
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(2 * TICK)
+    assert {report["eventID"] for report in bench.reports()} == {event_id}
+
+
+def test_odd_words_of_a_refusal_keep_no_report_from_being_set_aside(bench: Bench) -> None:
+    bench.exchange.problem = json.dumps({"title": ODD, "detail": LONG})
+    bench.exchange.refused["Aarhus"] = 422
+    bench.tick()
+    bench.manager.generate_reports()
+
+    (aside,) = bench.container.outbox().reports()
+
+    assert aside.problem.isprintable()
+    assert "zero" in aside.problem
+    bench.exchange.refused.clear()
+    bench.tick()
+    bench.manager.generate_reports()
+    assert bench.waiting() == 0
+
+
+@pytest.mark.parametrize("program_id", ["x" * 129, "a\x00b", "", "a b", 7, None, "\ud800"])
+def test_a_program_id_that_is_none_is_refused_where_it_is_read(program_id: object) -> None:
+    with pytest.raises(WireError, match="no usable programID"):
+        read_event({"id": "e1", "programID": program_id})
+
+
+def test_the_longest_ids_are_read() -> None:
+    found = read_event({"id": LONGEST_ID, "programID": LONGEST_ID})
+
+    assert (found.event_id, found.program_id) == (LONGEST_ID, LONGEST_ID)
