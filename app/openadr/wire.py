@@ -7,12 +7,12 @@ mean more: times, targets, intervals, and the numbers of a report descriptor.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
+from app.openadr.object_id import is_object_id
 from app.openadr.times import (
     YEAR_1,
     IntervalPeriod,
@@ -140,7 +140,7 @@ def read_event(wire: Wire) -> Event:
     """
     event_id = _id(wire, "event")
     program_id = wire.get("programID")
-    if not _is_id(program_id):
+    if not is_object_id(program_id):
         raise WireError(f"event {event_id!r} has no usable programID")
     unread: list[str] = []
     try:
@@ -342,14 +342,9 @@ def _instant(wire: Wire, name: str) -> datetime | None:
 
 def _id(wire: Wire, kind: str) -> str:
     value = wire.get("id")
-    if not _is_id(value):
+    if not is_object_id(value):
         raise WireError(f"{kind} without a usable id ({_label(wire)})")
     return value
-
-
-def _is_id(value: object) -> TypeGuard[str]:
-    """Whether it is an objectID (components/schemas of both files)."""
-    return isinstance(value, str) and re.fullmatch(r"[a-zA-Z0-9_-]{1,128}", value) is not None
 
 
 def _label(wire: Wire) -> str:
