@@ -250,7 +250,12 @@ class Container(containers.DeclarativeContainer):
         database=database,
         clock=clock,
         say_once=say_once,
-        grants=providers.Factory(Grants, say_once=say_once, shown=lost_objects.provided.polled),
+        grants=providers.Factory(
+            Grants,
+            say_once=say_once,
+            resource_names=repository.provided.enrolled_resources,
+            shown=lost_objects.provided.polled,
+        ),
     )
 
     # How each kind of resource answers events
@@ -514,7 +519,9 @@ class Container(containers.DeclarativeContainer):
     lock_watch = providers.ThreadSafeSingleton(
         Watch,
         name="lock-watch",  # of its own: it may wait for a database that is silent
-        looks=providers.List(providers.Factory(RunLockGuard, run_lock=run_lock, stopping=stopping)),
+        looks=providers.List(
+            providers.Factory(RunLockGuard, lost=run_lock.provided.lost, stopping=stopping)
+        ),
         every_s=2.0,
         stopping=stopping,
     )

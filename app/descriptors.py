@@ -8,18 +8,20 @@ from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
-KEPT = 768
-"""For servers, the database, files and requests to the VTN, whatever else there is."""
-MOST = 65_536
+RESERVE = 768
+"""Of servers, the database, files and requests to the VTN, whatever else there is."""
+MAX_LIMIT = 65_536
 Limits = tuple[int, int]
 """Soft and hard, as RLIMIT_NOFILE has them; -1: none."""
 
 
-def _limits() -> Limits:
+def read_limits() -> Limits:
+    """Of this process."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)
 
 
-def _limit(limits: Limits) -> None:
+def set_limits(limits: Limits) -> None:
+    """Of this process. OSError or ValueError where the system does not let it."""
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
@@ -27,20 +29,25 @@ class Descriptors:
     """Raises the soft limit as far as connections need it and the system lets it."""
 
     def __init__(
-        self, *, limits: Callable[[], Limits] = _limits, limit: Callable[[Limits], None] = _limit
+        self,
+        *,
+        read: Callable[[], Limits] = read_limits,
+        set_: Callable[[Limits], None] = set_limits,
     ) -> None:
-        self._limits = limits
-        self._limit = limit
+        self._read = read
+        self._set = set_
 
     def room_for(self, connections: int) -> int:
         """How many connections that last there may be, if so many are wanted."""
-        soft, hard = self._limits()
-        wanted = min(connections + KEPT, MOST, MOST if hard == resource.RLIM_INFINITY else hard)
+        soft, hard = limits = self._read()
+        most = MAX_LIMIT if hard == resource.RLIM_INFINITY else min(hard, MAX_LIMIT)
+        wanted = min(connections + RESERVE, most)
         if soft != resource.RLIM_INFINITY and soft < wanted:
             try:
-                self._limit((wanted, hard))
+                self._set((wanted, hard))
                 soft = wanted
             except (OSError, ValueError) as error:  # macOS has a lower limit than its hard one
-                logger.debug("the limit of open files stays at %d: %s", soft, error)
-        most = MOST if soft == resource.RLIM_INFINITY else soft
-        return max(0, min(connections, most - KEPT))
+                logger.debug("the limits of open files stay at %s: %s", limits, error)
+        if soft == resource.RLIM_INFINITY:
+            soft = MAX_LIMIT
+        return max(0, min(connections, soft - RESERVE))

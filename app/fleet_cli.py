@@ -25,6 +25,7 @@ from app.fleet import (
 )
 from app.help import AsJson, examples
 from app.metering import FrameStore
+from app.openadr import same_name
 from app.terminal import show
 
 
@@ -109,12 +110,12 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         Also one that was lost there twice within a day, which is held until then.
         """
         with opened() as tools:
-            known = {each.ven_name for each in tools.repository.vens()}
+            known = {same_name(name): name for name in tools.repository.ven_names()}
             names = ven or [each.ven_name for each in tools.repository.pending_vens()]
             for name in names:
-                if name not in known:
+                if same_name(name) not in known:
                     raise typer.BadParameter(f"the fleet has no VEN {name!r}; see `fleet list`")
-            for name in names:
+            for name in [known[same_name(each)] for each in names]:
                 enrolled = tools.enrol(name)
                 print(f"VEN {name} is enrolled: {enrolled.vtn_ven_id}")
             if not names:

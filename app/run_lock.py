@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from app.fleet import Database, DatabaseError, SharedSessionsError
@@ -107,10 +108,10 @@ def _file_id(path: Path) -> FileId | None:
 
 
 class RunLockGuard:
-    """Stops the application if another one has taken its database over, or its files are gone."""
+    """Stops the application when `lost` says why it must not go on."""
 
-    def __init__(self, *, run_lock: RunLock, stopping: Stopping) -> None:
-        self._run_lock = run_lock
+    def __init__(self, *, lost: Callable[[], str | None], stopping: Stopping) -> None:
+        self._lost = lost
         self._stopping = stopping
 
     def __call__(self) -> None:
@@ -118,7 +119,7 @@ class RunLockGuard:
         if self._stopping.is_set():
             return
         try:
-            why = self._run_lock.lost()
+            why = self._lost()
         except SharedSessionsError as error:
             why = str(error)
         except DatabaseError as error:

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypeVar
 
 from app.fleet import VEN, Granted
-from app.openadr import Targets, VtnClient, VtnResource, VtnUnauthorised, VtnVen, WireError
+from app.openadr import Targets, VtnClient, VtnUnauthorised, WireError, same_name
 from app.say_once import SayOnce
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def no_observer(*_: object) -> None:
-    """Where nobody wants to know what the VTN shows."""
-
-
 class Grants:
-    """Reads them with each poll. `shown` is told what the VTN shows of each VEN."""
+    """Reads them with each poll.
+
+    `resource_names`: the names of a VEN's enrolled resources. `shown` is told of each VEN whether
+    the VTN shows its ven object, and which of these resources it does not show.
+    """
 
     def __init__(
         self,
         *,
         say_once: SayOnce,
-        shown: Callable[[VEN, VtnVen | None, Sequence[VtnResource] | None], None] = no_observer,
+        resource_names: Callable[[str], Collection[str]],
+        shown: Callable[[VEN, bool, Collection[str]], None],
     ) -> None:
         self._say_once = say_once
+        self._resource_names = resource_names
         self._shown = shown
 
     def read(self, ven: VEN, client: VtnClient, kept: Granted) -> Granted:
@@ -45,21 +47,24 @@ class Grants:
             return kept
         (found,) = seen
         if found is None:
-            self._shown(ven, None, None)
+            self._shown(ven, False, ())
             return kept
         granted = replace(kept, ven=self._readable(found.targets, kept.ven, f"VEN {ven.ven_name}"))
         resources = self.allowed(lambda: client.resources(ven_id), "its resources", client)
-        self._shown(ven, found, resources)
         if resources is None:
+            self._shown(ven, True, ())
             return granted
-        targets = {
-            each.resource_name: self._readable(
+        ours = {same_name(name): name for name in self._resource_names(ven.ven_name)}
+        targets = {}
+        for each in resources:
+            # As the fleet spells it: a VTN may compose its letters in another way.
+            name = ours.pop(same_name(each.resource_name), each.resource_name)
+            targets[name] = self._readable(
                 each.targets,
-                kept.resources.get(each.resource_name, frozenset()),
-                f"VEN {ven.ven_name}, resource {each.resource_name!r}",
+                kept.resources.get(name, frozenset()),
+                f"VEN {ven.ven_name}, resource {name!r}",
             )
-            for each in resources
-        }
+        self._shown(ven, True, ours.values())
         return replace(granted, resources={name: own for name, own in targets.items() if own})
 
     def _readable(self, targets: Targets | None, kept: Targets, whose: str) -> Targets:

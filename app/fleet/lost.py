@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from app.fleet.fanout import FanOut
 from app.fleet.model import VEN
 from app.fleet.repository import FleetRepository
 from app.instants import from_us, to_us
-from app.openadr import VenCredentials, VtnClient, VtnError, VtnResource, VtnVen
+from app.openadr import VenCredentials, VtnClient, VtnError
 from app.say_once import SayOnce
 from app.stopping import Stopping
 
@@ -40,7 +40,7 @@ What = tuple[str, str]
 
 @dataclass(frozen=True)
 class _Looked:
-    """What came of looking for an object by its id, and by its name."""
+    """What came of looking for an object by its id: whether the VTN has it, and lists it."""
 
     gone: bool
     listed: bool
@@ -49,8 +49,8 @@ class _Looked:
 class LostObjects:
     """Told by each poll what the VTN shows of a VEN; looks at each heartbeat for what is missing.
 
-    Lost is what two heartbeats find gone by its id (404, with problem details), and no list has by
-    its name: absence from a list alone says nothing (rules.md, 'Reading what a VTN sends'). It is
+    Lost is what two heartbeats find gone by its id (404, with problem details), and in no list:
+    absence from a list alone says nothing (rules.md, 'Reading what a VTN sends'). It is
     enrolled again at once, but only once in 24 hours: who removes it again may mean it. It stays
     metered meanwhile. Safe for several threads.
     """
@@ -84,18 +84,9 @@ class LostObjects:
         self._held: dict[What, datetime] = {}
         """What is lost again, and when it was last enrolled again."""
 
-    def polled(
-        self, ven: VEN, found: VtnVen | None, resources: Sequence[VtnResource] | None
-    ) -> None:
-        """What a poll was shown: None for a ven object that is gone, or what may not be read."""
-        missing: frozenset[str] = frozenset()
-        if found is None:
-            missing = frozenset({THE_VEN})
-        elif resources is not None:
-            missing = frozenset(
-                self._repository.enrolled_resources(ven.ven_name).keys()
-                - {resource.resource_name for resource in resources}
-            )
+    def polled(self, ven: VEN, is_there: bool, resources_missing: Collection[str]) -> None:
+        """Whether a poll was shown the ven object, and the enrolled resources that it was not."""
+        missing = frozenset(resources_missing) if is_there else frozenset({THE_VEN})
         with self._lock:
             if missing:
                 self._missing[ven.ven_name] = missing
@@ -184,12 +175,10 @@ class LostObjects:
     def _looked(self, client: VtnClient, ven_id: str, name: str, object_id: str) -> _Looked:
         if name == THE_VEN:
             gone = client.is_ven_gone(object_id)
-            ids = [ven.ven_id for ven in client.vens() if ven.ven_name == client.ven_name]
+            ids = [ven.ven_id for ven in client.vens()]
         else:
             gone = client.is_resource_gone(ven_id, object_id)
-            ids = [
-                each.resource_id for each in client.resources(ven_id) if each.resource_name == name
-            ]
+            ids = [resource.resource_id for resource in client.resources(ven_id)]
         # Under another id it is another object, which enrolment finds by its name.
         return _Looked(gone=gone, listed=object_id in ids)
 

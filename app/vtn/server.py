@@ -67,7 +67,7 @@ class EmbeddedVtn:
         announce: bool = False,
     ) -> None:
         self._directory = directory
-        self._port = port
+        self.port = port
         self._host = host
         self.base_url = f"http://{_reached_at(host)}:{port}"
         self.store = VtnStore(directory / "vtn.db")
@@ -99,7 +99,7 @@ class EmbeddedVtn:
             self._server.listen()
         except OSError as error:
             raise VtnStartError(
-                f"the embedded VTN cannot listen on {self._host}:{self._port}: {error.strerror};"
+                f"the embedded VTN cannot listen on {self._host}:{self.port}: {error.strerror};"
                 " choose another VTN__EMBEDDED_PORT, or name a VTN with VTN__BASE_URL"
             ) from None
         try:

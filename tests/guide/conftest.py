@@ -145,7 +145,7 @@ def make_guide(
     def make(*, resources_per_ven: int = 8, **settings: Any) -> Guide:
         container = make_container(
             vtn={
-                "embedded_port": int(vtn.base_url.rsplit(":", 1)[1]),
+                "embedded_port": vtn.port,
                 "api_version": api_version,
             },
             **settings,

@@ -217,7 +217,7 @@ class TestReportsOnIntervals:
         event_id = self.hours(guide, 2, {**USAGE, "numIntervals": 1, "startInterval": 0}, USAGE)
         self.run(guide, 1.5)
         guide.container.database().close()
-        port = int(guide.vtn.base_url.rsplit(":", 1)[1])
+        port = guide.vtn.port
         restarted = Guide(make_container(vtn={"embedded_port": port}), guide.vtn, guide.clock)
         self.run(restarted, 1)
 

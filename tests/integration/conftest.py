@@ -19,7 +19,7 @@ BASE_301 = "/openadr3/3.0.1"
 
 @pytest.fixture
 def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
-    container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
+    container = make_container(vtn={"embedded_port": vtn.port})
     made = Bench(container, vtn, clock)
     made.enrol()
     return made

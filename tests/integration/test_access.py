@@ -158,7 +158,7 @@ class TestTokens:
     def test_287_vens_fetch_at_most_one_each_at_a_time(
         self, vtn: EmbeddedVtn, make_container: MakeContainer
     ) -> None:
-        container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
+        container = make_container(vtn={"embedded_port": vtn.port})
         session = RecordingExchange(vtn.base_url)
         container.exchange.override(session)
         names = [f"VEN-{number}" for number in range(287)]

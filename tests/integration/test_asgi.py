@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import ssl
 import subprocess
@@ -203,7 +202,6 @@ class TestUpgrade:
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert answer.endswith(b"hello")
 
-    @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
     def test_of_curl_http_2(self, serve: MakePort) -> None:
         url = f"http://127.0.0.1:{serve()}/echo"
         body = json.dumps({"readings": list(range(1000))})

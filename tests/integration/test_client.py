@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 
 import pytest
 
@@ -23,12 +22,6 @@ from tests.support.servers import Answer, Asked, Script, ScriptedVtn
 
 MakeVtn = Callable[[Script], ScriptedVtn]
 PROBLEM = {"title": "no", "detail": "it is too late", "status": 400}
-
-
-def in_turn(*answers: Answer) -> Script:
-    """These answers, one after the other; the last one stays."""
-    numbers = count()
-    return lambda _: answers[min(next(numbers), len(answers) - 1)]
 
 
 class TestClient:

@@ -66,7 +66,7 @@ class TestEnrol:
 
     @pytest.fixture
     def port(self, vtn: EmbeddedVtn) -> int:
-        return int(vtn.base_url.rsplit(":", 1)[1])
+        return vtn.port
 
     def test_what_is_pending_is_enrolled(self, invoke: Invoke, vtn: EmbeddedVtn) -> None:
         invoke("fleet", "seed", "--vens", "2", "--resources-per-ven", "1")
@@ -91,6 +91,15 @@ class TestEnrol:
         (again,) = vtn.store.select("VEN")
         assert again["id"] != known["id"]
 
+    def test_a_name_may_be_composed_otherwise(self, invoke: Invoke, tmp_path: Path) -> None:
+        (tmp_path / "fleet.json").write_text('[{"ven_name": "\\u00c5rhus", "resources": []}]')
+        assert invoke("fleet", "import", "fleet.json").exit_code == 0
+
+        enrolled = invoke("fleet", "enrol", "A\u030arhus")
+
+        assert enrolled.exit_code == 0, enrolled.output
+        assert enrolled.output.startswith("VEN \u00c5rhus is enrolled: ")
+
     def test_a_name_that_is_none_is_said(self, invoke: Invoke) -> None:
         enrolled = invoke("fleet", "enrol", "Atlantis")
 
@@ -103,7 +112,7 @@ class TestBesideAVtn:
 
     @pytest.fixture
     def port(self, vtn: EmbeddedVtn) -> int:
-        return int(vtn.base_url.rsplit(":", 1)[1])
+        return vtn.port
 
     def test_a_list_of_events_has_whole_dates_in_80_columns(self, invoke: Invoke) -> None:
         begin = "2099-06-01T12:00:00+02:00"

@@ -156,7 +156,7 @@ class TestTheEmbeddedVtn:
 def test_a_fleet_reports_as_gzip(
     vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock
 ) -> None:
-    settings = {"embedded_port": int(vtn.base_url.rsplit(":", 1)[1]), "compress": True}
+    settings = {"embedded_port": vtn.port, "compress": True}
     bench = Bench(make_container(vtn=settings), vtn, clock)
     bench.enrol(resources_per_ven=20)
     bench.tick()

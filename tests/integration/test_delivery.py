@@ -182,7 +182,7 @@ def planner(bench: Bench, **bounds: int) -> ReportPlanner:
 def test_a_ven_with_more_resources_than_a_report_may_hold_sends_several(
     vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock
 ) -> None:
-    port = int(vtn.base_url.rsplit(":", 1)[1])
+    port = vtn.port
     container = make_container(
         vtn={"embedded_port": port}, reporting={"max_readings_per_report": 7}
     )

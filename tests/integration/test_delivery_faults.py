@@ -69,7 +69,7 @@ def test_a_crash_between_sending_and_remembering_doubles_nothing(
     assert all(stream.in_flight for stream in bench.container.ledger().streams())
     bench.container.database().close()
 
-    settings = {"embedded_port": int(bench.vtn.base_url.rsplit(":", 1)[1])}
+    settings = {"embedded_port": bench.vtn.port}
     restarted = Bench(make_container(vtn=settings), bench.vtn, bench.clock)
     restarted.tick()
     restarted.manager.generate_reports()
@@ -283,7 +283,7 @@ def test_a_second_look_that_is_refused_stops_no_other_one(bench: Bench) -> None:
 def test_a_ven_that_may_not_read_its_reports_does_what_the_setting_says(
     bench: Bench, make_container: MakeContainer, caplog: pytest.LogCaptureFixture, setting: str
 ) -> None:
-    settings = {"embedded_port": int(bench.vtn.base_url.rsplit(":", 1)[1])}
+    settings = {"embedded_port": bench.vtn.port}
     bench = Bench(
         make_container(vtn=settings, delivery={"when_unreadable": setting}), bench.vtn, bench.clock
     )

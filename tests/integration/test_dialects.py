@@ -22,7 +22,7 @@ BASE = "/openadr3/3.0.1"
 
 @pytest.fixture
 def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
-    port = int(vtn.base_url.rsplit(":", 1)[1])
+    port = vtn.port
     made = Bench(make_container(vtn={"embedded_port": port, "api_version": "3.0.1"}), vtn, clock)
     made.enrol()
     return made
@@ -172,7 +172,7 @@ def test_what_the_embedded_vtn_answers_is_valid(
 ) -> None:
     """Against the file, with what no server can satisfy taken out (rules.md)."""
     judge = OpenApi(official_file(version))
-    port = int(vtn.base_url.rsplit(":", 1)[1])
+    port = vtn.port
     bench = Bench(make_container(vtn={"embedded_port": port, "api_version": version}), vtn, clock)
     bench.enrol()
     bench.tick()

@@ -31,7 +31,7 @@ class Forgetful(Database):
 
 @pytest.fixture
 def forgetful(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
-    container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
+    container = make_container(vtn={"embedded_port": vtn.port})
     container.database.override(Forgetful(container.engine()))
     made = Bench(container, vtn, clock)
     made.enrol()
@@ -40,7 +40,7 @@ def forgetful(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock)
 
 def restarted(bench: Bench, make_container: MakeContainer) -> Bench:
     """The same fleet in a new process."""
-    port = int(bench.vtn.base_url.rsplit(":", 1)[1])
+    port = bench.vtn.port
     return Bench(make_container(vtn={"embedded_port": port}), bench.vtn, bench.clock)
 
 

@@ -41,9 +41,7 @@ def test_its_state_outlives_it(vtn: EmbeddedVtn, ven: Caller, tmp_path: Path) ->
     made = ven("POST", "/vens", ven_request("A")).json()
     vtn.close()
 
-    again = EmbeddedVtn(
-        directory=tmp_path / "data" / "vtn", port=int(vtn.base_url.rsplit(":", 1)[1])
-    )
+    again = EmbeddedVtn(directory=tmp_path / "data" / "vtn", port=vtn.port)
     again.start()
 
     assert again.store.get("VEN", made["id"]) == made
@@ -67,7 +65,7 @@ def test_damaged_credentials_are_named(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_is_named(vtn: EmbeddedVtn, tmp_path: Path) -> None:
-    port = int(vtn.base_url.rsplit(":", 1)[1])
+    port = vtn.port
 
     with pytest.raises(VtnStartError, match=f":{port}: Address already in use.*VTN__EMBEDDED_PORT"):
         EmbeddedVtn(directory=tmp_path / "other", port=port).start()

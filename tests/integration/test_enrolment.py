@@ -26,7 +26,7 @@ MakeVtn = Callable[[Script], ScriptedVtn]
 
 def at(vtn: EmbeddedVtn, make_container: MakeContainer) -> tuple[Container, RecordingExchange]:
     """A container whose VENs are clients of their own at this VTN."""
-    container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
+    container = make_container(vtn={"embedded_port": vtn.port})
     session = RecordingExchange(vtn.base_url)
     container.exchange.override(session)
     return container, session

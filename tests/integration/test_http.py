@@ -7,7 +7,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from itertools import count
 
 import pytest
 from urllib3.exceptions import (
@@ -38,16 +37,10 @@ from app.openadr.http import VenAuth
 from app.openadr.unreachable import NotConnected
 from app.stopping import Stopping
 from tests.conftest import MakeHttp
-from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port
+from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port, in_turn
 
 MakeVtn = Callable[[Script], ScriptedVtn]
 PROBLEM = {"title": "no", "detail": "it is too late", "status": 400}
-
-
-def in_turn(*answers: Answer) -> Script:
-    """These answers, one after the other; the last one stays."""
-    numbers = count()
-    return lambda _: answers[min(next(numbers), len(answers) - 1)]
 
 
 def get(http: VtnHttp) -> object:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.fleet import Resource, ResourceKind
 from app.openadr import Answer
 from tests.support.workbench import RESOURCES, SAMPLE, TICK, Bench
 
@@ -140,6 +141,29 @@ def test_a_vtn_that_lost_all_gets_all_back_in_one_line(
     assert len(names_at_vtn(bench, "RESOURCE")) == len(SAMPLE) * RESOURCES
     (line,) = [each for each in caplog.messages if "enrolled again" in each]
     assert line.startswith("the VTN has lost 3 VENs")
+
+
+def test_a_name_whose_letters_the_vtn_composes_otherwise_is_the_same(bench: Bench) -> None:
+    """Given a resource that the VTN spells in NFD, then it is not missing, and has its targets."""
+    repository, store = bench.container.repository(), bench.vtn.store
+    repository.save({"Aarhus": [Resource(resource_name="Caf\u00e9", kind=ResourceKind.BASE_LOAD)]})
+    bench.manager.enrol()
+    (known,) = [
+        each for each in store.select("RESOURCE", limit=100) if each["resourceName"] == "Caf\u00e9"
+    ]
+    store.remove("RESOURCE", known["id"])
+    spelled = {**known, "resourceName": "Cafe\u0301", "targets": ["north"]}
+    store.add("RESOURCE", spelled, client_id=known["clientID"], parent=known["venID"])
+
+    event_id = bench.ask({"payloadType": "READING"}, targets=["north"])
+    bench.manager.poll_events()
+
+    assert list(bench.container.lost_objects().warnings()) == []
+    (seen,) = bench.container.events().of_ven("Aarhus")
+    assert (seen.event.event_id, seen.granted.scope(seen.event.targets)) == (
+        event_id,
+        {"Caf\u00e9"},
+    )
 
 
 class TestWhatIsNotLost:

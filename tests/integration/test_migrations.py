@@ -83,7 +83,7 @@ def test_an_earlier_database_delivers_what_it_owed(
     put_into(vtn, kept)
     clock.now = datetime.fromisoformat(kept["now"])
     container = make_container(
-        vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])},
+        vtn={"embedded_port": vtn.port},
         database={"url": database_url},
     )
     bench = Bench(container, vtn, clock)

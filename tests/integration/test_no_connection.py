@@ -21,11 +21,11 @@ from tests.support.servers import Answer, ScriptedVtn, free_port
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 MakeTlsVtn = Callable[..., ScriptedVtn]
-MakeHttp = Callable[..., VtnHttp]
+HttpTo = Callable[..., VtnHttp]
 
 
 @pytest.fixture
-def http(make_container: MakeContainer) -> MakeHttp:
+def http(make_container: MakeContainer) -> HttpTo:
     """`http(base_url, verify_tls=…)`."""
 
     def made(base_url: str, **vtn: object) -> VtnHttp:
@@ -65,7 +65,7 @@ def words(http: VtnHttp) -> str:
 
 class TestTls:
     def test_an_authority_that_is_not_known(
-        self, http: MakeHttp, vtn: MakeTlsVtn, tmp_path: Path
+        self, http: HttpTo, vtn: MakeTlsVtn, tmp_path: Path
     ) -> None:
         told = words(http(vtn(make_certificate(tmp_path)).base_url))
 
@@ -78,7 +78,7 @@ class TestTls:
     )
     def test_a_certificate_of_another_time(
         self,
-        http: MakeHttp,
+        http: HttpTo,
         vtn: MakeTlsVtn,
         tmp_path: Path,
         begins: timedelta,
@@ -94,7 +94,7 @@ class TestTls:
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
     def test_a_certificate_of_somebody_else(
-        self, http: MakeHttp, vtn: MakeTlsVtn, tmp_path: Path, host: str
+        self, http: HttpTo, vtn: MakeTlsVtn, tmp_path: Path, host: str
     ) -> None:
         certificate = make_certificate_of(
             tmp_path, begins=NOW - DAY, ends=NOW + DAY, names="DNS:vtn.example"
@@ -105,7 +105,7 @@ class TestTls:
 
         assert "VTN__BASE_URL and VTN__TOKEN_URL have to use one of its names" in found
 
-    def test_a_port_without_tls(self, http: MakeHttp) -> None:
+    def test_a_port_without_tls(self, http: HttpTo) -> None:
         plain = ScriptedVtn(lambda _: Answer(200, []))
 
         found = words(http(plain.base_url.replace("http:", "https:")))
@@ -114,7 +114,7 @@ class TestTls:
         plain.close()
 
     def test_a_vtn_that_wants_a_certificate(
-        self, http: MakeHttp, vtn: MakeTlsVtn, tmp_path: Path
+        self, http: HttpTo, vtn: MakeTlsVtn, tmp_path: Path
     ) -> None:
         certificate = make_certificate(tmp_path)
         strict = vtn(certificate, wants_a_certificate=True)
@@ -169,7 +169,7 @@ class TestProxies:
     )
     def test_one_that_refuses(
         self,
-        http: MakeHttp,
+        http: HttpTo,
         monkeypatch: pytest.MonkeyPatch,
         scheme: str,
         status: int,
@@ -186,7 +186,7 @@ class TestProxies:
 
     @pytest.mark.parametrize("scheme", ["http", "https"])
     def test_one_that_is_not_there(
-        self, http: MakeHttp, monkeypatch: pytest.MonkeyPatch, scheme: str
+        self, http: HttpTo, monkeypatch: pytest.MonkeyPatch, scheme: str
     ) -> None:
         self.name(monkeypatch, f"http://127.0.0.1:{free_port()}")
 
@@ -210,5 +210,5 @@ def test_a_name_that_is_not_found() -> None:
     assert found.startswith("its name is not found: look at VTN__BASE_URL")
 
 
-def test_a_port_where_nobody_listens(http: MakeHttp) -> None:
+def test_a_port_where_nobody_listens(http: HttpTo) -> None:
     assert "connection refused" in words(http(f"http://127.0.0.1:{free_port()}"))

@@ -23,9 +23,7 @@ def bench(
     vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock, database_url: str
 ) -> Bench:
     """On each database."""
-    container = make_container(
-        vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])}, database={"url": database_url}
-    )
+    container = make_container(vtn={"embedded_port": vtn.port}, database={"url": database_url})
     made = Bench(container, vtn, clock)
     made.enrol()
     return made

@@ -44,7 +44,7 @@ class Fleet(Bench):
 
 @pytest.fixture
 def fleet(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Iterator[Fleet]:
-    container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
+    container = make_container(vtn={"embedded_port": vtn.port})
     made = Fleet(container, vtn, clock)
     sample = sample_fleet(vens=VENS, resources_per_ven=2)
     made.names = sorted(sample)

@@ -22,7 +22,7 @@ MAX_REQUESTS = 2 * int(math.log2(RESOURCES)) + 1
 @pytest.fixture
 def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
     """One VEN with many resources."""
-    container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
+    container = make_container(vtn={"embedded_port": vtn.port})
     made = Bench(container, vtn, clock)
     made.enrol(vens=1, resources_per_ven=RESOURCES)
     return made
@@ -141,7 +141,7 @@ def test_a_restart_between_the_parts_loses_none(
     bench.manager.generate_reports()
     bench.container.database().close()
 
-    settings = {"embedded_port": int(bench.vtn.base_url.rsplit(":", 1)[1])}
+    settings = {"embedded_port": bench.vtn.port}
     again = Bench(make_container(vtn=settings), bench.vtn, bench.clock)
     refuse(again, {names(bench)[5]})
     again.manager.generate_reports()

@@ -168,7 +168,7 @@ class TestLostClaim:
         lock, _ = make_lock("one")
         lock.acquire()
         stopping = Stopping()
-        guard = RunLockGuard(run_lock=lock, stopping=stopping)
+        guard = RunLockGuard(lost=lock.lost, stopping=stopping)
         guard()
         assert not stopping.is_set()
         postgres.drop_connections()
@@ -239,12 +239,11 @@ class TestPooler:
     def test_a_run_that_finds_itself_behind_one_stops_and_sends_nothing_more(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        class Shared:
-            def lost(self) -> str | None:
-                raise SharedSessionsError("database fleet is reached through a pooler")
+        def is_shared() -> str | None:
+            raise SharedSessionsError("database fleet is reached through a pooler")
 
         stopping = Stopping()
-        guard = RunLockGuard(run_lock=Shared(), stopping=stopping)  # type: ignore[arg-type]
+        guard = RunLockGuard(lost=is_shared, stopping=stopping)
 
         for _ in range(2):
             guard()

@@ -21,7 +21,7 @@ ASKED = 2
 
 @pytest.fixture
 def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
-    container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
+    container = make_container(vtn={"embedded_port": vtn.port})
     container.database.override(FlakyDatabase(container.engine()))
     made = Bench(container, vtn, clock)
     made.enrol()

@@ -30,7 +30,7 @@ def make_bench(
 
     def make(**store: Any) -> Bench:
         container = make_container(
-            vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])},
+            vtn={"embedded_port": vtn.port},
             database={"url": database_url},
             store=store,
         )

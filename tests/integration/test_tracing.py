@@ -30,7 +30,7 @@ def traced(
 ) -> Bench:
     made = Bench(
         make_container(
-            vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])},
+            vtn={"embedded_port": vtn.port},
             otel_exporter_otlp_endpoint=collector.base_url,
         ),
         vtn,

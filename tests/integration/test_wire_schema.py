@@ -40,7 +40,7 @@ def openapi() -> OpenApi:
 @pytest.fixture
 def sent(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> list[Sent]:
     """Every request of a fleet that enrols, polls, reports, and looks up what it lost."""
-    container = make_container(vtn={"embedded_port": int(vtn.base_url.rsplit(":", 1)[1])})
+    container = make_container(vtn={"embedded_port": vtn.port})
     bench = Bench(container, vtn, clock)
     container.repository().save(sample_fleet(vens=2, resources_per_ven=8))
     bench.manager.enrol()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -13,9 +12,8 @@ import subprocess
 import threading
 from pathlib import Path
 
-import pytest
-
 from tests.support.certificates import Certificate
+from tests.support.needed import program
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
@@ -34,14 +32,8 @@ PUBLISHER = "vtn", "publisher-secret"
 
 
 def mosquitto() -> str:
-    """The program; without it the test is skipped on a user's machine, and fails in CI."""
-    found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-    if found is None:
-        message = "not tested: Mosquitto is missing (Debian: apt install mosquitto)"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
+    """The program."""
+    return program("mosquitto", package="mosquitto")
 
 
 class Broker:

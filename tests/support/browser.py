@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.support.needed import program
 
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 """Git-ignored; the README's pictures are copies."""
@@ -20,14 +19,8 @@ PATIENCE_MS = 15_000
 
 
 def chromium() -> str:
-    """Its path; skips the test on a machine without it, but not in CI."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        message = "not tested: Chromium is missing (Debian: apt install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
+    """Its path."""
+    return program("chromium", "chromium-browser", package="chromium")
 
 
 @contextmanager

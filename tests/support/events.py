@@ -44,5 +44,12 @@ def book_of(database: Database, clock: Callable[[], datetime]) -> EventBook:
     """The events that this database has."""
     say_once = SayOnce()
     return EventBook(
-        database=database, clock=clock, say_once=say_once, grants=Grants(say_once=say_once)
+        database=database,
+        clock=clock,
+        say_once=say_once,
+        grants=Grants(
+            say_once=say_once,
+            resource_names=lambda _: (),
+            shown=lambda *_: None,
+        ),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,13 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-import pytest
-
+from tests.support.needed import program
 from tests.support.postgres import USER, owned
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
-
-PATH = f"{os.environ['PATH']}:/usr/sbin"
 
 
 class Pgbouncer:
@@ -26,12 +21,7 @@ class Pgbouncer:
     def __init__(
         self, directory: Path, server_port: int, mode: Literal["session", "transaction"]
     ) -> None:
-        found = shutil.which("pgbouncer", path=PATH)
-        if found is None:
-            message = "not tested behind pgbouncer: apt install pgbouncer brings it"
-            if os.environ.get("CI"):
-                pytest.fail(message)
-            pytest.skip(message)
+        found = program("pgbouncer", package="pgbouncer")
         self.port = free_port()
         as_user = owned(directory)
         settings = directory / "pgbouncer.ini"

@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
-import pytest
 
+from tests.support.needed import cannot_test
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
@@ -59,10 +59,7 @@ class Postgres:
         """Make its files and start it; skips the test on a machine without it, but not in CI."""
         where = binaries()
         if where is None:
-            message = "not tested against PostgreSQL: apt install postgresql brings it"
-            if os.environ.get("CI"):
-                pytest.fail(message)
-            pytest.skip(message)
+            cannot_test("PostgreSQL is missing (Debian: apt install postgresql)")
         as_user = owned(self._directory)
         data = self._directory / "data"
         subprocess.run(

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-import pytest
-
 from tests.support.certificates import make_certificate
+from tests.support.needed import program
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NAME = "ven-fleet.example.org"
+PACKAGES = {"nginx": "nginx-light", "caddy": "caddy"}
 USER, PASSWORD = "operator", "correct horse"
 
 
@@ -30,9 +29,10 @@ class Proxy:
         self.port = free_port()
         self.certificate = make_certificate(directory)
         command = self._nginx if kind == "nginx" else self._caddy
+        found = program(kind, package=PACKAGES[kind])
         with (directory / "output").open("w") as output:
             self._process = subprocess.Popen(
-                command(_program(kind), directory, f"127.0.0.1:{behind_port}"),
+                command(found, directory, f"127.0.0.1:{behind_port}"),
                 env={**os.environ, "HOME": str(directory)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -110,13 +110,3 @@ def _example(name: str, here: dict[str, str]) -> str:
         assert written in text, f"{written} is not in deploy/{name}"
         text = text.replace(written, ours)
     return text
-
-
-def _program(kind: str) -> str:
-    found = shutil.which(kind, path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        message = f"not tested behind {kind}: apt install {kind} brings it"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found

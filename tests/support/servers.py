@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -45,6 +46,12 @@ class Answer:
 
 
 Script = Callable[[Asked], Answer]
+
+
+def in_turn(*answers: Answer) -> Script:
+    """These answers, one after the other; the last one stays."""
+    numbers = count()
+    return lambda _: answers[min(next(numbers), len(answers) - 1)]
 
 
 class _Server(ThreadingHTTPServer):
