@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
 
 from app.fleet.fanout import FanOut
 from app.fleet.held_vens import HeldVens
@@ -33,7 +32,19 @@ from app.openadr import (
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
+
+THE_VEN = ""
+"""In the place of a resource's name: the ven object itself."""
+
+
+def nothing_again(_: str) -> bool:
+    """What the VTN has lost is left to those who look for it (`LostObjects`)."""
+    return False
+
+
+def everything_again(_: str) -> bool:
+    """Somebody wants it: what the VTN has lost is made again."""
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,15 +109,30 @@ class Enrolment:
         self._one_at_a_time = LockPerName()
         self._all_at_once = threading.Lock()
 
-    def enrol(self, ven_name: str, listed: Listed | None = None) -> VEN:
-        """Enrol one VEN with its resources; `listed`: what the VTN lists, if it is known."""
+    def enrol(
+        self,
+        ven_name: str,
+        listed: Listed | None = None,
+        *,
+        again: Callable[[str], bool] = nothing_again,
+    ) -> VEN:
+        """Enrol one VEN with its resources.
+
+        `listed`: what the VTN lists, if it is known. `again`: whether what the VTN had once and has
+        no more is made again, by the name of the resource, or THE_VEN. Raises VtnError.
+        """
+        ven = self._repository.ensure_ven(ven_name)
+        ven_name = ven.ven_name
         with about(ven=ven_name), self._one_at_a_time(ven_name):
-            ven = self._repository.ensure_ven(ven_name)
             client = self._client_for(ven_name)
             if listed is None or self._is_older(listed, ven):
                 listed = Listed(client.vens())
-            vtn_ven = self._ven_at_vtn(client, listed, ven.vtn_ven_id)
-            ours = dict(self._resources_at_vtn(client, ven_name, vtn_ven.ven_id))
+            vtn_ven = self._ven_at_vtn(client, listed, ven.vtn_ven_id, again)
+            if vtn_ven is None:
+                return ven
+            if vtn_ven.ven_id != ven.vtn_ven_id:
+                again = everything_again  # the VTN has no resource of a new ven object
+            ours = dict(self._resources_at_vtn(client, ven_name, vtn_ven.ven_id, again))
             if self._changed(ven, vtn_ven.ven_id, ours):
                 self._repository.approve(ven_name, vtn_ven_id=vtn_ven.ven_id, vtn_resource_ids=ours)
             return self._repository.ven(ven_name) or ven
@@ -150,12 +176,23 @@ class Enrolment:
             not_tried=len(names) - len(outcomes),
         )
 
-    def _ven_at_vtn(self, client: VtnClient, listed: Listed, known_id: str | None) -> VtnVen:
+    def _ven_at_vtn(
+        self,
+        client: VtnClient,
+        listed: Listed,
+        known_id: str | None,
+        again: Callable[[str], bool],
+    ) -> VtnVen | None:
+        """The VEN's object, made where there is none; None: it is gone and not to be made again."""
         named = listed.named(client.ven_name)
-        if named is None and known_id is not None:  # a list may leave out what is there
-            named = self._by_id(partial(client.ven, known_id))
         if named is not None:
             return named
+        if known_id is not None:  # a list may leave out what is there
+            known = VtnVen(ven_id=known_id, ven_name=client.ven_name)
+            if not self._is_gone(partial(client.ven, known_id)):
+                return known
+            if not again(THE_VEN):
+                return None
         if self._credentials.per_ven and len(listed.vens) == 1:
             self._refuse_anothers(client.ven_name, listed.vens[0])
             logger.warning(
@@ -182,12 +219,12 @@ class Enrolment:
                 raise self._explained(client.ven_name, error) from None
             return named
 
-    def _by_id(self, ask: Callable[[], T | None]) -> T | None:
-        """What the VTN has under an id that it gave once; None: it has not, or shows it no more."""
+    def _is_gone(self, ask: Callable[[], object | None]) -> bool:
+        """Whether the VTN says that it has nothing under an id that it gave once."""
         try:
-            return ask()
+            return ask() is None
         except (VtnUnauthorised, WireError):
-            return None
+            return False  # it shows it no more, or not so that it can be read
 
     def _is_older(self, listed: Listed, ven: VEN) -> bool:
         """Whether the VEN was enrolled after this listing, by somebody else."""
@@ -215,9 +252,9 @@ class Enrolment:
         return VtnRejected(reason, status=error.status)
 
     def _resources_at_vtn(
-        self, client: VtnClient, ven_name: str, ven_id: str
+        self, client: VtnClient, ven_name: str, ven_id: str, again: Callable[[str], bool]
     ) -> Sequence[tuple[str, str]]:
-        """The VTN's id of each of our resources; what is missing there is created."""
+        """The VTN's id of each of our resources; what it never had, or `again`, is created."""
         ours = [resource for _, resource in self._repository.resources(ven_name)]
         if not ours:
             return []
@@ -226,11 +263,12 @@ class Enrolment:
             name, known_id = same_name(resource.resource_name), resource.vtn_resource_id
             if name in ids or self._stopping.is_set():
                 continue
-            if known_id is not None:
-                known = self._by_id(partial(client.resource, ven_id, known_id))
-                if known is not None and same_name(known.resource_name) == name:
-                    ids[name] = known_id
-                    continue
+            if known_id is not None and not (
+                again(resource.resource_name)
+                and self._is_gone(partial(client.resource, ven_id, known_id))
+            ):
+                ids[name] = known_id  # a list may leave out what is there
+                continue
             try:
                 made = client.create_resource(ven_id, resource.resource_name, resource.attributes())
                 ids[name] = made.resource_id

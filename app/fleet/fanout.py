@@ -101,7 +101,7 @@ class _Crew(Generic[Item, Result]):
         self._places: Iterator[int] = iter(range(len(items)))
         self._outcomes: dict[int, Result | VtnError] = {}
         self._given_up = threading.Event()
-        self.defect: Exception | None = None
+        self.defect: BaseException | None = None
         """The first error that was no VtnError."""
         self._threads: list[threading.Thread] = []
 
@@ -144,7 +144,7 @@ class _Crew(Generic[Item, Result]):
             self._outcomes[place] = error
             if isinstance(error, VtnDown):
                 self._given_up.set()
-        except Exception as defect:  # noqa: BLE001 - raised to who waits
+        except BaseException as defect:  # noqa: BLE001 - raised to who waits
             self.defect = self.defect or defect
             if isinstance(defect, DatabaseError):
                 self._given_up.set()  # it fails for the others, too

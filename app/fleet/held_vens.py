@@ -65,7 +65,8 @@ class HeldVens:
     A VEN that fails is held for 5 s, then longer, up to 5 min; it comes back with the first work
     that succeeds. When several VENs in a row get no answer (5xx, time-outs, no JSON), it may be an
     outage, which opens `circuit`: when all VENs fail, or three do and five others that `ask` asks
-    something cheap. Without `ask`, eight must fail, and nobody be answered for a minute: VENs that
+    something cheap: any answer, a refusal too, says that it is none. Without `ask`, all VENs must
+    fail that have no trouble of their own, or eight, and nobody be answered for a minute: VENs that
     time out come in a row when the others have nothing to do. After an outage, nobody is held for
     it.
 
@@ -105,6 +106,10 @@ class HeldVens:
             if self._is_out():
                 return list(ven_names)
             return [name for name in ven_names if name not in self._holds]
+
+    def is_held(self, ven_name: str) -> bool:
+        """Whether this VEN is, an outage or not; for who asks often."""
+        return ven_name in self._holds
 
     def problems(self) -> Mapping[str, str]:
         """Why each VEN is held that is; in an outage nobody is."""
@@ -231,15 +236,18 @@ class HeldVens:
         return False
 
     def _hold(self, ven_name: str, error: VtnError) -> None:
-        before = self._holds.get(ven_name)
-        pause_s = MIN_PAUSE_S if before is None else min(before.pause_s * 2, MAX_PAUSE_S)
+        before, now_s = self._holds.get(ven_name), self._monotonic()
         asked_s = error.retry_after_s if isinstance(error, VtnUnavailable) else 0.0
-        # Spread, so that many that failed together do not come back together.
-        wait_s = min(max(pause_s * random.uniform(0.8, 1.0), asked_s), MAX_PAUSE_S)
+        if before is None or before.until_s <= now_s:
+            pause_s = MIN_PAUSE_S if before is None else min(before.pause_s * 2, MAX_PAUSE_S)
+            # Spread, so that many that failed together do not come back together.
+            until_s = now_s + pause_s * random.uniform(0.8, 1.0)
+        else:  # one moment in which several requests fail is one failure
+            pause_s, until_s = before.pause_s, before.until_s
         self._holds[ven_name] = _Hold(
             problem=str(error),
             pause_s=pause_s,
-            until_s=self._monotonic() + wait_s,
+            until_s=max(until_s, now_s + min(asked_s, MAX_PAUSE_S)),
             answered=error.answered,
             said=before is not None and before.said,
         )
@@ -256,7 +264,9 @@ class HeldVens:
         with self._lock:
             if self._inquiry is not None:
                 return
-            others = [name for name in names if name not in self._holds]
+            others = [name for name in names if name not in self._holds] or [
+                name for name in names if name not in self._failed_in_a_row
+            ]
             asked = random.sample(others, min(len(others), ASKS_OTHERS))
             inquiry = self._inquiry = _Inquiry(left=len(asked)) if asked else None
         for name in asked:
@@ -266,11 +276,13 @@ class HeldVens:
 
     def _ask_as(self, ask: Callable[[str], None], ven_name: str, inquiry: _Inquiry) -> None:
         answered = True
-        with contextlib.suppress(DatabaseError):  # the tasks meet and say it, too
-            try:
+        try:
+            with contextlib.suppress(DatabaseError):  # the tasks meet and say it, too
                 self.watched(ask, str)(ven_name)
-            except VtnError as error:
-                answered = error.answered
+        except VtnError as error:
+            answered = error.answered
+        except Exception:
+            logger.exception("a defect: VEN %s cannot ask whether it is the VTN", ven_name)
         with self._lock:
             inquiry.left -= 1
             inquiry.answered = inquiry.answered or answered
@@ -281,7 +293,8 @@ class HeldVens:
             self._begin_outage()
 
     def _is_outage(self) -> bool:
-        """Whether all failed that have no trouble of their own; or many, and nobody else asks."""
+        """Whether all failed; where others cannot be asked: all of those that have no trouble of
+        their own, or many."""
         with self._lock:
             failed = len(self._failed_in_a_row)
             troubled = sum(
@@ -289,7 +302,9 @@ class HeldVens:
                 for name, hold in self._holds.items()
             )
             quiet_s = self._monotonic() - self._answered_at_s
-        if failed >= max(self._fleet.count() - troubled, 1):
+        count = self._fleet.count()
+        all_others = count if self._ask is not None else count - troubled
+        if failed >= max(all_others, min(SUSPECTS_AFTER, count), 1):
             return True
         many = failed >= SUSPECTS_AFTER + ASKS_OTHERS
         return self._ask is None and many and quiet_s >= QUIET_S

@@ -12,21 +12,19 @@ from typing import Any
 from sqlalchemy import text
 
 from app.fleet.database import Database
-from app.fleet.enrolment import Enrolment, Listed
+from app.fleet.enrolment import THE_VEN, Enrolment, Listed, everything_again
 from app.fleet.fanout import FanOut
 from app.fleet.model import VEN
 from app.fleet.repository import FleetRepository
 from app.instants import from_us, to_us
-from app.openadr import VenCredentials, VtnClient, VtnError
+from app.openadr import VenCredentials, VtnClient, VtnDown, VtnError
 from app.say_once import SayOnce
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
 
-THE_VEN = ""
-"""In the place of a resource's name: the ven object itself."""
-LOOKS = 2
-"""So many heartbeats have to find it gone."""
+LEAST_APART = timedelta(seconds=30)
+"""Two heartbeats that find it gone; two at once may be those of somebody who looks."""
 AGAIN_AFTER = timedelta(hours=24)
 MANY = 3
 """A loss of more than one in so many is the VTN's, and not of single VENs."""
@@ -80,7 +78,8 @@ class LostObjects:
         self._lock = threading.Lock()
         self._missing: dict[str, frozenset[str]] = {}
         """By VEN: what its last poll did not find."""
-        self._times_gone: dict[What, int] = {}
+        self._gone_since: dict[What, datetime] = {}
+        """What the VTN does not have any more, and since when a heartbeat knows."""
         self._held: dict[What, datetime] = {}
         """What is lost again, and when it was last enrolled again."""
 
@@ -91,8 +90,8 @@ class LostObjects:
             if missing:
                 self._missing[ven.ven_name] = missing
             elif self._missing.pop(ven.ven_name, None) is not None:
-                for what in [each for each in self._times_gone if each[0] == ven.ven_name]:
-                    del self._times_gone[what]
+                for what in [each for each in self._gone_since if each[0] == ven.ven_name]:
+                    del self._gone_since[what]
                 for what in [each for each in self._held if each[0] == ven.ven_name]:
                     del self._held[what]
 
@@ -117,11 +116,11 @@ class LostObjects:
 
     def enrol_by_hand(self, ven_name: str) -> VEN:
         """Enrol this VEN now, whatever holds it. Raises VtnError."""
-        self.release(ven_name)
-        return self._enrolment.enrol(ven_name)
+        ven = self._enrolment.enrol(ven_name, again=everything_again)
+        self._release(ven.ven_name)
+        return ven
 
-    def release(self, ven_name: str) -> None:
-        """Somebody enrols this VEN by hand: what was held of it is not held any more."""
+    def _release(self, ven_name: str) -> None:
         with self._database.write() as connection:
             connection.execute(
                 text("DELETE FROM enrolled_again WHERE ven_name = :ven_name"),
@@ -162,13 +161,15 @@ class LostObjects:
         for name in sorted(missing & ids.keys()):
             what = ven_name, name
             looked = self._looked(client, ven.vtn_ven_id, name, ids[name])
+            now = self._clock()
             with self._lock:
-                times = self._times_gone.get(what, 0) + 1 if looked.gone else 0
-                self._times_gone[what] = times
+                if not looked.gone:
+                    self._gone_since.pop(what, None)
+                since = self._gone_since.setdefault(what, now) if looked.gone else now
             if looked.gone and looked.listed:
                 line = f"{_words(what)} is in the VTN's list, and by its id the VTN answers 404"
                 self._say_once(logger, logging.WARNING, line)
-            elif times >= LOOKS:
+            elif looked.gone and abs(now - since) >= LEAST_APART:
                 lost.append(what)
         return lost
 
@@ -201,11 +202,21 @@ class LostObjects:
                 len(vens),
                 MAX_PER_SECOND,
             )
-        listed = None if self._credentials.per_ven else Listed(self._client_for(vens[0]).vens())
-        for ven_name in vens[:MAX_PER_LOOK]:
+        try:
+            per_ven = self._credentials.per_ven
+            listed = None if per_ven else Listed(self._client_for(vens[0]).vens())
+        except VtnError as error:
+            logger.warning("%d lost VENs are not enrolled again: %s", len(vens), error)
+            return
+        for number, ven_name in enumerate(vens[:MAX_PER_LOOK]):
             own = [what for what in lost if what[0] == ven_name]
             try:
-                self._enrolment.enrol(ven_name, listed)
+                self._enrolment.enrol(
+                    ven_name, listed, again={name for _, name in own}.__contains__
+                )
+            except VtnDown as error:
+                logger.warning("%d lost VENs are not enrolled again: %s", len(vens) - number, error)
+                return
             except VtnError as error:
                 logger.warning("VEN %s is lost, and is not enrolled again: %s", ven_name, error)
                 continue
@@ -223,7 +234,7 @@ class LostObjects:
         now_us = to_us(self._clock())
         with self._lock:
             for what in enrolled:
-                self._times_gone.pop(what, None)
+                self._gone_since.pop(what, None)
                 self._missing.pop(what[0], None)
         with self._database.write() as connection:
             connection.execute(

@@ -118,9 +118,8 @@ class VENManager:
 
         A VEN that the fleet does not have is added to it. Raises VtnError.
         """
-        self._lost.release(ven_name)
-        ven = self._enrolment.enrol(ven_name)
-        self._sync(ven_name)
+        ven = self._lost.enrol_by_hand(ven_name)
+        self._sync(ven.ven_name)
         return ven
 
     def enrol(

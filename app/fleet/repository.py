@@ -241,6 +241,8 @@ class FleetRepository:
         known = self.ven(ven_name)
         if known is None:
             self.save({VEN(ven_name=ven_name).ven_name: ()})
+            name = _spellings(self.ven_names())[same_name(ven_name)]
+            known = self.ven(name)
         return known or VEN(ven_name=ven_name)
 
     def approve(

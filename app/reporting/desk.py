@@ -166,7 +166,7 @@ class ReportDesk:
                     done += self._end(retry, held)
                     retry = None
                 if retry is None and passed_s <= RETRIES_FOR_S:
-                    retry = self._retry_held(held, send)
+                    retry = self._retry_held(held, under_way, send)
                 streams = self._unsent(held, under_way, retry)
                 if under_way is None and not (streams and self._answers(client_for, streams, held)):
                     if retry is None:
@@ -201,23 +201,32 @@ class ReportDesk:
         return done, False
 
     def _retry_held(
-        self, held: Mapping[int, str], send: Callable[[Sequence[Parcel], list[Outcome]], None]
+        self,
+        held: Mapping[int, str],
+        under_way: UnderWay | None,
+        send: Callable[[Sequence[Parcel], list[Outcome]], None],
     ) -> UnderWay | None:
         """A report of each held VEN that may be tried now, on its way; None: there is none."""
         due = set(self._held_vens.due())
         if not due or self._writes.is_open or self._circuit.is_open:
             return None
+        taken = held.keys() | (under_way.stream_ids if under_way is not None else set())
         streams = [
             stream
             for stream in self._ledger.open_streams()
-            if stream.ven_name in due and stream.unsent and stream.stream_id not in held
+            if stream.ven_name in due and stream.unsent and stream.stream_id not in taken
         ]
         vens = sorted({stream.ven_name for stream in streams})
         some = set(random.sample(vens, min(len(vens), RETRIES_AT_ONCE)))
         made = self._planner.next_round([each for each in streams if each.ven_name in some])
         parcels = [each for each in made.parcels if self._held_vens.claim(each.ven_name)]
-        self._ledger.advance([*made.moved, *map(_stream_of, parcels)])
-        return UnderWay(parcels, send) if parcels else None
+        try:
+            self._ledger.advance([*made.moved, *map(_stream_of, parcels)])
+            return UnderWay(parcels, send) if parcels else None
+        except BaseException:
+            for parcel in parcels:
+                self._held_vens.give_back(parcel.ven_name)
+            raise
 
     def _end(self, round_: UnderWay, held: dict[int, str]) -> list[int]:
         """Settle a round when all of it was tried; the readings of each report."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import cast
@@ -16,7 +16,7 @@ from app.reporting.journal import DeliveryJournal
 from app.reporting.outbox import Outbox, SetAside
 from app.reporting.parcels import parcel_of
 from app.reporting.parts import RefusedResources, say_refused
-from app.reporting.post import Fate
+from app.reporting.post import Fate, Parcel
 from app.reporting.sender import ReportSender
 from app.reporting.under_way import Outcome
 from app.stopping import Stopping
@@ -66,21 +66,33 @@ class Resender:
             last = asides[-1].set_aside_id
             parcels = self._sender.sendable(map(parcel_of, asides))
             asides = [cast(SetAside, parcel.source) for parcel in parcels]
-            # Stored before they are sent: after a crash they are looked up first.
-            self._outbox.begin_to_send(asides, to_us(self._clock()))
-            outcomes: list[Outcome] = []
             try:
-                self._sender.send(parcels, outcomes, client_for=client_for)
+                # Stored before they are sent: after a crash they are looked up first.
+                self._outbox.begin_to_send(asides, to_us(self._clock()))
+                done += self._send(parcels, asides, client_for)
             finally:
                 for parcel in parcels:
                     self._held.give_back(parcel.ven_name)  # of those that were not tried
-                done += self._remember(asides, outcomes)
+        return done
+
+    def _send(
+        self,
+        parcels: Sequence[Parcel],
+        asides: Sequence[SetAside],
+        client_for: Callable[[str], VtnClient],
+    ) -> list[int]:
+        outcomes: list[Outcome] = []
+        done: list[int] = []
+        try:
+            self._sender.send(parcels, outcomes, client_for=client_for)
+        finally:
+            done = self._remember(asides, outcomes)
         return done
 
     def _must_end(self) -> bool:
         return self._stopping.is_set() or self._circuit.is_open or self._writes.is_open
 
-    def _remember(self, asides: list[SetAside], outcomes: list[Outcome]) -> list[int]:
+    def _remember(self, asides: Sequence[SetAside], outcomes: list[Outcome]) -> list[int]:
         """What came of them; the readings of each that was taken."""
         done: list[int] = []
         tried = {parcel.report.name for parcel, _, _ in outcomes}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from app.fleet import FanOut, HeldVens
 from app.log_context import about
-from app.openadr import VtnClient, VtnError
+from app.openadr import OutcomeUnknown, VtnClient, VtnError
 from app.reporting.parts import RefusedResources
 from app.reporting.post import Fate, Parcel, ReportPost, fate_of, is_trouble
 from app.reporting.streams import Stream
@@ -39,10 +39,18 @@ class ReportSender:
         *,
         client_for: Callable[[str], VtnClient],
     ) -> None:
-        """Send these, in the given order; what came of each that was tried goes to `outcomes`."""
+        """Send these, in the given order; what came of each that was tried goes to `outcomes`.
+
+        Of a VEN that comes to be held meanwhile, no other one is tried.
+        """
+        names = {parcel.ven_name for parcel in parcels}
+        held_before = {name for name in names if self._held.is_held(name)}
 
         def attempt(parcel: Parcel) -> None:
             error: VtnError | None = None
+            ven_name = parcel.ven_name
+            if self._held.is_held(ven_name) and ven_name not in held_before:
+                return
             if isinstance(parcel.source, Stream) and self._refused.without_refused(parcel):
                 outcomes.append((parcel, Fate.DIVIDED, None))
                 return
@@ -50,6 +58,12 @@ class ReportSender:
                 fate = self._send(parcel, client_for(parcel.ven_name))
             except VtnError as raised:
                 error, fate = raised, fate_of(raised, parcel)
+            except BaseException as defect:
+                unknown = OutcomeUnknown(
+                    f"report {parcel.report.name} may have been sent: {type(defect).__name__}"
+                )
+                outcomes.append((parcel, Fate.IN_DOUBT, unknown))
+                raise
             outcomes.append((parcel, fate, error))
             if error is not None and is_trouble(error, fate):
                 self._held.failed(parcel.ven_name, error)

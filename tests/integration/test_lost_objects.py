@@ -143,6 +143,88 @@ def test_a_vtn_that_lost_all_gets_all_back_in_one_line(
     assert line.startswith("the VTN has lost 3 VENs")
 
 
+class TestOnlyTheHeartbeatMakesThemAgain:
+    """What somebody may have removed on purpose is not made again by anything else."""
+
+    @pytest.fixture
+    def held_ven(self, bench: Bench) -> Bench:
+        """Aarhus was lost, enrolled again, and lost again within a day."""
+        for _ in range(2):
+            lose(bench, "VEN", "Aarhus")
+            beat(bench, 3)
+        assert names_at_vtn(bench, "VEN") == ["Aalborg", "Esbjerg"]
+        return bench
+
+    def test_a_held_ven_is_not_enrolled_by_a_start(self, held_ven: Bench) -> None:
+        held_ven.manager.enrol()
+
+        assert names_at_vtn(held_ven, "VEN") == ["Aalborg", "Esbjerg"]
+
+    def test_what_is_lost_is_not_enrolled_by_a_start(self, bench: Bench) -> None:
+        before = names_at_vtn(bench, "RESOURCE")
+        lose(bench, "RESOURCE", before[0])
+
+        bench.manager.enrol()
+
+        assert names_at_vtn(bench, "RESOURCE") == before[1:]
+
+    def test_a_held_resource_is_not_enrolled_with_another_that_is_lost(self, bench: Bench) -> None:
+        own = [
+            resource.resource_name
+            for _, resource in bench.container.repository().resources("Aarhus")
+        ]
+        for _ in range(2):
+            lose(bench, "RESOURCE", own[0])
+            beat(bench, 3)
+
+        lose(bench, "RESOURCE", own[1])
+        beat(bench, 3)
+
+        assert own[0] not in names_at_vtn(bench, "RESOURCE")
+        assert own[1] in names_at_vtn(bench, "RESOURCE")
+
+    def test_nor_with_one_that_is_new(self, bench: Bench) -> None:
+        before = names_at_vtn(bench, "RESOURCE")
+        lose(bench, "RESOURCE", before[0])
+        new = Resource(resource_name="new", kind=ResourceKind.BASE_LOAD)
+        bench.container.repository().save({"Aarhus": [new]})
+
+        bench.manager.enrol(pending_only=True)
+
+        assert names_at_vtn(bench, "RESOURCE") == sorted([*before[1:], "new"])
+
+
+def test_two_heartbeats_at_once_are_one(bench: Bench) -> None:
+    lose(bench, "VEN", "Aarhus")
+    bench.manager.poll_events()
+
+    for _ in range(3):
+        bench.manager.heartbeat()
+
+    assert names_at_vtn(bench, "VEN") == ["Aalborg", "Esbjerg"]
+
+
+def test_an_outage_while_they_are_enrolled_again_is_not_said_for_each(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given that all is lost, when the VTN goes down meanwhile, then that is one line."""
+    lose(bench, "VEN", *SAMPLE)
+    beat(bench)
+    bench.manager.poll_events()
+
+    def goes_down(method: str, path: str) -> Answer | None:
+        if method != "POST" or path != "/vens":
+            return None
+        bench.container.circuit().open()
+        return answer(500, b"")
+
+    bench.exchange.instead = goes_down
+    bench.container.lost_objects().look()
+
+    (line,) = [line for line in caplog.messages if "not enrolled again" in line]
+    assert line.startswith("3 lost VENs are not enrolled again: ")
+
+
 def test_a_name_whose_letters_the_vtn_composes_otherwise_is_the_same(bench: Bench) -> None:
     """Given a resource that the VTN spells in NFD, then it is not missing, and has its targets."""
     repository, store = bench.container.repository(), bench.vtn.store
@@ -174,13 +256,22 @@ class TestWhatIsNotLost:
         [
             answer(404, b"<html>", "text/html"),
             answer(404, b"", "text/plain"),
+            answer(404, b'{"error": "no route"}', "application/json"),
             answer(403, NOT_FOUND),
         ],
-        ids=["a page", "nothing", "403"],
+        ids=["a page", "nothing", "JSON of somebody else", "403"],
     )
     def test_a_404_that_is_not_the_vtns_own(self, bench: Bench, found: Answer) -> None:
+        """Given that no list shows it either, then such a 404 is still no loss."""
         made = self.made(bench)
-        bench.exchange.instead = lambda _, path: found if path.startswith("/vens/") else None
+        nothing = answer(200, b"[]", "application/json")
+
+        def hidden(method: str, path: str) -> Answer | None:
+            if method == "GET" and path in ("/vens", "/resources"):
+                return nothing
+            return found if path.startswith(("/vens/", "/resources/")) else None
+
+        bench.exchange.instead = hidden
         for _ in range(4):
             bench.clock.advance(minutes=5)
             beat(bench)
@@ -199,6 +290,29 @@ class TestWhatIsNotLost:
 
         assert self.made(bench) == made
         assert sum("in the VTN's list" in line for line in caplog.messages) == 1
+
+    @pytest.mark.parametrize(
+        "by_id",
+        [answer(403, NOT_FOUND), answer(200, b'{"a": 1}', "application/json")],
+        ids=["may not be read", "cannot be read"],
+    )
+    def test_nothing_is_asked_for_where_neither_list_nor_id_shows_it(
+        self, bench: Bench, by_id: Answer
+    ) -> None:
+        asked: list[str] = []
+        nothing = answer(200, b"[]", "application/json")
+
+        def hidden(method: str, path: str) -> Answer | None:
+            if method == "POST" and path in ("/vens", "/resources"):
+                asked.append(path)
+            if method == "GET" and path in ("/vens", "/resources"):
+                return nothing
+            return by_id if path.startswith(("/vens/", "/resources/")) else None
+
+        bench.exchange.instead = hidden
+        bench.manager.enrol()
+
+        assert asked == []
 
     @pytest.mark.parametrize("empty", [b"[]", b"null", b""])
     def test_lists_that_leave_out_what_is_there(self, bench: Bench, empty: bytes) -> None:

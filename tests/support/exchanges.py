@@ -67,8 +67,8 @@ class FaultyExchange(RecordingExchange):
     """The real exchange, with faults for the next reports that are posted.
 
     'ok': as it is; 'lost answer': the VTN does the work and its answer is lost; 'lost request':
-    the connection breaks before the VTN sees it; a number: the VTN answers with this status and
-    does nothing.
+    the connection breaks before the VTN sees it; 'defect': the VTN does the work, and we fail over
+    its answer; a number: the VTN answers with this status and does nothing.
     """
 
     def __init__(self, base_url: str, faults: Iterable[str | int] = ()) -> None:
@@ -142,4 +142,6 @@ class FaultyExchange(RecordingExchange):
         answer = super().send(method, url, headers=headers, body=body)
         if fault == "lost answer":
             raise lost()
+        if fault == "defect":
+            raise RuntimeError("a defect of ours")
         return answer

@@ -181,6 +181,25 @@ def test_where_all_others_have_trouble_of_their_own_the_rest_are_all(
     assert circuit.is_open
 
 
+def test_several_failures_at_one_moment_are_one(held: HeldVens, clock: FakeClock) -> None:
+    for _ in range(8):
+        held.failed(TEN[0], REFUSED)
+
+    clock.advance(seconds=MIN_PAUSE_S)
+    assert held.due() == [TEN[0]]
+
+
+def test_two_are_no_outage_though_all_others_have_trouble_of_their_own(
+    held: HeldVens, circuit: Circuit
+) -> None:
+    for name in TEN[:8]:
+        held.failed(name, REFUSED)
+    for name in TEN[8:]:
+        held.failed(name, NO_ANSWER)
+
+    assert not circuit.is_open
+
+
 @pytest.mark.parametrize("error", [VtnDown("down"), MissingCredentials("none")])
 def test_what_was_not_asked_says_nothing_about_the_vtn(
     held: HeldVens, circuit: Circuit, error: VtnError
@@ -206,16 +225,16 @@ def test_after_an_outage_nobody_is_held_for_it(held: HeldVens, circuit: Circuit)
 class Vtn:
     """Answers a cheap question, or not."""
 
-    def __init__(self, *, answers: bool) -> None:
-        self._answers = answers
+    def __init__(self, *, error: Exception | None = None) -> None:
+        self.error = error
         self._lock = threading.Lock()
         self.asked: list[str] = []
 
     def __call__(self, ven_name: str) -> None:
         with self._lock:
             self.asked.append(ven_name)
-        if not self._answers:
-            raise NO_ANSWER
+        if self.error is not None:
+            raise self.error
 
 
 class TestSuspicion:
@@ -224,7 +243,7 @@ class TestSuspicion:
     def test_a_vtn_that_answers_others_is_not_down(
         self, circuit: Circuit, clock: FakeClock
     ) -> None:
-        vtn = Vtn(answers=True)
+        vtn = Vtn()
         held = held_vens(circuit, clock, TEN, ask=vtn)
 
         for name in TEN[:SUSPECTS_AFTER]:
@@ -237,7 +256,7 @@ class TestSuspicion:
     def test_time_outs_that_end_together_do_not_decide_before_the_others_are_asked(
         self, circuit: Circuit, clock: FakeClock
     ) -> None:
-        held = held_vens(circuit, clock, TEN, ask=Vtn(answers=True))
+        held = held_vens(circuit, clock, TEN, ask=Vtn())
 
         for name in TEN[:9]:
             held.failed(name, NO_ANSWER)
@@ -245,16 +264,47 @@ class TestSuspicion:
         assert not circuit.is_open
 
     def test_a_vtn_that_answers_nobody_is_down(self, circuit: Circuit, clock: FakeClock) -> None:
-        held = held_vens(circuit, clock, TEN, ask=Vtn(answers=False))
+        held = held_vens(circuit, clock, TEN, ask=Vtn(error=NO_ANSWER))
 
         for name in TEN[:SUSPECTS_AFTER]:
             held.failed(name, NO_ANSWER)
 
         wait_until(lambda: circuit.is_open)
 
+    def test_one_that_refuses_all_others_is_not_down_either(
+        self, circuit: Circuit, clock: FakeClock
+    ) -> None:
+        vtn = Vtn(error=REFUSED)
+        held = held_vens(circuit, clock, TEN, ask=vtn)
+        for name in TEN[SUSPECTS_AFTER:]:
+            held.failed(name, REFUSED)
+
+        for name in TEN[:SUSPECTS_AFTER]:
+            held.failed(name, NO_ANSWER)
+
+        wait_until(lambda: len(vtn.asked) == ASKS_OTHERS)
+        assert not circuit.is_open
+
+    def test_a_defect_of_one_inquiry_does_not_end_all_others(
+        self, circuit: Circuit, clock: FakeClock
+    ) -> None:
+        vtn = Vtn(error=RuntimeError("a defect"))
+        held = held_vens(circuit, clock, TEN, ask=vtn)
+        for name in TEN[:SUSPECTS_AFTER]:
+            held.failed(name, NO_ANSWER)
+        wait_until(lambda: len(vtn.asked) == ASKS_OTHERS)
+
+        vtn.error = NO_ANSWER
+
+        def is_found_out() -> bool:
+            held.failed(TEN[0], NO_ANSWER)
+            return circuit.is_open
+
+        wait_until(is_found_out)
+
     def test_others_are_drawn_anew_each_time(self, circuit: Circuit, clock: FakeClock) -> None:
         random.seed(1)
-        vtn = Vtn(answers=True)
+        vtn = Vtn()
         many = [f"VEN {number}" for number in range(300)]
         held = held_vens(circuit, clock, many, ask=vtn)
         for times in range(1, 11):
