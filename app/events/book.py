@@ -20,13 +20,7 @@ from app.events.views import read_view, write_view
 from app.fleet import VEN, Database, Granted, SeenEvent, Told
 from app.instants import from_us, to_us
 from app.locks import LockPerName
-from app.openadr import (
-    Event,
-    VtnClient,
-    WireError,
-    lasts_untold,
-    read_event,
-)
+from app.openadr import Event, VtnClient, WireError, lasts_untold, read_event
 from app.say_once import SayOnce
 
 logger = logging.getLogger(__name__)
@@ -37,6 +31,8 @@ MOST_TOLD = 1_000
 MOST_GONE = 100_000
 """Events that are gone, of all VENs, that are remembered."""
 NOTHING_GRANTED = Granted()
+UNREADABLE = "UNREADABLE"
+"""Stands for a unit that cannot be read: no size can be told from its values."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +50,8 @@ class _View:
 
     events: Mapping[str, _Kept] = field(default_factory=dict)
     granted: Granted = NOTHING_GRANTED
-    program_units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By program id: the units of each payload type."""
+    program_units: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
+    """By program id: the units of each payload type; None: they cannot be read."""
 
 
 class EventBook:
@@ -233,6 +229,12 @@ class EventBook:
                     f"event {event_id}: an interval has no duration: it holds until the next one"
                     " begins, or without end"
                 )
+        for program in programs or ():
+            if program.units is None:
+                self._say(
+                    f"program {program.program_id}: payloadDescriptors cannot be read: values of"
+                    " its events have no unit that is known"
+                )
         return _View(
             events=events,
             granted=granted,
@@ -382,5 +384,13 @@ def _seen(ven_name: str, view: _View, kept: _Kept) -> SeenEvent:
         first_seen=kept.first_seen,
         is_cancelled=_is_cancelled(kept),
         granted=view.granted,
-        units={**view.program_units.get(kept.event.program_id, {}), **kept.event.units},
+        units={**_program_units(view, kept.event), **kept.event.units},
     )
+
+
+def _program_units(view: _View, event: Event) -> Mapping[str, str]:
+    units = view.program_units.get(event.program_id, {})
+    if units is not None:
+        return units
+    types = (payload.type for interval in event.intervals for payload in interval.payloads)
+    return dict.fromkeys(types, UNREADABLE)

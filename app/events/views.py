@@ -10,7 +10,7 @@ import orjson
 from app.fleet import Granted
 
 
-def write_view(granted: Granted, program_units: Mapping[str, Mapping[str, str]]) -> str:
+def write_view(granted: Granted, program_units: Mapping[str, Mapping[str, str] | None]) -> str:
     """Its targets, and the units of its programs, as JSON."""
     return orjson.dumps(
         {

@@ -7,38 +7,17 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    Select,
-    and_,
-    func,
-    literal_column,
-    select,
-    text,
-    union_all,
-)
+from sqlalchemy import Connection, Row, func, select, text
 
 from app.fleet.database import Database
-from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
+from app.fleet.model import VEN, Resource, Status, VenSummary
 from app.fleet.progress import Progress, no_progress
+from app.fleet.rows import description, pending, summaries, to_resource, to_ven
 from app.fleet.tables import resource_table, ven_table
 from app.openadr import same_name
 
 logger = logging.getLogger(__name__)
 
-DESCRIPTION_FIELDS = (
-    "kind",
-    "meter_point_id",
-    "latitude",
-    "longitude",
-    "address",
-    "power_min_kw",
-    "power_max_kw",
-    "energy_min_kwh",
-    "energy_max_kwh",
-)
-"""What an import may change about a resource; status and the VTN's ids stay."""
 CHUNK = 500
 
 
@@ -57,7 +36,7 @@ class FleetRepository:
         """All VENs, by name."""
         query = select(ven_table).order_by(ven_table.c.ven_name)
         with self._database.read() as connection:
-            return [_ven(row) for row in connection.execute(query)]
+            return [to_ven(row) for row in connection.execute(query)]
 
     def is_empty(self) -> bool:
         """Whether there is no VEN."""
@@ -79,7 +58,7 @@ class FleetRepository:
         query = select(ven_table).where(ven_table.c.ven_name == ven_name)
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else _ven(row)
+        return None if row is None else to_ven(row)
 
     def resources(
         self, ven_name: str | None = None, *, status: Status | None = None
@@ -99,7 +78,7 @@ class FleetRepository:
             connection.execute(query, execution_options={"yield_per": CHUNK}) as rows,
         ):
             for row in rows:
-                yield row.ven_name, _resource(row)
+                yield row.ven_name, to_resource(row)
 
     def resource(self, ven_name: str, resource_name: str) -> Resource | None:
         """One resource of a VEN."""
@@ -112,7 +91,7 @@ class FleetRepository:
         )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else _resource(row)
+        return None if row is None else to_resource(row)
 
     def enrolled_resources(self, ven_name: str) -> dict[str, str]:
         """The VTN's id of each resource of a VEN that is enrolled, by name."""
@@ -136,12 +115,12 @@ class FleetRepository:
         page = own.order_by(resource_table.c.resource_name).offset(skip).limit(limit)
         with self._database.read() as connection:
             total = connection.execute(select(func.count()).select_from(own.subquery()))
-            return [_resource(row) for row in connection.execute(page)], int(total.scalar_one())
+            return [to_resource(row) for row in connection.execute(page)], int(total.scalar_one())
 
     def summaries(self) -> list[VenSummary]:
         """Every VEN with the number of its resources by status."""
         with self._database.read() as connection:
-            return _summaries(connection, select(ven_table))
+            return summaries(connection, select(ven_table))
 
     def page_of_summaries(
         self,
@@ -163,23 +142,23 @@ class FleetRepository:
         page = found.order_by(ven_table.c.ven_name).offset(skip).limit(limit)
         with self._database.read() as connection:
             total = connection.execute(select(func.count()).select_from(found.subquery()))
-            return _summaries(connection, page), int(total.scalar_one())
+            return summaries(connection, page), int(total.scalar_one())
 
     def pending_vens(self) -> list[VEN]:
         """VENs that are not enrolled, or have resources that are not, by name."""
-        query = _pending(select(ven_table)).order_by(ven_table.c.ven_name)
+        query = pending(select(ven_table)).order_by(ven_table.c.ven_name)
         with self._database.read() as connection:
-            return [_ven(row) for row in connection.execute(query)]
+            return [to_ven(row) for row in connection.execute(query)]
 
     def is_pending(self, ven_name: str) -> bool:
         """Whether the VEN is to be enrolled, or has a resource that is."""
-        query = _pending(select(ven_table.c.ven_key)).where(ven_table.c.ven_name == ven_name)
+        query = pending(select(ven_table.c.ven_key)).where(ven_table.c.ven_name == ven_name)
         with self._database.read() as connection:
             return connection.execute(query).first() is not None
 
     def count_pending_vens(self) -> int:
         """How many they are; for who asks often."""
-        query = _pending(select(func.count()).select_from(ven_table))
+        query = pending(select(func.count()).select_from(ven_table))
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
@@ -207,7 +186,7 @@ class FleetRepository:
                 ven_key = keys[ven_name]
                 for resource in resources:
                     before = known[ven_key].get(same_name(resource.resource_name))
-                    values = _description(resource)
+                    values = description(resource)
                     if before is None:
                         added.append(
                             {
@@ -307,59 +286,11 @@ def _spellings(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _is(column: Any, status: Status) -> Any:
-    """That a status other than APPROVED is this one.
-
-    In the words of the indexes on what is not approved, or they would not serve.
-    """
-    return and_(column != literal_column("'APPROVED'"), column == status.value)
-
-
-def _pending(query: Select[Any]) -> Select[Any]:
-    """Of the VENs those that are to be enrolled, or have a resource that is."""
-    owed = union_all(
-        select(ven_table.c.ven_key).where(_is(ven_table.c.status, Status.PENDING)),
-        select(resource_table.c.ven_key).where(_is(resource_table.c.status, Status.PENDING)),
-    )
-    return query.where(ven_table.c.ven_key.in_(owed), ven_table.c.status != Status.SUSPENDED.value)
-
-
-def _summaries(connection: Connection, vens: Select[Any]) -> list[VenSummary]:
-    """Of these VENs, by name, with the number of their resources by status."""
-    chosen = vens.subquery()
-
-    def count(*which: Any) -> Any:
-        own = resource_table.c.ven_key == chosen.c.ven_key
-        return select(func.count()).select_from(resource_table).where(own, *which).scalar_subquery()
-
-    query = select(
-        chosen,
-        count().label("resources"),
-        count(_is(resource_table.c.status, Status.PENDING)).label("pending"),
-        count(_is(resource_table.c.status, Status.SUSPENDED)).label("suspended"),
-    ).order_by(chosen.c.ven_name)
-    return [
-        VenSummary(
-            ven=_ven(row),
-            resources=row.resources,
-            approved=row.resources - row.pending - row.suspended,
-            pending=row.pending,
-            suspended=row.suspended,
-        )
-        for row in connection.execute(query)
-    ]
-
-
 _APPROVE_RESOURCE = (
     "UPDATE resource SET vtn_resource_id = :vtn_resource_id,"
     " status = CASE WHEN status = :pending THEN :approved ELSE status END"
     " WHERE ven_key = :ven_key AND resource_name = :resource_name"
 )
-
-
-def _description(resource: Resource) -> dict[str, Any]:
-    values = {field: getattr(resource, field) for field in DESCRIPTION_FIELDS}
-    return {**values, "kind": resource.kind.value}
 
 
 def _raise_revision(connection: Connection) -> None:
@@ -379,24 +310,3 @@ def _ensure_ven(connection: Connection, ven_name: str) -> int:
 
 def _chunks(rows: Sequence[dict[str, Any]]) -> Iterable[Sequence[dict[str, Any]]]:
     return (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
-
-
-def _ven(row: Row[Any]) -> VEN:
-    return VEN(ven_name=row.ven_name, status=Status(row.status), vtn_ven_id=row.vtn_ven_id)
-
-
-def _resource(row: Row[Any]) -> Resource:
-    return Resource(
-        resource_name=row.resource_name,
-        kind=ResourceKind(row.kind),
-        meter_point_id=row.meter_point_id,
-        latitude=row.latitude,
-        longitude=row.longitude,
-        address=row.address,
-        power_min_kw=row.power_min_kw,
-        power_max_kw=row.power_max_kw,
-        energy_min_kwh=row.energy_min_kwh,
-        energy_max_kwh=row.energy_max_kwh,
-        status=Status(row.status),
-        vtn_resource_id=row.vtn_resource_id,
-    )

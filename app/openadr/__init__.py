@@ -29,6 +29,7 @@ from app.openadr.errors import (
     VtnUnreachable,
 )
 from app.openadr.exchange import Exchange, make_session
+from app.openadr.fields import Targets, typed_target
 from app.openadr.http import BrokerToken, NoCredentials, VtnHttp
 from app.openadr.notifiers import (
     BrokerAddress,
@@ -39,6 +40,7 @@ from app.openadr.notifiers import (
     broker_addresses,
     read_notification,
 )
+from app.openadr.object_id import is_object_id
 from app.openadr.pages import PageMemory
 from app.openadr.timeline import Draw, Interval, Timeline, implied_timeline, lasts_untold
 from app.openadr.times import (
@@ -58,7 +60,6 @@ from app.openadr.wire import (
     Payload,
     Program,
     ReportDescriptor,
-    Targets,
     VtnReport,
     VtnResource,
     VtnVen,
@@ -118,6 +119,7 @@ __all__ = [
     "WireError",
     "broker_addresses",
     "implied_timeline",
+    "is_object_id",
     "lasts_untold",
     "make_session",
     "ping_as",
@@ -127,6 +129,7 @@ __all__ = [
     "read_notification",
     "same_name",
     "slug",
+    "typed_target",
     "write_duration",
     "write_instant",
 ]

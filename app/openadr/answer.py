@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import email.utils
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
 PROBLEM = frozenset({"type", "title", "status", "detail"})
+"""Members of problem details (RFC 9457; 3.1.0 `problem`)."""
 MOST_BYTES = 64 << 20
 """Of one answer, unpacked."""
 
@@ -23,6 +26,10 @@ class Answer:
     content: bytes
     authorization: str | None = None
     """What the request was signed with."""
+
+    def json(self) -> Any:
+        """What it says; a byte order mark before it is skipped. orjson.JSONDecodeError."""
+        return orjson.loads(self.content.removeprefix(codecs.BOM_UTF8))
 
     @property
     def content_type(self) -> str:
@@ -42,20 +49,18 @@ def retry_after_s(answer: Answer) -> float | None:
 
 
 def is_problem(answer: Answer) -> bool:
-    """Whether it has problem details (RFC 9457; 3.1.0 `problem`)."""
+    """Whether it has problem details."""
     try:
-        problem = orjson.loads(answer.content)
+        problem = answer.json()
     except orjson.JSONDecodeError:
         return False
-    return isinstance(problem, dict) and bool(
-        problem.keys() & {"title", "status", "detail", "type"}
-    )
+    return isinstance(problem, dict) and not PROBLEM.isdisjoint(problem)
 
 
 def problem_text(answer: Answer) -> str:
     """The VTN's problem text, bounded, without the token if it says that back; '' for none."""
     try:
-        problem = orjson.loads(answer.content)
+        problem = answer.json()
     except orjson.JSONDecodeError:
         return ""
     if not isinstance(problem, dict):

@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
+from urllib.parse import urlsplit
 
 import orjson
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
@@ -112,7 +113,7 @@ class TokenEndpoint:
         try:
             if answer.status >= 300:
                 raise ValueError
-            token = client.parse_request_body_response(answer.content.decode())
+            token = client.parse_request_body_response(answer.content.decode("utf-8-sig"))
             lifetime_s = float(token["expires_in"]) if token.get("expires_in") else None
             if not IN_A_HEADER.fullmatch(token["access_token"]):
                 raise ValueError
@@ -138,7 +139,7 @@ class TokenEndpoint:
                 raise
             return None
         url = answer.get("tokenURL") if isinstance(answer, dict) else None
-        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        if not _is_url(url):
             return None
         if self._http.base_url.startswith("https://") and not url.startswith("https://"):
             raise VtnUnavailable(
@@ -265,10 +266,20 @@ class ClientCredentialsByVen:
                 )
 
 
+def _is_url(url: object) -> TypeGuard[str]:
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        return False
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _error_code(answer: Answer) -> str:
     """RFC 6749 `error`; never the description, which may echo what was sent."""
     try:
-        told: Any = orjson.loads(answer.content)
+        told: Any = answer.json()
     except orjson.JSONDecodeError:
         return ""
     code = told.get("error") if isinstance(told, dict) else None

@@ -8,12 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from app.openadr.auth import VenCredentials
-from app.openadr.client import MOST_PAGES, PAGE
 from app.openadr.credentials import same_name
 from app.openadr.errors import VtnUnavailable
+from app.openadr.fields import Wire, given_targets
 from app.openadr.http import VtnHttp
-from app.openadr.pages import PageMemory
-from app.openadr.wire import Wire
+from app.openadr.pages import PAGE, PageMemory
 
 BUSINESS_LOGIC = "business logic"
 """What stands in the place of a VEN's name where credentials are asked for."""
@@ -73,8 +72,8 @@ class BusinessLogic:
     ) -> Wire:
         """Create an event of one interval, for all VENs or for one; the event as the VTN has it.
 
-        ValueError: the value is no number where one is needed, or the VTN has no such VEN, or
-        several programs to choose from.
+        ValueError: the value is no number where one is needed, or the VTN has no such VEN, or one
+        whose targets cannot be read, or several programs to choose from.
         """
         payload = {"type": kind, "values": [typed(kind, value)]}
         event: dict[str, Any] = {
@@ -141,8 +140,10 @@ class BusinessLogic:
             raise ValueError(f"the VTN has no VEN named {ven_name!r}")
         ven = named[0]
         target = f"ven-{ven['id']}"[:128]
-        given = ven.get("targets") or []
-        targets = [each for each in given if isinstance(each, str)]  # what can be written back
+        given_targets(ven)  # what cannot be read is not written over
+        given = ven.get("targets") or ()
+        entries = [given] if isinstance(given, str) else given
+        targets = [each for each in entries if isinstance(each, str)]  # what can be written back
         if target not in targets:
             body = {
                 "objectType": "BL_VEN_REQUEST",
@@ -173,25 +174,16 @@ class BusinessLogic:
         return answer
 
     def _list(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        shown: set[str] = set()
-        before: list[str] = []
-        of = str(query)
-        for _ in range(MOST_PAGES):
-            params = {**(query or {}), "skip": len(shown), "limit": PAGE}
+        def page(skip: int) -> list[Any]:
+            params = {**(query or {}), "skip": skip, "limit": PAGE}
             answer = self._http.get(path, auth=self._auth(), params=params)
-            if answer is None:
-                return
-            if not isinstance(answer, list):
+            if answer is not None and not isinstance(answer, list):
                 raise VtnUnavailable(f"GET {path}: the VTN answers no list")
-            found = [each for each in answer if isinstance(each, dict) and each.get("id")]
-            fresh = [each for each in found if str(each["id"]) not in shown]
-            yield from fresh
-            if 0 < len(before) < PAGE:
-                self._pages.followed(path, of, before, len(fresh))
-            before = [str(each["id"]) for each in found]
-            shown.update(before)
-            if not fresh or self._pages.is_last(path, of, before, PAGE):
-                return
+            return answer or []
+
+        for entry in self._pages.entries(path, str(query), page):
+            if isinstance(entry, dict) and entry.get("id"):
+                yield entry
 
 
 _METADATA = ("id", "createdDateTime", "modificationDateTime", "objectType")

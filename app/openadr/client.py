@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from app.openadr.auth import VenCredentials
 from app.openadr.dialects import Dialect
 from app.openadr.errors import OutcomeUnknown, VtnRejected, VtnUnauthorised, VtnUnavailable
+from app.openadr.fields import Targets, Wire
 from app.openadr.http import BrokerToken, VtnHttp
 from app.openadr.notifiers import (
     Notifiers,
@@ -19,16 +20,14 @@ from app.openadr.notifiers import (
     read_topics,
     subscription,
 )
-from app.openadr.pages import PageMemory
+from app.openadr.pages import PAGE, PageMemory, adds
 from app.openadr.times import WireError
 from app.openadr.wire import (
     Event,
     Program,
-    Targets,
     VtnReport,
     VtnResource,
     VtnVen,
-    Wire,
     read_each,
     read_event,
     read_program,
@@ -38,9 +37,6 @@ from app.say_once import SayOnce
 
 logger = logging.getLogger(__name__)
 
-PAGE = 50
-"""The largest `limit` that the specification allows."""
-MOST_PAGES = 2_500
 MOST_LISTED_BYTES = 256 << 20
 NOT_GIVEN = (400, 403, 404, 405, 501)
 """What VTNs answer about what they do not have, or not for VENs."""
@@ -260,28 +256,23 @@ class VtnClient:
         read: Callable[[Wire], T],
         seen: set[str] | None = None,
     ) -> Iterator[T]:
-        """All pages, but for what was `seen`; an object that moved to a later page comes once."""
+        """All that can be read of a list, but for what was `seen`."""
         seen = set() if seen is None else seen
-        shown: set[str] = set()
-        listed_bytes = skip = 0
-        of = self._auth, *map(str, params.items())
-        before: list[str] = []
-        for page in range(MOST_PAGES):
-            if page and self._http.is_stopping:
+        listed_bytes = 0
+
+        def page(skip: int) -> list[Any]:
+            nonlocal listed_bytes
+            if skip and self._http.is_stopping:
                 raise VtnUnavailable(f"GET {path}: ended, since the application stops")
-            answer, bytes_ = self._page(path, {**params, "skip": skip, "limit": PAGE})
+            entries, bytes_ = self._page(path, {**params, "skip": skip, "limit": PAGE})
             listed_bytes += bytes_
             if listed_bytes > MOST_LISTED_BYTES:
                 raise VtnUnavailable(f"GET {path}: the list is larger than 256 MiB")
-            fresh = [entry for entry in answer if not _seen(entry, shown)]
-            unseen = [entry for entry in fresh if not _seen(entry, seen)]
-            yield from read_each(unseen, read, self._refused)
-            if 0 < len(before) < PAGE:
-                self._pages.followed(path, of, before, len(fresh))
-            before = [_key(entry) for entry in answer]
-            if not fresh or self._pages.is_last(path, of, before, PAGE):
-                return
-            skip += len(answer)
+            return entries
+
+        entries = self._pages.entries(path, (self._auth, *map(str, params.items())), page)
+        unseen = (entry for entry in entries if adds(seen, entry))
+        return read_each(unseen, read, self._refused)
 
     def _page(self, path: str, params: Mapping[str, Any]) -> tuple[list[Any], int]:
         """The entries, and how many bytes they took."""
@@ -301,15 +292,3 @@ class VtnClient:
 def ping_as(client_for: Callable[[str], VtnClient], ven_name: str) -> None:
     """`ping`, as this VEN."""
     client_for(ven_name).ping()
-
-
-def _key(entry: Any) -> str:
-    return str(entry.get("id")) if isinstance(entry, Mapping) else repr(entry)
-
-
-def _seen(entry: Any, seen: set[str]) -> bool:
-    key = _key(entry)
-    if key in seen:
-        return True
-    seen.add(key)
-    return False

@@ -9,15 +9,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from app.openadr.wire import (
-    Targets,
-    VtnResource,
-    VtnVen,
-    Wire,
-    read_resource,
-    read_ven,
-    typed_target,
-)
+from app.openadr.fields import Targets, Wire, typed_target
+from app.openadr.wire import VtnResource, VtnVen, read_resource, read_ven
 
 Query = Mapping[str, Any]
 Attributes = Mapping[str, list[Any]]

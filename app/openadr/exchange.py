@@ -14,10 +14,16 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
-from urllib3.exceptions import HTTPError, LocationValueError, TimeoutError
+from urllib3.exceptions import HTTPError, TimeoutError
 
 from app.openadr.answer import MOST_BYTES, Answer
-from app.openadr.unreachable import PROXY_WANTS_A_PASSWORD, NotConnected, tell_when_not_connected
+from app.openadr.unreachable import (
+    PROXY_WANTS_A_PASSWORD,
+    NoAuthorities,
+    NotConnected,
+    NoUsableAddress,
+    tell_when_not_connected,
+)
 
 CHUNK_BYTES = 64 << 10
 LONGEST_ANSWER = 10
@@ -124,14 +130,14 @@ class Exchange:
             )
         except ValueError as error:
             # Before anything was sent; its text may hold what a header was made of, a token.
-            raise LocationValueError(type(error).__name__) from None
-        if response.status == PROXY_WANTS_A_PASSWORD:
-            response.close()
+            raise NoUsableAddress(type(error).__name__) from None
+        content = self._read(response, began_s + LONGEST_ANSWER * self._timeout_s)
+        if to.wants_url and response.status == PROXY_WANTS_A_PASSWORD:
             raise NotConnected(through_proxy=True, status=response.status)
         return Answer(
             status=response.status,
             headers=response.headers,
-            content=self._read(response, began_s + LONGEST_ANSWER * self._timeout_s),
+            content=content,
             authorization=headers.get("Authorization"),
         )
 
@@ -145,13 +151,15 @@ class Exchange:
                 adapter = self._session.get_adapter(origin)
                 if not isinstance(adapter, _Adapter):
                     raise TypeError("a session of make_session is needed")
-                settings = self._session.merge_environment_settings(
-                    origin, {}, None, self._verify_tls, None
-                )
                 try:
+                    settings = self._session.merge_environment_settings(
+                        origin, {}, None, self._verify_tls, None
+                    )
                     self._origins[origin] = adapter.origin(f"{origin}/", settings)
-                except requests.RequestException as error:  # a proxy that is no URL
-                    raise LocationValueError(str(error)) from None
+                except (requests.RequestException, ValueError) as error:
+                    raise NoUsableAddress(type(error).__name__) from None
+                except OSError:  # of `requests`, which looks for the file of authorities
+                    raise NoAuthorities("no file of authorities") from None
             return self._origins[origin]
 
     def _read(self, response: BaseHTTPResponse, ends_s: float) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import logging
 import random
@@ -42,6 +41,8 @@ ATTEMPTS = 3
 BACKOFF_S = 0.5
 LONGEST_WAIT_S = 2.0
 """Of one attempt for the next one. Who is asked to wait longer, waits without a connection."""
+QUICK_S = 2.0
+"""Of an answer whose Date tells the VTN's time; one with an Age is a cache's."""
 WORTH_COMPRESSING = 1 << 10
 """Bytes of a body."""
 FASTEST = 1
@@ -262,10 +263,10 @@ class VtnHttp:
                     if not repeatable or _is_one(error, TimeoutError):
                         raise failure from None
             else:
-                self.latency_s = time.perf_counter() - began_s
-                self.traffic.answered(method, answer.status, self.latency_s)
+                took_s = self.latency_s = time.perf_counter() - began_s
+                self.traffic.answered(method, answer.status, took_s)
                 _connected(circuits)
-                if circuits:
+                if circuits and took_s < QUICK_S and "Age" not in answer.headers:
                     self._vtn_clock.heard(answer.headers.get("Date"))
                 if answer.status != 429 and not (answer.status >= 500 and repeatable):
                     return answer
@@ -289,11 +290,14 @@ class VtnHttp:
     ) -> VtnUnavailable | OutcomeUnknown:
         """What it means that no answer came."""
         where, why = _where(method, url), _reason(error)
+        who = f"the VTN at {self.base_url}"
+        if not url.startswith(self.base_url):
+            who = f"the token endpoint at {urlsplit(url).netloc.rpartition('@')[2]}"
         if was_never_sent(error):
-            return VtnUnreachable(f"{where}: the VTN at {self.base_url} cannot be reached: {why}")
+            return VtnUnreachable(f"{where}: {who} cannot be reached: {why}")
         if not repeatable:
             return OutcomeUnknown(f"{where}: sent, but {why}")
-        return VtnUnavailable(f"{where}: the VTN at {self.base_url} does not answer: {why}")
+        return VtnUnavailable(f"{where}: {who} does not answer: {why}")
 
     def _read(self, method: str, path: str, answer: Answer, body_bytes: int) -> Any:
         status = answer.status
@@ -303,10 +307,10 @@ class VtnHttp:
         if 200 <= status < 300:
             if method == "DELETE":
                 return None  # what was removed is of no interest, and some VTNs answer nothing
-            if status == 204 and method == "GET":
+            if status == 204 and method in ("GET", "PUT"):
                 return None
             try:
-                return orjson.loads(answer.content.removeprefix(codecs.BOM_UTF8))
+                return answer.json()
             except orjson.JSONDecodeError:
                 message = f"{where}: the VTN answers {status} without JSON ({answer.content_type})"
                 if method == "POST":

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from app.openadr.fields import Wire
 from app.openadr.times import WireError
-from app.openadr.wire import Wire
 
 OPERATIONS = {"POST": "CREATE", "PUT": "UPDATE", "GET": "READ"}
 """What 3.0.1 calls them."""
@@ -122,8 +122,9 @@ def read_topics(wire: Any) -> tuple[str, ...]:
     topics = wire.get("topics") if isinstance(wire, Mapping) else None
     if not isinstance(topics, Mapping):
         return ()
-    named = dict.fromkeys(topics.get(each) for each in ("ALL", *CHANGES))
-    return tuple(topic for topic in named if isinstance(topic, str) and _is_filter(topic))
+    named = [topics.get(each) for each in ("ALL", *CHANGES)]
+    usable = [topic for topic in named if isinstance(topic, str) and _is_filter(topic)]
+    return tuple(dict.fromkeys(usable))
 
 
 def _is_filter(topic: str) -> bool:

@@ -197,21 +197,27 @@ class Timeline:
         own = interval.period.duration if interval.period else None
         return own or default or (default if own is None else own)
 
+    def _is_endless(self, interval: Interval) -> bool:
+        return self._duration(self._event.intervals[interval.number % self.count]) is None
+
     def _laid_out(self, begins: datetime, round_: int = 0) -> list[Interval]:
         """One pass whose first interval begins there."""
         moved = begins - self.start
         offset = self._offset
         made: list[Interval] = []
         start: datetime | None = begins
+        step = self._step or NOTHING
+        passed = WireDuration(months=step.months * round_, rest=step.rest * round_)
         for place, interval in enumerate(self._event.intervals):
             if place and not _follows(interval):
                 period = interval.period or IntervalPeriod()
                 if period.randomize:
                     offset = period.randomize * self._draw(place)
                 start = _shifted(_shifted(period.start or self._begin, moved), offset)
+            passed = _sum([passed, self._duration(interval) or NOTHING])
             if start is None:
-                break  # the one before it never ends, and this one is to follow it
-            end = self._end_of(interval, start, round_, place)
+                continue  # the one before it never ends, and this one is to follow it
+            end = self._end_of(interval, start, passed)
             made.append(
                 Interval(
                     number=round_ * self.count + place,
@@ -223,20 +229,19 @@ class Timeline:
                 )
             )
             start = end
-        return _lasting_to_the_next(made, self._event.intervals, self._duration)
+        return _lasting_to_the_next(made, self._is_endless)
 
     def _end_of(
-        self, interval: EventInterval, start: datetime, round_: int, place: int
+        self, interval: EventInterval, start: datetime, passed: WireDuration
     ) -> datetime | None:
+        """`passed`: all durations from the first pass on, to the end of this interval."""
         duration = self._duration(interval)
         if duration is None:
             return None
         if self._step is None or not self._step.months:
             return duration.after(start)
-        # Months differ in length: from the first pass on, so that passes meet.
-        before = [self._duration(each) or NOTHING for each in self._event.intervals[: place + 1]]
-        passes = WireDuration(months=self._step.months * round_, rest=self._step.rest * round_)
-        return _sum([passes, *before]).after(self.start)
+        # Months differ in length: counted from the first pass on, so that passes meet.
+        return passed.after(self.start)
 
     def _pass_end(self, intervals: Sequence[Interval]) -> datetime | None:
         """When all of these are over; None: one never ends, or there is none."""
@@ -291,12 +296,10 @@ def _first_start(event: Event, first_seen: datetime) -> datetime:
 
 
 def _lasting_to_the_next(
-    made: list[Interval],
-    written: Sequence[EventInterval],
-    duration_of: Callable[[EventInterval], WireDuration | None],
+    made: list[Interval], is_endless: Callable[[Interval], bool]
 ) -> list[Interval]:
     """Those without any duration end where the next one begins that has a start of its own."""
-    if all(duration_of(each) is not None for each in written):
+    if not any(map(is_endless, made)):
         return made
     starts = sorted(each.start for each in made)
 
@@ -304,10 +307,7 @@ def _lasting_to_the_next(
         end = next((start for start in starts if start > interval.start), None)
         return replace(interval, end=end, written_end=end)
 
-    return [
-        until_the_next(interval) if duration_of(each) is None else interval
-        for interval, each in zip(made, written, strict=False)
-    ]
+    return [until_the_next(each) if is_endless(each) else each for each in made]
 
 
 def _sum(durations: Sequence[WireDuration]) -> WireDuration:

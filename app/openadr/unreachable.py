@@ -19,6 +19,8 @@ from urllib3.exceptions import TimeoutError as OutOfTime
 
 PROXY_SETTINGS = "see HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
 PROXY_WANTS_A_PASSWORD = 407
+TUNNEL_FAILED = "Tunnel connection failed: "
+"""What http.client says before the proxy's status, such as '407 Proxy Authentication Required'."""
 OF_TLS = {
     9: "is not valid yet: look at this machine's clock",
     10: "has expired: look at this machine's clock, or ask the VTN's operator to renew it",
@@ -46,6 +48,15 @@ class NotConnected(HTTPError):
         """What the proxy answered."""
 
 
+class NoUsableAddress(LocationValueError):
+    """What is asked, or the proxy before it, has no address that can be used; or a header is one
+    that cannot be sent. Nothing was."""
+
+
+class NoAuthorities(LocationValueError):
+    """The file of authorities (CA) is not there; nothing was sent."""
+
+
 class _Telling:
     """A connection that says of every failure to connect that it is one.
 
@@ -56,7 +67,8 @@ class _Telling:
         try:
             super().connect()  # type: ignore[misc]
         except (OSError, HTTPException, HTTPError) as error:
-            raise NotConnected(through_proxy=self.proxy is not None) from error
+            beyond = self.has_connected_to_proxy and not _refuses_a_tunnel(error)
+            raise NotConnected(through_proxy=self.proxy is not None and not beyond) from error
 
 
 def tell_when_not_connected(pool: HTTPConnectionPool) -> None:
@@ -84,7 +96,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         if isinstance(cause, BaseException) and id(cause) not in seen:
             seen.add(id(cause))
             yield cause
-            upcoming += [*cause.args, cause.__cause__, cause.__context__]
+            upcoming += [*cause.args, cause.__cause__]
             upcoming += [getattr(cause, "reason", None), getattr(cause, "original_error", None)]
 
 
@@ -93,9 +105,13 @@ def reason(error: HTTPError) -> str:
     found = list(causes(error))
     for cause in found:
         if isinstance(cause, NotConnected) and cause.through_proxy:
-            told = _of_proxy(found, cause.status)
-            if told is not None:
-                return told
+            return _of_proxy(found, cause.status)
+        if isinstance(cause, NoAuthorities):
+            return (
+                "the file of CA certificates is not there: see VTN__VERIFY_TLS, REQUESTS_CA_BUNDLE"
+            )
+        if isinstance(cause, LocationValueError | UnicodeError):
+            return f"no address that can be used: look at VTN__BASE_URL; {PROXY_SETTINGS}"
     for cause in found:
         if isinstance(cause, ssl.SSLError):
             return _of_tls(cause)
@@ -110,19 +126,23 @@ def reason(error: HTTPError) -> str:
     return f"connection broken ({type(error).__name__})"
 
 
-def _of_proxy(found: list[BaseException], status: int | None) -> str | None:
-    """What the proxy did; None: it is what stands behind it that is wrong."""
-    if any(isinstance(cause, ssl.SSLError) for cause in found):
-        return None
+def _refuses_a_tunnel(error: BaseException) -> bool:
+    return TUNNEL_FAILED in str(error)
+
+
+def _of_proxy(found: list[BaseException], status: int | None) -> str:
+    """What the proxy did."""
     for cause in found:
-        # http.client: "Tunnel connection failed: 407 Proxy Authentication Required"
-        words = str(cause).partition("Tunnel connection failed: ")[2]
+        words = str(cause).partition(TUNNEL_FAILED)[2]
         if words[:3].isdecimal():
             status = int(words[:3])
     if status == PROXY_WANTS_A_PASSWORD:
         return f"the proxy wants a name and a password (407); {PROXY_SETTINGS}"
     if status is not None:
         return f"the proxy refuses ({status}); {PROXY_SETTINGS}"
+    for cause in found:
+        if isinstance(cause, ssl.SSLError):
+            return f"no TLS connection to the proxy ({_told(cause) or 'refused'}); {PROXY_SETTINGS}"
     return f"the proxy cannot be reached; {PROXY_SETTINGS}"
 
 

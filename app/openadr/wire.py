@@ -12,6 +12,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from app.openadr.fields import (
+    Targets,
+    Wire,
+    given_boolean,
+    given_integer,
+    given_objects,
+    given_targets,
+    given_text,
+    given_units,
+    instant,
+    integer,
+    payload_type,
+    shown,
+    targets,
+    text,
+)
 from app.openadr.object_id import is_object_id
 from app.openadr.times import (
     YEAR_1,
@@ -19,13 +35,10 @@ from app.openadr.times import (
     WireDuration,
     WireError,
     read_duration,
-    read_instant,
     read_period,
 )
 
 T = TypeVar("T")
-Wire = Mapping[str, Any]
-Targets = frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +113,8 @@ class Program:
 
     program_id: str
     program_name: str
-    units: Mapping[str, str] = field(default_factory=dict)
-    """By payload type: the defaults of its events (User Guide 7.6)."""
+    units: Mapping[str, str] | None = field(default_factory=dict)
+    """By payload type: the defaults of its events (User Guide 7.6). None: they cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +148,8 @@ class VtnReport:
 
 
 def read_event(wire: Wire) -> Event:
-    """An event. WireError without id or programID, or with times, targets or intervals that cannot
-    be read; of less importance is what stands in `unread`.
+    """An event. WireError without id or programID, or with times, targets, intervals or units that
+    cannot be read; of less importance is what stands in `unread`.
     """
     event_id = _id(wire, "event")
     program_id = wire.get("programID")
@@ -148,15 +161,15 @@ def read_event(wire: Wire) -> Event:
         return Event(
             event_id=event_id,
             program_id=program_id,
-            event_name=_text(wire, "eventName") or "",
+            event_name=text(wire, "eventName") or "",
             priority=_priority(wire, unread),
-            targets=read_targets(wire),
-            created_at=_instant(wire, "createdDateTime"),
-            modified_at=_instant(wire, "modificationDateTime"),
+            targets=given_targets(wire),
+            created_at=instant(wire, "createdDateTime"),
+            modified_at=instant(wire, "modificationDateTime"),
             duration=None if duration is None else read_duration(str(duration)),
             period=read_period(wire.get("intervalPeriod")),
             intervals=tuple(_intervals(wire, unread)),
-            units=_units(wire),
+            units=given_units(wire),
             report_descriptors=tuple(_descriptors(wire, unread)),
             unread=tuple(unread),
             raw=wire,
@@ -166,34 +179,38 @@ def read_event(wire: Wire) -> Event:
 
 
 def read_program(wire: Wire) -> Program:
+    try:
+        units: dict[str, str] | None = given_units(wire)
+    except WireError:
+        units = None
     return Program(
         program_id=_id(wire, "program"),
-        program_name=_text(wire, "programName") or "",
-        units=_units(wire),
+        program_name=text(wire, "programName") or "",
+        units=units,
     )
 
 
 def read_ven(wire: Wire) -> VtnVen:
     return VtnVen(
         ven_id=_id(wire, "ven"),
-        ven_name=_text(wire, "venName") or "",
-        targets=_targets_if_readable(wire),
+        ven_name=text(wire, "venName") or "",
+        targets=targets(wire),
     )
 
 
 def read_resource(wire: Wire) -> VtnResource:
     return VtnResource(
         resource_id=_id(wire, "resource"),
-        resource_name=_text(wire, "resourceName") or "",
-        targets=_targets_if_readable(wire),
+        resource_name=text(wire, "resourceName") or "",
+        targets=targets(wire),
     )
 
 
 def read_report(wire: Wire) -> VtnReport:
     return VtnReport(
         report_id=_id(wire, "report"),
-        report_name=_text(wire, "reportName"),
-        created_at=_instant(wire, "createdDateTime"),
+        report_name=text(wire, "reportName"),
+        created_at=instant(wire, "createdDateTime"),
     )
 
 
@@ -208,136 +225,73 @@ def read_each(
             refused(str(error))
 
 
-def read_targets(wire: Wire) -> Targets:
-    """The targets of an object: 3.1.0 has strings, 3.0.1 has values by type ('TYPE=value').
-
-    A string is a list of one. WireError for all else that is no list of such: an object without
-    targets concerns everybody (rules.md, 'Time' and 'Targets').
-    """
-    value = wire.get("targets")
-    if value is None:
-        return frozenset()
-    entries = [value] if isinstance(value, str) else value
-    if not isinstance(entries, list):
-        raise WireError(f"targets {str(value)[:80]} cannot be read")
-    found = set[str]()
-    for entry in entries:
-        if isinstance(entry, str):
-            found.add(entry)
-        elif isinstance(entry, Mapping) and _is_typed_target(entry):
-            found.update(typed_target(entry["type"], each) for each in entry["values"])
-        else:
-            raise WireError(f"targets {str(value)[:80]} cannot be read")
-    return frozenset(found)
-
-
-def _is_typed_target(entry: Wire) -> bool:
-    values = entry.get("values")
-    return (
-        isinstance(entry.get("type"), str)
-        and isinstance(values, list)
-        and all(isinstance(each, str | int | float) for each in values)
-    )
-
-
-def _targets_if_readable(wire: Wire) -> Targets | None:
-    try:
-        return read_targets(wire)
-    except WireError:
-        return None
-
-
-def typed_target(kind: str, value: Any) -> str:
-    """A target of 3.0.1, in the form in which both dialects are compared."""
-    return f"{kind}={value}"
-
-
 def _intervals(wire: Wire, unread: list[str]) -> Iterator[EventInterval]:
-    given = wire.get("intervals")
-    entries = [] if given is None else given
-    if not isinstance(entries, list) or not all(isinstance(each, Mapping) for each in entries):
-        raise WireError("intervals cannot be read")
-    for place, entry in enumerate(entries):
+    for place, entry in enumerate(given_objects(wire, "intervals")):
         try:
             period = read_period(entry.get("intervalPeriod"))
         except WireError as error:
             raise WireError(f"interval {place}: {error}") from None
-        interval_id = _integer(entry, "id")
+        interval_id = integer(entry, "id")
         if interval_id is None and entry.get("id") is not None:
-            unread.append(f"interval {place}: id {_shown(entry, 'id')} is not an integer")
-        payloads = []
-        for payload in _objects(entry.get("payloads")):
-            kind, values = _text(payload, "type"), payload.get("values")
-            if kind is None or not isinstance(values, list):
-                unread.append(f"interval {place}: a payload cannot be read")
-            else:
-                payloads.append(Payload(type=kind, values=tuple(values)))
+            unread.append(f"interval {place}: id {shown(entry, 'id')} is not an integer")
         yield EventInterval(
             interval_id=place if interval_id is None else interval_id,
             period=period,
-            payloads=tuple(payloads),
+            payloads=tuple(_payloads(entry.get("payloads"), place, unread)),
         )
 
 
+def _payloads(given: Any, place: int, unread: list[str]) -> Iterator[Payload]:
+    entries = [] if given is None else given
+    for entry in entries if isinstance(entries, list) else [entries]:
+        payload = entry if isinstance(entry, Mapping) else {}
+        kind, values = text(payload, "type"), payload.get("values")
+        if kind is None or not isinstance(values, list):
+            unread.append(f"interval {place}: a payload cannot be read")
+        else:
+            yield Payload(type=kind, values=tuple(values))
+
+
 def _descriptors(wire: Wire, unread: list[str]) -> Iterator[ReportDescriptor]:
-    for place, entry in enumerate(_objects(wire.get("reportDescriptors"))):
+    given = wire.get("reportDescriptors")
+    entries = [] if given is None else given
+    for place, entry in enumerate(entries if isinstance(entries, list) else [entries]):
         try:
-            descriptor = _descriptor(entry)
+            yield _descriptor(entry)
         except WireError as error:
             unread.append(f"report descriptor {place}: {error}; it is not followed")
-            continue
-        if descriptor is not None:
-            yield descriptor
 
 
-def _descriptor(wire: Wire) -> ReportDescriptor | None:
-    """None without a payload type; WireError where a default would tell more than was asked for."""
-    payload_type = _payload_type(wire)
-    if payload_type is None:
-        return None
+def _descriptor(wire: Any) -> ReportDescriptor:
+    """WireError where a default would tell more than was asked for."""
+    asked = payload_type(wire) if isinstance(wire, Mapping) else None
+    if asked is None:
+        raise WireError("it has no payloadType")
     reading_type, units, intervals = (
-        _given_text(wire, name) for name in ("readingType", "units", "reportIntervals")
+        given_text(wire, name) for name in ("readingType", "units", "reportIntervals")
     )
     return ReportDescriptor(
-        payload_type=payload_type,
+        payload_type=asked,
         reading_type=reading_type,
         units=units,
-        targets=read_targets(wire),
-        aggregate=_given_boolean(wire, "aggregate", default=False),
-        start_interval=_given_integer(wire, "startInterval", -1),
-        num_intervals=_given_integer(wire, "numIntervals", -1),
-        historical=_given_boolean(wire, "historical", default=True),
-        frequency=_given_integer(wire, "frequency", -1),
-        repeat=_given_integer(wire, "repeat", 1),
+        targets=given_targets(wire),
+        aggregate=given_boolean(wire, "aggregate", default=False),
+        start_interval=given_integer(wire, "startInterval", -1),
+        num_intervals=given_integer(wire, "numIntervals", -1),
+        historical=given_boolean(wire, "historical", default=True),
+        frequency=given_integer(wire, "frequency", -1),
+        repeat=given_integer(wire, "repeat", 1),
         report_intervals=intervals or "INTERVALS",
     )
 
 
-def _units(wire: Wire) -> dict[str, str]:
-    return {
-        kind: units
-        for entry in _objects(wire.get("payloadDescriptors"))
-        if (kind := _payload_type(entry)) and (units := _text(entry, "units"))
-    }
-
-
-def _payload_type(wire: Wire) -> str | None:
-    """The User Guide's own examples spell it in two ways."""
-    return _text(wire, "payloadType") or _text(wire, "payLoadType")
-
-
 def _priority(wire: Wire, unread: list[str]) -> int | None:
-    priority = _integer(wire, "priority")
-    if priority is None and wire.get("priority") is not None:
-        unread.append(f"priority {_shown(wire, 'priority')} is not an integer: it is the lowest")
-    return priority if priority is not None and priority >= 0 else None
-
-
-def _instant(wire: Wire, name: str) -> datetime | None:
-    try:
-        return read_instant(str(wire.get(name)))
-    except WireError:
-        return None
+    priority = integer(wire, "priority")
+    if priority is not None and priority >= 0:
+        return priority
+    if wire.get("priority") is not None:
+        unread.append(f"priority {shown(wire, 'priority')} is none: it is the lowest")
+    return None
 
 
 def _id(wire: Wire, kind: str) -> str:
@@ -352,49 +306,3 @@ def _label(wire: Wire) -> str:
         if wire.get(name):
             return f"{name} {str(wire[name])[:80]!r}"
     return "without a name"
-
-
-def _objects(value: Any) -> list[Wire]:
-    return (
-        [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
-    )
-
-
-def _text(wire: Wire, name: str) -> str | None:
-    value = wire.get(name)
-    return value if isinstance(value, str) and value else None
-
-
-def _integer(wire: Wire, name: str) -> int | None:
-    """A whole number of 32 bits, which may be written 1.0; None for all else."""
-    value = wire.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if abs(value) < 2**31 and value == int(value) else None
-
-
-def _given_integer(wire: Wire, name: str, default: int) -> int:
-    if wire.get(name) is None:
-        return default
-    number = _integer(wire, name)
-    if number is None:
-        raise WireError(f"{name} {_shown(wire, name)} is not an integer")
-    return number
-
-
-def _given_boolean(wire: Wire, name: str, *, default: bool) -> bool:
-    value = wire.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise WireError(f"{name} {_shown(wire, name)} is not true or false")
-    return default if value is None else value
-
-
-def _given_text(wire: Wire, name: str) -> str | None:
-    value = wire.get(name)
-    if value is not None and not isinstance(value, str):
-        raise WireError(f"{name} {_shown(wire, name)} is not a text")
-    return value or None
-
-
-def _shown(wire: Wire, name: str) -> str:
-    return repr(wire.get(name))[:80]

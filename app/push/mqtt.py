@@ -120,7 +120,7 @@ class MqttPush:
         self._run_id = secrets.token_hex(4)
         self._tls: ssl.SSLContext | None = None
         self._said: str | None = None
-        self._without_room = 0
+        self._without_room: set[str] = set()
         """VENs for whose connection there was no room."""
 
     def serve(self, vens: Sequence[VEN], notifiers: Notifiers) -> None:
@@ -161,17 +161,19 @@ class MqttPush:
         room = self._room_for(len(self._lines) + len(unknown)) - len(self._lines)
         for identity in unknown[: max(0, room)]:
             self._lines[identity] = self._line(of_line[identity], addresses, binding)
+        without = set(self._without_room)
         for identity, topics in by_line.items():
             if identity in self._lines:
                 self._connect(self._lines[identity], topics)
             else:
                 self._poll_plan.fails(SOURCE, list(topics))
-                self._without_room += len(topics)
-        if room < len(unknown):
+                without.update(topics)
+        if without > self._without_room:
+            self._without_room = without
             logger.warning(
                 "push: %d VENs go without and are polled: this process may not open more files"
                 " and connections; raise its limit (ulimit -n, LimitNOFILE)",
-                self._without_room,
+                len(without),
             )
         errors = [outcome for _, outcome in outcomes if isinstance(outcome, VtnError)]
         if errors:
@@ -185,7 +187,7 @@ class MqttPush:
         for kept in (self._lines, self._served_as, self._topics_of_ven, self._of_program):
             kept.clear()
         self._connected_to = None
-        self._without_room = 0
+        self._without_room = set()
 
     def _state(self, ven: VEN) -> tuple[str | None, frozenset[str]]:
         return ven.vtn_ven_id, self._program_ids(ven.ven_name)

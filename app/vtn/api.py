@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from app.openadr import is_object_id
 from app.vtn import topics
 from app.vtn.mqtt import MqttPublisher
 from app.vtn.objects import Objects, may_read
@@ -34,13 +34,13 @@ MOST_FORM_FIELDS = 20
 LONG_BODY_BYTES = 64 << 10
 """What is longer is read on a thread, so that others need not wait for it."""
 MOST_LONG_BODIES = 2
+"""At a time."""
 MOST_CHALLENGES = 8
 """Subscriptions that are written at once."""
 SCHEME = "Bearer"
 NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 """RFC 6749, 5.1: of answers with a token."""
 FORM = "application/x-www-form-urlencoded"
-_ID = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
 
 Operation = Callable[[Client], Wire | list[Wire]]
 
@@ -53,15 +53,16 @@ def make_api(*, objects: Objects, tokens: Tokens, broker: MqttPublisher | None) 
         base_url = str(request.base_url).rstrip("/")
         return JSONResponse({"tokenURL": f"{base_url}/auth/token"})
 
+    long_bodies = CapacityLimiter(MOST_LONG_BODIES)
     token_route = Route("/auth/token", _token_endpoint(tokens), methods=["POST"])
     routes = [
         Route("/auth/server", auth_server),
         token_route,
         *_notifier_routes(objects, tokens, broker),
-        *_routes(Paths310(objects), tokens),
+        *_routes(Paths310(objects), tokens, long_bodies),
         Mount(
             BASE_301,
-            app=_application([token_route, *_routes(Paths301(objects), tokens)]),
+            app=_application([token_route, *_routes(Paths301(objects), tokens, long_bodies)]),
         ),
     ]
     return _application(routes)
@@ -87,31 +88,23 @@ class Paths310:
         query = read_query(self.queries[kind], request.query_params)
         return lambda client: self.objects.search(self.version, kind, query, client)
 
-    def create(self, kind: str, request: Request, raw: bytes) -> Operation:
-        def create(client: Client) -> Wire:
-            body = self.body(kind, request, raw, client)
-            return self.objects.create(self.version, kind, body, client)
-
-        return create
+    def create(self, kind: str, body: Wire) -> Operation:
+        return lambda client: self.objects.create(self.version, kind, body, client)
 
     def read(self, kind: str, request: Request) -> Operation:
         object_id = _path_id(request, "id")
         return lambda client: self.objects.read(self.version, kind, object_id, client)
 
-    def update(self, kind: str, request: Request, raw: bytes) -> Operation:
+    def update(self, kind: str, request: Request, body: Wire) -> Operation:
         object_id = _path_id(request, "id")
-
-        def update(client: Client) -> Wire:
-            body = self.body(kind, request, raw, client)
-            return self.objects.update(self.version, kind, object_id, body, client)
-
-        return update
+        return lambda client: self.objects.update(self.version, kind, object_id, body, client)
 
     def delete(self, kind: str, request: Request) -> Operation:
         object_id = _path_id(request, "id")
         return lambda client: self.objects.delete(self.version, kind, object_id, client)
 
     def body(self, kind: str, request: Request, raw: bytes, client: Client) -> Wire:  # noqa: ARG002
+        """What a request says, in the shape that it has to have. Refused."""
         return self.version.read(kind, raw, client)
 
 
@@ -140,8 +133,8 @@ class Paths301(Paths310):
     def read(self, kind: str, request: Request) -> Operation:
         return self._within(kind, request, super().read(kind, request))
 
-    def update(self, kind: str, request: Request, raw: bytes) -> Operation:
-        return self._within(kind, request, super().update(kind, request, raw))
+    def update(self, kind: str, request: Request, body: Wire) -> Operation:
+        return self._within(kind, request, super().update(kind, request, body))
 
     def delete(self, kind: str, request: Request) -> Operation:
         return self._within(kind, request, super().delete(kind, request))
@@ -165,48 +158,49 @@ class Paths301(Paths310):
         return within
 
 
-def _routes(paths: Paths310, tokens: Tokens) -> list[Route]:
+def _routes(paths: Paths310, tokens: Tokens, long_bodies: CapacityLimiter) -> list[Route]:
     routes = []
     for path, kind in paths.collections.items():
-        many, one = _collection(paths, kind, tokens)
+        many, one = _collection(paths, kind, tokens, long_bodies)
         routes.append(Route(path, many, methods=["GET", "POST"]))
         routes.append(Route(path + "/{id}", one, methods=["GET", "PUT", "DELETE"]))
     return routes
 
 
 def _collection(
-    paths: Paths310, kind: str, tokens: Tokens
+    paths: Paths310, kind: str, tokens: Tokens, long_bodies: CapacityLimiter
 ) -> tuple[Callable[[Request], Awaitable[Response]], Callable[[Request], Awaitable[Response]]]:
     """The endpoints of a collection and of one of its objects.
 
-    What a request does takes microseconds, and is done at once; but a subscription's callbacks are
-    asked first, and a long body takes long: on threads that nothing else waits for.
+    What a request does takes microseconds, and is done at once, one after the other; but a long
+    body is read, and a subscription's callbacks are asked, on threads that nothing else waits for.
     """
-    threads = CapacityLimiter(MOST_CHALLENGES if kind == "SUBSCRIPTION" else MOST_LONG_BODIES)
+    challenges = CapacityLimiter(MOST_CHALLENGES)
 
-    async def write(operation: Operation, client: Client, raw: bytes) -> Wire | list[Wire]:
-        if kind == "SUBSCRIPTION" or len(raw) > LONG_BODY_BYTES:
-            return await to_thread.run_sync(operation, client, limiter=threads)
-        return operation(client)
-
-    async def body(request: Request, client: Client) -> bytes:
+    async def read(request: Request, client: Client) -> Wire:
         most = MOST_BODY_BYTES_OF_A_VEN if client.is_ven else MOST_BODY_BYTES
-        return await _body(request, most_bytes=most)
+        raw = await _body(request, most_bytes=most)
+        if len(raw) <= LONG_BODY_BYTES:
+            return paths.body(kind, request, raw, client)
+        return await to_thread.run_sync(paths.body, kind, request, raw, client, limiter=long_bodies)
+
+    async def write(operation: Operation, client: Client) -> Wire | list[Wire]:
+        if kind == "SUBSCRIPTION":
+            return await to_thread.run_sync(operation, client, limiter=challenges)
+        return operation(client)
 
     async def many(request: Request) -> Response:
         client = _who_asks(tokens, request)
         if request.method == "POST":
-            raw = await body(request, client)
-            operation = paths.create(kind, request, raw)
-            return _answer(await write(operation, client, raw), status=201)
+            operation = paths.create(kind, await read(request, client))
+            return _answer(await write(operation, client), status=201)
         return _answer(paths.search(kind, request)(client))
 
     async def one(request: Request) -> Response:
         client = _who_asks(tokens, request)
         if request.method == "PUT":
-            raw = await body(request, client)
-            operation = paths.update(kind, request, raw)
-            return _answer(await write(operation, client, raw))
+            operation = paths.update(kind, request, await read(request, client))
+            return _answer(await write(operation, client))
         operation = (paths.delete if request.method == "DELETE" else paths.read)(kind, request)
         return _answer(operation(client))
 
@@ -365,7 +359,7 @@ def _who_asks(tokens: Tokens, request: Request) -> Client:
 
 def _path_id(request: Request, name: str) -> str:
     value = str(request.path_params[name])
-    if not _ID.fullmatch(value):
+    if not is_object_id(value):
         raise Refused(400, "the path has an id that is none")
     return value
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from app.openadr import typed_target
 from app.vtn import requests_301 as r301
 from app.vtn import requests_310 as r310
 from app.vtn.problems import Refused
@@ -148,17 +149,13 @@ def flat_targets(targets: Any) -> frozenset[str]:
         if isinstance(each, str):
             found.add(each)
         elif _is_typed(each):
-            found.update(f"{each['type']}={_text(value)}"[:128] for value in each["values"])
+            found.update(typed_target(each["type"], value) for value in each["values"])
     return frozenset(found)
 
 
 def _is_typed(target: Any) -> bool:
     """Earlier versions of this VTN kept what they were given; what is no target is none."""
     return isinstance(target, dict) and "type" in target and isinstance(target.get("values"), list)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _typed_targets(targets: Any) -> list[Wire]:

@@ -19,6 +19,7 @@ from app.openadr import (
     VtnVen,
     read_event,
 )
+from app.openadr.wire import read_program
 from tests.support.events import book_of
 from tests.support.fakes import FakeClock
 
@@ -35,6 +36,7 @@ class FakeClient:
         self.asked_with: list[Targets] = []
         self.targets: set[str] = set()
         self.fails = False
+        self.listed_programs: list[Program] = []
 
     def ven(self, ven_id: str) -> VtnVen:
         return VtnVen(ven_id=ven_id, ven_name="Aarhus", targets=frozenset(self.targets))
@@ -43,7 +45,7 @@ class FakeClient:
         return []
 
     def programs(self, targets: Targets) -> list[Program]:  # noqa: ARG002
-        return []
+        return self.listed_programs
 
     def events(self, targets: Targets) -> list[Event]:
         if self.fails:
@@ -181,6 +183,24 @@ def test_targets_that_cannot_be_read_stay_as_they_were(
     assert caplog.text.count("targets cannot be read and stay as they were") == 1
 
 
+def test_values_of_a_program_whose_units_cannot_be_read_have_none_that_is_known(
+    book: EventBook, caplog: pytest.LogCaptureFixture
+) -> None:
+    limit = {"type": "IMPORT_CAPACITY_LIMIT", "values": [5]}
+    own = [{"payloadType": "EXPORT_CAPACITY_LIMIT", "units": "KW"}]
+    export = {**limit, "type": "EXPORT_CAPACITY_LIMIT"}
+    client = FakeClient(event("e1", intervals=[{"payloads": [limit, export]}]))
+    client.listed[0]["payloadDescriptors"] = own
+    client.listed_programs = [read_program({"id": "p", "payloadDescriptors": "MW"})]
+
+    for _ in range(2):
+        (seen,) = book.sync(AARHUS, client)  # type: ignore[arg-type]
+
+    assert seen.units["EXPORT_CAPACITY_LIMIT"] == "KW"
+    assert seen.units["IMPORT_CAPACITY_LIMIT"] not in ("KW", "KVA", "PERCENT")
+    assert caplog.text.count("program p: payloadDescriptors cannot be read") == 1
+
+
 def test_what_of_an_event_cannot_be_read_is_said_once(
     book: EventBook, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -191,4 +211,4 @@ def test_what_of_an_event_cannot_be_read_is_said_once(
         book.sync(ven, client)  # type: ignore[arg-type]
 
     (line,) = caplog.messages
-    assert "event e1: priority 'high' is not an integer" in line
+    assert "event e1: priority 'high' is none" in line

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import email.utils
 import ssl
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from urllib3.exceptions import (
@@ -36,7 +38,7 @@ from app.openadr import (
 from app.openadr.http import VenAuth
 from app.openadr.unreachable import NotConnected
 from app.stopping import Stopping
-from tests.conftest import MakeHttp
+from tests.conftest import MakeContainer, MakeHttp
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port, in_turn
 
 MakeVtn = Callable[[Script], ScriptedVtn]
@@ -261,6 +263,45 @@ def test_only_a_connection_that_was_never_made_had_no_effect(error: HTTPError, n
         post(http)
 
 
+@pytest.mark.parametrize(
+    ("headers", "is_heard"), [({}, True), ({"Age": "600"}, False)], ids=["the VTN's", "a cache's"]
+)
+def test_only_the_vtn_itself_tells_what_time_it_is(
+    scripted_vtn: MakeVtn,
+    make_container: MakeContainer,
+    caplog: pytest.LogCaptureFixture,
+    headers: dict[str, str],
+    is_heard: bool,
+) -> None:
+    date = email.utils.format_datetime(utc_now() - timedelta(minutes=10), usegmt=True)
+    vtn = scripted_vtn(lambda _: Answer(200, [], {"Date": date, **headers}))
+    container = make_container(vtn={"base_url": vtn.base_url})
+
+    get(container.vtn_http())
+
+    assert (container.vtn_clock().ahead is not None) == is_heard
+    assert ("ahead of the VTN's" in caplog.text) == is_heard
+
+
+@pytest.mark.parametrize("body", ["", "\ufeff{}"], ids=["nothing", "a byte order mark"])
+def test_what_a_put_answers_besides_the_object(
+    scripted_vtn: MakeVtn, make_http: MakeHttp, body: str
+) -> None:
+    http = make_http(scripted_vtn(lambda _: Answer(200 if body else 204, body)).base_url)
+
+    assert http.put("/vens/v", auth=NoCredentials(), body={}) in (None, {})
+
+
+def test_a_problem_behind_a_byte_order_mark_is_one(
+    scripted_vtn: MakeVtn, make_http: MakeHttp
+) -> None:
+    http = make_http(scripted_vtn(lambda _: Answer(404, '\ufeff{"title": "gone"}')).base_url)
+
+    with pytest.raises(VtnRejected, match="gone") as caught:
+        get(http)
+    assert caught.value.has_problem
+
+
 def test_a_header_that_cannot_be_sent_is_told_without_what_is_in_it(
     scripted_vtn: MakeVtn, make_http: MakeHttp
 ) -> None:
@@ -290,6 +331,8 @@ class TestTokens:
             Answer(404, PROBLEM),
             Answer(404, "<html>", content_type="text/html"),
             Answer(200, {"tokenURL": None}),
+            Answer(200, {"tokenURL": "http://[::1"}),
+            Answer(200, {"tokenURL": "https://"}),
             Answer(200, []),
         ],
     )
@@ -304,6 +347,26 @@ class TestTokens:
         (asked,) = vtn.of("POST", "/auth/token")
         assert b"scope=read_targets" in asked.body
         assert "Authorization" not in asked.headers
+
+    def test_an_answer_that_begins_with_a_byte_order_mark(
+        self, scripted_vtn: MakeVtn, make_http: MakeHttp
+    ) -> None:
+        token = Answer(200, '\ufeff{"access_token": "t", "token_type": "Bearer"}')
+        vtn = scripted_vtn(
+            lambda asked: token if asked.path == "/auth/token" else Answer(404, PROBLEM)
+        )
+
+        assert self.fetch(make_http(vtn.base_url)) == ("t", None)
+
+    def test_one_that_cannot_be_reached_is_named_as_what_it_is(
+        self, scripted_vtn: MakeVtn, make_http: MakeHttp
+    ) -> None:
+        elsewhere = f"http://me:hunter2@127.0.0.1:{free_port()}/token"
+        vtn = scripted_vtn(lambda _: Answer(200, {"tokenURL": elsewhere}))
+
+        with pytest.raises(VtnUnreachable, match=r"the token endpoint at 127\.0\.0\.1") as caught:
+            self.fetch(make_http(vtn.base_url))
+        assert "hunter2" not in str(caught.value)
 
     @pytest.mark.parametrize(
         "answer",

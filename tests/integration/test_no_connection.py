@@ -12,11 +12,19 @@ import pytest
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NameResolutionError, SSLError
 
-from app.openadr import Exchange, NoCredentials, VtnHttp, VtnUnreachable, make_session
+from app.openadr import (
+    Exchange,
+    NoCredentials,
+    VtnHttp,
+    VtnRejected,
+    VtnUnreachable,
+    make_session,
+)
 from app.openadr.unreachable import NotConnected, reason, was_never_sent
-from tests.conftest import MakeContainer
+from tests.conftest import MakeContainer, MakeHttp
 from tests.support.certificates import Certificate, make_certificate, make_certificate_of
 from tests.support.servers import Answer, ScriptedVtn, free_port
+from tests.support.tunnel import Tunnel
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -184,6 +192,59 @@ class TestProxies:
         assert "hunter2" not in found
         proxy.close()
 
+    def test_the_connections_of_one_that_refuses_are_given_back(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        proxy = ScriptedVtn(lambda _: Answer(407, {}))
+        self.name(monkeypatch, proxy.base_url)
+        session = make_session(base_url="http://vtn.example", max_connections=2)
+        exchange = Exchange(session, timeout_s=0.5, verify_tls=True)
+
+        for _ in range(4):
+            with pytest.raises(NotConnected) as refused:
+                exchange.send("GET", "http://vtn.example/programs", headers={})
+            assert refused.value.status == 407
+        exchange.close()
+        proxy.close()
+
+    def test_a_vtn_that_answers_as_a_proxy_would_is_not_one(self, make_http: MakeHttp) -> None:
+        vtn = ScriptedVtn(lambda _: Answer(407, {"title": "no"}))
+
+        with pytest.raises(VtnRejected, match="407"):
+            make_http(vtn.base_url).get("/programs", auth=NoCredentials())
+        vtn.close()
+
+    def test_what_is_wrong_with_the_vtn_behind_one_is_the_vtns(
+        self,
+        http: HttpTo,
+        vtn: MakeTlsVtn,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        unknown = vtn(make_certificate(tmp_path))
+        proxy = Tunnel(int(unknown.base_url.rpartition(":")[2]))
+        self.name(monkeypatch, proxy.base_url)
+
+        found = words(http("https://vtn.example/openadr3"))
+
+        assert "from an authority that is not known here" in found
+        assert "proxy" not in found.lower()
+        proxy.close()
+
+    @pytest.mark.parametrize(
+        ("proxy", "told"),
+        [("http://[::1", "no address that can be used"), ("http://", "no address")],
+    )
+    def test_one_that_is_no_address(
+        self, http: HttpTo, monkeypatch: pytest.MonkeyPatch, proxy: str, told: str
+    ) -> None:
+        self.name(monkeypatch, proxy)
+
+        found = words(http("https://vtn.example/openadr3"))
+
+        assert told in found
+        assert "see HTTPS_PROXY" in found
+
     @pytest.mark.parametrize("scheme", ["http", "https"])
     def test_one_that_is_not_there(
         self, http: HttpTo, monkeypatch: pytest.MonkeyPatch, scheme: str
@@ -208,6 +269,16 @@ def test_a_name_that_is_not_found() -> None:
     found = reason(NameResolutionError("vtn.example", HTTPConnection("vtn.example"), error))
 
     assert found.startswith("its name is not found: look at VTN__BASE_URL")
+
+
+def test_a_file_of_authorities_that_is_not_there(
+    http: HttpTo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+
+    found = words(http(f"https://127.1:{free_port()}"))
+
+    assert "the file of CA certificates is not there" in found
 
 
 def test_a_port_where_nobody_listens(http: HttpTo) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,6 @@ from app.vtn import EmbeddedVtn
 from app.vtn.api import make_api
 from app.vtn.objects import Objects
 from app.vtn.store import VtnStore
-from app.vtn.tokens import Client
-from app.vtn.versions import Version
 from tests.support.callers import Caller, make_event
 from tests.support.servers import free_port
 
@@ -51,51 +51,66 @@ class TestBodies:
         make_event(bl, intervals=intervals)
 
 
-class Slow(Objects):
-    """Takes as long to create something as the test likes."""
+class SlowToRead:
+    """Business logic; who reads its body on a thread waits there until the test lets it go on."""
 
-    def __init__(self, store: VtnStore) -> None:
-        super().__init__(store, verify=lambda *_: None, changed=lambda _: None)
+    client_id = "bl"
+    scopes = frozenset(("read_all", "write_vens"))
+
+    def __init__(self) -> None:
         self.begun, self.may_end = threading.Event(), threading.Event()
 
-    def create(self, version: Version, kind: str, body: Any, client: Client) -> Any:
+    @property
+    def is_ven(self) -> bool:
+        with suppress(RuntimeError):
+            asyncio.get_running_loop()
+            return False
         self.begun.set()
         assert self.may_end.wait(10)
-        return super().create(version, kind, body, client)
+        return False
 
 
-class Anybody:
-    """Takes everybody for business logic."""
+class OneClient:
+    """Tokens that are all this client's."""
 
-    def client(self, _: str | None) -> Client:
-        scopes = ("read_all", "write_programs", "write_events")
-        return Client(client_id="bl", is_ven=False, scopes=frozenset(scopes))
+    def __init__(self, client: SlowToRead) -> None:
+        self._client = client
+
+    def client(self, _: str | None) -> SlowToRead:
+        return self._client
 
 
 @pytest.fixture
-def slow(tmp_path: Path) -> Iterator[tuple[Slow, str]]:
-    """A VTN's objects, and where they are served."""
+def slow(tmp_path: Path) -> Iterator[tuple[SlowToRead, str]]:
+    """A client, and where its VTN is."""
     store = VtnStore(tmp_path / "vtn.db")
-    objects = Slow(store)
+    objects = Objects(store, verify=lambda *_: None, changed=lambda _: None)
+    client = SlowToRead()
     server = AsgiServer(host="127.0.0.1", port=(port := free_port()), name="vtn", max_requests=10)
     server.listen()
-    tokens: Any = Anybody()
+    tokens: Any = OneClient(client)
     server.serve(make_api(objects=objects, tokens=tokens, broker=None))
-    yield objects, f"http://127.0.0.1:{port}"
-    objects.may_end.set()
+    yield client, f"http://127.0.0.1:{port}"
+    client.may_end.set()
     server.close()
     store.close()
 
 
-def test_others_are_answered_while_a_long_body_is_read(slow: tuple[Slow, str]) -> None:
-    objects, url = slow
-    program = {"programName": "long", "programLongName": "x" * (65 << 10)}
+def test_others_are_answered_while_a_long_body_is_read(slow: tuple[SlowToRead, str]) -> None:
+    client, url = slow
+    words = {"type": "WORDS", "values": ["x" * (65 << 10)]}
+    ven = {
+        "objectType": "BL_VEN_REQUEST",
+        "clientID": "c",
+        "venName": "long",
+        "attributes": [words],
+    }
     with ThreadPoolExecutor() as pool:
-        posted = pool.submit(requests.post, f"{url}/programs", json=program, timeout=15)
-        assert objects.begun.wait(10)
+        posted = pool.submit(requests.post, f"{url}/vens", json=ven, timeout=15)
+        assert client.begun.wait(10)
 
-        answer = requests.get(f"{url}/programs", timeout=5)
+        answer = requests.get(f"{url}/vens", timeout=5)
 
         assert answer.json() == []
-        objects.may_end.set()
+        client.may_end.set()
         assert posted.result(10).status_code == 201

@@ -89,11 +89,13 @@ class ScriptedVtn:
                     return
                 text = answer.body
                 body = text.encode() if isinstance(text, str) else json.dumps(text).encode()
-                self.send_response(answer.status)
+                self.send_response_only(answer.status)
+                self.send_header("Date", answer.headers.get("Date", self.date_time_string()))
                 self.send_header("Content-Type", answer.content_type)
                 self.send_header("Content-Length", str(len(body)))
                 for name, value in answer.headers.items():
-                    self.send_header(name, value)
+                    if name != "Date":
+                        self.send_header(name, value)
                 self.end_headers()
                 for place in range(len(body)) if answer.drips else ():
                     self.wfile.write(body[place : place + 1])

@@ -31,7 +31,7 @@ class TestEventDurationThatCutsAnInterval:
         (interval,) = line.at(NOW + 6.5 * H)
 
         assert interval.value(interval.payloads[0], NOW + 6.5 * H) == 6
-        assert list(interval.changes(NOW + 6.5 * H)) == [NOW + 7 * H]
+        assert list(interval.changes(NOW + 6.25 * H)) == [NOW + 7 * H]
         assert interval.end == NOW + 12 * H
         assert list(interval.changes(NOW + 11.5 * H)) == [], "it is over by then"
 
@@ -65,6 +65,19 @@ class TestAnIntervalWithoutAnyDuration:
 
         assert [each.end for each in line.of_pass(0)] == [NOW + H, None]
 
+    def test_what_follows_it_never_begins_and_what_has_a_start_does(self) -> None:
+        line = timeline(
+            intervals=[
+                interval(0, start=NOON),
+                interval(1),
+                interval(2, start="2026-06-01T17:00:00Z", duration="PT1H"),
+            ],
+        )
+
+        laid_out = [(each.number, each.start, each.end) for each in line.of_pass(0)]
+
+        assert laid_out == [(0, NOW, NOW + 5 * H), (2, NOW + 5 * H, NOW + 6 * H)]
+
     def test_event_duration_ends_it(self) -> None:
         line = timeline(duration="PT2H", intervals=[interval(0, start=NOON)])
 
@@ -89,6 +102,20 @@ def test_a_loop_of_months_has_no_gap(day: int) -> None:
     assert all(before.end == after.start for before, after in pairwise(passes))
     assert passes[12].start == datetime(2027, 1, day, tzinfo=UTC)
     assert all(line.at(begin + number * 24 * H) for number in range(720))
+
+
+def test_a_loop_of_two_intervals_a_month_has_no_gap() -> None:
+    begin = datetime(2026, 1, 31, tzinfo=UTC)
+    line = timeline(
+        duration="P2Y",
+        intervalPeriod={"start": write_instant(begin), "duration": "P1M"},
+        intervals=[interval(0), interval(1)],
+    )
+    laid_out = [each for number in range(12) for each in line.of_pass(number)]
+
+    assert [each.number for each in laid_out] == list(range(24))
+    assert all(before.end == after.start for before, after in pairwise(laid_out))
+    assert [each.start.day for each in laid_out[:3]] == [31, 28, 31]
 
 
 class TestTranspired:

@@ -19,7 +19,7 @@ from app.openadr import (
     write_duration,
     write_instant,
 )
-from app.openadr.wire import read_each, read_resource, read_ven
+from app.openadr.wire import read_each, read_program, read_resource, read_ven
 
 EVENT = {"id": "e1", "programID": "p1"}
 FIELDS = [*EVENT, "intervals", "intervalPeriod", "start", "duration"]
@@ -162,6 +162,8 @@ class TestNeverMoreWidelyThanItWasWritten:
             *(["a", 5], ["a", None], [["a"]], [{"type": "GROUP"}]),
             *([{"type": 5, "values": ["a"]}], [{"type": "GROUP", "values": "a"}]),
             [{"type": "GROUP", "values": [None]}],
+            [{"type": "GROUP", "values": []}],
+            [{"type": "GROUP", "values": [True]}],
         ],
         ids=repr,
     )
@@ -207,6 +209,49 @@ class TestNeverMoreWidelyThanItWasWritten:
         assert (resource.resource_name, resource.targets) == ("pump", None)
 
 
+class TestUnits:
+    """A limit of 5 MW that is read as 5 kW asks for more than was written."""
+
+    @pytest.mark.parametrize(
+        "descriptors",
+        [
+            "KW",
+            [7],
+            {"payloadType": "IMPORT_CAPACITY_LIMIT", "units": "MW"},
+            [{"payloadType": "IMPORT_CAPACITY_LIMIT", "units": 5}],
+            [{"payloadType": "IMPORT_CAPACITY_LIMIT", "units": ["MW"]}],
+            [{"payloadType": 7, "units": "MW"}],
+        ],
+    )
+    def test_where_they_cannot_be_read_there_is_no_event(self, descriptors: Any) -> None:
+        with pytest.raises(WireError, match="event 'e1'"):
+            read_event({**EVENT, "payloadDescriptors": descriptors})
+
+        program = read_program({"id": "p1", "payloadDescriptors": descriptors})
+        assert program.units is None
+
+    @pytest.mark.parametrize("descriptors", [None, [], [{"payloadType": "PRICE", "units": None}]])
+    def test_where_none_are_given_there_are_none(self, descriptors: Any) -> None:
+        assert read_event({**EVENT, "payloadDescriptors": descriptors}).units == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"reportDescriptors": "USAGE"}, "report descriptor 0: it has no payloadType"),
+        ({"reportDescriptors": [7]}, "report descriptor 0: it has no payloadType"),
+        ({"reportDescriptors": [{"units": "KWH"}]}, "report descriptor 0: it has no payloadType"),
+        ({"intervals": [{"payloads": 7}]}, "interval 0: a payload cannot be read"),
+        ({"intervals": [{"payloads": [7]}]}, "interval 0: a payload cannot be read"),
+        ({"intervals": [{"payloads": [{"type": "X"}]}]}, "interval 0: a payload cannot be read"),
+    ],
+)
+def test_what_is_left_out_of_an_event_is_told(fields: dict[str, Any], told: str) -> None:
+    (line,) = read_event({**EVENT, **fields}).unread
+
+    assert told in line
+
+
 class TestWholeNumbers:
     def test_they_may_be_written_as_decimals(self) -> None:
         descriptor = {"payloadType": "USAGE", "numIntervals": 3.0, "frequency": 2.0, "repeat": -1.0}
@@ -225,7 +270,7 @@ class TestWholeNumbers:
         assert (read.num_intervals, read.frequency, read.repeat) == (3, 2, -1)
         assert event.unread == ()
 
-    @pytest.mark.parametrize("priority", ["high", 1.5, True, [], 1e400])
+    @pytest.mark.parametrize("priority", ["high", 1.5, True, [], 1e400, -1])
     def test_a_priority_that_is_none_is_the_lowest_and_said(self, priority: Any) -> None:
         event = read_event({**EVENT, "priority": priority})
 

@@ -1,0 +1,92 @@
+"""Rows of the fleet's tables: how they are chosen, and what they become."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, func, literal_column, select, union_all
+
+from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
+from app.fleet.tables import resource_table, ven_table
+
+DESCRIPTION_FIELDS = (
+    "kind",
+    "meter_point_id",
+    "latitude",
+    "longitude",
+    "address",
+    "power_min_kw",
+    "power_max_kw",
+    "energy_min_kwh",
+    "energy_max_kwh",
+)
+"""What an import may change about a resource; status and the VTN's ids stay."""
+
+
+def to_ven(row: Row[Any]) -> VEN:
+    return VEN(ven_name=row.ven_name, status=Status(row.status), vtn_ven_id=row.vtn_ven_id)
+
+
+def to_resource(row: Row[Any]) -> Resource:
+    return Resource(
+        resource_name=row.resource_name,
+        kind=ResourceKind(row.kind),
+        meter_point_id=row.meter_point_id,
+        latitude=row.latitude,
+        longitude=row.longitude,
+        address=row.address,
+        power_min_kw=row.power_min_kw,
+        power_max_kw=row.power_max_kw,
+        energy_min_kwh=row.energy_min_kwh,
+        energy_max_kwh=row.energy_max_kwh,
+        status=Status(row.status),
+        vtn_resource_id=row.vtn_resource_id,
+    )
+
+
+def description(resource: Resource) -> dict[str, Any]:
+    values = {field: getattr(resource, field) for field in DESCRIPTION_FIELDS}
+    return {**values, "kind": resource.kind.value}
+
+
+def pending(query: Select[Any]) -> Select[Any]:
+    """Of the VENs those that are to be enrolled, or have a resource that is."""
+    owed = union_all(
+        select(ven_table.c.ven_key).where(_is(ven_table.c.status, Status.PENDING)),
+        select(resource_table.c.ven_key).where(_is(resource_table.c.status, Status.PENDING)),
+    )
+    return query.where(ven_table.c.ven_key.in_(owed), ven_table.c.status != Status.SUSPENDED.value)
+
+
+def summaries(connection: Connection, vens: Select[Any]) -> list[VenSummary]:
+    """Of these VENs, by name, with the number of their resources by status."""
+    chosen = vens.subquery()
+
+    def count(*which: Any) -> Any:
+        own = resource_table.c.ven_key == chosen.c.ven_key
+        return select(func.count()).select_from(resource_table).where(own, *which).scalar_subquery()
+
+    query = select(
+        chosen,
+        count().label("resources"),
+        count(_is(resource_table.c.status, Status.PENDING)).label("pending"),
+        count(_is(resource_table.c.status, Status.SUSPENDED)).label("suspended"),
+    ).order_by(chosen.c.ven_name)
+    return [
+        VenSummary(
+            ven=to_ven(row),
+            resources=row.resources,
+            approved=row.resources - row.pending - row.suspended,
+            pending=row.pending,
+            suspended=row.suspended,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _is(column: Any, status: Status) -> Any:
+    """That a status other than APPROVED is this one.
+
+    In the words of the indexes on what is not approved, or they would not serve.
+    """
+    return and_(column != literal_column("'APPROVED'"), column == status.value)
