@@ -139,6 +139,7 @@ class Application:
         steps: Sequence[Callable[[], object]] = (
             self._run_lock.acquire,
             self._database.open,
+            self._run_lock.database_opened,
             self._simulator.initialize_resources,  # a damaged profile file is known here
             self._guard.start,
             self._lock_watch.start,

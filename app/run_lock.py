@@ -32,7 +32,7 @@ class RunLock:
         self._database = database
         self._descriptors: list[int] = []
         self._files: dict[Path, FileId] = {}
-        """What was at the path of each file when this run first saw it there."""
+        """What is at the path of each file that this run has."""
 
     def acquire(self) -> None:
         """Take them, or raise RunLockError."""
@@ -49,21 +49,23 @@ class RunLock:
             self.release()
             raise
 
+    def database_opened(self) -> None:
+        """Its file is there, if it has one: from now on that, too, must stay."""
+        file = self._database.file
+        if file is not None and (found := _file_id(file)) is not None:
+            self._files[file] = found
+
     def lost(self) -> str | None:
         """Why this run must not go on, in words; None: it has what it took.
 
         Somebody replaced or removed its files, or PostgreSQL ended our session and another run
         came first.
         """
-        for path in self._files:
+        for path in tuple(self._files):
             if self._is_replaced(path):
                 return f"{path} was removed or replaced under this run"
-        file = self._database.file
-        if file is None:
-            claimed = self._database.claim()
-            return None if claimed else "another run has taken the database over"
-        if file not in self._files and (found := _file_id(file)) is not None:
-            self._files[file] = found
+        if self._database.file is None and not self._database.claim():
+            return "another run has taken the database over"
         return None
 
     def _is_replaced(self, path: Path) -> bool:

@@ -36,6 +36,7 @@ from app.settings_sections import (
     TaskSettings,
     TasksSettings,
     VtnSettings,
+    check_characters,
 )
 
 __all__ = ["EffectiveSetting", "Settings", "SettingsError", "TaskSettings", "effective_settings"]
@@ -258,10 +259,16 @@ class Settings(BaseSettings):
     def secret_now(self, name: str) -> str | None:
         """What the file that this secret was read from, or would be, holds by now.
 
-        None: there is none, or the environment holds it, which does not change.
+        None: there is none, or the environment holds it, which does not change. SettingsError.
         """
         layer = _chosen(self._environment).get(name)
-        return layer.value if layer is not None and layer.source != "environment" else None
+        if layer is None or layer.source == "environment":
+            return None
+        try:
+            check_characters(layer.value)
+        except ValueError as error:
+            raise SettingsError(f"{name} {error}") from None
+        return layer.value
 
     @property
     def sample_size(self) -> tuple[int, int] | None:

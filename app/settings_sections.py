@@ -49,6 +49,12 @@ IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
+def check_characters(text: str) -> None:
+    """ValueError, without the text, where it has a control character in it."""
+    if any(unicodedata.category(char) == "Cc" for char in text):
+        raise ValueError("has a line break or another control character in it")
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -57,8 +63,8 @@ class _Section(BaseModel):
     def _no_control_character(cls, value: Any) -> Any:
         """Of secrets, too: no header, no URL and no form carries one as it was meant."""
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if isinstance(text, str) and any(unicodedata.category(char) == "Cc" for char in text):
-            raise ValueError("has a line break or another control character in it")
+        if isinstance(text, str):
+            check_characters(text)
         return value
 
 

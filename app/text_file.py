@@ -50,10 +50,14 @@ def _check_private(found: os.stat_result) -> None:
     roots = found.st_uid == 0 and not found.st_mode & BEYOND_ITS_GROUP
     if ours or roots:
         return
+    owner, mode, us = _name(found.st_uid), stat.S_IMODE(found.st_mode), _name(os.geteuid())
+    if found.st_uid not in (0, os.geteuid()):
+        raise TextFileError(
+            f"is {owner}'s, with mode {mode:04o}: it has to be {us}'s, who reads it, or root's"
+        )
     raise TextFileError(
-        f"others may read: it is {_name(found.st_uid)}'s, with mode"
-        f" {stat.S_IMODE(found.st_mode):04o}; run chmod 600 on it as {_name(os.geteuid())}, or let"
-        " it be root's with 0640 at the most"
+        f"others may read: it is {owner}'s, with mode {mode:04o}; run chmod 600 on it as {us}, or"
+        " let it be root's with 0640 at the most"
     )
 
 

@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 logger = logging.getLogger(__name__)
 
+MIGRATING = 0x76656E01
 RUNNING = 0x76656E02
-"""The key of the advisory lock."""
+"""The keys of our advisory locks."""
 ENDS_WITHIN = 20
 """Tenths of a second that an old session of ours may take to end."""
 TRIES_AT_START = 5

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.fleet.claim import PoolerError, SessionClaim
+from app.fleet.claim import MIGRATING, PoolerError, SessionClaim
 from app.fleet.migrations import MIGRATIONS, Migration
 from app.fleet.waits import Waits
 
@@ -34,8 +34,6 @@ SERVER_ARGUMENTS = {
     "tcp_user_timeout": 30_000,
 }
 """A server that is gone without a word is known to be gone within half a minute."""
-MIGRATING = 0x76656E01
-"""The key of PostgreSQL's advisory lock; RUNNING is the next one."""
 
 
 class DatabaseError(RuntimeError):

@@ -54,7 +54,8 @@ class CredentialSource(Protocol):
 class CredentialsTemplate:
     """`{ven_name}` replaced, literally and by the name's slug: secrets contain braces.
 
-    `secret_now`: what the secret is by now, where that can change.
+    `secret_now`: what the secret is by now, where that can change; ValueError, in one line without
+    the secret: what is there cannot be used.
     """
 
     def __init__(
@@ -76,7 +77,10 @@ class CredentialsTemplate:
         )
 
     def read_again(self) -> None:
-        self._client_secret = self._secret_now() or self._client_secret
+        try:
+            self._client_secret = self._secret_now() or self._client_secret
+        except ValueError as error:
+            raise CredentialsError(str(error)) from None
 
 
 class CredentialsFile:

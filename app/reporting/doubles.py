@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from app.fleet import Database, HeldVens
 from app.instants import to_us
@@ -89,32 +90,46 @@ class SecondLooks:
         with self._database.read() as connection:
             due = connection.execute(query, where).all()
         for row in due:
-            if not self._held.free([row.ven_name]):
+            if self._held.is_held(row.ven_name) and not self._held.claim(row.ven_name):
                 continue
-            sought = Sought(
-                ven_name=row.ven_name,
-                event_id=row.event_id,
-                name=row.report_name,
-                body_bytes=row.body_bytes,
-                reports_before=row.reports_before,
-                reports_since=max(int(row.reports_now) - row.reports_before, 0),
-            )
             try:
-                client = client_for(row.ven_name)
-                found = find_around(client, sought)
-                if len(found) > 1:
-                    reduce_to_one(found, client)
-            except VtnDown:
-                return  # nobody needs to be asked now
-            except (OutcomeUnknown, VtnUnavailable) as error:
-                logger.debug("no second look at report %s yet: %s", row.report_name, error)
-                self._looked(row.report_name, row.looks_left, now)
-                if error.answered:
-                    continue
-                return  # the next one might take as long to fail
-            except VtnError as error:
-                logger.info("no second look at report %s: %s", row.report_name, error)
-            self._looked(row.report_name, row.looks_left - 1, now)
+                goes_on = self._look_at(row, client_for, now)
+            finally:
+                self._held.give_back(row.ven_name)
+            if not goes_on:
+                return
+
+    def _look_at(
+        self, row: Row[Any], client_for: Callable[[str], VtnClient], now: datetime
+    ) -> bool:
+        """Whether there is any use in looking at others now."""
+        sought = Sought(
+            ven_name=row.ven_name,
+            event_id=row.event_id,
+            name=row.report_name,
+            body_bytes=row.body_bytes,
+            reports_before=row.reports_before,
+            reports_since=max(int(row.reports_now) - row.reports_before, 0),
+        )
+        try:
+            client = client_for(row.ven_name)
+            found = find_around(client, sought)
+            if len(found) > 1:
+                reduce_to_one(found, client)
+        except VtnDown:
+            return False
+        except (OutcomeUnknown, VtnUnavailable) as error:
+            logger.debug("no second look at report %s yet: %s", row.report_name, error)
+            self._looked(row.report_name, row.looks_left, now)
+            if isinstance(error, VtnUnavailable):
+                self._held.failed(row.ven_name, error)
+            return error.answered  # or the next one might take as long to fail
+        except VtnError as error:
+            logger.info("no second look at report %s: %s", row.report_name, error)
+        else:
+            self._held.succeeded(row.ven_name)
+        self._looked(row.report_name, row.looks_left - 1, now)
+        return True
 
     def _looked(self, name: str, left: int, now: datetime) -> None:
         pause = self._settle * THEN_TIMES ** (LOOKS - left)

@@ -60,7 +60,7 @@ class Outbox:
                 "report_name": aside.report_name,
                 "readings": aside.readings,
                 "body": zlib.compress(aside.body),
-                "problem": aside.problem.replace("\0", "\\0"),
+                "problem": aside.problem,
                 "refused_at_us": to_us(aside.refused_at),
                 "state": PART if aside.is_part else REFUSED,
                 "in_doubt_us": aside.in_doubt_us,
@@ -163,7 +163,7 @@ class Outbox:
                 {
                     "state": REFUSED if problem is not None else PART if aside.is_part else TO_SEND,
                     "in_doubt_us": in_doubt_us,
-                    "problem": aside.problem if problem is None else problem.replace("\0", "\\0"),
+                    "problem": aside.problem if problem is None else problem,
                     "id": aside.set_aside_id,
                 },
             )

@@ -32,7 +32,8 @@ OF_CONTENT = (400, 422)
 """What a VTN answers to a report whose content it does not take."""
 MAX_IN_VAIN = 15
 """Parts that are refused and none taken, before it is not the resources that the VTN refuses."""
-MAX_DIVISIONS = 1_000
+MAX_DIVISIONS = 100
+"""Reports with parts that are not settled yet, of which the whole is remembered."""
 Key = tuple[str, str]
 """A VEN, and a payload type."""
 
@@ -51,6 +52,8 @@ class _Division:
     """Resources that were refused on their own, with the VTN's words."""
     parts: set[str] = field(default_factory=set)
     """The names of all parts that there were."""
+    unsettled: set[str] = field(default_factory=set)
+    """Of these, the parts that are to be sent."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +119,11 @@ class RefusedResources:
             if now < self._in_vain.get(key, now):
                 return itself
             root = self._root_of.get(aside.report_name, aside.report_name)
+            if len(names) <= 1 and root not in self._divisions:
+                return itself
             division = self._divisions.setdefault(root, _Division(aside, len(names)))
             division.refused += 1
+            division.unsettled.discard(aside.report_name)
             if len(names) <= 1:
                 division.alone += [(name, aside.problem) for name in names]
                 if division.taken:
@@ -128,12 +134,14 @@ class RefusedResources:
                 self._forget(root)
                 return Kept([division.whole], division.parts or [aside.report_name])
             if len(names) <= 1:
+                self._forget_if_settled(root)
                 return itself
             half = len(names) // 2
             parts = [
                 replace(_part(aside, some), is_part=True) for some in (names[:half], names[half:])
             ]
             division.parts |= {part.report_name for part in parts}
+            division.unsettled |= {part.report_name for part in parts}
             self._root_of.update((part.report_name, root) for part in parts)
             if len(self._divisions) > MAX_DIVISIONS:
                 self._forget(next(iter(self._divisions)))
@@ -142,10 +150,17 @@ class RefusedResources:
     def taken(self, part: SetAside) -> None:
         """A part of a refused report was taken, or may have been: it is not known yet."""
         with self._lock:
-            division = self._divisions.get(self._root_of.get(part.report_name, ""))
+            root = self._root_of.get(part.report_name, "")
+            division = self._divisions.get(root)
             if division is not None:
                 division.taken = True
+                division.unsettled.discard(part.report_name)
                 self._remember((part.ven_name, _payload_type(part)), division)
+                self._forget_if_settled(root)
+
+    def _forget_if_settled(self, root: str) -> None:
+        if not self._divisions[root].unsettled:
+            self._forget(root)
 
     def _forget(self, root: str) -> None:
         division = self._divisions.pop(root, None)

@@ -213,15 +213,16 @@ class PlannedReports:
         carried: Frame | None = None
         if ven_name is not None:
             while len(part := self._slices(ven_name, seq)) and part[-1].seq > seq:
+                told = [frame for frame in part if frame.taken_at <= latest]
                 window = sorted(
-                    (frame for frame in part if frame.taken_at <= min(end, latest)),
+                    (frame for frame in told if frame.taken_at <= end),
                     key=lambda frame: frame.taken_at,
                 )
                 if window:
                     yield window
                     carried = window[-1]
                 seq = part[-1].seq
-                if part[-1].taken_at >= end:
+                if told and told[-1].taken_at >= end:
                     return
         if carried is not None:
             start = max(start, carried.taken_at)

@@ -12,6 +12,7 @@ from app.vtn.wire import (
     DateTime,
     Duration,
     Integer,
+    Many,
     Name,
     ObjectId,
     ObjectOperations,
@@ -32,14 +33,14 @@ class IntervalPeriod(TypedDict):
 class Interval(TypedDict):
     id: Integer
     intervalPeriod: NotRequired[IntervalPeriod]
-    payloads: list[ValuesMap]
+    payloads: Many[ValuesMap]
 
 
 @with_config(STRICT)
 class ReportResource(TypedDict):
     resourceName: Name
     intervalPeriod: NotRequired[IntervalPeriod]
-    intervals: list[Interval]
+    intervals: Many[Interval]
 
 
 @with_config(STRICT)
@@ -65,7 +66,7 @@ class ReportDescriptor(TypedDict):
     payloadType: Name
     readingType: NotRequired[str | None]
     units: NotRequired[str | None]
-    targets: NotRequired[list[ValuesMap] | None]
+    targets: NotRequired[Many[ValuesMap] | None]
     aggregate: NotRequired[bool]
     startInterval: NotRequired[Integer]
     numIntervals: NotRequired[Integer]
@@ -95,11 +96,11 @@ class Program(Metadata):
     principalSubdivision: NotRequired[str | None]
     timeZoneOffset: NotRequired[Duration]
     intervalPeriod: NotRequired[IntervalPeriod]
-    programDescriptions: NotRequired[list[ProgramDescription] | None]
+    programDescriptions: NotRequired[Many[ProgramDescription] | None]
     bindingEvents: NotRequired[bool | None]
     localPrice: NotRequired[bool | None]
-    payloadDescriptors: NotRequired[list[EventPayloadDescriptor | ReportPayloadDescriptor] | None]
-    targets: NotRequired[list[ValuesMap] | None]
+    payloadDescriptors: NotRequired[Many[EventPayloadDescriptor | ReportPayloadDescriptor] | None]
+    targets: NotRequired[Many[ValuesMap] | None]
 
 
 @with_config(STRICT)
@@ -108,11 +109,11 @@ class Event(Metadata):
     programID: ObjectId
     eventName: NotRequired[str | None]
     priority: NotRequired[Priority | None]
-    targets: NotRequired[list[ValuesMap] | None]
-    reportDescriptors: NotRequired[list[ReportDescriptor] | None]
-    payloadDescriptors: NotRequired[list[EventPayloadDescriptor] | None]
+    targets: NotRequired[Many[ValuesMap] | None]
+    reportDescriptors: NotRequired[Many[ReportDescriptor] | None]
+    payloadDescriptors: NotRequired[Many[EventPayloadDescriptor] | None]
     intervalPeriod: NotRequired[IntervalPeriod]
-    intervals: list[Interval]
+    intervals: Many[Interval]
 
 
 @with_config(STRICT)
@@ -122,8 +123,8 @@ class Report(Metadata):
     eventID: ObjectId
     clientName: Name
     reportName: NotRequired[str | None]
-    payloadDescriptors: NotRequired[list[ReportPayloadDescriptor] | None]
-    resources: list[ReportResource]
+    payloadDescriptors: NotRequired[Many[ReportPayloadDescriptor] | None]
+    resources: Many[ReportResource]
 
 
 @with_config(STRICT)
@@ -132,7 +133,7 @@ class Subscription(Metadata):
     clientName: Name
     programID: ObjectId
     objectOperations: ObjectOperations
-    targets: NotRequired[list[ValuesMap] | None]
+    targets: NotRequired[Many[ValuesMap] | None]
 
 
 @with_config(STRICT)
@@ -140,15 +141,15 @@ class Resource(Metadata):
     objectType: NotRequired[Literal["RESOURCE"]]
     resourceName: Name
     venID: NotRequired[ObjectId]
-    attributes: NotRequired[list[ValuesMap] | None]
-    targets: NotRequired[list[ValuesMap] | None]
+    attributes: NotRequired[Many[ValuesMap] | None]
+    targets: NotRequired[Many[ValuesMap] | None]
 
 
 @with_config(STRICT)
 class Ven(Metadata):
     objectType: NotRequired[Literal["VEN"]]
     venName: Name
-    attributes: NotRequired[list[ValuesMap] | None]
-    targets: NotRequired[list[ValuesMap] | None]
-    resources: NotRequired[list[Resource] | None]
+    attributes: NotRequired[Many[ValuesMap] | None]
+    targets: NotRequired[Many[ValuesMap] | None]
+    resources: NotRequired[Many[Resource] | None]
     """Not kept: each is made under its own path."""

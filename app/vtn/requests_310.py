@@ -12,6 +12,7 @@ from app.vtn.wire import (
     DateTime,
     Duration,
     Integer,
+    Many,
     Name,
     ObjectId,
     ObjectOperations,
@@ -32,14 +33,14 @@ class IntervalPeriod(TypedDict):
 class Interval(TypedDict):
     id: Integer
     intervalPeriod: NotRequired[IntervalPeriod]
-    payloads: list[ValuesMap]
+    payloads: Many[ValuesMap]
 
 
 @with_config(STRICT)
 class ReportResource(TypedDict):
     resourceName: Name
     intervalPeriod: NotRequired[IntervalPeriod]
-    intervals: list[Interval]
+    intervals: Many[Interval]
 
 
 @with_config(STRICT)
@@ -65,7 +66,7 @@ class ReportDescriptor(TypedDict):
     payloadType: Name
     readingType: NotRequired[Name | None]
     units: NotRequired[Name | None]
-    targets: NotRequired[list[Name] | None]
+    targets: NotRequired[Many[Name] | None]
     aggregate: NotRequired[bool]
     startInterval: NotRequired[Integer]
     numIntervals: NotRequired[Integer]
@@ -79,10 +80,10 @@ class ReportDescriptor(TypedDict):
 class ProgramRequest(TypedDict):
     programName: Name
     intervalPeriod: NotRequired[IntervalPeriod]
-    programDescriptions: NotRequired[list[ProgramDescription] | None]
-    payloadDescriptors: NotRequired[list[EventPayloadDescriptor | ReportPayloadDescriptor] | None]
-    attributes: NotRequired[list[ValuesMap] | None]
-    targets: NotRequired[list[Name] | None]
+    programDescriptions: NotRequired[Many[ProgramDescription] | None]
+    payloadDescriptors: NotRequired[Many[EventPayloadDescriptor | ReportPayloadDescriptor] | None]
+    attributes: NotRequired[Many[ValuesMap] | None]
+    targets: NotRequired[Many[Name] | None]
 
 
 @with_config(STRICT)
@@ -91,11 +92,11 @@ class EventRequest(TypedDict):
     eventName: NotRequired[str | None]
     duration: NotRequired[Duration]
     priority: NotRequired[Priority | None]
-    targets: NotRequired[list[Name] | None]
-    reportDescriptors: NotRequired[list[ReportDescriptor] | None]
-    payloadDescriptors: NotRequired[list[EventPayloadDescriptor] | None]
+    targets: NotRequired[Many[Name] | None]
+    reportDescriptors: NotRequired[Many[ReportDescriptor] | None]
+    payloadDescriptors: NotRequired[Many[EventPayloadDescriptor] | None]
     intervalPeriod: NotRequired[IntervalPeriod]
-    intervals: NotRequired[list[Interval]]
+    intervals: NotRequired[Many[Interval]]
 
 
 @with_config(STRICT)
@@ -103,8 +104,8 @@ class ReportRequest(TypedDict):
     eventID: ObjectId
     clientName: Name
     reportName: NotRequired[str | None]
-    payloadDescriptors: NotRequired[list[ReportPayloadDescriptor] | None]
-    resources: list[ReportResource]
+    payloadDescriptors: NotRequired[Many[ReportPayloadDescriptor] | None]
+    resources: Many[ReportResource]
 
 
 @with_config(STRICT)
@@ -112,23 +113,23 @@ class SubscriptionRequest(TypedDict):
     clientName: Name
     programID: NotRequired[ObjectId]
     objectOperations: ObjectOperations
-    targets: NotRequired[list[Name] | None]
+    targets: NotRequired[Many[Name] | None]
 
 
 @with_config(STRICT)
 class VenVenRequest(TypedDict):
     objectType: Literal["VEN_VEN_REQUEST"]
     venName: Name
-    attributes: NotRequired[list[ValuesMap] | None]
+    attributes: NotRequired[Many[ValuesMap] | None]
 
 
 @with_config(STRICT)
 class BlVenRequest(TypedDict):
     objectType: Literal["BL_VEN_REQUEST"]
     clientID: Name
-    targets: NotRequired[list[Name] | None]
+    targets: NotRequired[Many[Name] | None]
     venName: Name
-    attributes: NotRequired[list[ValuesMap] | None]
+    attributes: NotRequired[Many[ValuesMap] | None]
 
 
 @with_config(STRICT)
@@ -136,14 +137,14 @@ class VenResourceRequest(TypedDict):
     objectType: Literal["VEN_RESOURCE_REQUEST"]
     resourceName: Name
     venID: ObjectId
-    attributes: NotRequired[list[ValuesMap] | None]
+    attributes: NotRequired[Many[ValuesMap] | None]
 
 
 @with_config(STRICT)
 class BlResourceRequest(TypedDict):
     objectType: Literal["BL_RESOURCE_REQUEST"]
     clientID: NotRequired[Name]  # demanded by the file, and left out by clients: it is the ven's
-    targets: NotRequired[list[Name] | None]
+    targets: NotRequired[Many[Name] | None]
     resourceName: Name
     venID: ObjectId
-    attributes: NotRequired[list[ValuesMap] | None]
+    attributes: NotRequired[Many[ValuesMap] | None]

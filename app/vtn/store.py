@@ -8,15 +8,18 @@ import os
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from app.vtn.wire import Wire, to_json
 
 MOST_REPORTS = 20_000
 """Older reports make way: this VTN is no archive."""
+MOST_PAGE_CHARACTERS = 16 << 20
+"""Of the objects of a page, which may be shorter than what was asked for."""
 
 SCHEMA = """
 PRAGMA journal_mode=WAL;
@@ -33,6 +36,8 @@ CREATE TABLE IF NOT EXISTS object (
 CREATE INDEX IF NOT EXISTS object_by_client ON object (kind, client_id, position);
 CREATE INDEX IF NOT EXISTS object_by_parent ON object (kind, parent, name);
 """
+
+Row = TypeVar("Row", bound=tuple[Any, ...])
 
 
 class Conflict(Exception):
@@ -183,7 +188,10 @@ class VtnStore:
         skip: int = 0,
         limit: int = 50,
     ) -> list[Wire]:
-        """A page of the objects that match, oldest first; `fields`: what their body says there."""
+        """A page of the objects that match, oldest first; `fields`: what their body says there.
+
+        It has at most `limit` objects, and fewer where they are long.
+        """
         clauses, values = ["kind=?"], list[str | int]([kind])
         for column, value in (("client_id", client_id), ("parent", parent)):
             if value is not None:
@@ -196,17 +204,29 @@ class VtnStore:
         query = " ".join(
             ("SELECT body FROM object WHERE", " AND ".join(clauses), "ORDER BY position")
         )
-        with self._lock:
-            if accept is None:
-                query, values = f"{query} LIMIT ? OFFSET ?", [*values, limit, skip]
-            rows = self._open().execute(query, values).fetchall()
-        found = (json.loads(text) for (text,) in rows)
         if accept is None:
-            return list(found)
-        return list(itertools.islice(filter(accept, found), skip, skip + limit))
+            with self._lock:
+                query, values = f"{query} LIMIT ? OFFSET ?", [*values, limit, skip]
+                rows = list(_page(self._open().execute(query, values)))
+            return [json.loads(text) for (text,) in rows]
+        with self._lock:
+            rows = self._open().execute(query, values).fetchall()
+        found = ((text, json.loads(text)) for (text,) in rows)
+        chosen = ((text, body) for text, body in found if accept(body))
+        return [body for _, body in _page(itertools.islice(chosen, skip, skip + limit))]
 
     def close(self) -> None:
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+
+def _page(rows: Iterable[Row]) -> Iterator[Row]:
+    """The first of these, which begin with their text, and as many more as a page holds."""
+    length = 0
+    for row in rows:
+        if length and length + len(row[0]) > MOST_PAGE_CHARACTERS:
+            return
+        length += len(row[0])
+        yield row

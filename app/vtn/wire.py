@@ -7,7 +7,7 @@ specification does not have.
 # Annotations stay evaluated here: pydantic reads them.
 import json
 import re
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -45,7 +45,7 @@ def _duration(text: str) -> str:
 def _date_time(text: str) -> str:
     """RFC 3339; also the date alone that the User Guide calls 'now'."""
     try:
-        read_instant(text.upper())
+        read_instant(text)
     except WireError:
         raise ValueError("is not an RFC 3339 date-time") from None
     return text
@@ -67,6 +67,9 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+T = TypeVar("T")
+Many = Annotated[list[T], Field(fail_fast=True)]
+"""A list; one error is enough, however long it is."""
 Integer = Annotated[int, BeforeValidator(_whole)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 ObjectId = Annotated[Name, StringConstraints(pattern=r"^[a-zA-Z0-9_-]+\z")]
@@ -88,7 +91,7 @@ class Point(TypedDict):
 @with_config(STRICT)
 class ValuesMap(TypedDict):
     type: Name
-    values: list[float | int | str | bool | Point]
+    values: Many[float | int | str | bool | Point]
 
 
 @with_config(STRICT)
@@ -100,13 +103,13 @@ class ProgramDescription(TypedDict):
 class ObjectOperation(TypedDict):
     """Of a subscription: what is told, and to which webhook."""
 
-    objects: list[ObjectType]
-    operations: list[Operation]
+    objects: Many[ObjectType]
+    operations: Many[Operation]
     callbackUrl: Uri
     bearerToken: NotRequired[HeaderToken | None]
 
 
-ObjectOperations = Annotated[list[ObjectOperation], Field(max_length=100)]
+ObjectOperations = Annotated[Many[ObjectOperation], Field(max_length=100)]
 """Each has a callback that is asked first."""
 Priority = Annotated[Integer, Field(ge=0)]
 Confidence = Annotated[Integer, Field(ge=0, le=100)]

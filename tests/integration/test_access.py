@@ -130,6 +130,21 @@ class TestSecretsDir:
         assert Settings().vtn.client_id == "in-the-environment"
         assert Settings().vtn.scopes == "s"
 
+    def test_a_secret_that_has_changed_is_known_by_now(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings = Settings()
+        (folder / "VTN__CLIENT_SECRET").write_text("rotated\n")
+        assert settings.secret_now("VTN__CLIENT_SECRET") == "rotated"
+
+        (folder / "VTN__CLIENT_SECRET").write_text("hunter2\nhunter3\n")
+        with pytest.raises(SettingsError, match="VTN__CLIENT_SECRET has a line break") as caught:
+            settings.secret_now("VTN__CLIENT_SECRET")
+        assert "hunter" not in str(caught.value)
+
+        monkeypatch.setenv("VTN__CLIENT_SECRET", "of-the-environment")
+        assert Settings().secret_now("VTN__CLIENT_SECRET") is None
+
     def test_a_folder_that_is_not_there_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SECRETS_DIR", "/nowhere")
 

@@ -279,6 +279,19 @@ def test_a_second_look_that_is_refused_stops_no_other_one(bench: Bench) -> None:
     assert doubled == {"Aalborg"}
 
 
+def test_a_ven_that_a_second_look_fails_is_held(bench: Bench) -> None:
+    bench.tick()
+    bench.exchange.faults.extend(["lost request"] * VENS)
+    bench.manager.generate_reports()
+    bench.clock.advance(minutes=1)
+    bench.manager.generate_reports()
+    bench.exchange.lookup_status = 429
+    bench.clock.advance(minutes=1)
+    bench.manager.generate_reports()
+
+    assert len(bench.container.held_reports().problems()) == VENS
+
+
 @pytest.mark.parametrize("setting", ["hold", "send_again"])
 def test_a_ven_that_may_not_read_its_reports_does_what_the_setting_says(
     bench: Bench, make_container: MakeContainer, caplog: pytest.LogCaptureFixture, setting: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -101,7 +102,7 @@ class TestFilesUnderARun:
         lock = RunLock(tmp_path / "data" / "run.lock", database)
         lock.acquire()
         database.open()
-        assert lock.lost() is None
+        lock.database_opened()
         yield lock
         lock.release()
         database.close()
@@ -125,6 +126,9 @@ class TestFilesUnderARun:
         assert running.lost() == f"{file} was removed or replaced under this run"
 
     def test_what_is_written_to_it_is_no_loss(self, running: RunLock, tmp_path: Path) -> None:
+        with sqlite3.connect(tmp_path / "data" / "fleet.db") as connection:
+            connection.execute("UPDATE fleet SET revision = revision + 1")
+        connection.close()
         (tmp_path / "data" / "note").write_text("hello")
 
         assert running.lost() is None

@@ -17,7 +17,7 @@ from app.asgi import AsgiServer
 from app.vtn import EmbeddedVtn
 from app.vtn.api import make_api
 from app.vtn.objects import Objects
-from app.vtn.store import VtnStore
+from app.vtn.store import MOST_PAGE_CHARACTERS, VtnStore
 from tests.support.callers import Caller, make_event
 from tests.support.servers import free_port
 
@@ -49,6 +49,44 @@ class TestBodies:
 
         assert ven("POST", "/reports", report).status_code == 413
         make_event(bl, intervals=intervals)
+
+
+def test_of_a_million_wrong_values_one_is_told(bl: Caller) -> None:
+    """Each told in five ways, they took half a minute."""
+    price = {"type": "PRICE", "values": [None] * MIB}
+
+    answer = bl(
+        "POST", "/events", {"programID": "p", "intervals": [{"id": 0, "payloads": [price]}]}
+    )
+
+    assert answer.status_code == 400
+    assert "intervals.0.payloads.0.values.0" in answer.text
+
+
+class TestPages:
+    """A page may be shorter than what was asked for: its objects are bounded, however many."""
+
+    @pytest.mark.parametrize("by_targets", [False, True])
+    def test_long_objects_come_a_few_at_a_time(self, tmp_path: Path, *, by_targets: bool) -> None:
+        store = VtnStore(tmp_path / "vtn.db")
+        each_third = "x" * (MOST_PAGE_CHARACTERS // 3)
+        for number in range(5):
+            store.add("REPORT", {"number": number, "words": each_third})
+
+        def page(skip: int) -> list[int]:
+            accept = (lambda _: True) if by_targets else None
+            return [each["number"] for each in store.select("REPORT", accept=accept, skip=skip)]
+
+        assert [page(0), page(2), page(4), page(5)] == [[0, 1], [2, 3], [4], []]
+        store.close()
+
+    def test_one_that_is_longer_than_a_page_comes_alone(self, tmp_path: Path) -> None:
+        store = VtnStore(tmp_path / "vtn.db")
+        for number in range(2):
+            store.add("REPORT", {"number": number, "words": "x" * MOST_PAGE_CHARACTERS})
+
+        assert [each["number"] for each in store.select("REPORT")] == [0]
+        store.close()
 
 
 class SlowToRead:

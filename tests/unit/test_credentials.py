@@ -180,6 +180,19 @@ def test_a_file_of_root_may_be_read_by_one_group(tmp_path: Path, mode: int, read
             CredentialsFile(path).of("Vejle")
 
 
+def test_one_of_somebody_else_names_both(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("makes a file of somebody else")
+    path = tmp_path / "credentials.csv"
+    write(path, "Vejle,v,s\n")
+    os.chown(path, 12345, -1)
+
+    with pytest.raises(
+        CredentialsError, match="is user 12345's, with mode 0600: it has to be root"
+    ):
+        CredentialsFile(path).of("Vejle")
+
+
 class TestRotation:
     """A secret that changes is read again when the token endpoint refuses the old one."""
 
@@ -223,6 +236,38 @@ class TestRotation:
             authorization(auth)
         now_s[0] = READS_AGAIN_S
         assert authorization(auth) == "Bearer token-1"
+
+    def test_so_is_that_of_a_template(self) -> None:
+        now = ["old"]
+        source = CredentialsTemplate("fleet", "old", secret_now=lambda: now[0])
+        by_ven = ClientCredentialsByVen(source=source, endpoint=self.Endpoint())  # type: ignore[arg-type]
+        now[0] = "new"
+
+        assert authorization(by_ven.auth("Vejle")) == "Bearer token-1"
+        assert source.of("Vejle").client_secret == "new"
+
+    def test_one_that_cannot_be_used_is_an_error_of_credentials(self) -> None:
+        def secret_now() -> str | None:
+            raise ValueError("VTN__CLIENT_SECRET has a line break in it")
+
+        source = CredentialsTemplate("fleet", "old", secret_now=secret_now)
+
+        with pytest.raises(CredentialsError, match="VTN__CLIENT_SECRET has a line break"):
+            source.read_again()
+        assert source.of("Vejle").client_secret == "old"
+
+    def test_one_that_is_as_it_was_is_not_tried_twice(self) -> None:
+        class Counting(FakeEndpoint):
+            def fetch(self, credentials: ClientCredentials) -> tuple[str, float | None]:
+                super().fetch(credentials)
+                raise ClientRefused("401", status=401)
+
+        endpoint = Counting()
+        by_ven = ClientCredentialsByVen(source=template("fleet", "s"), endpoint=endpoint)  # type: ignore[arg-type]
+
+        with pytest.raises(ClientRefused):
+            authorization(by_ven.auth("Vejle"))
+        assert len(endpoint.fetched) == 1
 
 
 def test_a_file_gives_each_ven_its_line(tmp_path: Path) -> None:
