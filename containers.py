@@ -18,13 +18,7 @@ from app.descriptors import Descriptors
 from app.events import EventBook, FleetAnswers, Grants, OrdersMaker, policies
 from app.graph import no_wiring
 from app.instants import utc_now
-from app.metering import (
-    FrameStore,
-    MeterDataSimulator,
-    PowerHistory,
-    StoreFull,
-    load_profiles,
-)
+from app.metering import FrameStore, MeterDataSimulator, PowerHistory, StoreFull, load_profiles
 from app.recovery import Recovery
 from app.run_lock import RunLock, RunLockGuard
 from app.say_once import SayOnce
@@ -34,12 +28,7 @@ from app.settings import Settings
 from app.stopping import Stopping
 from app.systemd import SystemdNotifier
 from app.tracing import NoTracing, OtlpTracing
-from app.vtn import (
-    Callbacks,
-    EmbeddedBusinessCredentials,
-    EmbeddedVenCredentials,
-    EmbeddedVtn,
-)
+from app.vtn import Callbacks, EmbeddedBusinessCredentials, EmbeddedVenCredentials, EmbeddedVtn
 from app.vtn.callbacks import anywhere, is_public
 from app.watch import Watch
 
@@ -244,6 +233,14 @@ class Container(containers.DeclarativeContainer):
         stopping=stopping,
         say_once=say_once,
     )
+    resource_updates = providers.ThreadSafeSingleton(
+        fleet.ResourceUpdates,
+        repository=repository,
+        client_for=ven_client.provider,
+        fan_out=fan_out,
+        held=held_vens,
+        say_once=say_once,
+    )
     frames = providers.ThreadSafeSingleton(FrameStore, database)
     events = providers.ThreadSafeSingleton(
         EventBook,
@@ -388,6 +385,26 @@ class Container(containers.DeclarativeContainer):
     poll_plan = providers.ThreadSafeSingleton(
         fleet.PollPlan, monotonic=monotonic, safety_s=settings.provided.vtn.push_poll_s
     )
+    removals = providers.ThreadSafeSingleton(
+        fleet.Removals,
+        database=database,
+        repository=repository,
+        client_for=ven_client.provider,
+        debts=providers.Factory(
+            reporting.Debts,
+            frames=frames,
+            ledger=ledger,
+            obligations=obligations,
+            outbox=outbox,
+            tally=tally,
+        ),
+        forget=providers.List(
+            events.provided.forget,
+            lost_objects.provided.forget,
+            held_vens.provided.forget,
+            held_reports.provided.forget,
+        ),
+    )
     ven_manager = providers.ThreadSafeSingleton(
         fleet.VENManager,
         repository=repository,
@@ -400,6 +417,8 @@ class Container(containers.DeclarativeContainer):
         fan_out=fan_out,
         held=held_vens,
         lost=lost_objects,
+        updates=resource_updates,
+        removals=removals,
         monotonic=monotonic,
     )
 
@@ -538,11 +557,7 @@ class Container(containers.DeclarativeContainer):
         monotonic=monotonic,
     )
     vtn_watch = providers.ThreadSafeSingleton(
-        Watch,
-        name="vtn-watch",
-        looks=providers.List(recovery),
-        every_s=1.0,
-        stopping=stopping,
+        Watch, name="vtn-watch", looks=providers.List(recovery), every_s=1.0, stopping=stopping
     )
     # After a long outage there is much to count.
     waiting = providers.ThreadSafeSingleton(

@@ -241,6 +241,8 @@ def opened_fleet() -> Iterator[FleetTools]:
             repository=container.repository(),
             frames=container.frames(),
             enrol=container.lost_objects().enrol_by_hand,
+            removals=container.removals(),
+            alone=container.run_lock().alone,
             vens=settings.vens,
             resources_per_ven=settings.resources_per_ven,
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +15,13 @@ from rich.table import Table
 
 from app.bars import bars
 from app.fleet import (
+    THE_VEN,
     VEN,
     FleetRepository,
+    Removal,
+    Removals,
     Resource,
+    Status,
     read_fleet,
     sample_fleet,
     write_csv,
@@ -37,6 +41,9 @@ class FleetTools:
     frames: FrameStore
     enrol: Callable[[str], VEN]
     """Enrols a VEN, whatever held it. Raises VtnError."""
+    removals: Removals
+    alone: Callable[[], AbstractContextManager[bool]]
+    """Whether no `run` is going on; as long as it lasts, none begins."""
     vens: int
     resources_per_ven: int
 
@@ -121,6 +128,41 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
             if not names:
                 print("All VENs are enrolled.")
 
+    @cli.command(
+        epilog=examples(
+            "ven-fleet fleet remove Aarhus                      # when its readings are delivered",
+            "ven-fleet fleet remove Aarhus Aarhus-01-heat-pump  # one resource",
+            "ven-fleet fleet remove Aarhus --yes --drop-owed    # at once",
+        )
+    )
+    def remove(
+        ven: Annotated[str, typer.Argument(help="A VEN by its name.")],
+        resource: Annotated[
+            str | None, typer.Argument(help="One of its resources; all of the VEN.")
+        ] = None,
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+        drop_owed: Annotated[
+            bool, typer.Option("--drop-owed", help="At once: what is not delivered is lost.")
+        ] = False,
+        keep_at_vtn: Annotated[
+            bool, typer.Option("--keep-at-vtn", help="Leave its objects at the VTN.")
+        ] = False,
+    ) -> None:
+        """Take a VEN or a resource out of the fleet, and out of the VTN.
+
+        Metering stops at once; it goes when the readings that it owes are delivered.
+        """
+        with opened() as tools:
+            removal = _named(tools, ven, resource or THE_VEN)
+            removal = replace(removal, keep_at_vtn=keep_at_vtn, drop_owed=drop_owed)
+            owed = tools.removals.owed(removal.ven_name)
+            if not yes:
+                typer.confirm(f"Remove {removal}? {_what_of_owed(removal, owed)}", abort=True)
+            tools.removals.begin(removal)
+            with tools.alone() as alone:
+                left = tools.removals.settle() if alone else tools.removals.pending()
+            print(_removed(removal, owed, is_left=_is_in(removal, left), alone=alone))
+
     @cli.command(epilog=examples("ven-fleet fleet export --format json > fleet.json"))
     def export(
         format_: Annotated[
@@ -129,9 +171,11 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
     ) -> None:
         """Print the fleet in a form that `fleet import` reads."""
         with opened() as tools:
-            fleet: dict[str, list[Resource]] = {ven.ven_name: [] for ven in tools.repository.vens()}
+            vens = [each for each in tools.repository.vens() if each.status is not Status.REMOVED]
+            fleet: dict[str, list[Resource]] = {ven.ven_name: [] for ven in vens}
             for ven_name, resource in tools.repository.resources():
-                fleet[ven_name].append(resource)
+                if resource.status is not Status.REMOVED:
+                    fleet[ven_name].append(resource)
             write = write_csv if format_ is FleetFormat.CSV else write_json
             print(write(fleet), end="")
 
@@ -148,6 +192,48 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
             _list(tools, as_json=as_json)
 
     return cli
+
+
+def _named(tools: FleetTools, ven_name: str, resource_name: str) -> Removal:
+    """As the fleet spells it."""
+    vens = {same_name(name): name for name in tools.repository.ven_names()}
+    known = vens.get(same_name(ven_name))
+    if known is None:
+        raise typer.BadParameter(f"the fleet has no VEN {ven_name!r}; see `fleet list`")
+    if resource_name == THE_VEN:
+        return Removal(ven_name=known)
+    for _, each in tools.repository.resources(known):
+        if same_name(each.resource_name) == same_name(resource_name):
+            return Removal(ven_name=known, resource_name=each.resource_name)
+    raise typer.BadParameter(f"VEN {known!r} has no resource {resource_name!r}")
+
+
+def _what_of_owed(removal: Removal, owed: int) -> str:
+    """What becomes of what it owes, for the question."""
+    if removal.resource_name != THE_VEN:
+        return "Its readings that are owed go with the reports of its VEN."
+    if not owed:
+        return "It owes no readings."
+    if removal.drop_owed:
+        return f"{owed} readings that are owed will be lost."
+    return f"{owed} readings that are owed are delivered first."
+
+
+def _removed(removal: Removal, owed: int, *, is_left: bool, alone: bool) -> str:
+    """What came of it."""
+    lost = owed if removal.drop_owed and removal.resource_name == THE_VEN else 0
+    losses = f"; {lost} readings that were owed are lost" if lost else ""
+    if not is_left:
+        return f"{removal} is removed{losses}"
+    who = "the next run" if alone else "the run that is going on"
+    first = " when what it owes is delivered" if owed and not removal.drop_owed else ""
+    return f"{removal} is metered no more; {who} removes it{first}{losses}"
+
+
+def _is_in(removal: Removal, left: Sequence[Removal]) -> bool:
+    return (removal.ven_name, removal.resource_name) in {
+        (each.ven_name, each.resource_name) for each in left
+    }
 
 
 def _list(tools: FleetTools, *, as_json: bool) -> None:

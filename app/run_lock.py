@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.fleet import Database, DatabaseError, SharedSessionsError
@@ -48,6 +49,19 @@ class RunLock:
         except BaseException:
             self.release()
             raise
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether no `run` is going on; as long as this lasts, none begins."""
+        try:
+            self.acquire()
+        except (RunLockError, DatabaseError):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self.release()
 
     def database_opened(self) -> None:
         """Its file is there, if it has one: from now on that, too, must stay."""

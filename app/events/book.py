@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from app.compact import dumped
 from app.events.grants import Grants
-from app.events.views import read_view, write_view
+from app.events.views import forget_ven, read_view, units_of, write_view
 from app.fleet import VEN, Database, Granted, SeenEvent, Told
 from app.instants import from_us, to_us
 from app.locks import LockPerName
@@ -31,8 +31,6 @@ MOST_TOLD = 1_000
 MOST_GONE = 100_000
 """Events that are gone, of all VENs, that are remembered."""
 NOTHING_GRANTED = Granted()
-UNREADABLE = "UNREADABLE"
-"""Stands for a unit that cannot be read: no size can be told from its values."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +197,16 @@ class EventBook:
         """The VENs that know anything of their VTN."""
         with self._lock:
             return list(self._known())
+
+    def forget(self, ven_name: str) -> None:
+        """A VEN that is not of the fleet any more."""
+        with self._one_at_a_time(ven_name), self._writing:
+            with self._database.write() as connection:
+                forget_ven(connection, ven_name)
+            with self._lock:
+                self._known().pop(ven_name, None)
+                self._seen.pop(ven_name, None)
+                self.revision += 1
 
     def _asked(self, ven: VEN, client: VtnClient, kept: _View) -> _View:
         granted = self._grants.read(ven, client, kept.granted)
@@ -384,13 +392,5 @@ def _seen(ven_name: str, view: _View, kept: _Kept) -> SeenEvent:
         first_seen=kept.first_seen,
         is_cancelled=_is_cancelled(kept),
         granted=view.granted,
-        units={**_program_units(view, kept.event), **kept.event.units},
+        units=units_of(kept.event, view.program_units.get(kept.event.program_id, {})),
     )
-
-
-def _program_units(view: _View, event: Event) -> Mapping[str, str]:
-    units = view.program_units.get(event.program_id, {})
-    if units is not None:
-        return units
-    types = (payload.type for interval in event.intervals for payload in interval.payloads)
-    return dict.fromkeys(types, UNREADABLE)

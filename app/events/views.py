@@ -1,4 +1,4 @@
-"""What a VEN may see at its VTN, as it is stored."""
+"""What a VEN may see at its VTN, as it is stored, and what follows from it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,30 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from sqlalchemy import Connection, text
 
 from app.fleet import Granted
+from app.openadr import Event
+
+UNREADABLE = "UNREADABLE"
+"""Stands for a unit that cannot be read: no size can be told from its values."""
+
+
+def units_of(event: Event, of_program: Mapping[str, str] | None) -> Mapping[str, str]:
+    """The unit of each payload type: the event's own, or its program's (None: not readable)."""
+    if of_program is None:
+        types = (payload.type for interval in event.intervals for payload in interval.payloads)
+        of_program = dict.fromkeys(types, UNREADABLE)
+    return {**of_program, **event.units}
+
+
+def forget_ven(connection: Connection, ven_name: str) -> None:
+    """All that is stored of a VEN's events."""
+    for statement in (
+        "DELETE FROM event WHERE ven_name = :ven_name",
+        "DELETE FROM ven_view WHERE ven_name = :ven_name",
+    ):
+        connection.execute(text(statement), {"ven_name": ven_name})
 
 
 def write_view(granted: Granted, program_units: Mapping[str, Mapping[str, str] | None]) -> str:

@@ -23,15 +23,18 @@ from app.fleet.fanout import FanOut
 from app.fleet.held_vens import HeldVens
 from app.fleet.lost import LostObjects
 from app.fleet.manager import VENManager
-from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
+from app.fleet.model import THE_VEN, VEN, Resource, ResourceKind, Status, VenSummary
 from app.fleet.poll_plan import GONE, PollPlan
 from app.fleet.progress import MakeBar, Progress, no_bar, no_progress
+from app.fleet.removals import Removal, Removals
 from app.fleet.repository import FleetRepository
 from app.fleet.sample import sample_fleet
 from app.fleet.seen import Granted, SeenEvent, Told
+from app.fleet.updates import ResourceUpdates
 
 __all__ = [
     "GONE",
+    "THE_VEN",
     "VEN",
     "Answers",
     "Database",
@@ -49,8 +52,11 @@ __all__ = [
     "Plant",
     "PollPlan",
     "Progress",
+    "Removal",
+    "Removals",
     "Resource",
     "ResourceKind",
+    "ResourceUpdates",
     "Response",
     "Roster",
     "SeenEvent",

@@ -11,7 +11,7 @@ from functools import partial
 
 from app.fleet.fanout import FanOut
 from app.fleet.held_vens import HeldVens
-from app.fleet.model import VEN, Status
+from app.fleet.model import THE_VEN, VEN, Status
 from app.fleet.progress import Progress, no_progress
 from app.fleet.repository import FleetRepository
 from app.locks import LockPerName
@@ -32,9 +32,6 @@ from app.openadr import (
 from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
-
-THE_VEN = ""
-"""In the place of a resource's name: the ven object itself."""
 
 
 def nothing_again(_: str) -> bool:
@@ -139,7 +136,8 @@ class Enrolment:
 
     def enrol_all(self, vens: Sequence[VEN], progress: Progress = no_progress) -> EnrolmentResult:
         """Enrol several VENs; one that fails does not stop the others."""
-        names = [ven.ven_name for ven in vens if ven.status is not Status.SUSPENDED]
+        taken_out = (Status.SUSPENDED, Status.REMOVED)
+        names = [ven.ven_name for ven in vens if ven.status not in taken_out]
         if not names:
             return EnrolmentResult()
         self._credentials.check(ven.ven_name for ven in self._repository.vens())
@@ -255,7 +253,11 @@ class Enrolment:
         self, client: VtnClient, ven_name: str, ven_id: str, again: Callable[[str], bool]
     ) -> Sequence[tuple[str, str]]:
         """The VTN's id of each of our resources; what it never had, or `again`, is created."""
-        ours = [resource for _, resource in self._repository.resources(ven_name)]
+        ours = [
+            resource
+            for _, resource in self._repository.resources(ven_name)
+            if resource.status is not Status.REMOVED
+        ]
         if not ours:
             return []
         ids = self._ids_by_name(client, ven_id)
@@ -297,4 +299,5 @@ class Enrolment:
             resource.status is Status.PENDING
             or resource.vtn_resource_id != resource_ids.get(resource.resource_name)
             for _, resource in self._repository.resources(ven.ven_name)
+            if resource.status is not Status.REMOVED
         )

@@ -168,6 +168,13 @@ class HeldVens:
         with self._lock:
             self._end_retry(ven_name)
 
+    def forget(self, ven_name: str) -> None:
+        """It is not of the fleet any more."""
+        with self._lock:
+            self._end_retry(ven_name)
+            self._holds.pop(ven_name, None)
+            self._failed_in_a_row.pop(ven_name, None)
+
     def succeeded(self, ven_name: str) -> None:
         """The VTN did what was asked of it for this VEN."""
         self._answered_at_s = self._monotonic()

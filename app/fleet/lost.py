@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import text
 
 from app.fleet.database import Database
-from app.fleet.enrolment import THE_VEN, Enrolment, Listed, everything_again
+from app.fleet.enrolment import Enrolment, Listed, everything_again
 from app.fleet.fanout import FanOut
-from app.fleet.model import VEN
+from app.fleet.model import THE_VEN, VEN
 from app.fleet.repository import FleetRepository
 from app.instants import from_us, to_us
 from app.openadr import VenCredentials, VtnClient, VtnDown, VtnError
@@ -89,11 +89,9 @@ class LostObjects:
         with self._lock:
             if missing:
                 self._missing[ven.ven_name] = missing
-            elif self._missing.pop(ven.ven_name, None) is not None:
-                for what in [each for each in self._gone_since if each[0] == ven.ven_name]:
-                    del self._gone_since[what]
-                for what in [each for each in self._held if each[0] == ven.ven_name]:
-                    del self._held[what]
+                return
+        if ven.ven_name in self._missing:
+            self.forget(ven.ven_name)
 
     def look(self) -> None:
         """At a heartbeat: look for what is missing, and enrol again what is lost."""
@@ -126,6 +124,14 @@ class LostObjects:
                 text("DELETE FROM enrolled_again WHERE ven_name = :ven_name"),
                 {"ven_name": ven_name},
             )
+
+    def forget(self, ven_name: str) -> None:
+        """A VEN that is not of the fleet any more."""
+        with self._lock:
+            self._missing.pop(ven_name, None)
+            for known in (self._gone_since, self._held):
+                for what in [each for each in known if each[0] == ven_name]:
+                    del known[what]
 
     def warnings(self) -> Iterator[str]:
         """What is missing at the VTN, in few lines."""

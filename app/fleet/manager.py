@@ -16,8 +16,10 @@ from app.fleet.lost import LostObjects
 from app.fleet.model import VEN, Status
 from app.fleet.poll_plan import GONE, PollPlan, changes, state_of
 from app.fleet.progress import Progress, no_progress
+from app.fleet.removals import Removals
 from app.fleet.repository import FleetRepository
 from app.fleet.seen import SeenEvent, Told
+from app.fleet.updates import ResourceUpdates
 from app.locks import LockPerName
 from app.log_context import about
 from app.openadr import (
@@ -86,10 +88,14 @@ class VENManager:
         fan_out: FanOut,
         held: HeldVens,
         lost: LostObjects,
+        updates: ResourceUpdates,
+        removals: Removals,
         monotonic: Callable[[], float],
     ) -> None:
         self._held = held
         self._lost = lost
+        self._updates = updates
+        self._removals = removals
         self._monotonic = monotonic
         self._poll_plan = poll_plan
         self._repository = repository
@@ -147,7 +153,8 @@ class VENManager:
         return f"{left} VENs {words}: {result.left_undone_by}"
 
     def heartbeat(self) -> None:
-        """One cheap request; log how the VTN and the fleet are; enrol what is pending, or lost."""
+        """One cheap request; log how the VTN and the fleet are; enrol what is pending, or lost;
+        tell the VTN what an import changed."""
         summaries = self._repository.summaries()
         enrolled = [each.ven.ven_name for each in summaries if each.ven.status is Status.APPROVED]
         asked = enrolled or [each.ven.ven_name for each in summaries]
@@ -165,6 +172,7 @@ class VENManager:
         self.retry_held(for_s=RETRIES_FOR_S)
         if not self._http.circuit.is_open:
             self._lost.look()
+            self._updates.tell()
 
     def try_vtn(self) -> None:
         """Ask the VTN one cheap question, as any VEN, so that it is known whether it answers."""
@@ -225,8 +233,14 @@ class VENManager:
         return outcomes
 
     def generate_reports(self) -> int:
-        """Deliver every reading that is owed; the number of readings that were acknowledged."""
-        return self._reports.deliver(self._client_for)
+        """Deliver every reading that is owed; the number of readings that were acknowledged.
+
+        What is taken out of the fleet goes when nothing of it is owed.
+        """
+        delivered = self._reports.deliver(self._client_for)
+        if not self._http.is_stopping and not self._http.circuit.is_open:
+            self._removals.settle()
+        return delivered
 
     def take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[Told]:
         """Push says that an event is gone: UNCLEAR to who has it."""

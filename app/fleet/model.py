@@ -9,6 +9,9 @@ from enum import StrEnum
 MAX_MAGNITUDE = 1e9
 """Of kW and kWh: a terawatt. Single precision counts on exactly enough below it."""
 
+THE_VEN = ""
+"""In the place of a resource's name: the VEN itself."""
+
 
 class Status(StrEnum):
     """Where a VEN or a resource stands with its VTN."""
@@ -18,7 +21,9 @@ class Status(StrEnum):
     APPROVED = "APPROVED"
     """The VTN has it; it is metered and reported."""
     SUSPENDED = "SUSPENDED"
-    """Taken out by an operator."""
+    """Taken out by an operator for a while."""
+    REMOVED = "REMOVED"
+    """Taken out for good: metered no more, and gone when nothing of it is owed."""
 
 
 class ResourceKind(StrEnum):
@@ -80,20 +85,22 @@ class Resource:
             raise ValueError(f"longitude {self.longitude:g} is not between -180 and 180")
 
     def attributes(self) -> dict[str, list[str | float]]:
-        """OpenADR resource attributes, by type (3.1.0 enumerations, and private ones)."""
+        """OpenADR resource attributes, by type (3.1.0 enumerations, and private ones).
+
+        A type that says nothing of this resource has no values.
+        """
         description = ", ".join(part for part in (self.kind.value, self.address) if part)
         found: dict[str, list[str | float]] = {
             "DESCRIPTION": [description[:128]],
             "MAX_POWER_CONSUMPTION": [max(self.power_max_kw, 0.0)],
             "MAX_POWER_EXPORT": [abs(min(self.power_min_kw, 0.0))],
             "RESOURCE_KIND": [self.kind.value],
+            "LOCATION": [],
+            "METER_POINT_ID": [self.meter_point_id] if self.meter_point_id else [],
+            "STORAGE_CAPACITY_KWH": [self.energy_max_kwh] if self.energy_max_kwh else [],
         }
         if self.longitude is not None and self.latitude is not None:
             found["LOCATION"] = [self.longitude, self.latitude]
-        if self.meter_point_id:
-            found["METER_POINT_ID"] = [self.meter_point_id]
-        if self.energy_max_kwh:
-            found["STORAGE_CAPACITY_KWH"] = [self.energy_max_kwh]
         return found
 
 

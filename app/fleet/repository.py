@@ -14,6 +14,7 @@ from app.fleet.model import VEN, Resource, Status, VenSummary
 from app.fleet.progress import Progress, no_progress
 from app.fleet.rows import description, pending, summaries, to_resource, to_ven
 from app.fleet.tables import resource_table, ven_table
+from app.fleet.taken_out import named, none_such, raise_revision, take_in
 from app.openadr import same_name
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class FleetRepository:
             .join(ven_table)
             .where(
                 ven_table.c.ven_name == ven_name,
-                resource_table.c.status != Status.PENDING.value,
+                _goes_on(),
                 resource_table.c.vtn_resource_id.is_not(None),
             )
         )
@@ -134,11 +135,14 @@ class FleetRepository:
 
         `only`: of these names.
         """
+        if not search.isprintable():
+            return [], 0  # no name is so, and not every database takes a zero byte
         found = select(ven_table)
         if search:
             found = found.where(ven_table.c.ven_name.icontains(search, autoescape=True))
         if only is not None:
-            found = found.where(ven_table.c.ven_name.in_(sorted(only)))
+            names = sorted(name for name in only if name.isprintable())
+            found = found.where(ven_table.c.ven_name.in_(names))
         page = found.order_by(ven_table.c.ven_name).offset(skip).limit(limit)
         with self._database.read() as connection:
             total = connection.execute(select(func.count()).select_from(found.subquery()))
@@ -162,6 +166,53 @@ class FleetRepository:
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def changed_vens(self) -> list[str]:
+        """The names of VENs with resources that are enrolled and were changed since."""
+        query = (
+            select(ven_table.c.ven_name)
+            .join(resource_table)
+            .where(resource_table.c.changed_revision != 0, _goes_on())
+            .distinct()
+            .order_by(ven_table.c.ven_name)
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def changed_resources(self, ven_name: str) -> list[tuple[Resource, int]]:
+        """Those of a VEN, each with the fleet's revision when it was changed last."""
+        query = (
+            select(resource_table)
+            .join(ven_table)
+            .where(
+                ven_table.c.ven_name == ven_name,
+                resource_table.c.changed_revision != 0,
+                _goes_on(),
+            )
+            .order_by(resource_table.c.resource_name)
+        )
+        with self._database.read() as connection:
+            return [(to_resource(row), row.changed_revision) for row in connection.execute(query)]
+
+    def told(self, ven_name: str, resource_name: str, revision: int) -> None:
+        """The VTN knows the resource as it was at this revision of the fleet."""
+        with self._database.write() as connection:
+            connection.execute(
+                resource_table.update()
+                .where(
+                    named(ven_name, resource_name),
+                    resource_table.c.changed_revision == revision,
+                )
+                .values(changed_revision=0)
+            )
+
+    def vtn_resource_ids(self, ven_name: str) -> dict[str, str]:
+        """The VTN's id of each resource of a VEN that has one, by name."""
+        return {
+            each.resource_name: each.vtn_resource_id
+            for _, each in self.resources(ven_name)
+            if each.vtn_resource_id is not None
+        }
+
     def save(
         self, fleet: Mapping[str, Sequence[Resource]], progress: Progress = no_progress
     ) -> int:
@@ -182,6 +233,7 @@ class FleetRepository:
                     known[row.ven_key][same_name(row.resource_name)] = row
             added: list[dict[str, Any]] = []
             changed: list[dict[str, Any]] = []
+            back: list[int] = []
             for ven_name, resources in fleet.items():
                 ven_key = keys[ven_name]
                 for resource in resources:
@@ -197,8 +249,12 @@ class FleetRepository:
                                 "vtn_resource_id": resource.vtn_resource_id,
                             }
                         )
-                    elif any(getattr(before, field) != value for field, value in values.items()):
+                        continue
+                    back += [before.resource_key] if before.status == Status.REMOVED.value else []
+                    if any(getattr(before, field) != value for field, value in values.items()):
                         changed.append({**values, "resource_key": before.resource_key})
+            take_in(connection, keys.values(), back)
+            revision = raise_revision(connection)
             total = len(added) + len(changed)
             for number, chunk in enumerate(_chunks(added)):
                 connection.execute(resource_table.insert(), chunk)
@@ -209,10 +265,9 @@ class FleetRepository:
                     connection.execute(
                         resource_table.update()
                         .where(resource_table.c.resource_key == key)
-                        .values(**change)
+                        .values(**change, changed_revision=revision)
                     )
                 progress(len(added) + number * CHUNK + len(chunk), total)
-            _raise_revision(connection)
         return len(added)
 
     def ensure_ven(self, ven_name: str) -> VEN:
@@ -254,23 +309,22 @@ class FleetRepository:
                         for resource_name, vtn_resource_id in vtn_resource_ids.items()
                     ],
                 )
-            _raise_revision(connection)
+            raise_revision(connection)
 
     def set_status(self, ven_name: str, resource_name: str, status: Status) -> None:
         """Suspend or resume one resource. ValueError if there is none of this name."""
         with self._database.write() as connection:
-            ven_key = select(ven_table.c.ven_key).where(ven_table.c.ven_name == ven_name)
             done = connection.execute(
                 resource_table.update()
                 .where(
-                    resource_table.c.ven_key == ven_key.scalar_subquery(),
-                    resource_table.c.resource_name == resource_name,
+                    named(ven_name, resource_name),
+                    resource_table.c.status != Status.REMOVED.value,
                 )
                 .values(status=status.value)
             )
             if done.rowcount != 1:
-                raise ValueError(f"VEN {ven_name!r} has no resource {resource_name!r}")
-            _raise_revision(connection)
+                raise ValueError(none_such(ven_name, resource_name))
+            raise_revision(connection)
 
 
 def _spellings(names: Iterable[str]) -> dict[str, str]:
@@ -293,8 +347,9 @@ _APPROVE_RESOURCE = (
 )
 
 
-def _raise_revision(connection: Connection) -> None:
-    connection.execute(text("UPDATE fleet SET revision = revision + 1"))
+def _goes_on() -> Any:
+    """What is enrolled, and is to stay so."""
+    return resource_table.c.status.not_in((Status.PENDING.value, Status.REMOVED.value))
 
 
 def _ensure_ven(connection: Connection, ven_name: str) -> int:

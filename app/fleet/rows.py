@@ -55,7 +55,8 @@ def pending(query: Select[Any]) -> Select[Any]:
         select(ven_table.c.ven_key).where(_is(ven_table.c.status, Status.PENDING)),
         select(resource_table.c.ven_key).where(_is(resource_table.c.status, Status.PENDING)),
     )
-    return query.where(ven_table.c.ven_key.in_(owed), ven_table.c.status != Status.SUSPENDED.value)
+    taken_out = (Status.SUSPENDED.value, Status.REMOVED.value)
+    return query.where(ven_table.c.ven_key.in_(owed), ven_table.c.status.not_in(taken_out))
 
 
 def summaries(connection: Connection, vens: Select[Any]) -> list[VenSummary]:
@@ -71,12 +72,13 @@ def summaries(connection: Connection, vens: Select[Any]) -> list[VenSummary]:
         count().label("resources"),
         count(_is(resource_table.c.status, Status.PENDING)).label("pending"),
         count(_is(resource_table.c.status, Status.SUSPENDED)).label("suspended"),
+        count(_is(resource_table.c.status, Status.REMOVED)).label("removed"),
     ).order_by(chosen.c.ven_name)
     return [
         VenSummary(
             ven=to_ven(row),
             resources=row.resources,
-            approved=row.resources - row.pending - row.suspended,
+            approved=row.resources - row.pending - row.suspended - row.removed,
             pending=row.pending,
             suspended=row.suspended,
         )

@@ -30,4 +30,5 @@ resource_table = Table(
     Column("energy_max_kwh", Float),
     Column("status", String(16)),
     Column("vtn_resource_id", String(128)),
+    Column("changed_revision", BigInteger),
 )

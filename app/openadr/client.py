@@ -135,6 +135,30 @@ class VtnClient:
         path = self._dialect.creates_resources_at(ven_id)
         return self._create(path, body, self._dialect.read_resource)
 
+    def update_resource(
+        self, ven_id: str, resource_id: str, attributes: Mapping[str, list[Any]]
+    ) -> bool:
+        """Give a resource these attributes, where it has others; whether it had.
+
+        A type without values is taken away; other types, and what business logic set, stay.
+        WireError: the resource cannot be read.
+        """
+        path = f"{self._dialect.creates_resources_at(ven_id)}/{resource_id}"
+        found = self._http.get(path, auth=self._auth)
+        body = self._dialect.changed_resource(found, attributes)
+        if body is None:
+            return False
+        self._http.put(path, auth=self._auth, body=body)
+        return True
+
+    def remove_resource(self, ven_id: str, resource_id: str) -> None:
+        """Remove a resource; no error if it is gone already."""
+        self._remove(f"{self._dialect.creates_resources_at(ven_id)}/{resource_id}")
+
+    def remove_ven(self, ven_id: str) -> None:
+        """Remove this VEN's own ven object; no error if it is gone already."""
+        self._remove(f"/vens/{ven_id}")
+
     def programs(self, targets: Targets) -> list[Program]:
         """The programs that a VEN with these targets may see (rules.md, 'Targets')."""
         return self._seen_with("/programs", targets, read_program)

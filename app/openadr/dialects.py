@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import orjson
 
-from app.openadr.fields import Targets, Wire, typed_target
+from app.openadr.fields import Targets, Wire, given_objects, given_text, typed_target
+from app.openadr.times import WireError
 from app.openadr.wire import VtnResource, VtnVen, read_resource, read_ven
 
+MAX_QUERY_CHARACTERS = 4_000
+"""Of targets: servers and proxies take URLs of 8,000 characters (RFC 9110, 4.1)."""
+NAME_IN_QUERY = len("&targetValues=")
 Query = Mapping[str, Any]
 Attributes = Mapping[str, list[Any]]
+"""Values by type; none: there is to be no such attribute."""
 
 
 class Dialect(Protocol):
@@ -27,6 +33,12 @@ class Dialect(Protocol):
 
     def resource(self, ven_id: str, resource_name: str, attributes: Attributes) -> Wire:
         """The body that creates a resource of a VEN."""
+
+    def changed_resource(self, found: Any, attributes: Attributes) -> Wire | None:
+        """The body that gives a resource, as it was found, these attributes; None: it has them.
+
+        WireError: it cannot be read.
+        """
 
     def resources_at(self, ven_id: str) -> tuple[str, Query]:
         """The path and the query of a VEN's resources."""
@@ -61,6 +73,9 @@ class Dialect310:
             "attributes": _values_maps(attributes),
         }
 
+    def changed_resource(self, found: Any, attributes: Attributes) -> Wire | None:
+        return _changed_resource(found, attributes, {"objectType": "VEN_RESOURCE_REQUEST"})
+
     def resources_at(self, ven_id: str) -> tuple[str, Query]:
         return "/resources", {"venID": ven_id}
 
@@ -71,7 +86,7 @@ class Dialect310:
         return body
 
     def target_queries(self, targets: Targets) -> Iterable[Query]:
-        return [{"targets": sorted(targets)}] if targets else []
+        return [{"targets": some} for some in _batches(sorted(targets))]
 
     def read_ven(self, wire: Wire) -> VtnVen:
         return read_ven(wire)
@@ -96,6 +111,11 @@ class Dialect301:
             "attributes": _values_maps(attributes),
         }
 
+    def changed_resource(self, found: Any, attributes: Attributes) -> Wire | None:
+        """Here who writes it writes its targets, too."""
+        targets = {"targets": found["targets"]} if _has(found, "targets") else {}
+        return _changed_resource(found, attributes, {"objectType": "RESOURCE", **targets})
+
     def resources_at(self, ven_id: str) -> tuple[str, Query]:
         return f"/vens/{ven_id}/resources", {}
 
@@ -106,13 +126,17 @@ class Dialect301:
         return b'{"programID":%b,%b' % (orjson.dumps(program_id), body[1:])
 
     def target_queries(self, targets: Targets) -> Iterable[Query]:
-        """One per type: a query of 3.0.1 names one type only."""
+        """A query of 3.0.1 names one type only."""
         by_type = defaultdict[str, list[str]](list)
         for target in sorted(targets):
             kind, found, value = target.partition("=")
             if found:
                 by_type[kind].append(value)
-        return [{"targetType": kind, "targetValues": values} for kind, values in by_type.items()]
+        return [
+            {"targetType": kind, "targetValues": some}
+            for kind, values in by_type.items()
+            for some in _batches(values)
+        ]
 
     def read_ven(self, wire: Wire) -> VtnVen:
         """A VEN is a target by its name, without being granted it."""
@@ -126,9 +150,42 @@ class Dialect301:
         return replace(resource, targets=targets)
 
 
+def _batches(values: Sequence[str]) -> Iterator[list[str]]:
+    """So many at a time as go into one URL."""
+    batch: list[str] = []
+    length = 0
+    for value in values:
+        quoted = len(quote(value)) + NAME_IN_QUERY
+        if batch and length + quoted > MAX_QUERY_CHARACTERS:
+            yield batch
+            batch, length = [], 0
+        batch.append(value)
+        length += quoted
+    if batch:
+        yield batch
+
+
 def _and(targets: Targets | None, kind: str, value: str) -> Targets | None:
     return None if targets is None else targets | {typed_target(kind, value)}
 
 
 def _values_maps(attributes: Attributes) -> list[Wire]:
-    return [{"type": kind, "values": values} for kind, values in attributes.items()]
+    return [{"type": kind, "values": values} for kind, values in attributes.items() if values]
+
+
+def _has(wire: Any, name: str) -> bool:
+    return isinstance(wire, Mapping) and wire.get(name) is not None
+
+
+def _changed_resource(found: Any, attributes: Attributes, body: Wire) -> Wire | None:
+    resource = found if isinstance(found, Mapping) else {}
+    name, ven_id = given_text(resource, "resourceName"), given_text(resource, "venID")
+    if name is None or ven_id is None:
+        raise WireError("a resource without resourceName or venID cannot be changed")
+    before = given_objects(resource, "attributes")
+    others = [each for each in before if each.get("type") not in attributes]
+    own = {each["type"]: each.get("values") for each in before if each not in others}
+    now = _values_maps(attributes)
+    if own == {each["type"]: each["values"] for each in now}:
+        return None
+    return {**body, "resourceName": name, "venID": ven_id, "attributes": [*now, *others]}

@@ -16,7 +16,8 @@ from app.openadr.times import WireError, read_instant
 
 Wire = Mapping[str, Any]
 Targets = frozenset[str]
-MOST_TARGET_CHARACTERS = 128
+MAX_TARGET_CHARACTERS = 128
+"""Schema `target`."""
 SHOWN_CHARACTERS = 80
 
 
@@ -103,7 +104,7 @@ def given_targets(wire: Wire) -> Targets:
         raise WireError(f"targets {shown(wire, 'targets')} cannot be read")
     found = set[str]()
     for entry in entries:
-        if isinstance(entry, str):
+        if isinstance(entry, str) and 1 <= len(entry) <= MAX_TARGET_CHARACTERS:
             found.add(entry)
         elif isinstance(entry, Mapping) and _is_typed_target(entry):
             found.update(typed_target(entry["type"], each) for each in entry["values"])
@@ -123,7 +124,7 @@ def targets(wire: Wire) -> Targets | None:
 def typed_target(kind: str, value: Any) -> str:
     """A target of 3.0.1, in the form in which both dialects are compared."""
     written = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return f"{kind}={written}"[:MOST_TARGET_CHARACTERS]
+    return f"{kind}={written}"[:MAX_TARGET_CHARACTERS]
 
 
 def shown(wire: Wire, name: str) -> str:

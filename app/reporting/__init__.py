@@ -1,6 +1,7 @@
 """What we owe: which reports are due, how one is built, how it is delivered."""
 
 from app.reporting.agenda import Agenda
+from app.reporting.debts import Debts
 from app.reporting.desk import ReportDesk
 from app.reporting.doubles import SecondLooks
 from app.reporting.journal import NOTHING_YET, DeliveryJournal, VenDelivery
@@ -19,6 +20,7 @@ from app.reporting.tally import Tally
 __all__ = [
     "NOTHING_YET",
     "Agenda",
+    "Debts",
     "DeliveryJournal",
     "Obligations",
     "Outbox",

@@ -137,17 +137,22 @@ class StreamLedger:
         """The events ask for the same in other words."""
         self._change(requests, lambda now, given: replace(now, request=requests[given]))
 
-    def forget(self, streams: Iterable[Stream]) -> None:
-        """Remove streams that owe nothing and will not come back."""
+    def forget(
+        self, streams: Iterable[Stream], beside: Callable[[Connection], None] | None = None
+    ) -> None:
+        """Remove streams that will not come back, in one transaction with what `beside` writes."""
         gone = list(streams)
-        if not gone:
+        if not gone and beside is None:
             return
         with self._lock:
             with self._database.write() as connection:
-                connection.execute(
-                    text("DELETE FROM stream WHERE stream_id = :stream_id"),
-                    [{"stream_id": stream.stream_id} for stream in gone],
-                )
+                if gone:
+                    connection.execute(
+                        text("DELETE FROM stream WHERE stream_id = :stream_id"),
+                        [{"stream_id": stream.stream_id} for stream in gone],
+                    )
+                if beside is not None:
+                    beside(connection)
             for stream in gone:
                 self._known().get(stream.ven_name, {}).pop(stream.key, None)
 

@@ -93,10 +93,18 @@ class Obligations:
 
         Where reports have their times, the values of those that are due.
         """
-        streams = self._ledger.streams()
-        planned = [each for each in streams if each.request.is_planned]
-        read = [each for each in streams if not each.request.is_planned]
-        return self.owed(dict.fromkeys(read)) + sum(map(self._due, planned))
+        return self.waiting_of(self._ledger.streams())
+
+    def waiting_of(self, streams: Iterable[Stream], *, through: int | None = None) -> int:
+        """The same of these streams; `through`: of readings up to the frame of this number."""
+        read: dict[Stream, int | None] = {}
+        due = 0
+        for each in streams:
+            if each.request.is_planned:
+                due += self._due(each)
+            else:
+                read[each] = through
+        return self.owed(read) + due
 
     def _due(self, stream: Stream) -> int:
         asked = self._agenda.of(stream)

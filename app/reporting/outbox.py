@@ -168,6 +168,22 @@ class Outbox:
                 },
             )
 
+    def readings_of(self, ven_name: str, *, refused: bool) -> int:
+        """How many readings of a VEN are in them: in those that stay refused, or in the others."""
+        query = text(
+            "SELECT coalesce(sum(readings), 0) FROM set_aside"
+            " WHERE ven_name = :ven_name AND (state = 'REFUSED') = :refused"
+        )
+        where = {"ven_name": ven_name, "refused": refused}
+        with self._database.read() as connection:
+            return int(connection.execute(query, where).scalar_one())
+
+    def forget(self, ven_name: str, connection: Connection) -> None:
+        """All of a VEN."""
+        connection.execute(
+            text("DELETE FROM set_aside WHERE ven_name = :ven_name"), {"ven_name": ven_name}
+        )
+
     def bytes_stored(self) -> int:
         """What the bodies take."""
         query = text("SELECT coalesce(sum(length(body)), 0) FROM set_aside")

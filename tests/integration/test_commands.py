@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
+from app.fleet import Database, make_engine
+from app.run_lock import RunLock
 from app.vtn import EmbeddedVtn
 from tests.support.servers import free_port
 
@@ -59,6 +61,70 @@ def test_the_list_is_a_table(invoke: Invoke) -> None:
     assert listing.exit_code == 0
     assert "Aarhus" in listing.output
     assert "PENDING" in listing.output
+
+
+class TestRemove:
+    """No run is going on; the VTN is there."""
+
+    @pytest.fixture
+    def port(self, vtn: EmbeddedVtn) -> int:
+        return vtn.port
+
+    @pytest.fixture(autouse=True)
+    def enrolled(self, invoke: Invoke) -> None:
+        invoke("fleet", "seed", "--vens", "2")
+        invoke("fleet", "enrol")
+
+    def names(self, invoke: Invoke) -> list[str]:
+        listed = json.loads(invoke("fleet", "list", "--json").stdout)
+        return [each["ven_name"] for each in listed]
+
+    def test_a_ven_that_owes_nothing_goes_at_once(self, invoke: Invoke, vtn: EmbeddedVtn) -> None:
+        removed = invoke("fleet", "remove", "Aarhus", "--yes")
+
+        assert removed.stdout == "VEN Aarhus is removed\n"
+        assert self.names(invoke) == ["Aalborg"]
+        assert [each["venName"] for each in vtn.store.select("VEN")] == ["Aalborg"]
+
+    def test_a_resource_goes_alone(self, invoke: Invoke, vtn: EmbeddedVtn) -> None:
+        removed = invoke("fleet", "remove", "Aarhus", "Aarhus-01-heat-pump", "--yes")
+
+        assert removed.stdout == "VEN Aarhus, resource 'Aarhus-01-heat-pump' is removed\n"
+        assert len(vtn.store.select("RESOURCE")) == 39
+
+    def test_it_asks_first(self, invoke: Invoke) -> None:
+        asked = invoke("fleet", "remove", "Aarhus")
+
+        assert "Remove VEN Aarhus? It owes no readings. [y/N]" in asked.output
+        assert asked.exit_code != 0
+        assert self.names(invoke) == ["Aalborg", "Aarhus"]
+
+    def test_beside_a_run_that_one_removes_it(self, invoke: Invoke, tmp_path: Path) -> None:
+        database = Database(make_engine(f"sqlite:///{tmp_path / 'data' / 'fleet.db'}"))
+        lock = RunLock(tmp_path / "data" / "run.lock", database)
+        with lock.alone() as is_alone:
+            assert is_alone
+            removed = invoke("fleet", "remove", "Aarhus", "--yes", "--drop-owed")
+        database.close()
+
+        assert removed.stdout == (
+            "VEN Aarhus is metered no more; the run that is going on removes it\n"
+        )
+        assert "REMOVED" in invoke("fleet", "list").output
+        assert "Aarhus" not in invoke("fleet", "export").output
+
+    def test_without_the_vtn_the_next_run_removes_it(
+        self, invoke: Invoke, vtn: EmbeddedVtn
+    ) -> None:
+        vtn.close()
+
+        removed = invoke("fleet", "remove", "Aarhus", "--yes")
+
+        assert removed.stdout == "VEN Aarhus is metered no more; the next run removes it\n"
+
+    def test_what_is_not_there_is_named(self, invoke: Invoke) -> None:
+        assert "no VEN 'Atlantis'" in invoke("fleet", "remove", "Atlantis").output
+        assert "no resource 'flux'" in invoke("fleet", "remove", "Aarhus", "flux").output
 
 
 class TestEnrol:

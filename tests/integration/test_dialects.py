@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.openadr import BusinessLogic
+from app.openadr import BusinessLogic, Dialect310
+from app.openadr.dialects import MAX_QUERY_CHARACTERS
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.exchanges import Sent
@@ -18,6 +21,7 @@ from tests.support.openapi import OpenApi, official_file
 from tests.support.workbench import TICK, Bench
 
 BASE = "/openadr3/3.0.1"
+CHARACTERS = st.characters(codec="utf-8")
 
 
 @pytest.fixture
@@ -185,3 +189,12 @@ def test_what_the_embedded_vtn_answers_is_valid(
         assert found, path
         for each in found:
             assert judge.answer_errors(schema, orjson.loads(orjson.dumps(each))) == []
+
+
+@given(st.sets(st.text(CHARACTERS, min_size=1, max_size=128), max_size=200))
+def test_all_targets_are_asked_for_in_urls_that_servers_take(targets: set[str]) -> None:
+    queries = list(Dialect310().target_queries(frozenset(targets)))
+
+    assert sorted(each for query in queries for each in query["targets"]) == sorted(targets)
+    for query in queries:
+        assert len(urlencode(query, doseq=True, quote_via=quote)) <= MAX_QUERY_CHARACTERS

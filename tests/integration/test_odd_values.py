@@ -6,16 +6,19 @@ import json
 
 import pytest
 
+from app.fleet import Removal
 from app.openadr import WireError
 from app.openadr.wire import read_event
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
-from tests.support.workbench import TICK, Bench
+from tests.support.workbench import RESOURCES, TICK, Bench
 
 LONGEST_ID = "x" * 128
 ODD = "zero \x00, new line \n, wide \U0001f50c, right to left \u202e"
 LONG = "\u00e5" * 10_000
+MANY = [ODD, *(f"{number}{LONG}"[:128] for number in range(1000, 1300))]
+"""Targets, of which one URL cannot carry all."""
 
 
 @pytest.fixture
@@ -60,6 +63,53 @@ def test_odd_words_of_a_refusal_keep_no_report_from_being_set_aside(bench: Bench
     bench.tick()
     bench.manager.generate_reports()
     assert bench.waiting() == 0
+
+
+def test_odd_names_and_targets_of_a_vtns_lists_hold_nothing(bench: Bench) -> None:
+    for ven in bench.vtn.store.select("VEN"):
+        named = {"objectType": "RESOURCE", "venID": ven["id"], "targets": MANY}
+        for name in (ODD, LONG):
+            body = {**named, "resourceName": name, "clientID": ven["clientID"]}
+            owner = ven["clientID"]
+            bench.vtn.store.add("RESOURCE", body, client_id=owner, parent=ven["id"], name=name)
+        bench.vtn.store.replace("VEN", ven, {**ven, "targets": MANY})
+    bench.manager.poll_events()
+    bench.manager.heartbeat()
+    bench.tick()
+
+    bench.manager.generate_reports()
+
+    bench.assert_each_once(TICK)
+    assert bench.container.events().of_ven("Aarhus")[0].granted.ven == set(MANY)
+
+
+def test_a_ven_of_a_name_that_is_none_is_not_there(bench: Bench) -> None:
+    repository = bench.container.repository()
+
+    assert repository.page_of_summaries(skip=0, limit=1, only=[ODD]) == ([], 0)
+
+
+@pytest.mark.parametrize("searched", [ODD, LONG, "\x00", "%_\\", "'; DROP TABLE ven; --"])
+def test_whatever_is_searched_for_finds_nothing(bench: Bench, searched: str) -> None:
+    repository = bench.container.repository()
+
+    assert repository.page_of_summaries(skip=0, limit=10, search=searched) == ([], 0)
+
+
+def test_what_is_taken_out_goes_and_comes_back(bench: Bench) -> None:
+    repository = bench.container.repository()
+    fleet = {"Aarhus": [each for _, each in repository.resources("Aarhus")]}
+    removals = bench.container.removals()
+    removals.begin(Removal(ven_name="Aalborg"))
+    removals.begin(Removal(ven_name="Aarhus"))
+    repository.save(fleet)
+    bench.manager.heartbeat()
+    bench.manager.generate_reports()
+    bench.tick()
+    bench.manager.generate_reports()
+
+    assert repository.ven_names() == ["Aarhus", "Esbjerg"]
+    bench.assert_each_once(TICK - RESOURCES)
 
 
 @pytest.mark.parametrize("program_id", ["x" * 129, "a\x00b", "", "a b", 7, None, "\ud800"])

@@ -19,6 +19,7 @@ SAMPLE = ("Aalborg", "Aarhus", "Esbjerg")
 """Their names."""
 REBUILT = (
     *("agenda", "obligations", "planned_reports", "report_planner", "report_desk"),
+    "removals",
     "ven_manager",
 )
 TICK = VENS * RESOURCES

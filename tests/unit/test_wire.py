@@ -159,7 +159,7 @@ class TestNeverMoreWidelyThanItWasWritten:
         "targets",
         [
             *(5, 0, False, True, {}, {"type": "GROUP", "values": ["a"]}),
-            *(["a", 5], ["a", None], [["a"]], [{"type": "GROUP"}]),
+            *(["a", 5], ["a", None], [["a"]], [{"type": "GROUP"}], "", [""], ["x" * 129]),
             *([{"type": 5, "values": ["a"]}], [{"type": "GROUP", "values": "a"}]),
             [{"type": "GROUP", "values": [None]}],
             [{"type": "GROUP", "values": []}],

@@ -1,0 +1,347 @@
+"""What an import changes reaches the VTN; what is taken out goes when nothing of it is owed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.fleet import THE_VEN, FleetRepository, Removal, Resource, Status
+from app.openadr import Answer
+from app.vtn import EmbeddedVtn
+from tests.conftest import MakeContainer
+from tests.support.fakes import FakeClock
+from tests.support.workbench import RESOURCES, SAMPLE, TICK, Bench
+
+PUMP = "Aarhus-01-heat-pump"
+
+
+@pytest.fixture(params=["3.1.0", "3.0.1"])
+def bench(
+    request: pytest.FixtureRequest,
+    vtn: EmbeddedVtn,
+    make_container: MakeContainer,
+    clock: FakeClock,
+) -> Bench:
+    settings = {"embedded_port": vtn.port, "api_version": request.param}
+    made = Bench(make_container(vtn=settings), vtn, clock)
+    made.enrol()
+    return made
+
+
+def pump_of(bench: Bench) -> Resource:
+    found: Resource | None = bench.container.repository().resource("Aarhus", PUMP)
+    assert found is not None
+    return found
+
+
+def import_(bench: Bench, **changed: Any) -> None:
+    repository: FleetRepository = bench.container.repository()
+    repository.save({"Aarhus": [replace(pump_of(bench), **changed)]})
+
+
+def at_vtn(bench: Bench, name: str = PUMP) -> dict[str, Any]:
+    (found,) = [
+        each
+        for each in bench.vtn.store.select("RESOURCE", limit=1_000)
+        if each["resourceName"] == name
+    ]
+    return found
+
+
+def attributes_at_vtn(bench: Bench) -> dict[str, Any]:
+    return {each["type"]: each["values"] for each in at_vtn(bench)["attributes"]}
+
+
+def puts(bench: Bench) -> int:
+    return sum(each.method == "PUT" for each in bench.exchange.requests)
+
+
+class TestAResourceThatAnImportChanges:
+    def test_the_vtn_has_it_with_the_next_heartbeat(self, bench: Bench) -> None:
+        import_(bench, power_max_kw=42.0, meter_point_id="571313000000000000")
+
+        bench.manager.heartbeat()
+
+        now = attributes_at_vtn(bench)
+        assert now["MAX_POWER_CONSUMPTION"] == [42.0]
+        assert now["METER_POINT_ID"] == ["571313000000000000"]
+
+    def test_what_it_has_no_more_is_taken_away(self, bench: Bench) -> None:
+        import_(bench, meter_point_id="571313000000000000")
+        bench.manager.heartbeat()
+
+        import_(bench, meter_point_id="")
+        bench.manager.heartbeat()
+
+        assert "METER_POINT_ID" not in attributes_at_vtn(bench)
+
+    def test_it_is_told_once(self, bench: Bench) -> None:
+        import_(bench, power_max_kw=42.0)
+        for _ in range(3):
+            bench.manager.heartbeat()
+
+        assert puts(bench) == 1
+
+    def test_what_business_logic_set_stays(self, bench: Bench) -> None:
+        before = at_vtn(bench)
+        area = {"type": "AREA", "values": ["north"]}
+        granted = {
+            **before,
+            "targets": ["group1"],
+            "attributes": [area, *before["attributes"]],
+        }
+        bench.vtn.store.replace("RESOURCE", before, granted)
+        import_(bench, power_max_kw=42.0)
+
+        bench.manager.heartbeat()
+
+        now = at_vtn(bench)
+        assert attributes_at_vtn(bench)["MAX_POWER_CONSUMPTION"] == [42.0]
+        assert area in now["attributes"]
+        assert "group1" in str(now["targets"])
+        assert now["clientID"] == before["clientID"]
+
+    def test_what_the_vtn_knows_already_is_not_written(self, bench: Bench) -> None:
+        import_(bench, energy_min_kwh=0.0, address=pump_of(bench).address)
+        bench.manager.heartbeat()
+
+        assert puts(bench) == 0
+
+    def test_what_the_vtn_refuses_is_said_once_and_left(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bench.exchange.instead = lambda method, _: (
+            Answer(status=403, headers={}, content=b"{}") if method == "PUT" else None
+        )
+        import_(bench, power_max_kw=42.0)
+        for _ in range(3):
+            bench.manager.heartbeat()
+        assert caplog.text.count("does not take what an import changed") == 1
+
+        bench.exchange.instead = lambda *_: None
+        import_(bench, power_max_kw=43.0)
+        bench.manager.heartbeat()
+
+        assert attributes_at_vtn(bench)["MAX_POWER_CONSUMPTION"] == [43.0]
+
+    def test_what_the_vtn_fails_is_told_later(self, bench: Bench) -> None:
+        bench.exchange.instead = lambda method, _: (
+            Answer(status=503, headers={}, content=b"{}") if method == "PUT" else None
+        )
+        import_(bench, power_max_kw=42.0)
+        bench.manager.heartbeat()
+        bench.exchange.instead = lambda *_: None
+        bench.wait_out_holds()
+        bench.manager.heartbeat()
+        bench.manager.heartbeat()
+
+        assert attributes_at_vtn(bench)["MAX_POWER_CONSUMPTION"] == [42.0]
+
+
+def remove(bench: Bench, ven_name: str, resource_name: str = THE_VEN, **how: bool) -> None:
+    removal = Removal(ven_name=ven_name, resource_name=resource_name, **how)
+    bench.container.removals().begin(removal)
+
+
+def vens(bench: Bench) -> list[str]:
+    return list(bench.container.repository().ven_names())
+
+
+def vens_at_vtn(bench: Bench) -> list[str]:
+    return sorted(each["venName"] for each in bench.vtn.store.select("VEN"))
+
+
+class TestAVenThatIsRemoved:
+    def test_it_is_metered_no_more_and_what_it_owes_is_delivered_first(self, bench: Bench) -> None:
+        bench.exchange.refused["Aarhus"] = 503
+        bench.tick(2)
+        bench.manager.generate_reports()
+        remove(bench, "Aarhus")
+        bench.tick(2)
+        bench.manager.generate_reports()
+        assert "Aarhus" in vens(bench), "it owes two ticks"
+
+        bench.exchange.refused.clear()
+        bench.wait_out_holds()
+        bench.manager.generate_reports()
+
+        assert vens(bench) == ["Aalborg", "Esbjerg"]
+        bench.assert_each_once(4 * TICK - 2 * RESOURCES)
+
+    def test_the_vtn_has_it_no_more(self, bench: Bench) -> None:
+        remove(bench, "Aarhus")
+        bench.manager.generate_reports()
+
+        assert vens_at_vtn(bench) == ["Aalborg", "Esbjerg"]
+        assert len(bench.vtn.store.select("RESOURCE")) == 2 * RESOURCES
+
+    def test_or_keeps_it(self, bench: Bench) -> None:
+        remove(bench, "Aarhus", keep_at_vtn=True)
+        bench.manager.generate_reports()
+
+        assert vens(bench) == ["Aalborg", "Esbjerg"]
+        assert vens_at_vtn(bench) == sorted(SAMPLE)
+
+    def test_what_it_owes_may_be_lost(self, bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+        bench.exchange.refused["Aarhus"] = 503
+        bench.tick(2)
+        bench.manager.generate_reports()
+        remove(bench, "Aarhus", drop_owed=True)
+        bench.manager.generate_reports()
+
+        assert vens(bench) == ["Aalborg", "Esbjerg"]
+        assert f"VEN Aarhus is removed; {2 * RESOURCES} readings that were owed are lost" in (
+            caplog.text
+        )
+        assert bench.container.tally().all() == {"dropped": 2 * RESOURCES}
+        assert bench.waiting() == 0
+
+    def test_nothing_of_it_is_left(self, bench: Bench) -> None:
+        bench.tick()
+        bench.exchange.refused["Aarhus"] = 400
+        bench.manager.generate_reports()
+        remove(bench, "Aarhus", drop_owed=True)
+        bench.manager.generate_reports()
+
+        with bench.container.database().read() as connection:
+            for table in ("event", "ven_view", "stream", "set_aside", "enrolled_again", "removal"):
+                rows = connection.exec_driver_sql(
+                    f"SELECT count(*) FROM {table} WHERE ven_name = 'Aarhus'"
+                )
+                assert rows.scalar_one() == 0, table
+        assert "Aarhus" not in bench.container.events().ven_names()
+        bench.manager.heartbeat()
+        assert bench.container.health().readiness().warnings == ()
+
+    def test_reports_that_were_set_aside_stay_where_nothing_is_given_up(self, bench: Bench) -> None:
+        bench.tick()
+        bench.exchange.refused["Aarhus"] = 400
+        bench.manager.generate_reports()
+        remove(bench, "Aarhus")
+        bench.manager.generate_reports()
+        assert vens(bench) == ["Aalborg", "Esbjerg"]
+
+        bench.exchange.refused.clear()
+        bench.retry()
+        bench.manager.generate_reports()
+
+        bench.assert_each_once(TICK)
+
+    def test_a_report_in_doubt_is_looked_for_first(self, bench: Bench) -> None:
+        bench.tick()
+        bench.exchange.faults.extend(["lost answer"] * len(SAMPLE))
+        bench.manager.generate_reports()
+        remove(bench, "Aarhus")
+        for _ in range(3):
+            bench.clock.advance(minutes=1)
+            bench.manager.generate_reports()
+
+        assert vens(bench) == ["Aalborg", "Esbjerg"]
+        bench.assert_each_once(TICK)
+
+    def test_one_that_the_vtn_does_not_let_go_is_said(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bench.exchange.instead = lambda method, _: (
+            Answer(status=403, headers={}, content=b"{}") if method == "DELETE" else None
+        )
+        remove(bench, "Aarhus")
+        bench.manager.generate_reports()
+
+        assert vens(bench) == ["Aalborg", "Esbjerg"]
+        assert "VEN Aarhus: the VTN does not let it go" in caplog.text
+
+    def test_where_the_vtn_does_not_answer_it_goes_later(self, bench: Bench) -> None:
+        bench.exchange.instead = lambda method, _: (
+            Answer(status=503, headers={}, content=b"{}") if method == "DELETE" else None
+        )
+        remove(bench, "Aarhus")
+        bench.manager.generate_reports()
+        assert "Aarhus" in vens(bench)
+
+        bench.exchange.instead = lambda *_: None
+        bench.manager.generate_reports()
+
+        assert vens(bench) == ["Aalborg", "Esbjerg"]
+        assert vens_at_vtn(bench) == ["Aalborg", "Esbjerg"]
+
+    def test_it_is_not_enrolled_again(self, bench: Bench) -> None:
+        bench.exchange.refused["Aarhus"] = 503
+        bench.tick()
+        bench.manager.generate_reports()
+        remove(bench, "Aarhus")
+        for each in bench.vtn.store.select("VEN"):
+            if each["venName"] == "Aarhus":
+                bench.vtn.store.remove("VEN", each["id"])
+        for _ in range(3):
+            bench.clock.advance(minutes=5)
+            bench.manager.heartbeat()
+
+        assert vens_at_vtn(bench) == ["Aalborg", "Esbjerg"]
+
+    def test_one_that_is_imported_again_stays(self, bench: Bench) -> None:
+        bench.exchange.refused["Aarhus"] = 503
+        bench.tick()
+        bench.manager.generate_reports()
+        remove(bench, "Aarhus")
+        import_(bench)
+        bench.exchange.refused.clear()
+        bench.wait_out_holds()
+        bench.manager.heartbeat()
+        bench.manager.generate_reports()
+        bench.tick()
+        bench.manager.generate_reports()
+
+        assert vens(bench) == sorted(SAMPLE)
+        assert len(vens_at_vtn(bench)) == len(SAMPLE)
+        bench.assert_each_once(2 * TICK)
+
+
+class TestAResourceThatIsRemoved:
+    def test_it_goes_and_its_readings_arrive(self, bench: Bench) -> None:
+        bench.exchange.refused["Aarhus"] = 503
+        bench.tick(2)
+        bench.manager.generate_reports()
+        remove(bench, "Aarhus", PUMP)
+        bench.tick()
+        bench.manager.generate_reports()
+        assert pump_of(bench).status is Status.REMOVED
+
+        bench.exchange.refused.clear()
+        bench.wait_out_holds()
+        bench.manager.generate_reports()
+
+        assert bench.container.repository().resource("Aarhus", PUMP) is None
+        assert len(bench.vtn.store.select("RESOURCE")) == TICK - 1
+        bench.assert_each_once(3 * TICK - 1)
+
+    def test_the_others_go_on(self, bench: Bench) -> None:
+        remove(bench, "Aarhus", PUMP)
+        bench.manager.generate_reports()
+        bench.tick()
+        bench.manager.heartbeat()
+        bench.manager.generate_reports()
+
+        bench.assert_each_once(TICK - 1)
+        assert bench.container.repository().resource("Aarhus", PUMP) is None
+
+    def test_one_that_is_imported_again_stays(self, bench: Bench) -> None:
+        remove(bench, "Aarhus", PUMP)
+        bench.container.repository().save({"Aarhus": [pump_of(bench)]})
+        bench.manager.heartbeat()
+        bench.manager.generate_reports()
+        bench.tick()
+        bench.manager.generate_reports()
+
+        assert pump_of(bench).status is Status.APPROVED
+        bench.assert_each_once(TICK)
+
+
+def test_what_is_not_there_cannot_be_removed(bench: Bench) -> None:
+    with pytest.raises(ValueError, match="the fleet has no VEN 'Atlantis'"):
+        remove(bench, "Atlantis")
+    with pytest.raises(ValueError, match="VEN 'Aarhus' has no resource 'flux'"):
+        remove(bench, "Aarhus", "flux")
+    assert bench.container.removals().pending() == []
