@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import text
 
 from app.fleet import Resource, Status, sample_fleet
-from app.openadr import read_event
+from app.openadr import Event, read_event
 from app.settings import Settings
 from bench.sink import EVENTS
 from containers import Container
@@ -93,11 +93,11 @@ def save_enrolled(container: Container, sample: Mapping[str, Sequence[Resource]]
         connection.execute(text("UPDATE ven SET status = 'APPROVED', vtn_ven_id = 'v'"))
 
 
-def seed(container: Container, shape: Shape) -> None:
-    """A sample fleet that is enrolled, and knows what it is asked."""
+def seed(container: Container, shape: Shape, events: Sequence[Event] | None = None) -> None:
+    """A sample fleet that is enrolled, and knows what it is asked: this, or the sink's event."""
     sample = sample_fleet(vens=shape.vens, resources_per_ven=shape.resources_per_ven)
     save_enrolled(container, sample)
-    (event,) = map(read_event, EVENTS)
+    (event,) = events or map(read_event, EVENTS)
     names = list(sample)
     for start in range(0, len(names), VENS_AT_ONCE):
         told = [(name, event) for name in names[start : start + VENS_AT_ONCE]]

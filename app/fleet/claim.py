@@ -17,6 +17,7 @@ RUNNING = 0x76656E02
 """The keys of our advisory locks."""
 ENDS_WITHIN = 20
 """Tenths of a second that an old session of ours may take to end."""
+TENTHS_OF_A_SECOND = 10
 TRIES_AT_START = 5
 """Of a second session, to take the lock that the first one has."""
 GIVES_BACK_WITHIN_S = 1.0
@@ -56,7 +57,7 @@ class SessionClaim:
             first = self._session is None
             if self._session is not None and not self._still_has_it(self._session):
                 self._session = None
-            if self._session is None and not self._take():
+            if self._session is None and not self._take_within_a_second():
                 return False
             for _ in range(TRIES_AT_START if first else 1):
                 self._refuse_a_second_one()
@@ -86,6 +87,14 @@ class SessionClaim:
         if self._pid and pid != self._pid:
             raise PoolerError
         return True
+
+    def _take_within_a_second(self) -> bool:
+        """The server may notice a moment late that the session of who ended is gone."""
+        for _ in range(TENTHS_OF_A_SECOND):
+            if self._take():
+                return True
+            time.sleep(0.1)
+        return self._take()
 
     def _take(self) -> bool:
         session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")

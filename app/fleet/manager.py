@@ -47,6 +47,9 @@ class EventFeed(Protocol):
     def of_ven(self, ven_name: str) -> Sequence[SeenEvent]:
         """All the events that the VEN now has."""
 
+    def forget(self, ven_name: str) -> None:
+        """A VEN that is not of the fleet any more."""
+
     def told(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
         """Take events that push brought to VENs, each with what came of it."""
 

@@ -23,6 +23,7 @@ MOST_MOVED = 50_000
 """Slices in one transaction, about."""
 NO_NUMBER = 1 << 62
 """Above every frame's."""
+MOST_INSTANTS = 1_000
 PIECEWISE = {"yield_per": 16}
 """For results that need not be read to their end."""
 
@@ -40,7 +41,10 @@ class FrameStore:
         self._rosters = RosterBook()
         self._sliced: dict[str, int] | None = None
         self._newest: Frame | None = None
-        """As long as nobody stored a newer one: it is asked for often, and is not small."""
+        self._newest_seq: int | None = None
+        """Asked for often: known from what is appended, since nobody else does."""
+        self._before: dict[int, int] = {}
+        """By instant: the number of the last frame before it, as long as it stays so."""
 
     def append(self, frame: Frame) -> Frame:
         """Store it, durably; returns it with its number, and with its instant.
@@ -66,22 +70,36 @@ class FrameStore:
                 },
             ).scalar_one()
         self._rosters.keep(int(roster_id), frame.roster)
-        self._newest = replace(frame, seq=int(seq), taken_at=from_us(taken_at_us))
-        return self._newest
+        stored = replace(frame, seq=int(seq), taken_at=from_us(taken_at_us))
+        with self._lock:
+            self._newest, self._newest_seq = stored, stored.seq
+            self._before = {at: seq for at, seq in self._before.items() if at <= taken_at_us}
+        return stored
 
     def last(self) -> Frame | None:
         """The newest frame."""
         newest = self._newest
-        if newest is None or newest.seq != self.newest_seq():
+        if newest is None:
             newest = next(self._frames("ORDER BY seq DESC LIMIT 1", {}), None)
-            self._newest = newest
+            with self._lock:
+                self._newest = newest = self._newest or newest
         return newest
 
     def last_before(self, instant: datetime) -> int:
         """The number of the last frame taken before the instant; 0 if there is none."""
-        return self._number(
-            "SELECT max(seq) FROM frame WHERE taken_at_us < :instant", {"instant": to_us(instant)}
-        )
+        instant_us = to_us(instant)
+        known = self._before.get(instant_us)
+        if known is not None:
+            return known
+        newest = self.newest_seq()
+        query = "SELECT max(seq) FROM frame WHERE taken_at_us < :instant"
+        found = self._number(query, {"instant": instant_us})
+        with self._lock:
+            if newest == self._newest_seq:
+                if len(self._before) >= MOST_INSTANTS:
+                    self._before.clear()
+                self._before[instant_us] = found
+        return found
 
     def dated_after(self, instant: datetime) -> tuple[int, datetime | None]:
         """How many frames are dated later, and the last of their dates."""
@@ -96,7 +114,12 @@ class FrameStore:
 
     def newest_seq(self) -> int:
         """The newest frame's number; 0 when there is none."""
-        return self._number("SELECT max(seq) FROM frame")
+        newest = self._newest_seq
+        if newest is None:
+            newest = self._number("SELECT max(seq) FROM frame")
+            with self._lock:
+                self._newest_seq = newest = max(self._newest_seq or 0, newest)
+        return newest
 
     def instants(self, ven_name: str, start: datetime, end: datetime) -> list[datetime]:
         """When frames, or slices of this VEN, were taken in this span; its end is not in it."""

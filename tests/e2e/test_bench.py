@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import cycle, delivery, enrolment, page, schedule, start, step
+from bench import cycle, delivery, enrolment, intervals, page, schedule, start, step
 from bench.fleet import Shape
 from bench.push import row
 from bench.rows import Row, table
@@ -27,6 +27,13 @@ def test_cycles_are_measured_in_a_process_of_their_own() -> None:
 
     assert len(found["cycle_s"]) == 2
     assert found["peak_mb"] > 10
+
+
+def test_reports_per_interval_are_measured_between_the_quarters_and_at_one() -> None:
+    shown = names(intervals.rows(shape=SMALL, quarters=2))
+
+    assert shown[0] == "a delivery with nothing due"
+    assert shown[-1] == "the delivery at the quarter"
 
 
 def test_steps_are_measured_beside_a_gather() -> None:

@@ -262,7 +262,7 @@ class TestRepository:
     [
         (FleetRepository.count_pending_vens, ["other_ven", "other_resource"]),
         (FleetRepository.pending_vens, ["other_ven", "other_resource"]),
-        (lambda repository: repository.page_of_summaries(skip=0, limit=25), ["other_resource"] * 2),
+        (lambda repository: repository.page_of_summaries(skip=0, limit=25), ["other_resource"] * 3),
     ],
     ids=["count", "pending", "page"],
 )

@@ -289,6 +289,9 @@ class FakeEvents:
         del ven_name
         return self.events
 
+    def forget(self, ven_name: str) -> None:
+        del ven_name
+
 
 def test_a_manager_takes_events_from_whatever_feeds_them(bench: Bench) -> None:
     feed = FakeEvents()

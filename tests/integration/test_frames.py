@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from app.fleet import Database
+from app.fleet import Database, make_engine
 from app.metering import Frame, FrameStore, Roster
 from app.metering.frames import ROW_BYTES
+from bench.intervals import counted
 from tests.support.fakes import FakeClock
 
 
@@ -52,18 +56,32 @@ def test_a_frame_reads_back_as_it_was(
     assert read.power_kw[read.roster.columns("A")].tolist() == [1.5, -2.25]
 
 
-def test_the_newest_frame_is_the_newest_whoever_stored_it(
+def test_a_store_that_is_opened_later_finds_the_newest_frame(
     database: Database, frames: FrameStore, clock: FakeClock
 ) -> None:
-    frames.append(frame(clock, roster(A=("a1",)), 1))
-    assert frames.last() is not None
+    for power in (1, 2):
+        frames.append(frame(clock, roster(A=("a1",)), power))
 
-    newer = FrameStore(database).append(frame(clock, roster(A=("a1",)), 2))
+    later = FrameStore(database)
 
-    read = frames.last()
+    read = later.last()
     assert read is not None
-    assert read.seq == newer.seq
-    assert read.power_kw.tolist() == [2]
+    assert (read.seq, read.power_kw.tolist()) == (later.newest_seq(), [2])
+
+
+def test_what_is_asked_for_often_is_asked_of_the_database_once(
+    frames: FrameStore, clock: FakeClock
+) -> None:
+    taken = [frames.append(frame(clock, roster(A=("a1",)), 1)) for _ in range(3)]
+    frames.last_before(taken[1].taken_at)
+
+    with counted() as statements:
+        for _ in range(3):
+            assert frames.newest_seq() == 3
+            assert frames.last() is taken[2]
+            assert frames.last_before(taken[1].taken_at) == 1
+
+    assert statements.count == 0
 
 
 def test_numbers_rise_and_instants_are_unique_whatever_the_clock_does(
@@ -177,3 +195,22 @@ def test_the_last_frame_before_an_instant(frames: FrameStore, clock: FakeClock) 
 
     assert frames.last_before(taken[0].taken_at) == 0
     assert frames.last_before(taken[2].taken_at) == 2
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=12))
+def test_it_is_known_whatever_the_clock_does(steps: list[int]) -> None:
+    """Frames that a clock set back dates before an instant that was asked for."""
+    folder = TemporaryDirectory()
+    database = Database(make_engine(f"sqlite:///{folder.name}/fleet.db"))
+    frames, clock, same = FrameStore(database), FakeClock(), roster(A=("a1",))
+    asked = [clock.now + timedelta(seconds=30 * number) for number in range(-30, 30, 5)]
+    told: list[Frame] = []
+    for step in steps:
+        clock.now += timedelta(seconds=30 * step)
+        told.append(frames.append(frame(clock, same, 1)))
+        for instant in asked:
+            earlier = [each.seq for each in told if each.taken_at < instant]
+            assert frames.last_before(instant) == max(earlier, default=0)
+    database.close()
+    folder.cleanup()

@@ -15,7 +15,7 @@ from app.fleet import VEN
 from app.logs import configure_logging
 from app.openadr import NoCredentials, VtnHttp, VtnUnavailable
 from app.openadr.answer import MOST_BYTES
-from app.openadr.client import MOST_PAGES
+from app.openadr.pages import MOST_PAGES
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn
 from tests.support.workbench import Bench

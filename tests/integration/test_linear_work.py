@@ -11,14 +11,18 @@ from types import FrameType
 from typing import Any
 
 from app.fleet import sample_fleet
+from bench import intervals
 from bench.fleet import Sink, sink
 from containers import Container
 from tests.conftest import MakeContainer
+from tests.support.workbench import Bench
 
 APP = str(Path(__file__).parents[2] / "app")
 SMALL = 60
 MOST_GROWTH = 2.02
 """From one fleet to one of twice its size; what is done once for all makes it less than 2."""
+OF_ALL_VENS = 8
+"""Statements of a delivery that has nothing to send, however many VENs there are."""
 
 
 class Lines:
@@ -96,3 +100,23 @@ def test_twice_the_vens_are_twice_the_work(tmp_path: Path, make_container: MakeC
         for place, (step, a, b) in enumerate(zip(STEPS, small, large, strict=True))
     }
     assert {name: each for name, each in growth.items() if each > MOST_GROWTH} == {}
+
+
+def test_interval_reports_that_are_not_due_cost_no_statement_of_their_own(bench: Bench) -> None:
+    bench.ask(
+        {"payloadType": "USAGE"},
+        duration="P1D",
+        intervalPeriod={"start": bench.clock.now.isoformat(), "duration": "PT15M"},
+        intervals=[{"id": 0}],
+    )
+    bench.manager.poll_events()
+    bench.manager.generate_reports()  # what is read once
+    of_each_delivery = []
+    for _ in range(28):
+        bench.tick()
+        with intervals.counted() as statements:
+            assert bench.manager.generate_reports() == 0
+            bench.container.report_desk().waiting()
+        of_each_delivery.append(statements.count)
+
+    assert max(of_each_delivery) <= OF_ALL_VENS

@@ -45,7 +45,7 @@ class Pgbouncer:
 
     def close(self) -> None:
         self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(10)
+        self._process.wait(30)
 
     def _listens(self) -> bool:
         with suppress(OSError):
