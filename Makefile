@@ -68,8 +68,8 @@ pictures: $(VENV)/.dev  ## make the README's pictures of the page anew (needs Ch
 	cp screenshots/fleet-picture.png docs/page-fleet.png
 	cp screenshots/events-picture.png docs/page-events.png
 
-interop: $(VENV)/.dev  ## run at openleadr-vtn, which is built first (needs Rust, PostgreSQL, Mosquitto)
-	@$(BIN)/python -m interop
+interop: $(VENV)/.dev  ## run at two VTNs of others, built first (Rust, PostgreSQL, Mosquitto); PART="..."
+	@$(BIN)/python -m interop $(PART)
 
 audit: $(VENV)/.dev  ## known vulnerabilities of the pinned dependencies (asks PyPI)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[audit]'

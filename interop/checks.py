@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -78,9 +79,12 @@ class BusinessLogic:
         return str(self.post("/events", body)["id"])
 
 
-def _application(vtn: Vtn, directory: Path, ops_port: int, stack: ExitStack) -> Application:
+def _application(
+    vtn: Vtn, directory: Path, stack: ExitStack, more: Mapping[str, str], ops_port: int
+) -> Application:
     """Three VENs that meter and report each second, and poll so seldom that only push counts."""
     settings = {
+        **more,
         "DATA_DIR": str(directory / "data"),
         "VTN__BASE_URL": vtn.base_url,
         "VTN__CLIENT_ID": "ven-{ven_name}",
@@ -100,13 +104,19 @@ def _application(vtn: Vtn, directory: Path, ops_port: int, stack: ExitStack) -> 
     return application
 
 
-def check(vtn: Vtn, directory: Path, stack: ExitStack) -> None:
-    """A day of a fleet: enrolment, telemetry, push by MQTT, forecasts, restarts of both sides."""
+def check(
+    vtn: Vtn, directory: Path, stack: ExitStack, settings: Mapping[str, str] | None = None
+) -> None:
+    """A fleet's life in short: enrolment, telemetry, push, forecasts, restarts of both sides.
+
+    `settings`: of the application, beside the usual ones.
+    """
+    application_with = partial(_application, vtn, directory, stack, settings or {})
     business = BusinessLogic(vtn)
     program_id = str(business.post("/programs", {"programName": "interop"})["id"])
     telemetry = business.event(program_id, "telemetry", reportDescriptors=[READING])
     ops_port = free_port()
-    application = _application(vtn, directory, ops_port, stack)
+    application = application_with(ops_port)
 
     def reports(event_id: str = telemetry) -> list[dict[str, Any]]:
         return business.all("/reports", eventID=event_id)
@@ -118,17 +128,17 @@ def check(vtn: Vtn, directory: Path, stack: ExitStack) -> None:
     _holds("enrolment of 3 VENs, each with credentials of its own", enrolled)
     _holds("their resources", lambda: len(business.all("/resources")) == 3 * RESOURCES_PER_VEN)
     _holds("telemetry of every VEN", lambda: {r["clientName"] for r in reports()} == set(NAMES))
-    _holds("push by MQTT", lambda: "push works" in application.log)
+    _holds("push", lambda: "push works" in application.log)
 
     def answers(what: str, kind: str, value: int) -> None:
-        """An event is taken as MQTT brings it, and followed."""
+        """An event is taken as push brings it, and followed."""
         taken = _push(ops_port).get("taken", 0)
         began = datetime.now(UTC) - timedelta(seconds=1)
         business.event(program_id, what, **_event(began, "PT1H", kind, value))
         _holds(what, lambda: re.search(f"in force: .*{kind} for 6 resources", application.log))
         assert _push(ops_port)["taken"] >= taken + len(NAMES), "it came by a poll"
 
-    answers("an event told by MQTT, and answered with the next tick", "SIMPLE", 2)
+    answers("an event told by push, and answered with the next tick", "SIMPLE", 2)
     begins = datetime.now(UTC) + timedelta(seconds=3)
     forecast = business.event(
         program_id, "forecast", **_event(begins, "PT15M", "SIMPLE", 0), reportDescriptors=[FORECAST]
@@ -143,7 +153,7 @@ def check(vtn: Vtn, directory: Path, stack: ExitStack) -> None:
     answers("push after the VTN's restart", "IMPORT_CAPACITY_LIMIT", 5)
 
     application.kill()
-    application = _application(vtn, directory, ops_port, stack)
+    application = application_with(ops_port)
     application.wait_for("delivered")
     before = len(reports())
     _holds("the VENs start again after kill -9", lambda: len(reports()) > before)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +34,21 @@ def install(root: Path) -> Path:
 
 
 class OpenAdrCrate:
-    """The VTN as a process, on SQLite, strict about what it is sent; `options`: how it pushes.
+    """The VTN as a process, on SQLite, strict about what it is sent.
 
-    Its clients are business logic 'bl' and the VENs 'ven-NAME'.
+    Its clients are business logic 'bl' and the VENs 'ven-NAME'. `options`: how it pushes;
+    `authority`: the certificate by which it knows who is called back.
     """
 
     def __init__(
-        self, program: Path, directory: Path, ven_names: Sequence[str], *options: str
+        self,
+        program: Path,
+        directory: Path,
+        ven_names: Sequence[str],
+        *options: str,
+        authority: Path,
     ) -> None:
+        self._authority = authority
         self._program = program
         self._directory = directory
         self._clients = [
@@ -63,9 +69,10 @@ class OpenAdrCrate:
             # The same after a restart, or the tokens of before are none.
             *("--token-key", "k" * 32, "--payload-validation", "strict", *self._options),
         ]
+        environment = {"RUST_LOG": "warn", "SSL_CERT_FILE": str(self._authority)}
         with (self._directory / "vtn.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, env={"RUST_LOG": "warn"}, cwd=self._directory, stdout=log, stderr=log
+                command, env=environment, cwd=self._directory, stdout=log, stderr=log
             )
         wait_until(self._is_healthy, otherwise=self._log)
 
@@ -95,13 +102,6 @@ class OpenAdrCrate:
 
     def _log(self) -> str:
         return (self._directory / "vtn.log").read_text(errors="replace")[-2000:]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the conformance suite found."""
-
-    report: dict[str, Any]
 
 
 def conformance(

@@ -8,16 +8,16 @@ import hmac
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import requests
 
+from interop import cargo
+from interop.checks import Missing
 from tests.support.postgres import binaries
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
@@ -28,55 +28,34 @@ BUSINESS = (
 )
 VEN = "read_targets read_ven_objects write_reports write_subscriptions write_vens"
 TOPIC_PREFIX = "adr/"
-BUILDS_WITHIN_S = 3600
-
-
-class Missing(Exception):
-    """Something that has to be installed first; one line."""
 
 
 def check_tools() -> None:
     """What is needed beside Python. Missing names the first that is not there."""
-    for program, package in (
-        ("cargo", "a recent Rust (rustup)"),
-        ("cc", "a C compiler (apt install build-essential)"),
-        ("cmake", "cmake (apt install cmake)"),
-        ("pkg-config", "pkg-config (apt install pkg-config)"),
-    ):
-        if shutil.which(program) is None:
-            raise Missing(f"{package} is missing")
+    cargo.need(
+        (
+            *cargo.TOOLS,
+            ("cmake", "cmake (apt install cmake)"),
+            ("pkg-config", "pkg-config (apt install pkg-config)"),
+        )
+    )
     if subprocess.run(["pkg-config", "--exists", "openssl"], check=False).returncode:
         raise Missing("OpenSSL's headers are missing (apt install libssl-dev)")
     if binaries() is None:
         raise Missing("PostgreSQL is missing (apt install postgresql)")
-    if not (shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").exists()):
-        raise Missing("Mosquitto is missing (apt install mosquitto)")
 
 
 def install(root: Path) -> Path:
-    """The program, built when it is not there yet, which takes minutes."""
-    program = root / "bin" / "openleadr-vtn"
-    if program.exists():
-        return program
-    command = [
-        *("cargo", "install", "openleadr-vtn", "--version", VERSION),
-        *("--features", "internal-oauth", "--root", str(root)),
-    ]
-    print(f"building openleadr-vtn {VERSION}, which takes some minutes …", flush=True)
-    if _built([*command, "--locked"]):
-        return program
-    print("its lock file names what this registry does not have; building without it", flush=True)
-    if not _built(command):
-        raise Missing(f"openleadr-vtn does not build; run: {' '.join(command)}")
-    return program
-
-
-def _built(command: Sequence[str]) -> bool:
-    environment = {**os.environ, "SQLX_OFFLINE": "true"}
-    done = subprocess.run(
-        command, env=environment, check=False, capture_output=True, timeout=BUILDS_WITHIN_S
+    """The program, built when it is not there yet."""
+    check_tools()
+    return cargo.installed(
+        "openleadr-vtn",
+        VERSION,
+        root / f"openleadr-{VERSION}",
+        program="openleadr-vtn",
+        features="internal-oauth",
+        toolchains=("",),
     )
-    return done.returncode == 0
 
 
 def migrations() -> list[Path]:

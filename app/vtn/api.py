@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 from anyio import CapacityLimiter, to_thread
@@ -39,7 +38,7 @@ MOST_CHALLENGES = 8
 """Subscriptions that are written at once."""
 SCHEME = "Bearer"
 NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-"""RFC 6749, 5.1: of answers with a token."""
+"""RFC 6749, 5.1: of all answers of the token endpoint."""
 FORM = "application/x-www-form-urlencoded"
 
 Operation = Callable[[Client], Wire | list[Wire]]
@@ -301,6 +300,11 @@ def _token_endpoint(tokens: Tokens) -> Callable[[Request], Awaitable[Response]]:
     """POST /auth/token (RFC 6749, client credentials in the form)."""
 
     async def auth_token(request: Request) -> Response:
+        answered = await answer(request)
+        answered.headers.update(NOT_KEPT)
+        return answered
+
+    async def answer(request: Request) -> Response:
         form = await _body(request, FORM, most_bytes=MOST_FORM_BYTES)
         try:
             values = dict(parse_qsl(form.decode(errors="replace"), max_num_fields=MOST_FORM_FIELDS))
@@ -327,13 +331,14 @@ def _token_endpoint(tokens: Tokens) -> Callable[[Request], Awaitable[Response]]:
                 headers={"WWW-Authenticate": 'Bearer realm="VTN"'},
             )
         token, client = issued
-        answer: dict[str, Any] = {
-            "access_token": token,
-            "token_type": SCHEME,
-            "expires_in": tokens.lifetime_s,
-            "scope": " ".join(sorted(client.scopes)),
-        }
-        return JSONResponse(answer, headers=NOT_KEPT)
+        return JSONResponse(
+            {
+                "access_token": token,
+                "token_type": SCHEME,
+                "expires_in": tokens.lifetime_s,
+                "scope": " ".join(sorted(client.scopes)),
+            }
+        )
 
     return auth_token
 

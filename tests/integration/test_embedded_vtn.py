@@ -115,6 +115,13 @@ def test_wrong_credentials_get_no_token(
     answer = requests.post(f"{vtn.base_url}/auth/token", data=form, timeout=5)
 
     assert (answer.status_code, answer.json()) == (status, {"error": error})
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_an_answer_with_a_token_is_kept_nowhere(ven: Caller) -> None:
+    headers = ven.token_headers
+
+    assert (headers["Cache-Control"], headers["Pragma"]) == ("no-store", "no-cache")
 
 
 def test_without_a_token_there_is_nothing(vtn: EmbeddedVtn) -> None:

@@ -26,6 +26,7 @@ class Caller:
         answer.raise_for_status()
         self.client_id = client_id
         self.granted = answer.json()
+        self.token_headers = answer.headers
 
     def __call__(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
         return requests.request(
