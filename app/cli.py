@@ -24,11 +24,11 @@ from app.application import Application
 from app.bars import bars
 from app.discovery_cli import discover_vtns
 from app.event_cli import make_event_cli
-from app.failures import EXPECTED, WRONG_SETTINGS, failures_in_one_line
+from app.failures import failures_in_one_line, tell
 from app.fleet import DatabaseError, no_bar
 from app.fleet_cli import FleetTools, make_fleet_cli
 from app.help import AsJson, examples
-from app.logs import configure_logging
+from app.logs import configure_logging, log_uncaught
 from app.openadr import BusinessLogic, NoCredentials, VtnError, VtnUnauthorised
 from app.outbox_cli import make_outbox_cli
 from app.reporting import Outbox
@@ -61,6 +61,7 @@ OF_ALL = ("--help", "--install-completion", "--show-completion")
 def main() -> None:
     """`ven-fleet`, or `python -m app`; options without a command belong to `run`."""
     replace_what_cannot_be_shown()
+    log_uncaught()
     arguments = sys.argv[1:]
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in OF_ALL):
         arguments = ["run", *arguments]
@@ -132,7 +133,7 @@ def _run(application: Application, *, once: bool) -> int:
 
     threading.Thread(target=start, name="start", daemon=True).start()
     application.wait()
-    code = _say(failed[0]) if failed else 0
+    code = tell(failed[0]) if failed else 0
     application.stop()
     code = code or int(application.stopped_by_failure)
     return 1 if once and application.failed else code
@@ -150,18 +151,6 @@ def stop_on_signals(stopping: Stopping) -> None:
 
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, stop)
-
-
-def _say(error: BaseException) -> int:
-    """The line for an error of the start; returns the exit code."""
-    if isinstance(error, WRONG_SETTINGS):
-        print(f"settings: {error}", file=sys.stderr)
-        return 2
-    if isinstance(error, EXPECTED):
-        print(f"error: {error}", file=sys.stderr)
-    else:
-        logger.error("the start failed", exc_info=error)
-    return 1
 
 
 @cli.command(

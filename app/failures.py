@@ -10,10 +10,11 @@ from contextlib import contextmanager
 import typer
 
 from app.fleet import DatabaseError, DatabaseUrlError, FleetFileError
+from app.logs import configure_logging, is_configured, writes_json
 from app.metering import ProfileError
 from app.openadr import CredentialsError, VtnError
 from app.run_lock import RunLockError
-from app.settings import SettingsError
+from app.settings import SettingsError, log_format
 from app.vtn import VtnStartError
 
 logger = logging.getLogger("app.cli")
@@ -30,15 +31,35 @@ EXPECTED = (
 """What can go wrong outside of us: one line, exit code 1."""
 
 
+def tell(error: BaseException) -> int:
+    """One line for what can go wrong outside of us, as the log is written; the exit code.
+
+    2 for settings, 1 for what fails outside of us; a defect, which is 1, too, has its traceback.
+    """
+    if isinstance(error, WRONG_SETTINGS):
+        _say(f"settings: {error}")
+        return 2
+    if isinstance(error, EXPECTED):
+        _say(f"error: {error}")
+        logger.debug("where it came from", exc_info=error)
+    else:
+        logger.error("the start failed", exc_info=error)
+    return 1
+
+
 @contextmanager
 def failures_in_one_line() -> Iterator[None]:
-    """Exit code 2 for settings, 1 for what fails outside of us; no traceback for either."""
+    """What can go wrong outside of us ends the process with `tell`, and without a traceback."""
     try:
         yield
-    except WRONG_SETTINGS as error:
-        print(f"settings: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
-    except EXPECTED as error:
-        print(f"error: {error}", file=sys.stderr)
-        logger.debug("where it came from", exc_info=True)
-        raise typer.Exit(1) from None
+    except (*WRONG_SETTINGS, *EXPECTED) as error:
+        raise typer.Exit(tell(error)) from None
+
+
+def _say(line: str) -> None:
+    if not is_configured() and log_format() == "json":
+        configure_logging(level="INFO", format_="json")
+    if writes_json():
+        logger.error("%s", line)
+    else:
+        print(line, file=sys.stderr)

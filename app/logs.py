@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TextIO
 
 from app.log_context import at_hand
@@ -77,6 +79,42 @@ def configure_logging(*, level: str, format_: str) -> None:
     logging.getLogger("app").setLevel(level)
     for name, quiet in QUIET.items():
         logging.getLogger(name).setLevel(quiet)
+
+
+def is_configured() -> bool:
+    """Whether `configure_logging` was called."""
+    return _formatter() is not None
+
+
+def writes_json() -> bool:
+    """Whether the log is one of JSON lines."""
+    return isinstance(_formatter(), _JsonFormatter)
+
+
+def log_uncaught() -> None:
+    """What nobody catches, on whatever thread, goes to the log as all else does."""
+
+    def uncaught(
+        kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        logging.getLogger("app").critical("a defect", exc_info=(kind, error, trace))  # type: ignore[arg-type]
+
+    def on_thread(given: threading.ExceptHookArgs) -> None:
+        if given.exc_type is not SystemExit:
+            uncaught(given.exc_type, given.exc_value, given.exc_traceback)
+
+    sys.excepthook = uncaught
+    threading.excepthook = on_thread
+    sys.unraisablehook = lambda given: uncaught(
+        given.exc_type, given.exc_value, given.exc_traceback
+    )
+
+
+def _formatter() -> logging.Formatter | None:
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _StderrHandler):
+            return handler.formatter
+    return None
 
 
 def _one_line(message: str) -> str:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL
 
-from app.settings_layers import Layer, SettingsError, choose
+from app.settings_layers import Layer, SettingsError, choose, merged, nested
 from app.settings_sections import (
     LOOPBACK,
     BusinessSettings,
@@ -39,7 +39,14 @@ from app.settings_sections import (
     check_characters,
 )
 
-__all__ = ["EffectiveSetting", "Settings", "SettingsError", "TaskSettings", "effective_settings"]
+__all__ = [
+    "EffectiveSetting",
+    "Settings",
+    "SettingsError",
+    "TaskSettings",
+    "effective_settings",
+    "log_format",
+]
 
 SETTINGS_FILE = "settings.env"
 EMBEDDED_301 = "/openadr3/3.0.1"
@@ -49,7 +56,8 @@ EMBEDDED_301 = "/openadr3/3.0.1"
 class Settings(BaseSettings):
     """All settings. `Settings()` reads the environment and the settings file, once.
 
-    Raises `SettingsError`, in one line that names the setting and never shows its value.
+    Raises `SettingsError`, in one line that names the setting and never shows its value (of a time
+    zone: its name).
     """
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -79,7 +87,7 @@ class Settings(BaseSettings):
         environment = dict(os.environ)
         layers = {name: layer for name, layer in _chosen(environment).items() if layer.value}
         try:
-            super().__init__(**_merged(_nested(layers), values))
+            super().__init__(**merged(nested(layers), values))
         except ValidationError as error:
             # `from None`: the original holds the refused values, which may be secrets.
             raise SettingsError(_one_line(error)) from None
@@ -334,6 +342,16 @@ def _known_names() -> list[str]:
     return [name for name, _ in leaves(Settings.model_construct())]
 
 
+def log_format() -> str:
+    """What LOG__FORMAT says, also where other settings are wrong; '' where nothing does."""
+    environment = dict(os.environ)
+    try:
+        layer = _chosen(environment).get("LOG__FORMAT")
+    except SettingsError:
+        return environment.get("LOG__FORMAT", "")
+    return "" if layer is None else layer.value
+
+
 def _chosen(environment: Mapping[str, str]) -> dict[str, Layer]:
     named = environment.get("SECRETS_DIR", "").strip()
     return choose(
@@ -342,30 +360,6 @@ def _chosen(environment: Mapping[str, str]) -> dict[str, Layer]:
         file=_settings_file(environment),
         secrets=Path(named) if named else None,
     )
-
-
-def _nested(layers: Mapping[str, Layer]) -> dict[str, Any]:
-    """Flat names as sections within sections."""
-    nested: dict[str, Any] = {}
-    for name, layer in layers.items():
-        *path, leaf = name.lower().split("__")
-        section = nested
-        for part in path:
-            section = section.setdefault(part, {})
-        section[leaf] = layer.value
-    return nested
-
-
-def _merged(lower: Mapping[str, Any], higher: Mapping[str, Any]) -> dict[str, Any]:
-    """Both, section by section; where both name a setting, the higher holds."""
-    merged = dict(lower)
-    for name, value in higher.items():
-        below = merged.get(name)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            merged[name] = _merged(below, value)
-        else:
-            merged[name] = value
-    return merged
 
 
 def _one_line(error: ValidationError) -> str:

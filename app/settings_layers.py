@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dotenv.parser import parse_stream
 
@@ -102,3 +103,27 @@ def _read_file(path: Path) -> dict[str, str]:
 def _unknown(name: str, where: str, known: Sequence[str]) -> str:
     meant = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"{name} in {where} is no setting" + (f"; was {meant[0]} meant?" if meant else "")
+
+
+def nested(layers: Mapping[str, Layer]) -> dict[str, Any]:
+    """Flat names as sections within sections."""
+    sections: dict[str, Any] = {}
+    for name, layer in layers.items():
+        *path, leaf = name.lower().split("__")
+        section = sections
+        for part in path:
+            section = section.setdefault(part, {})
+        section[leaf] = layer.value
+    return sections
+
+
+def merged(lower: Mapping[str, Any], higher: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, section by section; where both name a setting, the higher holds."""
+    both = dict(lower)
+    for name, value in higher.items():
+        below = both.get(name)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            both[name] = merged(below, value)
+        else:
+            both[name] = value
+    return both

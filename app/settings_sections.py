@@ -344,7 +344,9 @@ class SchedulerSettings(_Section):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("is not a time zone such as Europe/Copenhagen") from None
+            raise ValueError(
+                f"time zone {name[:80]!r} cannot be loaded; one such as Europe/Copenhagen is needed"
+            ) from None
         return name
 
 

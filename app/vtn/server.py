@@ -130,11 +130,6 @@ class EmbeddedVtn:
             except OSError as error:
                 logger.warning("VTN: it cannot be announced: %s", error.strerror or error)
 
-    def revoke_tokens(self) -> None:
-        """As an operator may, at any time: clients have to fetch new ones."""
-        if self._tokens is not None:
-            self._tokens.revoke_all()
-
     def _fill_when_empty(self) -> None:
         if not self.store.select("PROGRAM", limit=1):
             program = self.store.add("PROGRAM", dict(TELEMETRY_PROGRAM), name="telemetry")

@@ -98,11 +98,6 @@ class Tokens:
             self._known[token] = (client, now_s + self.lifetime_s)
         return token, client
 
-    def revoke_all(self) -> None:
-        """Every token that was issued is worth nothing from now on."""
-        with self._lock:
-            self._known.clear()
-
     def client(self, authorization: str | None) -> Client | None:
         """The client behind an Authorization header."""
         scheme, _, token = (authorization or "").partition(" ")

@@ -107,11 +107,6 @@ class Webhooks:
             for key in [key for key in self._lanes if key[0] == subscription_id]:
                 self._lanes.pop(key).waiting.clear()
 
-    def broken(self) -> list[str]:
-        """The callbacks that are set aside."""
-        with self._changed:
-            return [lane.url for lane in self._lanes.values() if lane.is_broken]
-
     def close(self) -> None:
         """Begin no delivery any more; those under way have a moment. May be called again."""
         with self._changed:

@@ -130,6 +130,25 @@ def test_json_logs(start: Start) -> None:
     assert {"time", "level", "logger", "thread", "message"} <= lines[0].keys()
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"VTN__TIMEOUT_S": "soon"}, "settings: VTN__TIMEOUT_S"),
+        ({"DATA_DIR": "/proc/nowhere"}, "error: /proc/nowhere"),
+    ],
+)
+def test_json_logs_when_there_is_no_start(
+    start: Start, settings: dict[str, str], words: str
+) -> None:
+    application = start("run", "--once", **SMALL, LOG__FORMAT="json", **settings)
+
+    assert application.join() != 0
+
+    lines = [json.loads(line) for line in application.log.splitlines()]
+    (line,) = [each for each in lines if each["level"] == "ERROR"]
+    assert line["message"].startswith(words)
+
+
 MakeVtn = Callable[[Script], ScriptedVtn]
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import warnings
 from collections.abc import Sequence
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,3 +89,46 @@ def test_a_coroutine_knows_its_task(lines: Lines, scheduler: TaskScheduler) -> N
 
     (line,) = lines()
     assert line["task"] == "work"
+
+
+UNCAUGHT = """
+import threading
+from app.logs import configure_logging, log_uncaught
+
+configure_logging(level="INFO", format_="json")
+log_uncaught()
+
+class Odd:
+    def __del__(self):
+        raise ValueError("left behind")
+
+def work():
+    raise ValueError("on a thread")
+
+thread = threading.Thread(target=work, name="worker")
+thread.start()
+thread.join()
+Odd()
+raise ValueError("at last")
+"""
+
+
+def test_what_nobody_catches_is_a_line_like_any_other() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", UNCAUGHT],
+        cwd=Path(__file__).parents[2],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    found = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert [(each["level"], each["thread"]) for each in found] == [
+        ("CRITICAL", "worker"),
+        ("CRITICAL", "MainThread"),
+        ("CRITICAL", "MainThread"),
+    ]
+    words = ["on a thread", "left behind", "at last"]
+    assert all(word in each["traceback"] for word, each in zip(words, found, strict=True))
+    assert ended.returncode == 1

@@ -140,7 +140,6 @@ WRONG = {
     "VTN__BASE_URL": "https://user:secret@vtn.example",
     "VTN__TOKEN_URL": "ftp://secret.example/token",
     "VTN__EMBEDDED_PORT": "99999",
-    "SCHEDULER__TIMEZONE": "Mars/secret",
     "LOG__LEVEL": "secret",
     "TASKS__POLL_EVENTS__SECONDS": "secret",
     "TASKS__POLL_EVENTS__ENABLED": "secret",
@@ -169,6 +168,15 @@ def test_a_wrong_value_is_named_and_not_shown(
     assert "\n" not in message
     assert value not in message
     assert "secret" not in message.lower().replace("vtn__client_secret", "")
+
+
+def test_a_time_zone_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCHEDULER__TIMEZONE", "Mars/Olympus")
+
+    with pytest.raises(SettingsError) as caught:
+        Settings()
+
+    assert str(caught.value).startswith("SCHEDULER__TIMEZONE: time zone 'Mars/Olympus' cannot be")
 
 
 @pytest.mark.parametrize("where", ["environment", "file"])
