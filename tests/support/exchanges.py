@@ -98,12 +98,13 @@ class FaultyExchange(RecordingExchange):
         self.refused: dict[str, int] = {}
         """By clientName: the status that answers every report of that VEN."""
 
-    def _answer(self, status: int) -> Answer:
+    def _answer(self, status: int, headers: Mapping[str, str]) -> Answer:
         kind = "text/html" if self.html else "application/json"
         return Answer(
             status=status,
             headers={"Content-Type": kind},
             content=self.problem.encode(),
+            authorization=headers.get("Authorization"),
         )
 
     def send(
@@ -117,11 +118,11 @@ class FaultyExchange(RecordingExchange):
         if method == "GET" and is_of_reports:
             (client_name,) = parse_qs(parts.query)["clientName"]
             if self.lookup_status:
-                return self._answer(self.lookup_status)
+                return self._answer(self.lookup_status, headers)
             if client_name == self.unreadable:
-                return self._answer(403)
+                return self._answer(403, headers)
         if method == "DELETE" and self.delete_status:
-            return self._answer(self.delete_status)
+            return self._answer(self.delete_status, headers)
         if method != "POST" or not is_of_reports or body is None:
             return super().send(method, url, headers=headers, body=body)
         self.on_report(body)
@@ -138,7 +139,7 @@ class FaultyExchange(RecordingExchange):
             raise lost()
         if isinstance(fault, int):
             self.refusals += 1
-            return self._answer(fault)
+            return self._answer(fault, headers)
         answer = super().send(method, url, headers=headers, body=body)
         if fault == "lost answer":
             raise lost()
