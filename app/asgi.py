@@ -84,7 +84,7 @@ class AsgiServer:
 
         max_connections = self._max_requests + FOR_PROBES
         config = uvicorn.Config(
-            _Bounded(application, self._max_requests, self._always),
+            _RequestsBounded(application, self._max_requests, self._always),
             log_config=None,
             log_level="error",  # what a stranger sends does not fill the log
             access_log=False,
@@ -129,7 +129,7 @@ class AsgiServer:
             self._socket = None
 
 
-class _Bounded:
+class _RequestsBounded:
     """An application that has so many requests at a time; WebSockets count as long as they last."""
 
     def __init__(self, application: Any, max_requests: int, always: Container[str]) -> None:

@@ -28,10 +28,10 @@ def make_protocol(
     all are at work, itself. `head_s`: for the head of a request, from its first byte; of the first
     request, from the connection. `lasts_s`: after that a connection ends, whatever it does.
     """
-    connections: set[Bounded] = set()
-    waiting: OrderedDict[Bounded, None] = OrderedDict()
+    connections: set[BoundedProtocol] = set()
+    waiting: OrderedDict[BoundedProtocol, None] = OrderedDict()
 
-    class Bounded(H11Protocol):
+    class BoundedProtocol(H11Protocol):
         _deadline: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
@@ -96,4 +96,4 @@ def make_protocol(
             waiting.pop(self, None)
             self._ends_after(None)
 
-    return Bounded
+    return BoundedProtocol

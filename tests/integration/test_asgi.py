@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from app.asgi import FOR_PROBES, AsgiServer
+from app.asgi import FOR_PROBES, MAX_HANDSHAKES, AsgiServer
 from tests.support.certificates import Certificate
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
@@ -115,12 +118,39 @@ class TestConnectionsThatAskForNothing:
     def test_any_number_of_them_keeps_nobody_out(self, serve: MakePort, sent: bytes) -> None:
         port = serve()
         with ExitStack() as opened:
-            for _ in range(5 * (MAX_REQUESTS + FOR_PROBES)):
-                connection = opened.enter_context(socket.create_connection(("127.0.0.1", port)))
-                connection.sendall(sent)
+            oldest, *_ = connections = [
+                opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+                for _ in range(5 * (MAX_REQUESTS + FOR_PROBES))
+            ]
+            for connection in connections:
+                with suppress(ConnectionError):  # it was ended
+                    connection.sendall(sent)
 
             assert status(port, "/probe") == 200
             assert status(port) == 200
+            assert ended(oldest)
+
+    def test_nor_do_those_that_have_asked_and_stay(self, serve: MakePort) -> None:
+        port = serve()
+        with ExitStack() as opened:
+            connections = []
+            for _ in range(2 * (MAX_REQUESTS + FOR_PROBES)):
+                connection = socket.create_connection(("127.0.0.1", port), timeout=5)
+                connections.append(opened.enter_context(connection))
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                assert b" 200 " in connection.recv(1 << 16)
+
+            assert status(port) == 200
+            assert ended(connections[0])
+
+    def test_a_body_may_take_longer_than_a_head(self, serve: MakePort) -> None:
+        port = serve(head_s=0.2)
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nlo")
+            time.sleep(0.5)
+            connection.sendall(b"ng")
+
+            assert b" 200 " in connection.recv(1 << 16)
 
     @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n"])
     def test_they_end_soon(self, serve: MakePort, sent: bytes) -> None:
@@ -144,10 +174,13 @@ class TestConnectionsThatAskForNothing:
     ) -> None:
         port = serve(certificate=certificate.certificate, key=certificate.key)
         with ExitStack() as opened:
-            for _ in range(350):
+            oldest, *_ = [
                 opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+                for _ in range(MAX_HANDSHAKES + 10)
+            ]
 
             assert status(port, "/probe", certificate.certificate) == 200
+            assert ended(oldest)
 
     def test_a_connection_may_be_bound_to_end(self, serve: MakePort) -> None:
         port = serve(lasts_s=0.2)
@@ -173,6 +206,25 @@ def test_more_requests_than_may_be_are_told_to_come_again_and_probes_are_not(
     for thread in asking:
         thread.join()
     assert status(port) == 200
+
+
+def test_a_request_that_waits_while_the_server_stops_is_told_so() -> None:
+    begun = threading.Event()
+
+    async def wait(_: Request) -> PlainTextResponse:
+        begun.set()
+        await asyncio.sleep(60)
+        return PlainTextResponse("done")
+
+    server = AsgiServer(host="127.0.0.1", port=(port := free_port()), name="test", max_requests=1)
+    server.listen()
+    server.serve(Starlette(routes=[Route("/", wait)]))
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(status, port)
+        assert begun.wait(5)
+        server.close(timeout_s=5)
+
+        assert asked.result(5) == 503
 
 
 def test_a_head_that_is_too_large_is_refused_and_not_kept(serve: MakePort) -> None:

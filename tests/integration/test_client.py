@@ -92,6 +92,33 @@ class TestClient:
 
         assert 100 <= len(vtn.asked) - before <= 110
 
+    def test_pages_that_were_cut_once_are_not_the_last(
+        self, scripted_vtn: MakeVtn, make_http: MakeHttp
+    ) -> None:
+        """A VTN that gives twenty at most; of another list it has just twenty."""
+        events = [f"e{number}" for number in range(26)]
+        vtn = scripted_vtn(self.limited(events, 20))
+        client = self.make(make_http(vtn.base_url))
+        client.events(frozenset())
+        del events[20:]
+        before = len(vtn.asked)
+
+        for _ in range(5):
+            client.events(frozenset())
+
+        assert len(vtn.asked) - before == 10, "each time it is looked for more"
+
+    def test_a_page_shorter_than_one_before_is_the_last(
+        self, scripted_vtn: MakeVtn, make_http: MakeHttp
+    ) -> None:
+        events = [f"e{number}" for number in range(26)]
+        vtn = scripted_vtn(self.limited(events, 20))
+        client = self.make(make_http(vtn.base_url))
+
+        client.events(frozenset())
+
+        assert [asked.query["skip"] for asked in vtn.asked] == [["0"], ["20"]]
+
     def test_a_list_that_has_changed_is_read_on_at_once(
         self, scripted_vtn: MakeVtn, make_http: MakeHttp
     ) -> None:

@@ -333,6 +333,23 @@ class TestTheClockOfTheVtn:
         (line,) = caplog.messages
         assert words in line
 
+    def test_a_date_has_whole_seconds_and_counts_as_their_middle(self, clock: FakeClock) -> None:
+        vtn_clock = self.vtn_clock(clock)
+        vtn_clock.heard(self.date(clock))
+
+        assert vtn_clock.ahead == timedelta(milliseconds=500)
+
+    def test_it_is_looked_at_now_and_then(self, clock: FakeClock) -> None:
+        vtn_clock = self.vtn_clock(clock)
+        vtn_clock.heard(self.date(clock))
+        clock.advance(seconds=LOOKS_EVERY_S - 1)
+        vtn_clock.heard(self.date(clock, hours=1))
+        assert vtn_clock.ahead == timedelta(milliseconds=500)
+
+        clock.advance(seconds=1)
+        vtn_clock.heard(self.date(clock, hours=1))
+        assert vtn_clock.ahead == timedelta(hours=1, milliseconds=500)
+
     @pytest.mark.parametrize("date", [None, "", "soon", "Mon, 99 Jun 2026 00:00:00 GMT"])
     def test_a_date_that_is_none_says_nothing(self, clock: FakeClock, date: str | None) -> None:
         vtn_clock = self.vtn_clock(clock)
@@ -340,16 +357,17 @@ class TestTheClockOfTheVtn:
 
         assert vtn_clock.ahead is None
 
+    @pytest.mark.parametrize("way", [1, -1])
     def test_a_clock_that_is_minutes_from_the_vtns_is_in_doubt(
-        self, bench: Bench, clock: FakeClock
+        self, bench: Bench, clock: FakeClock, way: int
     ) -> None:
         vtn_clock = self.vtn_clock(clock)
         check = ClockCheck(clock=clock, vtn_clock=vtn_clock, frames=bench.container.frames())
         clock.advance(seconds=LOOKS_EVERY_S)
-        vtn_clock.heard(self.date(clock, minutes=4))
+        vtn_clock.heard(self.date(clock, minutes=4 * way))
         assert not check.is_in_doubt()
         clock.advance(seconds=LOOKS_EVERY_S)
-        vtn_clock.heard(self.date(clock, minutes=6))
+        vtn_clock.heard(self.date(clock, minutes=6 * way))
 
         assert check.is_in_doubt()
 

@@ -22,11 +22,9 @@ from urllib3.exceptions import (
 from app.instants import utc_now
 from app.openadr import (
     Circuit,
-    ClientCredentials,
     NoCredentials,
     OutcomeUnknown,
     SharedCredentials,
-    TokenEndpoint,
     VtnClock,
     VtnError,
     VtnHttp,
@@ -316,78 +314,3 @@ def test_a_header_that_cannot_be_sent_is_told_without_what_is_in_it(
 
     told = "".join(traceback.format_exception(caught.value))
     assert "hunter2" not in told
-
-
-class TestTokens:
-    """The token endpoint: found, or guessed; and answers that hold no token."""
-
-    def fetch(self, http: VtnHttp) -> tuple[str, float | None]:
-        endpoint = TokenEndpoint(http=http, token_url=None, scopes="read_targets")
-        return endpoint.fetch(ClientCredentials(client_id="c", client_secret="s"))
-
-    @pytest.mark.parametrize(
-        "server",
-        [
-            Answer(404, PROBLEM),
-            Answer(404, "<html>", content_type="text/html"),
-            Answer(200, {"tokenURL": None}),
-            Answer(200, {"tokenURL": "http://[::1"}),
-            Answer(200, {"tokenURL": "https://"}),
-            Answer(200, []),
-        ],
-    )
-    def test_without_a_server_that_says_it_the_endpoint_is_below_the_base(
-        self, scripted_vtn: MakeVtn, make_http: MakeHttp, server: Answer
-    ) -> None:
-        token = Answer(200, {"access_token": "t", "token_type": "Bearer", "expires_in": 60})
-        vtn = scripted_vtn(lambda asked: token if asked.path == "/auth/token" else server)
-
-        assert self.fetch(make_http(vtn.base_url)) == ("t", 60.0)
-
-        (asked,) = vtn.of("POST", "/auth/token")
-        assert b"scope=read_targets" in asked.body
-        assert "Authorization" not in asked.headers
-
-    def test_an_answer_that_begins_with_a_byte_order_mark(
-        self, scripted_vtn: MakeVtn, make_http: MakeHttp
-    ) -> None:
-        token = Answer(200, '\ufeff{"access_token": "t", "token_type": "Bearer"}')
-        vtn = scripted_vtn(
-            lambda asked: token if asked.path == "/auth/token" else Answer(404, PROBLEM)
-        )
-
-        assert self.fetch(make_http(vtn.base_url)) == ("t", None)
-
-    def test_one_that_cannot_be_reached_is_named_as_what_it_is(
-        self, scripted_vtn: MakeVtn, make_http: MakeHttp
-    ) -> None:
-        elsewhere = f"http://me:hunter2@127.0.0.1:{free_port()}/token"
-        vtn = scripted_vtn(lambda _: Answer(200, {"tokenURL": elsewhere}))
-
-        with pytest.raises(VtnUnreachable, match=r"the token endpoint at 127\.0\.0\.1") as caught:
-            self.fetch(make_http(vtn.base_url))
-        assert "hunter2" not in str(caught.value)
-
-    @pytest.mark.parametrize(
-        "answer",
-        [
-            Answer(200, []),
-            Answer(200, None),
-            Answer(200, {"scope": 5}),
-            Answer(200, {"access_token": None, "token_type": "Bearer"}),
-            Answer(200, {"access_token": "two\nlines", "token_type": "Bearer"}),
-            Answer(200, {"access_token": "letters æøå", "token_type": "Bearer"}),
-            Answer(200, {"access_token": "", "token_type": "Bearer"}),
-            Answer(200, {"access_token": "t", "token_type": "Bearer", "expires_in": "soon"}),
-            HTML,
-        ],
-    )
-    def test_an_answer_that_holds_no_token(
-        self, scripted_vtn: MakeVtn, make_http: MakeHttp, answer: Answer
-    ) -> None:
-        vtn = scripted_vtn(
-            lambda asked: answer if asked.path == "/auth/token" else Answer(404, PROBLEM)
-        )
-
-        with pytest.raises(VtnUnavailable, match="no token"):
-            self.fetch(make_http(vtn.base_url))

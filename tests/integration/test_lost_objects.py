@@ -8,6 +8,10 @@ import pytest
 
 from app.fleet import Resource, ResourceKind
 from app.openadr import Answer
+from app.stopping import Stopping
+from app.vtn import EmbeddedVtn
+from tests.conftest import MakeContainer
+from tests.support.fakes import FakeClock
 from tests.support.workbench import RESOURCES, SAMPLE, TICK, Bench
 
 HEARTBEAT = timedelta(minutes=5)
@@ -334,3 +338,59 @@ class TestWhatIsNotLost:
         return {
             kind: len(bench.vtn.store.select(kind, limit=10_000)) for kind in ("VEN", "RESOURCE")
         }
+
+
+def test_one_that_comes_back_is_not_lost(bench: Bench) -> None:
+    """Two heartbeats that find it gone have to come one after the other."""
+    store = bench.vtn.store
+    (ven,) = [each for each in store.select("VEN") if each["venName"] == "Aarhus"]
+    for _ in range(4):
+        store.remove("VEN", ven["id"])
+        beat(bench)
+        store.add("VEN", ven, client_id=ven["clientID"], name="Aarhus", object_id=ven["id"])
+        beat(bench)
+
+    assert bench.container.repository().ven("Aarhus").vtn_ven_id == ven["id"]
+    assert len(bench.exchange.of("POST", "/vens")) == len(SAMPLE)
+
+
+def test_a_vtn_that_lost_all_and_does_not_answer_is_left_alone(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    lose(bench, "VEN", *SAMPLE)
+    beat(bench)
+    bench.manager.poll_events()
+    bench.exchange.instead = lambda method, path: (
+        answer(503, b"{}") if (method, path) == ("GET", "/programs") else None
+    )
+    bench.container.lost_objects().look()
+
+    assert names_at_vtn(bench, "VEN") == []
+    assert "3 VENs are lost at a VTN that does not answer" in caplog.text
+
+
+def test_they_are_enrolled_again_at_most_five_a_second(
+    vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock
+) -> None:
+    class Noted(Stopping):
+        """Does not wait, and notes for how long it would have."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.waits_s: list[float] = []
+
+        def wait(self, seconds: float) -> bool:
+            self.waits_s.append(seconds)
+            return False
+
+    stopping = Noted()
+    container = make_container(vtn={"embedded_port": vtn.port})
+    container.lost_objects.add_kwargs(stopping=stopping)
+    bench = Bench(container, vtn, clock)
+    bench.enrol()
+    lose(bench, "VEN", *SAMPLE)
+
+    beat(bench, 2)
+
+    assert names_at_vtn(bench, "VEN") == sorted(SAMPLE)
+    assert stopping.waits_s == [0.2] * len(SAMPLE)

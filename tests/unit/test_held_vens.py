@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-import threading
+import logging
 
 import pytest
 
@@ -18,7 +17,6 @@ from app.fleet.held_vens import (
 from app.openadr import Circuit, VtnDown, VtnError, VtnRejected, VtnUnauthorised, VtnUnavailable
 from app.openadr.errors import MissingCredentials
 from tests.support.fakes import FakeClock, held_vens
-from tests.support.waiting import wait_until
 
 TEN = [f"VEN {number}" for number in range(10)]
 NO_ANSWER = VtnUnavailable("GET /events: the VTN answers 500", status=500)
@@ -75,6 +73,50 @@ def test_the_vtn_may_ask_for_a_longer_pause(held: HeldVens, clock: FakeClock) ->
     assert held.due() == []
     clock.advance(seconds=1)
     assert held.due() == [TEN[0]]
+
+
+def test_but_for_no_longer_than_five_minutes(held: HeldVens, clock: FakeClock) -> None:
+    held.failed(TEN[0], VtnUnavailable("429", status=429, retry_after_s=86_400))
+
+    clock.advance(seconds=MAX_PAUSE_S)
+
+    assert held.due() == [TEN[0]]
+
+
+def test_who_waits_longest_is_due_first(held: HeldVens, clock: FakeClock) -> None:
+    for name in reversed(TEN[:4]):
+        held.failed(name, REFUSED)
+        clock.advance(seconds=MIN_PAUSE_S)
+
+    assert held.due() == TEN[3::-1]
+
+
+def test_work_that_fails_for_another_reason_gives_the_claim_back(
+    held: HeldVens, clock: FakeClock
+) -> None:
+    def defect(_: str) -> None:
+        raise RuntimeError("a defect of ours")
+
+    held.failed(TEN[0], REFUSED)
+    clock.advance(seconds=MIN_PAUSE_S)
+    for _ in range(3):
+        assert held.claim(TEN[0])
+        with pytest.raises(RuntimeError):
+            held.watched(defect, str)(TEN[0])
+
+    assert held.is_held(TEN[0])
+
+
+def test_who_is_not_of_the_fleet_any_more_is_not_held(held: HeldVens, clock: FakeClock) -> None:
+    for name in TEN[:3]:
+        held.failed(name, REFUSED)
+    clock.advance(seconds=MIN_PAUSE_S)
+    assert [held.claim(name) for name in TEN[:3]] == [True, True, False]
+
+    held.forget(TEN[0])
+
+    assert not held.is_held(TEN[0])
+    assert held.claim(TEN[2]), "its connection is free for others"
 
 
 def test_the_first_success_frees_it(held: HeldVens, clock: FakeClock) -> None:
@@ -222,100 +264,6 @@ def test_after_an_outage_nobody_is_held_for_it(held: HeldVens, circuit: Circuit)
     assert held.free(TEN) == TEN[:9], "who had trouble of its own still has"
 
 
-class Vtn:
-    """Answers a cheap question, or not."""
-
-    def __init__(self, *, error: Exception | None = None) -> None:
-        self.error = error
-        self._lock = threading.Lock()
-        self.asked: list[str] = []
-
-    def __call__(self, ven_name: str) -> None:
-        with self._lock:
-            self.asked.append(ven_name)
-        if self.error is not None:
-            raise self.error
-
-
-class TestSuspicion:
-    """After three VENs in a row, others are asked at once."""
-
-    def test_a_vtn_that_answers_others_is_not_down(
-        self, circuit: Circuit, clock: FakeClock
-    ) -> None:
-        vtn = Vtn()
-        held = held_vens(circuit, clock, TEN, ask=vtn)
-
-        for name in TEN[:SUSPECTS_AFTER]:
-            held.failed(name, NO_ANSWER)
-
-        wait_until(lambda: len(vtn.asked) == ASKS_OTHERS)
-        assert set(vtn.asked) <= set(TEN[SUSPECTS_AFTER:])
-        assert not circuit.is_open
-
-    def test_time_outs_that_end_together_do_not_decide_before_the_others_are_asked(
-        self, circuit: Circuit, clock: FakeClock
-    ) -> None:
-        held = held_vens(circuit, clock, TEN, ask=Vtn())
-
-        for name in TEN[:9]:
-            held.failed(name, NO_ANSWER)
-
-        assert not circuit.is_open
-
-    def test_a_vtn_that_answers_nobody_is_down(self, circuit: Circuit, clock: FakeClock) -> None:
-        held = held_vens(circuit, clock, TEN, ask=Vtn(error=NO_ANSWER))
-
-        for name in TEN[:SUSPECTS_AFTER]:
-            held.failed(name, NO_ANSWER)
-
-        wait_until(lambda: circuit.is_open)
-
-    def test_one_that_refuses_all_others_is_not_down_either(
-        self, circuit: Circuit, clock: FakeClock
-    ) -> None:
-        vtn = Vtn(error=REFUSED)
-        held = held_vens(circuit, clock, TEN, ask=vtn)
-        for name in TEN[SUSPECTS_AFTER:]:
-            held.failed(name, REFUSED)
-
-        for name in TEN[:SUSPECTS_AFTER]:
-            held.failed(name, NO_ANSWER)
-
-        wait_until(lambda: len(vtn.asked) == ASKS_OTHERS)
-        assert not circuit.is_open
-
-    def test_a_defect_of_one_inquiry_does_not_end_all_others(
-        self, circuit: Circuit, clock: FakeClock
-    ) -> None:
-        vtn = Vtn(error=RuntimeError("a defect"))
-        held = held_vens(circuit, clock, TEN, ask=vtn)
-        for name in TEN[:SUSPECTS_AFTER]:
-            held.failed(name, NO_ANSWER)
-        wait_until(lambda: len(vtn.asked) == ASKS_OTHERS)
-
-        vtn.error = NO_ANSWER
-
-        def is_found_out() -> bool:
-            held.failed(TEN[0], NO_ANSWER)
-            return circuit.is_open
-
-        wait_until(is_found_out)
-
-    def test_others_are_drawn_anew_each_time(self, circuit: Circuit, clock: FakeClock) -> None:
-        random.seed(1)
-        vtn = Vtn()
-        many = [f"VEN {number}" for number in range(300)]
-        held = held_vens(circuit, clock, many, ask=vtn)
-        for times in range(1, 11):
-            for name in many[:SUSPECTS_AFTER]:
-                held.failed(name, NO_ANSWER)
-            wait_until(lambda times=times: len(vtn.asked) == times * ASKS_OTHERS)
-            held.succeeded(many[-1])
-
-        assert len(set(vtn.asked)) > 2 * ASKS_OTHERS
-
-
 def test_many_are_said_in_few_lines_and_once(
     circuit: Circuit, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -328,3 +276,20 @@ def test_many_are_said_in_few_lines_and_once(
 
     assert len(caplog.records) == 11
     assert caplog.records[-1].getMessage() == "and the requests of 40 VENs more"
+
+
+def test_who_is_well_again_is_said_if_it_was_said_to_be_held(
+    held: HeldVens, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "app")
+    held.failed(TEN[0], REFUSED)
+    held.tell()
+    held.failed(TEN[1], REFUSED)
+    clock.advance(seconds=MIN_PAUSE_S)
+    for name in TEN[:2]:
+        retry(held, name, None)
+    held.tell()
+
+    assert [line for line in caplog.messages if "well again" in line] == [
+        f"VEN {TEN[0]}: its requests are well again"
+    ]

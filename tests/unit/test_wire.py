@@ -95,6 +95,12 @@ def test_durations_are_read_by_value(text: str, duration: WireDuration) -> None:
     assert read_duration(text) == duration
 
 
+@pytest.mark.parametrize("text", ["-PT1S", "-P1M", "-P1DT1H"])
+def test_no_duration_runs_backwards(text: str) -> None:
+    with pytest.raises(WireError, match="is negative"):
+        read_duration(text)
+
+
 @pytest.mark.parametrize("text", ["0001-01-01", "0001-01-01T00:00:00", "0001-01-01T00:00:00Z"])
 def test_the_year_1_is_read_in_every_spelling(text: str) -> None:
     assert read_instant(text) == YEAR_1
@@ -172,7 +178,7 @@ class TestNeverMoreWidelyThanItWasWritten:
             read_event({**EVENT, "targets": targets})
 
     @pytest.mark.parametrize("field", ["intervals", "intervalPeriod"])
-    @pytest.mark.parametrize("value", [5, "x", False])
+    @pytest.mark.parametrize("value", [5, "x", False, [None], [5]])
     def test_an_event_whose_times_cannot_be_read_is_refused(self, field: str, value: Any) -> None:
         with pytest.raises(WireError, match=f"event 'e1': {field}.* cannot be read"):
             read_event({**EVENT, field: value})
