@@ -38,9 +38,8 @@ bench: $(VENV)/.dev  ## what everything costs, in one table (a quarter of an hou
 	$(BIN)/python -m bench
 
 SOAK_PARTS := fuzz storms kills outage day troubled
-PART ?= $(SOAK_PARTS)
 
-soak: $(addprefix soak-,$(PART))  ## the long proofs, each below an hour: all, or PART="storms kills" of them
+soak: $(addprefix soak-,$(or $(PART),$(SOAK_PARTS)))  ## the long proofs, each below an hour: all, or PART="storms kills" of them
 
 .PHONY: $(addprefix soak-,$(SOAK_PARTS))
 $(addprefix soak-,$(SOAK_PARTS)): $(VENV)/.dev
