@@ -398,6 +398,8 @@ class Container(containers.DeclarativeContainer):
             outbox=outbox,
             tally=tally,
         ),
+        held=held_vens,
+        clock=clock,
         forget=providers.List(
             events.provided.forget,
             lost_objects.provided.forget,

@@ -160,7 +160,7 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
                 typer.confirm(f"Remove {removal}? {_what_of_owed(removal, owed)}", abort=True)
             tools.removals.begin(removal)
             with tools.alone() as alone:
-                left = tools.removals.settle() if alone else tools.removals.pending()
+                left = tools.removals.settle(alone=True) if alone else tools.removals.pending()
             print(_removed(removal, owed, is_left=_is_in(removal, left), alone=alone))
 
     @cli.command(epilog=examples("ven-fleet fleet export --format json > fleet.json"))

@@ -206,6 +206,7 @@ def sixth_schema(connection: Connection) -> None:
         """CREATE TABLE removal (
             ven_name VARCHAR(128) NOT NULL,
             resource_name VARCHAR(128) NOT NULL,
+            begun_at_us BIGINT NOT NULL,
             through_seq BIGINT NOT NULL,
             keep_at_vtn INTEGER NOT NULL,
             drop_owed INTEGER NOT NULL,

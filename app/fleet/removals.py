@@ -6,17 +6,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import text
 
 from app.fleet.database import Database
+from app.fleet.held_vens import HeldVens
 from app.fleet.model import THE_VEN
 from app.fleet.repository import FleetRepository
 from app.fleet.taken_out import remove, take_out
-from app.openadr import VtnClient, VtnDown, VtnError, VtnRejected, VtnUnauthorised
+from app.instants import from_us, to_us
+from app.openadr import VtnClient, VtnError, VtnRejected, VtnUnauthorised
 
 logger = logging.getLogger(__name__)
+A_TICK = timedelta(seconds=5)
+"""As long as metering one instant may take, and more."""
 
 
 class Debts(Protocol):
@@ -42,6 +47,7 @@ class Removal:
 
     ven_name: str
     resource_name: str = THE_VEN
+    begun_at: datetime | None = None
     through: int = 0
     """The number of the last readings that may hold some of its own."""
     keep_at_vtn: bool = False
@@ -68,8 +74,12 @@ class Removals:
         repository: FleetRepository,
         client_for: Callable[[str], VtnClient],
         debts: Debts,
+        held: HeldVens,
+        clock: Callable[[], datetime],
         forget: Sequence[Callable[[str], object]],
     ) -> None:
+        self._held = held
+        self._clock = clock
         self._database = database
         self._repository = repository
         self._client_for = client_for
@@ -85,6 +95,7 @@ class Removals:
         values = {
             "ven_name": removal.ven_name,
             "resource_name": removal.resource_name,
+            "begun_at_us": to_us(self._clock()),
             "through": self._debts.newest() + 1,  # a tick may be at work
             "keep_at_vtn": int(removal.keep_at_vtn),
             "drop_owed": int(removal.drop_owed),
@@ -99,24 +110,36 @@ class Removals:
         with self._database.read() as connection:
             return [_removal(row) for row in connection.execute(query)]
 
-    def settle(self) -> list[Removal]:
-        """Bring those to their end that owe nothing; what is left."""
-        left: list[Removal] = []
+    def settle(self, *, alone: bool = False) -> list[Removal]:
+        """Bring those to their end that owe nothing; what is left. `alone`: nobody meters now.
+
+        A VEN that the VTN fails is held, and tried later; after one that got no answer, no other
+        one is tried.
+        """
+        pending = self.pending()
         gone: set[str] = set()
-        for removal in self.pending():
-            if removal.ven_name in gone:
+        for removal in pending:
+            if removal.ven_name in gone or not (alone or self._is_time(removal)):
+                continue
+            if self._held.is_held(removal.ven_name) and not self._held.claim(removal.ven_name):
                 continue
             try:
-                if not self._is_settled(removal):
-                    left.append(removal)
-                elif removal.resource_name == THE_VEN:
-                    gone.add(removal.ven_name)
+                settled = self._is_settled(removal)
             except VtnError as error:
-                logger.debug("%s is not removed at the VTN yet: %s", removal, error)
-                left.append(removal)
-                if isinstance(error, VtnDown):
+                self._held.failed(removal.ven_name, error)
+                if not error.answered:
                     break
-        return left
+            else:
+                if settled and removal.resource_name == THE_VEN:
+                    gone.add(removal.ven_name)
+            finally:
+                self._held.give_back(removal.ven_name)
+        return self.pending() if pending else []
+
+    def _is_time(self, removal: Removal) -> bool:
+        """Whether a tick that had begun before it, and meters it still, is stored by now."""
+        passed = self._clock() - (removal.begun_at or self._clock())
+        return removal.drop_owed or abs(passed) >= A_TICK
 
     def _is_settled(self, removal: Removal) -> bool:
         ven_name, of_ven = removal.ven_name, removal.resource_name == THE_VEN
@@ -162,8 +185,9 @@ class Removals:
 
 
 _BEGIN = (
-    "INSERT INTO removal (ven_name, resource_name, through_seq, keep_at_vtn, drop_owed)"
-    " VALUES (:ven_name, :resource_name, :through, :keep_at_vtn, :drop_owed)"
+    "INSERT INTO removal"
+    " (ven_name, resource_name, begun_at_us, through_seq, keep_at_vtn, drop_owed) VALUES"
+    " (:ven_name, :resource_name, :begun_at_us, :through, :keep_at_vtn, :drop_owed)"
     " ON CONFLICT (ven_name, resource_name) DO UPDATE SET keep_at_vtn = excluded.keep_at_vtn,"
     " drop_owed = excluded.drop_owed"
 )
@@ -173,6 +197,7 @@ def _removal(row: Any) -> Removal:
     return Removal(
         ven_name=row.ven_name,
         resource_name=row.resource_name,
+        begun_at=from_us(row.begun_at_us),
         through=row.through_seq,
         keep_at_vtn=bool(row.keep_at_vtn),
         drop_owed=bool(row.drop_owed),

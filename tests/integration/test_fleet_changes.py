@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.fleet import THE_VEN, FleetRepository, Removal, Resource, Status
+from app.fleet.removals import A_TICK
 from app.openadr import Answer
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
@@ -143,6 +144,7 @@ class TestAResourceThatAnImportChanges:
 def remove(bench: Bench, ven_name: str, resource_name: str = THE_VEN, **how: bool) -> None:
     removal = Removal(ven_name=ven_name, resource_name=resource_name, **how)
     bench.container.removals().begin(removal)
+    bench.clock.advance(seconds=A_TICK.total_seconds())
 
 
 def vens(bench: Bench) -> list[str]:
@@ -262,10 +264,56 @@ class TestAVenThatIsRemoved:
         assert "Aarhus" in vens(bench)
 
         bench.exchange.instead = lambda *_: None
+        bench.wait_out_holds()
         bench.manager.generate_reports()
 
         assert vens(bench) == ["Aalborg", "Esbjerg"]
         assert vens_at_vtn(bench) == ["Aalborg", "Esbjerg"]
+
+    def test_one_that_the_vtn_fails_is_said_and_tried_seldom(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        tried = []
+
+        def refuse(method: str, path: str) -> Answer | None:
+            if method == "DELETE":
+                tried.append(path)
+                return Answer(status=429, headers={}, content=b"{}")
+            return None
+
+        bench.exchange.instead = refuse
+        remove(bench, "Aarhus")
+        for _ in range(20):
+            bench.clock.advance(seconds=1)
+            bench.manager.generate_reports()
+        bench.manager.heartbeat()
+
+        assert 1 < len(tried) < 20, "three requests each time"
+        assert "VEN Aarhus: its requests are held" in caplog.text
+
+    def test_the_readings_of_a_tick_that_had_begun_are_delivered(self, bench: Bench) -> None:
+        """Metering has read the fleet, and stores what it metered after the removal began."""
+        bench.tick()
+        bench.manager.generate_reports()
+        late = bench.container.simulator().next_frame()
+        bench.container.removals().begin(Removal(ven_name="Aarhus"))
+        bench.manager.generate_reports()
+        bench.container.frames().append(late)
+        bench.clock.advance(seconds=A_TICK.total_seconds())
+        bench.manager.generate_reports()
+
+        assert vens(bench) == ["Aalborg", "Esbjerg"]
+        bench.assert_each_once(2 * TICK)
+
+    def test_the_last_one_of_a_fleet_goes_too(self, bench: Bench) -> None:
+        bench.tick()
+        for name in SAMPLE:
+            remove(bench, name)
+        bench.tick()
+        bench.manager.generate_reports()
+
+        assert vens(bench) == []
+        bench.assert_each_once(TICK)
 
     def test_it_is_not_enrolled_again(self, bench: Bench) -> None:
         bench.exchange.refused["Aarhus"] = 503

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from app.fleet import Removal
+from app.fleet.removals import A_TICK
 from app.openadr import WireError
 from app.openadr.wire import read_event
 from app.vtn import EmbeddedVtn
@@ -103,6 +104,7 @@ def test_what_is_taken_out_goes_and_comes_back(bench: Bench) -> None:
     removals.begin(Removal(ven_name="Aalborg"))
     removals.begin(Removal(ven_name="Aarhus"))
     repository.save(fleet)
+    bench.clock.advance(seconds=A_TICK.total_seconds())
     bench.manager.heartbeat()
     bench.manager.generate_reports()
     bench.tick()
