@@ -79,9 +79,7 @@ def at_openadr(directory: Path, stack: ExitStack) -> None:
         print(f" told by {name}")
         own = directory / name
         own.mkdir()
-        vtn = openadr_crate.OpenAdrCrate(
-            program, own, NAMES, *options, authority=certificate.certificate
-        )
+        vtn = openadr_crate.vtn(program, own, NAMES, *options, authority=certificate.certificate)
         vtn.start()
         stack.callback(vtn.stop)
         check(vtn, own, stack, settings)

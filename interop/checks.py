@@ -10,10 +10,11 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import requests
 
+from interop.vtn import Vtn
 from tests.support.processes import Application
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
@@ -37,18 +38,6 @@ FORECAST = {
 
 class Missing(Exception):
     """Something that has to be installed first; one line."""
-
-
-class Vtn(Protocol):
-    """A VTN as a process, with the clients `bl` and `ven-NAME`, whose secrets end alike."""
-
-    base_url: str
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-    def token(self, client_id: str, client_secret: str) -> str: ...
 
 
 class BusinessLogic:

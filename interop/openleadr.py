@@ -18,9 +18,9 @@ import requests
 
 from interop import cargo
 from interop.checks import Missing
+from interop.vtn import Vtn
 from tests.support.postgres import binaries
 from tests.support.servers import free_port
-from tests.support.waiting import wait_until
 
 VERSION = "0.2.8"
 BUSINESS = (
@@ -94,44 +94,33 @@ def migrate(connection: psycopg.Connection[Any]) -> None:
         )
 
 
-class OpenLeadr:
+class OpenLeadr(Vtn):
     """The VTN as a process. It listens on all addresses, so its secrets are made anew each time."""
 
     def __init__(self, program: Path, directory: Path, *, database: str, broker_port: int) -> None:
-        self._program = program
-        self._directory = directory
-        self._database = database
-        self._broker_port = broker_port
         self._key = secrets.token_bytes(32)
-        self.port = free_port()
-        self.base_url = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
+        port = free_port()
+        base_url = f"http://127.0.0.1:{port}"
         environment = {
             "PATH": "/usr/bin",
             "RUST_LOG": "warn",
-            "PORT": str(self.port),
-            "DATABASE_URL": self._database,
+            "PORT": str(port),
+            "DATABASE_URL": database,
             "OAUTH_TYPE": "INTERNAL",
             "OAUTH_BASE64_SECRET": base64.b64encode(self._key).decode(),
-            "OAUTH_TOKEN_URL": f"{self.base_url}/auth/token",
-            "MQTT_URL": f"mqtt://127.0.0.1:{self._broker_port}",
+            "OAUTH_TOKEN_URL": f"{base_url}/auth/token",
+            "MQTT_URL": f"mqtt://127.0.0.1:{broker_port}",
             "MQTT_USERNAME": "vtn",
             "MQTT_PASSWORD": "vtn",
             "MQTT_TOPIC_PREFIX": TOPIC_PREFIX,
         }
-        with (self._directory / "vtn.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._program], env=environment, cwd=self._directory, stdout=log, stderr=log
-            )
-        wait_until(self._is_healthy, otherwise=self._log)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(20)
-            self._process = None
+        super().__init__(
+            [str(program)],
+            environment,
+            directory,
+            base_url=base_url,
+            health_url=f"{base_url}/health",
+        )
 
     def add_client(self, client_id: str, client_secret: str, scopes: str) -> None:
         """A user with credentials, by its own API (internal-oauth)."""
@@ -143,16 +132,6 @@ class OpenLeadr:
         path = f"{self.base_url}/users/{made.json()['id']}"
         requests.post(path, json=credential, headers=signed, timeout=10).raise_for_status()
 
-    def token(self, client_id: str, client_secret: str) -> str:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": client_id,
-            "client_secret": client_secret,
-        }
-        answer = requests.post(f"{self.base_url}/auth/token", data=form, timeout=10)
-        answer.raise_for_status()
-        return str(answer.json()["access_token"])
-
     def _setup_token(self) -> str:
         """For the first user, without SQL: signed with the key that was given to the VTN."""
         now = int(time.time())
@@ -161,17 +140,6 @@ class OpenLeadr:
         signed = b".".join(_encoded(json.dumps(each).encode()) for each in parts)
         signature = hmac.digest(self._key, signed, "sha256")
         return b".".join((signed, _encoded(signature))).decode()
-
-    def _is_healthy(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self._log()
-        try:
-            return requests.get(f"{self.base_url}/health", timeout=2).ok
-        except requests.ConnectionError:
-            return False
-
-    def _log(self) -> str:
-        return (self._directory / "vtn.log").read_text(errors="replace")[-2000:]
 
 
 def _encoded(raw: bytes) -> bytes:

@@ -11,24 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.fleet.model import VEN, Resource, ResourceKind, Status
+from app.fleet.model import DESCRIPTION_FIELDS, VEN, Resource, ResourceKind, Status
 from app.openadr import same_name
 from app.text_file import TextFileError, read_text
 
-COLUMNS = (
-    "ven_name",
-    "resource_name",
-    "kind",
-    "meter_point_id",
-    "latitude",
-    "longitude",
-    "address",
-    "power_min_kw",
-    "power_max_kw",
-    "energy_min_kwh",
-    "energy_max_kwh",
-    "status",
-)
+COLUMNS = ("ven_name", "resource_name", *DESCRIPTION_FIELDS, "status")
 NUMBERS = tuple(name for name in COLUMNS if name.endswith(("_kw", "_kwh", "itude")))
 NO_TEXT = {"Cc": "control character", "Cs": "lone surrogate, half of a character,"}
 FORMULA = re.compile(r'=\s*"|=\w+\(')

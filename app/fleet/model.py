@@ -9,6 +9,18 @@ from enum import StrEnum
 MAX_MAGNITUDE = 1e9
 """Of kW and kWh: a terawatt. Single precision counts on exactly enough below it."""
 
+DESCRIPTION_FIELDS = (
+    "kind",
+    "meter_point_id",
+    "latitude",
+    "longitude",
+    "address",
+    "power_min_kw",
+    "power_max_kw",
+    "energy_min_kwh",
+    "energy_max_kwh",
+)
+"""What an import may change about a resource; status and the VTN's ids stay."""
 THE_VEN = ""
 """In the place of a resource's name: the VEN itself."""
 

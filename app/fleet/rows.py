@@ -6,21 +6,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, func, literal_column, select, union_all
 
-from app.fleet.model import VEN, Resource, ResourceKind, Status, VenSummary
-from app.fleet.tables import resource_table, ven_table
-
-DESCRIPTION_FIELDS = (
-    "kind",
-    "meter_point_id",
-    "latitude",
-    "longitude",
-    "address",
-    "power_min_kw",
-    "power_max_kw",
-    "energy_min_kwh",
-    "energy_max_kwh",
+from app.fleet.model import (
+    DESCRIPTION_FIELDS,
+    VEN,
+    Resource,
+    ResourceKind,
+    Status,
+    VenSummary,
 )
-"""What an import may change about a resource; status and the VTN's ids stay."""
+from app.fleet.tables import resource_table, ven_table
 
 
 def to_ven(row: Row[Any]) -> VEN:
