@@ -146,6 +146,8 @@ def _resource(row: Mapping[str, Any]) -> Resource:
             values[name] = _number(name, values[name])
     values["kind"] = _one_of(ResourceKind, values.get("kind", ""), "kind")
     status = _one_of(Status, values.get("status", Status.PENDING), "status")
+    if status is Status.REMOVED:
+        raise ValueError("status REMOVED is what `fleet remove` gives; leave the row out")
     # Only an enrolment approves: the VTN may be another one.
     values["status"] = Status.PENDING if status is Status.APPROVED else status
     for name in ("resource_name", "meter_point_id", "address"):

@@ -100,6 +100,7 @@ class TestJson:
             ({"meter_point_id": 5.7e17}, "meter_point_id '5.7e+17' is not a text"),
             ({"meter_point_id": True}, "is not a text"),
             ({"resource_name": 5}, "is not a text"),
+            ({"status": "REMOVED"}, "`fleet remove`"),
             ({"resource_name": "\ud800"}, "lone surrogate"),
             ({"address": "a\0b"}, "control character"),
             ({"address": "\ud800"}, "lone surrogate"),
