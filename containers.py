@@ -278,6 +278,7 @@ class Container(containers.DeclarativeContainer):
     obligations = providers.ThreadSafeSingleton(
         reporting.Obligations,
         agenda=agenda,
+        ven_names=repository.provided.ven_names,
         frames=frames,
         ledger=ledger,
         tally=tally,
@@ -399,12 +400,16 @@ class Container(containers.DeclarativeContainer):
             tally=tally,
         ),
         held=held_vens,
+        held_reports=held_reports,
+        stopping=stopping,
         clock=clock,
+        monotonic=monotonic,
         forget=providers.List(
             events.provided.forget,
             lost_objects.provided.forget,
             held_vens.provided.forget,
             held_reports.provided.forget,
+            poll_plan.provided.forget,
         ),
     )
     ven_manager = providers.ThreadSafeSingleton(
@@ -581,6 +586,7 @@ class Container(containers.DeclarativeContainer):
         guard=guard,
         held_vens=held_vens,
         lost_objects=lost_objects,
+        removals=removals,
         clock_check=providers.Factory(
             ops.ClockCheck, clock=clock, vtn_clock=vtn_clock, frames=frames
         ),

@@ -153,9 +153,9 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         Metering stops at once; it goes when the readings that it owes are delivered.
         """
         with opened() as tools:
-            removal = _named(tools, ven, resource or THE_VEN)
+            removal = _named(tools, ven, resource)
             removal = replace(removal, keep_at_vtn=keep_at_vtn, drop_owed=drop_owed)
-            owed = tools.removals.owed(removal.ven_name)
+            owed = tools.removals.owed(removal)
             if not yes:
                 typer.confirm(f"Remove {removal}? {_what_of_owed(removal, owed)}", abort=True)
             tools.removals.begin(removal)
@@ -194,18 +194,25 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
     return cli
 
 
-def _named(tools: FleetTools, ven_name: str, resource_name: str) -> Removal:
+def _named(tools: FleetTools, ven_name: str, resource_name: str | None) -> Removal:
     """As the fleet spells it."""
-    vens = {same_name(name): name for name in tools.repository.ven_names()}
-    known = vens.get(same_name(ven_name))
+    known = _spelled(ven_name, tools.repository.ven_names())
     if known is None:
         raise typer.BadParameter(f"the fleet has no VEN {ven_name!r}; see `fleet list`")
-    if resource_name == THE_VEN:
+    if resource_name is None:
         return Removal(ven_name=known)
-    for _, each in tools.repository.resources(known):
-        if same_name(each.resource_name) == same_name(resource_name):
-            return Removal(ven_name=known, resource_name=each.resource_name)
-    raise typer.BadParameter(f"VEN {known!r} has no resource {resource_name!r}")
+    own = [each.resource_name for _, each in tools.repository.resources(known)]
+    resource = _spelled(resource_name, own)
+    if resource is None:
+        raise typer.BadParameter(f"VEN {known!r} has no resource {resource_name!r}")
+    return Removal(ven_name=known, resource_name=resource)
+
+
+def _spelled(name: str, names: Sequence[str]) -> str | None:
+    """The one of these that is meant: exactly, or with its letters composed in another way."""
+    if name in names:
+        return name
+    return next((each for each in names if same_name(each) == same_name(name)), None)
 
 
 def _what_of_owed(removal: Removal, owed: int) -> str:

@@ -113,14 +113,15 @@ class Enrolment:
         *,
         again: Callable[[str], bool] = nothing_again,
     ) -> VEN:
-        """Enrol one VEN with its resources.
+        """Enrol one VEN of the fleet with its resources, unless it is on its way out.
 
         `listed`: what the VTN lists, if it is known. `again`: whether what the VTN had once and has
         no more is made again, by the name of the resource, or THE_VEN. Raises VtnError.
         """
-        ven = self._repository.ensure_ven(ven_name)
-        ven_name = ven.ven_name
         with about(ven=ven_name), self._one_at_a_time(ven_name):
+            ven = self._repository.ven(ven_name)
+            if ven is None or ven.status is Status.REMOVED:
+                return VEN(ven_name=ven_name)  # it was removed meanwhile
             client = self._client_for(ven_name)
             if listed is None or self._is_older(listed, ven):
                 listed = Listed(client.vens())

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from app.fleet.database import Database
 from app.fleet.enrolment import Enrolment, Listed, everything_again
 from app.fleet.fanout import FanOut
-from app.fleet.model import THE_VEN, VEN
+from app.fleet.model import THE_VEN, VEN, Status
 from app.fleet.repository import FleetRepository
 from app.instants import from_us, to_us
 from app.openadr import VenCredentials, VtnClient, VtnDown, VtnError
@@ -114,8 +114,9 @@ class LostObjects:
 
     def enrol_by_hand(self, ven_name: str) -> VEN:
         """Enrol this VEN now, whatever holds it. Raises VtnError."""
-        ven = self._enrolment.enrol(ven_name, again=everything_again)
-        self._release(ven.ven_name)
+        name = self._repository.ensure_ven(ven_name).ven_name
+        ven = self._enrolment.enrol(name, again=everything_again)
+        self._release(name)
         return ven
 
     def _release(self, ven_name: str) -> None:
@@ -157,7 +158,7 @@ class LostObjects:
     def _look_at(self, ven_name: str, missing: frozenset[str]) -> list[What]:
         """What of a VEN is lost."""
         ven = self._repository.ven(ven_name)
-        if ven is None or ven.vtn_ven_id is None:
+        if ven is None or ven.vtn_ven_id is None or ven.status is Status.REMOVED:
             return []
         client = self._client_for(ven_name)
         ids: Mapping[str, str] = {THE_VEN: ven.vtn_ven_id}

@@ -111,11 +111,27 @@ class VENManager:
         self._one_at_a_time = LockPerName()
         self._said_guard = threading.Lock()
         self._said: dict[str, str] = {}
+        self._polled: tuple[int, Sequence[str]] = -1, ()
+        """Who they are at which revision of the fleet."""
 
     @property
     def enrolled(self) -> list[str]:
         """The names of the VENs that are enrolled."""
         return [ven.ven_name for ven in self.vens if ven.status is Status.APPROVED]
+
+    @property
+    def polled(self) -> Sequence[str]:
+        """The names of the VENs that the VTN has: those on their way out, too, may owe reports."""
+        revision = self._repository.revision()
+        known, names = self._polled
+        if revision != known:
+            names = [
+                ven.ven_name
+                for ven in self.vens
+                if ven.status in (Status.APPROVED, Status.REMOVED) and ven.vtn_ven_id is not None
+            ]
+            self._polled = revision, names
+        return names
 
     @property
     def vens(self) -> list[VEN]:
@@ -219,16 +235,19 @@ class VENManager:
 
     def poll_events(self) -> None:
         """Learn what the VTN asks of every enrolled VEN; where push works, not each time."""
-        self._sync_each(self._poll_plan.due(self.enrolled), "events")
+        self._sync_each(self._poll_plan.due(self.polled), "events")
 
     def poll_asked(self) -> None:
         """Learn what the VTN asks of the VENs that push wants to be asked."""
         asked = set(self._poll_plan.asked())
-        self._sync_each([name for name in self.enrolled if name in asked], "events")
+        self._sync_each([name for name in self.polled if name in asked], "events")
 
     def take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
         """Take events that push brought to VENs, each with what came of it."""
-        outcomes = self._events.told(told)
+        known = set(self.polled)
+        ours = [each for each in told if each[0] in known]  # a VEN may have been removed
+        came = dict(zip(map(id, ours), self._events.told(ours), strict=True))
+        outcomes = [came.get(id(each), Told.KNOWN) for each in told]
         taken = (name for (name, _), each in zip(told, outcomes, strict=True) if each is Told.TAKEN)
         self._reports.follow(list(dict.fromkeys(taken)))
         for (ven_name, event), outcome in zip(told, outcomes, strict=True):

@@ -89,6 +89,11 @@ class PollPlan:
                 ven.asked, ven.doubted = True, False
                 ven.awaited.clear()
 
+    def forget(self, ven_name: str) -> None:
+        """A VEN that is not of the fleet any more."""
+        with self._lock:
+            self._vens.pop(ven_name, None)
+
     def fails(self, source: str, ven_names: Iterable[str]) -> None:
         """This kind of push does not work any more."""
         with self._lock:

@@ -4,9 +4,10 @@ theirs is owed."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import text
@@ -17,9 +18,16 @@ from app.fleet.model import THE_VEN
 from app.fleet.repository import FleetRepository
 from app.fleet.taken_out import remove, take_out
 from app.instants import from_us, to_us
-from app.openadr import VtnClient, VtnError, VtnRejected, VtnUnauthorised
+from app.openadr import VtnClient, VtnError, VtnRejected, VtnUnauthorised, VtnUnavailable
+from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
+NEVER = datetime.min.replace(tzinfo=UTC)
+SETTLES_FOR_S = 2.0
+"""At a time: deliveries are not to wait for it."""
+NOT_LET_GO = (400, 403, 405, 409, 422, 501)
+"""What VTNs answer that do not let VENs remove what is theirs."""
+LONG = timedelta(minutes=10)
 A_TICK = timedelta(seconds=5)
 """As long as metering one instant may take, and more."""
 
@@ -30,15 +38,15 @@ class Debts(Protocol):
     def newest(self) -> int:
         """The number of the newest readings."""
 
-    def owed(self, ven_name: str, *, through: int | None) -> int:
-        """How many readings of a VEN are to be delivered, of all or up to this number; with those
-        that may be at the VTN already."""
+    def owed(self, ven_name: str, *, through: int | None, begun_before: datetime) -> int:
+        """How many readings of a VEN are to be delivered, of all or up to this number, also in
+        reports that are not due yet and about a time before this instant."""
 
-    def forget(self, ven_name: str, *, with_refused: bool) -> int:
-        """Give up all that a VEN owes; how many readings are lost.
+    def set_aside(self, ven_name: str) -> int:
+        """How many readings are in reports that the VTN refused, and that nobody sends again."""
 
-        `with_refused`: also in reports that were set aside.
-        """
+    def give_up(self, ven_name: str, *, with_refused: bool, begun_before: datetime) -> int:
+        """Owe nothing more; how many readings are lost. `with_refused`: those set aside, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +55,7 @@ class Removal:
 
     ven_name: str
     resource_name: str = THE_VEN
-    begun_at: datetime | None = None
+    begun_at: datetime = NEVER
     through: int = 0
     """The number of the last readings that may hold some of its own."""
     keep_at_vtn: bool = False
@@ -75,20 +83,30 @@ class Removals:
         client_for: Callable[[str], VtnClient],
         debts: Debts,
         held: HeldVens,
+        held_reports: HeldVens,
+        stopping: Stopping,
         clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
         forget: Sequence[Callable[[str], object]],
     ) -> None:
         self._held = held
+        self._held_reports = held_reports
+        self._stopping = stopping
         self._clock = clock
+        self._monotonic = monotonic
+        self._gone: set[tuple[str, ...]] = set()
+        """What was removed at the VTN of those that are not done yet."""
         self._database = database
         self._repository = repository
         self._client_for = client_for
         self._debts = debts
         self._forget = forget
 
-    def owed(self, ven_name: str) -> int:
-        """How many readings of a VEN are still to be delivered."""
-        return self._debts.owed(ven_name, through=None)
+    def owed(self, removal: Removal) -> int:
+        """How many readings have to be delivered before it goes; with `drop_owed`, are lost."""
+        name = removal.ven_name
+        owed = self._debts.owed(name, through=None, begun_before=self._clock())
+        return owed + (self._debts.set_aside(name) if removal.drop_owed else 0)
 
     def begin(self, removal: Removal) -> None:
         """From now on it is not metered; it goes with `settle`. ValueError: there is none such."""
@@ -111,77 +129,112 @@ class Removals:
             return [_removal(row) for row in connection.execute(query)]
 
     def settle(self, *, alone: bool = False) -> list[Removal]:
-        """Bring those to their end that owe nothing; what is left. `alone`: nobody meters now.
+        """Bring those to their end that owe nothing, some at a time; what is left.
 
-        A VEN that the VTN fails is held, and tried later; after one that got no answer, no other
-        one is tried.
+        `alone`: nobody meters now. A VEN that the VTN fails is held, and tried later; after one
+        that got no answer, no other one is tried.
         """
+        ends_s = self._monotonic() + SETTLES_FOR_S
         pending = self.pending()
-        gone: set[str] = set()
         for removal in pending:
-            if removal.ven_name in gone or not (alone or self._is_time(removal)):
+            if self._stopping.is_set() or self._monotonic() > ends_s:
+                break
+            if not self._is_time(removal, alone=alone):
                 continue
             if self._held.is_held(removal.ven_name) and not self._held.claim(removal.ven_name):
                 continue
             try:
-                settled = self._is_settled(removal)
+                self._settle(removal, ends_s)
             except VtnError as error:
                 self._held.failed(removal.ven_name, error)
                 if not error.answered:
                     break
-            else:
-                if settled and removal.resource_name == THE_VEN:
-                    gone.add(removal.ven_name)
             finally:
                 self._held.give_back(removal.ven_name)
         return self.pending() if pending else []
 
-    def _is_time(self, removal: Removal) -> bool:
-        """Whether a tick that had begun before it, and meters it still, is stored by now."""
-        passed = self._clock() - (removal.begun_at or self._clock())
-        return removal.drop_owed or abs(passed) >= A_TICK
+    def warnings(self) -> Iterator[str]:
+        """One line where some wait for long."""
+        late = self._clock() - LONG
+        waiting = [each for each in self.pending() if each.begun_at < late]
+        if waiting:
+            more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+            yield (
+                f"{waiting[0]}{more}: to be removed, and waiting until what is owed is delivered;"
+                " `fleet remove --drop-owed` does not wait"
+            )
 
-    def _is_settled(self, removal: Removal) -> bool:
-        ven_name, of_ven = removal.ven_name, removal.resource_name == THE_VEN
-        through = None if of_ven else removal.through
-        if not removal.drop_owed and self._debts.owed(ven_name, through=through):
+    def _is_time(self, removal: Removal, *, alone: bool) -> bool:
+        """Whether a tick that had begun before it, and meters it still, is stored by now; and
+        nothing is known to keep its readings from being delivered."""
+        if removal.drop_owed:
+            return True
+        if self._held_reports.is_held(removal.ven_name):
             return False
-        if not removal.keep_at_vtn:
-            self._remove_at_vtn(removal)
+        return alone or abs(self._clock() - removal.begun_at) >= A_TICK
+
+    def _settle(self, removal: Removal, ends_s: float) -> None:
+        name, of_ven = removal.ven_name, removal.resource_name == THE_VEN
+        owes = not removal.drop_owed and self._debts.owed(
+            name, through=removal.through, begun_before=removal.begun_at
+        )
+        if owes or not self._is_pending(removal):  # it may have been imported again
+            return
+        if not removal.keep_at_vtn and not self._is_gone_at_vtn(removal, ends_s):
+            return
+        with self._database.write() as connection:
+            if not remove(connection, name, removal.resource_name):
+                return
         lost = 0
         if of_ven:
-            lost = self._debts.forget(ven_name, with_refused=removal.drop_owed)
+            lost = self._debts.give_up(
+                name, with_refused=removal.drop_owed, begun_before=removal.begun_at
+            )
             for forget in self._forget:
-                forget(ven_name)
-        with self._database.write() as connection:
-            remove(connection, ven_name, removal.resource_name)
+                forget(name)
         if lost:
             logger.warning("%s is removed; %d readings that were owed are lost", removal, lost)
         else:
             logger.info("%s is removed", removal)
-        return True
 
-    def _remove_at_vtn(self, removal: Removal) -> None:
+    def _is_pending(self, removal: Removal) -> bool:
+        return any(
+            (each.ven_name, each.resource_name) == (removal.ven_name, removal.resource_name)
+            for each in self.pending()
+        )
+
+    def _is_gone_at_vtn(self, removal: Removal, ends_s: float) -> bool:
+        """Remove it there, as far as there is time; False: the rest is left to the next time."""
         ven = self._repository.ven(removal.ven_name)
         if ven is None or ven.vtn_ven_id is None:
-            return
+            return True
         client = self._client_for(removal.ven_name)
         ids = self._repository.vtn_resource_ids(removal.ven_name)
         if removal.resource_name != THE_VEN:
             ids = {name: id_ for name, id_ in ids.items() if name == removal.resource_name}
-        try:
-            for resource_id in ids.values():
-                client.remove_resource(ven.vtn_ven_id, resource_id)
-            if removal.resource_name == THE_VEN:
-                client.remove_ven(ven.vtn_ven_id)
-        except (VtnRejected, VtnUnauthorised) as error:
-            if isinstance(error, VtnUnauthorised) and error.status != 403:
-                raise
+        steps = [partial(client.remove_resource, ven.vtn_ven_id, id_) for id_ in ids.values()]
+        if removal.resource_name == THE_VEN:
+            steps.append(partial(client.remove_ven, ven.vtn_ven_id))
+        kept = [step for step in steps if step.args not in self._gone]
+        refused: VtnError | None = None
+        for step in kept:
+            if self._stopping.is_set() or self._monotonic() > ends_s:
+                return False
+            try:
+                step()
+            except (VtnRejected, VtnUnauthorised, VtnUnavailable) as error:
+                if error.status not in NOT_LET_GO:
+                    raise
+                refused = error
+            self._gone.add(step.args)
+        self._gone.difference_update(step.args for step in steps)
+        if refused is not None:
             logger.warning(
                 "%s: the VTN does not let it go (%s); its operator has to remove it there",
                 removal,
-                error,
+                refused,
             )
+        return True
 
 
 _BEGIN = (

@@ -284,7 +284,10 @@ class FleetRepository:
     ) -> None:
         """Record an enrolment: the VTN's ids, and APPROVED for what was PENDING."""
         with self._database.write() as connection:
-            ven_key = _ensure_ven(connection, ven_name)
+            found = select(ven_table.c.ven_key).where(ven_table.c.ven_name == ven_name)
+            ven_key = connection.execute(found).scalar_one_or_none()
+            if ven_key is None:
+                return  # it was removed meanwhile
             connection.execute(
                 ven_table.update()
                 .where(ven_table.c.ven_key == ven_key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, select, text
@@ -42,24 +42,36 @@ def take_out(connection: Connection, ven_name: str, resource_name: str) -> None:
 
 
 def take_in(connection: Connection, ven_keys: Iterable[int], resource_keys: Iterable[int]) -> None:
-    """What was on its way out and is imported again is to be enrolled: these VENs, if they were,
-    with all that they have; and these resources."""
+    """What was on its way out and is imported again is to be enrolled: these resources; and these
+    VENs, if they were, with all that they have but for resources that are removed of themselves."""
     was_removed = ven_table.c.status == REMOVED["status"]
     chosen = was_removed & ven_table.c.ven_key.in_(list(ven_keys))
     vens = connection.execute(select(ven_table.c.ven_name).where(chosen)).scalars().all()
-    for ven_name in vens:
-        connection.execute(resource_table.update().where(_of(ven_name)).values(**PENDING))
-        connection.execute(ven_table.update().where(ven_table.c.ven_name == ven_name), PENDING)
-        connection.execute(text("DELETE FROM removal WHERE ven_name = :ven"), {"ven": ven_name})
+    new = {**PENDING, "vtn_resource_id": None}  # it may be gone at the VTN already
     for key in resource_keys:
         connection.execute(
-            resource_table.update().where(resource_table.c.resource_key == key).values(**PENDING)
+            resource_table.update().where(resource_table.c.resource_key == key).values(**new)
         )
         connection.execute(text(_FORGET_REMOVAL), {"key": key})
+    for ven_name in vens:
+        connection.execute(text(_TAKE_IN), {"ven_name": ven_name})
+        connection.execute(
+            ven_table.update()
+            .where(ven_table.c.ven_name == ven_name)
+            .values(**PENDING, vtn_ven_id=None)
+        )
+        connection.execute(
+            text("DELETE FROM removal WHERE ven_name = :ven_name AND resource_name = ''"),
+            {"ven_name": ven_name},
+        )
 
 
-def remove(connection: Connection, ven_name: str, resource_name: str) -> None:
-    """Forget a resource, or THE_VEN with all that it has."""
+def remove(connection: Connection, ven_name: str, resource_name: str) -> bool:
+    """Forget a resource, or THE_VEN with all that it has; False: it was imported again meanwhile,
+    and stays."""
+    where = {"ven_name": ven_name, "resource_name": resource_name}
+    if not connection.execute(text(_END_REMOVAL), where).rowcount:
+        return False
     if resource_name == THE_VEN:
         connection.execute(resource_table.delete().where(_of(ven_name)))
         connection.execute(ven_table.delete().where(ven_table.c.ven_name == ven_name))
@@ -68,9 +80,9 @@ def remove(connection: Connection, ven_name: str, resource_name: str) -> None:
         connection.execute(resource_table.delete().where(named(ven_name, resource_name)))
         statements = _FORGET_RESOURCE
     for statement in statements:
-        values = {"ven_name": ven_name, "resource_name": resource_name}
-        connection.execute(text(statement), values)
+        connection.execute(text(statement), where)
     raise_revision(connection)
+    return True
 
 
 def none_such(ven_name: str, resource_name: str) -> str:
@@ -85,12 +97,17 @@ def _of(ven_name: str) -> Any:
     return resource_table.c.ven_key.in_(keys)
 
 
-_FORGET_VEN = (
+_TAKE_IN = (
+    "UPDATE resource SET status = 'PENDING', vtn_resource_id = NULL WHERE status = 'REMOVED'"
+    " AND ven_key = (SELECT ven_key FROM ven WHERE ven_name = :ven_name)"
+    " AND resource_name NOT IN (SELECT resource_name FROM removal WHERE ven_name = :ven_name)"
+)
+_END_REMOVAL = "DELETE FROM removal WHERE ven_name = :ven_name AND resource_name = :resource_name"
+_FORGET_VEN: Sequence[str] = (
     "DELETE FROM removal WHERE ven_name = :ven_name",
     "DELETE FROM enrolled_again WHERE ven_name = :ven_name",
 )
-_FORGET_RESOURCE = (
-    "DELETE FROM removal WHERE ven_name = :ven_name AND resource_name = :resource_name",
+_FORGET_RESOURCE: Sequence[str] = (
     "DELETE FROM enrolled_again WHERE ven_name = :ven_name AND resource_name = :resource_name",
 )
 _FORGET_REMOVAL = (

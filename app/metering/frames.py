@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from app.instants import from_us, to_us
 from app.metering.detail import unpack
 from app.metering.extent import Extent
 from app.metering.rosters import RosterBook
-from app.metering.source import ROW_BYTES, Frame
+from app.metering.source import ROW_BYTES, Frame, bounded
 
 ROW_SIZE = f"length(power_kw) + coalesce(length(detail), 0) + {ROW_BYTES}"
 MOST_MOVED = 50_000
@@ -50,8 +50,17 @@ class FrameStore:
         """Store it, durably; returns it with its number, and with its instant.
 
         Where the clock was set back, that moves by as few microseconds as make it another one than
-        those that were told before.
+        those that were told before. After an error it may be stored all the same.
         """
+        try:
+            return self._append(frame)
+        except BaseException:
+            with self._lock:
+                self._newest = self._newest_seq = None
+                self._before.clear()
+            raise
+
+    def _append(self, frame: Frame) -> Frame:
         with self._lock, self._database.write() as connection:
             roster_id = self._rosters.row_of(connection, frame.roster)
             taken_at_us = _another_instant(connection, to_us(frame.taken_at))
@@ -134,7 +143,7 @@ class FrameStore:
 
     def since(self, seq: int, *, most_bytes: int) -> list[Frame]:
         """Frames from this number on, oldest first; at least two, then up to so many bytes."""
-        return _bounded(
+        return bounded(
             self._frames("WHERE seq >= :seq ORDER BY seq", {"seq": seq}), most_bytes=most_bytes
         )
 
@@ -157,7 +166,7 @@ class FrameStore:
         last = self._number(after, {"end": span["end"], "latest": span["latest"]}) or span["end"]
         where = {"first": first, "last": min(last, span["latest"])}
         clauses = "WHERE taken_at_us BETWEEN :first AND :last ORDER BY taken_at_us"
-        while len(window := _bounded(self._frames(clauses, where), most_bytes=most_bytes)):
+        while len(window := bounded(self._frames(clauses, where), most_bytes=most_bytes)):
             yield window
             reached = to_us(window[-1].taken_at)
             if reached == where["first"]:
@@ -187,7 +196,7 @@ class FrameStore:
                         detail=unpack(row.detail),
                     )
 
-        return _bounded(read(), most_bytes=most_bytes)
+        return bounded(read(), most_bytes=most_bytes)
 
     def sliced_through(self) -> dict[str, int]:
         """For each VEN with slices: the number up to which its readings stand in them."""
@@ -385,14 +394,3 @@ def _another_instant(connection: Connection, instant_us: int) -> int:
     while connection.execute(taken, {"instant": instant_us}).first():
         instant_us += 1
     return instant_us
-
-
-def _bounded(frames: Iterable[Frame], *, most_bytes: int) -> list[Frame]:
-    """At least two frames, for what lies between readings, then up to so many bytes."""
-    taken: list[Frame] = []
-    for frame in frames:
-        taken.append(frame)
-        most_bytes -= frame.power_kw.nbytes
-        if most_bytes <= 0 and len(taken) >= 2:
-            break
-    return taken

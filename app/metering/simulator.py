@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +17,7 @@ from app.fleet import (
     DatabaseError,
     FleetRepository,
     Plant,
-    ResourceKind,
+    Resource,
     Response,
     Situation,
     Status,
@@ -29,54 +28,16 @@ from app.fleet import (
 from app.metering.detail import Detail
 from app.metering.frames import FrameStore
 from app.metering.profiles import Profiles, quarter_of_the_year
+from app.metering.shapes import NOISE_SPAN, Shapes, build_shapes, joined
 from app.metering.source import Forecast, Frame, Reading, Room, Span, StoreFull
 from app.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
-NOISE_SHARE = 0.03
-"""The standard deviation of the noise, as a share of the rated power."""
 LONGEST_STEP_H = 1.0
 """What a step is taken for at most: while nothing was metered, nothing is known."""
 USUAL_TICK_S = 30.0
-NOISE_SPAN = 1 << 16
-"""How many offsets the noise table is read at."""
 Float32 = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Shapes:
-    """What the resources of a plant do of themselves, one array element per column."""
-
-    revision: int
-    vens: frozenset[str] | None
-    plant: Plant
-    profile: npt.NDArray[np.intp]
-    scale_kw: Float32
-    offset_kw: Float32
-    mean_kw: Float32
-    noise_kw: Float32
-    noise: Float32
-
-    def part(self, ven_name: str) -> _Shapes:
-        """Of one VEN, without noise."""
-        columns = self.plant.roster.columns(ven_name)
-        return replace(
-            self,
-            plant=self.plant.part(ven_name),
-            profile=self.profile[columns],
-            scale_kw=self.scale_kw[columns],
-            offset_kw=self.offset_kw[columns],
-            mean_kw=self.mean_kw[columns],
-            noise_kw=self.noise_kw[columns],
-        )
-
-    def shape_kw(self, per_unit: Float32) -> Float32:
-        """`per_unit`: by kind of profile."""
-        shape: Float32 = per_unit.take(self.profile)
-        shape *= self.scale_kw
-        shape += self.offset_kw
-        return shape
 
 
 class MeterDataSimulator:
@@ -122,7 +83,8 @@ class MeterDataSimulator:
         """Since the start."""
         self._lock = threading.RLock()
         self._loaded: Profiles | None = None
-        self._known: _Shapes | None = None
+        self._known: Shapes | None = None
+        self._with_removed: Shapes | None = None
         self._tick_s = USUAL_TICK_S
         self._last: Frame | None = None
         self._begun = False
@@ -204,7 +166,7 @@ class MeterDataSimulator:
         NaN for a resource that is no longer in the fleet.
         """
         with self._lock:
-            shapes = self._current()
+            shapes = self._of_the_past()
             plant = shapes.plant
             there = places(frame.roster, plant.roster)
             response = self._answers.answer(
@@ -303,12 +265,25 @@ class MeterDataSimulator:
         with self._lock:
             return self._current().plant
 
-    def _current(self) -> _Shapes:
+    def plant_of_the_past(self) -> Plant:
+        """The same, with those on their way out: some of their readings may be owed."""
+        with self._lock:
+            return self._of_the_past().plant
+
+    def _current(self) -> Shapes:
         revision = self._repository.revision()
         if self._known is None or self._known.revision != revision:
             chosen = None if self._known is None else self._known.vens
             self._known = self._build(revision, chosen)
         return self._known
+
+    def _of_the_past(self) -> Shapes:
+        now, known = self._current(), self._with_removed
+        if known is None or known.revision != now.revision:
+            removed = list(self._repository.resources(status=Status.REMOVED))
+            known = self._build(now.revision, now.vens, removed) if removed else now
+            self._with_removed = known
+        return known
 
     def _last_frame(self) -> Frame | None:
         if not self._begun:
@@ -321,34 +296,24 @@ class MeterDataSimulator:
             self._loaded = self._load_profiles()
         return self._loaded
 
-    def _build(self, revision: int, vens: frozenset[str] | None) -> _Shapes:
-        approved = (
-            (ven_name, resource)
-            for ven_name, resource in self._repository.resources(status=Status.APPROVED)
-            if vens is None or ven_name in vens
-        )
-        plant = Plant.of(approved, self._answers.comfort_h)
-        profiles = self._profiles()
-        column_of = {kind: number for number, kind in enumerate(profiles.kinds)}
-        profile = np.array([column_of[kind] for kind in ResourceKind], dtype=np.intp)[plant.kinds]
-        drawn = np.random.default_rng([self._seed, 1])
-        noise = drawn.standard_normal(plant.roster.size + NOISE_SPAN, dtype=np.float32)
-        offset_kw = _standing_kw(plant)
-        mean = profiles.mean(0, profiles.steps).take(profile) * plant.rated_kw + offset_kw
-        logger.debug("the simulator takes up %d resources", plant.roster.size)
-        return _Shapes(
+    def _build(
+        self,
+        revision: int,
+        vens: frozenset[str] | None,
+        removed: Iterable[tuple[str, Resource]] = (),
+    ) -> Shapes:
+        """Of the approved resources, and of these."""
+        approved = self._repository.resources(status=Status.APPROVED)
+        return build_shapes(
+            joined(approved, removed),
             revision=revision,
             vens=vens,
-            plant=plant,
-            profile=profile,
-            scale_kw=plant.rated_kw,
-            offset_kw=offset_kw,
-            mean_kw=np.clip(mean, plant.lowest_kw, plant.highest_kw).astype(np.float32),
-            noise_kw=plant.rated_kw * np.float32(NOISE_SHARE),
-            noise=noise,
+            comfort_h=self._answers.comfort_h,
+            profiles=self._profiles(),
+            seed=self._seed,
         )
 
-    def _shape_kw(self, shapes: _Shapes, index: int) -> Float32:
+    def _shape_kw(self, shapes: Shapes, index: int) -> Float32:
         """What all do of themselves at one index, within each resource's limits."""
         shape_kw = shapes.shape_kw(self._profiles().per_unit[index])
         start = _noise_offset(self._seed, index)
@@ -356,13 +321,6 @@ class MeterDataSimulator:
         plant = shapes.plant
         np.clip(shape_kw, plant.lowest_kw, plant.highest_kw, out=shape_kw)
         return shape_kw
-
-
-def _standing_kw(plant: Plant) -> Float32:
-    """A fridge and a house never stand still: 2 % of their rated power at the least."""
-    steady = (ResourceKind.BASE_LOAD, ResourceKind.REFRIGERATION)
-    share = np.array([0.02 if kind in steady else 0.0 for kind in ResourceKind], dtype=np.float32)
-    return np.asarray(share[plant.kinds] * plant.highest_kw, dtype=np.float32)
 
 
 def _noise_offset(seed: int, index: int) -> int:
@@ -393,6 +351,6 @@ def _stored(plant: Plant, last: Frame | None) -> Float32:
     return np.clip(stored, plant.store_min_kwh, plant.store_max_kwh)
 
 
-def _within(shapes: _Shapes, per_unit: Float32) -> Float32:
+def _within(shapes: Shapes, per_unit: Float32) -> Float32:
     plant = shapes.plant
     return np.clip(shapes.shape_kw(per_unit), plant.lowest_kw, plant.highest_kw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -115,3 +116,14 @@ class Room(Protocol):
 
     def make_room(self, frame_bytes: int) -> None:
         """Before a frame of this size is stored. StoreFull when there is to be none."""
+
+
+def bounded(frames: Iterable[Frame], *, most_bytes: int) -> list[Frame]:
+    """At least two frames, for what lies between readings, then up to so many bytes."""
+    taken: list[Frame] = []
+    for frame in frames:
+        taken.append(frame)
+        most_bytes -= frame.power_kw.nbytes
+        if most_bytes <= 0 and len(taken) >= 2:
+            break
+    return taken

@@ -152,12 +152,12 @@ class VtnClient:
         return True
 
     def remove_resource(self, ven_id: str, resource_id: str) -> None:
-        """Remove a resource; no error if it is gone already."""
-        self._remove(f"{self._dialect.creates_resources_at(ven_id)}/{resource_id}")
+        """Remove a resource; no error if it is gone already, in the VTN's own words."""
+        self._remove_or_know(f"{self._dialect.creates_resources_at(ven_id)}/{resource_id}")
 
     def remove_ven(self, ven_id: str) -> None:
-        """Remove this VEN's own ven object; no error if it is gone already."""
-        self._remove(f"/vens/{ven_id}")
+        """Remove this VEN's own ven object; no error if it is gone already, in the same way."""
+        self._remove_or_know(f"/vens/{ven_id}")
 
     def programs(self, targets: Targets) -> list[Program]:
         """The programs that a VEN with these targets may see (rules.md, 'Targets')."""
@@ -190,6 +190,15 @@ class VtnClient:
     def delete_report(self, report_id: str) -> None:
         """Remove one of this VEN's reports; no error if it is gone already."""
         self._remove(f"/reports/{report_id}")
+
+    def _remove_or_know(self, path: str) -> None:
+        try:
+            self._http.delete(path, auth=self._auth)
+        except VtnRejected as error:
+            if error.status == 404 and not error.has_problem:  # of what stands before the VTN
+                raise VtnUnavailable(str(error), status=404) from None
+            if error.status != 404:
+                raise
 
     def _remove(self, path: str) -> None:
         try:

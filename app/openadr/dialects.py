@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import orjson
 
-from app.openadr.fields import Targets, Wire, given_objects, given_text, typed_target
+from app.openadr.fields import Targets, Wire, given_objects, given_text, text, typed_target
 from app.openadr.times import WireError
 from app.openadr.wire import VtnResource, VtnVen, read_resource, read_ven
 
@@ -183,7 +183,7 @@ def _changed_resource(found: Any, attributes: Attributes, body: Wire) -> Wire | 
     if name is None or ven_id is None:
         raise WireError("a resource without resourceName or venID cannot be changed")
     before = given_objects(resource, "attributes")
-    others = [each for each in before if each.get("type") not in attributes]
+    others = [each for each in before if text(each, "type") not in attributes]
     own = {each["type"]: each.get("values") for each in before if each not in others}
     now = _values_maps(attributes)
     if own == {each["type"]: each["values"] for each in now}:

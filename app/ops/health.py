@@ -12,6 +12,7 @@ from app.fleet import (
     HeldVens,
     LostObjects,
     PollPlan,
+    Removals,
 )
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
@@ -77,12 +78,14 @@ class Health:
         guard: Watch,
         held_vens: HeldVens,
         lost_objects: LostObjects,
+        removals: Removals,
         clock_check: ClockCheck,
         poll_plan: PollPlan,
         inbox: Inbox,
     ) -> None:
         self._held_vens = held_vens
         self._lost_objects = lost_objects
+        self._removals = removals
         self._clock_check = clock_check
         self._database = database
         self._repository = repository
@@ -154,6 +157,7 @@ class Health:
             more = f" and of {others} more" if others else ""
             yield f"the events of VEN {name}{more} are not known anew: {problem}"
         yield from self._lost_objects.warnings()
+        yield from self._removals.warnings()
         reports = self._report_desk.held
         if reports:
             yield f"{len(reports)} reports are not delivered and stay owed: {reports[0]}"

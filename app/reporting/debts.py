@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy import Connection
@@ -35,32 +36,35 @@ class Debts:
         """The number of the newest frame; 0 when there is none."""
         return self._frames.newest_seq()
 
-    def owed(self, ven_name: str, *, through: int | None) -> int:
-        """How many readings are to be delivered: of all frames, or up to the one of this number.
+    def owed(self, ven_name: str, *, through: int | None, begun_before: datetime) -> int:
+        """How many readings are to be delivered: of all frames, or up to the one of this number,
+        and in reports about a time before this instant.
 
         With those of reports that may be at the VTN already, and of refused ones that are to be
-        sent again; without what no event asks for.
+        sent again.
         """
-        streams = [
-            each
-            for each in self._ledger.of_ven(ven_name)
-            if each.ended_at_us is None or each.in_flight is not None
-        ]
-        waiting = self._obligations.waiting_of(streams, through=through)
+        streams = self._ledger.of_ven(ven_name)
+        waiting = self._obligations.waiting_of(streams, through=through, begun_before=begun_before)
         in_doubt = sum(each.in_flight is not None for each in streams)
         return max(waiting, in_doubt) + self._outbox.readings_of(ven_name, refused=False)
 
-    def forget(self, ven_name: str, *, with_refused: bool) -> int:
-        """Give up all that it owes, in one transaction; how many readings that were.
+    def set_aside(self, ven_name: str) -> int:
+        """How many readings are in reports that the VTN refused, and that nobody sends again."""
+        return self._outbox.readings_of(ven_name, refused=True)
+
+    def give_up(self, ven_name: str, *, with_refused: bool, begun_before: datetime) -> int:
+        """Owe nothing more of this VEN, in one transaction; how many readings are lost by that.
 
         `with_refused`: also the reports that were set aside, which may be sent again otherwise.
         """
-        streams = self._ledger.of_ven(ven_name)
-        lost = self._obligations.waiting_of(streams)
-        if with_refused:
-            lost += self._outbox.readings_of(ven_name, refused=True)
-            lost += self._outbox.readings_of(ven_name, refused=False)
-        self._ledger.forget(streams, partial(self._given_up, ven_name, lost, with_refused))
+        lost = self.owed(ven_name, through=None, begun_before=begun_before)
+        lost += self.set_aside(ven_name) if with_refused else 0
+        self._ledger.give_up(
+            self._ledger.of_ven(ven_name),
+            self._frames.newest_seq(),
+            partial(self._given_up, ven_name, lost, with_refused),
+        )
+        self._obligations.unfollow(ven_name)
         return lost
 
     def _given_up(

@@ -133,26 +133,34 @@ class StreamLedger:
 
         self._change(through, skipped, beside)
 
+    def give_up(
+        self, streams: Iterable[Stream], through: int, beside: Callable[[Connection], None]
+    ) -> None:
+        """End these, and what they owe with them, up to frame `through`; in one transaction with
+        what `beside` writes. They stay: if somebody asks again, they go on behind it."""
+        now_us = to_us(self._clock())
+
+        def given_up(now: Stream, _: Stream) -> Stream:
+            passed_over = max(now.cursor, Position(through))
+            return _ended(replace(now, cursor=passed_over, in_flight=None), now_us, 0)
+
+        self._change(streams, given_up, beside)
+
     def restate(self, requests: Mapping[Stream, ReportRequest]) -> None:
         """The events ask for the same in other words."""
         self._change(requests, lambda now, given: replace(now, request=requests[given]))
 
-    def forget(
-        self, streams: Iterable[Stream], beside: Callable[[Connection], None] | None = None
-    ) -> None:
-        """Remove streams that will not come back, in one transaction with what `beside` writes."""
+    def forget(self, streams: Iterable[Stream]) -> None:
+        """Remove streams that owe nothing and will not come back."""
         gone = list(streams)
-        if not gone and beside is None:
+        if not gone:
             return
         with self._lock:
             with self._database.write() as connection:
-                if gone:
-                    connection.execute(
-                        text("DELETE FROM stream WHERE stream_id = :stream_id"),
-                        [{"stream_id": stream.stream_id} for stream in gone],
-                    )
-                if beside is not None:
-                    beside(connection)
+                connection.execute(
+                    text("DELETE FROM stream WHERE stream_id = :stream_id"),
+                    [{"stream_id": stream.stream_id} for stream in gone],
+                )
             for stream in gone:
                 self._known().get(stream.ven_name, {}).pop(stream.key, None)
 

@@ -42,7 +42,9 @@ class Obligations:
         clock: Callable[[], datetime],
         keep_unasked: timedelta,
         agenda: Agenda,
+        ven_names: Callable[[], Iterable[str]],
     ) -> None:
+        self._ven_names = ven_names
         self._agenda = agenda
         self._frames = frames
         self._ledger = ledger
@@ -88,6 +90,11 @@ class Obligations:
             self._ledger.restate(restated)
             self._ledger.begin(begun)
 
+    def unfollow(self, ven_name: str) -> None:
+        """A VEN that is not of the fleet any more."""
+        with self._following:
+            self._followed.pop(ven_name, None)
+
     def waiting(self) -> int:
         """How many readings are owed and not acknowledged, over all streams.
 
@@ -95,18 +102,28 @@ class Obligations:
         """
         return self.waiting_of(self._ledger.streams())
 
-    def waiting_of(self, streams: Iterable[Stream], *, through: int | None = None) -> int:
-        """The same of these streams; `through`: of readings up to the frame of this number."""
+    def waiting_of(
+        self,
+        streams: Iterable[Stream],
+        *,
+        through: int | None = None,
+        begun_before: datetime | None = None,
+    ) -> int:
+        """The same of these streams; `through`: of readings up to the frame of this number.
+
+        `begun_before`: with reports at times of their own that are not due yet, if they are about
+        a time before this instant.
+        """
         read: dict[Stream, int | None] = {}
         due = 0
         for each in streams:
             if each.request.is_planned:
-                due += self._due(each)
+                due += self._due(each, begun_before)
             else:
                 read[each] = through
         return self.owed(read) + due
 
-    def _due(self, stream: Stream) -> int:
+    def _due(self, stream: Stream, begun_before: datetime | None) -> int:
         asked = self._agenda.of(stream)
         newest = self._frames.last()
         if asked is None or asked.plan is None or newest is None or stream.ended_at_us is not None:
@@ -117,9 +134,18 @@ class Obligations:
         else:
             upcoming = asked.plan.after(stream.done.seq)
             until = min(newest.taken_at, self._clock())
-            due = list(itertools.takewhile(lambda each: each.due <= until, upcoming))
+            due = list(
+                itertools.takewhile(
+                    lambda each: (
+                        each.due <= until
+                        or (begun_before is not None and each.begins < begun_before)
+                    ),
+                    upcoming,
+                )
+            )
         names = newest.roster.names(stream.ven_name)
-        width = _width(names, asked.scope, aggregate=stream.request.aggregate)
+        # Of a VEN that is metered no more, it is not known how many had readings.
+        width = _width(names, asked.scope, aggregate=stream.request.aggregate) if names else 1
         return max(sum(len(each.intervals) for each in due) * width - stream.done.column, 0)
 
     def owed(self, through: Mapping[Stream, int | None]) -> int:
@@ -213,6 +239,7 @@ class Obligations:
         """What owes nothing, and will not come back with frames that it has reported."""
         gone = []
         oldest: int | None = None
+        fleet: frozenset[str] | None = None
         for stream in self._ledger.streams():
             if stream.unsent:
                 continue
@@ -220,6 +247,9 @@ class Obligations:
                 gone.append(stream)
                 continue
             followed = self._followed.get(stream.ven_name)
+            if followed is None:  # not yet, or it is not of the fleet any more
+                fleet = frozenset(self._ven_names()) if fleet is None else fleet
+                followed = None if stream.ven_name in fleet else frozenset()
             if followed is not None and stream.request.event_id not in followed:
                 oldest = self._frames.oldest_seq() if oldest is None else oldest
                 if stream.cursor.seq < oldest:

@@ -109,12 +109,12 @@ class ReportPost:
 
     def send(self, parcel: Parcel, client: VtnClient) -> Fate:
         """DELIVERED or DELIVERED_AGAIN; else raises the VtnError that `fate_of` explains."""
-        if parcel.report.is_empty:
-            return Fate.DELIVERED
         if parcel.in_doubt_us is not None and self.find(parcel, client):
             # A crash may have hidden that it was sent again after it had settled.
             again = parcel.again or self._has_settled(parcel)
             return Fate.DELIVERED_AGAIN if again else Fate.DELIVERED
+        if parcel.report.is_empty:
+            return Fate.DELIVERED
         try:
             client.post_report(parcel.report.body, parcel.program_id)
         except (OutcomeUnknown, VtnRejected) as error:

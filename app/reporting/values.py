@@ -33,6 +33,8 @@ class Outlook(Protocol):
 
     def plant(self) -> Plant: ...
 
+    def plant_of_the_past(self) -> Plant: ...
+
     def reach_kw(self, frame: Frame) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
 
     def forecast(self, ven_name: str, spans: Sequence[Span]) -> list[Forecast]: ...
@@ -182,7 +184,7 @@ def _of_store(
     quantity: Quantity, ven_name: str, frame: Frame, stored: Numbers, outlook: Outlook
 ) -> Numbers:
     """By the limits of today: a resource that is gone has none any more."""
-    plant = outlook.plant().part(ven_name)
+    plant = outlook.plant_of_the_past().part(ven_name)
     by_name = dict(zip(plant.roster.names(ven_name), range(plant.roster.size), strict=True))
     places = np.array([by_name.get(name, -1) for name in frame.roster.names(ven_name)])
     if not len(places) or not plant.roster.size:

@@ -125,6 +125,9 @@ class TestRemove:
     def test_what_is_not_there_is_named(self, invoke: Invoke) -> None:
         assert "no VEN 'Atlantis'" in invoke("fleet", "remove", "Atlantis").output
         assert "no resource 'flux'" in invoke("fleet", "remove", "Aarhus", "flux").output
+        nothing = invoke("fleet", "remove", "Aarhus", "", "--yes", "--drop-owed")
+        assert "no resource ''" in nothing.output
+        assert self.names(invoke) == ["Aalborg", "Aarhus"]
 
 
 class TestEnrol:

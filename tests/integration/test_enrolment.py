@@ -315,6 +315,7 @@ def test_an_enrolment_knows_of_vens_that_were_enrolled_since_its_listing(
 
     container = make_container(vtn={"base_url": scripted_vtn(script).base_url, "bearer_token": "t"})
     enrolment = container.enrolment()
+    container.repository().ensure_ven("Aarhus")
     enrolment.enrol("Aarhus")
 
     enrolment.enrol("Aarhus", listed=Listed([]))

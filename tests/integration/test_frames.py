@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryDirectory
@@ -10,8 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
-from app.fleet import Database, make_engine
+from app.fleet import Database, DatabaseError, make_engine
 from app.metering import Frame, FrameStore, Roster
 from app.metering.frames import ROW_BYTES
 from bench.intervals import counted
@@ -214,3 +217,36 @@ def test_it_is_known_whatever_the_clock_does(steps: list[int]) -> None:
             assert frames.last_before(instant) == max(earlier, default=0)
     database.close()
     folder.cleanup()
+
+
+class LosesAnswers(Database):
+    """The connection breaks after COMMIT, and before its answer."""
+
+    loses = False
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        with super().write(durable=durable) as connection:
+            yield connection
+        if self.loses:
+            raise DatabaseError("the server closed the connection")
+
+
+def test_a_frame_whose_answer_was_lost_is_known_as_stored(
+    database_url: str, clock: FakeClock
+) -> None:
+    database = LosesAnswers(make_engine(database_url))
+    frames, same = FrameStore(database), roster(A=("a1",))
+    first = frames.append(frame(clock, same, 1))
+    later = clock.now + HOUR
+    assert frames.last_before(later) == first.seq
+    database.loses = True
+    with pytest.raises(DatabaseError):
+        frames.append(frame(clock, same, 2))
+    database.loses = False
+
+    newest = frames.last()
+    assert newest is not None
+    assert newest.power_kw.tolist() == [2]
+    assert frames.newest_seq() == frames.last_before(later) == newest.seq
+    database.close()

@@ -1,0 +1,111 @@
+"""What resources do of themselves: load shapes, scaled to each, with noise."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from operator import itemgetter
+
+import numpy as np
+import numpy.typing as npt
+
+from app.fleet import Plant, Resource, ResourceKind
+from app.metering.profiles import Profiles
+
+logger = logging.getLogger(__name__)
+
+NOISE_SHARE = 0.03
+"""The standard deviation of the noise, as a share of the rated power."""
+NOISE_SPAN = 1 << 16
+"""How many offsets the noise table is read at."""
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shapes:
+    """What the resources of a plant do of themselves, one array element per column."""
+
+    revision: int
+    vens: frozenset[str] | None
+    plant: Plant
+    profile: npt.NDArray[np.intp]
+    scale_kw: Float32
+    offset_kw: Float32
+    mean_kw: Float32
+    noise_kw: Float32
+    noise: Float32
+
+    def part(self, ven_name: str) -> Shapes:
+        """Of one VEN, without noise."""
+        columns = self.plant.roster.columns(ven_name)
+        return replace(
+            self,
+            plant=self.plant.part(ven_name),
+            profile=self.profile[columns],
+            scale_kw=self.scale_kw[columns],
+            offset_kw=self.offset_kw[columns],
+            mean_kw=self.mean_kw[columns],
+            noise_kw=self.noise_kw[columns],
+        )
+
+    def shape_kw(self, per_unit: Float32) -> Float32:
+        """`per_unit`: by kind of profile."""
+        shape: Float32 = per_unit.take(self.profile)
+        shape *= self.scale_kw
+        shape += self.offset_kw
+        return shape
+
+
+def build_shapes(
+    resources: Iterable[tuple[str, Resource]],
+    *,
+    revision: int,
+    vens: frozenset[str] | None,
+    comfort_h: Mapping[ResourceKind, float],
+    profiles: Profiles,
+    seed: int,
+) -> Shapes:
+    """Of these resources, each with its VEN; of these VENs only, or of all."""
+    chosen = (each for each in resources if vens is None or each[0] in vens)
+    plant = Plant.of(chosen, comfort_h)
+    column_of = {kind: number for number, kind in enumerate(profiles.kinds)}
+    profile = np.array([column_of[kind] for kind in ResourceKind], dtype=np.intp)[plant.kinds]
+    drawn = np.random.default_rng([seed, 1])
+    noise = drawn.standard_normal(plant.roster.size + NOISE_SPAN, dtype=np.float32)
+    offset_kw = _standing_kw(plant)
+    mean = profiles.mean(0, profiles.steps).take(profile) * plant.rated_kw + offset_kw
+    logger.debug("the simulator takes up %d resources", plant.roster.size)
+    return Shapes(
+        revision=revision,
+        vens=vens,
+        plant=plant,
+        profile=profile,
+        scale_kw=plant.rated_kw,
+        offset_kw=offset_kw,
+        mean_kw=np.clip(mean, plant.lowest_kw, plant.highest_kw).astype(np.float32),
+        noise_kw=plant.rated_kw * np.float32(NOISE_SHARE),
+        noise=noise,
+    )
+
+
+def joined(
+    approved: Iterable[tuple[str, Resource]], removed: Iterable[tuple[str, Resource]]
+) -> Iterator[tuple[str, Resource]]:
+    """Both, VEN by VEN."""
+    left: dict[str, list[Resource]] = {}
+    for ven_name, resource in removed:
+        left.setdefault(ven_name, []).append(resource)
+    for ven_name, own in itertools.groupby(approved, key=itemgetter(0)):
+        yield from own
+        yield from ((ven_name, resource) for resource in left.pop(ven_name, ()))
+    for ven_name, others in left.items():
+        yield from ((ven_name, resource) for resource in others)
+
+
+def _standing_kw(plant: Plant) -> Float32:
+    """A fridge and a house never stand still: 2 % of their rated power at the least."""
+    steady = (ResourceKind.BASE_LOAD, ResourceKind.REFRIGERATION)
+    share = np.array([0.02 if kind in steady else 0.0 for kind in ResourceKind], dtype=np.float32)
+    return np.asarray(share[plant.kinds] * plant.highest_kw, dtype=np.float32)
