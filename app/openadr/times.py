@@ -17,7 +17,7 @@ INFINITE_YEARS = 9999
 YEAR_1 = datetime.min.replace(tzinfo=UTC)
 """'The beginning of time' (User Guide 7.3): what it means depends on where it stands."""
 ZERO = timedelta(0)
-_LEAP_SECOND = re.compile(r"(T\d\d:\d\d:)60(?=\D|$)", re.IGNORECASE)
+_LEAP_SECOND = re.compile(r"([T ]\d\d:\d\d:)60(?=\D|$)", re.IGNORECASE)
 
 
 class WireError(ValueError):

@@ -11,7 +11,7 @@ from app.vtn.wire import Wire
 def has_transpired(body: Wire, now: datetime) -> bool:
     """Whether the event is over at `now` for every VEN, wherever randomizeStart puts it.
 
-    One without an end has not, nor one whose start is when a VEN first sees it (year 1).
+    One without an end has not, nor one that begins when a VEN first sees it.
     """
     try:
         event = read_event(body)

@@ -51,7 +51,7 @@ def anywhere(_address: str) -> bool:
 
 def is_public(address: str) -> bool:
     """Whether an address is global unicast, and hides none that is not (RFC 6890; IANA)."""
-    found = ipaddress.ip_address(address.split("%")[0])
+    found = ipaddress.ip_address(address)
     if any(found in network for network in NOT_PUBLIC if network.version == found.version):
         return False
     if found.version == 6 and found not in GLOBAL_UNICAST:

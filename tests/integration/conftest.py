@@ -25,6 +25,19 @@ def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> 
     return made
 
 
+@pytest.fixture(params=["3.1.0", "3.0.1"])
+def bench_of_each_version(
+    request: pytest.FixtureRequest,
+    vtn: EmbeddedVtn,
+    make_container: MakeContainer,
+    clock: FakeClock,
+) -> Bench:
+    settings = {"embedded_port": vtn.port, "api_version": request.param}
+    made = Bench(make_container(vtn=settings), vtn, clock)
+    made.enrol()
+    return made
+
+
 @pytest.fixture
 def secrets(vtn: EmbeddedVtn, tmp_path: Path) -> EmbeddedCredentials:
     del vtn

@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from app.fleet import FleetRepository, Resource
 from app.openadr import Answer
-from app.vtn import EmbeddedVtn
-from tests.conftest import MakeContainer
-from tests.support.fakes import FakeClock
+from tests.support.changing_fleet import at_vtn, import_, pump_of
 from tests.support.workbench import Bench
 
-PUMP = "Aarhus-01-heat-pump"
 
-
-@pytest.fixture(params=["3.1.0", "3.0.1"])
-def bench(
-    request: pytest.FixtureRequest,
-    vtn: EmbeddedVtn,
-    make_container: MakeContainer,
-    clock: FakeClock,
-) -> Bench:
-    settings = {"embedded_port": vtn.port, "api_version": request.param}
-    made = Bench(make_container(vtn=settings), vtn, clock)
-    made.enrol()
-    return made
-
-
-def pump_of(bench: Bench) -> Resource:
-    found: Resource | None = bench.container.repository().resource("Aarhus", PUMP)
-    assert found is not None
-    return found
-
-
-def import_(bench: Bench, **changed: Any) -> None:
-    repository: FleetRepository = bench.container.repository()
-    repository.save({"Aarhus": [replace(pump_of(bench), **changed)]})
-
-
-def at_vtn(bench: Bench, name: str = PUMP) -> dict[str, Any]:
-    (found,) = [
-        each
-        for each in bench.vtn.store.select("RESOURCE", limit=1_000)
-        if each["resourceName"] == name
-    ]
-    return found
+@pytest.fixture
+def bench(bench_of_each_version: Bench) -> Bench:
+    return bench_of_each_version
 
 
 def attributes_at_vtn(bench: Bench) -> dict[str, Any]:

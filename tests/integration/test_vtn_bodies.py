@@ -90,22 +90,23 @@ class TestPages:
 
 
 class SlowToRead:
-    """Business logic; who reads its body on a thread waits there until the test lets it go on."""
+    """A client; who reads its body on a thread waits there until the test lets it go on."""
 
-    client_id = "bl"
-    scopes = frozenset(("read_all", "write_vens"))
+    client_id = "c"
+    scopes = frozenset(("read_all", "read_ven_objects", "write_vens"))
 
     def __init__(self) -> None:
         self.begun, self.may_end = threading.Event(), threading.Event()
+        self.kind = "business logic"
 
     @property
     def is_ven(self) -> bool:
         with suppress(RuntimeError):
             asyncio.get_running_loop()
-            return False
+            return self.kind == "VEN"
         self.begun.set()
         assert self.may_end.wait(10)
-        return False
+        return self.kind == "VEN"
 
 
 class OneClient:
@@ -119,8 +120,8 @@ class OneClient:
 
 
 @pytest.fixture
-def slow(tmp_path: Path) -> Iterator[tuple[SlowToRead, str]]:
-    """A client, and where its VTN is."""
+def slow(tmp_path: Path) -> Iterator[tuple[SlowToRead, str, VtnStore]]:
+    """A client, where its VTN is, and what that keeps."""
     store = VtnStore(tmp_path / "vtn.db")
     objects = Objects(store, verify=lambda *_: None, changed=lambda _: None)
     client = SlowToRead()
@@ -128,14 +129,16 @@ def slow(tmp_path: Path) -> Iterator[tuple[SlowToRead, str]]:
     server.listen()
     tokens: Any = OneClient(client)
     server.serve(make_api(objects=objects, tokens=tokens, broker=None))
-    yield client, f"http://127.0.0.1:{port}"
+    yield client, f"http://127.0.0.1:{port}", store
     client.may_end.set()
     server.close()
     store.close()
 
 
-def test_others_are_answered_while_a_long_body_is_read(slow: tuple[SlowToRead, str]) -> None:
-    client, url = slow
+def test_others_are_answered_while_a_long_body_is_read(
+    slow: tuple[SlowToRead, str, VtnStore],
+) -> None:
+    client, url, _ = slow
     words = {"type": "WORDS", "values": ["x" * (65 << 10)]}
     ven = {
         "objectType": "BL_VEN_REQUEST",
@@ -152,3 +155,24 @@ def test_others_are_answered_while_a_long_body_is_read(slow: tuple[SlowToRead, s
         assert answer.json() == []
         client.may_end.set()
         assert posted.result(10).status_code == 201
+
+
+def test_what_is_granted_while_a_vens_long_body_is_read_stays(
+    slow: tuple[SlowToRead, str, VtnStore],
+) -> None:
+    client, url, store = slow
+    client.kind = "VEN"
+    own = {"venName": "long", "clientID": "c"}
+    ven = store.add("VEN", own, client_id="c", name="long")
+    words = {"type": "WORDS", "values": ["x" * (65 << 10)]}
+    body = {"objectType": "VEN_VEN_REQUEST", "venName": "long", "attributes": [words]}
+    with ThreadPoolExecutor() as pool:
+        put = pool.submit(requests.put, f"{url}/vens/{ven['id']}", json=body, timeout=15)
+        assert client.begun.wait(10)
+        store.replace("VEN", ven, {**own, "targets": ["granted"]})
+        client.may_end.set()
+
+        assert put.result(10).status_code == 200
+    now = store.get("VEN", ven["id"])
+    assert now is not None
+    assert (now["targets"], now["attributes"]) == (["granted"], [words])

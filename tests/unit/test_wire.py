@@ -299,6 +299,7 @@ class TestWholeNumbers:
         ("2026-06-01T12:00:00+02:00", datetime(2026, 6, 1, 10, tzinfo=UTC)),
         ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
         ("2016-12-31T23:59:60.5z", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2016-12-31 23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
         ("2017-01-01T00:59:60+01:00", datetime(2017, 1, 1, tzinfo=UTC)),
     ],
 )
