@@ -278,7 +278,7 @@ class Container(containers.DeclarativeContainer):
     obligations = providers.ThreadSafeSingleton(
         reporting.Obligations,
         agenda=agenda,
-        ven_names=repository.provided.ven_names,
+        fleet=repository,
         frames=frames,
         ledger=ledger,
         tally=tally,
@@ -400,7 +400,7 @@ class Container(containers.DeclarativeContainer):
             tally=tally,
         ),
         held=held_vens,
-        held_reports=held_reports,
+        locks=enrolment.provided.ven_locks,
         stopping=stopping,
         clock=clock,
         monotonic=monotonic,

@@ -123,6 +123,9 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
                 if same_name(name) not in known:
                     raise typer.BadParameter(f"the fleet has no VEN {name!r}; see `fleet list`")
             for name in [known[same_name(each)] for each in names]:
+                found = tools.repository.ven(name)
+                if found is not None and found.status is Status.REMOVED:
+                    raise typer.BadParameter(f"VEN {name!r} is to be removed; import it again")
                 enrolled = tools.enrol(name)
                 print(f"VEN {name} is enrolled: {enrolled.vtn_ven_id}")
             if not names:
@@ -156,10 +159,12 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
             removal = _named(tools, ven, resource)
             removal = replace(removal, keep_at_vtn=keep_at_vtn, drop_owed=drop_owed)
             owed = tools.removals.owed(removal)
-            if not yes:
-                typer.confirm(f"Remove {removal}? {_what_of_owed(removal, owed)}", abort=True)
-            tools.removals.begin(removal)
+        if not yes:
+            typer.confirm(f"Remove {removal}? {_what_of_owed(removal, owed)}", abort=True)
+        with opened() as tools:  # anew: a run may have delivered meanwhile
             with tools.alone() as alone:
+                owed = tools.removals.owed(removal)
+                tools.removals.begin(removal)
                 left = tools.removals.settle(alone=True) if alone else tools.removals.pending()
             print(_removed(removal, owed, is_left=_is_in(removal, left), alone=alone))
 
@@ -218,7 +223,9 @@ def _spelled(name: str, names: Sequence[str]) -> str | None:
 def _what_of_owed(removal: Removal, owed: int) -> str:
     """What becomes of what it owes, for the question."""
     if removal.resource_name != THE_VEN:
-        return "Its readings that are owed go with the reports of its VEN."
+        if removal.drop_owed:
+            return "Its readings that are owed may be missing in the reports of its VEN."
+        return "Its readings that are owed go with the reports of its VEN first."
     if not owed:
         return "It owes no readings."
     if removal.drop_owed:

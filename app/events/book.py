@@ -200,7 +200,7 @@ class EventBook:
 
     def forget(self, ven_name: str) -> None:
         """A VEN that is not of the fleet any more."""
-        with self._one_at_a_time(ven_name), self._writing:
+        with self._writing:
             with self._database.write() as connection:
                 forget_ven(connection, ven_name)
             with self._lock:

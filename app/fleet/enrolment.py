@@ -103,7 +103,8 @@ class Enrolment:
         self._credentials = credentials
         self._stopping = stopping
         self._fan_out = fan_out
-        self._one_at_a_time = LockPerName()
+        self.ven_locks = LockPerName()
+        """One thing at a time for a VEN: an enrolment, a poll, a removal."""
         self._all_at_once = threading.Lock()
 
     def enrol(
@@ -118,7 +119,7 @@ class Enrolment:
         `listed`: what the VTN lists, if it is known. `again`: whether what the VTN had once and has
         no more is made again, by the name of the resource, or THE_VEN. Raises VtnError.
         """
-        with about(ven=ven_name), self._one_at_a_time(ven_name):
+        with about(ven=ven_name), self.ven_locks(ven_name):
             ven = self._repository.ven(ven_name)
             if ven is None or ven.status is Status.REMOVED:
                 return VEN(ven_name=ven_name)  # it was removed meanwhile
@@ -130,6 +131,7 @@ class Enrolment:
                 return ven
             if vtn_ven.ven_id != ven.vtn_ven_id:
                 again = everything_again  # the VTN has no resource of a new ven object
+                self._repository.remember_ven(ven_name, vtn_ven.ven_id)
             ours = dict(self._resources_at_vtn(client, ven_name, vtn_ven.ven_id, again))
             if self._changed(ven, vtn_ven.ven_id, ours):
                 self._repository.approve(ven_name, vtn_ven_id=vtn_ven.ven_id, vtn_resource_ids=ours)

@@ -20,7 +20,6 @@ from app.fleet.removals import Removals
 from app.fleet.repository import FleetRepository
 from app.fleet.seen import SeenEvent, Told
 from app.fleet.updates import ResourceUpdates
-from app.locks import LockPerName
 from app.log_context import about
 from app.openadr import (
     CredentialsError,
@@ -108,7 +107,6 @@ class VENManager:
         self._reports = reports
         self._http = http
         self._fan_out = fan_out
-        self._one_at_a_time = LockPerName()
         self._said_guard = threading.Lock()
         self._said: dict[str, str] = {}
         self._polled: tuple[int, Sequence[str]] = -1, ()
@@ -289,7 +287,7 @@ class VENManager:
 
     def _sync(self, ven_name: str) -> None:
         # One at a time, so that no older list of events is followed after a newer one.
-        with about(ven=ven_name), self._one_at_a_time(ven_name):
+        with about(ven=ven_name), self._enrolment.ven_locks(ven_name):
             ven = self._repository.ven(ven_name)
             if ven is not None:
                 poll = self._poll_plan.begins(ven_name)

@@ -18,6 +18,7 @@ from app.fleet.model import THE_VEN
 from app.fleet.repository import FleetRepository
 from app.fleet.taken_out import remove, take_out
 from app.instants import from_us, to_us
+from app.locks import LockPerName
 from app.openadr import VtnClient, VtnError, VtnRejected, VtnUnauthorised, VtnUnavailable
 from app.stopping import Stopping
 
@@ -25,8 +26,8 @@ logger = logging.getLogger(__name__)
 NEVER = datetime.min.replace(tzinfo=UTC)
 SETTLES_FOR_S = 2.0
 """At a time: deliveries are not to wait for it."""
-NOT_LET_GO = (400, 403, 405, 409, 422, 501)
-"""What VTNs answer that do not let VENs remove what is theirs."""
+NOT_LET_GO = (403, 501)
+"""What VTNs answer, beside what is a refusal, that do not let VENs remove what is theirs."""
 LONG = timedelta(minutes=10)
 A_TICK = timedelta(seconds=5)
 """As long as metering one instant may take, and more."""
@@ -83,19 +84,21 @@ class Removals:
         client_for: Callable[[str], VtnClient],
         debts: Debts,
         held: HeldVens,
-        held_reports: HeldVens,
+        locks: LockPerName,
         stopping: Stopping,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         forget: Sequence[Callable[[str], object]],
     ) -> None:
         self._held = held
-        self._held_reports = held_reports
+        self._locks = locks
         self._stopping = stopping
         self._clock = clock
         self._monotonic = monotonic
-        self._gone: set[tuple[str, ...]] = set()
-        """What was removed at the VTN of those that are not done yet."""
+        self._asked: dict[tuple[str, ...], VtnError | None] = {}
+        """What was asked of the VTN for those that are not done yet, and why it refused."""
+        self._last = "", ""
+        """Where the last call came to."""
         self._database = database
         self._repository = repository
         self._client_for = client_for
@@ -104,8 +107,9 @@ class Removals:
 
     def owed(self, removal: Removal) -> int:
         """How many readings have to be delivered before it goes; with `drop_owed`, are lost."""
-        name = removal.ven_name
-        owed = self._debts.owed(name, through=None, begun_before=self._clock())
+        name, key = removal.ven_name, _key(removal)
+        begun = {_key(each): each.begun_at for each in self.pending()}
+        owed = self._debts.owed(name, through=None, begun_before=begun.get(key, self._clock()))
         return owed + (self._debts.set_aside(name) if removal.drop_owed else 0)
 
     def begin(self, removal: Removal) -> None:
@@ -136,42 +140,50 @@ class Removals:
         """
         ends_s = self._monotonic() + SETTLES_FOR_S
         pending = self.pending()
-        for removal in pending:
+        # From where the last call came to: those behind it are to have their turn.
+        for removal in sorted(pending, key=lambda each: (_key(each) <= self._last, _key(each))):
             if self._stopping.is_set() or self._monotonic() > ends_s:
                 break
-            if not self._is_time(removal, alone=alone):
-                continue
-            if self._held.is_held(removal.ven_name) and not self._held.claim(removal.ven_name):
-                continue
+            self._last = _key(removal)
+            lock = self._locks(removal.ven_name)
+            if not (alone or self._is_time(removal)) or not lock.acquire(blocking=False):
+                continue  # a poll or an enrolment is under way
             try:
-                self._settle(removal, ends_s)
-            except VtnError as error:
-                self._held.failed(removal.ven_name, error)
-                if not error.answered:
+                if not self._try(removal, ends_s):
                     break
             finally:
-                self._held.give_back(removal.ven_name)
+                lock.release()
         return self.pending() if pending else []
+
+    def _try(self, removal: Removal, ends_s: float) -> bool:
+        """Whether there is any use in trying others now."""
+        if self._held.is_held(removal.ven_name) and not self._held.claim(removal.ven_name):
+            return True
+        try:
+            self._settle(removal, ends_s)
+        except VtnError as error:
+            self._held.failed(removal.ven_name, error)
+            return error.answered
+        finally:
+            self._held.give_back(removal.ven_name)
+        return True
 
     def warnings(self) -> Iterator[str]:
         """One line where some wait for long."""
         late = self._clock() - LONG
         waiting = [each for each in self.pending() if each.begun_at < late]
-        if waiting:
-            more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
-            yield (
-                f"{waiting[0]}{more}: to be removed, and waiting until what is owed is delivered;"
-                " `fleet remove --drop-owed` does not wait"
-            )
+        if not waiting:
+            return
+        more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+        why = "until what is owed is delivered; `fleet remove --drop-owed` does not wait"
+        problem = self._held.problems().get(waiting[0].ven_name)
+        if problem is not None:
+            why = f"for the VTN ({problem}); `fleet remove --keep-at-vtn` leaves it there"
+        yield f"{waiting[0]}{more}: to be removed, and waiting {why}"
 
-    def _is_time(self, removal: Removal, *, alone: bool) -> bool:
-        """Whether a tick that had begun before it, and meters it still, is stored by now; and
-        nothing is known to keep its readings from being delivered."""
-        if removal.drop_owed:
-            return True
-        if self._held_reports.is_held(removal.ven_name):
-            return False
-        return alone or abs(self._clock() - removal.begun_at) >= A_TICK
+    def _is_time(self, removal: Removal) -> bool:
+        """Whether a tick that had begun before it, and meters it still, is stored by now."""
+        return removal.drop_owed or abs(self._clock() - removal.begun_at) >= A_TICK
 
     def _settle(self, removal: Removal, ends_s: float) -> None:
         name, of_ven = removal.ven_name, removal.resource_name == THE_VEN
@@ -182,67 +194,77 @@ class Removals:
             return
         if not removal.keep_at_vtn and not self._is_gone_at_vtn(removal, ends_s):
             return
-        with self._database.write() as connection:
-            if not remove(connection, name, removal.resource_name):
-                return
         lost = 0
         if of_ven:
+            # First, and again where the process ends before the next step.
             lost = self._debts.give_up(
                 name, with_refused=removal.drop_owed, begun_before=removal.begun_at
             )
-            for forget in self._forget:
-                forget(name)
+        with self._database.write() as connection:
+            if not remove(connection, name, removal.resource_name):
+                return
+        for forget in self._forget if of_ven else ():
+            forget(name)
         if lost:
             logger.warning("%s is removed; %d readings that were owed are lost", removal, lost)
         else:
             logger.info("%s is removed", removal)
 
     def _is_pending(self, removal: Removal) -> bool:
-        return any(
-            (each.ven_name, each.resource_name) == (removal.ven_name, removal.resource_name)
-            for each in self.pending()
-        )
+        return any(_key(each) == _key(removal) for each in self.pending())
 
     def _is_gone_at_vtn(self, removal: Removal, ends_s: float) -> bool:
         """Remove it there, as far as there is time; False: the rest is left to the next time."""
-        ven = self._repository.ven(removal.ven_name)
-        if ven is None or ven.vtn_ven_id is None:
-            return True
-        client = self._client_for(removal.ven_name)
-        ids = self._repository.vtn_resource_ids(removal.ven_name)
-        if removal.resource_name != THE_VEN:
-            ids = {name: id_ for name, id_ in ids.items() if name == removal.resource_name}
-        steps = [partial(client.remove_resource, ven.vtn_ven_id, id_) for id_ in ids.values()]
-        if removal.resource_name == THE_VEN:
-            steps.append(partial(client.remove_ven, ven.vtn_ven_id))
-        kept = [step for step in steps if step.args not in self._gone]
-        refused: VtnError | None = None
-        for step in kept:
+        steps = self._steps(removal)
+        for step in [each for each in steps if each.args not in self._asked]:
             if self._stopping.is_set() or self._monotonic() > ends_s:
                 return False
+            refused: VtnError | None = None
             try:
                 step()
             except (VtnRejected, VtnUnauthorised, VtnUnavailable) as error:
-                if error.status not in NOT_LET_GO:
+                if not isinstance(error, VtnRejected) and error.status not in NOT_LET_GO:
                     raise
                 refused = error
-            self._gone.add(step.args)
-        self._gone.difference_update(step.args for step in steps)
-        if refused is not None:
+            self._asked[step.args] = refused
+        refusals = [self._asked.pop(step.args) for step in steps]
+        why = next(filter(None, refusals), None)
+        if why is not None:
             logger.warning(
                 "%s: the VTN does not let it go (%s); its operator has to remove it there",
                 removal,
-                refused,
+                why,
             )
         return True
+
+    def _steps(self, removal: Removal) -> list[partial[None]]:
+        """The requests that remove it at the VTN; also what nobody has written down yet."""
+        name, of_ven = removal.ven_name, removal.resource_name == THE_VEN
+        ven = self._repository.ven(name)
+        if ven is None or ven.vtn_ven_id is None:
+            return []
+        client, ven_id = self._client_for(name), ven.vtn_ven_id
+        ids = self._repository.vtn_resource_ids(name)
+        ours = {each.resource_name for _, each in self._repository.resources(name)}
+        if of_ven and ours - ids.keys():
+            ids |= {each.resource_name: each.resource_id for each in client.resources(ven_id)}
+        if not of_ven:
+            ids = {own: id_ for own, id_ in ids.items() if own == removal.resource_name}
+        steps = [partial(client.remove_resource, ven_id, id_) for id_ in ids.values()]
+        return [*steps, *([partial(client.remove_ven, ven_id)] if of_ven else [])]
+
+
+def _key(removal: Removal) -> tuple[str, str]:
+    return removal.ven_name, removal.resource_name
 
 
 _BEGIN = (
     "INSERT INTO removal"
     " (ven_name, resource_name, begun_at_us, through_seq, keep_at_vtn, drop_owed) VALUES"
     " (:ven_name, :resource_name, :begun_at_us, :through, :keep_at_vtn, :drop_owed)"
-    " ON CONFLICT (ven_name, resource_name) DO UPDATE SET keep_at_vtn = excluded.keep_at_vtn,"
-    " drop_owed = excluded.drop_owed"
+    " ON CONFLICT (ven_name, resource_name) DO UPDATE SET"
+    " keep_at_vtn = CASE WHEN removal.keep_at_vtn = 1 THEN 1 ELSE excluded.keep_at_vtn END,"
+    " drop_owed = CASE WHEN removal.drop_owed = 1 THEN 1 ELSE excluded.drop_owed END"
 )
 
 

@@ -205,6 +205,10 @@ class FleetRepository:
                 .values(changed_revision=0)
             )
 
+    def names_of_removed(self, ven_name: str) -> list[str]:
+        """The resources of a VEN that are on their way out."""
+        return [each.resource_name for _, each in self.resources(ven_name, status=Status.REMOVED)]
+
     def vtn_resource_ids(self, ven_name: str) -> dict[str, str]:
         """The VTN's id of each resource of a VEN that has one, by name."""
         return {
@@ -278,6 +282,15 @@ class FleetRepository:
             name = _spellings(self.ven_names())[same_name(ven_name)]
             known = self.ven(name)
         return known or VEN(ven_name=ven_name)
+
+    def remember_ven(self, ven_name: str, vtn_ven_id: str) -> None:
+        """The VTN's id of a VEN, as soon as it is known."""
+        with self._database.write() as connection:
+            connection.execute(
+                ven_table.update()
+                .where(ven_table.c.ven_name == ven_name)
+                .values(vtn_ven_id=vtn_ven_id)
+            )
 
     def approve(
         self, ven_name: str, *, vtn_ven_id: str, vtn_resource_ids: Mapping[str, str]

@@ -197,7 +197,7 @@ class VtnClient:
         except VtnRejected as error:
             if error.status == 404 and not error.has_problem:  # of what stands before the VTN
                 raise VtnUnavailable(str(error), status=404) from None
-            if error.status != 404:
+            if error.status not in (404, 410):
                 raise
 
     def _remove(self, path: str) -> None:

@@ -141,8 +141,9 @@ class StreamLedger:
         now_us = to_us(self._clock())
 
         def given_up(now: Stream, _: Stream) -> Stream:
-            passed_over = max(now.cursor, Position(through))
-            return _ended(replace(now, cursor=passed_over, in_flight=None), now_us, 0)
+            cursor = max(now.cursor, Position(through))
+            done = max(now.done, Position(now_us)) if now.request.is_planned else now.done
+            return _ended(replace(now, cursor=cursor, done=done, in_flight=None), now_us, 0)
 
         self._change(streams, given_up, beside)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import logging
 import threading
 from collections import Counter, defaultdict
@@ -11,10 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from app.fleet import FleetRepository
 from app.instants import to_us
 from app.metering import Extent, FrameStore
 from app.reporting.agenda import Agenda
 from app.reporting.ledger import StreamLedger
+from app.reporting.plan import DueReport
 from app.reporting.requests import Asked, ReportRequest
 from app.reporting.streams import Position, Stream
 from app.reporting.tally import EXPIRED, Tally
@@ -22,6 +23,8 @@ from app.reporting.tally import EXPIRED, Tally
 logger = logging.getLogger(__name__)
 LastBefore = Callable[[datetime], int]
 """The number of the last frame before an instant."""
+MAX_OVERLAPPING = 20
+"""Reports that are due one after the other, and begin in another order."""
 MOST_SAID = 10_000
 """Lines that are remembered, so as to be said once."""
 
@@ -42,9 +45,9 @@ class Obligations:
         clock: Callable[[], datetime],
         keep_unasked: timedelta,
         agenda: Agenda,
-        ven_names: Callable[[], Iterable[str]],
+        fleet: FleetRepository,
     ) -> None:
-        self._ven_names = ven_names
+        self._fleet = fleet
         self._agenda = agenda
         self._frames = frames
         self._ledger = ledger
@@ -128,25 +131,19 @@ class Obligations:
         newest = self._frames.last()
         if asked is None or asked.plan is None or newest is None or stream.ended_at_us is not None:
             return 0
+        names = list(newest.roster.names(stream.ven_name))
         if stream.request.is_forecast:
             latest = asked.plan.latest(self._clock())
-            due = [latest] if latest is not None and latest.key > stream.done.seq else []
+            due = latest is not None and latest.key > stream.done.seq and begun_before is None
+            intervals = len(latest.intervals) if latest is not None and due else 0
         else:
-            upcoming = asked.plan.after(stream.done.seq)
             until = min(newest.taken_at, self._clock())
-            due = list(
-                itertools.takewhile(
-                    lambda each: (
-                        each.due <= until
-                        or (begun_before is not None and each.begins < begun_before)
-                    ),
-                    upcoming,
-                )
-            )
-        names = newest.roster.names(stream.ven_name)
-        # Of a VEN that is metered no more, it is not known how many had readings.
-        width = _width(names, asked.scope, aggregate=stream.request.aggregate) if names else 1
-        return max(sum(len(each.intervals) for each in due) * width - stream.done.column, 0)
+            before = None if begun_before is None else min(begun_before, self._clock())
+            intervals = _intervals(asked.plan.after(stream.done.seq), until, before)
+        if begun_before is not None and intervals:  # they are metered no more
+            names += self._fleet.names_of_removed(stream.ven_name)
+        width = _width(names, asked.scope, aggregate=stream.request.aggregate)
+        return max(intervals * width - stream.done.column, 0)
 
     def owed(self, through: Mapping[Stream, int | None]) -> int:
         """How many readings these streams owe, each up to a frame's number or all of them."""
@@ -248,7 +245,7 @@ class Obligations:
                 continue
             followed = self._followed.get(stream.ven_name)
             if followed is None:  # not yet, or it is not of the fleet any more
-                fleet = frozenset(self._ven_names()) if fleet is None else fleet
+                fleet = frozenset(self._fleet.ven_names()) if fleet is None else fleet
                 followed = None if stream.ven_name in fleet else frozenset()
             if followed is not None and stream.request.event_id not in followed:
                 oldest = self._frames.oldest_seq() if oldest is None else oldest
@@ -318,6 +315,19 @@ def _width(names: Sequence[str], scope: frozenset[str] | None, *, aggregate: boo
     """How many values an instant makes."""
     meant = len(names) if scope is None else sum(name in scope for name in names)
     return min(meant, 1) if aggregate else meant
+
+
+def _intervals(upcoming: Iterable[DueReport], until: datetime, before: datetime | None) -> int:
+    """Of the reports that are due until then, or are about a time before the other instant."""
+    found = others = 0
+    for each in upcoming:
+        if each.due <= until or (before is not None and each.begins < before):
+            found, others = found + len(each.intervals), 0
+            continue
+        others += 1  # one that is due later may have begun earlier
+        if before is None or others > MAX_OVERLAPPING:
+            break
+    return found
 
 
 def _heir(ended: Stream, asking: Iterable[Stream]) -> Stream | None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from app.fleet import Removal, Status, sample_fleet
-from app.fleet.removals import A_TICK
-from app.openadr import Answer
+from app.fleet import Removal
+from app.vtn import EmbeddedVtn
+from tests.conftest import MakeContainer
 from tests.support.changing_fleet import (
     PUMP,
     ask_for_ten_minutes,
     at_vtn,
-    pump_of,
     remove,
     told_by,
     vens,
-    vens_at_vtn,
 )
-from tests.support.workbench import RESOURCES, SAMPLE, TICK, Bench
+from tests.support.fakes import FakeClock
+from tests.support.workbench import RESOURCES, SAMPLE, Bench
 
 
 @pytest.fixture
@@ -88,6 +85,67 @@ class TestWhatIsOwed:
         assert vens(bench) == ["Aalborg", "Esbjerg"]
         assert told_by(bench, "Aarhus", "USAGE") > 0
 
+    def test_a_report_about_nobody_else_is_waited_for(self, bench: Bench) -> None:
+        resource = at_vtn(bench)
+        bench.vtn.store.replace("RESOURCE", resource, {**resource, "targets": ["pumps"]})
+        ask_for_ten_minutes(bench, 4, {**USAGE, "targets": ["pumps"]})
+        bench.tick(65)
+        bench.manager.generate_reports()
+        remove(bench, "Aarhus", PUMP)
+        bench.tick()
+        bench.manager.generate_reports()
+        assert bench.container.repository().resource("Aarhus", PUMP) is not None
+
+        bench.tick(20)
+        bench.manager.poll_events()
+        bench.manager.generate_reports()
+
+        assert bench.container.repository().resource("Aarhus", PUMP) is None
+        assert told_by(bench, "Aarhus", "USAGE") > 0
+
+    def test_the_rest_of_a_report_in_parts_is_waited_for(
+        self, make_container: MakeContainer, vtn: EmbeddedVtn, clock: FakeClock
+    ) -> None:
+        container = make_container(
+            vtn={"embedded_port": vtn.port}, reporting={"max_readings_per_report": 2}
+        )
+        bench = Bench(container, vtn, clock)
+        bench.enrol()
+        ask_for_ten_minutes(bench, 3, EACH)
+        bench.tick(20)
+        parts: list[bytes] = []
+
+        def second_is_refused(body: bytes) -> None:
+            if b'"clientName":"Aarhus"' in body:
+                parts.append(body)
+                bench.exchange.refused = {"Aarhus": 429} if len(parts) > 1 else {}
+
+        bench.exchange.on_report = second_is_refused
+        bench.manager.generate_reports()
+        remove(bench, "Aarhus")
+        bench.tick()
+
+        left = bench.container.removals().settle(alone=True)
+
+        assert [each.ven_name for each in left] == ["Aarhus"]
+
+    @pytest.mark.parametrize("status", [401, 403, 429])
+    def test_a_ven_that_is_held_and_owes_nothing_goes(self, bench: Bench, status: int) -> None:
+        bench.ask({"payloadType": "USAGE_FORECAST", "frequency": 0, "numIntervals": -1})
+        bench.manager.poll_events()
+        bench.tick()
+        bench.exchange.refused["Aarhus"] = status
+        bench.manager.generate_reports()
+        remove(bench, "Aarhus")
+        bench.exchange.refused.clear()
+        for _ in range(3):
+            bench.wait_out_holds()
+            bench.tick()
+            bench.manager.poll_events()
+            bench.manager.generate_reports()
+
+        assert vens(bench) == ["Aalborg", "Esbjerg"]
+
     def test_what_it_is_asked_for_after_it_was_removed_is_not_waited_for(
         self, bench: Bench
     ) -> None:
@@ -130,156 +188,3 @@ class TestWhatIsOwed:
 
         assert asked == 3 * RESOURCES
         assert bench.container.tally().all() == {"dropped": 3 * RESOURCES}
-
-
-class TestAnImportMeanwhile:
-    """Whoever imports a VEN again has it."""
-
-    def again(self, bench: Bench, ven_name: str) -> None:
-        repository = bench.container.repository()
-        repository.save({ven_name: [each for _, each in repository.resources(ven_name)]})
-
-    @pytest.mark.parametrize("ven_name", ["Aalborg", "Esbjerg"])
-    def test_it_stays_while_it_or_another_one_is_removed(self, bench: Bench, ven_name: str) -> None:
-        done: list[str] = []
-
-        def instead(method: str, _: str) -> None:
-            if method == "DELETE" and not done:
-                done.append("imported")
-                self.again(bench, ven_name)
-
-        remove(bench, "Aalborg")
-        remove(bench, "Esbjerg")
-        bench.exchange.instead = instead
-        bench.manager.generate_reports()
-        bench.manager.heartbeat()
-        bench.tick()
-        bench.manager.generate_reports()
-
-        assert vens(bench) == sorted({"Aarhus", ven_name}, key=sorted(SAMPLE).index)
-        assert vens_at_vtn(bench) == vens(bench)
-        assert told_by(bench, ven_name, "READING") == RESOURCES
-
-    def test_what_is_gone_at_the_vtn_already_is_made_anew(self, bench: Bench) -> None:
-        def resources_only(method: str, path: str) -> Answer | None:
-            if method == "DELETE" and "/resources/" not in path:
-                return Answer(status=503, headers={}, content=b"{}")
-            return None
-
-        bench.exchange.instead = resources_only
-        remove(bench, "Aarhus")
-        bench.manager.generate_reports()
-        bench.exchange.instead = lambda *_: None
-        self.again(bench, "Aarhus")
-        bench.wait_out_holds()
-        bench.manager.heartbeat()
-
-        assert len(bench.vtn.store.select("RESOURCE")) == TICK
-        assert pump_of(bench).status is Status.APPROVED
-
-    def test_a_resource_that_was_removed_of_itself_goes_all_the_same(self, bench: Bench) -> None:
-        repository = bench.container.repository()
-        remove(bench, "Aarhus", PUMP)
-        remove(bench, "Aarhus")
-        others = [each for _, each in repository.resources("Aarhus") if each.resource_name != PUMP]
-        repository.save({"Aarhus": others})
-        bench.manager.heartbeat()
-        bench.manager.generate_reports()
-
-        assert repository.resource("Aarhus", PUMP) is None
-        assert len(list(repository.resources("Aarhus"))) == RESOURCES - 1
-
-    def test_nothing_is_told_twice_of_one_that_comes_back(self, bench: Bench) -> None:
-        """An event that asks for what was before it begins anew with who is new."""
-        bench.ask(
-            {"payloadType": "READING", "frequency": 0, "startInterval": 0},
-            intervalPeriod={"start": bench.clock.now.isoformat(), "duration": "PT2H"},
-        )
-        bench.manager.poll_events()
-        bench.tick(2)
-        bench.manager.generate_reports()
-        repository = bench.container.repository()
-        fleet = {
-            "Aarhus": [
-                replace(each, status=Status.PENDING, vtn_resource_id=None)
-                for _, each in repository.resources("Aarhus")
-            ]
-        }
-        remove(bench, "Aarhus")
-        bench.manager.generate_reports()
-        assert "Aarhus" not in vens(bench)
-        repository.save(fleet)
-        bench.manager.heartbeat()
-        bench.tick()
-        bench.manager.generate_reports()
-
-        bench.assert_each_once(3 * TICK)
-
-    def test_an_enrolment_under_way_brings_back_nobody(self, bench: Bench) -> None:
-        sample = sample_fleet(vens=1, resources_per_ven=2)["Aalborg"]
-        bench.container.repository().save({"Vejle": sample})
-        done: list[str] = []
-
-        def instead(method: str, path: str) -> None:
-            if method == "POST" and path.endswith("/vens") and not done:
-                done.append("removed")
-                remove(bench, "Vejle")
-                bench.container.removals().settle()
-
-        bench.exchange.instead = instead
-        bench.manager.enrol(pending_only=True)
-
-        assert "Vejle" not in vens(bench)
-
-
-class TestAVtnThatFailsRemovals:
-    def test_deliveries_do_not_wait_for_them(self, bench: Bench) -> None:
-        bench.enrol(vens=30, resources_per_ven=1)
-        for name in vens(bench)[:27]:
-            bench.container.removals().begin(Removal(ven_name=name))
-        bench.clock.advance(seconds=A_TICK.total_seconds())
-
-        def slow(method: str, _: str) -> Answer | None:
-            if method != "DELETE":
-                return None
-            bench.clock.advance(seconds=10)
-            return Answer(status=429, headers={}, content=b"{}")
-
-        bench.exchange.instead = slow
-        before = bench.clock.now
-        bench.manager.generate_reports()
-
-        assert (bench.clock.now - before).total_seconds() <= 30, "the attempts of one request"
-
-    @pytest.mark.parametrize("status", [401, 429, 500, 503])
-    def test_they_are_said(self, bench: Bench, status: int) -> None:
-        bench.exchange.instead = lambda method, _: (
-            Answer(status=status, headers={}, content=b"{}") if method == "DELETE" else None
-        )
-        remove(bench, "Aarhus")
-        bench.manager.generate_reports()
-        bench.clock.advance(hours=1)
-
-        warnings = bench.container.health().readiness().warnings
-        assert any(line.startswith("VEN Aarhus: to be removed") for line in warnings)
-
-    def test_one_that_does_not_let_one_object_go_lets_others(self, bench: Bench) -> None:
-        kept = at_vtn(bench)["id"]
-        bench.exchange.instead = lambda method, path: (
-            Answer(status=403, headers={}, content=b"{}")
-            if method == "DELETE" and path.endswith(kept)
-            else None
-        )
-        remove(bench, "Aarhus")
-        bench.manager.generate_reports()
-
-        assert vens_at_vtn(bench) == ["Aalborg", "Esbjerg"]
-
-    def test_a_404_of_a_proxy_is_none_of_the_vtns(self, bench: Bench) -> None:
-        bench.exchange.instead = lambda method, _: (
-            Answer(status=404, headers={}, content=b"no route") if method == "DELETE" else None
-        )
-        remove(bench, "Aarhus")
-        bench.manager.generate_reports()
-
-        assert "Aarhus" in vens(bench)
