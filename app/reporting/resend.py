@@ -58,11 +58,16 @@ class Resender:
     def send_again(self, client_for: Callable[[str], VtnClient]) -> list[int]:
         """Try each once; the readings of each that was taken.
 
-        Ends when the VTN counts as down or the application stops: the rest stays to be sent.
+        Ends when the VTN counts as down or the application stops: the rest stays to be sent. Where
+        it takes no writes, one is tried, since nothing else may be owed that would find out.
         """
         done: list[int] = []
         last = 0
-        while not self._must_end() and (asides := self._outbox.to_send(MAX_AT_ONCE, above=last)):
+        while not self._must_end(begun=last > 0):
+            most = 1 if self._writes.is_open else MAX_AT_ONCE
+            asides = self._outbox.to_send(most, above=last)
+            if not asides:
+                break
             last = asides[-1].set_aside_id
             parcels = self._sender.sendable(map(parcel_of, asides))
             asides = [cast(SetAside, parcel.source) for parcel in parcels]
@@ -89,8 +94,9 @@ class Resender:
             done = self._remember(asides, outcomes)
         return done
 
-    def _must_end(self) -> bool:
-        return self._stopping.is_set() or self._circuit.is_open or self._writes.is_open
+    def _must_end(self, *, begun: bool) -> bool:
+        no_writes = begun and self._writes.is_open
+        return self._stopping.is_set() or self._circuit.is_open or no_writes
 
     def _remember(self, asides: Sequence[SetAside], outcomes: list[Outcome]) -> list[int]:
         """What came of them; the readings of each that was taken."""

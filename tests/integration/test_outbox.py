@@ -56,6 +56,22 @@ def test_a_report_that_is_retried_is_sent_with_the_next_delivery(bench: Bench) -
     assert bench.container.outbox().reports() == []
 
 
+def test_one_of_them_finds_out_that_writes_work_again(bench: Bench) -> None:
+    """Given that the VTN took no writes, when nothing else is owed, then nobody else would."""
+    refuse(bench, "Aarhus", ticks=3)
+    bench.manager.generate_reports()
+    assert bench.waiting() == 0
+    bench.container.write_circuit().open()
+    bench.retry()
+    bench.clock.advance(minutes=1)
+
+    bench.manager.generate_reports()
+
+    assert not bench.container.write_circuit().is_open
+    assert bench.container.outbox().reports() == []
+    bench.assert_each_once(3 * TICK)
+
+
 def test_a_report_that_is_refused_again_stays_with_the_new_words(bench: Bench) -> None:
     refuse(bench, "Aarhus", 422)
     bench.retry()
