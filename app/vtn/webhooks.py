@@ -167,7 +167,9 @@ class Webhooks:
             if failure is not None:
                 self._put_off(lane, failure)
             else:
-                lane.failures = 0
+                was_broken, lane.failures = lane.is_broken, 0
+                if was_broken:
+                    logger.info("VTN: a callback at %s answers again", lane.host)
                 if lane.waiting and lane.waiting[0] is notification:
                     lane.waiting.popleft()
             self._changed.notify_all()

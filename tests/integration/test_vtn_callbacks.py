@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -111,7 +112,9 @@ class TestABrokenCallback:
         hook: Callback,
         clock: FakeClock,
         is_set_aside: Asked,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
+        caplog.set_level(logging.INFO, "app.vtn")
         webhooks = Webhooks(callbacks, monotonic_s=clock.monotonic, first_pause_s=0.0)
         hook.status = 500
         tell(webhooks, hook.url, 1)
@@ -122,7 +125,7 @@ class TestABrokenCallback:
         clock.advance(seconds=ASKS_BROKEN_EVERY_S)
         tell(webhooks, hook.url, 3)
 
-        wait_until(lambda: hook.told)
+        wait_until(lambda: "a callback at 127.0.0.1 answers again" in caplog.text)
         tell(webhooks, hook.url, 4, 5)
         wait_until(lambda: len(hook.told) == 3)
         assert [each["number"] for each in hook.told] == [3, 4, 5]
