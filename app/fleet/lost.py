@@ -127,7 +127,7 @@ class LostObjects:
             )
 
     def forget(self, ven_name: str) -> None:
-        """A VEN that is not of the fleet any more."""
+        """What was missing of a VEN that is well again, or of the fleet no more."""
         with self._lock:
             self._missing.pop(ven_name, None)
             for known in (self._gone_since, self._held):

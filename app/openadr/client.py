@@ -153,11 +153,11 @@ class VtnClient:
 
     def remove_resource(self, ven_id: str, resource_id: str) -> None:
         """Remove a resource; no error if it is gone already, in the VTN's own words."""
-        self._remove_or_know(f"{self._dialect.creates_resources_at(ven_id)}/{resource_id}")
+        self._remove_surely(f"{self._dialect.creates_resources_at(ven_id)}/{resource_id}")
 
     def remove_ven(self, ven_id: str) -> None:
         """Remove this VEN's own ven object; no error if it is gone already, in the same way."""
-        self._remove_or_know(f"/vens/{ven_id}")
+        self._remove_surely(f"/vens/{ven_id}")
 
     def programs(self, targets: Targets) -> list[Program]:
         """The programs that a VEN with these targets may see (rules.md, 'Targets')."""
@@ -191,11 +191,12 @@ class VtnClient:
         """Remove one of this VEN's reports; no error if it is gone already."""
         self._remove(f"/reports/{report_id}")
 
-    def _remove_or_know(self, path: str) -> None:
+    def _remove_surely(self, path: str) -> None:
+        """A 404 counts only as the VTN's: what stands before it may not know the path."""
         try:
             self._http.delete(path, auth=self._auth)
         except VtnRejected as error:
-            if error.status == 404 and not error.has_problem:  # of what stands before the VTN
+            if error.status == 404 and not error.has_problem:
                 raise VtnUnavailable(str(error), status=404) from None
             if error.status not in (404, 410):
                 raise

@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -145,9 +144,12 @@ class TestConnectionsThatAskForNothing:
 
     def test_a_body_may_take_longer_than_a_head(self, serve: MakePort) -> None:
         port = serve(head_s=0.2)
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=5) as connection,
+            socket.create_connection(("127.0.0.1", port), timeout=5) as silent,
+        ):
             connection.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nlo")
-            time.sleep(0.5)
+            assert ended(silent)  # so that the time for a head has passed
             connection.sendall(b"ng")
 
             assert b" 200 " in connection.recv(1 << 16)
