@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
-from sqlalchemy import Connection
 
-from app.fleet import Database
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
+from tests.support.recorded_database import ForgetfulDatabase
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
-
-
-class Forgetful(Database):
-    """A database whose machine fails after each transaction that is not durable: it is undone."""
-
-    @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Connection]:
-        with super().write() as connection:
-            if durable:
-                yield connection
-            else:
-                transaction = connection.begin_nested()
-                yield connection
-                transaction.rollback()
 
 
 @pytest.fixture
 def forgetful(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
     container = make_container(vtn={"embedded_port": vtn.port})
-    container.database.override(Forgetful(container.engine()))
+    container.database.override(ForgetfulDatabase(container.engine()))
     made = Bench(container, vtn, clock)
     made.enrol()
     return made
