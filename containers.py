@@ -12,14 +12,91 @@ from functools import partial
 
 from dependency_injector import containers, providers
 
-from app import fleet, openadr, ops, push, reporting, tasks
+from app import tasks
 from app.application import Application, NoOps, NoServer
 from app.descriptors import Descriptors
 from app.events import EventBook, FleetAnswers, Grants, OrdersMaker, policies
+from app.fleet import (
+    Database,
+    DatabaseError,
+    Enrolment,
+    FanOut,
+    FleetRepository,
+    HeldVens,
+    LostObjects,
+    PollPlan,
+    Removals,
+    ResourceUpdates,
+    VENManager,
+    make_engine,
+    no_bar,
+)
 from app.graph import no_wiring
 from app.instants import utc_now
 from app.metering import FrameStore, MeterDataSimulator, PowerHistory, StoreFull, load_profiles
+from app.openadr import (
+    BusinessLogic,
+    Circuit,
+    ClientCredentialsByVen,
+    CredentialsFile,
+    CredentialsTemplate,
+    Dialect301,
+    Dialect310,
+    Exchange,
+    PageMemory,
+    SharedCredentials,
+    TokenEndpoint,
+    VtnClient,
+    VtnClock,
+    VtnHttp,
+    make_session,
+    ping_as,
+)
+from app.ops import (
+    AuditLog,
+    Backlog,
+    ClockCheck,
+    EventsView,
+    FleetView,
+    Gatekeeper,
+    Health,
+    Metrics,
+    OpsServer,
+    PageServices,
+    Seldom,
+    Steering,
+    make_page,
+)
+from app.push import (
+    BrokerLoop,
+    CallbackKeys,
+    CallbackServer,
+    Inbox,
+    MqttPush,
+    Push,
+    Subscriber,
+    Webhooks,
+)
 from app.recovery import Recovery
+from app.reporting import (
+    Agenda,
+    Debts,
+    DeliveryJournal,
+    Obligations,
+    Outbox,
+    PlannedReports,
+    RefusedResources,
+    ReportDesk,
+    ReportPlanner,
+    ReportPost,
+    ReportSender,
+    Resender,
+    SecondLooks,
+    StoreBounds,
+    StoreKeeper,
+    StreamLedger,
+    Tally,
+)
 from app.run_lock import RunLock, RunLockGuard
 from app.say_once import SayOnce
 from app.schedule import schedule_of
@@ -28,8 +105,14 @@ from app.settings import Settings
 from app.stopping import Stopping
 from app.systemd import SystemdNotifier
 from app.tracing import NoTracing, OtlpTracing
-from app.vtn import Callbacks, EmbeddedBusinessCredentials, EmbeddedVenCredentials, EmbeddedVtn
-from app.vtn.callbacks import anywhere, is_public
+from app.vtn import (
+    Callbacks,
+    EmbeddedBusinessCredentials,
+    EmbeddedVenCredentials,
+    EmbeddedVtn,
+    anywhere,
+    is_public,
+)
 from app.watch import Watch
 
 
@@ -44,7 +127,7 @@ class Container(containers.DeclarativeContainer):
     monotonic = providers.Object(time.monotonic)
     stopping = providers.ThreadSafeSingleton(Stopping)
     say_once = providers.ThreadSafeSingleton(SayOnce)
-    bar = providers.Object(fleet.no_bar)
+    bar = providers.Object(no_bar)
     tracing = providers.Selector(
         settings.provided.tracing_kind,
         otlp=providers.ThreadSafeSingleton(
@@ -53,8 +136,8 @@ class Container(containers.DeclarativeContainer):
         ),
         none=providers.ThreadSafeSingleton(NoTracing),
     )
-    engine = providers.ThreadSafeSingleton(fleet.make_engine, settings.provided.database_url)
-    database = providers.ThreadSafeSingleton(fleet.Database, engine)
+    engine = providers.ThreadSafeSingleton(make_engine, settings.provided.database_url)
+    database = providers.ThreadSafeSingleton(Database, engine)
 
     descriptors = providers.ThreadSafeSingleton(Descriptors)
     run_lock = providers.ThreadSafeSingleton(RunLock, settings.provided.run_lock_file, database)
@@ -66,21 +149,21 @@ class Container(containers.DeclarativeContainer):
 
     # Protocol
     http_session = providers.ThreadSafeSingleton(
-        openadr.make_session,
+        make_session,
         base_url=settings.provided.vtn_base_url,
         max_connections=settings.provided.vtn.max_connections,
     )
     exchange = providers.ThreadSafeSingleton(
-        openadr.Exchange,
+        Exchange,
         http_session,
         timeout_s=settings.provided.vtn.timeout_s,
         verify_tls=settings.provided.vtn.verify_tls,
     )
-    circuit = providers.ThreadSafeSingleton(openadr.Circuit, monotonic=monotonic)
-    write_circuit = providers.ThreadSafeSingleton(openadr.Circuit, monotonic=monotonic)
-    vtn_clock = providers.ThreadSafeSingleton(openadr.VtnClock, clock=clock, monotonic=monotonic)
+    circuit = providers.ThreadSafeSingleton(Circuit, monotonic=monotonic)
+    write_circuit = providers.ThreadSafeSingleton(Circuit, monotonic=monotonic)
+    vtn_clock = providers.ThreadSafeSingleton(VtnClock, clock=clock, monotonic=monotonic)
     vtn_http = providers.ThreadSafeSingleton(
-        openadr.VtnHttp,
+        VtnHttp,
         vtn_clock=vtn_clock,
         exchange=exchange,
         base_url=settings.provided.vtn_base_url,
@@ -90,7 +173,7 @@ class Container(containers.DeclarativeContainer):
         compresses=settings.provided.vtn.compress,
     )
     token_endpoint = providers.ThreadSafeSingleton(
-        openadr.TokenEndpoint,
+        TokenEndpoint,
         http=vtn_http,
         token_url=settings.provided.vtn.token_url,
         scopes=settings.provided.vtn.scopes,
@@ -98,38 +181,36 @@ class Container(containers.DeclarativeContainer):
     credentials = providers.Selector(
         settings.provided.credentials_scheme,
         client=providers.ThreadSafeSingleton(
-            openadr.ClientCredentialsByVen,
+            ClientCredentialsByVen,
             source=providers.Selector(
                 settings.provided.credentials_kind,
                 embedded=providers.Factory(EmbeddedVenCredentials, settings.provided.vtn_dir),
                 template=providers.Factory(
-                    openadr.CredentialsTemplate,
+                    CredentialsTemplate,
                     settings.provided.vtn.client_id,
                     settings.provided.vtn.client_secret.get_secret_value.call(),
                     secret_now=providers.Callable(
                         partial, settings.provided.secret_now, "VTN__CLIENT_SECRET"
                     ),
                 ),
-                file=providers.Factory(
-                    openadr.CredentialsFile, settings.provided.vtn.credentials_file
-                ),
+                file=providers.Factory(CredentialsFile, settings.provided.vtn.credentials_file),
             ),
             endpoint=token_endpoint,
             monotonic=monotonic,
         ),
         token=providers.ThreadSafeSingleton(
-            openadr.SharedCredentials, settings.provided.vtn.bearer_token.get_secret_value.call()
+            SharedCredentials, settings.provided.vtn.bearer_token.get_secret_value.call()
         ),
-        none=providers.ThreadSafeSingleton(openadr.SharedCredentials, None),
+        none=providers.ThreadSafeSingleton(SharedCredentials, None),
     )
     dialect = providers.Selector(
         settings.provided.dialect,
-        openadr_310=providers.ThreadSafeSingleton(openadr.Dialect310),
-        openadr_301=providers.ThreadSafeSingleton(openadr.Dialect301),
+        openadr_310=providers.ThreadSafeSingleton(Dialect310),
+        openadr_301=providers.ThreadSafeSingleton(Dialect301),
     )
-    pages = providers.ThreadSafeSingleton(openadr.PageMemory)
+    pages = providers.ThreadSafeSingleton(PageMemory)
     ven_client = providers.Factory(
-        openadr.VtnClient,
+        VtnClient,
         http=vtn_http,
         credentials=credentials,
         dialect=dialect,
@@ -139,12 +220,12 @@ class Container(containers.DeclarativeContainer):
     business_credentials = providers.Selector(
         settings.provided.business_scheme,
         client=providers.ThreadSafeSingleton(
-            openadr.ClientCredentialsByVen,
+            ClientCredentialsByVen,
             source=providers.Selector(
                 settings.provided.business_kind,
                 embedded=providers.Factory(EmbeddedBusinessCredentials, settings.provided.vtn_dir),
                 given=providers.Factory(
-                    openadr.CredentialsTemplate,
+                    CredentialsTemplate,
                     settings.provided.bl.client_id,
                     settings.provided.bl.client_secret.get_secret_value.call(),
                     secret_now=providers.Callable(
@@ -155,10 +236,10 @@ class Container(containers.DeclarativeContainer):
             endpoint=token_endpoint,
             monotonic=monotonic,
         ),
-        none=providers.ThreadSafeSingleton(openadr.SharedCredentials, None),
+        none=providers.ThreadSafeSingleton(SharedCredentials, None),
     )
     business_logic = providers.Factory(
-        openadr.BusinessLogic,
+        BusinessLogic,
         http=vtn_http,
         credentials=business_credentials,
         is_301=settings.provided.is_301,
@@ -189,23 +270,23 @@ class Container(containers.DeclarativeContainer):
 
     # Domain
     fan_out = providers.ThreadSafeSingleton(
-        fleet.FanOut, max_workers=settings.provided.vtn.max_connections, stopping=stopping
+        FanOut, max_workers=settings.provided.vtn.max_connections, stopping=stopping
     )
-    repository = providers.ThreadSafeSingleton(fleet.FleetRepository, database)
+    repository = providers.ThreadSafeSingleton(FleetRepository, database)
     held_retries = providers.ThreadSafeSingleton(
         threading.Semaphore, settings.provided.vtn.most_retries
     )
     held_vens = providers.ThreadSafeSingleton(
-        fleet.HeldVens,
+        HeldVens,
         what="requests",
         circuit=circuit,
         fleet=repository,
         retries=held_retries,
         monotonic=monotonic,
-        ask=providers.Factory(partial, openadr.ping_as, ven_client.provider),
+        ask=providers.Factory(partial, ping_as, ven_client.provider),
     )
     held_reports = providers.ThreadSafeSingleton(
-        fleet.HeldVens,
+        HeldVens,
         what="reports",
         circuit=write_circuit,
         fleet=repository,
@@ -213,7 +294,7 @@ class Container(containers.DeclarativeContainer):
         monotonic=monotonic,
     )
     enrolment = providers.ThreadSafeSingleton(
-        fleet.Enrolment,
+        Enrolment,
         repository=repository,
         client_for=ven_client.provider,
         credentials=credentials,
@@ -222,7 +303,7 @@ class Container(containers.DeclarativeContainer):
         held=held_vens,
     )
     lost_objects = providers.ThreadSafeSingleton(
-        fleet.LostObjects,
+        LostObjects,
         database=database,
         repository=repository,
         enrolment=enrolment,
@@ -234,7 +315,7 @@ class Container(containers.DeclarativeContainer):
         say_once=say_once,
     )
     resource_updates = providers.ThreadSafeSingleton(
-        fleet.ResourceUpdates,
+        ResourceUpdates,
         repository=repository,
         client_for=ven_client.provider,
         fan_out=fan_out,
@@ -271,12 +352,12 @@ class Container(containers.DeclarativeContainer):
     )
 
     # What is owed, and its delivery
-    ledger = providers.ThreadSafeSingleton(reporting.StreamLedger, database=database, clock=clock)
-    tally = providers.ThreadSafeSingleton(reporting.Tally, database)
-    outbox = providers.ThreadSafeSingleton(reporting.Outbox, database)
-    agenda = providers.ThreadSafeSingleton(reporting.Agenda, events.provided.of_ven)
+    ledger = providers.ThreadSafeSingleton(StreamLedger, database=database, clock=clock)
+    tally = providers.ThreadSafeSingleton(Tally, database)
+    outbox = providers.ThreadSafeSingleton(Outbox, database)
+    agenda = providers.ThreadSafeSingleton(Agenda, events.provided.of_ven)
     obligations = providers.ThreadSafeSingleton(
-        reporting.Obligations,
+        Obligations,
         agenda=agenda,
         fleet=repository,
         frames=frames,
@@ -286,16 +367,14 @@ class Container(containers.DeclarativeContainer):
         keep_unasked=settings.provided.store.keep_unasked,
     )
     store_keeper = providers.ThreadSafeSingleton(
-        reporting.StoreKeeper,
+        StoreKeeper,
         frames=frames,
         ledger=ledger,
         obligations=obligations,
         outbox=outbox,
         tally=tally,
         clock=clock,
-        bounds=providers.Factory(
-            reporting.StoreBounds.of, settings.provided.store.model_dump.call()
-        ),
+        bounds=providers.Factory(StoreBounds.of, settings.provided.store.model_dump.call()),
     )
     # What is measured
     profiles = providers.ThreadSafeSingleton(load_profiles)
@@ -316,10 +395,10 @@ class Container(containers.DeclarativeContainer):
 
     # What is reported, and how it is sent
     planned_reports = providers.ThreadSafeSingleton(
-        reporting.PlannedReports, frames=frames, agenda=agenda, outlook=simulator, clock=clock
+        PlannedReports, frames=frames, agenda=agenda, outlook=simulator, clock=clock
     )
     report_planner = providers.ThreadSafeSingleton(
-        reporting.ReportPlanner,
+        ReportPlanner,
         frames=frames,
         agenda=agenda,
         outlook=simulator,
@@ -328,22 +407,22 @@ class Container(containers.DeclarativeContainer):
         most_readings=settings.provided.reporting.max_readings_per_report,
     )
     report_post = providers.ThreadSafeSingleton(
-        reporting.ReportPost,
+        ReportPost,
         clock=clock,
         settle_s=settings.provided.delivery.settle_s,
         when_unreadable=settings.provided.delivery.when_unreadable,
     )
     second_looks = providers.ThreadSafeSingleton(
-        reporting.SecondLooks,
+        SecondLooks,
         database=database,
         clock=clock,
         settle_s=settings.provided.delivery.settle_s,
         held=held_reports,
     )
-    journal = providers.ThreadSafeSingleton(reporting.DeliveryJournal)
-    refused_resources = providers.ThreadSafeSingleton(reporting.RefusedResources, clock=clock)
+    journal = providers.ThreadSafeSingleton(DeliveryJournal)
+    refused_resources = providers.ThreadSafeSingleton(RefusedResources, clock=clock)
     report_sender = providers.ThreadSafeSingleton(
-        reporting.ReportSender,
+        ReportSender,
         post=report_post,
         refused=refused_resources,
         held=held_reports,
@@ -351,13 +430,13 @@ class Container(containers.DeclarativeContainer):
         tracing=tracing,
     )
     report_desk = providers.ThreadSafeSingleton(
-        reporting.ReportDesk,
+        ReportDesk,
         obligations=obligations,
         ledger=ledger,
         planner=report_planner,
         sender=report_sender,
         resender=providers.Factory(
-            reporting.Resender,
+            Resender,
             outbox=outbox,
             sender=report_sender,
             second_looks=second_looks,
@@ -384,15 +463,15 @@ class Container(containers.DeclarativeContainer):
 
     # The fleet at work
     poll_plan = providers.ThreadSafeSingleton(
-        fleet.PollPlan, monotonic=monotonic, safety_s=settings.provided.vtn.push_poll_s
+        PollPlan, monotonic=monotonic, safety_s=settings.provided.vtn.push_poll_s
     )
     removals = providers.ThreadSafeSingleton(
-        fleet.Removals,
+        Removals,
         database=database,
         repository=repository,
         client_for=ven_client.provider,
         debts=providers.Factory(
-            reporting.Debts,
+            Debts,
             frames=frames,
             ledger=ledger,
             obligations=obligations,
@@ -413,7 +492,7 @@ class Container(containers.DeclarativeContainer):
         ),
     )
     ven_manager = providers.ThreadSafeSingleton(
-        fleet.VENManager,
+        VENManager,
         repository=repository,
         enrolment=enrolment,
         client_for=ven_client.provider,
@@ -430,10 +509,10 @@ class Container(containers.DeclarativeContainer):
     )
 
     # How the VTN tells of changes
-    inbox = providers.ThreadSafeSingleton(push.Inbox, ven_manager=ven_manager, poll_plan=poll_plan)
+    inbox = providers.ThreadSafeSingleton(Inbox, ven_manager=ven_manager, poll_plan=poll_plan)
     mqtt_push = providers.ThreadSafeSingleton(
-        push.MqttPush,
-        loop=providers.Factory(push.BrokerLoop, monotonic=monotonic),
+        MqttPush,
+        loop=providers.Factory(BrokerLoop, monotonic=monotonic),
         inbox=inbox,
         poll_plan=poll_plan,
         program_ids=events.provided.program_ids,
@@ -444,9 +523,9 @@ class Container(containers.DeclarativeContainer):
         room_for=descriptors.provided.room_for,
     )
     webhooks = providers.ThreadSafeSingleton(
-        push.Webhooks,
+        Webhooks,
         public_url=settings.provided.callback.public_url,
-        keys=providers.Factory(push.CallbackKeys, settings.provided.data_dir),
+        keys=providers.Factory(CallbackKeys, settings.provided.data_dir),
         inbox=inbox,
         poll_plan=poll_plan,
         program_ids=events.provided.program_ids,
@@ -457,7 +536,7 @@ class Container(containers.DeclarativeContainer):
     callback_server = providers.Selector(
         settings.provided.callback_kind,
         served=providers.ThreadSafeSingleton(
-            push.CallbackServer,
+            CallbackServer,
             host=settings.provided.callback.host,
             port=settings.provided.callback.port,
             certificate=settings.provided.callback.certificate,
@@ -477,7 +556,7 @@ class Container(containers.DeclarativeContainer):
         name="push",
         looks=providers.List(
             providers.Factory(
-                push.Subscriber,
+                Subscriber,
                 ven_manager=ven_manager,
                 client_for=ven_client.provider,
                 channels=push_channels,
@@ -492,7 +571,7 @@ class Container(containers.DeclarativeContainer):
     vtn_push = providers.Selector(
         settings.provided.push_kind,
         auto=providers.ThreadSafeSingleton(
-            push.Push,
+            Push,
             inbox=inbox,
             server=callback_server,
             watch=push_watch,
@@ -527,7 +606,7 @@ class Container(containers.DeclarativeContainer):
         schedule,
         timezone=settings.provided.scheduler.timezone,
         clock=clock,
-        expected=providers.Object((fleet.DatabaseError, StoreFull)),
+        expected=providers.Object((DatabaseError, StoreFull)),
     )
 
     # What looks after the others, and what they say of themselves
@@ -568,10 +647,10 @@ class Container(containers.DeclarativeContainer):
     )
     # After a long outage there is much to count.
     waiting = providers.ThreadSafeSingleton(
-        ops.Seldom, look=report_desk.provided.waiting, every_s=0.0, monotonic=monotonic
+        Seldom, look=report_desk.provided.waiting, every_s=0.0, monotonic=monotonic
     )
     health = providers.ThreadSafeSingleton(
-        ops.Health,
+        Health,
         database=database,
         repository=repository,
         http=vtn_http,
@@ -587,14 +666,12 @@ class Container(containers.DeclarativeContainer):
         held_vens=held_vens,
         lost_objects=lost_objects,
         removals=removals,
-        clock_check=providers.Factory(
-            ops.ClockCheck, clock=clock, vtn_clock=vtn_clock, frames=frames
-        ),
+        clock_check=providers.Factory(ClockCheck, clock=clock, vtn_clock=vtn_clock, frames=frames),
         poll_plan=poll_plan,
         inbox=inbox,
     )
     metrics = providers.ThreadSafeSingleton(
-        ops.Metrics,
+        Metrics,
         scheduler=scheduler,
         simulator=simulator,
         power=power_history,
@@ -606,21 +683,21 @@ class Container(containers.DeclarativeContainer):
     # What people look at, and may change
     wiring = providers.Object(no_wiring)
     backlog = providers.ThreadSafeSingleton(
-        ops.Backlog, waiting=waiting, clock=clock, monotonic=monotonic
+        Backlog, waiting=waiting, clock=clock, monotonic=monotonic
     )
     steering = providers.ThreadSafeSingleton(
-        ops.Steering,
+        Steering,
         scheduler=scheduler,
         repository=repository,
         outbox=outbox,
         business_logic=business_logic.provider,
-        audit=providers.Factory(ops.AuditLog, path=settings.provided.audit_file, clock=clock),
+        audit=providers.Factory(AuditLog, path=settings.provided.audit_file, clock=clock),
         clock=clock,
     )
     page_services = providers.ThreadSafeSingleton(
-        ops.PageServices,
+        PageServices,
         fleet=providers.Factory(
-            ops.FleetView,
+            FleetView,
             repository=repository,
             frames=frames,
             journal=journal,
@@ -628,7 +705,7 @@ class Container(containers.DeclarativeContainer):
             policy_of=policy_of,
             clock=clock,
         ),
-        events=providers.Factory(ops.EventsView, events=events, clock=clock, monotonic=monotonic),
+        events=providers.Factory(EventsView, events=events, clock=clock, monotonic=monotonic),
         power=power_history,
         scheduler=scheduler,
         journal=journal,
@@ -640,7 +717,7 @@ class Container(containers.DeclarativeContainer):
         readiness=health.provided.readiness,
         steering=steering,
         gatekeeper=providers.Factory(
-            ops.Gatekeeper,
+            Gatekeeper,
             token=settings.provided.ops_token,
             is_local=settings.provided.ops_is_local,
             monotonic=monotonic,
@@ -659,13 +736,13 @@ class Container(containers.DeclarativeContainer):
     ops_server = providers.Selector(
         settings.provided.ops_kind,
         served=providers.ThreadSafeSingleton(
-            ops.OpsServer,
+            OpsServer,
             host=settings.provided.ops.host,
             port=settings.provided.ops.port,
             names=settings.provided.ops_names,
             health=health,
             metrics=metrics,
-            make_page=providers.Factory(partial, ops.make_page, page_services),
+            make_page=providers.Factory(partial, make_page, page_services),
             watch=ops_watch,
         ),
         none=providers.ThreadSafeSingleton(NoOps),

@@ -32,8 +32,7 @@ from app.logs import configure_logging, log_uncaught
 from app.openadr import BusinessLogic, NoCredentials, VtnError, VtnUnauthorised
 from app.outbox_cli import make_outbox_cli
 from app.reporting import Outbox
-from app.settings import EMBEDDED_301, effective_settings
-from app.settings_sections import LOOPBACK
+from app.settings import EMBEDDED_301, LOOPBACK, effective_settings
 from app.stopping import Stopping
 from app.terminal import replace_what_cannot_be_shown, show
 from containers import Container

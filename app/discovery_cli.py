@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from app.help import AsJson
-from app.openadr.discovery import discover
+from app.openadr import discover
 from app.terminal import show
 
 Seconds = Annotated[float, typer.Option("--seconds", min=0.1, max=60, help="How long to listen.")]

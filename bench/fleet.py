@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from app.fleet import Resource, Status, sample_fleet
 from app.openadr import Event, read_event
-from app.settings import Settings
+from app.settings.model import Settings
 from bench.sink import EVENTS
 from containers import Container
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from app.fleet import sample_fleet
-from app.settings import Settings
+from app.settings.model import Settings
 from app.vtn import Callbacks, EmbeddedVtn
 from app.vtn.callbacks import anywhere
 from containers import Container

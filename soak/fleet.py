@@ -17,8 +17,8 @@ from typing import Any
 from urllib3.exceptions import ConnectTimeoutError
 
 from app.openadr import Answer, Exchange
-from app.settings import Settings
-from app.settings_sections import TasksSettings
+from app.settings.model import Settings
+from app.settings.sections import TasksSettings
 from bench.fleet import Shape, Sink, seed
 from containers import Container
 

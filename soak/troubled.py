@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.fleet import sample_fleet
-from app.settings import Settings
+from app.settings.model import Settings
 from app.vtn import EmbeddedVtn
 from containers import Container
 from soak.fleet import free_port

@@ -17,7 +17,7 @@ from app.fleet import Database, make_engine
 from app.instants import utc_now
 from app.logs import QUIET
 from app.openadr import Circuit, Exchange, VtnClock, VtnHttp, make_session
-from app.settings import Settings
+from app.settings.model import Settings
 from app.stopping import Stopping
 from app.vtn import Callbacks, EmbeddedVtn
 from app.vtn.callbacks import anywhere

@@ -4,20 +4,13 @@ from app.events.answers import FleetAnswers
 from app.events.book import EventBook
 from app.events.grants import Grants
 from app.events.orders import OrdersMaker
-from app.events.policies import Group, Policy
-from app.events.standing import (
-    Standing,
-    followed,
-    implied_timeline_of,
-    standing,
-    timeline_of,
-)
+from app.events.policies import Policy
+from app.events.standing import Standing, followed, implied_timeline_of, standing, timeline_of
 
 __all__ = [
     "EventBook",
     "FleetAnswers",
     "Grants",
-    "Group",
     "OrdersMaker",
     "Policy",
     "Standing",

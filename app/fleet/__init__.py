@@ -1,15 +1,6 @@
 """Who we are: VENs, resources, the fleet database, and the VENs at their VTN."""
 
-from app.fleet.columns import (
-    Answers,
-    Plant,
-    Response,
-    Roster,
-    Situation,
-    half_full,
-    moved,
-    places,
-)
+from app.fleet.columns import Answers, Plant, Response, Roster, Situation, half_full, moved, places
 from app.fleet.database import (
     Database,
     DatabaseError,
@@ -17,15 +8,15 @@ from app.fleet.database import (
     SharedSessionsError,
     make_engine,
 )
-from app.fleet.enrolment import Enrolment, EnrolmentResult
+from app.fleet.enrolment import Enrolment
 from app.fleet.exchange import FleetFileError, read_fleet, write_csv, write_json
 from app.fleet.fanout import FanOut
 from app.fleet.held_vens import HeldVens
 from app.fleet.lost import LostObjects
 from app.fleet.manager import VENManager
 from app.fleet.model import THE_VEN, VEN, Resource, ResourceKind, Status, VenSummary
-from app.fleet.poll_plan import GONE, PollPlan
-from app.fleet.progress import MakeBar, Progress, no_bar, no_progress
+from app.fleet.poll_plan import PollPlan
+from app.fleet.progress import MakeBar, Progress, no_bar
 from app.fleet.removals import Removal, Removals
 from app.fleet.repository import FleetRepository
 from app.fleet.sample import sample_fleet
@@ -33,7 +24,6 @@ from app.fleet.seen import Granted, SeenEvent, Told
 from app.fleet.updates import ResourceUpdates
 
 __all__ = [
-    "GONE",
     "THE_VEN",
     "VEN",
     "Answers",
@@ -41,7 +31,6 @@ __all__ = [
     "DatabaseError",
     "DatabaseUrlError",
     "Enrolment",
-    "EnrolmentResult",
     "FanOut",
     "FleetFileError",
     "FleetRepository",
@@ -70,7 +59,6 @@ __all__ = [
     "make_engine",
     "moved",
     "no_bar",
-    "no_progress",
     "places",
     "read_fleet",
     "sample_fleet",

@@ -6,14 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, func, literal_column, select, union_all
 
-from app.fleet.model import (
-    DESCRIPTION_FIELDS,
-    VEN,
-    Resource,
-    ResourceKind,
-    Status,
-    VenSummary,
-)
+from app.fleet.model import DESCRIPTION_FIELDS, VEN, Resource, ResourceKind, Status, VenSummary
 from app.fleet.tables import resource_table, ven_table
 
 

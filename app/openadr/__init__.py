@@ -17,7 +17,8 @@ from app.openadr.credentials import (
     same_name,
     slug,
 )
-from app.openadr.dialects import Dialect, Dialect301, Dialect310
+from app.openadr.dialects import Dialect301, Dialect310
+from app.openadr.discovery import SERVICE_TYPE, discover
 from app.openadr.errors import (
     CredentialsError,
     OutcomeUnknown,
@@ -34,9 +35,7 @@ from app.openadr.http import BrokerToken, NoCredentials, VtnHttp
 from app.openadr.notifiers import (
     BrokerAddress,
     MqttBinding,
-    Notification,
     Notifiers,
-    VtnSubscription,
     broker_addresses,
     read_notification,
 )
@@ -56,8 +55,6 @@ from app.openadr.times import (
 from app.openadr.vtn_clock import VtnClock
 from app.openadr.wire import (
     Event,
-    EventInterval,
-    Payload,
     Program,
     ReportDescriptor,
     VtnReport,
@@ -67,6 +64,7 @@ from app.openadr.wire import (
 )
 
 __all__ = [
+    "SERVICE_TYPE",
     "YEAR_1",
     "Answer",
     "BrokerAddress",
@@ -78,22 +76,18 @@ __all__ = [
     "CredentialsError",
     "CredentialsFile",
     "CredentialsTemplate",
-    "Dialect",
     "Dialect301",
     "Dialect310",
     "Draw",
     "Event",
-    "EventInterval",
     "Exchange",
     "Interval",
     "IntervalPeriod",
     "MqttBinding",
     "NoCredentials",
-    "Notification",
     "Notifiers",
     "OutcomeUnknown",
     "PageMemory",
-    "Payload",
     "Program",
     "ReportDescriptor",
     "ReportPage",
@@ -110,7 +104,6 @@ __all__ = [
     "VtnRejected",
     "VtnReport",
     "VtnResource",
-    "VtnSubscription",
     "VtnUnauthorised",
     "VtnUnavailable",
     "VtnUnreachable",
@@ -118,6 +111,7 @@ __all__ = [
     "WireDuration",
     "WireError",
     "broker_addresses",
+    "discover",
     "implied_timeline",
     "is_object_id",
     "lasts_untold",

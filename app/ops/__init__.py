@@ -8,7 +8,8 @@ from app.ops.fleet_view import FleetView
 from app.ops.gate import Gatekeeper
 from app.ops.health import Health
 from app.ops.metrics import Metrics
-from app.ops.page import PageServices, make_page
+from app.ops.page import make_page
+from app.ops.page.services import PageServices
 from app.ops.seldom import Seldom
 from app.ops.server import OpsServer
 from app.ops.steering import Steering

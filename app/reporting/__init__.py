@@ -4,7 +4,7 @@ from app.reporting.agenda import Agenda
 from app.reporting.debts import Debts
 from app.reporting.desk import ReportDesk
 from app.reporting.doubles import SecondLooks
-from app.reporting.journal import NOTHING_YET, DeliveryJournal, VenDelivery
+from app.reporting.journal import DeliveryJournal, VenDelivery
 from app.reporting.keeper import StoreBounds, StoreKeeper
 from app.reporting.ledger import StreamLedger
 from app.reporting.obligations import Obligations
@@ -18,7 +18,6 @@ from app.reporting.sender import ReportSender
 from app.reporting.tally import Tally
 
 __all__ = [
-    "NOTHING_YET",
     "Agenda",
     "Debts",
     "DeliveryJournal",

@@ -11,13 +11,7 @@ from sqlalchemy import Connection, Row, text
 
 from app.fleet import Database, HeldVens
 from app.instants import to_us
-from app.openadr import (
-    OutcomeUnknown,
-    VtnClient,
-    VtnDown,
-    VtnError,
-    VtnUnavailable,
-)
+from app.openadr import OutcomeUnknown, VtnClient, VtnDown, VtnError, VtnUnavailable
 from app.reporting.lookup import Sought, find_around
 from app.reporting.post import reduce_to_one
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from app.fleet import Roster
 from app.instants import to_us
-from app.metering import FrameStore, Roster, StoreFull
+from app.metering import FrameStore, StoreFull
 from app.reporting.ledger import StreamLedger
 from app.reporting.obligations import Obligations
 from app.reporting.outbox import Outbox

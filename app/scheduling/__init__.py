@@ -5,14 +5,13 @@ The room knows callables only; what they do and what they need is bound by the c
 
 from app.scheduling.config import SchedulerConfig
 from app.scheduling.guards import ClockGuard, OverdueTasks
-from app.scheduling.scheduler import ScheduledTask, TaskScheduler
+from app.scheduling.scheduler import TaskScheduler
 from app.scheduling.task import JobInfo, Task, TaskRun
 
 __all__ = [
     "ClockGuard",
     "JobInfo",
     "OverdueTasks",
-    "ScheduledTask",
     "SchedulerConfig",
     "Task",
     "TaskRun",

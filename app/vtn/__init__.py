@@ -1,6 +1,6 @@
 """The other side: a VTN in this process, for a first run, for tests, for demonstrations."""
 
-from app.vtn.callbacks import Callbacks
+from app.vtn.callbacks import Callbacks, anywhere, is_public
 from app.vtn.credentials import (
     EmbeddedBusinessCredentials,
     EmbeddedCredentials,
@@ -15,4 +15,6 @@ __all__ = [
     "EmbeddedVenCredentials",
     "EmbeddedVtn",
     "VtnStartError",
+    "anywhere",
+    "is_public",
 ]

@@ -7,7 +7,7 @@ import logging
 import socket
 from typing import Any
 
-from app.openadr.discovery import SERVICE_TYPE
+from app.openadr import SERVICE_TYPE
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings_sections import TasksSettings
+from app.settings.sections import TasksSettings
 from tests.e2e.conftest import Start
 
 COMMANDS = (

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.settings_sections import TasksSettings
+from app.settings.sections import TasksSettings
 from tests.e2e.conftest import Start
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port
 

@@ -12,7 +12,7 @@ import pytest
 
 from app.openadr import TokenEndpoint, VtnUnavailable, VtnUnreachable
 from app.openadr.credentials import ClientCredentials
-from app.settings import Settings, SettingsError
+from app.settings.model import Settings, SettingsError
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.certificates import make_certificate

@@ -20,7 +20,7 @@ from app import graph
 from app.application import NoServer
 from app.openadr import ClientCredentialsByVen, SharedCredentials, VtnVen
 from app.scheduling import SchedulerConfig, TaskScheduler
-from app.settings import Settings, SettingsError
+from app.settings.model import Settings, SettingsError
 from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.conftest import MakeContainer

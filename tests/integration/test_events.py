@@ -10,15 +10,7 @@ import pytest
 
 from app.events import EventBook
 from app.fleet import VEN, Database
-from app.openadr import (
-    Event,
-    Program,
-    Targets,
-    VtnResource,
-    VtnUnavailable,
-    VtnVen,
-    read_event,
-)
+from app.openadr import Event, Program, Targets, VtnResource, VtnUnavailable, VtnVen, read_event
 from app.openadr.wire import read_program
 from tests.support.events import book_of
 from tests.support.fakes import FakeClock

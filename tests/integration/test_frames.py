@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from app.fleet import Database, DatabaseError, make_engine
-from app.metering import Frame, FrameStore, Roster
+from app.fleet import Database, DatabaseError, Roster, make_engine
+from app.metering import Frame, FrameStore
 from app.metering.frames import ROW_BYTES
 from bench.intervals import counted
 from tests.support.fakes import FakeClock

@@ -12,14 +12,7 @@ import pytest
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NameResolutionError, SSLError
 
-from app.openadr import (
-    Exchange,
-    NoCredentials,
-    VtnHttp,
-    VtnRejected,
-    VtnUnreachable,
-    make_session,
-)
+from app.openadr import Exchange, NoCredentials, VtnHttp, VtnRejected, VtnUnreachable, make_session
 from app.openadr.unreachable import NotConnected, reason, was_never_sent
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.certificates import Certificate, make_certificate, make_certificate_of

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.scheduling import SchedulerConfig, Task, TaskScheduler
-from app.settings import Settings
+from app.settings.model import Settings
 from tests.support.fakes import FakeClock
 
 PER_DAY = {

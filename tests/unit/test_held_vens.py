@@ -7,13 +7,7 @@ import logging
 import pytest
 
 from app.fleet import HeldVens
-from app.fleet.held_vens import (
-    ASKS_OTHERS,
-    MAX_PAUSE_S,
-    MIN_PAUSE_S,
-    QUIET_S,
-    SUSPECTS_AFTER,
-)
+from app.fleet.held_vens import ASKS_OTHERS, MAX_PAUSE_S, MIN_PAUSE_S, QUIET_S, SUSPECTS_AFTER
 from app.openadr import Circuit, VtnDown, VtnError, VtnRejected, VtnUnauthorised, VtnUnavailable
 from app.openadr.errors import MissingCredentials
 from tests.support.fakes import FakeClock, held_vens

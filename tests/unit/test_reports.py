@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fleet import SeenEvent
-from app.metering import Frame, Roster
+from app.fleet import Roster, SeenEvent
+from app.metering import Frame
 from app.openadr import read_event, read_instant
 from app.reporting.quantities import Quantity
 from app.reporting.render import render

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings, SettingsError, effective_settings, leaves, shown
+from app.settings.model import Settings, SettingsError, effective_settings, leaves, shown
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,8 +19,8 @@ from pydantic import BaseModel, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL
 
-from app.settings_layers import Layer, SettingsError, choose, merged, nested
-from app.settings_sections import (
+from app.settings.layers import Layer, SettingsError, choose, merged, nested
+from app.settings.sections import (
     LOOPBACK,
     BusinessSettings,
     CallbackSettings,

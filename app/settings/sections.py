@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.settings_layers import SCHEDULE_FIELDS
+from app.settings.layers import SCHEDULE_FIELDS
 from app.text_file import TextFileError, read_text
 
 
