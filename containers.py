@@ -13,14 +13,10 @@ from functools import partial
 from dependency_injector import containers, providers
 
 from app import tasks
-from app.application import Application, NoOps, NoServer
-from app.descriptors import Descriptors
+from app.application import Application
 from app.events import EventBook, FleetAnswers, Grants, OrdersMaker, policies
 from app.fleet import (
-    Database,
-    DatabaseError,
     Enrolment,
-    FanOut,
     FleetRepository,
     HeldVens,
     LostObjects,
@@ -28,11 +24,8 @@ from app.fleet import (
     Removals,
     ResourceUpdates,
     VENManager,
-    make_engine,
-    no_bar,
 )
 from app.graph import no_wiring
-from app.instants import utc_now
 from app.metering import FrameStore, MeterDataSimulator, PowerHistory, StoreFull, load_profiles
 from app.openadr import (
     BusinessLogic,
@@ -48,6 +41,8 @@ from app.openadr import (
     TokenEndpoint,
     VtnClient,
     VtnClock,
+    VtnDown,
+    VtnError,
     VtnHttp,
     make_session,
     ping_as,
@@ -61,11 +56,28 @@ from app.ops import (
     Gatekeeper,
     Health,
     Metrics,
+    NoOps,
     OpsServer,
     PageServices,
     Seldom,
     Steering,
     make_page,
+)
+from app.platform import (
+    Database,
+    DatabaseError,
+    Descriptors,
+    FanOut,
+    NoServer,
+    RunLock,
+    RunLockGuard,
+    SayOnce,
+    Stopping,
+    SystemdNotifier,
+    Watch,
+    make_engine,
+    no_bar,
+    utc_now,
 )
 from app.push import (
     BrokerLoop,
@@ -97,13 +109,9 @@ from app.reporting import (
     StreamLedger,
     Tally,
 )
-from app.run_lock import RunLock, RunLockGuard
-from app.say_once import SayOnce
 from app.schedule import schedule_of
 from app.scheduling import ClockGuard, OverdueTasks, TaskScheduler
 from app.settings import Settings
-from app.stopping import Stopping
-from app.systemd import SystemdNotifier
 from app.tracing import NoTracing, OtlpTracing
 from app.vtn import (
     Callbacks,
@@ -113,7 +121,6 @@ from app.vtn import (
     anywhere,
     is_public,
 )
-from app.watch import Watch
 
 
 class Container(containers.DeclarativeContainer):
@@ -270,7 +277,11 @@ class Container(containers.DeclarativeContainer):
 
     # Domain
     fan_out = providers.ThreadSafeSingleton(
-        FanOut, max_workers=settings.provided.vtn.max_connections, stopping=stopping
+        FanOut,
+        max_workers=settings.provided.vtn.max_connections,
+        stopping=stopping,
+        failure=providers.Object(VtnError),
+        fails_all=providers.Object((VtnDown, DatabaseError)),
     )
     repository = providers.ThreadSafeSingleton(FleetRepository, database)
     held_retries = providers.ThreadSafeSingleton(

@@ -8,16 +8,22 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from app.fleet import Database, FleetRepository, MakeBar, VENManager, no_bar, sample_fleet
+from app.fleet import FleetRepository, VENManager, sample_fleet
 from app.metering import MeterDataSimulator
 from app.openadr import CredentialsError, VtnHttp
 from app.ops import Health
-from app.run_lock import RunLock
+from app.platform import (
+    Database,
+    MakeBar,
+    RunLock,
+    Server,
+    Stopping,
+    SystemdNotifier,
+    Watch,
+    no_bar,
+)
 from app.scheduling import TaskScheduler
-from app.stopping import Stopping
-from app.systemd import SystemdNotifier
 from app.tracing import Tracing
-from app.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -32,35 +38,10 @@ FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 8.0
 
 
-class Server(Protocol):
-    """Something that listens: the embedded VTN, or nothing."""
-
-    def start(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class NoServer:
-    """Where the VTN is another process, or where health is not served."""
-
-    def start(self) -> None:
-        """Nothing to start."""
-
-    def close(self) -> None:
-        """Nothing to stop."""
-
-
 class Ops(Server, Protocol):
     """What people and machines look at, or nothing."""
 
     def open_page(self) -> None: ...
-
-
-class NoOps(NoServer):
-    """Where nobody looks."""
-
-    def open_page(self) -> None:
-        """Nothing to open."""
 
 
 class Application:

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from app.fleet import MakeBar, Progress, no_bar
+from app.platform import MakeBar, Progress, no_bar
 
 
 class Rate(ProgressColumn):

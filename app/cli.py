@@ -25,15 +25,14 @@ from app.bars import bars
 from app.discovery_cli import discover_vtns
 from app.event_cli import make_event_cli
 from app.failures import failures_in_one_line, tell
-from app.fleet import DatabaseError, no_bar
 from app.fleet_cli import FleetTools, make_fleet_cli
 from app.help import AsJson, examples
 from app.logs import configure_logging, log_uncaught
 from app.openadr import BusinessLogic, NoCredentials, VtnError, VtnUnauthorised
 from app.outbox_cli import make_outbox_cli
+from app.platform import DatabaseError, Stopping, no_bar
 from app.reporting import Outbox
 from app.settings import EMBEDDED_301, LOOPBACK, effective_settings
-from app.stopping import Stopping
 from app.terminal import replace_what_cannot_be_shown, show
 from containers import Container
 

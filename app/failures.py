@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 import typer
 
-from app.fleet import DatabaseError, DatabaseUrlError, FleetFileError
+from app.fleet import FleetFileError
 from app.logs import configure_logging, is_configured, writes_json
 from app.metering import ProfileError
 from app.openadr import CredentialsError, VtnError
-from app.run_lock import RunLockError
+from app.platform import DatabaseError, DatabaseUrlError, RunLockError
 from app.settings import SettingsError, log_format
 from app.vtn import VtnStartError
 

@@ -6,8 +6,9 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from app.fleet import DatabaseError, HeldVens, VENManager
+from app.fleet import HeldVens, VENManager
 from app.openadr import Circuit
+from app.platform import DatabaseError
 from app.scheduling import TaskScheduler
 
 logger = logging.getLogger(__name__)

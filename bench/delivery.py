@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 import requests
 from dependency_injector import providers
 
-from app.instants import utc_now
 from app.openadr import VtnHttp, make_session, write_instant
 from app.openadr.http import VenAuth
+from app.platform.timestamps import utc_now
 from app.reporting import Outbox, StreamLedger, Tally
 from bench.fleet import Shape, Sink, fleet, sink
 from bench.no_store import NoDatabase, NoFrames

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from app.fleet import Database, make_engine
-from app.instants import utc_now
 from app.logs import QUIET
 from app.openadr import Circuit, Exchange, VtnClock, VtnHttp, make_session
+from app.platform import Database, make_engine
+from app.platform.shutdown import Stopping
+from app.platform.timestamps import utc_now
 from app.settings.model import Settings
-from app.stopping import Stopping
 from app.vtn import Callbacks, EmbeddedVtn
 from app.vtn.callbacks import anywhere
 from containers import Container

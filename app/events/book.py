@@ -14,14 +14,11 @@ from weakref import WeakValueDictionary
 import orjson
 from sqlalchemy import Connection, text
 
-from app.compact import dumped
 from app.events.grants import Grants
 from app.events.views import forget_ven, read_view, units_of, write_view
-from app.fleet import VEN, Database, Granted, SeenEvent, Told
-from app.instants import from_us, to_us
-from app.locks import LockPerName
+from app.fleet import VEN, Granted, SeenEvent, Told
 from app.openadr import Event, VtnClient, WireError, lasts_untold, read_event
-from app.say_once import SayOnce
+from app.platform import Database, LockPerName, SayOnce, dumped, from_us, to_us
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from app.fleet import VEN, Granted
 from app.openadr import Targets, VtnClient, VtnUnauthorised, WireError, same_name
-from app.say_once import SayOnce
+from app.platform import SayOnce
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

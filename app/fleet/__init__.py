@@ -1,22 +1,13 @@
 """Who we are: VENs, resources, the fleet database, and the VENs at their VTN."""
 
 from app.fleet.columns import Answers, Plant, Response, Roster, Situation, half_full, moved, places
-from app.fleet.database import (
-    Database,
-    DatabaseError,
-    DatabaseUrlError,
-    SharedSessionsError,
-    make_engine,
-)
 from app.fleet.enrolment import Enrolment
 from app.fleet.exchange import FleetFileError, read_fleet, write_csv, write_json
-from app.fleet.fanout import FanOut
 from app.fleet.held_vens import HeldVens
 from app.fleet.lost import LostObjects
 from app.fleet.manager import VENManager
 from app.fleet.model import THE_VEN, VEN, Resource, ResourceKind, Status, VenSummary
 from app.fleet.poll_plan import PollPlan
-from app.fleet.progress import MakeBar, Progress, no_bar
 from app.fleet.removals import Removal, Removals
 from app.fleet.repository import FleetRepository
 from app.fleet.sample import sample_fleet
@@ -27,20 +18,14 @@ __all__ = [
     "THE_VEN",
     "VEN",
     "Answers",
-    "Database",
-    "DatabaseError",
-    "DatabaseUrlError",
     "Enrolment",
-    "FanOut",
     "FleetFileError",
     "FleetRepository",
     "Granted",
     "HeldVens",
     "LostObjects",
-    "MakeBar",
     "Plant",
     "PollPlan",
-    "Progress",
     "Removal",
     "Removals",
     "Resource",
@@ -49,16 +34,13 @@ __all__ = [
     "Response",
     "Roster",
     "SeenEvent",
-    "SharedSessionsError",
     "Situation",
     "Status",
     "Told",
     "VENManager",
     "VenSummary",
     "half_full",
-    "make_engine",
     "moved",
-    "no_bar",
     "places",
     "read_fleet",
     "sample_fleet",

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from app.compact import dumped
 from app.fleet.model import Resource, ResourceKind
+from app.platform import dumped
 
 Float32 = npt.NDArray[np.float32]
 Columns = npt.NDArray[np.intp]

@@ -9,12 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from app.fleet.fanout import FanOut
 from app.fleet.held_vens import HeldVens
 from app.fleet.model import THE_VEN, VEN, Status
-from app.fleet.progress import Progress, no_progress
 from app.fleet.repository import FleetRepository
-from app.locks import LockPerName
 from app.log_context import about
 from app.openadr import (
     CredentialsError,
@@ -29,7 +26,7 @@ from app.openadr import (
     WireError,
     same_name,
 )
-from app.stopping import Stopping
+from app.platform import FanOut, LockPerName, Progress, Stopping, no_progress
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +91,7 @@ class Enrolment:
         client_for: Callable[[str], VtnClient],
         credentials: VenCredentials,
         stopping: Stopping,
-        fan_out: FanOut,
+        fan_out: FanOut[VtnError],
         held: HeldVens,
     ) -> None:
         self._held = held

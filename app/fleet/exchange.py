@@ -13,7 +13,7 @@ from typing import Any
 
 from app.fleet.model import DESCRIPTION_FIELDS, VEN, Resource, ResourceKind, Status
 from app.openadr import same_name
-from app.text_file import TextFileError, read_text
+from app.platform import TextFileError, read_text
 
 COLUMNS = ("ven_name", "resource_name", *DESCRIPTION_FIELDS, "status")
 NUMBERS = tuple(name for name in COLUMNS if name.endswith(("_kw", "_kwh", "itude")))

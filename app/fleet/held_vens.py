@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from app.fleet.database import DatabaseError
 from app.openadr import Circuit, CredentialsError, VtnDown, VtnError, VtnUnavailable
+from app.platform import DatabaseError
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")

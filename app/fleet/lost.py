@@ -11,15 +11,11 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.fleet.database import Database
 from app.fleet.enrolment import Enrolment, Listed, everything_again
-from app.fleet.fanout import FanOut
 from app.fleet.model import THE_VEN, VEN, Status
 from app.fleet.repository import FleetRepository
-from app.instants import from_us, to_us
 from app.openadr import VenCredentials, VtnClient, VtnDown, VtnError
-from app.say_once import SayOnce
-from app.stopping import Stopping
+from app.platform import Database, FanOut, SayOnce, Stopping, from_us, to_us
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +57,7 @@ class LostObjects:
         enrolment: Enrolment,
         client_for: Callable[[str], VtnClient],
         credentials: VenCredentials,
-        fan_out: FanOut,
+        fan_out: FanOut[VtnError],
         clock: Callable[[], datetime],
         stopping: Stopping,
         say_once: SayOnce,

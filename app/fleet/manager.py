@@ -10,12 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from app.fleet.enrolment import Enrolment, EnrolmentResult
-from app.fleet.fanout import FanOut
 from app.fleet.held_vens import HeldVens
 from app.fleet.lost import LostObjects
 from app.fleet.model import VEN, Status
 from app.fleet.poll_plan import GONE, PollPlan, changes, state_of
-from app.fleet.progress import Progress, no_progress
 from app.fleet.removals import Removals
 from app.fleet.repository import FleetRepository
 from app.fleet.seen import SeenEvent, Told
@@ -30,6 +28,7 @@ from app.openadr import (
     VtnRejected,
     VtnUnauthorised,
 )
+from app.platform import FanOut, Progress, no_progress
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +86,7 @@ class VENManager:
         reports: ReportDesk,
         http: VtnHttp,
         poll_plan: PollPlan,
-        fan_out: FanOut,
+        fan_out: FanOut[VtnError],
         held: HeldVens,
         lost: LostObjects,
         updates: ResourceUpdates,

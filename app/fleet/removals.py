@@ -12,15 +12,12 @@ from typing import Any, Protocol
 
 from sqlalchemy import text
 
-from app.fleet.database import Database
 from app.fleet.held_vens import HeldVens
 from app.fleet.model import THE_VEN
 from app.fleet.repository import FleetRepository
 from app.fleet.taken_out import remove, take_out
-from app.instants import from_us, to_us
-from app.locks import LockPerName
 from app.openadr import VtnClient, VtnError, VtnRejected, VtnUnauthorised, VtnUnavailable
-from app.stopping import Stopping
+from app.platform import Database, LockPerName, Stopping, from_us, to_us
 
 logger = logging.getLogger(__name__)
 NEVER = datetime.min.replace(tzinfo=UTC)

@@ -9,13 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, text
 
-from app.fleet.database import Database
 from app.fleet.model import VEN, Resource, Status, VenSummary
-from app.fleet.progress import Progress, no_progress
 from app.fleet.rows import description, pending, summaries, to_resource, to_ven
 from app.fleet.tables import resource_table, ven_table
 from app.fleet.taken_out import named, none_such, raise_revision, take_in
 from app.openadr import same_name
+from app.platform import Database, Progress, no_progress
 
 logger = logging.getLogger(__name__)
 

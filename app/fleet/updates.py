@@ -6,11 +6,10 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from app.fleet.fanout import FanOut
 from app.fleet.held_vens import HeldVens
 from app.fleet.repository import FleetRepository
 from app.openadr import VtnClient, VtnError, VtnRejected, VtnUnauthorised, WireError
-from app.say_once import SayOnce
+from app.platform import FanOut, SayOnce
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ class ResourceUpdates:
         *,
         repository: FleetRepository,
         client_for: Callable[[str], VtnClient],
-        fan_out: FanOut,
+        fan_out: FanOut[VtnError],
         held: HeldVens,
         say_once: SayOnce,
     ) -> None:

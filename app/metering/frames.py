@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, text
 
-from app.fleet import Database
-from app.instants import from_us, to_us
 from app.metering.detail import unpack
 from app.metering.extent import Extent
 from app.metering.rosters import RosterBook
 from app.metering.source import ROW_BYTES, Frame, bounded
+from app.platform import Database, from_us, to_us
 
 ROW_SIZE = f"length(power_kw) + coalesce(length(detail), 0) + {ROW_BYTES}"
 MOST_MOVED = 50_000

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from app.fleet import DatabaseError, Plant, ResourceKind, places
+from app.fleet import Plant, ResourceKind, places
 from app.metering.frames import FrameStore
 from app.metering.source import Frame
+from app.platform import DatabaseError
 
 KEPT = timedelta(hours=1)
 MOST_POINTS = 3_600

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from app.fleet import (
     VEN,
     Answers,
-    DatabaseError,
     FleetRepository,
     Plant,
     Resource,
@@ -30,6 +29,7 @@ from app.metering.frames import FrameStore
 from app.metering.profiles import Profiles, quarter_of_the_year
 from app.metering.shapes import NOISE_SPAN, Shapes, build_shapes, joined
 from app.metering.source import Forecast, Frame, Reading, Room, Span, StoreFull
+from app.platform import DatabaseError
 from app.tracing import Tracing
 
 logger = logging.getLogger(__name__)

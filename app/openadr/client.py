@@ -33,7 +33,7 @@ from app.openadr.wire import (
     read_program,
     read_report,
 )
-from app.say_once import SayOnce
+from app.platform import SayOnce
 
 logger = logging.getLogger(__name__)
 

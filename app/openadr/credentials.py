@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from app.openadr.errors import CredentialsError, MissingCredentials
-from app.text_file import TextFileError, read_text
+from app.platform import TextFileError, read_text
 
 VEN_NAME_FIELD = "{ven_name}"
 _LETTERS = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa", "Æ": "Ae", "Ø": "Oe", "Å": "Aa"})

@@ -33,7 +33,7 @@ from app.openadr.exchange import AnswerTooLarge, Exchange
 from app.openadr.traffic import BROKEN, UNREACHABLE, Traffic
 from app.openadr.unreachable import causes, reason, was_never_sent
 from app.openadr.vtn_clock import VtnClock
-from app.stopping import Stopping
+from app.platform import Stopping
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from app.ops.metrics import Metrics
 from app.ops.page import make_page
 from app.ops.page.services import PageServices
 from app.ops.seldom import Seldom
-from app.ops.server import OpsServer
+from app.ops.server import NoOps, OpsServer
 from app.ops.steering import Steering
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Gatekeeper",
     "Health",
     "Metrics",
+    "NoOps",
     "OpsServer",
     "PageServices",
     "Seldom",

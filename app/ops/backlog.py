@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.fleet import DatabaseError
+from app.platform import DatabaseError
 
 WINDOW_S = 30.0
 MOST_POINTS = 120

@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from app.fleet import (
-    Database,
-    DatabaseError,
-    FleetRepository,
-    HeldVens,
-    LostObjects,
-    PollPlan,
-    Removals,
-)
+from app.fleet import FleetRepository, HeldVens, LostObjects, PollPlan, Removals
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
 from app.ops.clock import ClockCheck
+from app.platform import Database, DatabaseError, Watch
 from app.push import Inbox
 from app.reporting import Outbox, ReportDesk, StoreKeeper, Tally
 from app.scheduling import OverdueTasks, TaskScheduler
-from app.watch import Watch
 
 LONGEST_IDLE_S = 30.0
 """Of the thread that looks after the others."""

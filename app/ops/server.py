@@ -7,11 +7,10 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from app.asgi import TRY_AGAIN_LATER, AsgiServer
 from app.ops.access import Access
 from app.ops.health import Health
 from app.ops.metrics import Metrics
-from app.watch import Watch
+from app.platform import TRY_AGAIN_LATER, AsgiServer, NoServer, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -154,3 +153,10 @@ def make_probes(health: Health, metrics: Metrics) -> Any:
             Route("/metrics", metrics_),
         ]
     )
+
+
+class NoOps(NoServer):
+    """Where nobody looks."""
+
+    def open_page(self) -> None:
+        """Nothing to open."""

@@ -9,7 +9,7 @@ import secrets
 import threading
 from pathlib import Path
 
-from app.secret_file import read_or_make
+from app.platform import read_or_make
 
 FILE = "callback.key"
 KEY_BYTES = 32

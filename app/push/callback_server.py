@@ -7,8 +7,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-from app.asgi import AsgiServer
-from app.certificate import CertificateError, load
+from app.platform import AsgiServer, CertificateError, load_certificate
 from app.push.inbox import Inbox
 from app.push.webhooks import Webhooks
 
@@ -71,7 +70,7 @@ class CallbackServer:
         if self._certificate is None or self._key is None:
             return True
         try:
-            load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._certificate, self._key)
+            load_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._certificate, self._key)
         except CertificateError as error:
             logger.warning(
                 "webhooks are not heard: CALLBACK__CERTIFICATE or CALLBACK__KEY cannot be used: %s",

@@ -13,8 +13,9 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.fleet import DatabaseError, PollPlan, Told, VENManager
+from app.fleet import PollPlan, Told, VENManager
 from app.openadr import Event, WireError, read_event, read_notification
+from app.platform import DatabaseError
 
 logger = logging.getLogger(__name__)
 

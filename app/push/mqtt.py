@@ -13,7 +13,7 @@ from pathlib import Path
 
 from paho.mqtt.matcher import MQTTMatcher
 
-from app.fleet import VEN, FanOut, PollPlan
+from app.fleet import VEN, PollPlan
 from app.openadr import (
     BrokerAddress,
     BrokerToken,
@@ -24,6 +24,7 @@ from app.openadr import (
     broker_addresses,
     slug,
 )
+from app.platform import FanOut
 from app.push.broker import BrokerLoop
 from app.push.connection import Login, Session, tls_context
 from app.push.inbox import Inbox
@@ -97,7 +98,7 @@ class MqttPush:
         client_for: Callable[[str], VtnClient],
         verify_tls: bool | Path,
         plain_to: Sequence[str] | None,
-        fan_out: FanOut,
+        fan_out: FanOut[VtnError],
         room_for: Callable[[int], int],
     ) -> None:
         self._loop = loop

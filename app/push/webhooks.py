@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from app.fleet import VEN, FanOut, PollPlan
+from app.fleet import VEN, PollPlan
 from app.openadr import Notifiers, VtnClient, VtnError, VtnRejected, VtnUnauthorised
+from app.platform import FanOut
 from app.push.callback_keys import CallbackKeys
 from app.push.inbox import Inbox
 
@@ -58,7 +59,7 @@ class Webhooks:
         program_ids: Callable[[str], frozenset[str]],
         client_for: Callable[[str], VtnClient],
         monotonic: Callable[[], float],
-        fan_out: FanOut,
+        fan_out: FanOut[VtnError],
     ) -> None:
         self._public_url = public_url
         self._keys = keys

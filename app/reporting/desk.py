@@ -16,8 +16,8 @@ from typing import cast
 from sqlalchemy import Connection
 
 from app.fleet import HeldVens
-from app.instants import to_us
 from app.openadr import Circuit, VtnClient, VtnError, VtnRejected
+from app.platform import Stopping, to_us
 from app.reporting.doubles import SecondLooks
 from app.reporting.journal import DeliveryJournal
 from app.reporting.keeper import StoreKeeper
@@ -33,7 +33,6 @@ from app.reporting.resend import Resender
 from app.reporting.sender import ReportSender
 from app.reporting.streams import Stream, passed
 from app.reporting.under_way import Outcome, UnderWay
-from app.stopping import Stopping
 from app.tracing import Tracing
 
 logger = logging.getLogger(__name__)

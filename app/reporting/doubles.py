@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from app.fleet import Database, HeldVens
-from app.instants import to_us
+from app.fleet import HeldVens
 from app.openadr import OutcomeUnknown, VtnClient, VtnDown, VtnError, VtnUnavailable
+from app.platform import Database, to_us
 from app.reporting.lookup import Sought, find_around
 from app.reporting.post import reduce_to_one
 

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from app.fleet import Roster
-from app.instants import to_us
 from app.metering import FrameStore, StoreFull
+from app.platform import to_us
 from app.reporting.ledger import StreamLedger
 from app.reporting.obligations import Obligations
 from app.reporting.outbox import Outbox

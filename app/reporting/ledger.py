@@ -13,8 +13,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, text
 
-from app.fleet import Database
-from app.instants import from_us, to_us
+from app.platform import Database, from_us, to_us
 from app.reporting.quantities import Quantity
 from app.reporting.requests import ReportRequest
 from app.reporting.streams import InFlight, Position, Stream

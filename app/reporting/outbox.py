@@ -10,8 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from app.fleet import Database
-from app.instants import from_us, to_us
+from app.platform import Database, from_us, to_us
 
 REFUSED, TO_SEND, PART = "REFUSED", "TO_SEND", "PART"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from app.instants import from_us, to_us
 from app.openadr import Interval, Timeline
+from app.platform import from_us, to_us
 
 MOST_INTERVALS = 100_000
 """That an implied timeline with an end is counted to."""

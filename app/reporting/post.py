@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Literal
 
-from app.instants import from_us
 from app.openadr import (
     OutcomeUnknown,
     VtnClient,
@@ -20,6 +19,7 @@ from app.openadr import (
     VtnUnauthorised,
     VtnUnavailable,
 )
+from app.platform import from_us
 from app.reporting.lookup import Sought, find
 from app.reporting.outbox import SetAside
 from app.reporting.render import RenderedReport

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 import orjson
 
-from app.compact import dumped
 from app.openadr import slug, write_duration, write_instant
+from app.platform import dumped
 from app.reporting.quantities import DATA_QUALITY
 from app.reporting.requests import ReportRequest
 from app.reporting.values import Values

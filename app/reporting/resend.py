@@ -9,8 +9,8 @@ from functools import partial
 from typing import cast
 
 from app.fleet import HeldVens
-from app.instants import to_us
 from app.openadr import Circuit, VtnClient, VtnError
+from app.platform import Stopping, to_us
 from app.reporting.doubles import SecondLooks
 from app.reporting.journal import DeliveryJournal
 from app.reporting.outbox import Outbox, SetAside
@@ -19,7 +19,6 @@ from app.reporting.parts import RefusedResources, say_refused
 from app.reporting.post import Fate, Parcel
 from app.reporting.sender import ReportSender
 from app.reporting.under_way import Outcome
-from app.stopping import Stopping
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from app.fleet import FanOut, HeldVens
+from app.fleet import HeldVens
 from app.log_context import about
 from app.openadr import OutcomeUnknown, VtnClient, VtnError
+from app.platform import FanOut
 from app.reporting.parts import RefusedResources
 from app.reporting.post import Fate, Parcel, ReportPost, fate_of, is_trouble
 from app.reporting.streams import Stream
@@ -23,7 +24,7 @@ class ReportSender:
         post: ReportPost,
         refused: RefusedResources,
         held: HeldVens,
-        fan_out: FanOut,
+        fan_out: FanOut[VtnError],
         tracing: Tracing,
     ) -> None:
         self._refused = refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-from app.fleet import Database
+from app.platform import Database
 
 EXPIRED = "expired"
 """No event asked for them any more."""

@@ -13,7 +13,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from app.histogram import Histogram
-from app.instants import utc_now
+from app.platform import utc_now
 from app.scheduling.config import SchedulerConfig
 from app.scheduling.executor import TaskExecutor
 from app.scheduling.task import JobInfo, Task, TaskRun

@@ -11,7 +11,7 @@ from typing import Any
 
 from dotenv.parser import parse_stream
 
-from app.text_file import TextFileError, read_text
+from app.platform import TextFileError, read_text
 
 SCHEDULE_FIELDS = ("SECONDS", "MINUTES", "HOURS", "CRON")
 """A source that names one of these for a task replaces all of them from lower sources."""

@@ -22,8 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from app.platform import TextFileError, read_text
 from app.settings.layers import SCHEDULE_FIELDS
-from app.text_file import TextFileError, read_text
 
 
 def _duration(value: object) -> object:

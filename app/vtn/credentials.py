@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.openadr import ClientCredentials, CredentialsTemplate
-from app.secret_file import read_or_make
+from app.platform import read_or_make
 
 FILE = "credentials.json"
 

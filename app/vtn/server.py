@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.asgi import AsgiServer
+from app.platform import AsgiServer
 from app.vtn.announcement import Announcement
 from app.vtn.callbacks import Callbacks
 from app.vtn.credentials import EmbeddedCredentials

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.instants import utc_now
+from app.platform.timestamps import utc_now
 from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.e2e.conftest import Start
 from tests.support.faulty_vtn import FaultyVtn

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from app.fleet import Database, make_engine
+from app.platform import Database, make_engine
 from app.reporting import Outbox, SetAside
 from tests.e2e.conftest import Open
 from tests.support.browser import DESKTOP, PHONE, Window

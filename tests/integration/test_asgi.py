@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from app.asgi import FOR_PROBES, MAX_HANDSHAKES, AsgiServer
+from app.platform.asgi import FOR_PROBES, MAX_HANDSHAKES, AsgiServer
 from tests.support.certificates import Certificate
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until

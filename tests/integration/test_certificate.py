@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from app.asgi import AsgiServer
-from app.certificate import CertificateError, load
+from app.platform.asgi import AsgiServer
+from app.platform.certificate import CertificateError, load_certificate
 from tests.support.certificates import Certificate, make_certificate
 from tests.support.servers import free_port
 
@@ -99,6 +99,8 @@ def test_what_is_no_certificate_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "no.pem").write_text("hello")
 
     with pytest.raises(CertificateError) as raised:
-        load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tmp_path / "no.pem", tmp_path / "no.pem")
+        load_certificate(
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tmp_path / "no.pem", tmp_path / "no.pem"
+        )
 
     assert "\n" not in str(raised.value)

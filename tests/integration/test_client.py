@@ -15,8 +15,8 @@ from app.openadr import (
     VtnHttp,
     VtnUnavailable,
 )
+from app.platform.say_once import SayOnce
 from app.reporting.lookup import Sought, find
-from app.say_once import SayOnce
 from tests.conftest import MakeHttp
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn
 

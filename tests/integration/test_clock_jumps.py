@@ -12,13 +12,13 @@ from itertools import pairwise
 import pytest
 import time_machine
 
-from app.instants import utc_now
 from app.openadr import VtnClock, write_instant
 from app.openadr.vtn_clock import LOOKS_EVERY_S
 from app.ops import ClockCheck
+from app.platform.periodic import Watch
+from app.platform.shutdown import Stopping
+from app.platform.timestamps import utc_now
 from app.scheduling import ClockGuard, SchedulerConfig, TaskScheduler
-from app.stopping import Stopping
-from app.watch import Watch
 from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until
 from tests.support.workbench import TICK, Bench

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
-from app.fleet import Database, make_engine
-from app.run_lock import RunLock
+from app.platform import Database, make_engine
+from app.platform.run_lock import RunLock
 from app.vtn import EmbeddedVtn
 from tests.support.servers import free_port
 

@@ -17,8 +17,8 @@ from dependency_injector import containers, providers
 from dependency_injector.wiring import Provide, inject
 
 from app import graph
-from app.application import NoServer
 from app.openadr import ClientCredentialsByVen, SharedCredentials, VtnVen
+from app.platform.servers import NoServer
 from app.scheduling import SchedulerConfig, TaskScheduler
 from app.settings.model import Settings, SettingsError
 from app.vtn import EmbeddedVtn

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from app.fleet import Database, DatabaseError, FleetRepository, Status, make_engine, sample_fleet
-from app.fleet.migrations import MIGRATIONS, Migration
+from app.fleet import FleetRepository, Status, sample_fleet
+from app.platform import MIGRATIONS, Database, DatabaseError, Migration, make_engine
 
 NEWEST = len(MIGRATIONS)
 

@@ -6,8 +6,8 @@ import contextlib
 
 import pytest
 
-from app.fleet import DatabaseError
 from app.openadr import VtnUnauthorised
+from app.platform import DatabaseError
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.fleet import DatabaseError
 from app.metering import Frame
+from app.platform import DatabaseError
 from tests.conftest import MakeContainer
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 

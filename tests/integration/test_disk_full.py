@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.fleet import DatabaseError
+from app.platform import DatabaseError
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock

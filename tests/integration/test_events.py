@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from app.events import EventBook
-from app.fleet import VEN, Database
+from app.fleet import VEN
 from app.openadr import Event, Program, Targets, VtnResource, VtnUnavailable, VtnVen, read_event
 from app.openadr.wire import read_program
+from app.platform import Database
 from tests.support.events import book_of
 from tests.support.fakes import FakeClock
 

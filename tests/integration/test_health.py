@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from app.ops import Health, OpsServer
-from app.systemd import SystemdNotifier
+from app.platform.systemd import SystemdNotifier
 from tests.conftest import MakeContainer
 from tests.support.servers import free_port
 from tests.support.workbench import SAMPLE, TICK, VENS, Bench

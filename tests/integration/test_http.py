@@ -19,7 +19,6 @@ from urllib3.exceptions import (
     TimeoutError,
 )
 
-from app.instants import utc_now
 from app.openadr import (
     Circuit,
     NoCredentials,
@@ -35,7 +34,8 @@ from app.openadr import (
 )
 from app.openadr.http import VenAuth
 from app.openadr.unreachable import NotConnected
-from app.stopping import Stopping
+from app.platform.shutdown import Stopping
+from app.platform.timestamps import utc_now
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port, in_turn
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.fleet import Resource, ResourceKind
 from app.openadr import Answer
-from app.stopping import Stopping
+from app.platform.shutdown import Stopping
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock

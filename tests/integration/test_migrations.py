@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.fleet import Database, make_engine
-from app.fleet.migrations import MIGRATIONS
+from app.platform import MIGRATIONS, Database, make_engine
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock

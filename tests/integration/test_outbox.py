@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
-from app.fleet import DatabaseError
+from app.platform import DatabaseError
 from app.reporting import SetAside
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 

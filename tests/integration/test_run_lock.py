@@ -13,10 +13,10 @@ from typing import Literal
 import psycopg
 import pytest
 
-from app.fleet import Database, SharedSessionsError, make_engine
-from app.fleet.claim import RUNNING
-from app.run_lock import RunLock, RunLockError, RunLockGuard
-from app.stopping import Stopping
+from app.platform import Database, SharedSessionsError, make_engine
+from app.platform.claim import RUNNING
+from app.platform.run_lock import RunLock, RunLockError, RunLockGuard
+from app.platform.shutdown import Stopping
 from tests.support.pgbouncer import Pgbouncer
 from tests.support.postgres import Postgres
 

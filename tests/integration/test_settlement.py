@@ -8,7 +8,7 @@ import logging
 import pytest
 from sqlalchemy import text
 
-from app.fleet import DatabaseError
+from app.platform import DatabaseError
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock

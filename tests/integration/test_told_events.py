@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from app.events import EventBook
-from app.fleet import VEN, Database, Told
+from app.fleet import VEN, Told
 from app.openadr import Event, Program, Targets, VtnResource, VtnVen, read_event
+from app.platform import Database
 from tests.support.events import book_of
 from tests.support.fakes import FakeClock
 

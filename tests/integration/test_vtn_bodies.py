@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.asgi import AsgiServer
+from app.platform.asgi import AsgiServer
 from app.vtn import EmbeddedVtn
 from app.vtn.api import make_api
 from app.vtn.objects import Objects

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.events import EventBook, Grants, timeline_of
-from app.fleet import Database, Granted, SeenEvent
+from app.fleet import Granted, SeenEvent
 from app.openadr import Timeline, read_event
-from app.say_once import SayOnce
+from app.platform import Database
+from app.platform.say_once import SayOnce
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

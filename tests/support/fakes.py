@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +21,10 @@ from app.fleet import (
     Status,
     VenSummary,
 )
-from app.instants import MICROSECOND
 from app.metering import Frame
-from app.openadr import Circuit, VtnClock
+from app.openadr import Circuit, VtnClock, VtnDown, VtnError
+from app.platform import DatabaseError, FanOut
+from app.platform.timestamps import MICROSECOND
 
 
 class FakeClock:
@@ -140,6 +142,12 @@ class UndatedVtn(VtnClock):
 
     def heard(self, date: str | None) -> None:
         """Not for a test whose clock is its own."""
+
+
+def vtn_fan_out(**settings: Any) -> FanOut[VtnError]:
+    """A fan-out like the container's, with these settings."""
+    fails_all = (VtnDown, DatabaseError)
+    return FanOut(failure=VtnError, fails_all=fails_all, **settings)
 
 
 class FleetOfNames:

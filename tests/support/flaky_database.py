@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.fleet import Database, DatabaseError
+from app.platform import Database, DatabaseError
 
 
 class FlakyDatabase(Database):

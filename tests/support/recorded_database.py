@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-from app.fleet import Database
+from app.platform import Database
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from app.stopping import STOP_DEADLINE_S
+from app.platform.shutdown import STOP_DEADLINE_S
 from tests.support.needed import program
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.descriptors import RESERVE, Descriptors, Limits
+from app.platform.descriptors import RESERVE, Descriptors, Limits
 
 
 class System:

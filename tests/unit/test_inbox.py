@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from app.fleet import DatabaseError, PollPlan, Told
+from app.fleet import PollPlan, Told
 from app.openadr import Event
+from app.platform import DatabaseError
 from app.push import Inbox
 from app.push.inbox import MOST_BYTES, MOST_WAITING
 from tests.support.fakes import FakeClock

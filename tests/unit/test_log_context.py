@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from app.fleet import FanOut
 from app.log_context import about
 from app.logs import configure_logging
+from app.platform.shutdown import Stopping
 from app.reporting.post import Parcel
 from app.reporting.under_way import Outcome, UnderWay
 from app.scheduling import SchedulerConfig, TaskScheduler
-from app.stopping import Stopping
+from tests.support.fakes import vtn_fan_out
 
 logger = logging.getLogger("app.test")
 Lines = Any
@@ -54,7 +54,7 @@ def test_a_warning_of_a_library_is_a_line_like_any_other(lines: Lines) -> None:
 
 
 def test_threads_of_a_fan_out_know_the_task(lines: Lines) -> None:
-    fan_out = FanOut(max_workers=4, stopping=Stopping())
+    fan_out = vtn_fan_out(max_workers=4, stopping=Stopping())
 
     with about(task="generate_reports"):
         fan_out(["Aarhus", "Odense"], lambda name: logger.info("%s", name))

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.instants import utc_now
+from app.platform.timestamps import utc_now
 from app.scheduling import OverdueTasks, SchedulerConfig, TaskScheduler
 from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until

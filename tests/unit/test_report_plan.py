@@ -11,7 +11,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from app.events import implied_timeline_of
-from app.instants import to_us
+from app.platform.timestamps import to_us
 from app.reporting.plan import ReportPlan
 from tests.support.events import NOW, interval, seen, timeline
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from app.fleet import FanOut, HeldVens
+from app.fleet import HeldVens
 from app.fleet.held_vens import MIN_PAUSE_S
 from app.openadr import Circuit, VtnUnauthorised
+from app.platform.shutdown import Stopping
 from app.reporting import RefusedResources, ReportSender
 from app.reporting.lookup import Sought
 from app.reporting.outbox import SetAside
 from app.reporting.parcels import parcel_of
 from app.reporting.post import Fate, Parcel
 from app.reporting.under_way import Outcome
-from app.stopping import Stopping
 from app.tracing import NoTracing
-from tests.support.fakes import FakeClock, held_vens
+from tests.support.fakes import FakeClock, held_vens, vtn_fan_out
 
 VENS = ["Aalborg", "Aarhus", "Esbjerg"]
 REFUSED = VtnUnauthorised("POST /reports: 401", status=401)
@@ -50,7 +50,7 @@ def post() -> Post:
 
 @pytest.fixture
 def sender(clock: FakeClock, held: HeldVens, post: Post) -> ReportSender:
-    one_at_a_time = FanOut(max_workers=1, stopping=Stopping())
+    one_at_a_time = vtn_fan_out(max_workers=1, stopping=Stopping())
     return ReportSender(
         post=post,  # type: ignore[arg-type]
         refused=RefusedResources(clock=clock),

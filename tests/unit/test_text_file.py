@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.text_file import MAX_BYTES, TextFileError, read_text
+from app.platform.text_file import MAX_BYTES, TextFileError, read_text
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from typing import Any
 
 from nicegui import run, ui
 
-from app.fleet import DatabaseError
 from app.openadr import VtnError
 from app.ops.page.services import PageServices
 from app.ops.page.style import STYLE
 from app.ops.page.widgets import button
+from app.platform import DatabaseError
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.fleet import Database, DatabaseError, SharedSessionsError
-from app.stopping import Stopping
+from app.platform.database import Database, DatabaseError, SharedSessionsError
+from app.platform.shutdown import Stopping
 
 logger = logging.getLogger(__name__)
 FileId = tuple[int, int]

@@ -16,7 +16,7 @@ class CertificateError(ValueError):
     """The files hold no certificate with its key; one line says why."""
 
 
-def load(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     """Use these files. CertificateError."""
     try:
         context.load_cert_chain(certificate, key, password=b"")  # rather than ask a terminal
@@ -44,8 +44,8 @@ class ServedCertificate:
         self._seen = state
         try:
             # Tried elsewhere first: certificate and key may change one after the other.
-            load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._certificate, self._key)
-            load(self._context, self._certificate, self._key)
+            load_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._certificate, self._key)
+            load_certificate(self._context, self._certificate, self._key)
         except CertificateError as error:
             logger.warning(
                 "%s has changed, and cannot be used with %s: %s; the one before goes on",

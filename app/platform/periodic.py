@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from app.stopping import Stopping
+from app.platform.shutdown import Stopping
 
 logger = logging.getLogger(__name__)
 

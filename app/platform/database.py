@@ -17,9 +17,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.fleet.claim import MIGRATING, PoolerError, SessionClaim
-from app.fleet.migrations import MIGRATIONS, Migration
-from app.fleet.waits import Waits
+from app.platform.claim import MIGRATING, PoolerError, SessionClaim
+from app.platform.migrations import MIGRATIONS, Migration
+from app.platform.waits import Waits
 
 logger = logging.getLogger(__name__)
 BUSY_TIMEOUT_S = 30

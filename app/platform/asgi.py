@@ -12,7 +12,7 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-from app.certificate import ServedCertificate
+from app.platform.certificate import ServedCertificate
 
 HEAD_S = 10.0
 """For the head of a request."""
@@ -80,7 +80,7 @@ class AsgiServer:
         # Here and not above: a process that serves nothing does not pay for it.
         import uvicorn
 
-        from app.asgi_protocol import MAX_HEAD_BYTES, make_protocol
+        from app.platform.asgi_protocol import MAX_HEAD_BYTES, make_protocol
 
         max_connections = self._max_requests + FOR_PROBES
         config = uvicorn.Config(

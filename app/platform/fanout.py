@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from typing import Generic, TypeVar
 
-from app.fleet.database import DatabaseError
-from app.openadr import VtnDown, VtnError
-from app.stopping import Stopping
+from app.platform.shutdown import Stopping
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Failure = TypeVar("Failure", bound=Exception)
 
 LEAST_WORKERS = 2
 """One waits for the VTN while the other works."""
@@ -23,12 +22,13 @@ BUSY_ABOVE = 0.95
 """Of one core, which is all that Python uses at a time."""
 
 
-class FanOut:
+class FanOut(Generic[Failure]):
     """Does the same for many VENs, at most `max_workers` at a time, until `stopping` is set.
 
     It begins with two workers, and adds one while they leave our own processor idle: then it is
-    the VTN that they wait for. How many that came to is remembered. `cpu_s`: what this process has
-    used.
+    the VTN that they wait for. How many that came to is remembered. `failure`: the error of one
+    VEN, which stops no other; `fails_all`: the errors that the others would meet, too. `cpu_s`:
+    what this process has used.
     """
 
     def __init__(
@@ -36,11 +36,15 @@ class FanOut:
         *,
         max_workers: int,
         stopping: Stopping,
+        failure: type[Failure],
+        fails_all: tuple[type[Exception], ...],
         monotonic: Callable[[], float] = time.monotonic,
         cpu_s: Callable[[], float] = time.process_time,
     ) -> None:
         self.max_workers = max_workers
         self._stopping = stopping
+        self._failure = failure
+        self._fails_all = fails_all
         self._monotonic = monotonic
         self._cpu_s = cpu_s
         self._least = min(LEAST_WORKERS, max_workers)
@@ -53,17 +57,17 @@ class FanOut:
         work: Callable[[Item], Result],
         *,
         done: Callable[[], None] = lambda: None,
-    ) -> list[tuple[Item, Result | VtnError]]:
-        """Each item that was tried, with its result or its VtnError, in the order of the items.
+    ) -> list[tuple[Item, Result | Failure]]:
+        """Each item that was tried, with its result or its failure, in the order of the items.
 
-        What is left is not tried when the VTN counts as down, when the database fails, or when the
-        application stops. Any error but a VtnError stops no other item, and is raised at the end.
-        `done` is called for each item, tried or not.
+        What is left is not tried when one fails for all, or when the application stops. Any error
+        that is no `failure` stops no other item, and is raised at the end. `done` is called for
+        each item, tried or not.
         """
         if not items:
             return []
         most = min(self.max_workers, len(items))
-        crew = _Crew(items, work, done, self._stopping)
+        crew = _Crew(items, work, done, self._stopping, self._failure, self._fails_all)
         looked_s, used_s = self._monotonic(), self._cpu_s()
         crew.begin(min(self.workers, most))
         while crew.works(LOOKS_EVERY_S):
@@ -80,7 +84,7 @@ class FanOut:
         return crew.outcomes()
 
 
-class _Crew(Generic[Item, Result]):
+class _Crew(Generic[Item, Result, Failure]):
     """Threads that take one item after the other.
 
     Plain ones: an executor hands every item over and wakes the one who waits for it, which takes a
@@ -93,16 +97,20 @@ class _Crew(Generic[Item, Result]):
         work: Callable[[Item], Result],
         done: Callable[[], None],
         stopping: Stopping,
+        failure: type[Failure],
+        fails_all: tuple[type[Exception], ...],
     ) -> None:
         self._items = items
         self._work = work
         self._done = done
         self._stopping = stopping
+        self._failure = failure
+        self._fails_all = fails_all
         self._places: Iterator[int] = iter(range(len(items)))
-        self._outcomes: dict[int, Result | VtnError] = {}
+        self._outcomes: dict[int, Result | Failure] = {}
         self._given_up = threading.Event()
         self.defect: BaseException | None = None
-        """The first error that was no VtnError."""
+        """The first error that was no failure."""
         self._threads: list[threading.Thread] = []
 
     @property
@@ -128,7 +136,7 @@ class _Crew(Generic[Item, Result]):
                 return True
         return False
 
-    def outcomes(self) -> list[tuple[Item, Result | VtnError]]:
+    def outcomes(self) -> list[tuple[Item, Result | Failure]]:
         return [(self._items[place], self._outcomes[place]) for place in sorted(self._outcomes)]
 
     def _take_each(self) -> None:
@@ -140,11 +148,13 @@ class _Crew(Generic[Item, Result]):
     def _attempt(self, place: int) -> None:
         try:
             self._outcomes[place] = self._work(self._items[place])
-        except VtnError as error:
+        except self._failure as error:
             self._outcomes[place] = error
-            if isinstance(error, VtnDown):
-                self._given_up.set()
+            self._give_up_after(error)
         except BaseException as defect:  # noqa: BLE001 - raised to who waits
             self.defect = self.defect or defect
-            if isinstance(defect, DatabaseError):
-                self._given_up.set()  # it fails for the others, too
+            self._give_up_after(defect)
+
+    def _give_up_after(self, error: BaseException) -> None:
+        if isinstance(error, self._fails_all):
+            self._given_up.set()

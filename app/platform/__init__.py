@@ -1,0 +1,64 @@
+"""What every room stands on: database, run lock, shutdown, threads, servers, files. Imports no
+other room."""
+
+from app.platform.asgi import TRY_AGAIN_LATER, AsgiServer
+from app.platform.certificate import CertificateError, load_certificate
+from app.platform.compact import dumped
+from app.platform.database import (
+    Database,
+    DatabaseError,
+    DatabaseUrlError,
+    SharedSessionsError,
+    make_engine,
+)
+from app.platform.descriptors import Descriptors
+from app.platform.fanout import FanOut
+from app.platform.locks import LockPerName
+from app.platform.migrations import MIGRATIONS, Migration
+from app.platform.periodic import Watch
+from app.platform.progress import MakeBar, Progress, no_bar, no_progress
+from app.platform.run_lock import RunLock, RunLockError, RunLockGuard
+from app.platform.say_once import SayOnce
+from app.platform.secret_file import read_or_make
+from app.platform.servers import NoServer, Server
+from app.platform.shutdown import Stopping
+from app.platform.systemd import SystemdNotifier
+from app.platform.text_file import TextFileError, read_text
+from app.platform.timestamps import from_us, to_us, utc_now
+
+__all__ = [
+    "MIGRATIONS",
+    "TRY_AGAIN_LATER",
+    "AsgiServer",
+    "CertificateError",
+    "Database",
+    "DatabaseError",
+    "DatabaseUrlError",
+    "Descriptors",
+    "FanOut",
+    "LockPerName",
+    "MakeBar",
+    "Migration",
+    "NoServer",
+    "Progress",
+    "RunLock",
+    "RunLockError",
+    "RunLockGuard",
+    "SayOnce",
+    "Server",
+    "SharedSessionsError",
+    "Stopping",
+    "SystemdNotifier",
+    "TextFileError",
+    "Watch",
+    "dumped",
+    "from_us",
+    "load_certificate",
+    "make_engine",
+    "no_bar",
+    "no_progress",
+    "read_or_make",
+    "read_text",
+    "to_us",
+    "utc_now",
+]

@@ -1,0 +1,31 @@
+"""The schema, by number: a migration is never changed once it is released, only followed.
+
+Version n of the schema is what the first n migrations make. One sequence for all rooms, since
+they share one file and one transaction. A migration imports no room: it is frozen DDL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection
+
+from app.platform.migrations import (
+    m0001_fleet_and_readings,
+    m0002_lag_and_refusals,
+    m0003_answers_and_targets,
+    m0004_indexes,
+    m0005_enrolled_again,
+    m0006_changes_and_removals,
+)
+
+Migration = Callable[[Connection], None]
+
+MIGRATIONS: Sequence[Migration] = (
+    m0001_fleet_and_readings.migrate,
+    m0002_lag_and_refusals.migrate,
+    m0003_answers_and_targets.migrate,
+    m0004_indexes.migrate,
+    m0005_enrolled_again.migrate,
+    m0006_changes_and_removals.migrate,
+)
