@@ -25,8 +25,8 @@ from app.fleet import (
     ResourceUpdates,
     VENManager,
 )
-from app.graph import no_wiring
 from app.metering import FrameStore, MeterDataSimulator, PowerHistory, StoreFull, load_profiles
+from app.observability import NoTracing, OtlpTracing, no_wiring
 from app.openadr import (
     BusinessLogic,
     Circuit,
@@ -112,7 +112,6 @@ from app.reporting import (
 from app.schedule import schedule_of
 from app.scheduling import ClockGuard, OverdueTasks, TaskScheduler
 from app.settings import Settings
-from app.tracing import NoTracing, OtlpTracing
 from app.vtn import (
     Callbacks,
     EmbeddedBusinessCredentials,

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from app.fleet import FleetRepository, VENManager, sample_fleet
 from app.metering import MeterDataSimulator
+from app.observability import Tracing
 from app.openadr import CredentialsError, VtnHttp
 from app.ops import Health
 from app.platform import (
@@ -23,7 +24,6 @@ from app.platform import (
     no_bar,
 )
 from app.scheduling import TaskScheduler
-from app.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 

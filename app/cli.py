@@ -19,7 +19,6 @@ from typing import Annotated, NoReturn
 import typer
 from rich.table import Table
 
-from app import graph as wiring
 from app.application import Application
 from app.bars import bars
 from app.discovery_cli import discover_vtns
@@ -27,7 +26,8 @@ from app.event_cli import make_event_cli
 from app.failures import failures_in_one_line, tell
 from app.fleet_cli import FleetTools, make_fleet_cli
 from app.help import AsJson, examples
-from app.logs import configure_logging, log_uncaught
+from app.observability import configure_logging, log_uncaught
+from app.observability import graph as wiring
 from app.openadr import BusinessLogic, NoCredentials, VtnError, VtnUnauthorised
 from app.outbox_cli import make_outbox_cli
 from app.platform import DatabaseError, Stopping, no_bar

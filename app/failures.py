@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import typer
 
 from app.fleet import FleetFileError
-from app.logs import configure_logging, is_configured, writes_json
 from app.metering import ProfileError
+from app.observability import configure_logging, is_configured, writes_json
 from app.openadr import CredentialsError, VtnError
 from app.platform import DatabaseError, DatabaseUrlError, RunLockError
 from app.settings import SettingsError, log_format

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from app.logs import QUIET
+from app.observability.logs import QUIET
 from app.openadr import Circuit, Exchange, VtnClock, VtnHttp, make_session
 from app.platform import Database, make_engine
 from app.platform.shutdown import Stopping

@@ -12,7 +12,7 @@ from functools import partial
 from app.fleet.held_vens import HeldVens
 from app.fleet.model import THE_VEN, VEN, Status
 from app.fleet.repository import FleetRepository
-from app.log_context import about
+from app.observability import about
 from app.openadr import (
     CredentialsError,
     OutcomeUnknown,

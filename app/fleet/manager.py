@@ -18,7 +18,7 @@ from app.fleet.removals import Removals
 from app.fleet.repository import FleetRepository
 from app.fleet.seen import SeenEvent, Told
 from app.fleet.updates import ResourceUpdates
-from app.log_context import about
+from app.observability import about
 from app.openadr import (
     CredentialsError,
     Event,

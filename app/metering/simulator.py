@@ -29,8 +29,8 @@ from app.metering.frames import FrameStore
 from app.metering.profiles import Profiles, quarter_of_the_year
 from app.metering.shapes import NOISE_SPAN, Shapes, build_shapes, joined
 from app.metering.source import Forecast, Frame, Reading, Room, Span, StoreFull
+from app.observability import Tracing
 from app.platform import DatabaseError
-from app.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from app.histogram import Histogram
 from app.metering import MeterDataSimulator, PowerHistory
+from app.observability import Histogram
 from app.openadr import VtnHttp
 from app.ops.health import Health, Readiness
 from app.reporting import DeliveryJournal

@@ -16,6 +16,7 @@ from typing import cast
 from sqlalchemy import Connection
 
 from app.fleet import HeldVens
+from app.observability import Tracing
 from app.openadr import Circuit, VtnClient, VtnError, VtnRejected
 from app.platform import Stopping, to_us
 from app.reporting.doubles import SecondLooks
@@ -33,7 +34,6 @@ from app.reporting.resend import Resender
 from app.reporting.sender import ReportSender
 from app.reporting.streams import Stream, passed
 from app.reporting.under_way import Outcome, UnderWay
-from app.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 

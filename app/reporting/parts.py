@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from app.log_context import about
+from app.observability import about
 from app.openadr import VtnError, VtnRejected
 from app.reporting.outbox import SetAside
 from app.reporting.parcels import set_aside

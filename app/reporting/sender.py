@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from app.fleet import HeldVens
-from app.log_context import about
+from app.observability import Tracing, about
 from app.openadr import OutcomeUnknown, VtnClient, VtnError
 from app.platform import FanOut
 from app.reporting.parts import RefusedResources
 from app.reporting.post import Fate, Parcel, ReportPost, fate_of, is_trouble
 from app.reporting.streams import Stream
 from app.reporting.under_way import Outcome
-from app.tracing import Tracing
 
 
 class ReportSender:

@@ -12,7 +12,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from app.histogram import Histogram
+from app.observability import Histogram
 from app.platform import utc_now
 from app.scheduling.config import SchedulerConfig
 from app.scheduling.executor import TaskExecutor

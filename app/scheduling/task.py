@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
-from app.histogram import Histogram
-from app.log_context import about
+from app.observability import Histogram, about
 from app.scheduling.config import SchedulerConfig
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ import pytest
 from dependency_injector import containers, providers
 from dependency_injector.wiring import Provide, inject
 
-from app import graph
+from app.observability import graph
 from app.openadr import ClientCredentialsByVen, SharedCredentials, VtnVen
 from app.platform.servers import NoServer
 from app.scheduling import SchedulerConfig, TaskScheduler

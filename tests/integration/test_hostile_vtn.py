@@ -12,7 +12,7 @@ from itertools import count
 import pytest
 
 from app.fleet import VEN
-from app.logs import configure_logging
+from app.observability.logs import configure_logging
 from app.openadr import NoCredentials, VtnHttp, VtnUnavailable
 from app.openadr.answer import MOST_BYTES
 from app.openadr.pages import MOST_PAGES

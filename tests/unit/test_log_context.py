@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from app.log_context import about
-from app.logs import configure_logging
+from app.observability.log_context import about
+from app.observability.logs import configure_logging
 from app.platform.shutdown import Stopping
 from app.reporting.post import Parcel
 from app.reporting.under_way import Outcome, UnderWay

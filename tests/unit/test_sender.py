@@ -9,6 +9,7 @@ import pytest
 
 from app.fleet import HeldVens
 from app.fleet.held_vens import MIN_PAUSE_S
+from app.observability.tracing import NoTracing
 from app.openadr import Circuit, VtnUnauthorised
 from app.platform.shutdown import Stopping
 from app.reporting import RefusedResources, ReportSender
@@ -17,7 +18,6 @@ from app.reporting.outbox import SetAside
 from app.reporting.parcels import parcel_of
 from app.reporting.post import Fate, Parcel
 from app.reporting.under_way import Outcome
-from app.tracing import NoTracing
 from tests.support.fakes import FakeClock, held_vens, vtn_fan_out
 
 VENS = ["Aalborg", "Aarhus", "Esbjerg"]

@@ -11,7 +11,7 @@ import pytest
 
 from app.fleet import VEN, ResourceKind, Status
 from app.metering import MeterDataSimulator, ProfileError, Profiles, load_profiles
-from app.tracing import NoTracing
+from app.observability.tracing import NoTracing
 from tests.support.fakes import AsShaped, EndlessRoom, FakeClock, FakeFleet, FakeFrames, resource
 
 YEAR = 365 * 96

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.histogram import Histogram
+from app.observability.histogram import Histogram
 from app.scheduling import SchedulerConfig, TaskScheduler
 from tests.support.waiting import wait_until
 

@@ -8,7 +8,7 @@ import pytest
 
 from app import tasks
 from app.metering import MeterDataSimulator, load_profiles
-from app.tracing import NoTracing
+from app.observability.tracing import NoTracing
 from tests.support.fakes import AsShaped, EndlessRoom, FakeClock, FakeFleet, FakeFrames, resource
 
 

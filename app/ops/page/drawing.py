@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
 
-from app.graph import Node
+from app.observability import Node
 from app.ops.events_view import Bar, EventRow
 
 WIDTH, ROW, LEFT = 1100, 40, 250

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.graph import Node
 from app.metering import MeterDataSimulator, PowerHistory
+from app.observability import Node
 from app.openadr import VtnHttp
 from app.ops.backlog import Backlog
 from app.ops.events_view import EventsView

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from nicegui import ui
 
-from app.graph import Node
+from app.observability import Node
 from app.ops.page import drawing, words
 from app.ops.page.services import PageServices
 from app.ops.page.shell import Shell

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
-from app.log_context import at_hand
+from app.observability.log_context import at_hand
 
 QUIET = {
     "apscheduler": logging.CRITICAL,
