@@ -7,8 +7,8 @@ import sys
 
 SCRIPT = """
 import signal, threading
-from app.cli import stop_on_signals
-from app.stopping import Stopping
+from app.cli.commands import stop_on_signals
+from app.platform import Stopping
 
 stopping = Stopping()
 stop_on_signals(stopping)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.cli import cli
+from app.cli.commands import cli
 from app.platform import Database, make_engine
 from app.platform.run_lock import RunLock
 from app.vtn import EmbeddedVtn

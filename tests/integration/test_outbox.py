@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import cli
+from app.cli.commands import cli
 from app.platform import DatabaseError
 from app.reporting import SetAside
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench

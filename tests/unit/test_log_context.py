@@ -93,7 +93,7 @@ def test_a_coroutine_knows_its_task(lines: Lines, scheduler: TaskScheduler) -> N
 
 UNCAUGHT = """
 import threading
-from app.logs import configure_logging, log_uncaught
+from app.observability import configure_logging, log_uncaught
 
 configure_logging(level="INFO", format_="json")
 log_uncaught()

@@ -20,20 +20,20 @@ import typer
 from rich.table import Table
 
 from app.application import Application
-from app.bars import bars
-from app.discovery_cli import discover_vtns
-from app.event_cli import make_event_cli
-from app.failures import failures_in_one_line, tell
-from app.fleet_cli import FleetTools, make_fleet_cli
-from app.help import AsJson, examples
+from app.cli.bars import bars
+from app.cli.discover import discover_vtns
+from app.cli.event import make_event_cli
+from app.cli.failures import failures_in_one_line, tell
+from app.cli.fleet import FleetTools, make_fleet_cli
+from app.cli.help import AsJson, examples
+from app.cli.outbox import make_outbox_cli
+from app.cli.terminal import replace_what_cannot_be_shown, show
 from app.observability import configure_logging, log_uncaught
 from app.observability import graph as wiring
 from app.openadr import BusinessLogic, NoCredentials, VtnError, VtnUnauthorised
-from app.outbox_cli import make_outbox_cli
 from app.platform import DatabaseError, Stopping, no_bar
 from app.reporting import Outbox
 from app.settings import EMBEDDED_301, LOOPBACK, effective_settings
-from app.terminal import replace_what_cannot_be_shown, show
 from containers import Container
 
 logger = logging.getLogger("app.cli")

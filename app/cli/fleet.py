@@ -13,7 +13,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.bars import bars
+from app.cli.bars import bars
+from app.cli.help import AsJson, examples
+from app.cli.terminal import show
 from app.fleet import (
     THE_VEN,
     VEN,
@@ -27,10 +29,8 @@ from app.fleet import (
     write_csv,
     write_json,
 )
-from app.help import AsJson, examples
 from app.metering import FrameStore
 from app.openadr import same_name
-from app.terminal import show
 
 
 @dataclass(frozen=True, kw_only=True)

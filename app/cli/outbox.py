@@ -12,9 +12,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from app.help import AsJson, examples
+from app.cli.help import AsJson, examples
+from app.cli.terminal import show
 from app.reporting import Outbox
-from app.terminal import show
 
 Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as `outbox list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]

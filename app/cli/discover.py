@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from app.help import AsJson
+from app.cli.help import AsJson
+from app.cli.terminal import show
 from app.openadr import discover
-from app.terminal import show
 
 Seconds = Annotated[float, typer.Option("--seconds", min=0.1, max=60, help="How long to listen.")]
 Interface = Annotated[

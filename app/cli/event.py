@@ -13,10 +13,10 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from app.help import AsJson, examples
+from app.cli.help import AsJson, examples
+from app.cli.terminal import show
 from app.openadr import BusinessLogic, WireError, read_duration, read_instant
 from app.platform import utc_now
-from app.terminal import show
 
 Id = Annotated[str, typer.Argument(help="The event's id, as `event list` shows it.")]
 MOST_SHOWN = 60
