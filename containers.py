@@ -14,18 +14,10 @@ from dependency_injector import containers, providers
 
 from app import tasks
 from app.application import Application
-from app.events import EventBook, FleetAnswers, Grants, OrdersMaker, policies
-from app.fleet import (
-    Enrolment,
-    FleetRepository,
-    HeldVens,
-    LostObjects,
-    PollPlan,
-    Removals,
-    ResourceUpdates,
-    VENManager,
-)
-from app.metering import FrameStore, MeterDataSimulator, PowerHistory, StoreFull, load_profiles
+from app.control import FleetAnswers, OrdersMaker, policies
+from app.events import EventBook, Grants
+from app.fleet import Enrolment, FleetRepository, HeldVens, LostObjects, ResourceUpdates
+from app.metering import MeterDataSimulator, PowerHistory, load_profiles
 from app.observability import NoTracing, OtlpTracing, no_wiring
 from app.openadr import (
     BusinessLogic,
@@ -89,6 +81,7 @@ from app.push import (
     Subscriber,
     Webhooks,
 )
+from app.readings import FrameStore, StoreFull
 from app.recovery import Recovery
 from app.reporting import (
     Agenda,
@@ -112,6 +105,7 @@ from app.reporting import (
 from app.schedule import schedule_of
 from app.scheduling import ClockGuard, OverdueTasks, TaskScheduler
 from app.settings import Settings
+from app.vens import PollPlan, Removals, VENManager
 from app.vtn import (
     Callbacks,
     EmbeddedBusinessCredentials,

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from app.fleet import FleetRepository, VENManager, sample_fleet
+from app.fleet import FleetRepository, sample_fleet
 from app.metering import MeterDataSimulator
 from app.observability import Tracing
 from app.openadr import CredentialsError, VtnHttp
@@ -24,6 +24,7 @@ from app.platform import (
     no_bar,
 )
 from app.scheduling import TaskScheduler
+from app.vens import VENManager
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,11 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from app.fleet import HeldVens, VENManager
+from app.fleet import HeldVens
 from app.openadr import Circuit
 from app.platform import DatabaseError
 from app.scheduling import TaskScheduler
+from app.vens import VENManager
 
 logger = logging.getLogger(__name__)
 TRIES_WRITES_EVERY_S = 8.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from app.fleet import VENManager
 from app.metering import MeterDataSimulator
+from app.vens import VENManager
 
 logger = logging.getLogger(__name__)
 

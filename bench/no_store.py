@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from app.metering import Frame
+from app.readings import Frame
 
 
 class NoFrames:

@@ -20,8 +20,6 @@ from app.fleet import (
     THE_VEN,
     VEN,
     FleetRepository,
-    Removal,
-    Removals,
     Resource,
     Status,
     read_fleet,
@@ -29,8 +27,9 @@ from app.fleet import (
     write_csv,
     write_json,
 )
-from app.metering import FrameStore
 from app.openadr import same_name
+from app.readings import FrameStore
+from app.vens import Removal, Removals
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,19 +1,25 @@
-"""What we are asked: the events of each VEN, their timelines, and how resources answer."""
+"""What we are asked: the events of each VEN, and what of them is active."""
 
-from app.events.answers import FleetAnswers
-from app.events.book import EventBook
+from app.events.active import (
+    Followed,
+    Standing,
+    followed,
+    implied_timeline_of,
+    standing,
+    timeline_of,
+)
 from app.events.grants import Grants
-from app.events.orders import OrdersMaker
-from app.events.policies import Policy
-from app.events.standing import Standing, followed, implied_timeline_of, standing, timeline_of
+from app.events.seen import Granted, SeenEvent, Told
+from app.events.store import EventBook
 
 __all__ = [
     "EventBook",
-    "FleetAnswers",
+    "Followed",
+    "Granted",
     "Grants",
-    "OrdersMaker",
-    "Policy",
+    "SeenEvent",
     "Standing",
+    "Told",
     "followed",
     "implied_timeline_of",
     "standing",

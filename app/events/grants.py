@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypeVar
 
-from app.fleet import VEN, Granted
+from app.events.seen import Granted
+from app.fleet import VEN
 from app.openadr import Targets, VtnClient, VtnUnauthorised, WireError, same_name
 from app.platform import SayOnce
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, text
 
-from app.fleet import Granted
+from app.events.seen import Granted
 from app.openadr import Event
 
 UNREADABLE = "UNREADABLE"

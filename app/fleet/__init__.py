@@ -1,49 +1,33 @@
-"""Who we are: VENs, resources, the fleet database, and the VENs at their VTN."""
+"""Who we are: VENs, resources, and how the VTN comes to know them."""
 
-from app.fleet.columns import Answers, Plant, Response, Roster, Situation, half_full, moved, places
-from app.fleet.enrolment import Enrolment
+from app.fleet.enrolment import Enrolment, EnrolmentResult
 from app.fleet.exchange import FleetFileError, read_fleet, write_csv, write_json
 from app.fleet.held_vens import HeldVens
 from app.fleet.lost import LostObjects
-from app.fleet.manager import VENManager
 from app.fleet.model import THE_VEN, VEN, Resource, ResourceKind, Status, VenSummary
-from app.fleet.poll_plan import PollPlan
-from app.fleet.removals import Removal, Removals
 from app.fleet.repository import FleetRepository
 from app.fleet.sample import sample_fleet
-from app.fleet.seen import Granted, SeenEvent, Told
+from app.fleet.taken_out import remove, take_out
 from app.fleet.updates import ResourceUpdates
 
 __all__ = [
     "THE_VEN",
     "VEN",
-    "Answers",
     "Enrolment",
+    "EnrolmentResult",
     "FleetFileError",
     "FleetRepository",
-    "Granted",
     "HeldVens",
     "LostObjects",
-    "Plant",
-    "PollPlan",
-    "Removal",
-    "Removals",
     "Resource",
     "ResourceKind",
     "ResourceUpdates",
-    "Response",
-    "Roster",
-    "SeenEvent",
-    "Situation",
     "Status",
-    "Told",
-    "VENManager",
     "VenSummary",
-    "half_full",
-    "moved",
-    "places",
     "read_fleet",
+    "remove",
     "sample_fleet",
+    "take_out",
     "write_csv",
     "write_json",
 ]

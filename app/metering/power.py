@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from app.fleet import Plant, ResourceKind, places
-from app.metering.frames import FrameStore
-from app.metering.source import Frame
+from app.control import Plant
+from app.fleet import ResourceKind
 from app.platform import DatabaseError
+from app.readings import Frame, FrameStore, places
 
 KEPT = timedelta(hours=1)
 MOST_POINTS = 3_600

@@ -11,7 +11,8 @@ from operator import itemgetter
 import numpy as np
 import numpy.typing as npt
 
-from app.fleet import Plant, Resource, ResourceKind
+from app.control import Plant
+from app.fleet import Resource, ResourceKind
 from app.metering.profiles import Profiles
 
 logger = logging.getLogger(__name__)

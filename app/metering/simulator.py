@@ -11,26 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.fleet import (
-    VEN,
-    Answers,
-    FleetRepository,
-    Plant,
-    Resource,
-    Response,
-    Situation,
-    Status,
-    half_full,
-    moved,
-    places,
-)
-from app.metering.detail import Detail
-from app.metering.frames import FrameStore
+from app.control import Answers, Forecast, Plant, Response, Situation, Span, half_full
+from app.fleet import VEN, FleetRepository, Resource, Status
 from app.metering.profiles import Profiles, quarter_of_the_year
 from app.metering.shapes import NOISE_SPAN, Shapes, build_shapes, joined
-from app.metering.source import Forecast, Frame, Reading, Room, Span, StoreFull
+from app.metering.source import Room
 from app.observability import Tracing
 from app.platform import DatabaseError
+from app.readings import Detail, Frame, FrameStore, Reading, StoreFull, moved, places
 
 logger = logging.getLogger(__name__)
 

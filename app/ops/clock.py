@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from app.metering import FrameStore
 from app.openadr import VtnClock
+from app.readings import FrameStore
 
 DOUBTFUL = timedelta(minutes=5)
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nlargest
 
-from app.events import EventBook, timeline_of
-from app.fleet import SeenEvent
+from app.events import EventBook, SeenEvent, timeline_of
 from app.openadr import Interval, Timeline
 from app.ops.seldom import Seldom
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.events import EventBook, Policy, Standing, followed, standing
+from app.control import Policy
+from app.events import EventBook, Standing, followed, standing
 from app.fleet import FleetRepository, Resource, ResourceKind, Status, VenSummary
-from app.metering import FrameStore
 from app.ops.events_view import payload_words
+from app.readings import FrameStore
 from app.reporting import DeliveryJournal, VenDelivery
 
 MOST_PROBLEMS = 1_000

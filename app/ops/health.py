@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from app.fleet import FleetRepository, HeldVens, LostObjects, PollPlan, Removals
+from app.fleet import FleetRepository, HeldVens, LostObjects
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
 from app.ops.clock import ClockCheck
@@ -13,6 +13,7 @@ from app.platform import Database, DatabaseError, Watch
 from app.push import Inbox
 from app.reporting import Outbox, ReportDesk, StoreKeeper, Tally
 from app.scheduling import OverdueTasks, TaskScheduler
+from app.vens import PollPlan, Removals
 
 LONGEST_IDLE_S = 30.0
 """Of the thread that looks after the others."""

@@ -13,9 +13,10 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.fleet import PollPlan, Told, VENManager
+from app.events import Told
 from app.openadr import Event, WireError, read_event, read_notification
 from app.platform import DatabaseError
+from app.vens import PollPlan, VENManager
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from paho.mqtt.matcher import MQTTMatcher
 
-from app.fleet import VEN, PollPlan
+from app.fleet import VEN
 from app.openadr import (
     BrokerAddress,
     BrokerToken,
@@ -28,6 +28,7 @@ from app.platform import FanOut
 from app.push.broker import BrokerLoop
 from app.push.connection import Login, Session, tls_context
 from app.push.inbox import Inbox
+from app.vens import PollPlan
 
 logger = logging.getLogger(__name__)
 

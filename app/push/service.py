@@ -7,10 +7,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from app.fleet import VEN, HeldVens, PollPlan, Status, VENManager
+from app.fleet import VEN, HeldVens, Status
 from app.openadr import Notifiers, VtnClient, VtnError, VtnUnauthorised, VtnUnreachable
 from app.platform import DatabaseError, Watch
 from app.push.inbox import Inbox
+from app.vens import PollPlan, VENManager
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from app.fleet import VEN, PollPlan
+from app.fleet import VEN
 from app.openadr import Notifiers, VtnClient, VtnError, VtnRejected, VtnUnauthorised
 from app.platform import FanOut
 from app.push.callback_keys import CallbackKeys
 from app.push.inbox import Inbox
+from app.vens import PollPlan
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from app.fleet import SeenEvent
+from app.events import SeenEvent
 from app.reporting.requests import Asked, requests_of
 from app.reporting.streams import Stream
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from app.fleet import Roster
-from app.metering import FrameStore, StoreFull
 from app.platform import to_us
+from app.readings import FrameStore, Roster, StoreFull
 from app.reporting.ledger import StreamLedger
 from app.reporting.obligations import Obligations
 from app.reporting.outbox import Outbox

@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.fleet import FleetRepository
-from app.metering import Extent, FrameStore
 from app.platform import to_us
+from app.readings import Extent, FrameStore
 from app.reporting.agenda import Agenda
 from app.reporting.ledger import StreamLedger
 from app.reporting.plan import DueReport

@@ -11,8 +11,9 @@ from itertools import pairwise
 import numpy as np
 import orjson
 
-from app.metering import Frame, FrameStore, Span
+from app.control import Span
 from app.openadr import Interval, WireDuration
+from app.readings import Frame, FrameStore
 from app.reporting.agenda import Agenda
 from app.reporting.plan import DueReport
 from app.reporting.quantities import Quantity

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
-from app.metering import Frame, FrameStore
 from app.platform import to_us
+from app.readings import Frame, FrameStore
 from app.reporting.agenda import Agenda
 from app.reporting.lookup import Sought
 from app.reporting.planned import Due, PlannedReports

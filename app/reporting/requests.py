@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from app.events import implied_timeline_of, timeline_of
-from app.fleet import SeenEvent
+from app.events import SeenEvent, implied_timeline_of, timeline_of
 from app.openadr import Event, IntervalPeriod, ReportDescriptor, Timeline, WireDuration
 from app.reporting.plan import ReportPlan
 from app.reporting.quantities import DATA_QUALITY, FORECASTS, Quantity, served

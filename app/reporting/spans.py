@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from app.fleet import Roster
-from app.metering import Frame, Span
+from app.control import Span
+from app.readings import Frame, Roster
 from app.reporting.values import ESTIMATED, LARGEST_GAP, MISSING, OK
 
 Floats = npt.NDArray[np.float64]

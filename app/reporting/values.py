@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from app.fleet import Plant
-from app.metering import Forecast, Frame, Span
+from app.control import Forecast, Plant, Span
+from app.readings import Frame
 from app.reporting.quantities import Quantity
 from app.reporting.requests import ReportRequest
 

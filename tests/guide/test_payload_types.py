@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dependency_injector import providers
 
-from app.events import policies
+from app.control import policies
 from app.fleet import ResourceKind
 from tests.guide.conftest import MINUTE, Guide, period, prices, values
 from tests.support.openapi import Enumerations, official_file

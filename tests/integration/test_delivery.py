@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.fleet import VEN, SeenEvent, Status, sample_fleet
+from app.events import SeenEvent
+from app.fleet import VEN, Status, sample_fleet
 from app.reporting import ReportPlanner
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer

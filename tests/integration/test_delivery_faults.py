@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.metering import Frame
 from app.platform import DatabaseError
+from app.readings import Frame
 from tests.conftest import MakeContainer
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 

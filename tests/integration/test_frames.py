@@ -14,10 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from app.fleet import Roster
-from app.metering import Frame, FrameStore
-from app.metering.frames import ROW_BYTES
 from app.platform import Database, DatabaseError, make_engine
+from app.readings import Frame, FrameStore, Roster
+from app.readings.frames import ROW_BYTES
 from bench.intervals import counted
 from tests.support.fakes import FakeClock
 

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from app.fleet import Removal
-from app.fleet.removals import A_TICK
 from app.openadr import WireError
 from app.openadr.wire import read_event
+from app.vens import Removal
+from app.vens.removals import A_TICK
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock

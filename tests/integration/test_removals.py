@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.fleet import Removal, Status, Told
-from app.fleet.removals import A_TICK
+from app.events import Told
+from app.fleet import Status
 from app.openadr import Answer
+from app.vens import Removal
+from app.vens.removals import A_TICK
 from tests.support.changing_fleet import (
     PUMP,
     import_,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.fleet import Removal
+from app.vens import Removal
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.changing_fleet import (

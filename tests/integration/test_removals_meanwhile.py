@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from app.fleet import Removal, Status, sample_fleet
-from app.fleet.removals import A_TICK
+from app.fleet import Status, sample_fleet
 from app.openadr import Answer
+from app.vens import Removal
+from app.vens.removals import A_TICK
 from tests.support.changing_fleet import (
     PUMP,
     at_vtn,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.metering import StoreFull
 from app.platform import Database
+from app.readings import StoreFull
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.events import EventBook
-from app.fleet import VEN, Told
+from app.events import EventBook, Told
+from app.fleet import VEN
 from app.openadr import Event, Program, Targets, VtnResource, VtnVen, read_event
 from app.platform import Database
 from tests.support.events import book_of

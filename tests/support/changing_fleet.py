@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from app.fleet import THE_VEN, FleetRepository, Removal, Resource
-from app.fleet.removals import A_TICK
+from app.fleet import THE_VEN, FleetRepository, Resource
+from app.vens import Removal
+from app.vens.removals import A_TICK
 from tests.support.workbench import Bench
 
 PUMP = "Aarhus-01-heat-pump"

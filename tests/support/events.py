@@ -6,8 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from app.events import EventBook, Grants, timeline_of
-from app.fleet import Granted, SeenEvent
+from app.events import EventBook, Granted, Grants, SeenEvent, timeline_of
 from app.openadr import Timeline, read_event
 from app.platform import Database
 from app.platform.say_once import SayOnce

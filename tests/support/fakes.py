@@ -10,21 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from app.fleet import (
-    VEN,
-    HeldVens,
-    Plant,
-    Resource,
-    ResourceKind,
-    Response,
-    Situation,
-    Status,
-    VenSummary,
-)
-from app.metering import Frame
+from app.control import Plant, Response, Situation
+from app.fleet import VEN, HeldVens, Resource, ResourceKind, Status, VenSummary
 from app.openadr import Circuit, VtnClock, VtnDown, VtnError
 from app.platform import DatabaseError, FanOut
 from app.platform.timestamps import MICROSECOND
+from app.readings import Frame
 
 
 class FakeClock:

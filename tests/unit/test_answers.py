@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.events import EventBook, FleetAnswers, OrdersMaker, policies
-from app.fleet import Plant, ResourceKind, Response, SeenEvent, Situation, half_full
+from app.control import FleetAnswers, OrdersMaker, Plant, Response, Situation, half_full, policies
+from app.events import EventBook, SeenEvent
+from app.fleet import ResourceKind
 from tests.support.events import NOW, interval, seen
 from tests.support.fakes import resource
 

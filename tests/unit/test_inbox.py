@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from app.fleet import PollPlan, Told
+from app.events import Told
 from app.openadr import Event
 from app.platform import DatabaseError
 from app.push import Inbox
 from app.push.inbox import MOST_BYTES, MOST_WAITING
+from app.vens import PollPlan
 from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.fleet import PollPlan
+from app.vens import PollPlan
 from tests.support.fakes import FakeClock
 
 SAFETY_S = 300.0

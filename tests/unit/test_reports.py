@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fleet import Roster, SeenEvent
-from app.metering import Frame
+from app.events import SeenEvent
 from app.openadr import read_event, read_instant
+from app.readings import Frame, Roster
 from app.reporting.quantities import Quantity
 from app.reporting.render import render
 from app.reporting.requests import Asked, ReportRequest, requests_of

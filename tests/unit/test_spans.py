@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fleet import Plant, Roster
-from app.metering import Detail, Frame
+from app.control import Plant
+from app.readings import Detail, Frame, Roster
 from app.reporting.planned import _by_name
 from app.reporting.quantities import Quantity
 from app.reporting.spans import SpanSum, SpanSums

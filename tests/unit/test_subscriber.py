@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.fleet import VEN, PollPlan, Status
+from app.fleet import VEN, Status
 from app.openadr import Circuit, Notifiers, VtnError, VtnRejected, VtnUnauthorised, VtnUnavailable
 from app.openadr.errors import MissingCredentials
 from app.push import Subscriber
 from app.push.service import ASKS_AGAIN_S, SOON_S
+from app.vens import PollPlan
 from tests.support.fakes import FakeClock, held_vens
 
 WEBHOOKS = Notifiers(webhook=True)

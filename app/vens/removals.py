@@ -12,10 +12,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import text
 
-from app.fleet.held_vens import HeldVens
-from app.fleet.model import THE_VEN
-from app.fleet.repository import FleetRepository
-from app.fleet.taken_out import remove, take_out
+from app.fleet import THE_VEN, FleetRepository, HeldVens, remove, take_out
 from app.openadr import VtnClient, VtnError, VtnRejected, VtnUnauthorised, VtnUnavailable
 from app.platform import Database, LockPerName, Stopping, from_us, to_us
 

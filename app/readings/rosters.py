@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, text
 
-from app.fleet import Roster
+from app.readings.roster import Roster
 
 
 class RosterBook:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.fleet import Roster
+from app.readings.roster import Roster
 
 
 @dataclass(frozen=True, kw_only=True)

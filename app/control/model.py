@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,52 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from app.fleet.model import Resource, ResourceKind
-from app.platform import dumped
+from app.fleet import Resource, ResourceKind
+from app.readings import Columns, Float32, Roster
 
-Float32 = npt.NDArray[np.float32]
-Columns = npt.NDArray[np.intp]
-
-
-class Roster:
-    """Whose power stands in which column of a frame: VEN by VEN, resource by resource.
-
-    It never changes; a fleet that changes gets another one, so that what was metered keeps the
-    names that it was metered under.
-    """
-
-    def __init__(self, columns: Iterable[tuple[str, Iterable[str]]]) -> None:
-        self._slices: dict[str, slice] = {}
-        self._names: dict[str, tuple[str, ...]] = {}
-        start = 0
-        for ven_name, names in columns:
-            self._names[ven_name] = tuple(names)
-            self._slices[ven_name] = slice(start, start + len(self._names[ven_name]))
-            start = self._slices[ven_name].stop
-        self.size = start
-
-    @property
-    def ven_names(self) -> Iterable[str]:
-        return self._slices.keys()
-
-    def columns(self, ven_name: str) -> slice:
-        """The VEN's columns; an empty slice for a VEN that is not in it."""
-        return self._slices.get(ven_name, slice(0, 0))
-
-    def names(self, ven_name: str) -> tuple[str, ...]:
-        """The resources of a VEN, in the order of its columns."""
-        return self._names.get(ven_name, ())
-
-    @cached_property
-    def _quoted(self) -> dict[str, tuple[bytes, ...]]:
-        return {ven: tuple(dumped(name) for name in names) for ven, names in self._names.items()}
-
-    def quoted_names(self, ven_name: str) -> tuple[bytes, ...]:
-        """`names` as JSON strings."""
-        return self._quoted.get(ven_name, ())
-
-    def __iter__(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        return iter(self._names.items())
+Span = tuple[datetime, datetime]
+"""From one instant to another."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -184,6 +143,15 @@ class Response:
     """The set point in force; NaN: none."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Forecast:
+    """What the resources of one VEN are expected to do in a span."""
+
+    names: tuple[str, ...]
+    """The resources, in the order of the arrays."""
+    response: Response
+
+
 class Answers(Protocol):
     """How resources answer what their VENs are asked."""
 
@@ -208,24 +176,3 @@ def half_full(plant: Plant) -> Float32:
     """What a plant has stored when nothing else is known."""
     half: Any = (plant.store_min_kwh + plant.store_max_kwh) / 2
     return np.asarray(half, dtype=np.float32)
-
-
-def places(source: Roster, target: Roster) -> Columns | None:
-    """Where each column of the target stands in the source, -1 for nowhere; None: all the same."""
-    if source is target:
-        return None
-    place = {
-        (ven_name, name): source.columns(ven_name).start + number
-        for ven_name, names in source
-        for number, name in enumerate(names)
-    }
-    return np.array(
-        [place.get((ven_name, name), -1) for ven_name, names in target for name in names],
-        dtype=np.intp,
-    )
-
-
-def moved(values: Float32, where: Columns | None, otherwise: Float32) -> Float32:
-    """The values in other columns; `otherwise` where there is none, or NaN."""
-    found = values if where is None else np.where(where < 0, np.nan, values[where])
-    return np.where(np.isnan(found), otherwise, found).astype(np.float32)

@@ -9,9 +9,9 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from app.events.policies import PRICES
-from app.events.standing import Followed, Standing, standing
-from app.fleet import Plant
+from app.control.model import Plant
+from app.control.policies import PRICES
+from app.events import Followed, Standing, standing
 
 Float32 = npt.NDArray[np.float32]
 ALERTS = "ALERT_"

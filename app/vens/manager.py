@@ -9,15 +9,17 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from app.fleet.enrolment import Enrolment, EnrolmentResult
-from app.fleet.held_vens import HeldVens
-from app.fleet.lost import LostObjects
-from app.fleet.model import VEN, Status
-from app.fleet.poll_plan import GONE, PollPlan, changes, state_of
-from app.fleet.removals import Removals
-from app.fleet.repository import FleetRepository
-from app.fleet.seen import SeenEvent, Told
-from app.fleet.updates import ResourceUpdates
+from app.events import SeenEvent, Told
+from app.fleet import (
+    VEN,
+    Enrolment,
+    EnrolmentResult,
+    FleetRepository,
+    HeldVens,
+    LostObjects,
+    ResourceUpdates,
+    Status,
+)
 from app.observability import about
 from app.openadr import (
     CredentialsError,
@@ -29,6 +31,8 @@ from app.openadr import (
     VtnUnauthorised,
 )
 from app.platform import FanOut, Progress, no_progress
+from app.vens.poll_schedule import GONE, PollPlan, changes, state_of
+from app.vens.removals import Removals
 
 logger = logging.getLogger(__name__)
 

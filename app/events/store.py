@@ -15,8 +15,9 @@ import orjson
 from sqlalchemy import Connection, text
 
 from app.events.grants import Grants
+from app.events.seen import Granted, SeenEvent, Told
 from app.events.views import forget_ven, read_view, units_of, write_view
-from app.fleet import VEN, Granted, SeenEvent, Told
+from app.fleet import VEN
 from app.openadr import Event, VtnClient, WireError, lasts_untold, read_event
 from app.platform import Database, LockPerName, SayOnce, dumped, from_us, to_us
 

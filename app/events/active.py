@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.fleet import SeenEvent
+from app.events.seen import SeenEvent
 from app.openadr import Draw, Event, Interval, Timeline, implied_timeline
 
 LOWEST_PRIORITY = 1 << 31

@@ -14,7 +14,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from app.fleet import Plant, ResourceKind, Situation
+from app.control.model import Plant, Situation
+from app.fleet import ResourceKind
 
 Columns = npt.NDArray[np.intp]
 Float32 = npt.NDArray[np.float32]

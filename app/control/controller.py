@@ -10,11 +10,11 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from app.events.book import EventBook
-from app.events.orders import SIMPLE, Orders, OrdersMaker
-from app.events.policies import Group, Policy, flow_kw, reach_of_stores
-from app.events.standing import Followed, followed
-from app.fleet import Plant, ResourceKind, Response, Situation
+from app.control.model import Plant, Response, Situation
+from app.control.policies import Group, Policy, flow_kw, reach_of_stores
+from app.control.signals import SIMPLE, Orders, OrdersMaker
+from app.events import EventBook, Followed, followed
+from app.fleet import ResourceKind
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, text
 
-from app.metering.detail import unpack
-from app.metering.extent import Extent
-from app.metering.rosters import RosterBook
-from app.metering.source import ROW_BYTES, Frame, bounded
 from app.platform import Database, from_us, to_us
+from app.readings.detail import unpack
+from app.readings.extent import Extent
+from app.readings.frame import ROW_BYTES, Frame, bounded
+from app.readings.rosters import RosterBook
 
 ROW_SIZE = f"length(power_kw) + coalesce(length(detail), 0) + {ROW_BYTES}"
 MOST_MOVED = 50_000

@@ -1,0 +1,101 @@
+"""The readings of one instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from app.readings.detail import Detail
+from app.readings.roster import Roster, moved, places
+
+ROW_BYTES = 64
+"""What a row takes beside its arrays, about."""
+USUAL = Detail()
+PowerKw = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """The power of every approved resource at one instant."""
+
+    taken_at: datetime
+    """Aware UTC at microsecond resolution, by the clock; no two frames have the same."""
+    profile_index: int
+    """Where in the source's data the frame stands; -1 where there is no such thing."""
+    roster: Roster
+    power_kw: PowerKw
+    """One value per column of the roster; positive consumes, negative exports; NaN: no reading."""
+    detail: Detail = USUAL
+    """What stands beside the power."""
+    seq: int = 0
+    """The number that the store gave it, which rises whatever the clock does; 0: not stored."""
+
+    def on(self, roster: Roster) -> Frame:
+        """The same instant in the columns of another roster; NaN for who was not metered."""
+        where = places(self.roster, roster)
+        nothing = np.full(roster.size, np.nan, dtype=np.float32)
+        base = self.detail.baseline_kw
+        return Frame(
+            taken_at=self.taken_at,
+            profile_index=self.profile_index,
+            roster=roster,
+            power_kw=moved(self.power_kw, where, nothing),
+            detail=Detail(baseline_kw=None if base is None else moved(base, where, nothing)),
+            seq=self.seq,
+        )
+
+    def powers(self, ven_name: str) -> list[tuple[str, float]]:
+        """The power of each resource of a VEN, by name."""
+        powers = self.power_kw[self.roster.columns(ven_name)].tolist()
+        return list(zip(self.roster.names(ven_name), powers, strict=True))
+
+    def total_kw(self) -> dict[str, float]:
+        """The power of all resources together, by VEN."""
+        return {
+            ven_name: float(np.nansum(self.power_kw[self.roster.columns(ven_name)]))
+            for ven_name in self.roster.ven_names
+        }
+
+    @property
+    def baseline_kw(self) -> PowerKw:
+        """What the power would have been without any event."""
+        return self.power_kw if self.detail.baseline_kw is None else self.detail.baseline_kw
+
+    @cached_property
+    def packed_detail(self) -> bytes | None:
+        """`detail` as it is stored."""
+        return self.detail.pack()
+
+    @property
+    def stored_bytes(self) -> int:
+        """What it takes in the store, about."""
+        return self.power_kw.nbytes + len(self.packed_detail or b"") + ROW_BYTES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The power of one resource at one instant."""
+
+    resource_name: str
+    taken_at: datetime
+    power_kw: float
+
+
+class StoreFull(RuntimeError):
+    """No frame may be stored now; one line says why."""
+
+
+def bounded(frames: Iterable[Frame], *, most_bytes: int) -> list[Frame]:
+    """At least two frames, for what lies between readings, then up to so many bytes."""
+    taken: list[Frame] = []
+    for frame in frames:
+        taken.append(frame)
+        most_bytes -= frame.power_kw.nbytes
+        if most_bytes <= 0 and len(taken) >= 2:
+            break
+    return taken

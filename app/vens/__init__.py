@@ -1,0 +1,7 @@
+"""The VENs at work: enrolment, events and reports of the fleet at its VTN."""
+
+from app.vens.manager import VENManager
+from app.vens.poll_schedule import PollPlan
+from app.vens.removals import Removal, Removals
+
+__all__ = ["PollPlan", "Removal", "Removals", "VENManager"]
