@@ -83,13 +83,11 @@ from app.push import (
 )
 from app.readings import FrameStore, StoreFull
 from app.recovery import Recovery
-from app.reporting import (
-    Agenda,
+from app.reporting.content import PlannedReports
+from app.reporting.delivery import (
     Debts,
     DeliveryJournal,
-    Obligations,
     Outbox,
-    PlannedReports,
     RefusedResources,
     ReportDesk,
     ReportPlanner,
@@ -97,11 +95,9 @@ from app.reporting import (
     ReportSender,
     Resender,
     SecondLooks,
-    StoreBounds,
-    StoreKeeper,
-    StreamLedger,
-    Tally,
 )
+from app.reporting.retention import StoreBounds, StoreKeeper
+from app.reporting.streams import Agenda, Obligations, StreamLedger, Tally
 from app.schedule import schedule_of
 from app.scheduling import ClockGuard, OverdueTasks, TaskScheduler
 from app.settings import Settings

@@ -26,7 +26,8 @@ from dependency_injector import providers
 from app.openadr import VtnHttp, make_session, write_instant
 from app.openadr.http import VenAuth
 from app.platform.timestamps import utc_now
-from app.reporting import Outbox, StreamLedger, Tally
+from app.reporting.delivery import Outbox
+from app.reporting.streams import StreamLedger, Tally
 from bench.fleet import Shape, Sink, fleet, sink
 from bench.no_store import NoDatabase, NoFrames
 from bench.rows import Row, ratio, table

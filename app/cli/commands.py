@@ -32,7 +32,7 @@ from app.observability import configure_logging, log_uncaught
 from app.observability import graph as wiring
 from app.openadr import BusinessLogic, NoCredentials, VtnError, VtnUnauthorised
 from app.platform import DatabaseError, Stopping, no_bar
-from app.reporting import Outbox
+from app.reporting.delivery import Outbox
 from app.settings import EMBEDDED_301, LOOPBACK, effective_settings
 from containers import Container
 

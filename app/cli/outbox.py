@@ -14,7 +14,7 @@ from rich.text import Text
 
 from app.cli.help import AsJson, examples
 from app.cli.terminal import show
-from app.reporting import Outbox
+from app.reporting.delivery import Outbox
 
 Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as `outbox list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]

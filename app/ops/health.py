@@ -11,7 +11,9 @@ from app.openadr import VtnHttp
 from app.ops.clock import ClockCheck
 from app.platform import Database, DatabaseError, Watch
 from app.push import Inbox
-from app.reporting import Outbox, ReportDesk, StoreKeeper, Tally
+from app.reporting.delivery import Outbox, ReportDesk
+from app.reporting.retention import StoreKeeper
+from app.reporting.streams import Tally
 from app.scheduling import OverdueTasks, TaskScheduler
 from app.vens import PollPlan, Removals
 

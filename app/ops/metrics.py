@@ -9,7 +9,7 @@ from app.metering import MeterDataSimulator, PowerHistory
 from app.observability import Histogram
 from app.openadr import VtnHttp
 from app.ops.health import Health, Readiness
-from app.reporting import DeliveryJournal
+from app.reporting.delivery import DeliveryJournal
 from app.scheduling import TaskScheduler
 
 OK = frozenset({"200", "201", "202", "204"})

@@ -10,7 +10,7 @@ from typing import Any
 from app.fleet import FleetRepository, Status
 from app.openadr import BusinessLogic, read_duration
 from app.ops.audit import AuditLog
-from app.reporting import Outbox
+from app.reporting.delivery import Outbox
 from app.scheduling import TaskScheduler
 
 POLLING = "poll_events"

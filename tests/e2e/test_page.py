@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app.platform import Database, make_engine
-from app.reporting import Outbox, SetAside
+from app.reporting.delivery import Outbox, SetAside
 from tests.e2e.conftest import Open
 from tests.support.browser import DESKTOP, PHONE, Window
 from tests.support.site import Site

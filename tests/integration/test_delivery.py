@@ -9,7 +9,7 @@ import pytest
 
 from app.events import SeenEvent
 from app.fleet import VEN, Status, sample_fleet
-from app.reporting import ReportPlanner
+from app.reporting.delivery import ReportPlanner
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from app.cli.commands import cli
 from app.platform import DatabaseError
-from app.reporting import SetAside
+from app.reporting.delivery import SetAside
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.reporting.parts import MAX_IN_VAIN
+from app.reporting.delivery.parts import MAX_IN_VAIN
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock

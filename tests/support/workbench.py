@@ -8,7 +8,7 @@ from typing import Any
 
 from app.fleet import sample_fleet
 from app.fleet.held_vens import MAX_PAUSE_S
-from app.reporting import ReportPlanner
+from app.reporting.delivery import ReportPlanner
 from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.support.exchanges import FaultyExchange

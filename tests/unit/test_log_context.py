@@ -17,8 +17,8 @@ import pytest
 from app.observability.log_context import about
 from app.observability.logs import configure_logging
 from app.platform.shutdown import Stopping
-from app.reporting.post import Parcel
-from app.reporting.under_way import Outcome, UnderWay
+from app.reporting.delivery.post import Parcel
+from app.reporting.delivery.under_way import Outcome, UnderWay
 from app.scheduling import SchedulerConfig, TaskScheduler
 from tests.support.fakes import vtn_fan_out
 

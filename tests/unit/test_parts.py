@@ -12,9 +12,9 @@ import orjson
 import pytest
 
 from app.openadr import VtnRejected
-from app.reporting.outbox import SetAside
-from app.reporting.parcels import parcel_of
-from app.reporting.parts import MAX_DIVISIONS, MAX_IN_VAIN, RefusedResources
+from app.reporting.delivery.parcels import parcel_of
+from app.reporting.delivery.parts import MAX_DIVISIONS, MAX_IN_VAIN, RefusedResources
+from app.reporting.delivery.rejected import SetAside
 from tests.support.fakes import FakeClock
 
 NAMES = [f"resource {number:02}" for number in range(16)]

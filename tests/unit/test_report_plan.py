@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.events import implied_timeline_of
 from app.platform.timestamps import to_us
-from app.reporting.plan import ReportPlan
+from app.reporting.requests.schedule import ReportPlan
 from tests.support.events import NOW, interval, seen, timeline
 
 NOON = "2026-06-01T12:00:00Z"

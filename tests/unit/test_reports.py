@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from app.events import SeenEvent
 from app.openadr import read_event, read_instant
 from app.readings import Frame, Roster
-from app.reporting.quantities import Quantity
-from app.reporting.render import render
-from app.reporting.requests import Asked, ReportRequest, requests_of
-from app.reporting.values import values_of
+from app.reporting.content.encode import render
+from app.reporting.content.instant import values_of
+from app.reporting.requests.descriptors import Asked, ReportRequest, requests_of
+from app.reporting.requests.quantities import Quantity
 
 BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

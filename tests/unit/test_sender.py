@@ -12,12 +12,12 @@ from app.fleet.held_vens import MIN_PAUSE_S
 from app.observability.tracing import NoTracing
 from app.openadr import Circuit, VtnUnauthorised
 from app.platform.shutdown import Stopping
-from app.reporting import RefusedResources, ReportSender
-from app.reporting.lookup import Sought
-from app.reporting.outbox import SetAside
-from app.reporting.parcels import parcel_of
-from app.reporting.post import Fate, Parcel
-from app.reporting.under_way import Outcome
+from app.reporting.delivery import RefusedResources, ReportSender
+from app.reporting.delivery.lookup import Sought
+from app.reporting.delivery.parcels import parcel_of
+from app.reporting.delivery.post import Fate, Parcel
+from app.reporting.delivery.rejected import SetAside
+from app.reporting.delivery.under_way import Outcome
 from tests.support.fakes import FakeClock, held_vens, vtn_fan_out
 
 VENS = ["Aalborg", "Aarhus", "Esbjerg"]

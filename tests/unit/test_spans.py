@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from app.control import Plant
 from app.readings import Detail, Frame, Roster
-from app.reporting.planned import _by_name
-from app.reporting.quantities import Quantity
-from app.reporting.spans import SpanSum, SpanSums
+from app.reporting.content.aggregate import SpanSum, SpanSums
+from app.reporting.content.interval_reports import _by_name
+from app.reporting.requests.quantities import Quantity
 from tests.support.events import NOW
 
 ROSTER = Roster({"V": ("r1", "r2")}.items())

@@ -11,7 +11,7 @@ from app.ops.page.charts import line_chart, show_lines
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
 from app.ops.page.widgets import Action, Figures, Grid, Pager
-from app.reporting import SetAside
+from app.reporting.delivery import SetAside
 
 ROWS = 25
 GONE = "It is not there any more."

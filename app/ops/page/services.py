@@ -15,7 +15,7 @@ from app.ops.fleet_view import FleetView
 from app.ops.gate import Gatekeeper
 from app.ops.health import Readiness
 from app.ops.steering import Steering
-from app.reporting import DeliveryJournal, Outbox
+from app.reporting.delivery import DeliveryJournal, Outbox
 from app.scheduling import TaskScheduler
 
 

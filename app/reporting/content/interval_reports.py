@@ -14,13 +14,8 @@ import orjson
 from app.control import Span
 from app.openadr import Interval, WireDuration
 from app.readings import Frame, FrameStore
-from app.reporting.agenda import Agenda
-from app.reporting.plan import DueReport
-from app.reporting.quantities import Quantity
-from app.reporting.requests import Asked
-from app.reporting.spans import TOLERANCE, SpanSum, SpanSums
-from app.reporting.streams import Stream
-from app.reporting.values import (
+from app.reporting.content.aggregate import TOLERANCE, SpanSum, SpanSums
+from app.reporting.content.instant import (
     ESTIMATED,
     MISSING,
     OK,
@@ -30,6 +25,8 @@ from app.reporting.values import (
     instant,
     of_forecast,
 )
+from app.reporting.requests import Asked, DueReport, Quantity
+from app.reporting.streams import Agenda, Stream
 
 WINDOW_BYTES = 16 << 20
 MOST_CELLS = 2_000_000

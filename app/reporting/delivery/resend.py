@@ -11,14 +11,14 @@ from typing import cast
 from app.fleet import HeldVens
 from app.openadr import Circuit, VtnClient, VtnError
 from app.platform import Stopping, to_us
-from app.reporting.doubles import SecondLooks
-from app.reporting.journal import DeliveryJournal
-from app.reporting.outbox import Outbox, SetAside
-from app.reporting.parcels import parcel_of
-from app.reporting.parts import RefusedResources, say_refused
-from app.reporting.post import Fate, Parcel
-from app.reporting.sender import ReportSender
-from app.reporting.under_way import Outcome
+from app.reporting.delivery.duplicates import SecondLooks
+from app.reporting.delivery.parcels import parcel_of
+from app.reporting.delivery.parts import RefusedResources, say_refused
+from app.reporting.delivery.post import Fate, Parcel
+from app.reporting.delivery.rejected import Outbox, SetAside
+from app.reporting.delivery.sender import ReportSender
+from app.reporting.delivery.stats import DeliveryJournal
+from app.reporting.delivery.under_way import Outcome
 
 logger = logging.getLogger(__name__)
 

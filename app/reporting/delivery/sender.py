@@ -8,10 +8,10 @@ from app.fleet import HeldVens
 from app.observability import Tracing, about
 from app.openadr import OutcomeUnknown, VtnClient, VtnError
 from app.platform import FanOut
-from app.reporting.parts import RefusedResources
-from app.reporting.post import Fate, Parcel, ReportPost, fate_of, is_trouble
+from app.reporting.delivery.parts import RefusedResources
+from app.reporting.delivery.post import Fate, Parcel, ReportPost, fate_of, is_trouble
+from app.reporting.delivery.under_way import Outcome
 from app.reporting.streams import Stream
-from app.reporting.under_way import Outcome
 
 
 class ReportSender:

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, text
 from app.fleet import HeldVens
 from app.openadr import OutcomeUnknown, VtnClient, VtnDown, VtnError, VtnUnavailable
 from app.platform import Database, to_us
-from app.reporting.lookup import Sought, find_around
-from app.reporting.post import reduce_to_one
+from app.reporting.delivery.lookup import Sought, find_around
+from app.reporting.delivery.post import reduce_to_one
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,7 @@ import orjson
 
 from app.control import Forecast, Plant, Span
 from app.readings import Frame
-from app.reporting.quantities import Quantity
-from app.reporting.requests import ReportRequest
+from app.reporting.requests import Quantity, ReportRequest
 
 Numbers = npt.NDArray[Any]
 AGGREGATED = (b'"AGGREGATED_REPORT"',)

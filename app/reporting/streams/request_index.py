@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from app.events import SeenEvent
 from app.reporting.requests import Asked, requests_of
-from app.reporting.streams import Stream
+from app.reporting.streams.model import Stream
 
 Descriptors = Mapping[tuple[str, str], Asked]
 

@@ -13,12 +13,11 @@ from datetime import datetime, timedelta
 from app.fleet import FleetRepository
 from app.platform import to_us
 from app.readings import Extent, FrameStore
-from app.reporting.agenda import Agenda
-from app.reporting.ledger import StreamLedger
-from app.reporting.plan import DueReport
-from app.reporting.requests import Asked, ReportRequest
-from app.reporting.streams import Position, Stream
-from app.reporting.tally import EXPIRED, Tally
+from app.reporting.requests import Asked, DueReport, ReportRequest
+from app.reporting.streams.losses import EXPIRED, Tally
+from app.reporting.streams.model import Position, Stream
+from app.reporting.streams.request_index import Agenda
+from app.reporting.streams.store import StreamLedger
 
 logger = logging.getLogger(__name__)
 LastBefore = Callable[[datetime], int]

@@ -20,9 +20,9 @@ from app.openadr import (
     VtnUnavailable,
 )
 from app.platform import from_us
-from app.reporting.lookup import Sought, find
-from app.reporting.outbox import SetAside
-from app.reporting.render import RenderedReport
+from app.reporting.content import RenderedReport
+from app.reporting.delivery.lookup import Sought, find
+from app.reporting.delivery.rejected import SetAside
 from app.reporting.streams import Stream
 
 logger = logging.getLogger(__name__)

@@ -13,9 +13,8 @@ import orjson
 
 from app.openadr import slug, write_duration, write_instant
 from app.platform import dumped
-from app.reporting.quantities import DATA_QUALITY
-from app.reporting.requests import ReportRequest
-from app.reporting.values import Values
+from app.reporting.content.instant import Values
+from app.reporting.requests import DATA_QUALITY, ReportRequest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import cast
+from typing import Protocol, cast
 
 from sqlalchemy import Connection
 
@@ -19,21 +19,18 @@ from app.fleet import HeldVens
 from app.observability import Tracing
 from app.openadr import Circuit, VtnClient, VtnError, VtnRejected
 from app.platform import Stopping, to_us
-from app.reporting.doubles import SecondLooks
-from app.reporting.journal import DeliveryJournal
-from app.reporting.keeper import StoreKeeper
-from app.reporting.ledger import StreamLedger
-from app.reporting.lookup import Sought
-from app.reporting.obligations import Obligations
-from app.reporting.outbox import Outbox, SetAside
-from app.reporting.parcels import ended_parcel
-from app.reporting.parts import RefusedResources, say_refused
-from app.reporting.planner import ReportPlanner, Round
-from app.reporting.post import Fate, Parcel
-from app.reporting.resend import Resender
-from app.reporting.sender import ReportSender
-from app.reporting.streams import Stream, passed
-from app.reporting.under_way import Outcome, UnderWay
+from app.reporting.delivery.builder import ReportPlanner, Round
+from app.reporting.delivery.duplicates import SecondLooks
+from app.reporting.delivery.lookup import Sought
+from app.reporting.delivery.parcels import ended_parcel
+from app.reporting.delivery.parts import RefusedResources, say_refused
+from app.reporting.delivery.post import Fate, Parcel
+from app.reporting.delivery.rejected import Outbox, SetAside
+from app.reporting.delivery.resend import Resender
+from app.reporting.delivery.sender import ReportSender
+from app.reporting.delivery.stats import DeliveryJournal
+from app.reporting.delivery.under_way import Outcome, UnderWay
+from app.reporting.streams import Obligations, Stream, StreamLedger, passed
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +43,13 @@ RETRIES_FOR_S = 5.0
 RETRIES_AT_ONCE = 10
 """Held VENs for which reports are made; as many are sent as there are connections for them."""
 DOWN = "the VTN is down; it is tried again every few seconds"
+
+
+class Tidies(Protocol):
+    """What looks after the store of readings."""
+
+    def tidy(self) -> None:
+        """Remove what nobody needs any more."""
 
 
 class ReportDesk:
@@ -69,7 +73,7 @@ class ReportDesk:
         refused: RefusedResources,
         outbox: Outbox,
         second_looks: SecondLooks,
-        keeper: StoreKeeper,
+        keeper: Tidies,
         journal: DeliveryJournal,
         circuit: Circuit,
         writes: Circuit,

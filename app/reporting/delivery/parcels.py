@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import cast
 
 from app.openadr import VtnError
-from app.reporting.lookup import Sought
-from app.reporting.outbox import SetAside
-from app.reporting.post import Parcel
-from app.reporting.render import RenderedReport
+from app.reporting.content import RenderedReport
+from app.reporting.delivery.lookup import Sought
+from app.reporting.delivery.post import Parcel
+from app.reporting.delivery.rejected import SetAside
 from app.reporting.streams import InFlight, Stream
 
 USUAL_BYTES = 64 << 10

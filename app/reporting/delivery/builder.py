@@ -10,13 +10,19 @@ from typing import cast
 
 from app.platform import to_us
 from app.readings import Frame, FrameStore
-from app.reporting.agenda import Agenda
-from app.reporting.lookup import Sought
-from app.reporting.planned import Due, PlannedReports
-from app.reporting.post import LEAST_BYTES, Parcel
-from app.reporting.render import RenderedReport, render
-from app.reporting.streams import InFlight, Position, Stream
-from app.reporting.values import Outlook, Values, meant, values_of
+from app.reporting.content import (
+    Due,
+    Outlook,
+    PlannedReports,
+    RenderedReport,
+    Values,
+    meant,
+    render,
+    values_of,
+)
+from app.reporting.delivery.lookup import Sought
+from app.reporting.delivery.post import LEAST_BYTES, Parcel
+from app.reporting.streams import Agenda, InFlight, Position, Stream
 
 MOST_BYTES = 1 << 20
 """Of one report's body."""

@@ -11,8 +11,8 @@ from typing import cast
 
 from app.events import SeenEvent, implied_timeline_of, timeline_of
 from app.openadr import Event, IntervalPeriod, ReportDescriptor, Timeline, WireDuration
-from app.reporting.plan import ReportPlan
-from app.reporting.quantities import DATA_QUALITY, FORECASTS, Quantity, served
+from app.reporting.requests.quantities import DATA_QUALITY, FORECASTS, Quantity, served
+from app.reporting.requests.schedule import ReportPlan
 
 FORECAST = "FORECAST"
 FASTEST = timedelta(seconds=1)

@@ -19,11 +19,11 @@ import orjson
 
 from app.observability import about
 from app.openadr import VtnError, VtnRejected
-from app.reporting.outbox import SetAside
-from app.reporting.parcels import set_aside
-from app.reporting.post import Parcel
-from app.reporting.quantities import DATA_QUALITY
-from app.reporting.values import MISSING
+from app.reporting.content import MISSING
+from app.reporting.delivery.parcels import set_aside
+from app.reporting.delivery.post import Parcel
+from app.reporting.delivery.rejected import SetAside
+from app.reporting.requests import DATA_QUALITY
 
 logger = logging.getLogger(__name__)
 

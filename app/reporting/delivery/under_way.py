@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 
 from app.openadr import VtnError
-from app.reporting.post import Fate, Parcel
+from app.reporting.delivery.post import Fate, Parcel
 from app.reporting.streams import Stream
 
 Outcome = tuple[Parcel, Fate, VtnError | None]

@@ -12,11 +12,8 @@ from typing import Any, Literal
 
 from app.platform import to_us
 from app.readings import FrameStore, Roster, StoreFull
-from app.reporting.ledger import StreamLedger
-from app.reporting.obligations import Obligations
-from app.reporting.outbox import Outbox
-from app.reporting.streams import Stream
-from app.reporting.tally import DROPPED, Tally
+from app.reporting.delivery import Outbox
+from app.reporting.streams import DROPPED, Obligations, Stream, StreamLedger, Tally
 
 logger = logging.getLogger(__name__)
 

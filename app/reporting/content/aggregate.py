@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from app.control import Span
 from app.readings import Frame, Roster
-from app.reporting.values import ESTIMATED, LARGEST_GAP, MISSING, OK
+from app.reporting.content.instant import ESTIMATED, LARGEST_GAP, MISSING, OK
 
 Floats = npt.NDArray[np.float64]
 TOLERANCE = timedelta(seconds=1)

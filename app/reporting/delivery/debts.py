@@ -8,10 +8,8 @@ from functools import partial
 from sqlalchemy import Connection
 
 from app.readings import FrameStore
-from app.reporting.ledger import StreamLedger
-from app.reporting.obligations import Obligations
-from app.reporting.outbox import Outbox
-from app.reporting.tally import DROPPED, Tally
+from app.reporting.delivery.rejected import Outbox
+from app.reporting.streams import DROPPED, Obligations, StreamLedger, Tally
 
 
 class Debts:

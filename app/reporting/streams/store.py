@@ -14,9 +14,8 @@ import orjson
 from sqlalchemy import Connection, Row, text
 
 from app.platform import Database, from_us, to_us
-from app.reporting.quantities import Quantity
-from app.reporting.requests import ReportRequest
-from app.reporting.streams import InFlight, Position, Stream
+from app.reporting.requests import Quantity, ReportRequest
+from app.reporting.streams.model import InFlight, Position, Stream
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str, str]

@@ -1,0 +1,17 @@
+"""What a report says: values at instants and over intervals, and their JSON."""
+
+from app.reporting.content.encode import RenderedReport, render
+from app.reporting.content.instant import MISSING, Outlook, Values, meant, values_of
+from app.reporting.content.interval_reports import Due, PlannedReports
+
+__all__ = [
+    "MISSING",
+    "Due",
+    "Outlook",
+    "PlannedReports",
+    "RenderedReport",
+    "Values",
+    "meant",
+    "render",
+    "values_of",
+]
