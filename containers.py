@@ -62,7 +62,6 @@ from app.platform import (
     FanOut,
     NoServer,
     RunLock,
-    RunLockGuard,
     SayOnce,
     Stopping,
     SystemdNotifier,
@@ -82,7 +81,6 @@ from app.push import (
     Webhooks,
 )
 from app.readings import FrameStore, StoreFull
-from app.recovery import Recovery
 from app.reporting.content import PlannedReports
 from app.reporting.delivery import (
     Debts,
@@ -99,8 +97,9 @@ from app.reporting.delivery import (
 from app.reporting.retention import StoreBounds, StoreKeeper
 from app.reporting.streams import Agenda, Obligations, StreamLedger, Tally
 from app.schedule import schedule_of
-from app.scheduling import ClockGuard, OverdueTasks, TaskScheduler
+from app.scheduling import TaskScheduler
 from app.settings import Settings
+from app.supervision import ClockGuard, OverdueTasks, Recovery, RunLockGuard
 from app.vens import PollPlan, Removals, VENManager
 from app.vtn import (
     Callbacks,

@@ -14,7 +14,8 @@ from app.push import Inbox
 from app.reporting.delivery import Outbox, ReportDesk
 from app.reporting.retention import StoreKeeper
 from app.reporting.streams import Tally
-from app.scheduling import OverdueTasks, TaskScheduler
+from app.scheduling import TaskScheduler
+from app.supervision import OverdueTasks
 from app.vens import PollPlan, Removals
 
 LONGEST_IDLE_S = 30.0

@@ -17,7 +17,7 @@ from app.platform.locks import LockPerName
 from app.platform.migrations import MIGRATIONS, Migration
 from app.platform.periodic import Watch
 from app.platform.progress import MakeBar, Progress, no_bar, no_progress
-from app.platform.run_lock import RunLock, RunLockError, RunLockGuard
+from app.platform.run_lock import RunLock, RunLockError
 from app.platform.say_once import SayOnce
 from app.platform.secret_file import read_or_make
 from app.platform.servers import NoServer, Server
@@ -43,7 +43,6 @@ __all__ = [
     "Progress",
     "RunLock",
     "RunLockError",
-    "RunLockGuard",
     "SayOnce",
     "Server",
     "SharedSessionsError",

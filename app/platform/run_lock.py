@@ -5,12 +5,11 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.platform.database import Database, DatabaseError, SharedSessionsError
-from app.platform.shutdown import Stopping
+from app.platform.database import Database, DatabaseError
 
 logger = logging.getLogger(__name__)
 FileId = tuple[int, int]
@@ -121,26 +120,3 @@ def _file_id(path: Path) -> FileId | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino
-
-
-class RunLockGuard:
-    """Stops the application when `lost` says why it must not go on."""
-
-    def __init__(self, *, lost: Callable[[], str | None], stopping: Stopping) -> None:
-        self._lost = lost
-        self._stopping = stopping
-
-    def __call__(self) -> None:
-        """Look; to be called every few seconds."""
-        if self._stopping.is_set():
-            return
-        try:
-            why = self._lost()
-        except SharedSessionsError as error:
-            why = str(error)
-        except DatabaseError as error:
-            logger.debug("whether this run still has its database is not known: %s", error)
-            return
-        if why is not None:
-            logger.error("%s; this run stops", why)
-            self._stopping.fail()

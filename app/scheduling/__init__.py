@@ -4,16 +4,7 @@ The room knows callables only; what they do and what they need is bound by the c
 """
 
 from app.scheduling.config import SchedulerConfig
-from app.scheduling.guards import ClockGuard, OverdueTasks
 from app.scheduling.scheduler import TaskScheduler
 from app.scheduling.task import JobInfo, Task, TaskRun
 
-__all__ = [
-    "ClockGuard",
-    "JobInfo",
-    "OverdueTasks",
-    "SchedulerConfig",
-    "Task",
-    "TaskRun",
-    "TaskScheduler",
-]
+__all__ = ["JobInfo", "SchedulerConfig", "Task", "TaskRun", "TaskScheduler"]

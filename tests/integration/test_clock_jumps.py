@@ -18,7 +18,8 @@ from app.ops import ClockCheck
 from app.platform.periodic import Watch
 from app.platform.shutdown import Stopping
 from app.platform.timestamps import utc_now
-from app.scheduling import ClockGuard, SchedulerConfig, TaskScheduler
+from app.scheduling import SchedulerConfig, TaskScheduler
+from app.supervision import ClockGuard
 from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until
 from tests.support.workbench import TICK, Bench

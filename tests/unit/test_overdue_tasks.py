@@ -11,7 +11,8 @@ from datetime import timedelta
 import pytest
 
 from app.platform.timestamps import utc_now
-from app.scheduling import OverdueTasks, SchedulerConfig, TaskScheduler
+from app.scheduling import SchedulerConfig, TaskScheduler
+from app.supervision import OverdueTasks
 from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until
 

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from app.openadr import Circuit
-from app.recovery import Recovery
 from app.scheduling import SchedulerConfig, TaskScheduler
+from app.supervision.recovery import Recovery
 from tests.support.fakes import FakeClock, held_vens
 from tests.support.waiting import wait_until
 

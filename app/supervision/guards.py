@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from app.scheduling.scheduler import TaskScheduler
+from app.scheduling import TaskScheduler
 
 logger = logging.getLogger(__name__)
 
