@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from dependency_injector import containers, providers
+
 from app.fleet import FleetRepository, sample_fleet
 from app.metering import MeterDataSimulator
 from app.observability import Tracing
@@ -276,3 +278,44 @@ class Application:
             "; ".join(f"{job.name} {job.schedule}" for job in self._scheduler.get_jobs())
             or "no task is enabled",
         )
+
+
+class ApplicationContainer(containers.DeclarativeContainer):
+    """What begins and ends, taken from its rooms."""
+
+    platform = providers.DependenciesContainer()
+    vtn = providers.DependenciesContainer()
+    openadr = providers.DependenciesContainer()
+    fleet = providers.DependenciesContainer()
+    metering = providers.DependenciesContainer()
+    vens = providers.DependenciesContainer()
+    push = providers.DependenciesContainer()
+    scheduling = providers.DependenciesContainer()
+    supervision = providers.DependenciesContainer()
+    ops = providers.DependenciesContainer()
+
+    application = providers.ThreadSafeSingleton(
+        Application,
+        run_lock=platform.run_lock,
+        database=platform.database,
+        vtn=vtn.server,
+        push=push.service,
+        ops=ops.server,
+        health=ops.health,
+        guard=supervision.guard,
+        lock_watch=supervision.lock_watch,
+        vtn_watch=supervision.vtn_watch,
+        notifier=platform.notifier,
+        http=openadr.http,
+        repository=fleet.repository,
+        ven_manager=vens.manager,
+        simulator=metering.simulator,
+        scheduler=scheduling.scheduler,
+        stopping=platform.stopping,
+        tracing=platform.tracing,
+        sample_size=platform.settings.provided.sample_size,
+        vtn_base_url=platform.settings.provided.vtn.url,
+        settings_source=platform.settings.provided.source,
+        verifies_tls=platform.settings.provided.vtn.verifies_tls,
+        bar=platform.bar,
+    )

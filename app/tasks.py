@@ -11,17 +11,20 @@ logger = logging.getLogger(__name__)
 
 
 def heartbeat_task(ven_manager: VENManager) -> None:
-    """Ask the VTN whether it is there, say how the fleet is, enrol what is pending."""
+    """Ask the VTN whether it is there, log how the fleet is, and enrol what is pending."""
     ven_manager.heartbeat()
 
 
 def simulate_meterdata(simulator: MeterDataSimulator) -> int:
-    """Take the next reading of every approved resource; the index, for the log."""
+    """Take the next reading of every approved resource.
+
+    The index, for the log.
+    """
     return simulator.increase_time()
 
 
 def resource_status_checker(simulator: MeterDataSimulator) -> None:
-    """Log how many resources stand where."""
+    """Log how many resources are approved, pending and suspended."""
     statistics = simulator.get_statistics()
     logger.info(
         "fleet: %d VENs, %d resources: %d approved, %d pending, %d suspended",
@@ -34,7 +37,10 @@ def resource_status_checker(simulator: MeterDataSimulator) -> None:
 
 
 def generate_reports_task(ven_manager: VENManager) -> int:
-    """Deliver every reading that is owed; how many were acknowledged, for the log."""
+    """Deliver every reading that is owed.
+
+    How many were acknowledged, for the log.
+    """
     return ven_manager.generate_reports()
 
 

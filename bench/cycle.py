@@ -97,8 +97,8 @@ def run_cycles(shape: Shape, base_url: str, directory: Path, cycles: int) -> dic
             figures["cycle_s"].append(ended_s - began_s)
             figures["cpu_s"].append(time.process_time() - cpu_s)
             figures["step_s"].append(stepped_s - began_s)
-    container.vtn_http().close()
-    container.database().close()
+    container.openadr.http().close()
+    container.platform.database().close()
     return {**figures, "peak_mb": child.peak_mb()}
 
 

@@ -61,8 +61,8 @@ class KeepingHttp(VtnHttp):
 
 
 def keeping(container: Container) -> None:
-    http = container.vtn_http
-    container.vtn_http.override(providers.ThreadSafeSingleton(KeepingHttp, **http.kwargs))
+    http = container.openadr.http
+    container.openadr.http.override(providers.ThreadSafeSingleton(KeepingHttp, **http.kwargs))
 
 
 def delivered_per_s(container: Container, ticks: int) -> float:
@@ -181,13 +181,13 @@ def report(powers: Sequence[tuple[str, float]]) -> dict[str, Any]:
 
 def without_store(container: Container) -> None:
     """Let it keep frames, and what is owed, in memory only."""
-    container.frames.override(providers.Object(NoFrames()))
+    container.readings.frames.override(providers.Object(NoFrames()))
     nothing = NoDatabase()
     ledger = StreamLedger(database=nothing, clock=utc_now)  # type: ignore[arg-type]
-    container.ledger.override(ledger)
-    container.tally.override(Tally(nothing))  # type: ignore[arg-type]
-    container.outbox.override(Outbox(nothing))  # type: ignore[arg-type]
-    container.second_looks.add_kwargs(database=nothing)
+    container.streams.ledger.override(ledger)
+    container.streams.tally.override(Tally(nothing))  # type: ignore[arg-type]
+    container.streams.outbox.override(Outbox(nothing))  # type: ignore[arg-type]
+    container.delivery.second_looks.add_kwargs(database=nothing)
 
 
 def measure(shape: Shape, *, rounds: int, ticks: int) -> list[Row]:

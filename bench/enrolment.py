@@ -22,7 +22,7 @@ def enrol(shape: Shape, vtn: Sink, directory: Path) -> float:
     """Seconds, from a fleet in the database to all that it is asked."""
     settings = {"vtn": {"max_connections": CONNECTIONS}}
     container = container_of(vtn.base_url, directory, **settings)
-    container.repository().save(
+    container.fleet.repository().save(
         sample_fleet(vens=shape.vens, resources_per_ven=shape.resources_per_ven)
     )
     manager = container.ven_manager()
@@ -30,8 +30,8 @@ def enrol(shape: Shape, vtn: Sink, directory: Path) -> float:
     result = manager.enrol()
     took_s = time.perf_counter() - began_s
     assert len(result.enrolled) == shape.vens
-    container.vtn_http().close()
-    container.database().close()
+    container.openadr.http().close()
+    container.platform.database().close()
     return took_s
 
 

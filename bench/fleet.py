@@ -83,13 +83,13 @@ def container_of(base_url: str, directory: Path, **settings: Any) -> Container:
 
 def save_enrolled(container: Container, sample: Mapping[str, Sequence[Resource]]) -> None:
     """A fleet that counts as enrolled."""
-    container.repository().save(
+    container.fleet.repository().save(
         {
             name: [replace(each, status=Status.APPROVED) for each in resources]
             for name, resources in sample.items()
         }
     )
-    with container.database().write() as connection:
+    with container.platform.database().write() as connection:
         connection.execute(text("UPDATE ven SET status = 'APPROVED', vtn_ven_id = 'v'"))
 
 
@@ -118,5 +118,5 @@ def fleet(
     prepare(container)
     seed(container, shape)
     yield container
-    container.vtn_http().close()
-    container.database().close()
+    container.openadr.http().close()
+    container.platform.database().close()

@@ -83,11 +83,11 @@ def measure(shape: Shape, *, quarters: int) -> dict[str, list[float]]:
     those at the quarter."""
     with sink() as vtn, tempfile.TemporaryDirectory() as directory:
         container, now = container_of(vtn.base_url, Path(directory)), Time()
-        container.clock.override(providers.Object(now))
+        container.platform.clock.override(providers.Object(now))
         seed(container, shape, [read_event(EVENT)])
         found = run_quarters(container, now, shape, quarters)
-        container.vtn_http().close()
-        container.database().close()
+        container.openadr.http().close()
+        container.platform.database().close()
         return found
 
 
@@ -96,7 +96,7 @@ def run_quarters(
 ) -> dict[str, list[float]]:
     names = ("idle_ms", "idle_statements", "waiting_ms", "waiting_statements", "quarter_s")
     figures: dict[str, list[float]] = {name: [] for name in names}
-    manager, desk = container.ven_manager(), container.report_desk()
+    manager, desk = container.ven_manager(), container.delivery.report_desk()
     for _ in range(quarters):
         for tick in range(TICKS):
             now.now += TICK

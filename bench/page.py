@@ -43,13 +43,13 @@ def shown(shape: Shape) -> Iterator[tuple[Container, Callable[[], Window]]]:
         tempfile.TemporaryDirectory() as directory,
         fleet(shape, vtn.base_url, Path(directory), ops={"port": port}) as container,
     ):
-        server = container.ops_server()
+        server = container.ops.server()
         server.start()
         server.open_page()
         delivered_per_s(container, 1)
         with browser() as chromium:
             yield container, lambda: Window(chromium, f"http://127.0.0.1:{port}")
-        container.stopping().set()
+        container.platform.stopping().set()
         server.close()
 
 

@@ -64,18 +64,18 @@ def fleet(kind: str, vens: int, directory: Path) -> Iterator[Container]:
             ops={"enabled": False},
         )
     )
-    container.repository().save(sample_fleet(vens=vens, resources_per_ven=RESOURCES_PER_VEN))
+    container.fleet.repository().save(sample_fleet(vens=vens, resources_per_ven=RESOURCES_PER_VEN))
     container.ven_manager().enrol()
-    push = container.vtn_push()
+    push = container.push.service()
     push.start()
     try:
-        _until(lambda: container.poll_plan().trusted() == vens)
+        _until(lambda: container.vens.poll_plan().trusted() == vens)
         yield container
     finally:
-        container.stopping().set()
+        container.platform.stopping().set()
         push.close()
-        container.vtn_http().close()
-        container.database().close()
+        container.openadr.http().close()
+        container.platform.database().close()
         vtn.close()
         if broker is not None:
             broker.stop()
@@ -83,7 +83,7 @@ def fleet(kind: str, vens: int, directory: Path) -> Iterator[Container]:
 
 def latencies_s(container: Container, events: int) -> list[float]:
     """Of each event: from the VTN's answer to its creation until the last VEN has it."""
-    business, book = container.business_logic(), container.events()
+    business, book = container.openadr.business_logic(), container.events.book()
     names = container.ven_manager().enrolled
     found = []
     for _ in range(events):
@@ -98,7 +98,7 @@ def latencies_s(container: Container, events: int) -> list[float]:
         _until(is_known)
         found.append(time.perf_counter() - created_s)
         business.delete(event["id"])
-        _until(lambda is_known=is_known: not is_known() and not container.poll_plan().asked())
+        _until(lambda is_known=is_known: not is_known() and not container.vens.poll_plan().asked())
         threading.Event().wait(QUIET_S)  # each VEN has asked whether it is gone: that is over
     return found
 

@@ -87,11 +87,11 @@ def main() -> None:
     shape, directory = Shape(**given["shape"]), Path(given["directory"])
     with fleet(shape, given["base_url"], directory, tasks=TASKS) as container:
         container.scheduler().start()
-        before = container.obligations().waiting()
+        before = container.streams.obligations().waiting()
         late_s = list(starts(container, given["lasts_s"]))
-        made = container.frames().newest_seq() * shape.resources
-        left = container.obligations().waiting()
-        container.stopping().set()
+        made = container.readings.frames().newest_seq() * shape.resources
+        left = container.streams.obligations().waiting()
+        container.platform.stopping().set()
         container.scheduler().shutdown(timeout_s=5)
         child.answer({"late_s": late_s, "delivered": before + made - left})
 

@@ -76,7 +76,7 @@ def rows(shape: Shape = SHAPE, *, steps: int = STEPS) -> list[Row]:
     now = [BEGIN]
     with tempfile.TemporaryDirectory() as directory:
         container: Container = container_of("http://127.0.0.1:9", Path(directory))
-        container.clock.override(lambda: now[0])
+        container.platform.clock.override(lambda: now[0])
         sample = sample_fleet(vens=shape.vens, resources_per_ven=shape.resources_per_ven)
         save_enrolled(container, sample)
         simulator = container.simulator()
@@ -90,7 +90,7 @@ def rows(shape: Shape = SHAPE, *, steps: int = STEPS) -> list[Row]:
         event = read_event(EVENT)
         container.ven_manager().take_events([(name, event) for name in sample])
         asked = per_s(shape.resources, step, steps)
-        container.database().close()
+        container.platform.database().close()
     section = f"step, {shape.resources:,} resources"
     figures = {"no event": quiet, "an event in force": asked}
     figures |= bare_per_s(shape.resources, steps)

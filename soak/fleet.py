@@ -18,7 +18,6 @@ from urllib3.exceptions import ConnectTimeoutError
 
 from app.openadr import Answer, Exchange
 from app.settings.model import Settings
-from app.settings.sections import TasksSettings
 from bench.fleet import Shape, Sink, seed
 from containers import Container
 
@@ -160,14 +159,14 @@ def running(sink: Sink, directory: Path) -> Iterator[Fleet]:
             data_dir=directory,
             vtn={"base_url": sink.base_url, "bearer_token": "soak"},
             ops={"port": free_port()},
-            tasks={name: {"hours": NEVER_H} for name in TasksSettings.model_fields},
+            tasks={name: {"hours": NEVER_H} for name in Container.scheduled_tasks.kwargs},
         )
     )
-    container.clock.override(clock)
-    container.monotonic.override(clock.monotonic)
-    line = Line(container.exchange())
-    container.exchange.override(line)
-    container.vtn_http.add_kwargs(backoff_s=0.0)
+    container.platform.clock.override(clock)
+    container.platform.monotonic.override(clock.monotonic)
+    line = Line(container.openadr.exchange())
+    container.openadr.exchange.override(line)
+    container.openadr.http.add_kwargs(backoff_s=0.0)
     seed(container, Shape(VENS, RESOURCES))
     application = container.application()
     application.start()

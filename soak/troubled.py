@@ -46,12 +46,12 @@ def running(directory: Path) -> Iterator[tuple[Container, FailingVens, list[str]
             },
         )
     )
-    container.vtn.override(vtn)
+    container.vtn.server.override(vtn)
     exchange = FailingVens(vtn.base_url, timeout_s=TIMEOUT_S)
-    container.exchange.override(exchange)
+    container.openadr.exchange.override(exchange)
     sample = sample_fleet(vens=VENS, resources_per_ven=RESOURCES)
-    container.database().open()
-    container.repository().save(sample)
+    container.platform.database().open()
+    container.fleet.repository().save(sample)
     application = container.application()
     application.start()
     try:
@@ -103,10 +103,10 @@ def main() -> None:
             polls, reports = (now / before for now, before in zip(troubled, well, strict=True))
             print(
                 f"{fault}: of {len(others)} VENs that are well, polls at {polls:.2f} and reports at"
-                f" {reports:.2f} of their rate; {container.circuit().outages} outages",
+                f" {reports:.2f} of their rate; {container.openadr.circuit().outages} outages",
                 flush=True,
             )
-            if min(polls, reports) < LEAST_RATE or container.circuit().outages:
+            if min(polls, reports) < LEAST_RATE or container.openadr.circuit().outages:
                 slow.append(fault)
     assert not slow, f"the others are slowed down by VENs that fail with {', '.join(slow)}"
 

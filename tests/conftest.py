@@ -94,11 +94,11 @@ def make_container(tmp_path: Path) -> Iterator[MakeContainer]:
 
     yield make
     for container in made:
-        container.stopping().set()
+        container.platform.stopping().set()
         container.scheduler().shutdown(timeout_s=5)
-        container.vtn().close()
-        container.vtn_http().close()
-        container.database().close()
+        container.vtn.server().close()
+        container.openadr.http().close()
+        container.platform.database().close()
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def wired() -> Iterator[Container]:
         try:
             yield container
         finally:
-            container.database().close()
+            container.platform.database().close()
 
 
 @cli.command(
@@ -104,11 +104,11 @@ def run_application(
     """Run until a signal; then leave at once, since threads may still wait for the VTN."""
     settings = container.settings()
     configure_logging(level=settings.log.level, format_=settings.log.format)
-    stop_on_signals(container.stopping())
-    container.descriptors().room_for(0)
-    with container.wiring.override(partial(wiring.nodes, container.providers)), bars() as bar:
+    stop_on_signals(container.platform.stopping())
+    container.platform.descriptors().room_for(0)
+    with container.ops.wiring.override(partial(wiring.nodes, container.providers)), bars() as bar:
         if bar is not no_bar:
-            container.bar.override(bar)
+            container.platform.bar.override(bar)
         code = _run(container.application(), once=once)
     logging.shutdown()
     sys.stdout.flush()
@@ -176,8 +176,7 @@ def vtn(
             update={name: value for name, value in given.items() if value is not None}
         )
         container.settings.override(settings.model_copy(update={"vtn": chosen}))
-        container.embedded_vtn.add_kwargs(host=host)
-        server, stopping = container.embedded_vtn(), container.stopping()
+        server, stopping = container.vtn.embedded(host=host), container.platform.stopping()
         stop_on_signals(stopping)
         server.start()
         logger.info(
@@ -197,10 +196,10 @@ def vtn(
 def opened_outbox() -> Iterator[Outbox]:
     """The outbox of the settings' database."""
     with wired() as container:
-        database = container.database()
+        database = container.platform.database()
         if database.file is not None and not database.file.exists():
             raise DatabaseError(f"there is no database {database.name}; see DATA_DIR")
-        yield container.outbox()
+        yield container.streams.outbox()
 
 
 cli.add_typer(make_outbox_cli(opened_outbox), name="outbox")
@@ -210,7 +209,7 @@ cli.add_typer(make_outbox_cli(opened_outbox), name="outbox")
 def opened_business_logic() -> Iterator[BusinessLogic]:
     """A business-logic client of the settings' VTN."""
     with wired() as container:
-        yield container.business_logic()
+        yield container.openadr.business_logic()
 
 
 cli.add_typer(make_event_cli(opened_business_logic), name="event")
@@ -225,11 +224,11 @@ def opened_fleet() -> Iterator[FleetTools]:
     with wired() as container:
         settings = container.settings().fleet
         yield FleetTools(
-            repository=container.repository(),
-            frames=container.frames(),
-            enrol=container.lost_objects().enrol_by_hand,
-            removals=container.removals(),
-            alone=container.run_lock().alone,
+            repository=container.fleet.repository(),
+            frames=container.readings.frames(),
+            enrol=container.fleet.lost_objects().enrol_by_hand,
+            removals=container.vens.removals(),
+            alone=container.platform.run_lock().alone,
             vens=settings.vens,
             resources_per_ven=settings.resources_per_ven,
         )
@@ -249,8 +248,8 @@ class GraphFormat(StrEnum):
 def tasks(as_json: AsJson = False) -> None:
     """The tasks, their schedules, and when each would start next."""
     with wired() as container:
-        scheduler = container.scheduler()
-        enabled = {job.name: job for job in scheduler.get_jobs()}
+        enabled = {job.name: job for job in container.scheduler().get_jobs()}
+        names = list(container.scheduled_tasks())
         if as_json:
             rows = [
                 {
@@ -259,12 +258,12 @@ def tasks(as_json: AsJson = False) -> None:
                     "schedule": enabled[name].schedule if name in enabled else None,
                     "next_start": enabled[name].next_start if name in enabled else None,
                 }
-                for name in type(container.settings().tasks).model_fields
+                for name in names
             ]
             print(json.dumps(rows, indent=1, default=str))
             return
         table = Table("task", "schedule", "next start if the schedule began now")
-        for name in type(container.settings().tasks).model_fields:
+        for name in names:
             job = enabled.get(name)
             if job is None:
                 table.add_row(name, "disabled", "")
@@ -276,14 +275,17 @@ def tasks(as_json: AsJson = False) -> None:
 @cli.command(
     epilog=examples(
         "ven-fleet graph",
-        "ven-fleet graph simulator frames answers",
+        "ven-fleet graph --rooms",
+        "ven-fleet graph simulator frames streams",
         "ven-fleet graph --format dot | dot -Tsvg > wiring.svg",
     )
 )
 def graph(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Only these providers. All, where none is named.")
+        list[str] | None,
+        typer.Argument(help="Only these providers or rooms. All, where none is named."),
     ] = None,
+    rooms: Annotated[bool, typer.Option("--rooms", help="A room for all that is in it.")] = False,
     format_: Annotated[GraphFormat, typer.Option("--format")] = GraphFormat.TEXT,
 ) -> None:
     """The wiring: every provider, and what it needs.
@@ -298,6 +300,7 @@ def graph(
     }[format_]
     with failures_in_one_line():
         nodes = wiring.nodes(Container().providers)
+        nodes = wiring.rooms(nodes) if rooms else nodes
         try:
             print(write(wiring.only(nodes, names) if names else nodes))
         except LookupError as error:
@@ -313,31 +316,33 @@ def check(as_json: AsJson = False) -> None:
     """
     with wired() as container:
         settings = container.settings()
-        shown = effective_settings(settings)
+        container.scheduling.schedule()  # whether each task that is named is one
+        tasks = {name: task.schedule for name, task in container.scheduled_tasks().items()}
+        shown = effective_settings(settings, tasks)
         if not as_json:
             table = Table("setting", "value", "from")
             for setting in shown:
                 table.add_row(setting.name, setting.value, setting.source)
             show(table)
         container.application()  # every object can be built
-        database = container.database()
+        database = container.platform.database()
         database.open()
-        vens = container.repository().vens()
+        vens = container.fleet.repository().vens()
         opens = f"opens, {len(vens)} VENs"
         if not as_json:
             print(f"database {database.name}: {opens}")
-        http = container.vtn_http()
+        http = container.openadr.http()
         code = 0
         try:
             if vens:
-                container.ven_client(vens[0].ven_name).ping()
+                container.openadr.ven_client(vens[0].ven_name).ping()
             else:  # nobody's credentials are asked for
                 http.get("/programs", auth=NoCredentials(), params={"limit": 1})
         except VtnError as error:
             # Without a VEN nobody is let in; that is an answer.
             if vens or not isinstance(error, VtnUnauthorised):
-                code = 0 if settings.uses_embedded_vtn else 1
-                hint = " (`run` starts it)" if settings.uses_embedded_vtn else ""
+                code = 0 if settings.vtn.uses_embedded else 1
+                hint = " (`run` starts it)" if settings.vtn.uses_embedded else ""
                 answers = f"{error}{hint}"
             else:
                 answers = "answers; the fleet has no VEN that could ask for more"
@@ -348,10 +353,10 @@ def check(as_json: AsJson = False) -> None:
             found = {
                 "settings": [asdict(setting) for setting in shown],
                 "database": {"name": database.name, "vens": len(vens)},
-                "vtn": {"base_url": settings.vtn_base_url, "words": answers, "ok": code == 0},
+                "vtn": {"base_url": settings.vtn.url, "words": answers, "ok": code == 0},
             }
             print(json.dumps(found, indent=1, ensure_ascii=False, default=str))
         else:
-            print(f"VTN {settings.vtn_base_url}: {answers}")
+            print(f"VTN {settings.vtn.url}: {answers}")
         if code:
             raise typer.Exit(code)

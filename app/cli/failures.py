@@ -14,11 +14,12 @@ from app.metering import ProfileError
 from app.observability import configure_logging, is_configured, writes_json
 from app.openadr import CredentialsError, VtnError
 from app.platform import DatabaseError, DatabaseUrlError, RunLockError
+from app.scheduling import ScheduleError
 from app.settings import SettingsError, log_format
 from app.vtn import VtnStartError
 
 logger = logging.getLogger("app.cli")
-WRONG_SETTINGS = (SettingsError, CredentialsError, DatabaseUrlError)
+WRONG_SETTINGS = (SettingsError, ScheduleError, CredentialsError, DatabaseUrlError)
 EXPECTED = (
     RunLockError,
     DatabaseError,

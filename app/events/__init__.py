@@ -8,12 +8,14 @@ from app.events.active import (
     standing,
     timeline_of,
 )
+from app.events.container import EventsContainer
 from app.events.grants import Grants
 from app.events.seen import Granted, SeenEvent, Told
 from app.events.store import EventBook
 
 __all__ = [
     "EventBook",
+    "EventsContainer",
     "Followed",
     "Granted",
     "Grants",

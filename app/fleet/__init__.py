@@ -1,5 +1,6 @@
 """Who we are: VENs, resources, and how the VTN comes to know them."""
 
+from app.fleet.container import FleetContainer
 from app.fleet.enrolment import Enrolment, EnrolmentResult
 from app.fleet.exchange import FleetFileError, read_fleet, write_csv, write_json
 from app.fleet.held_vens import HeldVens
@@ -15,6 +16,7 @@ __all__ = [
     "VEN",
     "Enrolment",
     "EnrolmentResult",
+    "FleetContainer",
     "FleetFileError",
     "FleetRepository",
     "HeldVens",

@@ -91,7 +91,7 @@ class Enrolment:
         client_for: Callable[[str], VtnClient],
         credentials: VenCredentials,
         stopping: Stopping,
-        fan_out: FanOut[VtnError],
+        fan_out: FanOut,
         held: HeldVens,
     ) -> None:
         self._held = held
@@ -166,6 +166,7 @@ class Enrolment:
         outcomes = self._fan_out(
             random.sample(names, len(names)),  # neighbours by name may fail together
             self._held.watched(lambda name: self.enrol(name, shared), str),
+            failure=VtnError,
             done=count,
         )
         return EnrolmentResult(

@@ -57,7 +57,7 @@ class LostObjects:
         enrolment: Enrolment,
         client_for: Callable[[str], VtnClient],
         credentials: VenCredentials,
-        fan_out: FanOut[VtnError],
+        fan_out: FanOut,
         clock: Callable[[], datetime],
         stopping: Stopping,
         say_once: SayOnce,
@@ -93,7 +93,9 @@ class LostObjects:
         """At a heartbeat: look for what is missing, and enrol again what is lost."""
         with self._lock:
             missing = dict(self._missing)
-        outcomes = self._fan_out(sorted(missing), lambda name: self._look_at(name, missing[name]))
+        outcomes = self._fan_out(
+            sorted(missing), lambda name: self._look_at(name, missing[name]), failure=VtnError
+        )
         lost = [what for _, found in outcomes if not isinstance(found, VtnError) for what in found]
         again = self._enrolled_again()
         now = self._clock()

@@ -26,7 +26,7 @@ class ResourceUpdates:
         *,
         repository: FleetRepository,
         client_for: Callable[[str], VtnClient],
-        fan_out: FanOut[VtnError],
+        fan_out: FanOut,
         held: HeldVens,
         say_once: SayOnce,
     ) -> None:
@@ -39,7 +39,7 @@ class ResourceUpdates:
     def tell(self) -> None:
         """At a heartbeat: all that changed. A VEN that the VTN fails is held, and told later."""
         names = self._held.free(self._repository.changed_vens())
-        outcomes = self._fan_out(names, self._held.watched(self._tell, str))
+        outcomes = self._fan_out(names, self._held.watched(self._tell, str), failure=VtnError)
         told = sum(count for _, count in outcomes if not isinstance(count, VtnError))
         if told:
             logger.info("the VTN was told of %d resources that an import changed", told)

@@ -1,7 +1,15 @@
 """What we meter: the simulator, which is ticked, and the power of the last hour."""
 
+from app.metering.container import MeteringContainer
 from app.metering.power import PowerHistory
 from app.metering.profiles import ProfileError, Profiles, load_profiles
 from app.metering.simulator import MeterDataSimulator
 
-__all__ = ["MeterDataSimulator", "PowerHistory", "ProfileError", "Profiles", "load_profiles"]
+__all__ = [
+    "MeterDataSimulator",
+    "MeteringContainer",
+    "PowerHistory",
+    "ProfileError",
+    "Profiles",
+    "load_profiles",
+]

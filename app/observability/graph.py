@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from dependency_injector import providers
@@ -15,35 +18,100 @@ AnyProvider = providers.Provider[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A provider of the container."""
+    """A provider of the container, or of one of its rooms."""
 
     name: str
+    """With its room: 'fleet.repository'."""
+    room: str
+    """'' for what stands in the container itself."""
     kind: str
     """The provider's class: ThreadSafeSingleton, Factory, Selector, ..."""
     provides: str
     """What it makes, by name; of a Selector, which of several is chosen by the settings."""
     depends_on: tuple[str, ...]
-    """The providers it is given, with the setting's path where it is one."""
+    """The providers it is given, with the path to what it takes of them: 'settings.vtn.url'."""
+    needs: tuple[str, ...]
+    """The names of these providers."""
+    alias: str | None
+    """Its name in the container itself, where it has one there, too."""
     overridden_by: str | None
     """The provider that stands in for it."""
 
+    @property
+    def short_name(self) -> str:
+        """Without its room."""
+        return self.name.removeprefix(f"{self.room}.")
+
+
+@dataclass(frozen=True)
+class _Found:
+    name: str
+    room: str
+    provider: AnyProvider
+
 
 def nodes(container_providers: Mapping[str, AnyProvider]) -> list[Node]:
-    """The container's providers, in the order in which they are declared.
+    """The container's providers and those of its rooms, in the order in which they are declared.
 
-    SettingsError where a Selector cannot tell what is chosen.
+    A port is no provider of its own, but the line to what stands behind it. SettingsError where a
+    Selector cannot tell what is chosen.
     """
-    names = {id(provider): name for name, provider in container_providers.items()}
-    return [
-        Node(
-            name=name,
-            kind=type(provider).__name__,
-            provides=_provides(provider),
-            depends_on=tuple(dict.fromkeys(_dependencies(provider, names))),
-            overridden_by=_described(provider.last_overriding) if provider.overridden else None,
-        )
+    found = list(_walk(container_providers))
+    names = {id(each.provider): each.name for each in found}
+    aliases = {
+        id(provider): name
         for name, provider in container_providers.items()
-    ]
+        if names.get(id(provider), name) != name
+    }
+    graph = []
+    for each in found:
+        paths = tuple(dict.fromkeys(_dependencies(each.provider, names)))
+        graph.append(
+            Node(
+                name=each.name,
+                room=each.room,
+                kind=type(each.provider).__name__,
+                provides=_provides(each.provider),
+                depends_on=tuple(name + path for name, path in paths),
+                needs=tuple(dict.fromkeys(name for name, _ in paths)),
+                alias=aliases.get(id(each.provider)),
+                overridden_by=_described(each.provider.last_overriding)
+                if each.provider.overridden
+                else None,
+            )
+        )
+    return graph
+
+
+def _walk(container_providers: Mapping[str, AnyProvider]) -> Iterator[_Found]:
+    """Each provider once, under its name in its room, where it has one."""
+    rooms = {
+        name: provider.container.providers
+        for name, provider in container_providers.items()
+        if isinstance(provider, providers.Container)
+    }
+    in_rooms = {id(each.provider) for name, own in rooms.items() for each in _of_room(name, own)}
+    for name, provider in container_providers.items():
+        if name in rooms:
+            yield from _of_room(name, rooms[name])
+        elif id(provider) not in in_rooms:
+            yield from _with_entries(_Found(name, "", provider))
+
+
+def _of_room(room: str, own: Mapping[str, AnyProvider]) -> Iterator[_Found]:
+    for name, provider in own.items():
+        if not isinstance(provider, providers.Dependency | providers.DependenciesContainer):
+            yield from _with_entries(_Found(f"{room}.{name}", room, provider))
+
+
+def _with_entries(found: _Found) -> Iterator[_Found]:
+    """With the entries of a Dict that are given something; beside rooms, it is drawn as one."""
+    entries = found.provider.kwargs if isinstance(found.provider, providers.Dict) else {}
+    needy = {key: entry for key, entry in entries.items() if list(_given(entry))}
+    room = found.room or (found.name if needy else "")
+    for key, entry in needy.items():
+        yield _Found(f"{found.name}.{key}", room, entry)
+    yield replace(found, room=room)
 
 
 def no_wiring() -> list[Node]:
@@ -52,53 +120,115 @@ def no_wiring() -> list[Node]:
 
 
 def only(graph: list[Node], names: Collection[str]) -> list[Node]:
-    """These providers alone, and what each needs of the others. LookupError: one is none."""
-    missing = sorted(set(names) - {node.name for node in graph})
-    if missing:
-        raise LookupError(f"the container has no provider {missing[0]!r}")
+    """These providers alone, and what each needs of the others. LookupError: one is none.
+
+    A name may be that of a room, for all that is in it, and go without its room where there is
+    no other of that name.
+    """
+    chosen = {node.name for name in names for node in _named(graph, name)}
     return [
         replace(
-            node, depends_on=tuple(path for path in node.depends_on if path.split(".")[0] in names)
+            node,
+            depends_on=tuple(
+                path
+                for path in node.depends_on
+                if any(path == name or path.startswith(f"{name}.") for name in chosen)
+            ),
+            needs=tuple(name for name in node.needs if name in chosen),
         )
         for node in graph
-        if node.name in names
+        if node.name in chosen
+    ]
+
+
+def _named(graph: list[Node], name: str) -> list[Node]:
+    for of in (
+        [node for node in graph if name in (node.name, node.alias)],
+        [node for node in graph if node.room == name],
+        [node for node in graph if node.short_name == name],
+    ):
+        if of:
+            return of
+    raise LookupError(f"the container has no provider {name!r}")
+
+
+def rooms(graph: list[Node]) -> list[Node]:
+    """The same with a node for each room: what rooms need of each other."""
+    place = {node.name: node.room or node.name for node in graph}
+    found: dict[str, list[Node]] = {}
+    for node in graph:
+        found.setdefault(place[node.name], []).append(node)
+    return [
+        Node(
+            name=name,
+            room="",
+            kind="Container" if own[0].room else own[0].kind,
+            provides="" if own[0].room else own[0].provides,
+            depends_on=needs,
+            needs=needs,
+            alias=None,
+            overridden_by=None,
+        )
+        for name, own in found.items()
+        for needs in [
+            tuple(
+                dict.fromkeys(
+                    place[needed] for node in own for needed in node.needs if place[needed] != name
+                )
+            )
+        ]
     ]
 
 
 def as_text(graph: list[Node]) -> str:
-    """One line per provider."""
-    width = max(len(node.name) for node in graph)
+    """One line per provider, room by room."""
+    width = max(len(node.short_name) for node in graph)
     kinds = max(len(node.kind) for node in graph)
-    lines = []
-    for node in graph:
-        line = f"{node.name:{width}}  {node.kind:{kinds}}  {node.provides}"
-        if node.depends_on:
-            line += f"  <- {', '.join(node.depends_on)}"
-        if node.overridden_by:
-            line += f"  [overridden by {node.overridden_by}]"
-        lines.append(line)
+    lines: list[str] = []
+    for room, own in _by_room(graph):
+        if room:
+            lines += ["", room] if lines else [room]
+        for node in own:
+            line = f"{'  ' if room else ''}{node.short_name:{width}}  {node.kind:{kinds}}"
+            line += f"  {node.provides}"
+            if node.depends_on:
+                paths = (path.removeprefix(f"{room}.") for path in node.depends_on)
+                line += f"  <- {', '.join(paths)}"
+            if node.overridden_by:
+                line += f"  [overridden by {node.overridden_by}]"
+            lines.append(line.rstrip())
     return "\n".join(lines)
 
 
 def as_mermaid(graph: list[Node]) -> str:
-    """A Mermaid flowchart: arrows go from a dependency to what needs it."""
+    """A Mermaid flowchart: arrows go from a dependency to what needs it; a box for each room."""
     lines = ["flowchart LR"]
-    for node in graph:
-        style = ":::overridden" if node.overridden_by else ""
-        lines.append(f'    {node.name}["{node.name}<br/><small>{node.kind}</small>"]{style}')
-    lines += [f"    {needed} --> {node.name}" for node in graph for needed in _needed(node)]
+    for room, own in _by_room(graph):
+        lines += [f"    subgraph {room}"] if room else []
+        for node in own:
+            style = ":::overridden" if node.overridden_by else ""
+            label = f"{node.short_name}<br/><small>{node.kind}</small>"
+            lines.append(f'    {"    " if room else ""}{_id(node.name)}["{label}"]{style}')
+        lines += ["    end"] if room else []
+    lines += [f"    {_id(name)} --> {_id(node.name)}" for node in graph for name in node.needs]
     if any(node.overridden_by for node in graph):
         lines.append("    classDef overridden stroke-dasharray: 4")
     return "\n".join(lines)
 
 
 def as_dot(graph: list[Node]) -> str:
-    """Graphviz: arrows go from a dependency to what needs it."""
+    """Graphviz: arrows go from a dependency to what needs it; a cluster for each room."""
     lines = ["digraph wiring {", "    rankdir=LR; node [shape=box];"]
-    for node in graph:
-        style = ", style=dashed" if node.overridden_by else ""
-        lines.append(f'    {node.name} [label="{node.name}\\n{node.kind}"{style}];')
-    lines += [f"    {needed} -> {node.name};" for node in graph for needed in _needed(node)]
+    for room, own in _by_room(graph):
+        lines += [f"    subgraph cluster_{room} {{ label={room};"] if room else []
+        for node in own:
+            style = ", style=dashed" if node.overridden_by else ""
+            indent = "    " if room else ""
+            lines.append(
+                f'    {indent}{_id(node.name)} [label="{node.short_name}\\n{node.kind}"{style}];'
+            )
+        lines += ["    }"] if room else []
+    lines += [f"    {_id(name)} -> {_id(node.name)};" for node in graph for name in node.needs]
     return "\n".join([*lines, "}"])
 
 
@@ -107,30 +237,42 @@ def as_json(graph: list[Node]) -> str:
     return json.dumps([asdict(node) for node in graph], indent=1)
 
 
-def _needed(node: Node) -> list[str]:
-    return list(dict.fromkeys(path.split(".")[0] for path in node.depends_on))
+def _by_room(graph: list[Node]) -> Iterator[tuple[str, list[Node]]]:
+    for room, own in groupby(graph, key=attrgetter("room")):
+        yield room, list(own)
 
 
-def _dependencies(provider: AnyProvider, names: Mapping[int, str]) -> Iterator[str]:
+def _id(name: str) -> str:
+    """Of a node in a drawing."""
+    return name.replace(".", "_")
+
+
+Path = tuple[str, str]
+"""A provider's name, and what is taken of it: '.vtn.url'."""
+
+
+def _dependencies(provider: AnyProvider, names: Mapping[int, str]) -> Iterator[Path]:
     for given in _given(provider):
-        yield from _named(given, names)
+        yield from _paths(given, names)
 
 
-def _named(given: Any, names: Mapping[int, str], path: str = "") -> Iterator[str]:
-    """The named providers behind one argument; `settings.provided.a.b` is 'settings.a.b'."""
+def _paths(given: Any, names: Mapping[int, str], path: str = "") -> Iterator[Path]:
+    """The named providers behind one argument; `settings.provided.a.b` is ('settings', '.a.b')."""
     if not isinstance(given, providers.Provider):
         return
     if id(given) in names:
-        yield names[id(given)] + path
+        yield names[id(given)], path
+    elif isinstance(given, providers.Dependency):
+        yield from _paths(given.last_overriding, names, path)
     elif isinstance(given, providers.AttributeGetter):
-        yield from _named(given.provides, names, f".{given.name}{path}")
+        yield from _paths(given.provides, names, f".{given.name}{path}")
     elif isinstance(given, providers.ProvidedInstance | providers.MethodCaller):
-        yield from _named(given.provides, names, path)
+        yield from _paths(given.provides, names, path)
     elif isinstance(given, providers.Delegate):
-        yield from _named(given.provides, names, ".provider")
+        yield from _paths(given.provides, names, ".provider")
     else:
         for inner in _given(given):
-            yield from _named(inner, names)
+            yield from _paths(inner, names)
 
 
 def _given(provider: Any) -> Iterator[Any]:
@@ -154,7 +296,7 @@ def _provides(provider: AnyProvider) -> str:
     if made is None:
         return ""
     bound = getattr(provider, "args", ())
-    if made is functools.partial and bound:
+    if bound and inspect.isfunction(bound[0]):
         made = bound[0]
     if isinstance(made, functools.partial):
         made = made.func

@@ -10,6 +10,7 @@ from app.openadr.auth import (
 from app.openadr.business import BusinessLogic
 from app.openadr.circuit import Circuit
 from app.openadr.client import ReportPage, VtnClient, ping_as
+from app.openadr.container import OpenadrContainer
 from app.openadr.credentials import (
     ClientCredentials,
     CredentialsFile,
@@ -17,7 +18,7 @@ from app.openadr.credentials import (
     same_name,
     slug,
 )
-from app.openadr.dialects import Dialect301, Dialect310
+from app.openadr.dialects import Dialect310
 from app.openadr.discovery import SERVICE_TYPE, discover
 from app.openadr.errors import (
     CredentialsError,
@@ -76,7 +77,6 @@ __all__ = [
     "CredentialsError",
     "CredentialsFile",
     "CredentialsTemplate",
-    "Dialect301",
     "Dialect310",
     "Draw",
     "Event",
@@ -86,6 +86,7 @@ __all__ = [
     "MqttBinding",
     "NoCredentials",
     "Notifiers",
+    "OpenadrContainer",
     "OutcomeUnknown",
     "PageMemory",
     "Program",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.platform import FailsForAll
+
 
 class VtnError(Exception):
     """A request to the VTN did not succeed. The message is one line, fit for a log."""
@@ -28,7 +30,7 @@ class VtnUnreachable(VtnUnavailable):
     """No connection could be made: the VTN has not seen the request."""
 
 
-class VtnDown(VtnUnreachable):
+class VtnDown(VtnUnreachable, FailsForAll):
     """The VTN counts as down, so that it was not asked: nobody else needs to try now."""
 
 

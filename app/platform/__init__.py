@@ -4,6 +4,7 @@ other room."""
 from app.platform.asgi import TRY_AGAIN_LATER, AsgiServer
 from app.platform.certificate import CertificateError, load_certificate
 from app.platform.compact import dumped
+from app.platform.container import PlatformContainer
 from app.platform.database import (
     Database,
     DatabaseError,
@@ -11,11 +12,12 @@ from app.platform.database import (
     SharedSessionsError,
     make_engine,
 )
-from app.platform.descriptors import Descriptors
+from app.platform.errors import FailsForAll, OperationalError
 from app.platform.fanout import FanOut
 from app.platform.locks import LockPerName
 from app.platform.migrations import MIGRATIONS, Migration
 from app.platform.periodic import Watch
+from app.platform.ports import port
 from app.platform.progress import MakeBar, Progress, no_bar, no_progress
 from app.platform.run_lock import RunLock, RunLockError
 from app.platform.say_once import SayOnce
@@ -34,12 +36,14 @@ __all__ = [
     "Database",
     "DatabaseError",
     "DatabaseUrlError",
-    "Descriptors",
+    "FailsForAll",
     "FanOut",
     "LockPerName",
     "MakeBar",
     "Migration",
     "NoServer",
+    "OperationalError",
+    "PlatformContainer",
     "Progress",
     "RunLock",
     "RunLockError",
@@ -56,6 +60,7 @@ __all__ = [
     "make_engine",
     "no_bar",
     "no_progress",
+    "port",
     "read_or_make",
     "read_text",
     "to_us",

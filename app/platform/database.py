@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.platform.claim import MIGRATING, PoolerError, SessionClaim
+from app.platform.errors import FailsForAll, OperationalError
 from app.platform.migrations import MIGRATIONS, Migration
 from app.platform.waits import Waits
 
@@ -36,7 +37,7 @@ SERVER_ARGUMENTS = {
 """A server that is gone without a word is known to be gone within half a minute."""
 
 
-class DatabaseError(RuntimeError):
+class DatabaseError(OperationalError, FailsForAll):
     """The database cannot be used; one line says why, without its password."""
 
 

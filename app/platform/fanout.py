@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from typing import Generic, TypeVar
 
+from app.platform.errors import FailsForAll
 from app.platform.shutdown import Stopping
 
 Item = TypeVar("Item")
@@ -22,13 +23,12 @@ BUSY_ABOVE = 0.95
 """Of one core, which is all that Python uses at a time."""
 
 
-class FanOut(Generic[Failure]):
+class FanOut:
     """Does the same for many VENs, at most `max_workers` at a time, until `stopping` is set.
 
     It begins with two workers, and adds one while they leave our own processor idle: then it is
-    the VTN that they wait for. How many that came to is remembered. `failure`: the error of one
-    VEN, which stops no other; `fails_all`: the errors that the others would meet, too. `cpu_s`:
-    what this process has used.
+    the VTN that they wait for. How many that came to is remembered. `cpu_s`: what this process has
+    used.
     """
 
     def __init__(
@@ -36,15 +36,11 @@ class FanOut(Generic[Failure]):
         *,
         max_workers: int,
         stopping: Stopping,
-        failure: type[Failure],
-        fails_all: tuple[type[Exception], ...],
         monotonic: Callable[[], float] = time.monotonic,
         cpu_s: Callable[[], float] = time.process_time,
     ) -> None:
         self.max_workers = max_workers
         self._stopping = stopping
-        self._failure = failure
-        self._fails_all = fails_all
         self._monotonic = monotonic
         self._cpu_s = cpu_s
         self._least = min(LEAST_WORKERS, max_workers)
@@ -56,18 +52,19 @@ class FanOut(Generic[Failure]):
         items: Sequence[Item],
         work: Callable[[Item], Result],
         *,
+        failure: type[Failure],
         done: Callable[[], None] = lambda: None,
     ) -> list[tuple[Item, Result | Failure]]:
         """Each item that was tried, with its result or its failure, in the order of the items.
 
-        What is left is not tried when one fails for all, or when the application stops. Any error
-        that is no `failure` stops no other item, and is raised at the end. `done` is called for
-        each item, tried or not.
+        What is left is not tried after an error that is FailsForAll, or when the application stops.
+        Any error that is no `failure` stops no other item, and is raised at the end. `done` is
+        called for each item, tried or not.
         """
         if not items:
             return []
         most = min(self.max_workers, len(items))
-        crew = _Crew(items, work, done, self._stopping, self._failure, self._fails_all)
+        crew = _Crew(items, work, done, self._stopping, failure)
         looked_s, used_s = self._monotonic(), self._cpu_s()
         crew.begin(min(self.workers, most))
         while crew.works(LOOKS_EVERY_S):
@@ -98,14 +95,12 @@ class _Crew(Generic[Item, Result, Failure]):
         done: Callable[[], None],
         stopping: Stopping,
         failure: type[Failure],
-        fails_all: tuple[type[Exception], ...],
     ) -> None:
         self._items = items
         self._work = work
         self._done = done
         self._stopping = stopping
         self._failure = failure
-        self._fails_all = fails_all
         self._places: Iterator[int] = iter(range(len(items)))
         self._outcomes: dict[int, Result | Failure] = {}
         self._given_up = threading.Event()
@@ -156,5 +151,5 @@ class _Crew(Generic[Item, Result, Failure]):
             self._give_up_after(defect)
 
     def _give_up_after(self, error: BaseException) -> None:
-        if isinstance(error, self._fails_all):
+        if isinstance(error, FailsForAll):
             self._given_up.set()

@@ -1,20 +1,8 @@
 """How the VTN tells of changes: MQTT, webhooks, and what is done with what they bring."""
 
-from app.push.broker import BrokerLoop
 from app.push.callback_keys import CallbackKeys
-from app.push.callback_server import CallbackServer
+from app.push.container import PushContainer
 from app.push.inbox import Inbox
-from app.push.mqtt import MqttPush
-from app.push.service import Push, Subscriber
-from app.push.webhooks import Webhooks
+from app.push.service import Subscriber
 
-__all__ = [
-    "BrokerLoop",
-    "CallbackKeys",
-    "CallbackServer",
-    "Inbox",
-    "MqttPush",
-    "Push",
-    "Subscriber",
-    "Webhooks",
-]
+__all__ = ["CallbackKeys", "Inbox", "PushContainer", "Subscriber"]

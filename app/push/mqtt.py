@@ -99,7 +99,7 @@ class MqttPush:
         client_for: Callable[[str], VtnClient],
         verify_tls: bool | Path,
         plain_to: Sequence[str] | None,
-        fan_out: FanOut[VtnError],
+        fan_out: FanOut,
         room_for: Callable[[int], int],
     ) -> None:
         self._loop = loop
@@ -142,7 +142,7 @@ class MqttPush:
             self._start_over()
             self._connected_to = wanted
         new = [ven for ven in vens if self._served_as.get(ven.ven_name) != self._state(ven)]
-        outcomes = self._fan_out(new, self._topics)
+        outcomes = self._fan_out(new, self._topics, failure=VtnError)
         by_line: dict[object, dict[str, frozenset[str]]] = {}
         of_line: dict[object, VEN] = {}
         for ven, outcome in outcomes:

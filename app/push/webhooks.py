@@ -60,7 +60,7 @@ class Webhooks:
         program_ids: Callable[[str], frozenset[str]],
         client_for: Callable[[str], VtnClient],
         monotonic: Callable[[], float],
-        fan_out: FanOut[VtnError],
+        fan_out: FanOut,
     ) -> None:
         self._public_url = public_url
         self._keys = keys
@@ -87,7 +87,7 @@ class Webhooks:
         """Subscribe what is not subscribed; look now and then whether it still is. VtnError."""
         now_s = self._monotonic()
         due = [ven for ven in vens if self._is_due(ven.ven_name, notifiers, now_s)]
-        outcomes = self._fan_out(due, lambda ven: self._subscribe(ven.ven_name))
+        outcomes = self._fan_out(due, lambda ven: self._subscribe(ven.ven_name), failure=VtnError)
         errors = [outcome for _, outcome in outcomes if isinstance(outcome, VtnError)]
         refused = [
             (ven.ven_name, outcome.error)

@@ -1,5 +1,6 @@
 """What was metered: frames of readings in a durable log, and the columns that they have."""
 
+from app.readings.container import ReadingsContainer
 from app.readings.detail import Detail
 from app.readings.extent import Extent
 from app.readings.frame import Frame, Reading, StoreFull
@@ -14,6 +15,7 @@ __all__ = [
     "Frame",
     "FrameStore",
     "Reading",
+    "ReadingsContainer",
     "Roster",
     "StoreFull",
     "moved",

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from app.platform import OperationalError
 from app.readings.detail import Detail
 from app.readings.roster import Roster, moved, places
 
@@ -86,7 +87,7 @@ class Reading:
     power_kw: float
 
 
-class StoreFull(RuntimeError):
+class StoreFull(OperationalError):
     """No frame may be stored now; one line says why."""
 
 

@@ -1,21 +1,16 @@
 """Every setting: the only reader of the environment."""
 
-from app.settings.model import (
-    EMBEDDED_301,
-    Settings,
-    SettingsError,
-    TaskSettings,
-    effective_settings,
-    log_format,
-)
-from app.settings.sections import LOOPBACK
+from app.settings.base import LOOPBACK
+from app.settings.effective import effective_settings
+from app.settings.layers import SettingsError
+from app.settings.model import Settings, log_format
+from app.settings.vtn import EMBEDDED_301
 
 __all__ = [
     "EMBEDDED_301",
     "LOOPBACK",
     "Settings",
     "SettingsError",
-    "TaskSettings",
     "effective_settings",
     "log_format",
 ]

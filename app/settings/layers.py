@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from dotenv.parser import parse_stream
 
 from app.platform import TextFileError, read_text
 
+ENVIRONMENT = "environment"
+TASKS = "TASKS"
 SCHEDULE_FIELDS = ("SECONDS", "MINUTES", "HOURS", "CRON")
 """A source that names one of these for a task replaces all of them from lower sources."""
 
@@ -34,6 +36,7 @@ class Layer:
 def choose(
     known: Sequence[str],
     *,
+    task_fields: Sequence[str],
     environment: Mapping[str, str],
     file: Path | None,
     secrets: Path | None = None,
@@ -44,36 +47,41 @@ def choose(
     stands between the environment and the file.
 
     SettingsError for a name that is none: any in the file, and in the environment those that begin
-    like a section of ours (`VTN__`).
+    like a section of ours (`VTN__`). Which tasks there are is not known here: `TASKS__…__` takes
+    any name before one of the `task_fields`.
     """
-    sections = {name.split("__")[0] for name in known if "__" in name}
+
+    def is_known(name: str) -> bool:
+        return name in known or is_of_task(name, task_fields)
+
+    sections = {TASKS, *(name.split("__")[0] for name in known if "__" in name)}
     given = {name.upper(): value for name, value in environment.items()}
-    ours = {name: value for name, value in given.items() if name in known}
+    ours = {name: value for name, value in given.items() if is_known(name)}
     for name in given:
         if "__" in name and name.split("__")[0] in sections and name not in ours:
-            raise SettingsError(_unknown(name, "the environment", known))
+            raise SettingsError(unknown(name, ENVIRONMENT, _meant(name, known, task_fields)))
     in_file = {} if file is None else _read_file(file)
     for name in in_file:
-        if name not in known:
-            raise SettingsError(_unknown(name, str(file), known))
+        if not is_known(name):
+            raise SettingsError(unknown(name, str(file), _meant(name, known, task_fields)))
 
     chosen = {name: Layer(value, str(file)) for name, value in in_file.items()}
-    for task in {name.rsplit("__", 1)[0] for name in known if name.startswith("TASKS__")}:
+    for task in {name.rsplit("__", 1)[0] for name in ours if is_of_task(name, task_fields)}:
         schedule = [f"{task}__{field}" for field in SCHEDULE_FIELDS]
         if any(name in ours for name in schedule):
             for name in schedule:
                 chosen.pop(name, None)
-    chosen.update(_read_secrets(secrets, known))
-    chosen.update({name: Layer(value, "environment") for name, value in ours.items()})
+    chosen.update(_read_secrets(secrets, is_known))
+    chosen.update({name: Layer(value, ENVIRONMENT) for name, value in ours.items()})
     return {name: Layer(layer.value.strip(), layer.source) for name, layer in chosen.items()}
 
 
-def _read_secrets(folder: Path | None, known: Sequence[str]) -> dict[str, Layer]:
+def _read_secrets(folder: Path | None, is_known: Callable[[str], bool]) -> dict[str, Layer]:
     """The files of a folder that are named like settings; others are nobody's business."""
     if folder is None:
         return {}
     try:
-        files = [path for path in folder.iterdir() if path.name.upper() in known]
+        files = [path for path in folder.iterdir() if is_known(path.name.upper())]
     except OSError as error:
         raise SettingsError(f"SECRETS_DIR cannot be read: {error.strerror}") from None
     return {path.name.upper(): Layer(_text(path).strip(), str(path)) for path in files}
@@ -100,7 +108,23 @@ def _read_file(path: Path) -> dict[str, str]:
     return {binding.key.upper(): binding.value or "" for binding in bindings if binding.key}
 
 
-def _unknown(name: str, where: str, known: Sequence[str]) -> str:
+def is_of_task(name: str, task_fields: Sequence[str]) -> bool:
+    """Whether it is a setting of a task, whatever the task's name."""
+    parts = name.split("__")
+    return len(parts) == 3 and parts[0] == TASKS and bool(parts[1]) and parts[2] in task_fields
+
+
+def _meant(name: str, known: Sequence[str], task_fields: Sequence[str]) -> Sequence[str]:
+    """What may have been meant by a name that is none."""
+    parts = name.split("__")
+    if parts[0] != TASKS or len(parts) < 2:
+        return known
+    return [f"{TASKS}__{parts[1]}__{field}" for field in task_fields]
+
+
+def unknown(name: str, source: str, known: Sequence[str]) -> str:
+    """That this is no setting, and which one may have been meant."""
+    where = f"the {source}" if source == ENVIRONMENT else source
     meant = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"{name} in {where} is no setting" + (f"; was {meant[0]} meant?" if meant else "")
 

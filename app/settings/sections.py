@@ -2,189 +2,31 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import isodate
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
     ByteSize,
-    ConfigDict,
     Field,
     SecretStr,
     field_validator,
     model_validator,
 )
 
-from app.platform import TextFileError, read_text
+from app.settings.base import LOOPBACK, Duration, Section
 from app.settings.layers import SCHEDULE_FIELDS
 
 
-def _duration(value: object) -> object:
-    """ISO 8601, or a number of seconds."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return timedelta(seconds=float(value))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        parsed = isodate.parse_duration(value)
-    except (ValueError, TypeError, OverflowError):
-        parsed = None
-    if not isinstance(parsed, timedelta) or parsed < timedelta(0):
-        raise ValueError("must be a duration such as PT1H, P30D or 3600 (seconds)")
-    return parsed
-
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
-"""What a bearer token is made of (RFC 6750, 2.1)."""
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-
-
-def check_characters(text: str) -> None:
-    """ValueError, without the text, where it has a control character in it."""
-    if any(unicodedata.category(char) == "Cc" for char in text):
-        raise ValueError("has a line break or another control character in it")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @field_validator("*", mode="after")
-    @classmethod
-    def _no_control_character(cls, value: Any) -> Any:
-        """Of secrets, too: no header, no URL and no form carries one as it was meant."""
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if isinstance(text, str):
-            check_characters(text)
-        return value
-
-
-class DatabaseSettings(_Section):
+class DatabaseSettings(Section):
     url: SecretStr | None = None
     """An SQLAlchemy URL; None: SQLite in DATA_DIR."""
 
 
-class VtnSettings(_Section):
-    base_url: str | None = None
-    """All that stands before `/programs`; None: an embedded VTN on loopback."""
-    embedded_port: int = Field(default=8081, ge=1, le=65535)
-    api_version: Literal["3.1.0", "3.0.1"] = "3.1.0"
-    bearer_token: SecretStr | None = None
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
-    credentials_file: Path | None = None
-    token_url: str | None = None
-    scopes: str | None = None
-    verify_tls: bool | Path = True
-    allow_http: bool = False
-    """Whether secrets and readings may go over plain http to other machines."""
-    timeout_s: float = Field(default=10.0, gt=0, le=600)
-    max_connections: int = Field(default=10, ge=1, le=1000)
-    compress: bool = False
-    """Whether larger reports go as gzip, as long as the VTN takes that."""
-    push: Literal["auto", "off"] = "auto"
-    """Whether the VTN may tell of changes, by what it offers."""
-    push_poll_s: float = Field(default=300.0, ge=1)
-    """How often VENs are polled for which push works."""
-    mqtt_url: SecretStr | None = None
-    """The broker that the embedded VTN publishes to, with user and password; None: none."""
-    private_callbacks: bool = False
-    """Whether the embedded VTN calls webhooks that are not on the open internet."""
-    announce: bool = False
-    """Whether the embedded VTN announces itself by mDNS."""
-
-    @field_validator("bearer_token")
-    @classmethod
-    def _a_token(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None and not IN_A_HEADER.fullmatch(token.get_secret_value()):
-            raise ValueError("has a character that no header can carry, such as a space")
-        return token
-
-    @property
-    def most_retries(self) -> int:
-        """How many connections VENs that the VTN fails may use at a time."""
-        return max(self.max_connections // 4, 1)
-
-    @field_validator("mqtt_url")
-    @classmethod
-    def _an_mqtt_url(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None:
-            try:
-                parts = urlsplit(url.get_secret_value())
-                _ = parts.port
-            except ValueError:
-                raise ValueError("is not a URL") from None
-            if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-                raise ValueError("must be a URL that begins with mqtt:// or mqtts:// and a host")
-        return url
-
-    @field_validator("base_url", "token_url")
-    @classmethod
-    def _an_http_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        try:
-            parts = urlsplit(url)
-            if parts.port == 0:
-                raise ValueError
-        except ValueError:
-            raise ValueError("is not a URL") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be a URL that begins with http:// or https:// and a host")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("must not carry user-info; use VTN__CLIENT_ID and VTN__CLIENT_SECRET")
-        if parts.query or parts.fragment:
-            raise ValueError("must end before any '?' or '#'")
-        return url.rstrip("/")
-
-    @field_validator("verify_tls")
-    @classmethod
-    def _a_ca_file(cls, verify: bool | Path) -> bool | Path:
-        if isinstance(verify, Path) and not verify.is_file():
-            raise ValueError("must be true, false or a CA file that is there")
-        return verify
-
-    @field_validator("credentials_file")
-    @classmethod
-    def _a_private_file(cls, path: Path | None) -> Path | None:
-        if path is None:
-            return None
-        try:
-            read_text(path, private=True)
-        except TextFileError as error:
-            raise ValueError(f"names a file that {error}") from None
-        return path
-
-    @model_validator(mode="after")
-    def _no_plain_http(self) -> VtnSettings:
-        for name, url in (("VTN__BASE_URL", self.base_url), ("VTN__TOKEN_URL", self.token_url)):
-            parts = urlsplit(url or "")
-            if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_http:
-                raise ValueError(
-                    f"{name} is plain http to another machine; use https, or set"
-                    " VTN__ALLOW_HTTP=true"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _one_kind_of_credentials(self) -> VtnSettings:
-        if (self.client_id is None) != (self.client_secret is None):
-            raise ValueError("VTN__CLIENT_ID and VTN__CLIENT_SECRET go together; one is missing")
-        if self.bearer_token and (self.client_id or self.credentials_file):
-            raise ValueError("VTN__BEARER_TOKEN excludes client credentials; give one of them")
-        return self
-
-
-class CallbackSettings(_Section):
+class CallbackSettings(Section):
     """Where webhooks are heard."""
 
     public_url: str | None = None
@@ -223,8 +65,13 @@ class CallbackSettings(_Section):
             raise ValueError("CALLBACK__CERTIFICATE and CALLBACK__KEY go together; one is missing")
         return self
 
+    @property
+    def kind(self) -> Literal["served", "none"]:
+        """Whether webhooks are heard."""
+        return "none" if self.public_url is None else "served"
 
-class BusinessSettings(_Section):
+
+class BusinessSettings(Section):
     client_id: str | None = None
     """Of the business-logic client that `event` uses; None: that of the embedded VTN."""
     client_secret: SecretStr | None = None
@@ -236,14 +83,14 @@ class BusinessSettings(_Section):
         return self
 
 
-class FleetSettings(_Section):
+class FleetSettings(Section):
     seed_sample: bool | None = None
     """Fill an empty fleet on the first run; None: only when the VTN is the embedded one."""
     vens: int = Field(default=10, ge=0, le=100_000)
     resources_per_ven: int = Field(default=20, ge=0, le=100_000)
 
 
-class StoreSettings(_Section):
+class StoreSettings(Section):
     max_lag: Duration = timedelta(hours=1)
     """How long frames wait for a VEN before its part is moved out of them."""
     keep_unasked: Duration = timedelta(hours=1)
@@ -255,19 +102,19 @@ class StoreSettings(_Section):
     when_full: Literal["stop_metering", "drop_oldest"] = "stop_metering"
 
 
-class DeliverySettings(_Section):
+class DeliverySettings(Section):
     settle_s: float = Field(default=30.0, ge=0, le=86_400)
     """How long a VTN may still be at work on a report after its answer was not seen."""
     when_unreadable: Literal["hold", "send_again"] = "hold"
     """When a VEN may not read its own reports and the outcome of one was not seen."""
 
 
-class ReportingSettings(_Section):
+class ReportingSettings(Section):
     max_readings_per_report: int = Field(default=10_000, ge=1, le=1_000_000)
     """A VEN that has more to tell sends several reports."""
 
 
-class EventsSettings(_Section):
+class EventsSettings(Section):
     alert_level: int = Field(default=3, ge=0, le=3)
     """The SIMPLE level that an ALERT is treated as."""
     percent_offset_positive: Literal["less_load", "more_load"] = "less_load"
@@ -279,7 +126,9 @@ class EventsSettings(_Section):
         return 1 if self.percent_offset_positive == "less_load" else -1
 
 
-class TaskSettings(_Section):
+class TaskSettings(Section):
+    """One task: without a schedule, it runs as the wiring says."""
+
     enabled: bool = True
     seconds: float | None = Field(default=None, ge=0)
     minutes: float | None = Field(default=None, ge=0)
@@ -300,6 +149,11 @@ class TaskSettings(_Section):
             raise ValueError("SECONDS, MINUTES and HOURS must add up to more than 0")
         return self
 
+    def over(self, default: Mapping[str, Any]) -> TaskSettings:
+        """With this default schedule where there is none; one that is there replaces all of it."""
+        has_schedule = any(getattr(self, name.lower()) is not None for name in SCHEDULE_FIELDS)
+        return self if has_schedule else self.model_copy(update=default)
+
     def trigger_fields(self) -> dict[str, Any]:
         """The schedule as keyword arguments of `app.scheduling.SchedulerConfig`."""
         jitter = {"jitter": self.jitter_s} if self.jitter_s else {}
@@ -310,32 +164,7 @@ class TaskSettings(_Section):
         return {"trigger_type": "interval", **given, **jitter}
 
 
-class TasksSettings(_Section):
-    heartbeat: TaskSettings = TaskSettings(minutes=5)
-    simulate_meterdata: TaskSettings = TaskSettings(seconds=30)
-    resource_status_checker: TaskSettings = TaskSettings(minutes=5)
-    generate_reports: TaskSettings = TaskSettings(seconds=15)
-    poll_events: TaskSettings = TaskSettings(seconds=30)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_schedules(cls, given: Any) -> Any:
-        """A task that names no schedule keeps its default one; one that does replaces all of it."""
-        if not isinstance(given, dict):
-            return given
-        return {name: cls._with_schedule(name, task) for name, task in given.items()}
-
-    @classmethod
-    def _with_schedule(cls, name: str, task: Any) -> Any:
-        if name not in cls.model_fields or not isinstance(task, dict):
-            return task
-        if any(field.lower() in task for field in SCHEDULE_FIELDS):
-            return task
-        default: TaskSettings = cls.model_fields[name].default
-        return {**default.model_dump(exclude_none=True), **task}
-
-
-class SchedulerSettings(_Section):
+class SchedulerSettings(Section):
     timezone: str = "UTC"
 
     @field_validator("timezone")
@@ -350,7 +179,7 @@ class SchedulerSettings(_Section):
         return name
 
 
-class OpsSettings(_Section):
+class OpsSettings(Section):
     enabled: bool = True
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
@@ -358,8 +187,28 @@ class OpsSettings(_Section):
     names: str = ""
     """Names under which the page may be asked for, beside addresses and localhost; with commas."""
 
+    @property
+    def kind(self) -> Literal["served", "none"]:
+        """Whether health and the page are served."""
+        return "served" if self.enabled else "none"
 
-class LogSettings(_Section):
+    @property
+    def all_names(self) -> list[str]:
+        """`names`, one by one."""
+        return [name.strip() for name in self.names.split(",") if name.strip()]
+
+    @property
+    def known_token(self) -> str | None:
+        """What has to be known to change something, if there is such a thing."""
+        return self.token.get_secret_value() if self.token else None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the page; a name of its own is for others."""
+        return self.host in LOOPBACK and not self.all_names
+
+
+class LogSettings(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["text", "json"] = "text"
 

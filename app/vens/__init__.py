@@ -1,7 +1,8 @@
 """The VENs at work: enrolment, events and reports of the fleet at its VTN."""
 
+from app.vens.container import VensContainer
 from app.vens.manager import VENManager
 from app.vens.poll_schedule import PollPlan
 from app.vens.removals import Removal, Removals
 
-__all__ = ["PollPlan", "Removal", "Removals", "VENManager"]
+__all__ = ["PollPlan", "Removal", "Removals", "VENManager", "VensContainer"]

@@ -90,7 +90,7 @@ class VENManager:
         reports: ReportDesk,
         http: VtnHttp,
         poll_plan: PollPlan,
-        fan_out: FanOut[VtnError],
+        fan_out: FanOut,
         held: HeldVens,
         lost: LostObjects,
         updates: ResourceUpdates,
@@ -277,6 +277,7 @@ class VENManager:
         outcomes = self._fan_out(
             random.sample(free, len(free)),  # neighbours by name may fail together
             self._held.watched(self._sync, str),
+            failure=VtnError,
         )
         errors = [error for _, error in outcomes if isinstance(error, VtnError)]
         not_tried = len(free) - len(outcomes)

@@ -1,20 +1,8 @@
 """The other side: a VTN in this process, for a first run, for tests, for demonstrations."""
 
-from app.vtn.callbacks import Callbacks, anywhere, is_public
-from app.vtn.credentials import (
-    EmbeddedBusinessCredentials,
-    EmbeddedCredentials,
-    EmbeddedVenCredentials,
-)
+from app.vtn.callbacks import Callbacks
+from app.vtn.container import VtnContainer
+from app.vtn.credentials import EmbeddedCredentials
 from app.vtn.server import EmbeddedVtn, VtnStartError
 
-__all__ = [
-    "Callbacks",
-    "EmbeddedBusinessCredentials",
-    "EmbeddedCredentials",
-    "EmbeddedVenCredentials",
-    "EmbeddedVtn",
-    "VtnStartError",
-    "anywhere",
-    "is_public",
-]
+__all__ = ["Callbacks", "EmbeddedCredentials", "EmbeddedVtn", "VtnContainer", "VtnStartError"]

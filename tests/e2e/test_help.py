@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings.sections import TasksSettings
+from containers import Container
 from tests.e2e.conftest import Start
 
 COMMANDS = (
@@ -49,7 +49,7 @@ def test_tasks_as_json(start: Start) -> None:
     rows = json.loads(told(start, "tasks", "--json", TASKS__HEARTBEAT__ENABLED="false"))
 
     schedules = {row["name"]: row["schedule"] for row in rows}
-    assert list(schedules) == list(TasksSettings.model_fields)
+    assert list(schedules) == list(Container.scheduled_tasks.kwargs)
     assert schedules["heartbeat"] is None
     assert schedules["resource_status_checker"] == "every 5 min"
     assert schedules["generate_reports"] == "every 15 s"

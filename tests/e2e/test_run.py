@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.settings.sections import TasksSettings
+from containers import Container
 from tests.e2e.conftest import Start
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port
 
@@ -115,7 +115,7 @@ def test_once_runs_every_task_once_and_ends(start: Start, tmp_path: Path) -> Non
 
     assert application.join() == 0
 
-    for name in TasksSettings.model_fields:
+    for name in Container.scheduled_tasks.kwargs:
         assert application.log.count(f"task {name}: starts with") == 1
     assert "schedule: " not in application.log
     assert len(at_vtn(tmp_path, "REPORT")) == 2

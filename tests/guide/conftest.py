@@ -63,7 +63,7 @@ class Guide(Bench):
 
     def power_kw(self, kind: str, ven_name: str = "") -> float:
         """What all resources of a kind take now."""
-        frame = self.container.frames().last()
+        frame = self.container.readings.frames().last()
         assert frame is not None
         return float(
             sum(

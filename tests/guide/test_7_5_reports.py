@@ -216,7 +216,7 @@ class TestReportsOnIntervals:
     ) -> None:
         event_id = self.hours(guide, 2, {**USAGE, "numIntervals": 1, "startInterval": 0}, USAGE)
         self.run(guide, 1.5)
-        guide.container.database().close()
+        guide.container.platform.database().close()
         port = guide.vtn.port
         restarted = Guide(make_container(vtn={"embedded_port": port}), guide.vtn, guide.clock)
         self.run(restarted, 1)

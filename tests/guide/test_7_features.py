@@ -33,7 +33,7 @@ class TestPriority:
             guide.send(intervalPeriod=now, intervals=prices(level, kind="SIMPLE"), **priority)
         guide.pass_time(ticks=1)
 
-        frame = guide.container.frames().last()
+        frame = guide.container.readings.frames().last()
         assert frame is not None
         assert set(frame.detail.level.tolist()) == {3}
 
@@ -43,7 +43,7 @@ class TestPriority:
         guide.send(intervalPeriod=now, intervals=prices(1, kind="SIMPLE"), priority=1)
         guide.pass_time(ticks=1)
 
-        frame = guide.container.frames().last()
+        frame = guide.container.readings.frames().last()
         assert frame is not None
         assert set(frame.detail.level.tolist()) == {1}
 
@@ -53,7 +53,7 @@ class TestPriority:
         guide.send(intervalPeriod=now, intervals=prices(2, kind="SIMPLE"), priority=9)
         guide.pass_time(ticks=1)
 
-        frame = guide.container.frames().last()
+        frame = guide.container.readings.frames().last()
         assert frame is not None
         assert set(frame.detail.level.tolist()) == {2}
 
@@ -98,7 +98,7 @@ class TestTiming:
         guide.pass_time(ticks=1)
 
         assert guide.power_kw("base") + guide.power_kw("ventilation") > shed
-        assert any(each.is_cancelled for each in guide.container.events().of_ven("Aarhus"))
+        assert any(each.is_cancelled for each in guide.container.events.book().of_ven("Aarhus"))
 
     def test_a_deleted_event_ends_at_once(self, guide: Guide) -> None:
         """7.9: another approach."""
@@ -138,7 +138,7 @@ class TestDescriptors:
         guide.pass_time(ticks=1)
 
         rated = guide.container.simulator().plant().rated_kw
-        frame = guide.container.frames().last()
+        frame = guide.container.readings.frames().last()
         assert frame is not None
         names = [name for _, names in frame.roster for name in names]
         for name, power, rated_kw in zip(names, frame.power_kw, rated, strict=True):
@@ -159,7 +159,7 @@ class TestDescriptors:
         )
         guide.pass_time(ticks=1)
 
-        frame = guide.container.frames().last()
+        frame = guide.container.readings.frames().last()
         assert frame is not None
         assert guide.power_kw("ev-charger") > 10
 

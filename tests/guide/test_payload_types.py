@@ -122,9 +122,9 @@ def test_regulation_is_what_is_left_to_the_limits(guide: Guide) -> None:
 
 
 def test_another_policy_may_be_given_to_a_kind(guide: Guide) -> None:
-    given = {**guide.container.policy_of(), ResourceKind.VENTILATION: policies.Fixed()}
-    guide.container.policy_of.override(providers.Object(given))
-    guide.container.answers.reset()
+    given = {**guide.container.control.policy_of(), ResourceKind.VENTILATION: policies.Fixed()}
+    guide.container.control.policy_of.override(providers.Object(given))
+    guide.container.control.answers.reset()
     guide.container.simulator.reset()
     guide.send(intervalPeriod=period(guide.clock.now, "PT1H"), intervals=prices(3, kind="SIMPLE"))
     guide.pass_time(ticks=1)

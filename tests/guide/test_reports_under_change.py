@@ -131,7 +131,7 @@ def test_a_report_in_parts_is_sent_whole_though_a_newer_one_is_due(
     make_guide: MakeGuide,
 ) -> None:
     guide = make_guide()
-    guide.replace("report_planner", guide.planner(most_readings=3))
+    guide.replace("delivery.report_planner", guide.planner(most_readings=3))
     event_id = guide.send(
         intervalPeriod=period(guide.clock.now, "PT10M"),
         intervals=prices(*range(3)),
@@ -152,7 +152,7 @@ def test_a_report_in_parts_is_sent_whole_though_a_newer_one_is_due(
 
 def test_many_sub_intervals_come_in_reports_of_bounded_size(make_guide: MakeGuide) -> None:
     guide = make_guide()
-    guide.replace("report_planner", guide.planner(most_readings=50))
+    guide.replace("delivery.report_planner", guide.planner(most_readings=50))
     event_id = guide.send(
         intervalPeriod=period(guide.clock.now, "PT1H"),
         intervals=prices(1),
@@ -223,7 +223,7 @@ def test_what_was_moved_out_for_one_ven_is_measured_like_the_rest(make_guide: Ma
         ],
     )
     guide.until(begin + 1.9 * HOUR, tick_s=60)
-    assert guide.container.frames().sliced_through() != {}
+    assert guide.container.readings.frames().sliced_through() != {}
     guide.until(begin + 2.02 * HOUR, tick_s=60)
 
     (used,), (mean,) = guide.told(event_id, "USAGE"), guide.told(event_id, "DEMAND")
@@ -259,7 +259,7 @@ def test_no_descriptor_costs_without_end(
     guide.pass_time(ticks=2)
 
     assert "defect" not in caplog.text
-    assert guide.container.report_desk().held == ()
+    assert guide.container.delivery.report_desk().held == ()
 
 
 @pytest.mark.parametrize(

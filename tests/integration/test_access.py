@@ -42,8 +42,8 @@ def secure_vtn(certificate: Path) -> Iterator[ScriptedVtn]:
 class TestTls:
     def ping(self, make_container: MakeContainer, vtn: ScriptedVtn, **settings: Any) -> None:
         container = make_container(vtn={"base_url": vtn.base_url, **settings})
-        container.vtn_http.add_kwargs(backoff_s=0.001)
-        container.ven_client("Aarhus").ping()
+        container.openadr.http.add_kwargs(backoff_s=0.001)
+        container.openadr.ven_client("Aarhus").ping()
 
     def test_a_certificate_that_nobody_knows_is_refused(
         self, make_container: MakeContainer, secure_vtn: ScriptedVtn
@@ -176,11 +176,11 @@ class TestTokens:
     ) -> None:
         container = make_container(vtn={"embedded_port": vtn.port})
         session = RecordingExchange(vtn.base_url)
-        container.exchange.override(session)
+        container.openadr.exchange.override(session)
         names = [f"VEN-{number}" for number in range(287)]
 
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda name: container.ven_client(name).ping(), names * 3))
+            list(pool.map(lambda name: container.openadr.ven_client(name).ping(), names * 3))
 
         assert len(session.of("POST", "/auth/token")) == 287
 
@@ -191,7 +191,7 @@ def test_a_public_vtn_is_asked_without_credentials(
     vtn = scripted_vtn(lambda _: Answer(200, []))
     container = make_container(vtn={"base_url": vtn.base_url})
 
-    container.ven_client("Aarhus").ping()
+    container.openadr.ven_client("Aarhus").ping()
 
     assert "Authorization" not in vtn.asked[0].headers
 

@@ -48,8 +48,8 @@ def container(make_container: MakeContainer) -> Container:
 def test_once_meters_and_reports_and_leaves_with_0(container: Container) -> None:
     assert exit_code_of(container) == 0
 
-    assert container.report_desk().waiting() == 0
-    assert container.repository().summaries()[0].approved == 2
+    assert container.delivery.report_desk().waiting() == 0
+    assert container.fleet.repository().summaries()[0].approved == 2
 
 
 def test_once_with_a_task_that_fails_leaves_with_1(
@@ -111,5 +111,5 @@ def test_a_stop_before_the_start_starts_nothing(container: Container) -> None:
 
     application.start()
 
-    assert container.repository().vens() == []
+    assert container.fleet.repository().vens() == []
     assert application.stop()

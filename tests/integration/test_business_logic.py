@@ -15,7 +15,7 @@ from tests.support.workbench import Bench
 
 @pytest.fixture
 def business(bench: Bench) -> BusinessLogic:
-    made: BusinessLogic = bench.container.business_logic()
+    made: BusinessLogic = bench.container.openadr.business_logic()
     return made
 
 
@@ -27,7 +27,7 @@ def send(business: BusinessLogic, bench: Bench, **fields: Any) -> dict[str, Any]
 def levels(bench: Bench, ven_name: str) -> set[int]:
     bench.manager.poll_events()
     bench.tick()
-    frame = bench.container.frames().last()
+    frame = bench.container.readings.frames().last()
     level = frame.detail.level
     return {0} if level is None else set(level[frame.roster.columns(ven_name)].tolist())
 

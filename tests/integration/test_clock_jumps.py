@@ -218,7 +218,7 @@ class TestReadings:
 
         bench.tick()
 
-        frame = bench.container.frames().last()
+        frame = bench.container.readings.frames().last()
         assert frame.detail.level is not None
         assert set(frame.detail.level.tolist()) == {3}
 
@@ -255,7 +255,7 @@ class TestReadings:
         bench.clock.set_back(hours=-2)
         bench.tick()
         bench.clock.set_back(hours=2)
-        bench.container.frames().move_out({"Aalborg": (1, 3)})
+        bench.container.readings.frames().move_out({"Aalborg": (1, 3)})
         bench.tick(20)
         metered_kwh = self.metered_kwh(bench, begin)
         bench.manager.generate_reports()
@@ -279,7 +279,7 @@ class TestReadings:
         """Of ten minutes, by the mean of their readings, before any is delivered."""
         frames = [
             frame
-            for frame in bench.container.frames().since(1, most_bytes=1 << 30)
+            for frame in bench.container.readings.frames().since(1, most_bytes=1 << 30)
             if begin <= frame.taken_at <= begin + timedelta(minutes=10)
         ]
         assert len(frames) >= 18
@@ -290,14 +290,14 @@ class TestReadings:
         bench.clock.set_back(days=-1)
         bench.tick(3)
         bench.clock.set_back(days=1)
-        bench.container.vtn_clock().ahead = timedelta(0)
+        bench.container.openadr.vtn_clock().ahead = timedelta(0)
 
-        warning, *others = bench.container.health().readiness().warnings
+        warning, *others = bench.container.ops.health().readiness().warnings
         assert others == []
         assert warning.startswith("3 ticks of readings are dated in the future, up to 2026-06-02")
 
         bench.clock.advance(days=2)
-        assert bench.container.health().readiness().warnings == ()
+        assert bench.container.ops.health().readiness().warnings == ()
 
 
 def _period(start: datetime, duration: str) -> dict[str, str]:
@@ -363,7 +363,9 @@ class TestTheClockOfTheVtn:
         self, bench: Bench, clock: FakeClock, way: int
     ) -> None:
         vtn_clock = self.vtn_clock(clock)
-        check = ClockCheck(clock=clock, vtn_clock=vtn_clock, frames=bench.container.frames())
+        check = ClockCheck(
+            clock=clock, vtn_clock=vtn_clock, frames=bench.container.readings.frames()
+        )
         clock.advance(seconds=LOOKS_EVERY_S)
         vtn_clock.heard(self.date(clock, minutes=4 * way))
         assert not check.is_in_doubt()
@@ -378,7 +380,7 @@ class TestTheClockOfTheVtn:
         bench.tick()
         clock.set_back(hours=1)
         unheard = VtnClock(clock=clock, monotonic=clock.monotonic)
-        check = ClockCheck(clock=clock, vtn_clock=unheard, frames=bench.container.frames())
+        check = ClockCheck(clock=clock, vtn_clock=unheard, frames=bench.container.readings.frames())
         assert check.is_in_doubt()
         assert "in doubt" in next(check.warnings())
 

@@ -7,7 +7,7 @@ import gc
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,20 @@ import pytest
 from dependency_injector import containers, providers
 from dependency_injector.wiring import Provide, inject
 
+from app.application import Application
+from app.metering import MeterDataSimulator
 from app.observability import graph
 from app.openadr import ClientCredentialsByVen, SharedCredentials, VtnVen
-from app.platform.servers import NoServer
-from app.scheduling import SchedulerConfig, TaskScheduler
+from app.scheduling import ScheduleError, SchedulerConfig, TaskScheduler, every, job
 from app.settings.model import Settings, SettingsError
-from app.vtn import EmbeddedVtn
+from app.vens import VENManager
 from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.servers import free_port
 
 README = Path(__file__).parents[2] / "README.md"
-NAMES = list(Container.task_functions.kwargs)
+NAMES = list(Container.scheduled_tasks.kwargs)
 """The scheduled tasks; who writes another need not tell the tests."""
 
 
@@ -40,30 +41,42 @@ def choices(tmp_path: Path) -> list[dict[str, Any]]:
     remote = {"base_url": "http://127.0.0.1:9"}
     return [
         {},
-        remote,
-        {**remote, "bearer_token": "t"},
-        {**remote, "client_id": "c", "client_secret": "s"},
-        {**remote, "credentials_file": file},
+        {"vtn": remote},
+        {"vtn": {**remote, "bearer_token": "t"}},
+        {"vtn": {**remote, "client_id": "c", "client_secret": "s"}},
+        {"vtn": {**remote, "credentials_file": file, "api_version": "3.0.1", "push": "off"}},
+        {"bl": {"client_id": "b", "client_secret": "s"}, "vtn": {"private_callbacks": True}},
+        {"callback": {"public_url": "https://ven.example"}, "ops": {"enabled": True}},
+        {"otel_exporter_otlp_endpoint": "http://127.0.0.1:9"},
     ]
+
+
+def every_provider(container: Container) -> Iterator[tuple[str, providers.Provider[Any]]]:
+    """Those of the container, and of its rooms, ports included, by their paths."""
+    for name, provider in container.providers.items():
+        if isinstance(provider, providers.Container):
+            for inner, own in provider.container.providers.items():
+                if not isinstance(own, providers.DependenciesContainer):
+                    yield f"{name}.{inner}", own
+        else:
+            yield name, provider
 
 
 def test_every_provider_builds_for_every_choice_and_does_no_io(
     tmp_path: Path, make_container: MakeContainer
 ) -> None:
-    for vtn in choices(tmp_path):
-        container = make_container(vtn=vtn)
-        for name, provider in container.providers.items():
-            if name == "ven_client":
+    for settings in choices(tmp_path):
+        container = make_container(**settings)
+        for path, provider in every_provider(container):
+            if path == "openadr.ven_client":
                 assert provider("Aarhus").ven_name == "Aarhus"
             else:
                 provider()
-        expected = NoServer if vtn else EmbeddedVtn
-        assert isinstance(container.vtn(), expected)
     assert not (tmp_path / "data" / "fleet.db").exists()
 
 
 def test_credentials_follow_the_settings(make_container: MakeContainer, tmp_path: Path) -> None:
-    kinds = [type(make_container(vtn=vtn).credentials()) for vtn in choices(tmp_path)]
+    kinds = [type(make_container(**each).openadr.credentials()) for each in choices(tmp_path)[:5]]
 
     assert kinds == [
         ClientCredentialsByVen,
@@ -72,19 +85,6 @@ def test_credentials_follow_the_settings(make_container: MakeContainer, tmp_path
         ClientCredentialsByVen,
         ClientCredentialsByVen,
     ]
-
-
-def test_the_graph_of_the_application_reaches_every_provider() -> None:
-    nodes = {node.name: node for node in graph.nodes(Container().providers)}
-    reached: set[str] = set()
-    upcoming = ["application"]
-    while upcoming:
-        name = upcoming.pop()
-        if name not in reached:
-            reached.add(name)
-            upcoming += [path.split(".")[0] for path in nodes[name].depends_on]
-
-    assert reached == set(nodes)
 
 
 def test_init_resources_starts_nothing(make_container: MakeContainer) -> None:
@@ -120,7 +120,7 @@ def test_tasks_can_be_disabled_and_given_another_schedule(make_container: MakeCo
 def test_a_wrong_cron_expression_names_its_setting(make_container: MakeContainer) -> None:
     container = make_container(tasks={"poll_events": {"cron": "61 * * * *"}})
 
-    with pytest.raises(SettingsError, match="TASKS__POLL_EVENTS__CRON: is not"):
+    with pytest.raises(ScheduleError, match="TASKS__POLL_EVENTS__CRON: is not"):
         container.scheduler()
     container.scheduler.override(TaskScheduler())
 
@@ -128,7 +128,7 @@ def test_a_wrong_cron_expression_names_its_setting(make_container: MakeContainer
 def test_what_came_out_of_a_container_outlives_it(tmp_path: Path) -> None:
     container = Container()
     container.settings.override(Settings(data_dir=tmp_path / "data"))
-    scheduler, database = container.scheduler(), container.database()
+    scheduler, database = container.scheduler(), container.platform.database()
     del container
     gc.collect()
 
@@ -159,6 +159,51 @@ def test_many_threads_get_one_object(make_container: MakeContainer) -> None:
         thread.join()
 
     assert len({id(each) for each in got}) == 1
+
+
+def test_nothing_that_a_room_is_given_replaces_what_it_makes() -> None:
+    """A keyword that is no port of the room would override a provider of that name."""
+    for name, provider in Container().providers.items():
+        if isinstance(provider, providers.Container):
+            for inner, own in provider.container.providers.items():
+                is_port = isinstance(own, providers.Dependency | providers.DependenciesContainer)
+                assert bool(own.overridden) == is_port, f"{name}.{inner}"
+
+
+def test_every_port_is_filled_in() -> None:
+    Container().check_dependencies()
+
+
+def test_no_room_is_given_what_stands_below_it() -> None:
+    """The order of the container is that of the house, and there is no circle in it."""
+    above: set[str] = set()
+    for node in graph.rooms(graph.nodes(Container().providers)):
+        assert set(node.needs) <= above, node.name
+        above.add(node.name)
+
+
+def test_the_names_of_the_contract_give_what_their_types_say(
+    make_container: MakeContainer,
+) -> None:
+    container = make_container()
+
+    built = {
+        Settings: container.settings(),
+        VENManager: container.ven_manager(),
+        MeterDataSimulator: container.simulator(),
+        TaskScheduler: container.scheduler(),
+        Application: container.application(),
+    }
+    assert all(type(instance) is expected for expected, instance in built.items())
+
+
+def test_clients_of_vens_are_made_by_the_factory_itself(make_container: MakeContainer) -> None:
+    """Through ports a call would cost ten times as much; it is made for every report."""
+    container = make_container()
+
+    clients = [container.fleet.enrolment()._client_for, container.ven_manager()._client_for]
+
+    assert all(each is container.openadr.ven_client for each in clients)
 
 
 class TestOverrides:
@@ -198,11 +243,13 @@ class TestOverrides:
 
     def test_the_clock(self, make_container: MakeContainer) -> None:
         container = make_container()
-        container.clock.override(providers.Object(FakeClock(datetime(2030, 1, 1, tzinfo=UTC))))
+        container.platform.clock.override(
+            providers.Object(FakeClock(datetime(2030, 1, 1, tzinfo=UTC)))
+        )
 
         assert container.simulator().increase_time() == 0
 
-        frame = container.frames().last()
+        frame = container.readings.frames().last()
         assert frame is not None
         assert frame.taken_at == datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -232,7 +279,7 @@ class TestOverrides:
                 return []
 
         container = make_container()
-        container.ven_client.override(providers.Factory(Client))
+        container.openadr.ven_client.override(providers.Factory(Client))
 
         ven = container.ven_manager().register_load_ven("Aarhus")
 
@@ -242,24 +289,67 @@ class TestOverrides:
         assert make_container(fleet={"vens": 3}).settings().fleet.vens == 3
 
 
-def test_a_new_task_is_wired_in_a_few_lines(make_container: MakeContainer) -> None:
-    """The example of the README: a function, a partial, a name."""
+class TestANewTask:
+    """The example of the README: a function, and a line of the wiring."""
 
+    @staticmethod
     def count_vens_task(ven_manager: Any) -> int:
+        """Count the VENs."""
         return len(ven_manager.vens)
 
-    class WithCount(Container):
-        count_vens = providers.Factory(
-            functools.partial, count_vens_task, ven_manager=Container.ven_manager
+    def with_it(self, make_container: MakeContainer, **settings: Any) -> Container:
+        container = make_container(**settings)
+        container.scheduled_tasks.add_kwargs(
+            count_vens=job(self.count_vens_task, every(hours=1), ven_manager=container.ven_manager)
         )
+        return container
 
-    container = WithCount()
-    container.settings.override(make_container().settings())
-    scheduler = TaskScheduler([SchedulerConfig("count_vens", container.count_vens(), hours=1)])
+    def test_it_is_scheduled_and_runs(self, make_container: MakeContainer) -> None:
+        scheduler = self.with_it(make_container).scheduler()
 
-    assert scheduler.run_now("count_vens").result(5)
-    container.database().close()
-    scheduler.shutdown(timeout_s=5)
+        assert scheduler.get_job_info("count_vens")["schedule"] == "every 1 h"
+        assert scheduler.run_now("count_vens").result(5)
+
+    def test_its_settings_are_read(self, make_container: MakeContainer) -> None:
+        settings = {"tasks": {"count_vens": {"cron": "0 3 * * *"}}}
+        scheduler = self.with_it(make_container, **settings).scheduler()
+
+        assert scheduler.get_job_info("count_vens")["schedule"] == "cron 0 3 * * *"
+
+    def test_it_is_drawn(self, make_container: MakeContainer) -> None:
+        nodes = graph.nodes(self.with_it(make_container).providers)
+
+        (node,) = [each for each in nodes if each.name == "scheduled_tasks.count_vens"]
+        assert node.provides == "count_vens_task"
+        assert node.needs == ("vens.manager",)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "TASKS__HEARTBEET__SECONDS",
+            "TASKS__HEARTBEET__SECONDS in the environment is no setting;"
+            " was TASKS__HEARTBEAT__SECONDS meant?",
+        ),
+        ("TASKS__NOTHING_LIKE_IT__CRON", "TASKS__NOTHING_LIKE_IT__CRON in the environment is no"),
+    ],
+)
+def test_a_setting_for_a_task_that_is_none_is_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, name: str, words: str
+) -> None:
+    monkeypatch.setenv(name, "")
+    container = Container()
+
+    with pytest.raises(SettingsError, match=re.escape(words)):
+        container.application()
+
+
+def test_the_same_in_the_file_says_which_file(tmp_path: Path) -> None:
+    (tmp_path / "settings.env").write_text("TASKS__HEARTBEET__SECONDS=3\n")
+
+    with pytest.raises(SettingsError, match=r"TASKS__HEARTBEET__SECONDS in settings\.env is no"):
+        Container().application()
 
 
 class Greetings(containers.DeclarativeContainer):
@@ -285,44 +375,3 @@ def test_a_task_may_be_wired_with_inject_and_provide() -> None:
     container.unwire()
     scheduler.shutdown(timeout_s=5)
     assert said == ["good evening"]
-
-
-def test_the_diagram_of_the_readme_is_the_wiring(make_container: MakeContainer) -> None:
-    """Its providers are the README's to choose, the arrows between them the container's."""
-    found = re.search(r"```mermaid\n(.*?)```", README.read_text(), re.DOTALL)
-    assert found is not None
-    names = re.findall(r"^ {4}(\w+)\[", found[1], re.MULTILINE)
-
-    chosen = graph.only(graph.nodes(make_container().providers), names)
-
-    assert found[1] == graph.as_mermaid(chosen) + "\n"
-
-
-def test_a_provider_that_is_none_is_named(make_container: MakeContainer) -> None:
-    with pytest.raises(LookupError, match="no provider 'simulater'"):
-        graph.only(graph.nodes(make_container().providers), ["simulater"])
-
-
-@pytest.mark.parametrize("write", [graph.as_text, graph.as_mermaid, graph.as_dot])
-def test_the_graph_shows_every_provider_and_its_override(
-    write: Callable[[list[graph.Node]], str],
-) -> None:
-    container = Container()
-    container.clock.override(providers.Object(FakeClock()))
-
-    text = write(graph.nodes(container.providers))
-
-    for name in container.providers:
-        assert name in text
-    assert "overridden" in text or "dashed" in text
-
-
-def test_the_graph_names_settings_selectors_and_bound_functions() -> None:
-    nodes = {node.name: node for node in graph.nodes(Container().providers)}
-
-    assert nodes["engine"].depends_on == ("settings.database_url",)
-    assert nodes["vtn"].kind == "Selector"
-    assert nodes["vtn"].provides == "embedded (of embedded, remote)"
-    assert nodes["heartbeat"].provides == "heartbeat_task"
-    assert nodes["heartbeat"].depends_on == ("ven_manager",)
-    assert "ven_client.provider" in nodes["enrolment"].depends_on

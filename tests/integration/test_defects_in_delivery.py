@@ -18,7 +18,7 @@ from tests.support.workbench import TICK, Bench
 @pytest.fixture
 def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
     container = make_container(vtn={"embedded_port": vtn.port})
-    container.database.override(FlakyDatabase(container.engine()))
+    container.platform.database.override(FlakyDatabase(container.platform.engine()))
     made = Bench(container, vtn, clock)
     made.enrol()
     return made
@@ -55,7 +55,7 @@ def test_so_does_one_that_was_refused_before(bench: Bench) -> None:
         bench.manager.generate_reports()
     deliver_for_a_while(bench)
 
-    assert bench.container.outbox().reports() == []
+    assert bench.container.streams.outbox().reports() == []
     bench.assert_each_once(TICK)
 
 
@@ -72,15 +72,15 @@ def test_a_held_ven_is_tried_again_after_a_database_that_failed(
         bench.exchange.refused.clear()
         bench.retry()
     bench.tick()
-    bench.container.held_reports().failed("Aarhus", VtnUnauthorised("403", status=403))
+    bench.container.fleet.held_reports().failed("Aarhus", VtnUnauthorised("403", status=403))
     bench.wait_out_holds()
 
-    bench.container.database().fails_at = write
+    bench.container.platform.database().fails_at = write
     with contextlib.suppress(DatabaseError):
         bench.manager.generate_reports()
-    bench.container.database().fails_at = None
+    bench.container.platform.database().fails_at = None
     deliver_for_a_while(bench)
 
     assert bench.waiting() == 0
-    assert bench.container.held_reports().problems() == {}
-    assert bench.container.outbox().reports() == []
+    assert bench.container.fleet.held_reports().problems() == {}
+    assert bench.container.streams.outbox().reports() == []

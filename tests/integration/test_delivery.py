@@ -92,7 +92,7 @@ def test_unasked_readings_are_kept_for_an_hour_and_said_once(
             bench.tick()
             bench.manager.generate_reports()
 
-    frames = bench.container.frames().since(0, most_bytes=1 << 30)
+    frames = bench.container.readings.frames().since(0, most_bytes=1 << 30)
     assert bench.clock.now - frames[0].taken_at <= timedelta(hours=1)
     assert len(frames) >= 119
     assert caplog.text.count("no event asks for the readings of 3 VENs (Aalborg, …)") == 1
@@ -103,7 +103,7 @@ def test_what_was_delivered_is_removed(bench: Bench) -> None:
         bench.tick()
         bench.manager.generate_reports()
 
-    frames = bench.container.frames().since(0, most_bytes=1 << 30)
+    frames = bench.container.readings.frames().since(0, most_bytes=1 << 30)
     assert len(frames) == 5, "two minutes, for events that are seen late"
 
 
@@ -148,7 +148,7 @@ def test_an_event_that_is_gone_asks_for_nothing_more(bench: Bench) -> None:
     bench.tick()
 
     assert bench.manager.generate_reports() == 0
-    assert bench.container.ledger().open_streams() == []
+    assert bench.container.streams.ledger().open_streams() == []
 
 
 def test_an_event_begins_with_its_start(bench: Bench) -> None:
@@ -203,7 +203,7 @@ def test_a_ven_with_more_resources_than_a_report_may_hold_sends_several(
 def test_reports_are_of_bounded_size_and_nothing_is_lost_between_them(
     bench: Bench, bounds: dict[str, int]
 ) -> None:
-    bench.replace("report_planner", planner(bench, **bounds))
+    bench.replace("delivery.report_planner", planner(bench, **bounds))
     bench.tick(3)
     bench.exchange.faults.extend(["ok", "lost answer", "ok", 500])
     bench.manager.generate_reports()
@@ -219,7 +219,7 @@ def test_reports_are_of_bounded_size_and_nothing_is_lost_between_them(
 
 def test_a_body_that_is_too_large_is_made_smaller(bench: Bench) -> None:
     big = sample_fleet(vens=1, resources_per_ven=300)
-    bench.container.repository().save(big)
+    bench.container.fleet.repository().save(big)
     bench.manager.enrol()
     bench.tick()
     bench.exchange.largest_body_bytes = 20_000
@@ -233,7 +233,7 @@ def test_a_body_that_is_too_large_is_made_smaller(bench: Bench) -> None:
 def test_readings_of_a_resource_that_is_suspended_later_are_still_sent(bench: Bench) -> None:
     bench.tick()
     name = sample_fleet(vens=1, resources_per_ven=1)["Aalborg"][0].resource_name
-    bench.container.repository().set_status("Aalborg", name, Status.SUSPENDED)
+    bench.container.fleet.repository().set_status("Aalborg", name, Status.SUSPENDED)
     bench.tick()
 
     assert bench.manager.generate_reports() == 2 * TICK - 1
@@ -244,9 +244,9 @@ def test_a_change_of_the_roster_breaks_no_usage(bench: Bench) -> None:
     bench.manager.poll_events()
     bench.tick(2)
     name = sample_fleet(vens=1, resources_per_ven=1)["Aalborg"][0].resource_name
-    bench.container.repository().set_status("Aalborg", name, Status.SUSPENDED)
+    bench.container.fleet.repository().set_status("Aalborg", name, Status.SUSPENDED)
     bench.tick()
-    bench.container.repository().set_status("Aalborg", name, Status.APPROVED)
+    bench.container.fleet.repository().set_status("Aalborg", name, Status.APPROVED)
     bench.tick()
 
     bench.manager.generate_reports()
@@ -259,7 +259,7 @@ def test_what_waits_is_counted(bench: Bench) -> None:
     bench.tick(2)
     bench.manager.generate_reports()
 
-    assert bench.container.report_desk().waiting() == 2 * TICK
+    assert bench.container.delivery.report_desk().waiting() == 2 * TICK
 
 
 def test_a_problem_is_said_when_it_begins_and_when_it_ends(
@@ -296,7 +296,7 @@ class FakeEvents:
 
 def test_a_manager_takes_events_from_whatever_feeds_them(bench: Bench) -> None:
     feed = FakeEvents()
-    bench.replace("events", feed)
+    bench.replace("events.book", feed)
     bench.manager.poll_events()
     bench.tick()
 

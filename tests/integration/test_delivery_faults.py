@@ -43,7 +43,7 @@ def test_every_reading_arrives_once_whatever_happens_to_its_report(
     bench.manager.generate_reports()
 
     bench.assert_each_once(5 * TICK)
-    assert bench.container.report_desk().waiting() == 0
+    assert bench.container.delivery.report_desk().waiting() == 0
 
 
 def test_not_found_right_after_a_lost_request_proves_nothing(bench: Bench) -> None:
@@ -66,8 +66,8 @@ def test_a_crash_between_sending_and_remembering_doubles_nothing(
     bench.exchange.faults.extend(["lost answer"] * VENS)
     bench.exchange.lookup_status = 401
     bench.manager.generate_reports()
-    assert all(stream.in_flight for stream in bench.container.ledger().streams())
-    bench.container.database().close()
+    assert all(stream.in_flight for stream in bench.container.streams.ledger().streams())
+    bench.container.platform.database().close()
 
     settings = {"embedded_port": bench.vtn.port}
     restarted = Bench(make_container(vtn=settings), bench.vtn, bench.clock)
@@ -87,7 +87,7 @@ def test_one_ven_that_is_refused_holds_no_other_one(bench: Bench, status: int) -
 
     others = {report["clientName"] for report in bench.reports()}
     assert others == {"Aarhus", "Esbjerg"}
-    assert bench.container.report_desk().waiting() == 3 * RESOURCES
+    assert bench.container.delivery.report_desk().waiting() == 3 * RESOURCES
 
 
 def test_a_stream_whose_event_comes_back_goes_on_where_it_was(bench: Bench) -> None:
@@ -115,14 +115,16 @@ def test_a_report_in_doubt_that_is_found_too_large_is_set_aside_and_the_next_one
     bench.tick(20)
     bench.exchange.faults.extend(["lost request"] * VENS)
     bench.manager.generate_reports()
-    in_doubt = sum(stream.in_flight is not None for stream in bench.container.ledger().streams())
+    in_doubt = sum(
+        stream.in_flight is not None for stream in bench.container.streams.ledger().streams()
+    )
     bench.exchange.largest_body_bytes = 4_000
     for _ in range(3):
         bench.clock.advance(minutes=1)
         bench.tick(20)
         bench.manager.generate_reports()
 
-    asides = bench.container.outbox().reports()
+    asides = bench.container.streams.outbox().reports()
     assert len(asides) == in_doubt > 0
     bench.assert_each_once(80 * TICK - sum(aside.readings for aside in asides))
 
@@ -133,7 +135,7 @@ def test_a_report_in_doubt_that_is_found_too_large_is_set_aside_and_the_next_one
 
 
 def test_a_stream_that_ended_while_its_report_was_sent_stays_ended(bench: Bench) -> None:
-    ledger = bench.container.ledger()
+    ledger = bench.container.streams.ledger()
     stream = ledger.streams()[0]
     ledger.end([stream], at_us=1, until=0)
 
@@ -164,7 +166,7 @@ def test_what_may_have_been_sent_twice_is_looked_at_again_once_it_is_found(
     bench: Bench, again: bool
 ) -> None:
     """The work of the first attempt may come long after that of the second."""
-    ledger = bench.container.ledger()
+    ledger = bench.container.streams.ledger()
     bench.tick()
     bench.exchange.faults.extend(["lost answer"] * VENS)
     bench.exchange.lookup_status = 401
@@ -195,7 +197,7 @@ def test_one_ven_with_too_large_reports_makes_those_of_no_other_one_smaller(benc
     sizes: dict[str, int] = Counter(report["clientName"] for report in bench.reports())
 
     assert sizes == {"Aalborg": 1, "Esbjerg": 1}
-    asides = bench.container.outbox().reports()
+    asides = bench.container.streams.outbox().reports()
     assert {aside.ven_name for aside in asides} == {"Aarhus"}
     assert sum(aside.readings for aside in asides) == 20 * RESOURCES
 
@@ -207,7 +209,7 @@ def test_a_413_of_a_proxy_in_html_makes_reports_smaller_too(bench: Bench) -> Non
     bench.manager.generate_reports()
 
     bench.assert_each_once(20 * TICK)
-    assert bench.container.outbox().reports() == []
+    assert bench.container.streams.outbox().reports() == []
 
 
 def test_a_vtn_that_is_read_well_and_takes_no_report_is_asked_seldom(bench: Bench) -> None:
@@ -217,8 +219,8 @@ def test_a_vtn_that_is_read_well_and_takes_no_report_is_asked_seldom(bench: Benc
         bench.container.simulator().increase_time()
         bench.manager.generate_reports()
 
-    assert bench.container.write_circuit().is_open
-    assert not bench.container.circuit().is_open
+    assert bench.container.openadr.write_circuit().is_open
+    assert not bench.container.openadr.circuit().is_open
     assert bench.exchange.refusals < 20
 
     bench.exchange.refused.clear()
@@ -230,7 +232,7 @@ def test_a_vtn_that_is_read_well_and_takes_no_report_is_asked_seldom(bench: Benc
 
 def test_what_is_moved_out_while_a_delivery_reads_is_not_skipped(bench: Bench) -> None:
     """The metering thread makes room between the planner's look at the slices and at the frames."""
-    frames, keeper = bench.container.frames(), bench.container.store_keeper()
+    frames, keeper = bench.container.readings.frames(), bench.container.streams.store_keeper()
 
     class Idle:
         """A keeper that has not come to it yet."""
@@ -240,10 +242,10 @@ def test_what_is_moved_out_while_a_delivery_reads_is_not_skipped(bench: Bench) -
 
     bench.tick(200)
     bench.exchange.refused["Aarhus"] = 401
-    bench.replace("store_keeper", Idle())
+    bench.replace("streams.store_keeper", Idle())
     bench.manager.generate_reports()
     bench.exchange.refused.clear()
-    bench.replace("store_keeper", keeper)
+    bench.replace("streams.store_keeper", keeper)
 
     class Interrupted:
         """The store of frames, with the keeper at work just before frames are read."""
@@ -255,7 +257,7 @@ def test_what_is_moved_out_while_a_delivery_reads_is_not_skipped(bench: Bench) -
             keeper.tidy()
             return frames.since(seq, most_bytes=most_bytes)
 
-    bench.replace("report_planner", bench.planner(frames=Interrupted()))
+    bench.replace("delivery.report_planner", bench.planner(frames=Interrupted()))
     bench.manager.generate_reports()
     for _ in range(3):
         bench.tick()
@@ -289,7 +291,7 @@ def test_a_ven_that_a_second_look_fails_is_held(bench: Bench) -> None:
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
 
-    assert len(bench.container.held_reports().problems()) == VENS
+    assert len(bench.container.fleet.held_reports().problems()) == VENS
 
 
 @pytest.mark.parametrize("setting", ["hold", "send_again"])
@@ -346,7 +348,7 @@ def test_a_double_that_cannot_be_removed_holds_nothing(bench: Bench, status: int
         bench.manager.generate_reports()
 
     assert bench.waiting() == 0
-    assert bench.container.outbox().reports() == []
+    assert bench.container.streams.outbox().reports() == []
 
 
 def test_a_clock_that_is_set_back_does_not_end_the_settling_time(bench: Bench) -> None:
@@ -362,7 +364,7 @@ def test_a_clock_that_is_set_back_does_not_end_the_settling_time(bench: Bench) -
 
 def test_a_stored_tick_whose_answer_was_lost_is_not_taken_twice(bench: Bench) -> None:
     bench.tick()
-    frames = bench.container.frames()
+    frames = bench.container.readings.frames()
 
     class LostAnswer:
         """The store of frames, whose connection breaks after the COMMIT."""
@@ -375,7 +377,7 @@ def test_a_stored_tick_whose_answer_was_lost_is_not_taken_twice(bench: Bench) ->
             raise DatabaseError("the server closed the connection")
 
     store = LostAnswer()
-    bench.container.frames.override(store)
+    bench.container.readings.frames.override(store)
     bench.container.simulator.reset()
     with pytest.raises(DatabaseError):
         bench.tick()

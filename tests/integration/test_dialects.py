@@ -38,7 +38,7 @@ def openapi() -> OpenApi:
 
 
 def business(bench: Bench) -> BusinessLogic:
-    made: BusinessLogic = bench.container.business_logic()
+    made: BusinessLogic = bench.container.openadr.business_logic()
     return made
 
 
@@ -48,7 +48,7 @@ def test_enrolment_and_telemetry(bench: Bench) -> None:
     assert bench.manager.generate_reports() == 2 * TICK
     bench.assert_each_once(2 * TICK)
     assert all(report["programID"] for report in bench.reports())
-    assert bench.container.repository().summaries()[0].approved == 4
+    assert bench.container.fleet.repository().summaries()[0].approved == 4
 
 
 def test_a_report_whose_answer_was_lost_arrives_once(bench: Bench) -> None:
@@ -83,7 +83,7 @@ def test_a_target_names_a_ven_or_a_resource_by_its_type(bench: Bench) -> None:
     bench.manager.poll_events()
     bench.tick()
 
-    frame = bench.container.frames().last()
+    frame = bench.container.readings.frames().last()
     names = [name for _, names in frame.roster for name in names]
     levels = dict(zip(names, frame.detail.level.tolist(), strict=True))
     assert {level for name, level in levels.items() if name.startswith("Aarhus")} == {2}
@@ -123,7 +123,7 @@ def test_an_event_from_the_command_line_reaches_one_ven_without_a_grant(bench: B
     bench.manager.poll_events()
     bench.tick()
 
-    frame = bench.container.frames().last()
+    frame = bench.container.readings.frames().last()
     assert set(frame.detail.level[frame.roster.columns("Aarhus")]) == {3}
     assert set(frame.detail.level[frame.roster.columns("Aalborg")]) == {0}
 
@@ -181,8 +181,8 @@ def test_what_the_embedded_vtn_answers_is_valid(
     bench.enrol()
     bench.tick()
     bench.manager.generate_reports()
-    http = bench.container.vtn_http()
-    auth = bench.container.credentials().auth("Aarhus")
+    http = bench.container.openadr.http()
+    auth = bench.container.openadr.credentials().auth("Aarhus")
 
     for path, schema in ANSWERS.items():
         found: list[Any] = http.get(path, auth=auth, params={"clientName": "Aarhus"})

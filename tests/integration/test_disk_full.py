@@ -95,7 +95,7 @@ def ticks_that_are_stored(bench: Bench, tries: int) -> int:
 
 
 def check(bench: Bench) -> str:
-    with bench.container.database().read() as connection:
+    with bench.container.platform.database().read() as connection:
         return str(connection.exec_driver_sql("PRAGMA integrity_check").scalar_one())
 
 
@@ -108,7 +108,7 @@ def test_a_full_disk_stops_metering_and_nothing_is_lost(small_bench: Bench, disk
     stored += ticks_that_are_stored(small_bench, 200)
     assert small_bench.container.simulator().problem is not None
     assert stored < 206, "the disk was never full"
-    assert "metering has stopped: database" in str(small_bench.container.health().readiness())
+    assert "metering has stopped: database" in str(small_bench.container.ops.health().readiness())
 
     disk.make_room()
     stored += ticks_that_are_stored(small_bench, 3)
@@ -136,7 +136,7 @@ def test_reports_that_were_under_way_when_the_disk_filled_arrive_once(
     small_bench.clock.advance(minutes=1)
     small_bench.manager.generate_reports()
 
-    frames = small_bench.container.frames().newest_seq()
+    frames = small_bench.container.readings.frames().newest_seq()
     small_bench.assert_each_once(frames * TICK)
 
 
@@ -144,13 +144,14 @@ def test_a_disk_that_becomes_read_only_stops_metering_until_it_is_writable(
     small_bench: Bench, disk: Disk
 ) -> None:
     small_bench.tick(2)
-    small_bench.container.database().close()  # what is open for writing cannot be remounted
+    # What is open for writing cannot be remounted.
+    small_bench.container.platform.database().close()
     disk.remount("ro")
 
     with pytest.raises(DatabaseError, match=r"readonly|read-only|unable to open"):
         small_bench.tick()
 
-    small_bench.container.database().close()
+    small_bench.container.platform.database().close()
     disk.remount("rw")
     small_bench.tick()
     small_bench.manager.generate_reports()

@@ -14,7 +14,7 @@ from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 @pytest.fixture
 def forgetful(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
     container = make_container(vtn={"embedded_port": vtn.port})
-    container.database.override(ForgetfulDatabase(container.engine()))
+    container.platform.database.override(ForgetfulDatabase(container.platform.engine()))
     made = Bench(container, vtn, clock)
     made.enrol()
     return made
@@ -47,7 +47,7 @@ def test_what_is_set_aside_is_not_lost(forgetful: Bench, make_container: MakeCon
 
     after = restarted(forgetful, make_container)
 
-    (aside,) = after.container.outbox().reports()
+    (aside,) = after.container.streams.outbox().reports()
     assert aside.ven_name == "Aarhus"
     assert aside.readings == RESOURCES
     after.retry()

@@ -28,13 +28,13 @@ def at(vtn: EmbeddedVtn, make_container: MakeContainer) -> tuple[Container, Reco
     """A container whose VENs are clients of their own at this VTN."""
     container = make_container(vtn={"embedded_port": vtn.port})
     session = RecordingExchange(vtn.base_url)
-    container.exchange.override(session)
+    container.openadr.exchange.override(session)
     return container, session
 
 
 def test_a_fleet_is_enrolled_once(vtn: EmbeddedVtn, make_container: MakeContainer) -> None:
     container, session = at(vtn, make_container)
-    container.repository().save(sample_fleet(vens=3, resources_per_ven=4))
+    container.fleet.repository().save(sample_fleet(vens=3, resources_per_ven=4))
 
     first = container.ven_manager().enrol()
     again = container.ven_manager().enrol()
@@ -44,7 +44,7 @@ def test_a_fleet_is_enrolled_once(vtn: EmbeddedVtn, make_container: MakeContaine
     assert len(session.of("POST", "/resources")) == 12
     assert len(vtn.store.select("VEN")) == 3
     assert len(vtn.store.select("RESOURCE", limit=99)) == 12
-    summaries = container.repository().summaries()
+    summaries = container.fleet.repository().summaries()
     assert all(each.approved == 4 and each.ven.vtn_ven_id for each in summaries)
 
 
@@ -52,13 +52,13 @@ def test_a_restart_with_an_empty_database_creates_nothing_twice(
     vtn: EmbeddedVtn, make_container: MakeContainer
 ) -> None:
     container, _ = at(vtn, make_container)
-    container.repository().save(sample_fleet(vens=1, resources_per_ven=2))
+    container.fleet.repository().save(sample_fleet(vens=1, resources_per_ven=2))
     container.ven_manager().enrol()
 
     other, session = at(vtn, make_container)
-    other.engine.override(container.engine())
+    other.engine.override(container.platform.engine())
     fresh = sample_fleet(vens=1, resources_per_ven=2)
-    with container.database().write() as connection:
+    with container.platform.database().write() as connection:
         connection.exec_driver_sql("DELETE FROM resource")
         connection.exec_driver_sql("DELETE FROM ven")
     other.repository().save(fresh)
@@ -72,7 +72,7 @@ def test_one_ven_may_be_registered_from_many_threads(
     vtn: EmbeddedVtn, make_container: MakeContainer
 ) -> None:
     container, session = at(vtn, make_container)
-    container.repository().save(sample_fleet(vens=1, resources_per_ven=2))
+    container.fleet.repository().save(sample_fleet(vens=1, resources_per_ven=2))
     manager = container.ven_manager()
     threads = [
         threading.Thread(target=manager.register_load_ven, args=("Aalborg",)) for _ in range(6)
@@ -108,16 +108,16 @@ def test_a_resource_that_comes_later_is_enrolled_by_the_heartbeat(
     vtn: EmbeddedVtn, make_container: MakeContainer
 ) -> None:
     container, session = at(vtn, make_container)
-    container.repository().save(sample_fleet(vens=1, resources_per_ven=2))
+    container.fleet.repository().save(sample_fleet(vens=1, resources_per_ven=2))
     container.ven_manager().enrol()
-    container.repository().save(
+    container.fleet.repository().save(
         {"Aalborg": [Resource(resource_name="new", kind=ResourceKind.PV, power_min_kw=-1.0)]}
     )
 
     container.ven_manager().heartbeat()
 
     assert len(session.of("POST", "/resources")) == 3
-    assert container.repository().summaries()[0].approved == 3
+    assert container.fleet.repository().summaries()[0].approved == 3
 
 
 def test_the_only_ven_of_a_client_is_adopted_whatever_its_name(
@@ -161,7 +161,7 @@ def remote(
     make_container: MakeContainer, vtn: ScriptedVtn, vens: int = 1, **settings: Any
 ) -> Container:
     container = make_container(vtn={"base_url": vtn.base_url, **settings})
-    container.repository().save(sample_fleet(vens=vens, resources_per_ven=1))
+    container.fleet.repository().save(sample_fleet(vens=vens, resources_per_ven=1))
     return container
 
 
@@ -204,7 +204,7 @@ def test_a_creation_whose_answer_was_lost_is_looked_up(
     container.ven_manager().register_load_ven("Aalborg")
 
     assert len(vtn.of("POST", "/vens")) == len(vtn.of("POST", "/resources")) == 1
-    assert container.repository().summaries()[0].approved == 1
+    assert container.fleet.repository().summaries()[0].approved == 1
 
 
 def test_one_ven_that_fails_does_not_stop_the_others(
@@ -214,8 +214,8 @@ def test_one_ven_that_fails_does_not_stop_the_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     container, _ = at(vtn, make_container)
-    container.monotonic.override(clock.monotonic)
-    container.repository().save(sample_fleet(vens=4, resources_per_ven=1))
+    container.platform.monotonic.override(clock.monotonic)
+    container.fleet.repository().save(sample_fleet(vens=4, resources_per_ven=1))
     taken = vtn.store.add("VEN", {"venName": "Aarhus"}, client_id="somebody", name="Aarhus")
 
     with caplog.at_level(logging.WARNING, logger="app"):
@@ -231,7 +231,7 @@ def test_one_ven_that_fails_does_not_stop_the_others(
     clock.advance(seconds=MAX_PAUSE_S)
     container.ven_manager().heartbeat()
 
-    assert container.repository().pending_vens() == []
+    assert container.fleet.repository().pending_vens() == []
 
 
 def test_an_unreachable_vtn_is_asked_once_and_not_for_every_ven(
@@ -239,7 +239,7 @@ def test_an_unreachable_vtn_is_asked_once_and_not_for_every_ven(
 ) -> None:
     vtn = scripted_vtn(lambda _: Answer(503))
     container = remote(make_container, vtn, vens=50, max_connections=1)
-    container.vtn_http()._backoff_s = 0.001
+    container.openadr.http()._backoff_s = 0.001
 
     result = container.ven_manager().enrol()
 
@@ -273,7 +273,7 @@ def test_shared_credentials_list_the_vens_once_for_all(
 
 def test_two_vens_with_one_client_id_stop_the_enrolment(make_container: MakeContainer) -> None:
     container = make_container()
-    container.repository().save({"Års": [], "Aars": []})
+    container.fleet.repository().save({"Års": [], "Aars": []})
 
     with pytest.raises(ValueError, match=r"'Aars' and 'Års'"):
         container.ven_manager().enrol()
@@ -281,7 +281,7 @@ def test_two_vens_with_one_client_id_stop_the_enrolment(make_container: MakeCont
 
 def test_progress_is_told(vtn: EmbeddedVtn, make_container: MakeContainer) -> None:
     container, _ = at(vtn, make_container)
-    container.repository().save(sample_fleet(vens=3, resources_per_ven=1))
+    container.fleet.repository().save(sample_fleet(vens=3, resources_per_ven=1))
     told: list[tuple[int, int]] = []
 
     container.ven_manager().enrol(progress=lambda tried, total: told.append((tried, total)))
@@ -314,8 +314,8 @@ def test_an_enrolment_knows_of_vens_that_were_enrolled_since_its_listing(
         return Answer(200, made)
 
     container = make_container(vtn={"base_url": scripted_vtn(script).base_url, "bearer_token": "t"})
-    enrolment = container.enrolment()
-    container.repository().ensure_ven("Aarhus")
+    enrolment = container.fleet.enrolment()
+    container.fleet.repository().ensure_ven("Aarhus")
     enrolment.enrol("Aarhus")
 
     enrolment.enrol("Aarhus", listed=Listed([]))
@@ -328,7 +328,7 @@ def test_a_vtn_that_fails_for_every_ven_is_not_asked_for_all_of_them(
 ) -> None:
     vtn = scripted_vtn(lambda _: Answer(503))
     container = remote(make_container, vtn, vens=30, client_id="{ven_name}", client_secret="s")
-    container.vtn_http.add_kwargs(backoff_s=0.001)
+    container.openadr.http.add_kwargs(backoff_s=0.001)
 
     result = container.ven_manager().enrol()
 

@@ -81,10 +81,10 @@ def test_no_event_stops_the_fleet(
 ) -> None:
     vtn = Vtn()
     container = make_container()
-    container.clock.override(clock)
-    container.monotonic.override(clock.monotonic)
-    container.ven_client.override(providers.Factory(vtn.client))
-    container.repository().save(sample_fleet(vens=1, resources_per_ven=8))
+    container.platform.clock.override(clock)
+    container.platform.monotonic.override(clock.monotonic)
+    container.openadr.ven_client.override(providers.Factory(vtn.client))
+    container.fleet.repository().save(sample_fleet(vens=1, resources_per_ven=8))
     manager, simulator = container.ven_manager(), container.simulator()
     manager.enrol()
     (ven,) = manager.vens
@@ -106,7 +106,7 @@ def test_no_event_stops_the_fleet(
         tried += len(events)
 
         manager.poll_events()
-        applied = container.events().of_ven(ven.ven_name)
+        applied = container.events.book().of_ven(ven.ven_name)
         clock.advance(seconds=30)
         simulator.increase_time()
         manager.generate_reports()

@@ -21,7 +21,7 @@ from tests.support.workbench import SAMPLE, TICK, VENS, Bench
 
 @pytest.fixture
 def health(bench: Bench) -> Health:
-    made: Health = bench.container.health()
+    made: Health = bench.container.ops.health()
     made.started = True
     return made
 
@@ -35,10 +35,10 @@ def ops(health: Health, bench: Bench) -> Iterator[str]:
     port = free_port()
     listens = settings.ops.model_copy(update={"enabled": True, "port": port})
     container.settings.override(settings.model_copy(update={"ops": listens}))
-    server: OpsServer = container.ops_server()
+    server: OpsServer = container.ops.server()
     server.start()
     yield f"http://127.0.0.1:{port}"
-    container.stopping().set()
+    container.platform.stopping().set()
     server.close()
 
 
@@ -78,13 +78,13 @@ def test_not_ready_is_503_with_the_reasons(health: Health, ops: str) -> None:
 
 
 def test_a_process_that_no_longer_looks_after_itself_is_not_alive(bench: Bench, ops: str) -> None:
-    bench.container.guard()._looked_at_s = time.monotonic() - 60
+    bench.container.supervision.guard()._looked_at_s = time.monotonic() - 60
 
     assert get(ops, "/healthz") == (503, {"alive": False})
 
 
 def test_a_ven_that_is_not_enrolled(bench: Bench, health: Health) -> None:
-    bench.container.repository().ensure_ven("New")
+    bench.container.fleet.repository().ensure_ven("New")
 
     readiness = health.readiness()
     assert (readiness.ready, readiness.warnings) == (True, ("1 VENs are not enrolled",))
@@ -92,7 +92,7 @@ def test_a_ven_that_is_not_enrolled(bench: Bench, health: Health) -> None:
 
 def test_a_vtn_that_does_not_answer(bench: Bench, health: Health) -> None:
     for _ in range(3):
-        bench.container.circuit().not_connected()
+        bench.container.openadr.circuit().not_connected()
 
     assert health.readiness().reasons == (f"the VTN at {bench.vtn.base_url} does not answer",)
 
@@ -115,7 +115,7 @@ def test_a_stream_that_is_held(bench: Bench, health: Health) -> None:
 
 
 def test_a_store_that_is_nearly_full(bench: Bench, health: Health) -> None:
-    bench.container.store_keeper().make_room(10 << 30)
+    bench.container.streams.store_keeper().make_room(10 << 30)
 
     assert health.readiness().reasons == ("the store of readings has 100% of STORE__MAX_BYTES",)
 
@@ -138,7 +138,7 @@ def test_a_report_that_was_set_aside_is_told_and_no_reason(bench: Bench, health:
 
 
 def test_a_database_that_is_gone_is_a_reason(bench: Bench, health: Health) -> None:
-    database = bench.container.database()
+    database = bench.container.platform.database()
     with database.write() as connection:
         connection.exec_driver_sql("ALTER TABLE tally RENAME TO elsewhere")
 
@@ -150,8 +150,8 @@ def test_a_port_that_is_taken_is_a_warning_and_metering_goes_on(
     bench: Bench, ops: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     del ops  # it has the port
-    bench.container.ops_server.served.reset()
-    second: OpsServer = bench.container.ops_server()
+    bench.container.ops.server.served.reset()
+    second: OpsServer = bench.container.ops.server()
 
     second.start()
     second.close()

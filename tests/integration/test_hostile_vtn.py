@@ -95,7 +95,7 @@ def test_a_list_without_end_ends(scripted_vtn: MakeVtn, make_container: MakeCont
     vtn = scripted_vtn(lambda _: Answer(200, page))
     container = make_container(vtn={"base_url": vtn.base_url})
 
-    assert len(container.ven_client("v").events(frozenset())) == 50
+    assert len(container.openadr.ven_client("v").events(frozenset())) == 50
 
 
 def test_a_list_of_ever_new_objects_ends(
@@ -108,7 +108,7 @@ def test_a_list_of_ever_new_objects_ends(
 
     container = make_container(vtn={"base_url": scripted_vtn(page).base_url})
 
-    assert len(container.ven_client("v").events(frozenset())) == 50 * MOST_PAGES
+    assert len(container.openadr.ven_client("v").events(frozenset())) == 50 * MOST_PAGES
 
 
 def test_an_event_that_is_nested_too_deep_hides_no_other_one(
@@ -120,9 +120,9 @@ def test_an_event_that_is_nested_too_deep_hides_no_other_one(
         lambda asked: Answer(200, events.decode() if asked.path.startswith("/events") else [])
     )
     container = make_container(vtn={"base_url": vtn.base_url})
-    client = container.ven_client("v")
+    client = container.openadr.ven_client("v")
 
-    seen = container.events().sync(VEN(ven_name="v"), client)
+    seen = container.events.book().sync(VEN(ven_name="v"), client)
 
     assert [each.event.event_id for each in seen] == ["flat"]
 
@@ -140,7 +140,7 @@ def test_an_id_that_is_none_reaches_no_path_and_no_table(bench: Bench, event_id:
     paths = {request.path_url.split("?")[0] for request in bench.exchange.requests}
     paths = {path for path in paths if not path.startswith("/vens")}
     assert paths <= {"/auth/server", "/auth/token", "/resources", "/events", "/programs"}
-    events = {stream.request.event_id for stream in bench.container.ledger().streams()}
+    events = {stream.request.event_id for stream in bench.container.streams.ledger().streams()}
     assert event_id not in events
 
 

@@ -275,9 +275,9 @@ def test_only_the_vtn_itself_tells_what_time_it_is(
     vtn = scripted_vtn(lambda _: Answer(200, [], {"Date": date, **headers}))
     container = make_container(vtn={"base_url": vtn.base_url})
 
-    get(container.vtn_http())
+    get(container.openadr.http())
 
-    assert (container.vtn_clock().ahead is not None) == is_heard
+    assert (container.openadr.vtn_clock().ahead is not None) == is_heard
     assert ("ahead of the VTN's" in caplog.text) == is_heard
 
 

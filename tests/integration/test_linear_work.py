@@ -81,7 +81,7 @@ def work(vens: int, make_container: MakeContainer, vtn: Sink, data_dir: Path) ->
     container = make_container(
         data_dir=data_dir, vtn={"base_url": vtn.base_url, "bearer_token": "one-for-all"}
     )
-    container.repository().save(sample_fleet(vens=vens, resources_per_ven=2))
+    container.fleet.repository().save(sample_fleet(vens=vens, resources_per_ven=2))
     taken = []
     for step in STEPS:
         with counted() as lines:
@@ -116,7 +116,7 @@ def test_interval_reports_that_are_not_due_cost_no_statement_of_their_own(bench:
         bench.tick()
         with intervals.counted() as statements:
             assert bench.manager.generate_reports() == 0
-            bench.container.report_desk().waiting()
+            bench.container.delivery.report_desk().waiting()
         of_each_delivery.append(statements.count)
 
     assert max(of_each_delivery) <= OF_ALL_VENS

@@ -63,7 +63,7 @@ class TestAVen:
         (line,) = [each for each in caplog.messages if "enrolled again" in each]
         assert "VEN Aarhus" in line
         assert "targets" in line
-        assert bench.container.health().readiness().warnings == ()
+        assert bench.container.ops.health().readiness().warnings == ()
 
     def test_it_is_metered_and_reported_meanwhile(self, bench: Bench) -> None:
         lose(bench, "VEN", "Aarhus")
@@ -78,7 +78,7 @@ class TestAVen:
     def test_it_is_a_warning_until_then(self, bench: Bench) -> None:
         lose(bench, "VEN", "Aarhus")
         bench.manager.poll_events()
-        health = bench.container.health()
+        health = bench.container.ops.health()
         health.started = True
 
         readiness = health.readiness()
@@ -94,7 +94,7 @@ class TestAVen:
             lose(bench, "VEN", "Aarhus")
             beat(bench, 3)
         assert names_at_vtn(bench, "VEN") == ["Aalborg", "Esbjerg"]
-        (warning,) = bench.container.health().readiness().warnings
+        (warning,) = bench.container.ops.health().readiness().warnings
         assert "`fleet enrol Aarhus`" in warning
         assert sum("`fleet enrol Aarhus`" in line for line in caplog.messages) == 1
 
@@ -102,7 +102,7 @@ class TestAVen:
         beat(bench)
 
         assert names_at_vtn(bench, "VEN") == sorted(SAMPLE)
-        assert bench.container.health().readiness().warnings == ()
+        assert bench.container.ops.health().readiness().warnings == ()
 
     def test_a_day_later_it_is_enrolled_again(self, bench: Bench) -> None:
         lose(bench, "VEN", "Aarhus")
@@ -115,10 +115,10 @@ class TestAVen:
 
     def test_one_that_somebody_made_again_is_taken_over(self, bench: Bench) -> None:
         lose(bench, "VEN", "Aarhus")
-        new = bench.container.ven_client("Aarhus").create_ven()
+        new = bench.container.openadr.ven_client("Aarhus").create_ven()
         beat(bench, 3)
 
-        assert bench.container.repository().ven("Aarhus").vtn_ven_id == new.ven_id
+        assert bench.container.fleet.repository().ven("Aarhus").vtn_ven_id == new.ven_id
         assert names_at_vtn(bench, "VEN") == sorted(SAMPLE)
 
 
@@ -175,7 +175,7 @@ class TestOnlyTheHeartbeatMakesThemAgain:
     def test_a_held_resource_is_not_enrolled_with_another_that_is_lost(self, bench: Bench) -> None:
         own = [
             resource.resource_name
-            for _, resource in bench.container.repository().resources("Aarhus")
+            for _, resource in bench.container.fleet.repository().resources("Aarhus")
         ]
         for _ in range(2):
             lose(bench, "RESOURCE", own[0])
@@ -191,7 +191,7 @@ class TestOnlyTheHeartbeatMakesThemAgain:
         before = names_at_vtn(bench, "RESOURCE")
         lose(bench, "RESOURCE", before[0])
         new = Resource(resource_name="new", kind=ResourceKind.BASE_LOAD)
-        bench.container.repository().save({"Aarhus": [new]})
+        bench.container.fleet.repository().save({"Aarhus": [new]})
 
         bench.manager.enrol(pending_only=True)
 
@@ -219,11 +219,11 @@ def test_an_outage_while_they_are_enrolled_again_is_not_said_for_each(
     def goes_down(method: str, path: str) -> Answer | None:
         if method != "POST" or path != "/vens":
             return None
-        bench.container.circuit().open()
+        bench.container.openadr.circuit().open()
         return answer(500, b"")
 
     bench.exchange.instead = goes_down
-    bench.container.lost_objects().look()
+    bench.container.fleet.lost_objects().look()
 
     (line,) = [line for line in caplog.messages if "not enrolled again" in line]
     assert line.startswith("3 lost VENs are not enrolled again: ")
@@ -231,7 +231,7 @@ def test_an_outage_while_they_are_enrolled_again_is_not_said_for_each(
 
 def test_a_name_whose_letters_the_vtn_composes_otherwise_is_the_same(bench: Bench) -> None:
     """Given a resource that the VTN spells in NFD, then it is not missing, and has its targets."""
-    repository, store = bench.container.repository(), bench.vtn.store
+    repository, store = bench.container.fleet.repository(), bench.vtn.store
     repository.save({"Aarhus": [Resource(resource_name="Caf\u00e9", kind=ResourceKind.BASE_LOAD)]})
     bench.manager.enrol()
     (known,) = [
@@ -244,8 +244,8 @@ def test_a_name_whose_letters_the_vtn_composes_otherwise_is_the_same(bench: Benc
     event_id = bench.ask({"payloadType": "READING"}, targets=["north"])
     bench.manager.poll_events()
 
-    assert list(bench.container.lost_objects().warnings()) == []
-    (seen,) = bench.container.events().of_ven("Aarhus")
+    assert list(bench.container.fleet.lost_objects().warnings()) == []
+    (seen,) = bench.container.events.book().of_ven("Aarhus")
     assert (seen.event.event_id, seen.granted.scope(seen.event.targets)) == (
         event_id,
         {"Caf\u00e9"},
@@ -286,7 +286,7 @@ class TestWhatIsNotLost:
         self, bench: Bench, caplog: pytest.LogCaptureFixture
     ) -> None:
         made = self.made(bench)
-        ven_id = bench.container.repository().ven("Aarhus").vtn_ven_id
+        ven_id = bench.container.fleet.repository().ven("Aarhus").vtn_ven_id
         gone = answer(404, NOT_FOUND)
         bench.exchange.instead = lambda _, path: gone if path == f"/vens/{ven_id}" else None
 
@@ -331,7 +331,7 @@ class TestWhatIsNotLost:
         bench.manager.enrol()
 
         assert self.made(bench) == made
-        assert bench.container.repository().pending_vens() == []
+        assert bench.container.fleet.repository().pending_vens() == []
 
     def made(self, bench: Bench) -> dict[str, int]:
         """How many objects were made at the VTN."""
@@ -350,7 +350,7 @@ def test_one_that_comes_back_is_not_lost(bench: Bench) -> None:
         store.add("VEN", ven, client_id=ven["clientID"], name="Aarhus", object_id=ven["id"])
         beat(bench)
 
-    assert bench.container.repository().ven("Aarhus").vtn_ven_id == ven["id"]
+    assert bench.container.fleet.repository().ven("Aarhus").vtn_ven_id == ven["id"]
     assert len(bench.exchange.of("POST", "/vens")) == len(SAMPLE)
 
 
@@ -363,7 +363,7 @@ def test_a_vtn_that_lost_all_and_does_not_answer_is_left_alone(
     bench.exchange.instead = lambda method, path: (
         answer(503, b"{}") if (method, path) == ("GET", "/programs") else None
     )
-    bench.container.lost_objects().look()
+    bench.container.fleet.lost_objects().look()
 
     assert names_at_vtn(bench, "VEN") == []
     assert "3 VENs are lost at a VTN that does not answer" in caplog.text
@@ -385,7 +385,7 @@ def test_they_are_enrolled_again_at_most_five_a_second(
 
     stopping = Noted()
     container = make_container(vtn={"embedded_port": vtn.port})
-    container.lost_objects.add_kwargs(stopping=stopping)
+    container.fleet.lost_objects.add_kwargs(stopping=stopping)
     bench = Bench(container, vtn, clock)
     bench.enrol()
     lose(bench, "VEN", *SAMPLE)

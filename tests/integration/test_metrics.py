@@ -30,7 +30,7 @@ def read(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float
 
 @pytest.fixture
 def metrics(bench: Bench) -> Metrics:
-    made: Metrics = bench.container.metrics()
+    made: Metrics = bench.container.ops.metrics()
     return made
 
 
@@ -84,7 +84,7 @@ def test_runs_of_tasks_are_counted(bench: Bench, metrics: Metrics) -> None:
 
 def test_the_power_of_each_kind_is_shown(bench: Bench, metrics: Metrics) -> None:
     bench.tick()
-    history = bench.container.power_history()
+    history = bench.container.metering.power_history()
     history()
 
     (point,) = history.points()
@@ -96,7 +96,7 @@ def test_without_a_database_nothing_is_said_that_is_not_known(
     bench: Bench, metrics: Metrics
 ) -> None:
     bench.tick()
-    with bench.container.database().write() as connection:
+    with bench.container.platform.database().write() as connection:
         connection.exec_driver_sql("ALTER TABLE ven RENAME TO elsewhere")
 
     found = read(metrics)
@@ -108,7 +108,7 @@ def test_without_a_database_nothing_is_said_that_is_not_known(
 
 def test_the_dashboard_shows_what_there_is_and_all_of_it(bench: Bench, metrics: Metrics) -> None:
     bench.tick()
-    bench.container.power_history()()
+    bench.container.metering.power_history()()
     bench.exchange.refused["Aarhus"] = 422
     bench.manager.generate_reports()
     text, _ = metrics.text("")
@@ -141,8 +141,8 @@ from containers import Container
 
 container = Container()
 container.settings.override(Settings(data_dir=sys.argv[1]))
-container.ops_server()
-client = TestClient(make_probes(container.health(), container.metrics()))
+container.ops.server()
+client = TestClient(make_probes(container.ops.health(), container.ops.metrics()))
 for path in ("/healthz", "/readyz", "/metrics"):
     assert client.get(path).content
 assert "nicegui" not in sys.modules

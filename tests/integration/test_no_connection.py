@@ -31,8 +31,8 @@ def http(make_container: MakeContainer) -> HttpTo:
 
     def made(base_url: str, **vtn: object) -> VtnHttp:
         container = make_container(vtn={"base_url": base_url, **vtn})
-        container.vtn_http.add_kwargs(backoff_s=0.001)
-        return container.vtn_http()
+        container.openadr.http.add_kwargs(backoff_s=0.001)
+        return container.openadr.http()
 
     return made
 

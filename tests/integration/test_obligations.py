@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from datetime import timedelta
+from operator import attrgetter
 
 import pytest
 
@@ -99,13 +100,13 @@ def test_a_span_that_nobody_asks_for_expires_and_is_counted(
     with caplog.at_level(logging.WARNING, logger="app"):
         bench.manager.generate_reports()
 
-    assert bench.container.tally().all() == {"expired": 2 * TICK}
+    assert bench.container.streams.tally().all() == {"expired": 2 * TICK}
     assert "24 readings expired, since no event asks for them any more" in caplog.text
     assert bench.waiting() == 0
     bench.tick()
     bench.manager.generate_reports()
     bench.manager.generate_reports()
-    assert bench.container.ledger().streams() == [], "what is gone for good is forgotten"
+    assert bench.container.streams.ledger().streams() == [], "what is gone for good is forgotten"
 
 
 def test_an_heir_whose_event_is_deleted_passes_on_what_it_had(bench: Bench) -> None:
@@ -120,14 +121,20 @@ def test_an_heir_whose_event_is_deleted_passes_on_what_it_had(bench: Bench) -> N
 
     bench.assert_each_once(3 * TICK)
     bench.manager.generate_reports()
-    assert all(not stream.heir_of for stream in bench.container.ledger().open_streams())
+    assert all(not stream.heir_of for stream in bench.container.streams.ledger().open_streams())
 
 
 def test_a_restart_between_the_end_of_an_event_and_its_heir_loses_nothing(bench: Bench) -> None:
     bench.exchange.faults.extend([404] * 3)
     replace_event(bench, READING)
-    for name in ("ledger", "obligations", "report_desk", "ven_manager", "store_keeper"):
-        getattr(bench.container, name).reset()
+    for name in (
+        "streams.ledger",
+        "streams.obligations",
+        "delivery.report_desk",
+        "vens.manager",
+        "streams.store_keeper",
+    ):
+        attrgetter(name)(bench.container).reset()
     bench.manager.poll_events()
 
     bench.manager.generate_reports()
@@ -141,7 +148,7 @@ def test_a_report_to_an_event_that_is_gone_is_held_until_the_poll_knows_it(bench
     second = bench.ask(READING)
 
     assert bench.manager.generate_reports() == 0, "409: the event is gone, and nobody knew"
-    assert "is gone" in bench.container.report_desk().held[0]
+    assert "is gone" in bench.container.delivery.report_desk().held[0]
 
     bench.clock.advance(seconds=1)
     bench.manager.poll_events()
@@ -150,7 +157,7 @@ def test_a_report_to_an_event_that_is_gone_is_held_until_the_poll_knows_it(bench
 
 
 def test_what_changes_about_the_fleet_does_not_change_readings_already_taken(bench: Bench) -> None:
-    repository = bench.container.repository()
+    repository = bench.container.fleet.repository()
     ven_name, suspended = next(repository.resources())
     repository.set_status(ven_name, suspended.resource_name, Status.SUSPENDED)
     repository.save({ven_name: [resource("one-more")]})
@@ -171,7 +178,7 @@ def test_frames_wait_for_an_ended_stream_no_longer_than_it_may_find_an_heir(benc
         bench.tick()
         bench.manager.generate_reports()
 
-    oldest = bench.container.frames().since(0, most_bytes=1 << 30)[0]
+    oldest = bench.container.readings.frames().since(0, most_bytes=1 << 30)[0]
     assert bench.clock.now - oldest.taken_at <= timedelta(hours=1)
 
 
@@ -227,15 +234,20 @@ def test_an_event_that_starts_later_gets_all_from_its_start_however_late_the_nex
 def test_readings_of_a_ven_whose_events_cannot_be_read_hold_no_frames_for_ever(
     bench: Bench,
 ) -> None:
-    ledger = bench.container.ledger()
+    ledger = bench.container.streams.ledger()
     ledger.forget(ledger.of_ven("Aarhus"))
-    for name in ("obligations", "store_keeper", "report_desk", "ven_manager"):
-        getattr(bench.container, name).reset()
+    for name in (
+        "streams.obligations",
+        "streams.store_keeper",
+        "delivery.report_desk",
+        "vens.manager",
+    ):
+        attrgetter(name)(bench.container).reset()
     for _ in range(130):
         bench.tick()
         bench.manager.generate_reports()
 
-    assert len(bench.container.frames().since(0, most_bytes=1 << 30)) <= 121
+    assert len(bench.container.readings.frames().since(0, most_bytes=1 << 30)) <= 121
 
 
 def test_an_event_that_comes_and_goes_leaves_all_that_it_owed_to_others(bench: Bench) -> None:
@@ -263,5 +275,5 @@ def test_an_event_that_comes_and_goes_leaves_all_that_it_owed_to_others(bench: B
         bench.manager.generate_reports()
 
     assert bench.waiting() == 0
-    assert bench.container.tally().all() == {}
+    assert bench.container.streams.tally().all() == {}
     assert len(bench.readings()) == 7 * TICK

@@ -56,7 +56,7 @@ def test_odd_words_of_a_refusal_keep_no_report_from_being_set_aside(bench: Bench
     bench.tick()
     bench.manager.generate_reports()
 
-    (aside,) = bench.container.outbox().reports()
+    (aside,) = bench.container.streams.outbox().reports()
 
     assert aside.problem.isprintable()
     assert "zero" in aside.problem
@@ -81,26 +81,26 @@ def test_odd_names_and_targets_of_a_vtns_lists_hold_nothing(bench: Bench) -> Non
     bench.manager.generate_reports()
 
     bench.assert_each_once(TICK)
-    assert bench.container.events().of_ven("Aarhus")[0].granted.ven == set(MANY)
+    assert bench.container.events.book().of_ven("Aarhus")[0].granted.ven == set(MANY)
 
 
 def test_a_ven_of_a_name_that_is_none_is_not_there(bench: Bench) -> None:
-    repository = bench.container.repository()
+    repository = bench.container.fleet.repository()
 
     assert repository.page_of_summaries(skip=0, limit=1, only=[ODD]) == ([], 0)
 
 
 @pytest.mark.parametrize("searched", [ODD, LONG, "\x00", "%_\\", "'; DROP TABLE ven; --"])
 def test_whatever_is_searched_for_finds_nothing(bench: Bench, searched: str) -> None:
-    repository = bench.container.repository()
+    repository = bench.container.fleet.repository()
 
     assert repository.page_of_summaries(skip=0, limit=10, search=searched) == ([], 0)
 
 
 def test_what_is_taken_out_goes_and_comes_back(bench: Bench) -> None:
-    repository = bench.container.repository()
+    repository = bench.container.fleet.repository()
     fleet = {"Aarhus": [each for _, each in repository.resources("Aarhus")]}
-    removals = bench.container.removals()
+    removals = bench.container.vens.removals()
     removals.begin(Removal(ven_name="Aalborg"))
     removals.begin(Removal(ven_name="Aarhus"))
     repository.save(fleet)

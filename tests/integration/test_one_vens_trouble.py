@@ -48,10 +48,10 @@ def fleet(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> 
     made = Fleet(container, vtn, clock)
     sample = sample_fleet(vens=VENS, resources_per_ven=2)
     made.names = sorted(sample)
-    container.repository().save(sample)
+    container.fleet.repository().save(sample)
 
     made.exchange = FailingVens(vtn.base_url, timeout_s=TIMEOUT_S)
-    container.exchange.override(made.exchange)
+    container.openadr.exchange.override(made.exchange)
     made.manager.enrol()
     made.round()
     yield made
@@ -71,13 +71,13 @@ def test_two_of_ten_that_fail_cost_the_others_nothing(fleet: Fleet, fault: str) 
     for _ in range(ROUNDS):
         fleet.round()
 
-    assert not fleet.container.circuit().outages
-    assert not fleet.container.write_circuit().outages
+    assert not fleet.container.openadr.circuit().outages
+    assert not fleet.container.openadr.write_circuit().outages
     # Each poll lists events once without targets, and once with.
     assert min(fleet.polls(name) - polls[name] for name in others) >= ROUNDS
     assert {fleet.reports_of(name) - reports[name] for name in others} == {ROUNDS}
-    assert set(fleet.container.held_reports().problems()) == set(failing)
-    health = fleet.container.health()
+    assert set(fleet.container.fleet.held_reports().problems()) == set(failing)
+    health = fleet.container.ops.health()
     health.started = True
     readiness = health.readiness()
     assert readiness.ready
@@ -97,7 +97,7 @@ def test_when_the_trouble_is_over_nothing_was_lost(fleet: Fleet, fault: str) -> 
 
     assert fleet.waiting() == 0
     fleet.assert_each_once(6 * VENS * 2)
-    assert fleet.container.held_vens().problems() == {}
+    assert fleet.container.fleet.held_vens().problems() == {}
 
 
 @pytest.mark.parametrize("fault", ["500", "HTML", TIME_OUT])
@@ -108,7 +108,7 @@ def test_when_all_fail_it_is_an_outage_in_one_line(
 
     fleet.round()
 
-    assert fleet.container.circuit().is_open
+    assert fleet.container.openadr.circuit().is_open
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) <= 2
 
 

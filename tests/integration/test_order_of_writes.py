@@ -33,7 +33,7 @@ def make_bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock
 
     def make(database: type[Any], **settings: Any) -> Bench:
         container = make_container(vtn={"embedded_port": vtn.port}, **settings)
-        container.database.override(database(container.engine()))
+        container.platform.database.override(database(container.platform.engine()))
         made = Bench(container, vtn, clock)
         # With one resource, a report that is refused is not sent in parts.
         made.enrol(resources_per_ven=1)
@@ -54,14 +54,14 @@ def recorded(make_bench: MakeBench) -> Bench:
 
 def durable_rows(bench: Bench, query: str) -> list[tuple[Any, ...]]:
     """What another process reads now."""
-    file = bench.container.database().file
+    file = bench.container.platform.database().file
     assert isinstance(file, Path)
     with closing(sqlite3.connect(file)) as connection:
         return connection.execute(query).fetchall()
 
 
 def transactions(bench: Bench) -> RecordedDatabase:
-    database = bench.container.database()
+    database = bench.container.platform.database()
     assert isinstance(database, RecordedDatabase)
     return database
 

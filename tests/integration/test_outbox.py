@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_a_refused_report_is_set_aside_and_blocks_none_behind_it(bench: Bench, s
     bench.tick()
     bench.manager.generate_reports()
 
-    (aside,) = bench.container.outbox().reports()
+    (aside,) = bench.container.streams.outbox().reports()
     assert (aside.ven_name, aside.readings) == ("Aarhus", RESOURCES)
     assert aside.problem == f"POST /reports: {status}, a fault of the test"
     bench.assert_each_once(2 * TICK - RESOURCES)
@@ -53,7 +54,7 @@ def test_a_report_that_is_retried_is_sent_with_the_next_delivery(bench: Bench) -
     assert bench.manager.generate_reports() == RESOURCES
 
     bench.assert_each_once(TICK)
-    assert bench.container.outbox().reports() == []
+    assert bench.container.streams.outbox().reports() == []
 
 
 def test_one_of_them_finds_out_that_writes_work_again(bench: Bench) -> None:
@@ -61,14 +62,14 @@ def test_one_of_them_finds_out_that_writes_work_again(bench: Bench) -> None:
     refuse(bench, "Aarhus", ticks=3)
     bench.manager.generate_reports()
     assert bench.waiting() == 0
-    bench.container.write_circuit().open()
+    bench.container.openadr.write_circuit().open()
     bench.retry()
     bench.clock.advance(minutes=1)
 
     bench.manager.generate_reports()
 
-    assert not bench.container.write_circuit().is_open
-    assert bench.container.outbox().reports() == []
+    assert not bench.container.openadr.write_circuit().is_open
+    assert bench.container.streams.outbox().reports() == []
     bench.assert_each_once(3 * TICK)
 
 
@@ -77,7 +78,7 @@ def test_a_report_that_is_refused_again_stays_with_the_new_words(bench: Bench) -
     bench.retry()
     refuse(bench, "Aarhus", 400)
 
-    asides = bench.container.outbox().reports()
+    asides = bench.container.streams.outbox().reports()
     assert [aside.problem for aside in asides] == [
         "POST /reports: 400, a fault of the test",
         "POST /reports: 400, a fault of the test",
@@ -91,7 +92,7 @@ def test_a_retried_report_that_was_not_sent_is_in_no_doubt(bench: Bench) -> None
     bench.exchange.refused["Aarhus"] = 429
     bench.manager.generate_reports()
 
-    (aside,) = bench.container.outbox().reports()
+    (aside,) = bench.container.streams.outbox().reports()
     assert aside.in_doubt_us is None
 
 
@@ -106,7 +107,7 @@ def test_a_retried_report_whose_answer_is_lost_arrives_once(bench: Bench) -> Non
     bench.manager.generate_reports()
 
     bench.assert_each_once(TICK)
-    assert bench.container.outbox().reports() == []
+    assert bench.container.streams.outbox().reports() == []
 
 
 def test_a_report_that_was_in_doubt_before_it_was_refused_is_looked_up_on_retry(
@@ -119,7 +120,7 @@ def test_a_report_that_was_in_doubt_before_it_was_refused_is_looked_up_on_retry(
     bench.clock.advance(minutes=1)
     refuse(bench, "Aarhus", 422, ticks=1)
     bench.retry()
-    in_doubt, fresh = bench.container.outbox().to_send(2)
+    in_doubt, fresh = bench.container.streams.outbox().to_send(2)
     report = json.loads(in_doubt.body)
     bench.vtn.store.add("REPORT", report, client_id="Aarhus", parent=report["eventID"])
 
@@ -132,11 +133,11 @@ def test_a_report_that_was_in_doubt_before_it_was_refused_is_looked_up_on_retry(
 
 def test_a_dropped_report_is_gone(bench: Bench) -> None:
     refuse(bench, "Aarhus", ticks=2)
-    first, second = bench.container.outbox().reports()
+    first, second = bench.container.streams.outbox().reports()
 
-    assert bench.container.outbox().drop([first.set_aside_id]) == 1
+    assert bench.container.streams.outbox().drop([first.set_aside_id]) == 1
 
-    assert bench.container.outbox().reports() == [second]
+    assert bench.container.streams.outbox().reports() == [second]
 
 
 def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Bench) -> None:
@@ -145,8 +146,8 @@ def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Benc
         bench.tick()
         assert bench.manager.generate_reports() == 0
 
-    assert bench.container.outbox().reports() == []
-    assert len(bench.container.report_desk().held) == VENS
+    assert bench.container.streams.outbox().reports() == []
+    assert len(bench.container.delivery.report_desk().held) == VENS
     bench.wait_out_holds()
     assert bench.manager.generate_reports() == 2 * TICK
 
@@ -154,7 +155,7 @@ def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Benc
 def test_a_crash_after_a_retried_report_was_taken_doubles_nothing(bench: Bench) -> None:
     refuse(bench, "Aarhus")
     bench.retry()
-    outbox = bench.container.outbox()
+    outbox = bench.container.streams.outbox()
 
     class Crashes:
         """The outbox, up to the point where it would remember that the report was taken."""
@@ -164,10 +165,10 @@ def test_a_crash_after_a_retried_report_was_taken_doubles_nothing(bench: Bench) 
                 raise DatabaseError("the process ends here")
             return getattr(outbox, name)
 
-    bench.replace("outbox", Crashes())
+    bench.replace("streams.outbox", Crashes())
     with pytest.raises(DatabaseError):
         bench.manager.generate_reports()
-    bench.replace("outbox", outbox)
+    bench.replace("streams.outbox", outbox)
     bench.manager.generate_reports()
 
     bench.assert_each_once(TICK)
@@ -196,7 +197,7 @@ class TestCommands:
         assert "Aarhus" in self.outbox("list")[1]
 
     def test_retry_lets_the_application_send_it(self, bench: Bench) -> None:
-        last = bench.container.outbox().reports()[-1].set_aside_id
+        last = bench.container.streams.outbox().reports()[-1].set_aside_id
         assert self.outbox("retry", str(last)) == (
             0,
             "1 reports are sent again with the next delivery\n",
@@ -207,14 +208,14 @@ class TestCommands:
     def test_drop_all(self, bench: Bench) -> None:
         assert self.outbox("drop", "--all")[0] == 0
 
-        assert bench.container.outbox().count() == 0
+        assert bench.container.streams.outbox().count() == 0
 
     def test_a_number_that_is_none_changes_nothing(self, bench: Bench) -> None:
-        first = bench.container.outbox().reports()[0].set_aside_id
+        first = bench.container.streams.outbox().reports()[0].set_aside_id
         code, _ = self.outbox("drop", str(first), "777")
 
         assert code == 1
-        assert bench.container.outbox().count() == 2
+        assert bench.container.streams.outbox().count() == 2
 
     @pytest.mark.parametrize("arguments", [(), ("1", "--all")])
     def test_which_ones_must_be_said(self, arguments: tuple[str, ...]) -> None:
@@ -226,7 +227,7 @@ def test_an_empty_outbox_says_so(
 ) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
 
-    assert bench.container.outbox().count() == 0
+    assert bench.container.streams.outbox().count() == 0
     assert "No report was set aside." in CliRunner().invoke(cli, ["outbox", "list"]).output
 
 
@@ -250,16 +251,16 @@ class TestManyToSendAgain:
         return self.kept(bench)
 
     def kept(self, bench: Bench) -> list[SetAside]:
-        return list(bench.container.outbox().reports())
+        return list(bench.container.streams.outbox().reports())
 
     def asked(self, bench: Bench) -> int:
         return len(bench.exchange.of("POST", "/reports")) + bench.exchange.refusals
 
-    @pytest.mark.parametrize("circuit", ["circuit", "write_circuit"])
+    @pytest.mark.parametrize("circuit", ["openadr.circuit", "openadr.write_circuit"])
     def test_while_the_vtn_is_down_none_is_tried(
         self, bench: Bench, asides: list[SetAside], circuit: str
     ) -> None:
-        getattr(bench.container, circuit)().open()
+        attrgetter(circuit)(bench.container)().open()
         bench.exchange.faults.extend([503] * 10)
 
         bench.manager.generate_reports()
@@ -272,22 +273,22 @@ class TestManyToSendAgain:
         before = self.asked(bench)
 
         def goes_down(*_: object) -> None:
-            bench.container.write_circuit().open()
+            bench.container.openadr.write_circuit().open()
 
         bench.exchange.on_report = goes_down
         bench.manager.generate_reports()
 
-        assert self.asked(bench) - before <= 2 * bench.container.fan_out().max_workers
+        assert self.asked(bench) - before <= 2 * bench.container.platform.fan_out().max_workers
         untouched = [aside for aside in self.kept(bench) if aside in asides]
         assert len(untouched) >= self.MANY - 20
 
     def test_when_the_application_stops_the_rest_is_left(
         self, bench: Bench, asides: list[SetAside]
     ) -> None:
-        bench.exchange.on_report = lambda *_: bench.container.stopping().set()
+        bench.exchange.on_report = lambda *_: bench.container.platform.stopping().set()
 
         bench.manager.generate_reports()
 
-        assert len(self.kept(bench)) >= len(asides) - bench.container.fan_out().max_workers
+        assert len(self.kept(bench)) >= len(asides) - bench.container.platform.fan_out().max_workers
         untouched = [aside for aside in self.kept(bench) if aside in asides]
         assert len(untouched) >= self.MANY - 20

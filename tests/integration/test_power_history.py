@@ -42,7 +42,7 @@ def container(make_container: MakeContainer, clock: FakeClock) -> Container:
 
 @pytest.fixture
 def history(container: Container) -> PowerHistory:
-    made: PowerHistory = container.power_history()
+    made: PowerHistory = container.metering.power_history()
     return made
 
 
@@ -59,7 +59,7 @@ def test_each_kind_is_the_sum_of_its_resources(
     history()
 
     (point,) = history.points()
-    frame = container.frames().last()
+    frame = container.readings.frames().last()
     assert frame is not None
     powers = dict(frame.powers("Aarhus"))
     (pump_of_odense,) = dict(frame.powers("Odense")).values()
@@ -99,12 +99,12 @@ def test_a_resource_that_was_suspended_since_does_not_count(
     container: Container, clock: FakeClock, history: PowerHistory
 ) -> None:
     tick(container, clock)
-    container.repository().set_status("Odense", "pump", Status.SUSPENDED)
+    container.fleet.repository().set_status("Odense", "pump", Status.SUSPENDED)
 
     history()
 
     (point,) = history.points()
-    frame = container.frames().last()
+    frame = container.readings.frames().last()
     assert frame is not None
     powers = dict(frame.powers("Aarhus"))
     assert point.by_kind_kw[ResourceKind.HEAT_PUMP] == pytest.approx(powers["pump"], abs=1e-4)

@@ -68,16 +68,16 @@ def make_fleet(other: OtherVtn, make_container: MakeContainer) -> Iterator[MakeF
     def make(*, watched: bool = True, **settings: Any) -> Container:
         url = {"base_url": other.server.base_url, "bearer_token": "token"}
         container = make_container(vtn={**url, **settings})
-        container.push_watch.add_kwargs(every_s=0.05)
+        container.push.watch.add_kwargs(every_s=0.05)
         container.ven_manager().register_load_ven(NAME)
-        (container.vtn_push() if watched else container.inbox()).start()
+        (container.push.service() if watched else container.push.inbox()).start()
         made.append(container)
         return container
 
     yield make
     for container in made:
-        container.stopping().set()
-        container.vtn_push().close()
+        container.platform.stopping().set()
+        container.push.service().close()
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def anonymous(broker: Broker) -> dict[str, Any]:
 
 
 def knows(container: Container) -> bool:
-    return [each.event.event_id for each in container.events().of_ven(NAME)] == ["event-1"]
+    return [each.event.event_id for each in container.events.book().of_ven(NAME)] == ["event-1"]
 
 
 def test_a_certificate_that_the_vtn_gives_opens_the_broker(
@@ -127,7 +127,7 @@ def test_a_certificate_that_the_vtn_gives_opens_the_broker(
 
     container = make_fleet()
 
-    wait_until(lambda: container.poll_plan().trusted() == 1)
+    wait_until(lambda: container.vens.poll_plan().trusted() == 1)
 
 
 def test_an_object_on_its_own_at_a_topic_of_their_naming_is_taken(
@@ -136,7 +136,7 @@ def test_an_object_on_its_own_at_a_topic_of_their_naming_is_taken(
     broker = brokers()
     other.notifiers = anonymous(broker)
     container = make_fleet()
-    wait_until(lambda: container.poll_plan().trusted() == 1)
+    wait_until(lambda: container.vens.poll_plan().trusted() == 1)
 
     publisher = publish(broker)
 
@@ -156,7 +156,7 @@ def test_without_topics_push_never_counts_as_working(
     container = make_fleet()
 
     wait_until(lambda: "names no MQTT topics" in caplog.text)
-    assert container.poll_plan().due([NAME]) == [NAME]
+    assert container.vens.poll_plan().due([NAME]) == [NAME]
 
 
 def test_a_broker_that_is_not_there_is_named_once_by_both_sides(
@@ -172,7 +172,7 @@ def test_a_broker_that_is_not_there_is_named_once_by_both_sides(
     wait_until(lambda: "push: no connection to mqtt://127.0.0.1:" in caplog.text)
     assert "Connection refused" in caplog.text
     wait_until(lambda: f"VTN: the broker {url} is not there" in caplog.text)
-    assert container.poll_plan().due([NAME]) == [NAME]
+    assert container.vens.poll_plan().due([NAME]) == [NAME]
     publisher.close()
 
 
@@ -186,7 +186,7 @@ def test_plain_mqtt_to_another_machine_is_not_used(
 
     wait_until(lambda: "mqtt://broker.example is not used" in caplog.text)
     assert "precious" not in caplog.text
-    assert container.poll_plan().due([NAME]) == [NAME]
+    assert container.vens.poll_plan().due([NAME]) == [NAME]
 
 
 class TestWhenTheVtnNames:
@@ -202,14 +202,14 @@ class TestWhenTheVtnNames:
             for each in brokers
         )
         mqtt = MqttBinding(uris=uris, method="ANONYMOUS") if uris else None
-        container.mqtt_push().serve(container.ven_manager().vens, Notifiers(mqtt=mqtt))
+        container.push.mqtt_push().serve(container.ven_manager().vens, Notifiers(mqtt=mqtt))
 
     def test_another_broker_it_is_used(
         self, container: Container, brokers: Callable[..., Broker]
     ) -> None:
         for broker in (brokers(), brokers()):
             self.serve(container, broker)
-            wait_until(lambda: container.poll_plan().trusted() == 1)
+            wait_until(lambda: container.vens.poll_plan().trusted() == 1)
 
         publisher = publish(broker)
 
@@ -221,29 +221,29 @@ class TestWhenTheVtnNames:
         self, container: Container, small: SmallBroker, uris: tuple[str, ...]
     ) -> None:
         self.serve(container, small)
-        wait_until(lambda: container.poll_plan().trusted() == 1)
+        wait_until(lambda: container.vens.poll_plan().trusted() == 1)
 
         self.serve(container, *uris)
 
-        assert container.poll_plan().trusted() == 0
+        assert container.vens.poll_plan().trusted() == 0
 
     def test_several_the_next_one_is_tried_where_one_is_not_there(
         self, container: Container, small: SmallBroker
     ) -> None:
         self.serve(container, f"mqtt://127.0.0.1:{free_port()}", small)
 
-        wait_until(lambda: container.poll_plan().trusted() == 1)
+        wait_until(lambda: container.vens.poll_plan().trusted() == 1)
 
     def test_the_same_in_another_order_nothing_happens(
         self, container: Container, small: SmallBroker
     ) -> None:
         elsewhere = f"mqtt://127.0.0.1:{free_port()}"
         self.serve(container, small, elsewhere)
-        wait_until(lambda: container.poll_plan().trusted() == 1)
+        wait_until(lambda: container.vens.poll_plan().trusted() == 1)
 
         self.serve(container, elsewhere, small)
 
-        assert container.poll_plan().trusted() == 1
+        assert container.vens.poll_plan().trusted() == 1
         assert len(small.client_ids) == 1
 
 
@@ -258,17 +258,17 @@ class TestVens:
     def container(self, vtn: NamedVtn, make_container: MakeContainer) -> Iterator[Container]:
         secrets = {"client_id": "{ven_name}", "client_secret": "secret"}
         container = make_container(vtn={"base_url": vtn.server.base_url, **secrets})
-        container.inbox().start()
+        container.push.inbox().start()
         yield container
-        container.stopping().set()
-        container.mqtt_push().close()
-        container.inbox().close()
+        container.platform.stopping().set()
+        container.push.mqtt_push().close()
+        container.push.inbox().close()
 
     def serve(self, container: Container, broker: SmallBroker, method: str, *names: str) -> None:
         for name in names:
             container.ven_manager().register_load_ven(name)
         binding = MqttBinding(uris=(str(broker.address),), method=method)
-        container.mqtt_push().serve(container.ven_manager().vens, Notifiers(mqtt=binding))
+        container.push.mqtt_push().serve(container.ven_manager().vens, Notifiers(mqtt=binding))
 
     def test_only_those_whose_filters_are_all_confirmed_are_told_of_changes(
         self, container: Container
@@ -277,8 +277,8 @@ class TestVens:
 
         self.serve(container, broker, "ANONYMOUS", "Aalborg", "Aarhus")
 
-        wait_until(lambda: container.poll_plan().trusted() == 1)
-        assert container.poll_plan().due(["Aalborg", "Aarhus"]) == ["Aarhus"]
+        wait_until(lambda: container.vens.poll_plan().trusted() == 1)
+        assert container.vens.poll_plan().due(["Aalborg", "Aarhus"]) == ["Aarhus"]
         assert len(broker.client_ids) == 1
         broker.close()
 
@@ -287,13 +287,13 @@ class TestVens:
     ) -> None:
         broker = SmallBroker(takes=lambda each: not each.startswith("programs"))
         self.serve(container, broker, "ANONYMOUS", "Aalborg")
-        wait_until(lambda: container.poll_plan().trusted() == 1)
+        wait_until(lambda: container.vens.poll_plan().trusted() == 1)
 
         vtn.programs = [{"id": "p", "programName": "p"}]
         self.serve(container, broker, "ANONYMOUS", "Aalborg")
 
         wait_until(lambda: ["programs/p/events/+"] in broker.subscribes)
-        assert container.poll_plan().due(["Aalborg"]) == ["Aalborg"]
+        assert container.vens.poll_plan().due(["Aalborg"]) == ["Aalborg"]
         broker.close()
 
     def test_two_whose_names_begin_alike_are_two_clients(
@@ -305,7 +305,7 @@ class TestVens:
 
         wait_until(lambda: len(small.client_ids) == 2)
         assert len(set(small.client_ids)) == 2
-        wait_until(lambda: container.poll_plan().trusted() == 2)
+        wait_until(lambda: container.vens.poll_plan().trusted() == 2)
 
 
 class NamedVtn:

@@ -52,8 +52,8 @@ def make_fleet(tmp_path: Path, make_container: MakeContainer) -> Iterator[MakeFl
 
     yield make
     for server, container in made:
-        container.stopping().set()
-        container.vtn_push().close()
+        container.platform.stopping().set()
+        container.push.service().close()
         server.close()
 
 
@@ -154,7 +154,7 @@ class TestTheBroker:
                 broker.admit(client_id, token)
 
         fleet = make_fleet(broker, vtn={"on_token": admit})
-        fleet.container.vtn_push().start()
+        fleet.container.push.service().start()
 
         wait_until(lambda: fleet.trusted() == len(fleet.names) - 1)
 
@@ -164,8 +164,8 @@ class TestTheBroker:
         self, broker: Broker, make_fleet: MakeFleet, caplog: pytest.LogCaptureFixture
     ) -> None:
         fleet = make_fleet(broker)
-        fleet.container.mqtt_push.add_kwargs(room_for=lambda connections: min(connections, 1))
-        fleet.container.vtn_push().start()
+        fleet.container.push.mqtt_push.add_kwargs(room_for=lambda connections: min(connections, 1))
+        fleet.container.push.service().start()
 
         wait_until(lambda: fleet.trusted() == 1)
 
@@ -222,7 +222,7 @@ class Listener:
     """A plain MQTT client with a VEN's own token."""
 
     def __init__(self, fleet: PushedFleet, ven_name: str) -> None:
-        token = fleet.container.ven_client(ven_name).broker_token()
+        token = fleet.container.openadr.ven_client(ven_name).broker_token()
         assert token is not None
         self.topics: list[str] = []
         self._granted = threading.Event()

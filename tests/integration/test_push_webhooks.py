@@ -50,8 +50,8 @@ def make_fleet(
 
     yield make
     for server, container in made:
-        container.stopping().set()
-        container.vtn_push().close()
+        container.platform.stopping().set()
+        container.push.service().close()
         server.close()
 
 
@@ -100,8 +100,8 @@ class TestTheSubscription:
     def test_it_is_removed_with_the_application(self, fleet: PushedFleet) -> None:
         assert len(subscriptions(fleet)) == len(fleet.names)
 
-        fleet.container.stopping().set()
-        fleet.container.vtn_push().close()
+        fleet.container.platform.stopping().set()
+        fleet.container.push.service().close()
 
         assert subscriptions(fleet) == []
 
@@ -109,8 +109,8 @@ class TestTheSubscription:
         self, fleet: PushedFleet, make_container: MakeContainer
     ) -> None:
         before = {each["id"] for each in subscriptions(fleet)}
-        fleet.container.stopping().set()
-        fleet.container.callback_server().close()  # as after a crash: nothing is removed
+        fleet.container.platform.stopping().set()
+        fleet.container.push.callback_server().close()  # as after a crash: nothing is removed
         again = make_container(**fleet.container.settings().model_dump(exclude_unset=True))
 
         try:
@@ -124,11 +124,11 @@ class TestTheSubscription:
     def test_one_that_the_vtn_lost_is_made_again(self, fleet: PushedFleet) -> None:
         lost = subscriptions(fleet)[0]
         fleet.vtn.store.remove("SUBSCRIPTION", lost["id"])
-        fleet.container.poll_plan().safety_s = 0.1
+        fleet.container.vens.poll_plan().safety_s = 0.1
 
         wait_until(lambda: len(subscriptions(fleet)) == len(fleet.names))
 
-        fleet.container.poll_plan().safety_s = 300.0
+        fleet.container.vens.poll_plan().safety_s = 300.0
         fleet.wait_until_it_works()
         fleet.wait_until_known(fleet.send())
 
@@ -137,25 +137,25 @@ class TestTheSubscription:
     ) -> None:
         fleet = make_fleet("3.0.1")
         fleet.start()
-        fleet.container.push_watch().close(5)
+        fleet.container.push.watch().close(5)
         bl = fleet.business_logic()
         program_id = bl.make("/programs", {"programName": "second"})["id"]
         fleet.manager.poll_events()
         for name in fleet.names:
-            fleet.container.poll_plan().ask([name])
+            fleet.container.vens.poll_plan().ask([name])
         fleet.manager.poll_asked()
         event_id = bl.make("/events", {"programID": program_id})["id"]
 
-        fleet.container.webhooks().serve(fleet.manager.vens, Notifiers())
+        fleet.container.push.webhooks().serve(fleet.manager.vens, Notifiers())
 
         fleet.wait_until_known(event_id)
 
     def test_when_the_vtn_says_that_it_has_no_webhooks_any_more_vens_are_polled(
         self, fleet: PushedFleet
     ) -> None:
-        fleet.container.push_watch().close(5)
+        fleet.container.push.watch().close(5)
 
-        fleet.container.webhooks().serve(fleet.manager.vens, Notifiers())
+        fleet.container.push.webhooks().serve(fleet.manager.vens, Notifiers())
 
         assert fleet.to_poll() == fleet.names
 
@@ -167,7 +167,7 @@ class TestTheSubscription:
         fleet.manager.poll_events()
         fleet.vtn.store.remove("PROGRAM", hidden)  # unseen, so that the VENs want it still
 
-        fleet.container.vtn_push().start()
+        fleet.container.push.service().start()
 
         wait_until(lambda: f"does not subscribe VEN {fleet.names[0]} and 2 more" in caplog.text)
         assert fleet.to_poll() == fleet.names
@@ -193,7 +193,7 @@ class TestTheSubscription:
         del certificate, tmp_path
         fleet = PushedFleet(container, EmbeddedVtn(directory=Path("none"), port=1), vens=1)
 
-        container.push_watch()._looks[0]()
+        container.push.watch()._looks[0]()
 
         assert silent.of("POST", "/subscriptions")
         assert fleet.to_poll() == ["Aalborg"]
@@ -208,7 +208,7 @@ def test_a_certificate_that_cannot_be_used_is_named_and_polling_goes_on(
     files = {"certificate": tmp_path / "server.pem", "key": tmp_path / "server.key"}
     container = make_container(callback={"public_url": "https://ven.example", **files})
 
-    container.callback_server().start()
+    container.push.callback_server().start()
 
     assert "CALLBACK__CERTIFICATE or CALLBACK__KEY cannot be used" in caplog.text
     assert "precious" not in caplog.text
@@ -264,12 +264,12 @@ class TestWhoCalls:
     def test_a_malformed_one_makes_the_ven_ask(
         self, fleet: PushedFleet, call: Callable[..., requests.Response]
     ) -> None:
-        asked = fleet.container.vtn_http().traffic.outcomes()
+        asked = fleet.container.openadr.http().traffic.outcomes()
 
         assert call(body=b"{").status_code == 200
 
         wait_until(lambda: fleet.counts().get("malformed") == 1)
-        wait_until(lambda: fleet.container.vtn_http().traffic.outcomes() != asked)
+        wait_until(lambda: fleet.container.openadr.http().traffic.outcomes() != asked)
         assert fleet.trusted() == len(fleet.names)
 
     def test_the_challenge_is_answered_with_what_it_says(

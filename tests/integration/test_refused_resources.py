@@ -29,7 +29,9 @@ def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> 
 
 
 def names(bench: Bench) -> list[str]:
-    return [resource.resource_name for _, resource in bench.container.repository().resources()]
+    return [
+        resource.resource_name for _, resource in bench.container.fleet.repository().resources()
+    ]
 
 
 def refuse(bench: Bench, resources: Collection[str]) -> None:
@@ -66,7 +68,7 @@ def test_one_resource_costs_no_other_its_report(bench: Bench, place: int) -> Non
     assert round_(bench) <= MAX_REQUESTS
 
     assert of_resource(bench) == dict.fromkeys(set(names(bench)) - {odd}, 1)
-    (aside,) = bench.container.outbox().reports()
+    (aside,) = bench.container.streams.outbox().reports()
     assert (aside.readings, aside.to_send) == (1, False)
 
 
@@ -75,7 +77,7 @@ def test_it_is_remembered_for_a_day(bench: Bench) -> None:
     round_(bench)
 
     assert [round_(bench) for _ in range(3)] == [1, 1, 1]
-    assert len(bench.container.outbox().reports()) == 4
+    assert len(bench.container.streams.outbox().reports()) == 4
     assert bench.waiting() == 0
 
     bench.clock.advance(days=1)
@@ -99,7 +101,7 @@ def test_a_vtn_that_refuses_all_is_not_asked_for_each_resource(bench: Bench) -> 
 
     assert first == MAX_IN_VAIN
     assert [round_(bench) for _ in range(3)] == [1, 1, 1]
-    asides = bench.container.outbox().reports()
+    asides = bench.container.streams.outbox().reports()
     assert sum(aside.readings for aside in asides) == 4 * RESOURCES
     assert not any(aside.to_send for aside in asides)
 
@@ -113,7 +115,7 @@ def test_what_was_set_aside_arrives_when_the_vtn_takes_it(bench: Bench) -> None:
     bench.manager.generate_reports()
 
     bench.assert_each_once(3 * RESOURCES)
-    assert bench.container.outbox().reports() == []
+    assert bench.container.streams.outbox().reports() == []
 
 
 @pytest.mark.parametrize("fault", ["lost answer", "lost request", 503, 429, 401])
@@ -129,7 +131,7 @@ def test_whatever_happens_to_the_parts_each_reading_is_there_once(
 
     assert of_resource(bench) == dict.fromkeys(set(names(bench)) - {odd}, 6)
     assert set(bench.readings().values()) == {1}
-    assert sum(aside.readings for aside in bench.container.outbox().reports()) == 6
+    assert sum(aside.readings for aside in bench.container.streams.outbox().reports()) == 6
 
 
 def test_a_restart_between_the_parts_loses_none(
@@ -139,7 +141,7 @@ def test_a_restart_between_the_parts_loses_none(
     bench.exchange.faults.extend(["ok", 401, 401])
     bench.tick()
     bench.manager.generate_reports()
-    bench.container.database().close()
+    bench.container.platform.database().close()
 
     settings = {"embedded_port": bench.vtn.port}
     again = Bench(make_container(vtn=settings), bench.vtn, bench.clock)

@@ -67,7 +67,7 @@ class TestAVenThatIsRemoved:
         assert f"VEN Aarhus is removed; {2 * RESOURCES} readings that were owed are lost" in (
             caplog.text
         )
-        assert bench.container.tally().all() == {"dropped": 2 * RESOURCES}
+        assert bench.container.streams.tally().all() == {"dropped": 2 * RESOURCES}
         assert bench.waiting() == 0
 
     def test_nothing_of_it_is_left(self, bench: Bench) -> None:
@@ -79,15 +79,15 @@ class TestAVenThatIsRemoved:
             bench.tick()
             bench.manager.generate_reports()
 
-        with bench.container.database().read() as connection:
+        with bench.container.platform.database().read() as connection:
             for table in ("event", "ven_view", "stream", "set_aside", "enrolled_again", "removal"):
                 rows = connection.exec_driver_sql(
                     f"SELECT count(*) FROM {table} WHERE ven_name = 'Aarhus'"
                 )
                 assert rows.scalar_one() == 0, table
-        assert "Aarhus" not in bench.container.events().ven_names()
+        assert "Aarhus" not in bench.container.events.book().ven_names()
         bench.manager.heartbeat()
-        assert bench.container.health().readiness().warnings == ()
+        assert bench.container.ops.health().readiness().warnings == ()
 
     def test_reports_that_were_set_aside_stay_where_nothing_is_given_up(self, bench: Bench) -> None:
         bench.tick()
@@ -168,9 +168,9 @@ class TestAVenThatIsRemoved:
         bench.tick()
         bench.manager.generate_reports()
         late = bench.container.simulator().next_frame()
-        bench.container.removals().begin(Removal(ven_name="Aarhus"))
+        bench.container.vens.removals().begin(Removal(ven_name="Aarhus"))
         bench.manager.generate_reports()
-        bench.container.frames().append(late)
+        bench.container.readings.frames().append(late)
         bench.clock.advance(seconds=A_TICK.total_seconds())
         bench.manager.generate_reports()
 
@@ -233,7 +233,7 @@ class TestAResourceThatIsRemoved:
         bench.wait_out_holds()
         bench.manager.generate_reports()
 
-        assert bench.container.repository().resource("Aarhus", PUMP) is None
+        assert bench.container.fleet.repository().resource("Aarhus", PUMP) is None
         assert len(bench.vtn.store.select("RESOURCE")) == TICK - 1
         bench.assert_each_once(3 * TICK - 1)
 
@@ -245,11 +245,11 @@ class TestAResourceThatIsRemoved:
         bench.manager.generate_reports()
 
         bench.assert_each_once(TICK - 1)
-        assert bench.container.repository().resource("Aarhus", PUMP) is None
+        assert bench.container.fleet.repository().resource("Aarhus", PUMP) is None
 
     def test_one_that_is_imported_again_stays(self, bench: Bench) -> None:
         remove(bench, "Aarhus", PUMP)
-        bench.container.repository().save({"Aarhus": [pump_of(bench)]})
+        bench.container.fleet.repository().save({"Aarhus": [pump_of(bench)]})
         bench.manager.heartbeat()
         bench.manager.generate_reports()
         bench.tick()
@@ -260,14 +260,14 @@ class TestAResourceThatIsRemoved:
 
 
 def test_push_opens_nothing_for_one_that_is_gone(bench: Bench) -> None:
-    (event,) = bench.container.events().of_ven("Aarhus")
+    (event,) = bench.container.events.book().of_ven("Aarhus")
     remove(bench, "Aarhus")
     bench.manager.generate_reports()
 
     assert bench.manager.take_events([("Aarhus", event.event)]) == [Told.KNOWN]
 
-    assert "Aarhus" not in bench.container.events().ven_names()
-    open_ = [each.ven_name for each in bench.container.ledger().open_streams()]
+    assert "Aarhus" not in bench.container.events.book().ven_names()
+    open_ = [each.ven_name for each in bench.container.streams.ledger().open_streams()]
     assert "Aarhus" not in open_
 
 
@@ -276,4 +276,4 @@ def test_what_is_not_there_cannot_be_removed(bench: Bench) -> None:
         remove(bench, "Atlantis")
     with pytest.raises(ValueError, match="VEN 'Aarhus' has no resource 'flux'"):
         remove(bench, "Aarhus", "flux")
-    assert bench.container.removals().pending() == []
+    assert bench.container.vens.removals().pending() == []

@@ -94,13 +94,13 @@ class TestWhatIsOwed:
         remove(bench, "Aarhus", PUMP)
         bench.tick()
         bench.manager.generate_reports()
-        assert bench.container.repository().resource("Aarhus", PUMP) is not None
+        assert bench.container.fleet.repository().resource("Aarhus", PUMP) is not None
 
         bench.tick(20)
         bench.manager.poll_events()
         bench.manager.generate_reports()
 
-        assert bench.container.repository().resource("Aarhus", PUMP) is None
+        assert bench.container.fleet.repository().resource("Aarhus", PUMP) is None
         assert told_by(bench, "Aarhus", "USAGE") > 0
 
     def test_the_rest_of_a_report_in_parts_is_waited_for(
@@ -125,7 +125,7 @@ class TestWhatIsOwed:
         remove(bench, "Aarhus")
         bench.tick()
 
-        left = bench.container.removals().settle(alone=True)
+        left = bench.container.vens.removals().settle(alone=True)
 
         assert [each.ven_name for each in left] == ["Aarhus"]
 
@@ -171,7 +171,7 @@ class TestWhatIsOwed:
             bench.manager.generate_reports()
 
         assert vens(bench) == ["Aalborg", "Esbjerg"]
-        assert bench.container.tally().all()["expired"] >= 2 * RESOURCES
+        assert bench.container.streams.tally().all()["expired"] >= 2 * RESOURCES
 
     def test_what_is_given_up_is_what_the_question_said(self, bench: Bench) -> None:
         """With what was set aside, and what an event that is over left."""
@@ -182,9 +182,9 @@ class TestWhatIsOwed:
         bench.tick(2)
         bench.manager.generate_reports()
         removal = Removal(ven_name="Aarhus", drop_owed=True)
-        asked = bench.container.removals().owed(removal)
-        bench.container.removals().begin(removal)
+        asked = bench.container.vens.removals().owed(removal)
+        bench.container.vens.removals().begin(removal)
         bench.manager.generate_reports()
 
         assert asked == 3 * RESOURCES
-        assert bench.container.tally().all() == {"dropped": 3 * RESOURCES}
+        assert bench.container.streams.tally().all() == {"dropped": 3 * RESOURCES}

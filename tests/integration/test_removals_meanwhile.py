@@ -31,7 +31,7 @@ class TestAnImportMeanwhile:
     """Whoever imports a VEN again has it."""
 
     def again(self, bench: Bench, ven_name: str) -> None:
-        repository = bench.container.repository()
+        repository = bench.container.fleet.repository()
         repository.save({ven_name: [each for _, each in repository.resources(ven_name)]})
 
     @pytest.mark.parametrize("ven_name", ["Aalborg", "Esbjerg"])
@@ -73,7 +73,7 @@ class TestAnImportMeanwhile:
         assert pump_of(bench).status is Status.APPROVED
 
     def test_a_resource_that_was_removed_of_itself_goes_all_the_same(self, bench: Bench) -> None:
-        repository = bench.container.repository()
+        repository = bench.container.fleet.repository()
         remove(bench, "Aarhus", PUMP)
         remove(bench, "Aarhus")
         others = [each for _, each in repository.resources("Aarhus") if each.resource_name != PUMP]
@@ -93,7 +93,7 @@ class TestAnImportMeanwhile:
         bench.manager.poll_events()
         bench.tick(2)
         bench.manager.generate_reports()
-        repository = bench.container.repository()
+        repository = bench.container.fleet.repository()
         fleet = {
             "Aarhus": [
                 replace(each, status=Status.PENDING, vtn_resource_id=None)
@@ -112,14 +112,14 @@ class TestAnImportMeanwhile:
 
     def test_an_enrolment_under_way_brings_back_nobody(self, bench: Bench) -> None:
         sample = sample_fleet(vens=1, resources_per_ven=2)["Aalborg"]
-        bench.container.repository().save({"Vejle": sample})
+        bench.container.fleet.repository().save({"Vejle": sample})
         done: list[str] = []
 
         def instead(method: str, path: str) -> None:
             if method == "POST" and path.endswith("/vens") and not done:
                 done.append("removed")
                 remove(bench, "Vejle")
-                bench.container.removals().settle()
+                bench.container.vens.removals().settle()
 
         bench.exchange.instead = instead
         bench.manager.enrol(pending_only=True)
@@ -131,7 +131,7 @@ class TestAnImportMeanwhile:
 
     def test_what_was_enrolled_in_part_goes_in_whole(self, bench: Bench) -> None:
         sample = sample_fleet(vens=1, resources_per_ven=3)["Aalborg"]
-        bench.container.repository().save({"Vejle": sample})
+        bench.container.fleet.repository().save({"Vejle": sample})
         created: list[str] = []
 
         def third_is_refused(method: str, path: str) -> Answer | None:
@@ -159,7 +159,7 @@ class TestAnImportMeanwhile:
             if method == "GET" and path.endswith("/events") and not begun:
                 begun.append("polled")
                 remove(bench, "Aarhus", keep_at_vtn=True)
-                bench.container.removals().settle()
+                bench.container.vens.removals().settle()
 
         bench.ask({"payloadType": "READING", "frequency": 0})
         bench.exchange.instead = instead
@@ -169,7 +169,7 @@ class TestAnImportMeanwhile:
             bench.manager.generate_reports()
 
         assert vens(bench) == ["Aalborg", "Esbjerg"]
-        streams = bench.container.ledger().open_streams()
+        streams = bench.container.streams.ledger().open_streams()
         assert "Aarhus" not in {each.ven_name for each in streams}
 
 
@@ -177,7 +177,7 @@ class TestAVtnThatFailsRemovals:
     def test_deliveries_do_not_wait_for_them(self, bench: Bench) -> None:
         bench.enrol(vens=30, resources_per_ven=1)
         for name in vens(bench)[:27]:
-            bench.container.removals().begin(Removal(ven_name=name))
+            bench.container.vens.removals().begin(Removal(ven_name=name))
         bench.clock.advance(seconds=A_TICK.total_seconds())
 
         def slow(method: str, _: str) -> Answer | None:
@@ -201,7 +201,7 @@ class TestAVtnThatFailsRemovals:
         bench.manager.generate_reports()
         bench.clock.advance(hours=1)
 
-        warnings = bench.container.health().readiness().warnings
+        warnings = bench.container.ops.health().readiness().warnings
         assert any(line.startswith("VEN Aarhus: to be removed") for line in warnings)
 
     @pytest.mark.parametrize("status", [400, 405, 406, 410, 415, 451, 501])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from operator import attrgetter
 
 import pytest
 from sqlalchemy import text
@@ -22,14 +23,14 @@ ASKED = 2
 @pytest.fixture
 def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:
     container = make_container(vtn={"embedded_port": vtn.port})
-    container.database.override(FlakyDatabase(container.engine()))
+    container.platform.database.override(FlakyDatabase(container.platform.engine()))
     made = Bench(container, vtn, clock)
     made.enrol()
     return made
 
 
 def fail_at(bench: Bench, write: int | None) -> None:
-    bench.container.database().fails_at = write
+    bench.container.platform.database().fails_at = write
 
 
 @pytest.mark.parametrize("write", range(8))
@@ -51,7 +52,7 @@ def test_a_write_that_fails_makes_no_report_more_nor_less(bench: Bench, write: i
 
     assert len(bench.reports()) == ASKED * VENS
     assert set(bench.readings().values()) == {1}
-    assert bench.container.ledger().open_streams() == []
+    assert bench.container.streams.ledger().open_streams() == []
 
 
 def test_a_stream_that_an_earlier_version_left_below_zero_is_ended(
@@ -61,11 +62,16 @@ def test_a_stream_that_an_earlier_version_left_below_zero_is_ended(
     bench.manager.poll_events()
     bench.tick()
     bench.manager.generate_reports()
-    with bench.container.database().write() as connection:
+    with bench.container.platform.database().write() as connection:
         connection.execute(text("UPDATE stream SET reports_left = -18"))
-    bench.container.ledger.reset()
-    for name in ("obligations", "report_desk", "ven_manager", "store_keeper"):
-        getattr(bench.container, name).reset()
+    bench.container.streams.ledger.reset()
+    for name in (
+        "streams.obligations",
+        "delivery.report_desk",
+        "vens.manager",
+        "streams.store_keeper",
+    ):
+        attrgetter(name)(bench.container).reset()
 
     with caplog.at_level(logging.WARNING, logger="app"):
         for _ in range(3):
@@ -83,12 +89,12 @@ def test_a_full_disk_at_a_poll_fails_the_task_in_one_line(
 ) -> None:
     scheduler = bench.container.scheduler()
     bench.ask({"payloadType": "USAGE", "frequency": 0})
-    bench.container.database().full = True
+    bench.container.platform.database().full = True
 
     with caplog.at_level(logging.WARNING, logger="app"):
         assert not scheduler.run_now("poll_events").result(20)
 
     assert scheduler.get_job_info("poll_events")["failures"] == 1
     assert caplog.messages == ["task poll_events: failed: database fleet.db: disk is full"]
-    bench.container.database().full = False
+    bench.container.platform.database().full = False
     assert scheduler.run_now("poll_events").result(20)

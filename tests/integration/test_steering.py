@@ -20,19 +20,19 @@ WHO = "127.0.0.1"
 
 @pytest.fixture
 def steering(bench: Bench) -> Steering:
-    made: Steering = bench.container.steering()
+    made: Steering = bench.container.ops.steering()
     return made
 
 
 @pytest.fixture
 def fleet(bench: Bench) -> FleetView:
-    made: FleetView = bench.container.page_services().fleet
+    made: FleetView = bench.container.ops.page_services().fleet
     return made
 
 
 @pytest.fixture
 def events(bench: Bench) -> EventsView:
-    made: EventsView = bench.container.page_services().events
+    made: EventsView = bench.container.ops.page_services().events
     return made
 
 
@@ -165,7 +165,7 @@ def test_the_last_reading_of_a_suspended_resource_is_none_of_now(
 
 
 def test_a_resource_that_is_resumed_is_what_it_was(bench: Bench, steering: Steering) -> None:
-    repository = bench.container.repository()
+    repository = bench.container.fleet.repository()
     name = next(repository.resources("Aarhus"))[1].resource_name
     steering.suspend(WHO, "Aarhus", name)
 
@@ -229,13 +229,13 @@ def test_a_report_that_was_refused_is_sent_again(bench: Bench, steering: Steerin
     bench.tick()
     bench.manager.generate_reports()
     bench.exchange.refused.clear()
-    ((aside,), total) = bench.container.outbox().page(skip=0, limit=10)
+    ((aside,), total) = bench.container.streams.outbox().page(skip=0, limit=10)
     assert total == 1
 
     assert steering.retry_reports(WHO, [aside.set_aside_id]) == 1
     bench.manager.generate_reports()
 
-    assert bench.container.outbox().count() == 0
+    assert bench.container.streams.outbox().count() == 0
     bench.assert_each_once(3 * RESOURCES)
 
 
@@ -277,40 +277,40 @@ class TestTheBacklog:
     def look(self, bench: Bench, *, for_s: int) -> None:
         for _ in range(for_s // 5):
             bench.clock.advance(seconds=5)
-            bench.container.backlog()()
+            bench.container.ops.backlog()()
 
     def test_what_waits_is_kept_for_an_hour_by_half_minutes(self, bench: Bench) -> None:
-        bench.container.backlog()
+        bench.container.ops.backlog()
         bench.tick()
 
         self.look(bench, for_s=2 * 3600)
 
-        points = bench.container.backlog().points()
+        points = bench.container.ops.backlog().points()
         assert len(points) == 120
         assert {point.waiting for point in points} == {3 * RESOURCES}
         assert (points[-1].at - points[0].at).total_seconds() == 119 * 30
 
     def test_readings_on_their_way_are_no_backlog(self, bench: Bench) -> None:
-        bench.container.backlog()
+        bench.container.ops.backlog()
         for _ in range(4):
             bench.container.simulator().increase_time()
             self.look(bench, for_s=15)
             bench.manager.generate_reports()
             self.look(bench, for_s=15)
 
-        points = bench.container.backlog().points()
+        points = bench.container.ops.backlog().points()
         assert [point.waiting for point in points] == [0] * 4
 
     def test_a_database_that_does_not_answer_is_no_defect(self, bench: Bench) -> None:
-        backlog, history = bench.container.backlog(), bench.container.power_history()
+        backlog, history = bench.container.ops.backlog(), bench.container.metering.power_history()
         bench.tick()
-        with bench.container.database().write() as connection:
+        with bench.container.platform.database().write() as connection:
             connection.exec_driver_sql("ALTER TABLE fleet RENAME TO elsewhere")
 
         history()
 
         assert history.points() == ()
-        with bench.container.database().write() as connection:
+        with bench.container.platform.database().write() as connection:
             connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO fleet")
         history()
         backlog()

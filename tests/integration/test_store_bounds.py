@@ -57,7 +57,7 @@ def test_every_reading_arrives_once_and_leaves_the_store(make_bench: MakeBench) 
     run(bench, 5)
 
     bench.assert_each_once(5 * TICK)
-    assert rows(bench.container.database(), "frame") == KEPT
+    assert rows(bench.container.platform.database(), "frame") == KEPT
 
 
 class TestLag:
@@ -68,7 +68,7 @@ class TestLag:
         bench.exchange.refused["Aarhus"] = 403
         run(bench, 40)
 
-        database = bench.container.database()
+        database = bench.container.platform.database()
         assert rows(database, "frame") <= 12
         assert rows(database, "slice") >= 28
         assert bench.waiting() == 40 * RESOURCES
@@ -90,7 +90,7 @@ class TestLag:
         bench.exchange.refused["Aarhus"] = 403
         bench.clock.advance(minutes=1)
         run(bench, 30)
-        assert rows(bench.container.database(), "slice") > 0
+        assert rows(bench.container.platform.database(), "slice") > 0
 
         bench.exchange.refused.clear()
         bench.wait_out_holds()
@@ -117,8 +117,8 @@ class TestLag:
         bench.exchange.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 403))
         run(bench, 30)
 
-        assert rows(bench.container.database(), "slice") == 0
-        assert rows(bench.container.database(), "frame") == 30
+        assert rows(bench.container.platform.database(), "slice") == 0
+        assert rows(bench.container.platform.database(), "frame") == 30
 
 
 class TestFull:
@@ -128,11 +128,11 @@ class TestFull:
         self, make_bench: MakeBench
     ) -> None:
         bench = make_bench(max_bytes=BOUND)
-        while bench.container.frames().bytes_stored() <= BOUND - 2 * FRAME_BYTES:
+        while bench.container.readings.frames().bytes_stored() <= BOUND - 2 * FRAME_BYTES:
             bench.tick()
         with pytest.raises(StoreFull, match="STORE__MAX_BYTES"):
             bench.tick(2)
-        most = rows(bench.container.database(), "frame")
+        most = rows(bench.container.platform.database(), "frame")
         assert bench.container.simulator().problem is not None
 
         bench.manager.generate_reports()
@@ -150,7 +150,7 @@ class TestFull:
         with caplog.at_level(logging.WARNING, logger="app"):
             bench.tick(most + 20)
 
-        dropped = bench.container.tally().all()["dropped"]
+        dropped = bench.container.streams.tally().all()["dropped"]
         assert dropped >= 20 * TICK
         assert "readings that were owed are dropped" in caplog.text
         assert bench.waiting() == (most + 20) * TICK - dropped
@@ -173,7 +173,7 @@ class TestFull:
 
         found = bench.readings()
         assert set(found.values()) == {1}
-        dropped = bench.container.tally().all()["dropped"]
+        dropped = bench.container.streams.tally().all()["dropped"]
         ticks = 10 + 2 * (BOUND) // FRAME_BYTES
         # What was at the VTN already is counted as dropped, too: nobody could know.
         assert len(found) == ticks * TICK - dropped + 10 * TICK
@@ -185,17 +185,17 @@ class TestFull:
         bench.exchange.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 422))
         run(bench, 40)
 
-        assert bench.container.store_keeper().share_used() <= 1.0
-        kept = sum(aside.readings for aside in bench.container.outbox().reports())
-        assert kept + bench.container.tally().all()["dropped"] == 40 * TICK
+        assert bench.container.streams.store_keeper().share_used() <= 1.0
+        kept = sum(aside.readings for aside in bench.container.streams.outbox().reports())
+        assert kept + bench.container.streams.tally().all()["dropped"] == 40 * TICK
 
     def test_too_old_readings_are_dropped(self, make_bench: MakeBench) -> None:
         bench = make_bench(max_age="PT10M", when_full="drop_oldest")
         bench.tick(60)
 
-        oldest = bench.container.frames().since(0, most_bytes=1)[0]
+        oldest = bench.container.readings.frames().since(0, most_bytes=1)[0]
         assert (bench.clock.now - oldest.taken_at).total_seconds() <= 630
-        assert bench.container.tally().all()["dropped"] + bench.waiting() == 60 * TICK
+        assert bench.container.streams.tally().all()["dropped"] + bench.waiting() == 60 * TICK
 
     def test_too_old_readings_stop_metering(self, make_bench: MakeBench) -> None:
         bench = make_bench(max_age="PT10M")
@@ -213,7 +213,7 @@ def test_readings_that_no_event_asks_for_are_kept_for_the_time_that_is_set(
     bench.manager.poll_events()
     run(bench, 30)
 
-    assert rows(bench.container.database(), "frame") == 11
+    assert rows(bench.container.platform.database(), "frame") == 11
 
 
 def test_what_waits_is_counted_over_frames_slices_and_streams(make_bench: MakeBench) -> None:

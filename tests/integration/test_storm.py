@@ -77,7 +77,7 @@ def follow_everywhere(bench: Bench, event_id: str) -> None:
     for _ in range(20):
         bench.manager.enrol()
         bench.manager.poll_events()
-        streams = bench.container.ledger().streams()
+        streams = bench.container.streams.ledger().streams()
         if sum(stream.request.event_id == event_id for stream in streams) == 3 * VENS:
             return
         bench.clock.advance(seconds=10)
@@ -106,7 +106,7 @@ def test_every_reading_arrives_once_in_a_storm(make_storm: MakeStorm, seed: int)
         if drawn.random() < 0.2:
             bench.retry()
         if drawn.random() < 0.2:
-            bench.container.database().close()
+            bench.container.platform.database().close()
             bench, vtn = make_storm(seed)
 
     vtn.share, vtn.down = 0.0, False
@@ -117,8 +117,8 @@ def test_every_reading_arrives_once_in_a_storm(make_storm: MakeStorm, seed: int)
         bench.clock.advance(seconds=10 * SETTLE_S)
         bench.manager.generate_reports()
 
-    assert bench.waiting() == 0, bench.container.report_desk().held
-    assert bench.container.outbox().reports() == []
+    assert bench.waiting() == 0, bench.container.delivery.report_desk().held
+    assert bench.container.streams.outbox().reports() == []
     bench.assert_each_once(ticks * TICK)
     bench.assert_each_once(max(ticks - 1, 0) * TICK, "USAGE")
     assert_no_minute_is_missing(bench)

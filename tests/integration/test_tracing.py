@@ -61,7 +61,7 @@ def test_a_report_points_at_the_frames_that_it_tells_of(
     traced.tick(2)
     traced.manager.generate_reports()
 
-    traced.container.tracing().close()
+    traced.container.platform.tracing().close()
 
     found = spans(collector)
     frames = {span.span_id for span in found if span.name == "take readings"}
@@ -77,7 +77,7 @@ def test_reports_belong_to_their_delivery(traced: Bench, collector: ScriptedVtn)
     traced.tick()
     traced.manager.generate_reports()
 
-    traced.container.tracing().close()
+    traced.container.platform.tracing().close()
 
     found = spans(collector)
     (delivery,) = [span for span in found if span.name == "deliver"]
@@ -90,7 +90,7 @@ def test_a_collector_that_is_not_there_stops_nothing(traced: Bench, collector: S
 
     assert traced.manager.generate_reports() > 0
 
-    traced.container.tracing().close()
+    traced.container.platform.tracing().close()
 
 
 def test_tracing_that_cannot_begin_stops_nothing(

@@ -42,7 +42,7 @@ def sent(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> l
     """Every request of a fleet that enrols, polls, reports, and looks up what it lost."""
     container = make_container(vtn={"embedded_port": vtn.port})
     bench = Bench(container, vtn, clock)
-    container.repository().save(sample_fleet(vens=2, resources_per_ven=8))
+    container.fleet.repository().save(sample_fleet(vens=2, resources_per_ven=8))
     bench.manager.enrol()
     bench.ask({"payloadType": "READING"}, {"payloadType": "DEMAND"}, {"payloadType": "USAGE"})
     bench.manager.poll_events()

@@ -14,13 +14,13 @@ PUMP = "Aarhus-01-heat-pump"
 
 
 def pump_of(bench: Bench) -> Resource:
-    found: Resource | None = bench.container.repository().resource("Aarhus", PUMP)
+    found: Resource | None = bench.container.fleet.repository().resource("Aarhus", PUMP)
     assert found is not None
     return found
 
 
 def import_(bench: Bench, **changed: Any) -> None:
-    repository: FleetRepository = bench.container.repository()
+    repository: FleetRepository = bench.container.fleet.repository()
     repository.save({"Aarhus": [replace(pump_of(bench), **changed)]})
 
 
@@ -35,12 +35,12 @@ def at_vtn(bench: Bench, name: str = PUMP) -> dict[str, Any]:
 
 def remove(bench: Bench, ven_name: str, resource_name: str = THE_VEN, **how: bool) -> None:
     removal = Removal(ven_name=ven_name, resource_name=resource_name, **how)
-    bench.container.removals().begin(removal)
+    bench.container.vens.removals().begin(removal)
     bench.clock.advance(seconds=A_TICK.total_seconds())
 
 
 def vens(bench: Bench) -> list[str]:
-    return list(bench.container.repository().ven_names())
+    return list(bench.container.fleet.repository().ven_names())
 
 
 def vens_at_vtn(bench: Bench) -> list[str]:

@@ -6,14 +6,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 
 from app.control import Plant, Response, Situation
 from app.fleet import VEN, HeldVens, Resource, ResourceKind, Status, VenSummary
-from app.openadr import Circuit, VtnClock, VtnDown, VtnError
-from app.platform import DatabaseError, FanOut
+from app.openadr import Circuit, VtnClock
 from app.platform.timestamps import MICROSECOND
 from app.readings import Frame
 
@@ -133,12 +131,6 @@ class UndatedVtn(VtnClock):
 
     def heard(self, date: str | None) -> None:
         """Not for a test whose clock is its own."""
-
-
-def vtn_fan_out(**settings: Any) -> FanOut[VtnError]:
-    """A fan-out like the container's, with these settings."""
-    fails_all = (VtnDown, DatabaseError)
-    return FanOut(failure=VtnError, fails_all=fails_all, **settings)
 
 
 class FleetOfNames:

@@ -21,9 +21,9 @@ class PushedFleet:
     def __init__(self, container: Container, vtn: EmbeddedVtn, *, vens: int = VENS) -> None:
         self.container = container
         self.vtn = vtn
-        self.business = container.business_logic()
-        container.push_watch.add_kwargs(every_s=0.05)
-        container.repository().save(sample_fleet(vens=vens, resources_per_ven=2))
+        self.business = container.openadr.business_logic()
+        container.push.watch.add_kwargs(every_s=0.05)
+        container.fleet.repository().save(sample_fleet(vens=vens, resources_per_ven=2))
         self.manager = container.ven_manager()
         self.manager.enrol()
 
@@ -33,7 +33,7 @@ class PushedFleet:
 
     def start(self) -> None:
         """Begin, and wait until push works for every VEN."""
-        self.container.vtn_push().start()
+        self.container.push.service().start()
         self.wait_until_it_works()
 
     def wait_until_it_works(self) -> None:
@@ -43,14 +43,14 @@ class PushedFleet:
         )
 
     def trusted(self) -> int:
-        return int(self.container.poll_plan().trusted())
+        return int(self.container.vens.poll_plan().trusted())
 
     def counts(self) -> dict[str, int]:
-        return dict(self.container.inbox().counts)
+        return dict(self.container.push.inbox().counts)
 
     def to_poll(self) -> list[str]:
         """The VENs that the next poll would ask."""
-        return list(self.container.poll_plan().due(self.names))
+        return list(self.container.vens.poll_plan().due(self.names))
 
     def send(self, **fields: Any) -> str:
         """Create an event at the VTN; its id."""
@@ -78,7 +78,7 @@ class PushedFleet:
 
     def knowing(self, event_id: str) -> list[str]:
         """The VENs that know of this event, and do not take it for cancelled."""
-        book = self.container.events()
+        book = self.container.events.book()
         return [
             name
             for name in self.names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any
 
 from app.fleet import sample_fleet
@@ -18,9 +19,13 @@ VENS, RESOURCES = 3, 4
 SAMPLE = ("Aalborg", "Aarhus", "Esbjerg")
 """Their names."""
 REBUILT = (
-    *("agenda", "obligations", "planned_reports", "report_planner", "report_desk"),
-    "removals",
-    "ven_manager",
+    "streams.agenda",
+    "streams.obligations",
+    "delivery.planned_reports",
+    "delivery.report_planner",
+    "delivery.report_desk",
+    "vens.removals",
+    "vens.manager",
 )
 TICK = VENS * RESOURCES
 """Readings of one tick."""
@@ -41,12 +46,12 @@ class Bench:
         self.vtn = vtn
         self.clock = clock
         self.exchange = FaultyExchange(vtn.base_url)
-        container.clock.override(clock)
-        container.monotonic.override(clock.monotonic)
-        container.vtn_clock.override(UndatedVtn(clock=clock, monotonic=clock.monotonic))
+        container.platform.clock.override(clock)
+        container.platform.monotonic.override(clock.monotonic)
+        container.openadr.vtn_clock.override(UndatedVtn(clock=clock, monotonic=clock.monotonic))
         if not real_exchange:
-            container.exchange.override(self.exchange)
-        container.vtn_http.add_kwargs(backoff_s=0.001)
+            container.openadr.exchange.override(self.exchange)
+        container.openadr.http.add_kwargs(backoff_s=0.001)
 
     @property
     def manager(self) -> Any:
@@ -55,32 +60,32 @@ class Bench:
     def enrol(self, *, vens: int = VENS, resources_per_ven: int = RESOURCES) -> None:
         """Make the fleet, and let the VTN know it."""
         sample = sample_fleet(vens=vens, resources_per_ven=resources_per_ven)
-        self.container.repository().save(sample)
+        self.container.fleet.repository().save(sample)
         self.manager.enrol()
 
     def waiting(self) -> int:
         """How many readings are owed."""
-        return int(self.container.report_desk().waiting())
+        return int(self.container.delivery.report_desk().waiting())
 
     def retry(self) -> int:
         """Let every report that was set aside be sent again."""
-        outbox = self.container.outbox()
+        outbox = self.container.streams.outbox()
         return int(outbox.retry([each.set_aside_id for each in outbox.reports()]))
 
     def replace(self, provider: str, stand_in: object) -> None:
-        """Let the manager be built again, with this in the provider's place."""
-        getattr(self.container, provider).override(stand_in)
+        """Let the manager be built again, with this in the place of 'room.provider'."""
+        attrgetter(provider)(self.container).override(stand_in)
         for built in REBUILT:
-            getattr(self.container, built).reset()
+            attrgetter(built)(self.container).reset()
 
     def planner(self, **fields: Any) -> ReportPlanner:
         """A planner like the container's, with these fields."""
         container = self.container
         wired = {
-            "frames": container.frames(),
-            "agenda": container.agenda(),
+            "frames": container.readings.frames(),
+            "agenda": container.streams.agenda(),
             "outlook": container.simulator(),
-            "planned": container.planned_reports(),
+            "planned": container.delivery.planned_reports(),
             "clock": self.clock,
             "most_readings": container.settings().reporting.max_readings_per_report,
         }

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.scheduling import SchedulerConfig, Task, TaskScheduler
-from app.settings.model import Settings
+from app.settings import Settings
+from containers import Container
 from tests.support.fakes import FakeClock
 
 PER_DAY = {
@@ -37,8 +38,10 @@ def planned_times(scheduler: TaskScheduler, name: str, begin: datetime) -> list[
 
 @pytest.mark.parametrize(("name", "runs"), PER_DAY.items())
 def test_a_day_of_each_task(clock: FakeClock, name: str, runs: int) -> None:
-    schedule = getattr(Settings().tasks, name).trigger_fields()
-    config = SchedulerConfig(name, nothing, **schedule)
+    default = Container.scheduled_tasks.kwargs[name].args[1]
+    trigger = Settings().trigger_of(name, default)
+    assert trigger is not None
+    config = SchedulerConfig(name, nothing, **trigger)
     task = Task(config, clock=clock, await_=lambda _: asyncio.Future())
 
     for planned in planned_times(TaskScheduler([config]), name, clock.now):

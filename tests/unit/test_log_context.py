@@ -16,11 +16,11 @@ import pytest
 
 from app.observability.log_context import about
 from app.observability.logs import configure_logging
-from app.platform.shutdown import Stopping
+from app.openadr import VtnError
+from app.platform import FanOut, Stopping
 from app.reporting.delivery.post import Parcel
 from app.reporting.delivery.under_way import Outcome, UnderWay
 from app.scheduling import SchedulerConfig, TaskScheduler
-from tests.support.fakes import vtn_fan_out
 
 logger = logging.getLogger("app.test")
 Lines = Any
@@ -54,10 +54,10 @@ def test_a_warning_of_a_library_is_a_line_like_any_other(lines: Lines) -> None:
 
 
 def test_threads_of_a_fan_out_know_the_task(lines: Lines) -> None:
-    fan_out = vtn_fan_out(max_workers=4, stopping=Stopping())
+    fan_out = FanOut(max_workers=4, stopping=Stopping())
 
     with about(task="generate_reports"):
-        fan_out(["Aarhus", "Odense"], lambda name: logger.info("%s", name))
+        fan_out(["Aarhus", "Odense"], lambda name: logger.info("%s", name), failure=VtnError)
 
     assert [
         (line["message"], line["task"]) for line in sorted(lines(), key=itemgetter("message"))

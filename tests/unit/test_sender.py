@@ -11,14 +11,14 @@ from app.fleet import HeldVens
 from app.fleet.held_vens import MIN_PAUSE_S
 from app.observability.tracing import NoTracing
 from app.openadr import Circuit, VtnUnauthorised
-from app.platform.shutdown import Stopping
+from app.platform import FanOut, Stopping
 from app.reporting.delivery import RefusedResources, ReportSender
 from app.reporting.delivery.lookup import Sought
 from app.reporting.delivery.parcels import parcel_of
 from app.reporting.delivery.post import Fate, Parcel
 from app.reporting.delivery.rejected import SetAside
 from app.reporting.delivery.under_way import Outcome
-from tests.support.fakes import FakeClock, held_vens, vtn_fan_out
+from tests.support.fakes import FakeClock, held_vens
 
 VENS = ["Aalborg", "Aarhus", "Esbjerg"]
 REFUSED = VtnUnauthorised("POST /reports: 401", status=401)
@@ -50,7 +50,7 @@ def post() -> Post:
 
 @pytest.fixture
 def sender(clock: FakeClock, held: HeldVens, post: Post) -> ReportSender:
-    one_at_a_time = vtn_fan_out(max_workers=1, stopping=Stopping())
+    one_at_a_time = FanOut(max_workers=1, stopping=Stopping())
     return ReportSender(
         post=post,  # type: ignore[arg-type]
         refused=RefusedResources(clock=clock),

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.settings.model import Settings, SettingsError, effective_settings, leaves, shown
+from app.scheduling import every
+from app.settings import Settings, SettingsError, effective_settings
+from containers import Container
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +25,10 @@ def test_settings_env_shows_every_setting_with_its_default() -> None:
         line[1:].split("=", 1) for line in lines if re.match(r"#[A-Z][A-Z0-9_]*=", line)
     )
 
-    assert shown_there == {name: shown(value) for name, value in leaves(Settings())}
+    tasks = Container().scheduled_tasks()
+    defaults = {name: task.schedule for name, task in tasks.items()}
+    settings = effective_settings(Settings(), defaults)
+    assert shown_there == {each.name: each.value for each in settings}
 
 
 def test_every_line_of_settings_env_is_a_comment() -> None:
@@ -93,7 +98,7 @@ class TestSchedules:
         write_file("TASKS__HEARTBEAT__CRON=0 * * * *\n")
         monkeypatch.setenv("TASKS__HEARTBEAT__SECONDS", "7")
 
-        assert Settings().tasks.heartbeat.trigger_fields() == {
+        assert Settings().trigger_of("heartbeat", every(minutes=5)) == {
             "trigger_type": "interval",
             "seconds": 7.0,
         }
@@ -101,7 +106,7 @@ class TestSchedules:
     def test_seconds_replace_the_default_minutes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TASKS__HEARTBEAT__SECONDS", "7")
 
-        assert Settings().tasks.heartbeat.minutes is None
+        assert Settings().task("heartbeat", every(minutes=5)).minutes is None
 
     def test_a_blank_one_replaces_the_file_by_the_default(
         self, monkeypatch: pytest.MonkeyPatch
@@ -109,7 +114,7 @@ class TestSchedules:
         write_file("TASKS__HEARTBEAT__SECONDS=7\n")
         monkeypatch.setenv("TASKS__HEARTBEAT__CRON", "")
 
-        assert Settings().tasks.heartbeat.trigger_fields() == {
+        assert Settings().trigger_of("heartbeat", every(minutes=5)) == {
             "trigger_type": "interval",
             "minutes": 5.0,
         }
@@ -117,7 +122,7 @@ class TestSchedules:
     def test_other_fields_keep_the_default_schedule(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TASKS__HEARTBEAT__JITTER_S", "3")
 
-        assert Settings().tasks.heartbeat.trigger_fields() == {
+        assert Settings().trigger_of("heartbeat", every(minutes=5)) == {
             "trigger_type": "interval",
             "minutes": 5.0,
             "jitter": 3,
@@ -224,7 +229,7 @@ def test_a_broken_line_of_the_file_is_named(text: str) -> None:
 def test_the_kind_of_credentials_follows_from_what_is_given(
     settings: dict[str, str], kind: str
 ) -> None:
-    assert Settings(vtn=settings).credentials_kind == kind
+    assert Settings(vtn=settings).vtn.credentials_kind == kind
 
 
 def test_a_client_id_without_a_secret_is_refused() -> None:
@@ -251,7 +256,7 @@ def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", "@other")
     monkeypatch.setenv("SETTINGS_FILE", "gone.env")
 
-    found = {each.name: (each.value, each.source) for each in effective_settings(settings)}
+    found = {each.name: (each.value, each.source) for each in effective_settings(settings, {})}
     assert found["FLEET__VENS"] == ("3", "environment")
     assert found["LOG__LEVEL"] == ("INFO", "default")
     assert settings.notify_socket == "@systemd"
@@ -264,7 +269,7 @@ def test_effective_settings_say_where_each_is_from_and_mask_secrets(
     write_file("VTN__BEARER_TOKEN=hunter2\n")
     monkeypatch.setenv("FLEET__VENS", "3")
 
-    found = {each.name: (each.value, each.source) for each in effective_settings(Settings())}
+    found = {each.name: (each.value, each.source) for each in effective_settings(Settings(), {})}
 
     assert found["FLEET__VENS"] == ("3", "environment")
     assert found["VTN__BEARER_TOKEN"] == ("**********", "settings.env")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from html import escape
+from itertools import groupby
 
 from app.observability import Node
 from app.ops.events_view import Bar, EventRow
@@ -13,7 +14,7 @@ from app.ops.events_view import Bar, EventRow
 WIDTH, ROW, LEFT = 1100, 40, 250
 MOST_LINES = 8
 """From one box; what more need is written in it, or nothing could be seen."""
-BOX_WIDTH, BOX_HEIGHT, COLUMN, GAP = 158, 34, 210, 44
+BOX_WIDTH, BOX_HEIGHT, COLUMN, GAP, TITLE = 158, 34, 210, 44, 24
 
 
 def timeline(rows: Sequence[EventRow], now: datetime, start: datetime, end: datetime) -> str:
@@ -87,34 +88,34 @@ def _hours(start: datetime, end: datetime) -> Iterator[datetime]:
 
 
 def wiring(nodes: Sequence[Node]) -> str:
-    """Boxes in columns: what a box needs stands to its left. Dashed: something stands in for it."""
-    depth = _depths(nodes)
-    columns: dict[int, list[Node]] = {}
-    for node in nodes:
-        columns.setdefault(depth[node.name], []).append(node)
-    at: dict[str, tuple[float, float]] = {}
-    for column, own in sorted(columns.items()):
-        by_needs = sorted(own, key=lambda node: _mean(at[each][1] for each in _needs(node, at)))
-        for place, node in enumerate(by_needs):
-            at[node.name] = 4.0 + column * COLUMN, 4.0 + place * GAP
-    used = Counter(needed for node in nodes for needed in _needs(node, at))
-    width = COLUMN * (max(columns, default=0) + 1)
-    height = GAP * max(map(len, columns.values()), default=1) + 8
+    """A column of boxes for each room. Dashed: something stands in for it."""
+    columns = [list(own) for _, own in groupby(nodes, key=lambda node: node.room)]
+    at = {
+        node.name: (4.0 + column * COLUMN, TITLE + place * GAP)
+        for column, own in enumerate(columns)
+        for place, node in enumerate(own)
+    }
+    used = Counter(needed for node in nodes for needed in node.needs)
+    width = COLUMN * max(len(columns), 1)
+    height = TITLE + GAP * max(map(len, columns), default=1) + 4
     parts = [
         f'<svg role="img" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-        ' aria-label="What each provider needs; the table below says the same">'
+        ' aria-label="What each provider needs, room by room; the table below says the same">'
     ]
-    for node in nodes:
-        x, y = at[node.name]
-        for needed in _needs(node, at):
-            if used[needed] > MOST_LINES:
-                continue
-            from_x, from_y = at[needed]
+    for own in columns:
+        if own[0].room:
+            x, _ = at[own[0].name]
             parts.append(
-                f'<path fill="none" stroke="var(--line)" d="M{from_x + BOX_WIDTH},'
-                f"{from_y + BOX_HEIGHT / 2} C{from_x + BOX_WIDTH + 26},{from_y + BOX_HEIGHT / 2}"
-                f' {x - 26},{y + BOX_HEIGHT / 2} {x},{y + BOX_HEIGHT / 2}"/>'
+                f'<rect x="{x - 3}" y="1" width="{BOX_WIDTH + 6}" height="{TITLE + GAP * len(own)}"'
+                f' rx="6" fill="none" stroke="var(--line)"/><text x="{x + 6}" y="15"'
+                f' style="fill:var(--quiet)">{escape(own[0].room)}</text>'
             )
+    for node in nodes:
+        parts += [
+            _line(at[needed], at[node.name])
+            for needed in node.needs
+            if needed in at and used[needed] <= MOST_LINES
+        ]
     for node in nodes:
         x, y = at[node.name]
         dashed = ' stroke-dasharray="5 3"' if node.overridden_by else ""
@@ -122,11 +123,24 @@ def wiring(nodes: Sequence[Node]) -> str:
             f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="4"'
             f' fill="var(--panel)" stroke="var(--quiet)"{dashed}>'
             f"<title>{escape(_told(node))}</title></rect>"
-            f'<text x="{x + 6}" y="{y + 15}" font-weight="600">{escape(node.name)}</text>'
+            f'<text x="{x + 6}" y="{y + 15}" font-weight="600">'
+            f"{escape(_short(node.short_name, 22))}</text>"
             f'<text x="{x + 6}" y="{y + 29}" style="fill:var(--quiet);font-size:10px">'
             f"{escape(node.kind)}{_uses(used[node.name])}</text>"
         )
     return "".join([*parts, "</svg>"])
+
+
+def _line(needed: tuple[float, float], by: tuple[float, float]) -> str:
+    """From what is needed to what needs it; within a column, beside it."""
+    (from_x, from_y), (to_x, to_y) = needed, by
+    start_x = from_x if from_x == to_x else from_x + BOX_WIDTH
+    away = -20 if from_x == to_x else 26
+    start_y, end_y = from_y + BOX_HEIGHT / 2, to_y + BOX_HEIGHT / 2
+    return (
+        f'<path fill="none" stroke="var(--line)" d="M{start_x},{start_y}'
+        f' C{start_x + away},{start_y} {to_x - abs(away)},{end_y} {to_x},{end_y}"/>'
+    )
 
 
 def _uses(count: int) -> str:
@@ -137,37 +151,6 @@ def _told(node: Node) -> str:
     needs = f" ← {', '.join(node.depends_on)}" if node.depends_on else ""
     instead = f" [overridden by {node.overridden_by}]" if node.overridden_by else ""
     return f"{node.name}: {node.kind} {node.provides}{needs}{instead}"
-
-
-def _needs(node: Node, known: Mapping[str, object]) -> list[str]:
-    """The providers that it is given, by name."""
-    names = (path.split(".")[0] for path in node.depends_on)
-    return [name for name in dict.fromkeys(names) if name in known and name != node.name]
-
-
-def _depths(nodes: Sequence[Node]) -> dict[str, int]:
-    """In which column each stands: to the right of all that it needs."""
-    by_name = {node.name: node for node in nodes}
-    depth: dict[str, int] = {}
-
-    def of(name: str, above: tuple[str, ...] = ()) -> int:
-        if name not in depth:
-            inner = [
-                of(each, (*above, name))
-                for each in _needs(by_name[name], by_name)
-                if each not in above
-            ]
-            depth[name] = 1 + max(inner, default=-1)
-        return depth[name]
-
-    for node in nodes:
-        of(node.name)
-    return depth
-
-
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return sum(found) / len(found) if found else 0.0
 
 
 def _short(text: str, most: int) -> str:

@@ -15,19 +15,18 @@ from app.ops.page.widgets import Grid, scrolling_drawing
 
 ALL = "all providers"
 FIRST = "ven_manager"
-"""Around what one begins to look."""
+"""Around what one begins to look: its name in the container itself."""
 
 
 def around(nodes: Sequence[Node], name: str) -> list[Node]:
     """A provider with what it is given, and with what it is given to; and no other lines."""
-    given = {path.split(".")[0] for node in nodes if node.name == name for path in node.depends_on}
+    given = {needed for node in nodes if node.name == name for needed in node.needs}
     found = []
     for node in nodes:
-        its = tuple(path for path in node.depends_on if path.split(".")[0] == name)
         if node.name == name:
             found.append(node)
-        elif its or node.name in given:
-            found.append(replace(node, depends_on=its))
+        elif name in node.needs or node.name in given:
+            found.append(replace(node, needs=tuple({name} & set(node.needs))))
     return found
 
 
@@ -41,11 +40,11 @@ def make_wiring_view(services: PageServices) -> Callable[[], None]:
             replaced = [node.name for node in nodes if node.overridden_by]
             ui.label(
                 "The application is built by one container: each provider makes one part, and gives"
-                " it the parts that it needs. What a box needs stands to its left. Overridden, and"
+                " it the parts that it needs. Each column is a room. Overridden, and"
                 f" dashed: {', '.join(replaced) or 'none'}."
             ).classes("quiet")
             names = [node.name for node in nodes]
-            first = FIRST if FIRST in names else ALL
+            first = next((node.name for node in nodes if node.alias == FIRST), ALL)
             choice = ui.select([ALL, *sorted(names)], value=first, label="Around", with_input=True)
             choice.props("dense")
             choice.classes("short")

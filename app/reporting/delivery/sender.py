@@ -23,7 +23,7 @@ class ReportSender:
         post: ReportPost,
         refused: RefusedResources,
         held: HeldVens,
-        fan_out: FanOut[VtnError],
+        fan_out: FanOut,
         tracing: Tracing,
     ) -> None:
         self._refused = refused
@@ -70,7 +70,7 @@ class ReportSender:
                 raise error
             self._held.succeeded(parcel.ven_name)
 
-        self._fan_out(parcels, attempt)
+        self._fan_out(parcels, attempt, failure=VtnError)
 
     def find_of_gone_events(
         self, parcels: Sequence[Parcel], client_for: Callable[[str], VtnClient]
@@ -90,7 +90,7 @@ class ReportSender:
 
         to_find = self.sendable(parcels)
         try:
-            self._fan_out(to_find, attempt)
+            self._fan_out(to_find, attempt, failure=VtnError)
         finally:
             for parcel in to_find:
                 self._held.give_back(parcel.ven_name)

@@ -1,0 +1,31 @@
+"""The wiring of this room."""
+
+from __future__ import annotations
+
+from dependency_injector import containers, providers
+
+from app.control import policies
+from app.control.controller import FleetAnswers
+from app.control.signals import OrdersMaker
+from app.platform import port
+
+
+class ControlContainer(containers.DeclarativeContainer):
+    """A policy for each kind of resource, and what makes signals of events."""
+
+    platform = providers.DependenciesContainer()
+    events = port()
+
+    policy_of = providers.Dict(
+        {kind: providers.ThreadSafeSingleton(policy) for kind, policy in policies.OF_KIND.items()}
+    )
+    answers = providers.ThreadSafeSingleton(
+        FleetAnswers,
+        book=events,
+        maker=providers.Factory(
+            OrdersMaker,
+            alert_level=platform.settings.provided.events.alert_level,
+            percent_sign=platform.settings.provided.events.percent_sign,
+        ),
+        policies=policy_of,
+    )

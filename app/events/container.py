@@ -1,0 +1,30 @@
+"""The wiring of this room."""
+
+from __future__ import annotations
+
+from dependency_injector import containers, providers
+
+from app.events.grants import Grants
+from app.events.store import EventBook
+from app.platform import port
+
+
+class EventsContainer(containers.DeclarativeContainer):
+    """The events of each VEN, and what it was granted."""
+
+    platform = providers.DependenciesContainer()
+    lost_objects = port()
+    repository = port()
+
+    book = providers.ThreadSafeSingleton(
+        EventBook,
+        database=platform.database,
+        clock=platform.clock,
+        say_once=platform.say_once,
+        grants=providers.Factory(
+            Grants,
+            say_once=platform.say_once,
+            resource_names=repository.provided.enrolled_resources,
+            shown=lost_objects.provided.polled,
+        ),
+    )

@@ -1,0 +1,36 @@
+"""The wiring of this room."""
+
+from __future__ import annotations
+
+from dependency_injector import containers, providers
+
+from app.metering.power import PowerHistory
+from app.metering.profiles import load_profiles
+from app.metering.simulator import MeterDataSimulator
+from app.platform import port
+
+
+class MeteringContainer(containers.DeclarativeContainer):
+    """The simulator, its profiles, and the power of the last hour."""
+
+    platform = providers.DependenciesContainer()
+    answers = port()
+    frames = port()
+    repository = port()
+    store_keeper = port()
+
+    profiles = providers.ThreadSafeSingleton(load_profiles)
+    simulator = providers.ThreadSafeSingleton(
+        MeterDataSimulator,
+        repository=repository,
+        frames=frames,
+        profiles=profiles.provider,
+        answers=answers,
+        room=store_keeper,
+        tracing=platform.tracing,
+        clock=platform.clock,
+        monotonic=platform.monotonic,
+    )
+    power_history = providers.ThreadSafeSingleton(
+        PowerHistory, frames=frames, plant=simulator.provided.plant
+    )

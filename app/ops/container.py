@@ -1,0 +1,150 @@
+"""The wiring of this room."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dependency_injector import containers, providers
+
+from app.observability import no_wiring
+from app.ops.audit import AuditLog
+from app.ops.backlog import Backlog
+from app.ops.clock import ClockCheck
+from app.ops.events_view import EventsView
+from app.ops.fleet_view import FleetView
+from app.ops.gate import Gatekeeper
+from app.ops.health import Health
+from app.ops.metrics import Metrics
+from app.ops.page import make_page
+from app.ops.page.services import PageServices
+from app.ops.seldom import Seldom
+from app.ops.server import NoOps, OpsServer
+from app.ops.steering import Steering
+from app.platform import Watch
+
+
+class OpsContainer(containers.DeclarativeContainer):
+    """Health, metrics and the page, and what may be changed there."""
+
+    platform = providers.DependenciesContainer()
+    openadr = providers.DependenciesContainer()
+    fleet = providers.DependenciesContainer()
+    readings = providers.DependenciesContainer()
+    events = providers.DependenciesContainer()
+    control = providers.DependenciesContainer()
+    streams = providers.DependenciesContainer()
+    metering = providers.DependenciesContainer()
+    delivery = providers.DependenciesContainer()
+    vens = providers.DependenciesContainer()
+    push = providers.DependenciesContainer()
+    scheduling = providers.DependenciesContainer()
+    supervision = providers.DependenciesContainer()
+
+    wiring = providers.Object(no_wiring)
+    waiting = providers.ThreadSafeSingleton(
+        Seldom,
+        look=delivery.report_desk.provided.waiting,
+        every_s=0.0,
+        monotonic=platform.monotonic,
+    )
+    health = providers.ThreadSafeSingleton(
+        Health,
+        database=platform.database,
+        repository=fleet.repository,
+        http=openadr.http,
+        simulator=metering.simulator,
+        report_desk=delivery.report_desk,
+        waiting=waiting,
+        scheduler=scheduling.scheduler,
+        store_keeper=streams.store_keeper,
+        outbox=streams.outbox,
+        tally=streams.tally,
+        overdue_tasks=supervision.overdue_tasks,
+        guard=supervision.guard,
+        held_vens=fleet.held_vens,
+        lost_objects=fleet.lost_objects,
+        removals=vens.removals,
+        clock_check=providers.Factory(
+            ClockCheck, clock=platform.clock, vtn_clock=openadr.vtn_clock, frames=readings.frames
+        ),
+        poll_plan=vens.poll_plan,
+        inbox=push.inbox,
+    )
+    metrics = providers.ThreadSafeSingleton(
+        Metrics,
+        scheduler=scheduling.scheduler,
+        simulator=metering.simulator,
+        power=metering.power_history,
+        journal=delivery.journal,
+        health=health,
+        http=openadr.http,
+    )
+    backlog = providers.ThreadSafeSingleton(
+        Backlog, waiting=waiting, clock=platform.clock, monotonic=platform.monotonic
+    )
+    steering = providers.ThreadSafeSingleton(
+        Steering,
+        scheduler=scheduling.scheduler,
+        repository=fleet.repository,
+        outbox=streams.outbox,
+        business_logic=openadr.business_logic.provider,
+        audit=providers.Factory(
+            AuditLog, path=platform.settings.provided.audit_file, clock=platform.clock
+        ),
+        clock=platform.clock,
+    )
+    page_services = providers.ThreadSafeSingleton(
+        PageServices,
+        fleet=providers.Factory(
+            FleetView,
+            repository=fleet.repository,
+            frames=readings.frames,
+            journal=delivery.journal,
+            events=events.book,
+            policy_of=control.policy_of,
+            clock=platform.clock,
+        ),
+        events=providers.Factory(
+            EventsView, events=events.book, clock=platform.clock, monotonic=platform.monotonic
+        ),
+        power=metering.power_history,
+        scheduler=scheduling.scheduler,
+        journal=delivery.journal,
+        outbox=streams.outbox,
+        backlog=backlog,
+        waiting=waiting,
+        simulator=metering.simulator,
+        http=openadr.http,
+        readiness=health.provided.readiness,
+        steering=steering,
+        gatekeeper=providers.Factory(
+            Gatekeeper,
+            token=platform.settings.provided.ops.known_token,
+            is_local=platform.settings.provided.ops.is_local,
+            monotonic=platform.monotonic,
+        ),
+        wiring=wiring,
+        clock=platform.clock,
+        sends_events=platform.settings.provided.sends_events,
+    )
+    watch = providers.ThreadSafeSingleton(
+        Watch,
+        name="ops-watch",
+        looks=providers.List(metering.power_history, backlog),
+        every_s=1.0,
+        stopping=platform.stopping,
+    )
+    server = providers.Selector(
+        platform.settings.provided.ops.kind,
+        served=providers.ThreadSafeSingleton(
+            OpsServer,
+            host=platform.settings.provided.ops.host,
+            port=platform.settings.provided.ops.port,
+            names=platform.settings.provided.ops.all_names,
+            health=health,
+            metrics=metrics,
+            make_page=providers.Factory(partial, make_page, page_services),
+            watch=watch,
+        ),
+        none=providers.ThreadSafeSingleton(NoOps),
+    )

@@ -1,0 +1,97 @@
+"""The wiring of this room."""
+
+from __future__ import annotations
+
+from dependency_injector import containers, providers
+
+from app.platform import NoServer, Watch, port
+from app.push.broker import BrokerLoop
+from app.push.callback_keys import CallbackKeys
+from app.push.callback_server import CallbackServer
+from app.push.inbox import Inbox
+from app.push.mqtt import MqttPush
+from app.push.service import Push, Subscriber
+from app.push.webhooks import Webhooks
+
+
+class PushContainer(containers.DeclarativeContainer):
+    """MQTT and webhooks, and where what they bring is taken up."""
+
+    platform = providers.DependenciesContainer()
+    poll_plan = port()
+    ven_manager = port()
+    events = port()
+    client_for = port()
+    held_vens = port()
+
+    inbox = providers.ThreadSafeSingleton(Inbox, ven_manager=ven_manager, poll_plan=poll_plan)
+    mqtt_push = providers.ThreadSafeSingleton(
+        MqttPush,
+        loop=providers.Factory(BrokerLoop, monotonic=platform.monotonic),
+        inbox=inbox,
+        poll_plan=poll_plan,
+        program_ids=events.provided.program_ids,
+        client_for=client_for,
+        verify_tls=platform.settings.provided.vtn.verify_tls,
+        plain_to=platform.settings.provided.vtn.plain_hosts,
+        fan_out=platform.fan_out,
+        room_for=platform.descriptors.provided.room_for,
+    )
+    webhooks = providers.ThreadSafeSingleton(
+        Webhooks,
+        public_url=platform.settings.provided.callback.public_url,
+        keys=providers.Factory(CallbackKeys, platform.settings.provided.data_dir),
+        inbox=inbox,
+        poll_plan=poll_plan,
+        program_ids=events.provided.program_ids,
+        client_for=client_for,
+        monotonic=platform.monotonic,
+        fan_out=platform.fan_out,
+    )
+    callback_server = providers.Selector(
+        platform.settings.provided.callback.kind,
+        served=providers.ThreadSafeSingleton(
+            CallbackServer,
+            host=platform.settings.provided.callback.host,
+            port=platform.settings.provided.callback.port,
+            certificate=platform.settings.provided.callback.certificate,
+            key=platform.settings.provided.callback.key,
+            webhooks=webhooks,
+            inbox=inbox,
+        ),
+        none=providers.ThreadSafeSingleton(NoServer),
+    )
+    channels = providers.Selector(
+        platform.settings.provided.callback.kind,
+        served=providers.List(mqtt_push, webhooks),
+        none=providers.List(mqtt_push),
+    )
+    watch = providers.ThreadSafeSingleton(
+        Watch,
+        name="push",
+        looks=providers.List(
+            providers.Factory(
+                Subscriber,
+                ven_manager=ven_manager,
+                client_for=client_for,
+                channels=channels,
+                poll_plan=poll_plan,
+                held=held_vens,
+                monotonic=platform.monotonic,
+            )
+        ),
+        every_s=2.0,
+        stopping=platform.stopping,
+    )
+    service = providers.Selector(
+        platform.settings.provided.vtn.push,
+        auto=providers.ThreadSafeSingleton(
+            Push,
+            inbox=inbox,
+            server=callback_server,
+            watch=watch,
+            channels=channels,
+            left_s=platform.stopping.provided.left_s,
+        ),
+        off=providers.ThreadSafeSingleton(NoServer),
+    )

@@ -1,0 +1,65 @@
+"""The wiring of this room."""
+
+from __future__ import annotations
+
+from dependency_injector import containers, providers
+
+from app.platform import Watch, port
+from app.supervision.guards import ClockGuard, OverdueTasks
+from app.supervision.lock_guard import RunLockGuard
+from app.supervision.recovery import Recovery
+
+
+class SupervisionContainer(containers.DeclarativeContainer):
+    """Guards of the clock, the tasks, the lock and the VTN, each on a thread of its own."""
+
+    platform = providers.DependenciesContainer()
+    scheduler = port()
+    circuit = port()
+    held_vens = port()
+    ven_manager = port()
+    write_circuit = port()
+
+    overdue_tasks = providers.ThreadSafeSingleton(
+        OverdueTasks, scheduler=scheduler, clock=platform.clock
+    )
+    clock_guard = providers.ThreadSafeSingleton(
+        ClockGuard, scheduler=scheduler, clock=platform.clock, monotonic=platform.monotonic
+    )
+    guard = providers.ThreadSafeSingleton(
+        Watch,
+        name="guard",
+        looks=providers.List(clock_guard, overdue_tasks, platform.notifier.provided.alive),
+        every_s=2.0,
+        stopping=platform.stopping,
+    )
+    lock_watch = providers.ThreadSafeSingleton(
+        Watch,
+        name="lock-watch",  # of its own: it may wait for a database that is silent
+        looks=providers.List(
+            providers.Factory(
+                RunLockGuard, lost=platform.run_lock.provided.lost, stopping=platform.stopping
+            )
+        ),
+        every_s=2.0,
+        stopping=platform.stopping,
+    )
+    recovery = providers.ThreadSafeSingleton(
+        Recovery,
+        circuit=circuit,
+        writes=write_circuit,
+        ven_manager=ven_manager,
+        held=held_vens,
+        most_retries=platform.settings.provided.vtn.most_retries,
+        scheduler=scheduler,
+        tasks=("generate_reports", "poll_events"),
+        writing=("generate_reports",),
+        monotonic=platform.monotonic,
+    )
+    vtn_watch = providers.ThreadSafeSingleton(
+        Watch,
+        name="vtn-watch",
+        looks=providers.List(recovery),
+        every_s=1.0,
+        stopping=platform.stopping,
+    )

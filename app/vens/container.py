@@ -1,0 +1,61 @@
+"""The wiring of this room."""
+
+from __future__ import annotations
+
+from dependency_injector import containers, providers
+
+from app.platform import port
+from app.vens.manager import VENManager
+from app.vens.poll_schedule import PollPlan
+from app.vens.removals import Removals
+
+
+class VensContainer(containers.DeclarativeContainer):
+    """The manager of the fleet, when it polls, and what leaves the fleet."""
+
+    platform = providers.DependenciesContainer()
+    fleet = providers.DependenciesContainer()
+    debts = port()
+    events = port()
+    client_for = port()
+    report_desk = port()
+    vtn_http = port()
+
+    poll_plan = providers.ThreadSafeSingleton(
+        PollPlan, monotonic=platform.monotonic, safety_s=platform.settings.provided.vtn.push_poll_s
+    )
+    removals = providers.ThreadSafeSingleton(
+        Removals,
+        database=platform.database,
+        repository=fleet.repository,
+        client_for=client_for,
+        debts=debts,
+        held=fleet.held_vens,
+        locks=fleet.enrolment.provided.ven_locks,
+        stopping=platform.stopping,
+        clock=platform.clock,
+        monotonic=platform.monotonic,
+        forget=providers.List(
+            events.provided.forget,
+            fleet.lost_objects.provided.forget,
+            fleet.held_vens.provided.forget,
+            fleet.held_reports.provided.forget,
+            poll_plan.provided.forget,
+        ),
+    )
+    manager = providers.ThreadSafeSingleton(
+        VENManager,
+        repository=fleet.repository,
+        enrolment=fleet.enrolment,
+        client_for=client_for,
+        events=events,
+        reports=report_desk,
+        http=vtn_http,
+        poll_plan=poll_plan,
+        fan_out=platform.fan_out,
+        held=fleet.held_vens,
+        lost=fleet.lost_objects,
+        updates=fleet.resource_updates,
+        removals=removals,
+        monotonic=platform.monotonic,
+    )
