@@ -190,7 +190,7 @@ def as_text(graph: list[Node]) -> str:
             lines += ["", room] if lines else [room]
         for node in own:
             line = f"{'  ' if room else ''}{node.short_name:{width}}  {node.kind:{kinds}}"
-            line += f"  {node.provides}"
+            line += f"  {node.provides}" + (f"  (also {node.alias})" if node.alias else "")
             if node.depends_on:
                 paths = (path.removeprefix(f"{room}.") for path in node.depends_on)
                 line += f"  <- {', '.join(paths)}"

@@ -225,7 +225,7 @@ def test_programs_and_events_are_asked_for_without_targets_and_with_all_of_them(
         return Answer(200, [{"id": found, "programID": "p"}, {"id": "both", "programID": "p"}])
 
     vtn = scripted_vtn(script)
-    client = make_container(vtn={"base_url": vtn.base_url}).ven_client("Aarhus")
+    client = make_container(vtn={"base_url": vtn.base_url}).openadr.ven_client("Aarhus")
 
     events = client.events(frozenset({"a", "b"}))
 

@@ -274,7 +274,7 @@ def test_graph_in_every_format(invoke: Invoke) -> None:
         graph = invoke("graph", *arguments)
         assert graph.exit_code == 0
         assert graph.output.startswith(begin)
-        assert "ven_manager" in graph.output
+        assert "manager" in graph.output
 
 
 def test_help_names_the_commands(invoke: Invoke) -> None:

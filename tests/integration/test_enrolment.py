@@ -56,7 +56,7 @@ def test_a_restart_with_an_empty_database_creates_nothing_twice(
     container.ven_manager().enrol()
 
     other, session = at(vtn, make_container)
-    other.engine.override(container.platform.engine())
+    other.platform.engine.override(container.platform.engine())
     fresh = sample_fleet(vens=1, resources_per_ven=2)
     with container.platform.database().write() as connection:
         connection.exec_driver_sql("DELETE FROM resource")

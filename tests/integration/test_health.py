@@ -170,7 +170,7 @@ def test_readings_that_expired_are_counted_over_restarts(
     bench.manager.generate_reports()
 
     assert health.readiness().expired_readings == TICK
-    assert make_container().health().readiness().expired_readings == TICK
+    assert make_container().ops.health().readiness().expired_readings == TICK
 
 
 class TestSystemd:

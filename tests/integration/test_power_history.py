@@ -26,9 +26,9 @@ def resource(name: str, kind: ResourceKind, most_kw: float) -> Resource:
 @pytest.fixture
 def container(make_container: MakeContainer, clock: FakeClock) -> Container:
     made = make_container()
-    made.clock.override(clock)
-    made.monotonic.override(clock.monotonic)
-    made.repository().save(
+    made.platform.clock.override(clock)
+    made.platform.monotonic.override(clock.monotonic)
+    made.fleet.repository().save(
         {
             "Aarhus": [
                 resource("pump", ResourceKind.HEAT_PUMP, 5),

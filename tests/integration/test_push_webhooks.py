@@ -118,8 +118,8 @@ class TestTheSubscription:
 
             assert {each["id"] for each in subscriptions(fleet)} == before
         finally:
-            again.stopping().set()
-            again.vtn_push().close()
+            again.platform.stopping().set()
+            again.push.service().close()
 
     def test_one_that_the_vtn_lost_is_made_again(self, fleet: PushedFleet) -> None:
         lost = subscriptions(fleet)[0]
