@@ -47,8 +47,8 @@ class Container(containers.DeclarativeContainer):
     events = providers.Container(
         EventsContainer,
         platform=platform,
-        repository=fleet.repository,
-        lost_objects=fleet.lost_objects,
+        resource_names=fleet.repository.provided.enrolled_resources,
+        shown=fleet.lost_objects.provided.polled,
     )
     control = providers.Container(ControlContainer, platform=platform, events=events.book)
     streams = providers.Container(
@@ -91,7 +91,7 @@ class Container(containers.DeclarativeContainer):
         platform=platform,
         client_for=openadr.ven_client.provider,
         held_vens=fleet.held_vens,
-        events=events.book,
+        program_ids=events.book.provided.program_ids,
         ven_manager=vens.manager,
         poll_plan=vens.poll_plan,
     )

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import logging
-
-from app.metering import MeterDataSimulator
-from app.vens import VENManager
+from typing import Any, Protocol
 
 logger = logging.getLogger(__name__)
 
 
-def heartbeat_task(ven_manager: VENManager) -> None:
+class VENs(Protocol):
+    """The VENManager, or what stands in for it."""
+
+    def heartbeat(self) -> None: ...
+
+    def poll_events(self) -> None: ...
+
+    def generate_reports(self) -> int: ...
+
+
+class Meters(Protocol):
+    """The MeterDataSimulator, or what stands in for it."""
+
+    def increase_time(self) -> int: ...
+
+    def get_statistics(self) -> dict[str, Any]: ...
+
+
+def heartbeat_task(ven_manager: VENs) -> None:
     """Ask the VTN whether it is there, log how the fleet is, and enrol what is pending."""
     ven_manager.heartbeat()
 
 
-def simulate_meterdata(simulator: MeterDataSimulator) -> int:
+def simulate_meterdata(simulator: Meters) -> int:
     """Take the next reading of every approved resource.
 
     The index, for the log.
@@ -23,7 +39,7 @@ def simulate_meterdata(simulator: MeterDataSimulator) -> int:
     return simulator.increase_time()
 
 
-def resource_status_checker(simulator: MeterDataSimulator) -> None:
+def resource_status_checker(simulator: Meters) -> None:
     """Log how many resources are approved, pending and suspended."""
     statistics = simulator.get_statistics()
     logger.info(
@@ -36,7 +52,7 @@ def resource_status_checker(simulator: MeterDataSimulator) -> None:
     )
 
 
-def generate_reports_task(ven_manager: VENManager) -> int:
+def generate_reports_task(ven_manager: VENs) -> int:
     """Deliver every reading that is owed.
 
     How many were acknowledged, for the log.
@@ -44,6 +60,6 @@ def generate_reports_task(ven_manager: VENManager) -> int:
     return ven_manager.generate_reports()
 
 
-def poll_events_task(ven_manager: VENManager) -> None:
+def poll_events_task(ven_manager: VENs) -> None:
     """Learn what the VTN asks."""
     ven_manager.poll_events()

@@ -61,7 +61,7 @@ class KeepingHttp(VtnHttp):
 
 
 def keeping(container: Container) -> None:
-    http = container.openadr.http
+    http: Any = container.openadr.http
     container.openadr.http.override(providers.ThreadSafeSingleton(KeepingHttp, **http.kwargs))
 
 
@@ -182,12 +182,13 @@ def report(powers: Sequence[tuple[str, float]]) -> dict[str, Any]:
 def without_store(container: Container) -> None:
     """Let it keep frames, and what is owed, in memory only."""
     container.readings.frames.override(providers.Object(NoFrames()))
-    nothing = NoDatabase()
-    ledger = StreamLedger(database=nothing, clock=utc_now)  # type: ignore[arg-type]
+    nothing: Any = NoDatabase()
+    ledger = StreamLedger(database=nothing, clock=utc_now)
     container.streams.ledger.override(ledger)
-    container.streams.tally.override(Tally(nothing))  # type: ignore[arg-type]
-    container.streams.outbox.override(Outbox(nothing))  # type: ignore[arg-type]
-    container.delivery.second_looks.add_kwargs(database=nothing)
+    container.streams.tally.override(Tally(nothing))
+    container.streams.outbox.override(Outbox(nothing))
+    second_looks: Any = container.delivery.second_looks
+    second_looks.add_kwargs(database=nothing)
 
 
 def measure(shape: Shape, *, rounds: int, ticks: int) -> list[Row]:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,10 @@ def fleet(kind: str, vens: int, directory: Path) -> Iterator[Container]:
             broker.stop()
 
 
+def _is_over(container: Container, is_known: Callable[[], bool]) -> bool:
+    return not is_known() and not container.vens.poll_plan().asked()
+
+
 def latencies_s(container: Container, events: int) -> list[float]:
     """Of each event: from the VTN's answer to its creation until the last VEN has it."""
     business, book = container.openadr.business_logic(), container.events.book()
@@ -98,7 +103,7 @@ def latencies_s(container: Container, events: int) -> list[float]:
         _until(is_known)
         found.append(time.perf_counter() - created_s)
         business.delete(event["id"])
-        _until(lambda is_known=is_known: not is_known() and not container.vens.poll_plan().asked())
+        _until(partial(_is_over, container, is_known))
         threading.Event().wait(QUIET_S)  # each VEN has asked whether it is gone: that is over
     return found
 

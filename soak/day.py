@@ -9,7 +9,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bench.delivery import Sink
+from bench.fleet import Sink
 from soak.fleet import TICK, running
 
 WARM_UP_S = 3600

@@ -20,6 +20,7 @@ from app.openadr import Answer, Exchange
 from app.settings.model import Settings
 from bench.fleet import Shape, Sink, seed
 from containers import Container
+from tests.support.wiring import provider
 
 VENS, RESOURCES = 10, 20
 TICK = VENS * RESOURCES
@@ -166,7 +167,7 @@ def running(sink: Sink, directory: Path) -> Iterator[Fleet]:
     container.platform.monotonic.override(clock.monotonic)
     line = Line(container.openadr.exchange())
     container.openadr.exchange.override(line)
-    container.openadr.http.add_kwargs(backoff_s=0.0)
+    provider(container, "openadr.http").add_kwargs(backoff_s=0.0)
     seed(container, Shape(VENS, RESOURCES))
     application = container.application()
     application.start()

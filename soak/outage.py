@@ -10,7 +10,7 @@ import time
 from concurrent.futures import wait
 from pathlib import Path
 
-from bench.delivery import Sink
+from bench.fleet import Sink
 from soak.fleet import TICK, TICK_S, running
 
 HOUR_S = 3600

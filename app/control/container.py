@@ -7,6 +7,7 @@ from dependency_injector import containers, providers
 from app.control import policies
 from app.control.controller import FleetAnswers
 from app.control.signals import OrdersMaker
+from app.events import ReadsEvents
 from app.platform import port
 
 
@@ -14,7 +15,7 @@ class ControlContainer(containers.DeclarativeContainer):
     """A policy for each kind of resource, and what makes signals of events."""
 
     platform = providers.DependenciesContainer()
-    events = port()
+    events = port(ReadsEvents)
 
     policy_of = providers.Dict(
         {kind: providers.ThreadSafeSingleton(policy) for kind, policy in policies.OF_KIND.items()}

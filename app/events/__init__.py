@@ -10,7 +10,7 @@ from app.events.active import (
 )
 from app.events.container import EventsContainer
 from app.events.grants import Grants
-from app.events.seen import Granted, SeenEvent, Told
+from app.events.seen import Granted, ReadsEvents, SeenEvent, Told
 from app.events.store import EventBook
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Followed",
     "Granted",
     "Grants",
+    "ReadsEvents",
     "SeenEvent",
     "Standing",
     "Told",

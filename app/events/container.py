@@ -13,8 +13,8 @@ class EventsContainer(containers.DeclarativeContainer):
     """The events of each VEN, and what it was granted."""
 
     platform = providers.DependenciesContainer()
-    lost_objects = port()
-    repository = port()
+    resource_names = port()
+    shown = port()
 
     book = providers.ThreadSafeSingleton(
         EventBook,
@@ -24,7 +24,7 @@ class EventsContainer(containers.DeclarativeContainer):
         grants=providers.Factory(
             Grants,
             say_once=platform.say_once,
-            resource_names=repository.provided.enrolled_resources,
-            shown=lost_objects.provided.polled,
+            resource_names=resource_names,
+            shown=shown,
         ),
     )

@@ -5,15 +5,40 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from app.events.seen import Granted
 from app.fleet import VEN
-from app.openadr import Targets, VtnClient, VtnUnauthorised, WireError, same_name
+from app.openadr import (
+    Event,
+    Program,
+    Targets,
+    VtnResource,
+    VtnUnauthorised,
+    VtnVen,
+    WireError,
+    same_name,
+)
 from app.platform import SayOnce
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+class EventsClient(Protocol):
+    """What a VEN asks its VTN for, to know its events."""
+
+    ven_name: str
+
+    def ven(self, ven_id: str) -> VtnVen | None: ...
+
+    def resources(self, ven_id: str) -> list[VtnResource]: ...
+
+    def programs(self, targets: Targets) -> list[Program]: ...
+
+    def events(self, targets: Targets) -> list[Event]: ...
+
+    def event(self, event_id: str) -> Event | None: ...
 
 
 class Grants:
@@ -34,7 +59,7 @@ class Grants:
         self._resource_names = resource_names
         self._shown = shown
 
-    def read(self, ven: VEN, client: VtnClient, kept: Granted) -> Granted:
+    def read(self, ven: VEN, client: EventsClient, kept: Granted) -> Granted:
         """The targets as they are now; what may not be read stays as it was."""
         ven_id = ven.vtn_ven_id
         if ven_id is None:
@@ -74,7 +99,7 @@ class Grants:
             return kept
         return targets
 
-    def allowed(self, ask: Callable[[], T], what: str, client: VtnClient) -> T | None:
+    def allowed(self, ask: Callable[[], T], what: str, client: EventsClient) -> T | None:
         """The answer, or None where the VEN may not ask (403): said once, and no reason to stop."""
         try:
             return ask()

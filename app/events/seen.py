@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Protocol, runtime_checkable
 
 from app.openadr import Event, Targets
 
@@ -62,3 +63,10 @@ class SeenEvent:
     granted: Granted = NOTHING_GRANTED
     units: Mapping[str, str] = field(default_factory=dict)
     """By payload type: what the event says, or else its program."""
+
+
+@runtime_checkable
+class ReadsEvents(Protocol):
+    """Who needs to know what VENs are asked."""
+
+    def of_ven(self, ven_name: str) -> Sequence[SeenEvent]: ...

@@ -14,11 +14,11 @@ from weakref import WeakValueDictionary
 import orjson
 from sqlalchemy import Connection, text
 
-from app.events.grants import Grants
+from app.events.grants import EventsClient, Grants
 from app.events.seen import Granted, SeenEvent, Told
 from app.events.views import forget_ven, read_view, units_of, write_view
 from app.fleet import VEN
-from app.openadr import Event, VtnClient, WireError, lasts_untold, read_event
+from app.openadr import Event, WireError, lasts_untold, read_event
 from app.platform import Database, LockPerName, SayOnce, dumped, from_us, to_us
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class EventBook:
         self.revision = 0
         """Rises with every change."""
 
-    def sync(self, ven: VEN, client: VtnClient) -> Sequence[SeenEvent]:
+    def sync(self, ven: VEN, client: EventsClient) -> Sequence[SeenEvent]:
         """Ask the VTN; return every event of the VEN. Raises VtnError, and then changes nothing."""
         with self._one_at_a_time(ven.ven_name):
             kept = self._view(ven.ven_name)
@@ -206,7 +206,7 @@ class EventBook:
                 self._seen.pop(ven_name, None)
                 self.revision += 1
 
-    def _asked(self, ven: VEN, client: VtnClient, kept: _View) -> _View:
+    def _asked(self, ven: VEN, client: EventsClient, kept: _View) -> _View:
         granted = self._grants.read(ven, client, kept.granted)
         programs = self._grants.allowed(lambda: client.programs(granted.all), "programs", client)
         told = {event.event_id: event for event in client.events(granted.all)}

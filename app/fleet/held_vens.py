@@ -8,7 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from app.openadr import Circuit, CredentialsError, VtnDown, VtnError, VtnUnavailable
 from app.platform import DatabaseError
@@ -57,6 +57,29 @@ class _Inquiry:
 
     left: int
     answered: bool = False
+
+
+@runtime_checkable
+class HoldsVens(Protocol):
+    """Which VENs are held, for those who ask something of the VTN for them."""
+
+    def free(self, ven_names: Iterable[str]) -> list[str]: ...
+
+    def is_held(self, ven_name: str) -> bool: ...
+
+    def problems(self) -> Mapping[str, str]: ...
+
+    def due(self) -> list[str]: ...
+
+    def claim(self, ven_name: str) -> bool: ...
+
+    def give_back(self, ven_name: str) -> None: ...
+
+    def succeeded(self, ven_name: str) -> None: ...
+
+    def failed(self, ven_name: str, error: VtnError) -> None: ...
+
+    def tell(self) -> None: ...
 
 
 class HeldVens:

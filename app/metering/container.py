@@ -7,17 +7,19 @@ from dependency_injector import containers, providers
 from app.metering.power import PowerHistory
 from app.metering.profiles import load_profiles
 from app.metering.simulator import MeterDataSimulator
+from app.metering.source import AnswersEvents, MeteredFleet, Room
 from app.platform import port
+from app.readings import AppendsFrames
 
 
 class MeteringContainer(containers.DeclarativeContainer):
     """The simulator, its profiles, and the power of the last hour."""
 
     platform = providers.DependenciesContainer()
-    answers = port()
-    frames = port()
-    repository = port()
-    store_keeper = port()
+    answers = port(AnswersEvents)
+    frames = port(AppendsFrames)
+    repository = port(MeteredFleet)
+    store_keeper = port(Room)
 
     profiles = providers.ThreadSafeSingleton(load_profiles)
     simulator = providers.ThreadSafeSingleton(

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from app.control import Answers, Forecast, Plant, Response, Situation, Span, half_full
-from app.fleet import VEN, FleetRepository, Resource, Status
+from app.fleet import VEN, Resource, Status
 from app.metering.profiles import Profiles, quarter_of_the_year
 from app.metering.shapes import NOISE_SPAN, Shapes, build_shapes, joined
-from app.metering.source import Room
+from app.metering.source import MeteredFleet, Room
 from app.observability import Tracing
 from app.platform import DatabaseError
-from app.readings import Detail, Frame, FrameStore, Reading, StoreFull, moved, places
+from app.readings import AppendsFrames, Detail, Frame, Reading, StoreFull, moved, places
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ class MeterDataSimulator:
     def __init__(
         self,
         *,
-        repository: FleetRepository,
-        frames: FrameStore,
+        repository: MeteredFleet,
+        frames: AppendsFrames,
         profiles: Callable[[], Profiles],
         answers: Answers,
         room: Room,

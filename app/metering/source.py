@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
 
+from app.control import Plant, Response, Situation
+from app.fleet import Resource, Status, VenSummary
 from app.readings import Frame
 
 
@@ -14,8 +17,29 @@ class MeterSource(Protocol):
         """The next reading of every approved resource, not yet stored."""
 
 
+@runtime_checkable
 class Room(Protocol):
     """What looks after the size of the store of readings."""
 
     def make_room(self, frame_bytes: int) -> None:
         """Before a frame of this size is stored. StoreFull when there is to be none."""
+
+
+@runtime_checkable
+class MeteredFleet(Protocol):
+    """Whose power is metered."""
+
+    def revision(self) -> int: ...
+
+    def resources(
+        self, ven_name: str | None = None, *, status: Status | None = None
+    ) -> Iterator[tuple[str, Resource]]: ...
+
+    def summaries(self) -> list[VenSummary]: ...
+
+
+@runtime_checkable
+class AnswersEvents(Protocol):
+    """What makes resources answer what their VENs are asked."""
+
+    def answer(self, plant: Plant, situation: Situation) -> Response: ...

@@ -24,7 +24,7 @@ from app.openadr.errors import (
     VtnUnauthorised,
     VtnUnavailable,
 )
-from app.openadr.http import BrokerToken, NoCredentials, VenAuth, VtnHttp
+from app.openadr.http import BrokerToken, NoCredentials, VenAuth
 
 logger = logging.getLogger(__name__)
 
@@ -83,10 +83,26 @@ class SharedCredentials:
         """Nothing can be wrong here."""
 
 
+class TokenHttp(Protocol):
+    """HTTP towards the VTN, for who has no token yet."""
+
+    base_url: str
+
+    def get_for_token(self, path: str) -> Any: ...
+
+    def post_form(self, url: str, *, form: str) -> Answer: ...
+
+
+class GivesTokens(Protocol):
+    """Where tokens come from."""
+
+    def fetch(self, credentials: ClientCredentials) -> tuple[str, float | None]: ...
+
+
 class TokenEndpoint:
     """Where tokens come from: the configured URL, what `/auth/server` says, or base + path."""
 
-    def __init__(self, *, http: VtnHttp, token_url: str | None, scopes: str | None) -> None:
+    def __init__(self, *, http: TokenHttp, token_url: str | None, scopes: str | None) -> None:
         self._http = http
         self._token_url = token_url
         self._scopes = scopes
@@ -157,7 +173,7 @@ class TokenAuth(VenAuth):
         *,
         credentials: ClientCredentials,
         read_again: Callable[[], ClientCredentials],
-        endpoint: TokenEndpoint,
+        endpoint: GivesTokens,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._credentials = credentials
@@ -220,7 +236,7 @@ class ClientCredentialsByVen:
         self,
         *,
         source: CredentialSource,
-        endpoint: TokenEndpoint,
+        endpoint: GivesTokens,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source

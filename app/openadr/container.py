@@ -10,7 +10,7 @@ from app.openadr.auth import ClientCredentialsByVen, SharedCredentials, TokenEnd
 from app.openadr.business import BusinessLogic
 from app.openadr.circuit import Circuit
 from app.openadr.client import VtnClient
-from app.openadr.credentials import CredentialsFile, CredentialsTemplate
+from app.openadr.credentials import CredentialsFile, CredentialsTemplate, GivesCredentials
 from app.openadr.dialects import Dialect301, Dialect310
 from app.openadr.exchange import Exchange, make_session
 from app.openadr.http import VtnHttp
@@ -23,8 +23,8 @@ class OpenadrContainer(containers.DeclarativeContainer):
     """HTTP to one VTN, credentials, dialect, and clients for VENs and for business logic."""
 
     platform = providers.DependenciesContainer()
-    embedded_ven_credentials = port()
-    embedded_business_credentials = port()
+    embedded_ven_credentials = port(GivesCredentials)
+    embedded_business_credentials = port(GivesCredentials)
 
     http_session = providers.ThreadSafeSingleton(
         make_session,

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from app.openadr.errors import CredentialsError, MissingCredentials
 from app.platform import TextFileError, read_text
@@ -37,15 +37,20 @@ class ClientCredentials:
     client_secret: str = field(repr=False)
 
 
-class CredentialSource(Protocol):
+@runtime_checkable
+class GivesCredentials(Protocol):
+    """What knows the client credentials of VENs."""
+
+    def of(self, ven_name: str) -> ClientCredentials:
+        """The VEN's credentials. Raises CredentialsError."""
+
+
+class CredentialSource(GivesCredentials, Protocol):
     """Where the client credentials of each VEN come from."""
 
     @property
     def per_ven(self) -> bool:
         """Whether each VEN is a client of its own."""
-
-    def of(self, ven_name: str) -> ClientCredentials:
-        """The VEN's credentials. Raises CredentialsError."""
 
     def read_again(self) -> None:
         """The token endpoint refuses them: they may have changed. Raises CredentialsError."""

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
 import orjson
@@ -29,7 +29,7 @@ from app.openadr.errors import (
     VtnUnavailable,
     VtnUnreachable,
 )
-from app.openadr.exchange import AnswerTooLarge, Exchange
+from app.openadr.exchange import AnswerTooLarge
 from app.openadr.traffic import BROKEN, UNREACHABLE, Traffic
 from app.openadr.unreachable import causes, reason, was_never_sent
 from app.openadr.vtn_clock import VtnClock
@@ -81,6 +81,16 @@ class NoCredentials(VenAuth):
     """For a public VTN."""
 
 
+class Exchanges(Protocol):
+    """One request and its answer."""
+
+    def send(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer: ...
+
+    def close(self) -> None: ...
+
+
 class VtnHttp:
     """Requests to one VTN; knows no OpenADR object.
 
@@ -95,7 +105,7 @@ class VtnHttp:
     def __init__(
         self,
         *,
-        exchange: Exchange,
+        exchange: Exchanges,
         base_url: str,
         stopping: Stopping,
         circuit: Circuit,

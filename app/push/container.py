@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from dependency_injector import containers, providers
 
+from app.fleet import HoldsVens
 from app.platform import NoServer, Watch, port
 from app.push.broker import BrokerLoop
 from app.push.callback_keys import CallbackKeys
 from app.push.callback_server import CallbackServer
-from app.push.inbox import Inbox
+from app.push.inbox import Inbox, TakesEvents
 from app.push.mqtt import MqttPush
 from app.push.service import Push, Subscriber
 from app.push.webhooks import Webhooks
+from app.vens import PlansPolls
 
 
 class PushContainer(containers.DeclarativeContainer):
     """MQTT and webhooks, and where what they bring is taken up."""
 
     platform = providers.DependenciesContainer()
-    poll_plan = port()
-    ven_manager = port()
-    events = port()
+    poll_plan = port(PlansPolls)
+    ven_manager = port(TakesEvents)
+    program_ids = port()
     client_for = port()
-    held_vens = port()
+    held_vens = port(HoldsVens)
 
     inbox = providers.ThreadSafeSingleton(Inbox, ven_manager=ven_manager, poll_plan=poll_plan)
     mqtt_push = providers.ThreadSafeSingleton(
@@ -30,7 +32,7 @@ class PushContainer(containers.DeclarativeContainer):
         loop=providers.Factory(BrokerLoop, monotonic=platform.monotonic),
         inbox=inbox,
         poll_plan=poll_plan,
-        program_ids=events.provided.program_ids,
+        program_ids=program_ids,
         client_for=client_for,
         verify_tls=platform.settings.provided.vtn.verify_tls,
         plain_to=platform.settings.provided.vtn.plain_hosts,
@@ -43,7 +45,7 @@ class PushContainer(containers.DeclarativeContainer):
         keys=providers.Factory(CallbackKeys, platform.settings.provided.data_dir),
         inbox=inbox,
         poll_plan=poll_plan,
-        program_ids=events.provided.program_ids,
+        program_ids=program_ids,
         client_for=client_for,
         monotonic=platform.monotonic,
         fan_out=platform.fan_out,

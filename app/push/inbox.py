@@ -12,11 +12,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from app.events import Told
 from app.openadr import Event, WireError, read_event, read_notification
 from app.platform import DatabaseError
-from app.vens import PollPlan, VENManager
+from app.vens import PollPlan
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,17 @@ ASKS_AGAIN_S = 5.0
 """A VEN that could not be asked."""
 ASKS_EVERY_S = 1.0
 """A VEN that push wants to be asked is asked at most so often, however many ask for it."""
+
+
+@runtime_checkable
+class TakesEvents(Protocol):
+    """The manager of the VENs, for what push brings."""
+
+    def take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]: ...
+
+    def take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[Told]: ...
+
+    def poll_asked(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ class Inbox:
     def __init__(
         self,
         *,
-        ven_manager: VENManager,
+        ven_manager: TakesEvents,
         poll_plan: PollPlan,
         asks_every_s: float = ASKS_EVERY_S,
         asks_again_s: float = ASKS_AGAIN_S,

@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from app.fleet import VEN, HeldVens, Status
-from app.openadr import Notifiers, VtnClient, VtnError, VtnUnauthorised, VtnUnreachable
+from app.fleet import VEN, HoldsVens, Status
+from app.openadr import Notifiers, VtnError, VtnUnauthorised, VtnUnreachable
 from app.platform import DatabaseError, Watch
 from app.push.inbox import Inbox
-from app.vens import PollPlan, VENManager
+from app.vens import PollPlan
 
 logger = logging.getLogger(__name__)
 
@@ -37,17 +37,30 @@ class Server(Protocol):
     def close(self) -> None: ...
 
 
+class HasVens(Protocol):
+    """The manager of the VENs, for who asks in their names."""
+
+    @property
+    def vens(self) -> Sequence[VEN]: ...
+
+
+class OffersPush(Protocol):
+    """A client that can say how the VTN tells of changes."""
+
+    def notifiers(self) -> Notifiers: ...
+
+
 class Subscriber:
     """To be called every few seconds: brings what the VENs have up to what they should have."""
 
     def __init__(
         self,
         *,
-        ven_manager: VENManager,
-        client_for: Callable[[str], VtnClient],
+        ven_manager: HasVens,
+        client_for: Callable[[str], OffersPush],
         channels: Sequence[Channel],
         poll_plan: PollPlan,
-        held: HeldVens,
+        held: HoldsVens,
         monotonic: Callable[[], float],
     ) -> None:
         self._held = held

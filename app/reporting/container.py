@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dependency_injector import containers, providers
 
+from app.events import ReadsEvents
+from app.fleet import HoldsVens
 from app.platform import port
-from app.reporting.content import PlannedReports
+from app.readings import KeepsFrames, ReadsFrames
+from app.reporting.content import Outlook, PlannedReports
 from app.reporting.delivery import (
     Debts,
     DeliveryJournal,
@@ -19,16 +22,16 @@ from app.reporting.delivery import (
     SecondLooks,
 )
 from app.reporting.retention import StoreBounds, StoreKeeper
-from app.reporting.streams import Agenda, Obligations, StreamLedger, Tally
+from app.reporting.streams import Agenda, FleetNames, Obligations, StreamLedger, Tally
 
 
 class StreamsContainer(containers.DeclarativeContainer):
     """What is owed, and what is kept for it."""
 
     platform = providers.DependenciesContainer()
-    events = port()
-    frames = port()
-    repository = port()
+    events = port(ReadsEvents)
+    frames = port(KeepsFrames)
+    repository = port(FleetNames)
 
     ledger = providers.ThreadSafeSingleton(
         StreamLedger, database=platform.database, clock=platform.clock
@@ -65,9 +68,9 @@ class DeliveryContainer(containers.DeclarativeContainer):
 
     platform = providers.DependenciesContainer()
     streams = providers.DependenciesContainer()
-    frames = port()
-    simulator = port()
-    held_reports = port()
+    frames = port(ReadsFrames)
+    simulator = port(Outlook)
+    held_reports = port(HoldsVens)
     circuit = port()
     write_circuit = port()
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from app.platform import to_us
-from app.readings import FrameStore, Roster, StoreFull
+from app.readings import KeepsFrames, Roster, StoreFull
 from app.reporting.delivery import Outbox
 from app.reporting.streams import DROPPED, Obligations, Stream, StreamLedger, Tally
 
@@ -47,7 +47,7 @@ class StoreKeeper:
     def __init__(
         self,
         *,
-        frames: FrameStore,
+        frames: KeepsFrames,
         ledger: StreamLedger,
         obligations: Obligations,
         outbox: Outbox,

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dependency_injector import containers, providers
 
+from app.fleet import HoldsVens
 from app.platform import Watch, port
+from app.scheduling import RunsTasks
 from app.supervision.guards import ClockGuard, OverdueTasks
 from app.supervision.lock_guard import RunLockGuard
-from app.supervision.recovery import Recovery
+from app.supervision.recovery import Recovery, TriesVtn
 
 
 class SupervisionContainer(containers.DeclarativeContainer):
     """Guards of the clock, the tasks, the lock and the VTN, each on a thread of its own."""
 
     platform = providers.DependenciesContainer()
-    scheduler = port()
+    scheduler = port(RunsTasks)
     circuit = port()
-    held_vens = port()
-    ven_manager = port()
+    held_vens = port(HoldsVens)
+    ven_manager = port(TriesVtn)
     write_circuit = port()
 
     overdue_tasks = providers.ThreadSafeSingleton(

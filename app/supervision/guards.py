@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
 
 from app.scheduling import TaskScheduler
 
@@ -18,6 +19,13 @@ LATE = timedelta(seconds=10)
 """How long ago a start may have fallen due that has not happened."""
 
 
+@runtime_checkable
+class PlansAnew(Protocol):
+    """The scheduler, for who sees the clock jump."""
+
+    def plan_anew(self, jumped: timedelta) -> None: ...
+
+
 class ClockGuard:
     """Compares the clock with monotonic time, and has every task planned anew when they part.
 
@@ -27,7 +35,7 @@ class ClockGuard:
     def __init__(
         self,
         *,
-        scheduler: TaskScheduler,
+        scheduler: PlansAnew,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
-from app.fleet import HeldVens
+from app.fleet import HoldsVens
 from app.openadr import Circuit
 from app.platform import DatabaseError
 from app.scheduling import TaskScheduler
-from app.vens import VENManager
 
 logger = logging.getLogger(__name__)
 TRIES_WRITES_EVERY_S = 8.0
@@ -18,6 +18,15 @@ MOST_PROBES = 8
 """At a time: one that hangs does not keep the next one from finding the VTN."""
 RETRIES_FOR_S = 10.0
 """How long a thread goes on to the next held VEN before it ends."""
+
+
+@runtime_checkable
+class TriesVtn(Protocol):
+    """The manager of the VENs, for who looks whether the VTN answers."""
+
+    def try_vtn(self) -> None: ...
+
+    def retry_held(self, *, for_s: float) -> None: ...
 
 
 class Recovery:
@@ -32,8 +41,8 @@ class Recovery:
         *,
         circuit: Circuit,
         writes: Circuit,
-        ven_manager: VENManager,
-        held: HeldVens,
+        ven_manager: TriesVtn,
+        held: HoldsVens,
         most_retries: int,
         scheduler: TaskScheduler,
         tasks: Sequence[str],

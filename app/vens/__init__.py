@@ -2,7 +2,7 @@
 
 from app.vens.container import VensContainer
 from app.vens.manager import VENManager
-from app.vens.poll_schedule import PollPlan
+from app.vens.poll_schedule import PlansPolls, PollPlan
 from app.vens.removals import Removal, Removals
 
-__all__ = ["PollPlan", "Removal", "Removals", "VENManager", "VensContainer"]
+__all__ = ["PlansPolls", "PollPlan", "Removal", "Removals", "VENManager", "VensContainer"]

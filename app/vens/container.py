@@ -5,9 +5,9 @@ from __future__ import annotations
 from dependency_injector import containers, providers
 
 from app.platform import port
-from app.vens.manager import VENManager
+from app.vens.manager import EventFeed, ReportDesk, VENManager
 from app.vens.poll_schedule import PollPlan
-from app.vens.removals import Removals
+from app.vens.removals import Debts, Removals
 
 
 class VensContainer(containers.DeclarativeContainer):
@@ -15,10 +15,10 @@ class VensContainer(containers.DeclarativeContainer):
 
     platform = providers.DependenciesContainer()
     fleet = providers.DependenciesContainer()
-    debts = port()
-    events = port()
+    debts = port(Debts)
+    events = port(EventFeed)
     client_for = port()
-    report_desk = port()
+    report_desk = port(ReportDesk)
     vtn_http = port()
 
     poll_plan = providers.ThreadSafeSingleton(

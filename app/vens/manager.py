@@ -7,7 +7,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from app.events import SeenEvent, Told
 from app.fleet import (
@@ -40,6 +40,7 @@ RETRIES_FOR_S = 1.0
 """How long a task tries held VENs: the others are not to wait for them."""
 
 
+@runtime_checkable
 class EventFeed(Protocol):
     """What knows the events of each VEN."""
 
@@ -59,6 +60,7 @@ class EventFeed(Protocol):
         """Push says that an event is gone: the VENs that should ask whether it is."""
 
 
+@runtime_checkable
 class ReportDesk(Protocol):
     """What builds reports and delivers them."""
 

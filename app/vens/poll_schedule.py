@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from app.openadr import Event
 
@@ -33,6 +34,21 @@ class _Ven:
     brought: OrderedDict[Change, None] = field(default_factory=OrderedDict)
     awaited: dict[Change, float] = field(default_factory=dict)
     """What a poll found first, and until when push may still bring it."""
+
+
+@runtime_checkable
+class PlansPolls(Protocol):
+    """When VENs are polled, for what pushes to them."""
+
+    def ask(self, ven_names: Iterable[str]) -> None: ...
+
+    def asked(self) -> list[str]: ...
+
+    def works(self, source: str, ven_names: Iterable[str]) -> None: ...
+
+    def fails(self, source: str, ven_names: Iterable[str]) -> None: ...
+
+    def trusted(self) -> int: ...
 
 
 class PollPlan:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import text
 
@@ -27,6 +27,7 @@ A_TICK = timedelta(seconds=5)
 """As long as metering one instant may take, and more."""
 
 
+@runtime_checkable
 class Debts(Protocol):
     """What is metered and not delivered."""
 

@@ -8,9 +8,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import urlsplit
 
-from app.vtn.callbacks import CallbackFailed, Callbacks
+from app.vtn.callbacks import CallbackFailed
 from app.vtn.wire import Wire
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,12 @@ class _Lane:
         return self.failures >= TRIES
 
 
+class TellsCallbacks(Protocol):
+    """How a callback is told."""
+
+    def tell(self, url: str, token: str | None, notification: Wire) -> None: ...
+
+
 class Webhooks:
     """Building it does no I/O; its threads begin with the first notification.
 
@@ -57,7 +64,7 @@ class Webhooks:
 
     def __init__(
         self,
-        callbacks: Callbacks,
+        callbacks: TellsCallbacks,
         *,
         monotonic_s: Callable[[], float] = time.monotonic,
         first_pause_s: float = FIRST_PAUSE_S,

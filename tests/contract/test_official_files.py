@@ -79,12 +79,12 @@ SCHEMA_310 = _loaded("3.1.0")
 SCHEMA_301 = _loaded("3.0.1")
 
 
-@SCHEMA_310.parametrize()
+@SCHEMA_310.parametrize()  # type: ignore[untyped-decorator]
 def test_3_1_0(case: Any, vtn_310: Target) -> None:
     _ask(case, vtn_310)
 
 
-@SCHEMA_301.parametrize()
+@SCHEMA_301.parametrize()  # type: ignore[untyped-decorator]
 def test_3_0_1(case: Any, vtn_301: Target) -> None:
     _ask(case, vtn_301)
 

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,10 @@ def accepted(tmp_path: Path) -> int:
     found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frame'").fetchone()
     connection.close()
     return 0 if found is None else int(found[0])
+
+
+def has_more(tmp_path: Path, before: int) -> bool:
+    return accepted(tmp_path) > before
 
 
 def owed(tmp_path: Path) -> list[int]:
@@ -110,7 +115,7 @@ def test_killed_at_random_instants(
         faulty.down = drawn.random() < 0.1
         application = start("run", **settings)
         if number % 10:
-            wait_until(lambda before=before: accepted(tmp_path) > before, timeout_s=30)
+            wait_until(partial(has_more, tmp_path, before), timeout_s=30)
         threading.Event().wait(drawn.uniform(0, 1.0))
         application.kill()
         faulty.catch_up()

@@ -29,7 +29,12 @@ class TestPriority:
 
     def test_the_lower_number_prevails_and_no_priority_is_the_lowest(self, guide: Guide) -> None:
         now = period(guide.clock.now, "PT1H")
-        for level, priority in ((1, {"priority": 5}), (3, {"priority": 0}), (2, {})):
+        fields: tuple[tuple[int, dict[str, Any]], ...] = (
+            (1, {"priority": 5}),
+            (3, {"priority": 0}),
+            (2, {}),
+        )
+        for level, priority in fields:
             guide.send(intervalPeriod=now, intervals=prices(level, kind="SIMPLE"), **priority)
         guide.pass_time(ticks=1)
 

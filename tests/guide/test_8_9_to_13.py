@@ -107,7 +107,7 @@ class TestCapacity:
     def net(self, guide: Guide, ven_name: str = "Aarhus") -> float:
         frame = guide.container.readings.frames().last()
         assert frame is not None
-        return sum(power for _, power in frame.powers(ven_name))
+        return float(sum(power for _, power in frame.powers(ven_name)))
 
     def test_8_10_1_a_dynamic_operating_envelope_is_kept_and_reported(
         self, guide: Guide, caplog: pytest.LogCaptureFixture

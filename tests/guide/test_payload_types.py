@@ -11,6 +11,7 @@ from app.control import policies
 from app.fleet import ResourceKind
 from tests.guide.conftest import MINUTE, Guide, period, prices, values
 from tests.support.openapi import Enumerations, official_file
+from tests.support.wiring import provider
 
 SERVED = {
     "READING": "KW",
@@ -124,8 +125,8 @@ def test_regulation_is_what_is_left_to_the_limits(guide: Guide) -> None:
 def test_another_policy_may_be_given_to_a_kind(guide: Guide) -> None:
     given = {**guide.container.control.policy_of(), ResourceKind.VENTILATION: policies.Fixed()}
     guide.container.control.policy_of.override(providers.Object(given))
-    guide.container.control.answers.reset()
-    guide.container.simulator.reset()
+    provider(guide.container, "control.answers").reset()
+    provider(guide.container, "simulator").reset()
     guide.send(intervalPeriod=period(guide.clock.now, "PT1H"), intervals=prices(3, kind="SIMPLE"))
     guide.pass_time(ticks=1)
 

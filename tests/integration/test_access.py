@@ -6,18 +6,19 @@ import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from app.openadr import TokenEndpoint, VtnUnavailable, VtnUnreachable
 from app.openadr.credentials import ClientCredentials
-from app.settings.model import Settings, SettingsError
+from app.settings import Settings, SettingsError
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.certificates import make_certificate
 from tests.support.exchanges import RecordingExchange
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn
+from tests.support.wiring import provider
 from tests.support.workbench import TICK, VENS, Bench
 
 MakeVtn = Callable[[Script], ScriptedVtn]
@@ -42,7 +43,7 @@ def secure_vtn(certificate: Path) -> Iterator[ScriptedVtn]:
 class TestTls:
     def ping(self, make_container: MakeContainer, vtn: ScriptedVtn, **settings: Any) -> None:
         container = make_container(vtn={"base_url": vtn.base_url, **settings})
-        container.openadr.http.add_kwargs(backoff_s=0.001)
+        provider(container, "openadr.http").add_kwargs(backoff_s=0.001)
         container.openadr.ven_client("Aarhus").ping()
 
     def test_a_certificate_that_nobody_knows_is_refused(
@@ -91,10 +92,10 @@ class TestPlainHttp:
                 del path
                 return {"tokenURL": "http://vtn.example/token"}
 
-            def post_form(self, url: str, *, form: str) -> None:
+            def post_form(self, url: str, *, form: str) -> NoReturn:
                 raise AssertionError(f"{form} went to {url}")
 
-        endpoint = TokenEndpoint(http=Secure(), token_url=None, scopes=None)  # type: ignore[arg-type]
+        endpoint = TokenEndpoint(http=Secure(), token_url=None, scopes=None)
 
         with pytest.raises(VtnUnavailable, match="without TLS"):
             endpoint.fetch(ClientCredentials(client_id="c", client_secret="s"))

@@ -87,7 +87,9 @@ def serve(busy: Busy) -> Iterator[MakePort]:
 
 def status(port: int, path: str = "/", certificate: Path | None = None) -> int:
     url = f"http{'' if certificate is None else 's'}://127.0.0.1:{port}{path}"
-    return requests.get(url, timeout=5, verify=certificate and str(certificate)).status_code
+    return requests.get(
+        url, timeout=5, verify=True if certificate is None else str(certificate)
+    ).status_code
 
 
 def ended(connection: socket.socket) -> bool:

@@ -113,7 +113,7 @@ class TestGuard:
 
     def guard(self, clock: FakeClock) -> tuple[ClockGuard, Scheduler]:
         scheduler = self.Scheduler()
-        guard = ClockGuard(scheduler=scheduler, clock=clock, monotonic=clock.monotonic)  # type: ignore[arg-type]
+        guard = ClockGuard(scheduler=scheduler, clock=clock, monotonic=clock.monotonic)
         guard()
         return guard, scheduler
 

@@ -21,7 +21,7 @@ from app.metering import MeterDataSimulator
 from app.observability import graph
 from app.openadr import ClientCredentialsByVen, SharedCredentials, VtnVen
 from app.scheduling import ScheduleError, SchedulerConfig, TaskScheduler, every, job
-from app.settings.model import Settings, SettingsError
+from app.settings import Settings, SettingsError
 from app.vens import VENManager
 from containers import Container
 from tests.conftest import MakeContainer

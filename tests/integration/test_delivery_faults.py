@@ -11,6 +11,7 @@ import pytest
 from app.platform import DatabaseError
 from app.readings import Frame
 from tests.conftest import MakeContainer
+from tests.support.wiring import provider
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
 FAULTS: list[list[str | int]] = [
@@ -378,7 +379,7 @@ def test_a_stored_tick_whose_answer_was_lost_is_not_taken_twice(bench: Bench) ->
 
     store = LostAnswer()
     bench.container.readings.frames.override(store)
-    bench.container.simulator.reset()
+    provider(bench.container, "simulator").reset()
     with pytest.raises(DatabaseError):
         bench.tick()
     store.append = frames.append  # type: ignore[method-assign]

@@ -20,6 +20,7 @@ from tests.conftest import MakeContainer
 from tests.support.exchanges import RecordingExchange
 from tests.support.fakes import FakeClock
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn
+from tests.support.wiring import provider
 
 MakeVtn = Callable[[Script], ScriptedVtn]
 
@@ -328,7 +329,7 @@ def test_a_vtn_that_fails_for_every_ven_is_not_asked_for_all_of_them(
 ) -> None:
     vtn = scripted_vtn(lambda _: Answer(503))
     container = remote(make_container, vtn, vens=30, client_id="{ven_name}", client_secret="s")
-    container.openadr.http.add_kwargs(backoff_s=0.001)
+    provider(container, "openadr.http").add_kwargs(backoff_s=0.001)
 
     result = container.ven_manager().enrol()
 

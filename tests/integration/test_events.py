@@ -23,6 +23,7 @@ class FakeClient:
     """A VTN's events in memory: listed ones, and ones that only their id finds."""
 
     def __init__(self, *events: dict[str, Any]) -> None:
+        self.ven_name = "Aarhus"
         self.listed = list(events)
         self.by_id: dict[str, dict[str, Any]] = {}
         self.asked: list[str] = []
@@ -61,7 +62,7 @@ def book(database: Database, clock: FakeClock) -> EventBook:
 
 
 def sync(book: EventBook, client: FakeClient) -> list[str]:
-    return [each.event.event_id for each in book.sync(AARHUS, client)]  # type: ignore[arg-type]
+    return [each.event.event_id for each in book.sync(AARHUS, client)]
 
 
 def test_an_event_that_is_missing_from_a_list_is_asked_for(book: EventBook) -> None:
@@ -187,7 +188,7 @@ def test_values_of_a_program_whose_units_cannot_be_read_have_none_that_is_known(
     client.listed_programs = [read_program({"id": "p", "payloadDescriptors": "MW"})]
 
     for _ in range(2):
-        (seen,) = book.sync(AARHUS, client)  # type: ignore[arg-type]
+        (seen,) = book.sync(AARHUS, client)
 
     assert seen.units["EXPORT_CAPACITY_LIMIT"] == "KW"
     assert seen.units["IMPORT_CAPACITY_LIMIT"] not in ("KW", "KVA", "PERCENT")
@@ -201,7 +202,7 @@ def test_what_of_an_event_cannot_be_read_is_said_once(
     client = FakeClient(event("e1", priority="high"))
 
     for ven in (AARHUS, other, AARHUS):
-        book.sync(ven, client)  # type: ignore[arg-type]
+        book.sync(ven, client)
 
     (line,) = caplog.messages
     assert "event e1: priority 'high' is none" in line

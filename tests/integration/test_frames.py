@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from app.platform import Database, DatabaseError, make_engine
 from app.readings import Frame, FrameStore, Roster
-from app.readings.frames import ROW_BYTES
+from app.readings.frame import ROW_BYTES
 from bench.intervals import counted
 from tests.support.fakes import FakeClock
 

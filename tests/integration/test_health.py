@@ -16,6 +16,7 @@ from app.ops import Health, OpsServer
 from app.platform.systemd import SystemdNotifier
 from tests.conftest import MakeContainer
 from tests.support.servers import free_port
+from tests.support.wiring import provider
 from tests.support.workbench import SAMPLE, TICK, VENS, Bench
 
 
@@ -150,7 +151,7 @@ def test_a_port_that_is_taken_is_a_warning_and_metering_goes_on(
     bench: Bench, ops: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     del ops  # it has the port
-    bench.container.ops.server.served.reset()
+    provider(bench.container, "ops.server.served").reset()
     second: OpsServer = bench.container.ops.server()
 
     second.start()

@@ -7,8 +7,9 @@ import ssl
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import NoReturn
 
 import pytest
 from urllib3.exceptions import (
@@ -244,11 +245,17 @@ def test_only_a_connection_that_was_never_made_had_no_effect(error: HTTPError, n
     class Failing:
         """Fails like this."""
 
-        def send(self, *_: object, **__: object) -> None:
+        def send(
+            self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+        ) -> NoReturn:
+            del method, url, headers, body
             raise error
 
+        def close(self) -> None:
+            """Nothing is open."""
+
     http = VtnHttp(
-        exchange=Failing(),  # type: ignore[arg-type]
+        exchange=Failing(),
         base_url="https://vtn.example",
         stopping=Stopping(),
         circuit=Circuit(monotonic=time.monotonic),

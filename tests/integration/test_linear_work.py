@@ -48,7 +48,7 @@ def counted() -> Iterator[Lines]:
         yield lines
     finally:
         sys.settrace(before)
-        threading.settrace(before)  # type: ignore[arg-type]
+        threading.settrace(before)
 
 
 def enrol(container: Container) -> None:

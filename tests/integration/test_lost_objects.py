@@ -12,6 +12,7 @@ from app.platform.shutdown import Stopping
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
+from tests.support.wiring import provider
 from tests.support.workbench import RESOURCES, SAMPLE, TICK, Bench
 
 HEARTBEAT = timedelta(minutes=5)
@@ -379,13 +380,13 @@ def test_they_are_enrolled_again_at_most_five_a_second(
             super().__init__()
             self.waits_s: list[float] = []
 
-        def wait(self, seconds: float) -> bool:
-            self.waits_s.append(seconds)
+        def wait(self, timeout_s: float | None = None) -> bool:
+            self.waits_s.append(timeout_s or 0.0)
             return False
 
     stopping = Noted()
     container = make_container(vtn={"embedded_port": vtn.port})
-    container.fleet.lost_objects.add_kwargs(stopping=stopping)
+    provider(container, "fleet.lost_objects").add_kwargs(stopping=stopping)
     bench = Bench(container, vtn, clock)
     bench.enrol()
     lose(bench, "VEN", *SAMPLE)

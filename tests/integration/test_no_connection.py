@@ -18,6 +18,7 @@ from tests.conftest import MakeContainer, MakeHttp
 from tests.support.certificates import Certificate, make_certificate, make_certificate_of
 from tests.support.servers import Answer, ScriptedVtn, free_port
 from tests.support.tunnel import Tunnel
+from tests.support.wiring import provider
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -31,8 +32,9 @@ def http(make_container: MakeContainer) -> HttpTo:
 
     def made(base_url: str, **vtn: object) -> VtnHttp:
         container = make_container(vtn={"base_url": base_url, **vtn})
-        container.openadr.http.add_kwargs(backoff_s=0.001)
-        return container.openadr.http()
+        provider(container, "openadr.http").add_kwargs(backoff_s=0.001)
+        http: VtnHttp = container.openadr.http()
+        return http
 
     return made
 

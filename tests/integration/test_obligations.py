@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from datetime import timedelta
-from operator import attrgetter
 
 import pytest
 
 from app.fleet import Status
 from tests.support.fakes import resource
+from tests.support.wiring import provider
 from tests.support.workbench import SAMPLE, TICK, Bench
 
 READING = {"payloadType": "READING", "frequency": 0}
@@ -134,7 +134,7 @@ def test_a_restart_between_the_end_of_an_event_and_its_heir_loses_nothing(bench:
         "vens.manager",
         "streams.store_keeper",
     ):
-        attrgetter(name)(bench.container).reset()
+        provider(bench.container, name).reset()
     bench.manager.poll_events()
 
     bench.manager.generate_reports()
@@ -242,7 +242,7 @@ def test_readings_of_a_ven_whose_events_cannot_be_read_hold_no_frames_for_ever(
         "delivery.report_desk",
         "vens.manager",
     ):
-        attrgetter(name)(bench.container).reset()
+        provider(bench.container, name).reset()
     for _ in range(130):
         bench.tick()
         bench.manager.generate_reports()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from typer.testing import CliRunner
 from app.cli.commands import cli
 from app.platform import DatabaseError
 from app.reporting.delivery import SetAside
+from tests.support.wiring import provider
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
 
@@ -260,7 +260,7 @@ class TestManyToSendAgain:
     def test_while_the_vtn_is_down_none_is_tried(
         self, bench: Bench, asides: list[SetAside], circuit: str
     ) -> None:
-        attrgetter(circuit)(bench.container)().open()
+        provider(bench.container, circuit)().open()
         bench.exchange.faults.extend([503] * 10)
 
         bench.manager.generate_reports()

@@ -18,6 +18,7 @@ from tests.support.certificates import make_certificate
 from tests.support.servers import Answer, Asked, ScriptedVtn, free_port
 from tests.support.small_broker import SmallBroker
 from tests.support.waiting import wait_until
+from tests.support.wiring import provider
 
 NAME = "Aalborg"
 EVENT = {
@@ -68,7 +69,7 @@ def make_fleet(other: OtherVtn, make_container: MakeContainer) -> Iterator[MakeF
     def make(*, watched: bool = True, **settings: Any) -> Container:
         url = {"base_url": other.server.base_url, "bearer_token": "token"}
         container = make_container(vtn={**url, **settings})
-        container.push.watch.add_kwargs(every_s=0.05)
+        provider(container, "push.watch").add_kwargs(every_s=0.05)
         container.ven_manager().register_load_ven(NAME)
         (container.push.service() if watched else container.push.inbox()).start()
         made.append(container)

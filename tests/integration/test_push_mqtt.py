@@ -18,6 +18,7 @@ from tests.support.certificates import make_certificate
 from tests.support.pushed import PushedFleet
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
+from tests.support.wiring import provider
 
 
 @pytest.fixture
@@ -164,7 +165,9 @@ class TestTheBroker:
         self, broker: Broker, make_fleet: MakeFleet, caplog: pytest.LogCaptureFixture
     ) -> None:
         fleet = make_fleet(broker)
-        fleet.container.push.mqtt_push.add_kwargs(room_for=lambda connections: min(connections, 1))
+        provider(fleet.container, "push.mqtt_push").add_kwargs(
+            room_for=lambda connections: min(connections, 1)
+        )
         fleet.container.push.service().start()
 
         wait_until(lambda: fleet.trusted() == 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from operator import attrgetter
 
 import pytest
 from sqlalchemy import text
@@ -14,6 +13,7 @@ from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.flaky_database import FlakyDatabase
+from tests.support.wiring import provider
 from tests.support.workbench import TICK, VENS, Bench
 
 ASKED = 2
@@ -64,14 +64,14 @@ def test_a_stream_that_an_earlier_version_left_below_zero_is_ended(
     bench.manager.generate_reports()
     with bench.container.platform.database().write() as connection:
         connection.execute(text("UPDATE stream SET reports_left = -18"))
-    bench.container.streams.ledger.reset()
+    provider(bench.container, "streams.ledger").reset()
     for name in (
         "streams.obligations",
         "delivery.report_desk",
         "vens.manager",
         "streams.store_keeper",
     ):
-        attrgetter(name)(bench.container).reset()
+        provider(bench.container, name).reset()
 
     with caplog.at_level(logging.WARNING, logger="app"):
         for _ in range(3):

@@ -183,7 +183,7 @@ class TestCallbacksThatHang:
 
     def test_nor_when_they_are_those_of_many_clients(self) -> None:
         callbacks = HangingCallbacks()
-        webhooks = Webhooks(callbacks, first_pause_s=0.001)  # type: ignore[arg-type]
+        webhooks = Webhooks(callbacks, first_pause_s=0.001)
         for number in range(3 * MOST_AT_ONCE):
             tell(webhooks, f"{URL}{number}", number, client_id=f"client-{number}")
         wait_until(lambda: callbacks.hanging == MOST_AT_ONCE)

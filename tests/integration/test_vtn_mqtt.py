@@ -27,7 +27,7 @@ def test_of_more_than_it_may_keep_nothing_is_lost_while_the_broker_is_there(
     heard: set[bytes] = set()
     subscribed = threading.Event()
     listener = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv311)
-    listener.on_message = lambda _client, _data, message: heard.add(message.payload)
+    listener.on_message = lambda _client, _data, message: heard.add(bytes(message.payload))
     listener.on_subscribe = lambda *_: subscribed.set()
     listener.connect("127.0.0.1", broker.port)
     listener.subscribe("topic", 1)

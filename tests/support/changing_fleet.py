@@ -33,7 +33,7 @@ def at_vtn(bench: Bench, name: str = PUMP) -> dict[str, Any]:
     return found
 
 
-def remove(bench: Bench, ven_name: str, resource_name: str = THE_VEN, **how: bool) -> None:
+def remove(bench: Bench, ven_name: str, resource_name: str = THE_VEN, **how: Any) -> None:
     removal = Removal(ven_name=ven_name, resource_name=resource_name, **how)
     bench.container.vens.removals().begin(removal)
     bench.clock.advance(seconds=A_TICK.total_seconds())

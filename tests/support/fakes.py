@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -38,10 +39,15 @@ class FakeClock:
         self.now -= timedelta(**delta)
 
 
-def resource(name: str, kind: ResourceKind = ResourceKind.HEAT_PUMP, **fields: object) -> Resource:
+def resource(name: str, kind: ResourceKind = ResourceKind.HEAT_PUMP, **fields: Any) -> Resource:
     """An approved resource of 10 kW, unless told otherwise."""
-    values = {"power_min_kw": 0.0, "power_max_kw": 10.0, "status": Status.APPROVED, **fields}
-    return Resource(resource_name=name, kind=kind, **values)  # type: ignore[arg-type]
+    values: dict[str, Any] = {
+        "power_min_kw": 0.0,
+        "power_max_kw": 10.0,
+        "status": Status.APPROVED,
+        **fields,
+    }
+    return Resource(resource_name=name, kind=kind, **values)
 
 
 class FakeFleet:
@@ -112,7 +118,7 @@ class AsShaped:
     """Resources that answer nothing: they do what their shape says, and store nothing."""
 
     def __init__(self) -> None:
-        self.comfort_h: dict[ResourceKind, float] = {}
+        self.comfort_h: Mapping[ResourceKind, float] = {}
 
     def answer(self, plant: Plant, situation: Situation) -> Response:
         return Response(

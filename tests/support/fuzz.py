@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 Schema = Mapping[str, Any]
-JUNK = (
+JUNK: st.SearchStrategy[Any] = (
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**63)

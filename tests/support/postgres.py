@@ -82,7 +82,7 @@ class Postgres:
         """The URL of a new, empty database."""
         name = f"test_{uuid.uuid4().hex}"
         with self._connection() as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+            connection.execute(f'CREATE DATABASE "{name}"')
         return f"{self.url}/{name}"
 
     def drop_connections(self) -> None:

@@ -11,6 +11,7 @@ from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from containers import Container
 from tests.support.callers import Caller
 from tests.support.waiting import wait_until
+from tests.support.wiring import provider
 
 VENS = 3
 
@@ -22,7 +23,7 @@ class PushedFleet:
         self.container = container
         self.vtn = vtn
         self.business = container.openadr.business_logic()
-        container.push.watch.add_kwargs(every_s=0.05)
+        provider(container, "push.watch").add_kwargs(every_s=0.05)
         container.fleet.repository().save(sample_fleet(vens=vens, resources_per_ven=2))
         self.manager = container.ven_manager()
         self.manager.enrol()

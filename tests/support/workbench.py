@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from operator import attrgetter
 from typing import Any
 
 from app.fleet import sample_fleet
@@ -14,6 +13,7 @@ from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.support.exchanges import FaultyExchange
 from tests.support.fakes import FakeClock, UndatedVtn
+from tests.support.wiring import provider
 
 VENS, RESOURCES = 3, 4
 SAMPLE = ("Aalborg", "Aarhus", "Esbjerg")
@@ -51,7 +51,7 @@ class Bench:
         container.openadr.vtn_clock.override(UndatedVtn(clock=clock, monotonic=clock.monotonic))
         if not real_exchange:
             container.openadr.exchange.override(self.exchange)
-        container.openadr.http.add_kwargs(backoff_s=0.001)
+        provider(container, "openadr.http").add_kwargs(backoff_s=0.001)
 
     @property
     def manager(self) -> Any:
@@ -72,11 +72,11 @@ class Bench:
         outbox = self.container.streams.outbox()
         return int(outbox.retry([each.set_aside_id for each in outbox.reports()]))
 
-    def replace(self, provider: str, stand_in: object) -> None:
+    def replace(self, path: str, stand_in: object) -> None:
         """Let the manager be built again, with this in the place of 'room.provider'."""
-        attrgetter(provider)(self.container).override(stand_in)
+        provider(self.container, path).override(stand_in)
         for built in REBUILT:
-            attrgetter(built)(self.container).reset()
+            provider(self.container, built).reset()
 
     def planner(self, **fields: Any) -> ReportPlanner:
         """A planner like the container's, with these fields."""

@@ -253,7 +253,7 @@ def test_limits_of_power_and_energy_always_hold(
     assert (response.stored_kwh >= of.store_min_kwh - 1e-4).all()
     assert (response.stored_kwh <= of.store_max_kwh + 1e-4).all()
     battery = list(KINDS).index(K.BATTERY)
-    power = float(response.power_kw[battery])
-    flow = power * 0.95 if power > 0 else power / 0.95
+    charge_kw = float(response.power_kw[battery])
+    flow = charge_kw * 0.95 if charge_kw > 0 else charge_kw / 0.95
     change = float(response.stored_kwh[battery] - stored[battery])
     assert change == pytest.approx(flow * step_h, abs=1e-3), "what is stored follows the power"

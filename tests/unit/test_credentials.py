@@ -43,7 +43,7 @@ def authorization(auth: VenAuth) -> str:
 
 
 def by_ven(template: CredentialsTemplate, endpoint: FakeEndpoint) -> ClientCredentialsByVen:
-    return ClientCredentialsByVen(source=template, endpoint=endpoint)  # type: ignore[arg-type]
+    return ClientCredentialsByVen(source=template, endpoint=endpoint)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_token_is_kept_until_shortly_before_it_expires() -> None:
     auth = TokenAuth(
         credentials=CLIENT,
         read_again=lambda: CLIENT,
-        endpoint=endpoint,  # type: ignore[arg-type]
+        endpoint=endpoint,
         monotonic=lambda: now_s[0],
     )
 
@@ -103,7 +103,7 @@ def test_a_token_without_a_lifetime_is_kept_until_it_is_refused() -> None:
     auth = TokenAuth(
         credentials=CLIENT,
         read_again=lambda: CLIENT,
-        endpoint=endpoint,  # type: ignore[arg-type]
+        endpoint=endpoint,
         monotonic=lambda: 1e12,
     )
     first = authorization(auth)
@@ -209,7 +209,7 @@ class TestRotation:
     def auth(self, path: Path, now_s: list[float], endpoint: FakeEndpoint) -> VenAuth:
         by_ven = ClientCredentialsByVen(
             source=CredentialsFile(path),
-            endpoint=endpoint,  # type: ignore[arg-type]
+            endpoint=endpoint,
             monotonic=lambda: now_s[0],
         )
         return by_ven.auth("Vejle")
@@ -240,7 +240,7 @@ class TestRotation:
     def test_so_is_that_of_a_template(self) -> None:
         now = ["old"]
         source = CredentialsTemplate("fleet", "old", secret_now=lambda: now[0])
-        by_ven = ClientCredentialsByVen(source=source, endpoint=self.Endpoint())  # type: ignore[arg-type]
+        by_ven = ClientCredentialsByVen(source=source, endpoint=self.Endpoint())
         now[0] = "new"
 
         assert authorization(by_ven.auth("Vejle")) == "Bearer token-1"
@@ -263,7 +263,7 @@ class TestRotation:
                 raise ClientRefused("401", status=401)
 
         endpoint = Counting()
-        by_ven = ClientCredentialsByVen(source=template("fleet", "s"), endpoint=endpoint)  # type: ignore[arg-type]
+        by_ven = ClientCredentialsByVen(source=template("fleet", "s"), endpoint=endpoint)
 
         with pytest.raises(ClientRefused):
             authorization(by_ven.auth("Vejle"))
@@ -278,9 +278,7 @@ def test_a_file_gives_each_ven_its_line(tmp_path: Path) -> None:
     assert source.of("Vejle") == ClientCredentials(client_id="v", client_secret="s2")
     with pytest.raises(CredentialsError, match="no line for VEN 'Odense'"):
         source.of("Odense")
-    ClientCredentialsByVen(source=source, endpoint=FakeEndpoint()).check(  # type: ignore[arg-type]
-        ["Odense", "Vejle"]
-    )
+    ClientCredentialsByVen(source=source, endpoint=FakeEndpoint()).check(["Odense", "Vejle"])
 
 
 @pytest.mark.parametrize("content", ["Aarhus,a\n", "Aarhus,a,\n", 'Aarhus,"a\n'])

@@ -55,7 +55,7 @@ def manager(clock: FakeClock) -> Manager:
 
 @pytest.fixture
 def inbox(manager: Manager) -> Iterator[Inbox]:
-    made = Inbox(ven_manager=manager, poll_plan=manager.plan, asks_every_s=0.01)  # type: ignore[arg-type]
+    made = Inbox(ven_manager=manager, poll_plan=manager.plan, asks_every_s=0.01)
     yield made
     made.close()
 
@@ -147,7 +147,7 @@ def test_large_ones_are_bounded_by_their_bytes(inbox: Inbox) -> None:
 
 def test_who_could_not_be_asked_is_asked_again(manager: Manager) -> None:
     inbox = Inbox(
-        ven_manager=manager,  # type: ignore[arg-type]
+        ven_manager=manager,
         poll_plan=manager.plan,
         asks_every_s=0.01,
         asks_again_s=0.01,

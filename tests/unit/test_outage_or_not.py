@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from functools import partial
 
 import pytest
 
@@ -122,6 +123,10 @@ def test_a_defect_of_one_inquiry_does_not_end_all_others(
     wait_until(is_found_out)
 
 
+def has_asked(vtn: Vtn, count: int) -> bool:
+    return len(vtn.asked) == count
+
+
 def test_others_are_drawn_anew_each_time(circuit: Circuit, clock: FakeClock) -> None:
     random.seed(1)
     vtn = Vtn()
@@ -130,7 +135,7 @@ def test_others_are_drawn_anew_each_time(circuit: Circuit, clock: FakeClock) -> 
     for times in range(1, 11):
         for name in many[:SUSPECTS_AFTER]:
             held.failed(name, NO_ANSWER)
-        wait_until(lambda times=times: len(vtn.asked) == times * ASKS_OTHERS)
+        wait_until(partial(has_asked, vtn, times * ASKS_OTHERS))
         held.succeeded(many[-1])
 
     assert len(set(vtn.asked)) > 2 * ASKS_OTHERS

@@ -26,6 +26,9 @@ class FakeManager:
         if self._circuit.admits():
             (self._circuit.answered if self.answers else self._circuit.not_connected)()
 
+    def retry_held(self, *, for_s: float) -> None:
+        raise AssertionError(f"no VEN is held, to be tried for {for_s} s")
+
 
 class Watched:
     """A recovery with its circuits, a task that counts its runs, and time."""
@@ -49,7 +52,7 @@ class Watched:
         self.recovery = Recovery(
             circuit=self.circuit,
             writes=self.writes,
-            ven_manager=self.manager,  # type: ignore[arg-type]
+            ven_manager=self.manager,
             held=self.held,
             most_retries=2,
             scheduler=self.scheduler,
@@ -75,8 +78,8 @@ class Watched:
     def settle(self) -> None:
         """Until what the recovery began is done."""
         wait_until(lambda: not any(probe.is_alive() for probe in self.recovery.probes))
-        for name in ("report", "poll"):
-            wait_until(lambda name=name: not self.scheduler.get_job_info(name)["running"])
+        wait_until(lambda: not self.scheduler.get_job_info("report")["running"])
+        wait_until(lambda: not self.scheduler.get_job_info("poll")["running"])
 
     def break_(self, circuit: Circuit) -> None:
         for _ in range(3):

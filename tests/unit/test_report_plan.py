@@ -72,6 +72,7 @@ def test_it_is_the_same_plan_from_wherever_it_is_looked_at(
 ) -> None:
     plan = plan_of(event, numbers)
     assume(plan is not None)
+    assert plan is not None
     whole = list(islice(plan.after(0), MOST))
     instant = NOW + minutes * MINUTE
 

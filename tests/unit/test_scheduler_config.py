@@ -65,14 +65,17 @@ def test_a_function_that_lacks_a_dependency_is_refused_with_its_name() -> None:
     def needs(ven_manager: object) -> None:
         del ven_manager
 
+    unbound: Any = needs
+
     with pytest.raises(TypeError, match=r"'x'.*ven_manager.*functools\.partial"):
-        SchedulerConfig("x", needs, seconds=1)
+        SchedulerConfig("x", unbound, seconds=1)
     SchedulerConfig("x", functools.partial(needs, ven_manager=1), seconds=1)
 
 
 def test_what_is_not_callable_is_refused() -> None:
+    number: Any = 3
     with pytest.raises(TypeError, match="not callable"):
-        SchedulerConfig("x", 3, seconds=1)  # type: ignore[arg-type]
+        SchedulerConfig("x", number, seconds=1)
 
 
 def test_a_task_needs_a_name() -> None:

@@ -31,11 +31,15 @@ class Post:
         self.failing: set[str] = set()
         self.sent: list[str] = []
 
-    def send(self, parcel: Parcel, _: object) -> Fate:
+    def send(self, parcel: Parcel, client: object) -> Fate:
+        del client
         self.sent.append(parcel.report.name)
         if parcel.ven_name in self.failing:
             raise REFUSED
         return Fate.DELIVERED
+
+    def find_of_gone_event(self, parcel: Parcel, client: object) -> bool:
+        raise AssertionError(f"nobody looks for {parcel.report.name} as {client}")
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def post() -> Post:
 def sender(clock: FakeClock, held: HeldVens, post: Post) -> ReportSender:
     one_at_a_time = FanOut(max_workers=1, stopping=Stopping())
     return ReportSender(
-        post=post,  # type: ignore[arg-type]
+        post=post,
         refused=RefusedResources(clock=clock),
         held=held,
         fan_out=one_at_a_time,

@@ -21,8 +21,8 @@ def make_simulator(
     fleet: FakeFleet, frames: FakeFrames, clock: FakeClock, *, seed: int = 0
 ) -> MeterDataSimulator:
     return MeterDataSimulator(
-        repository=fleet,  # type: ignore[arg-type]
-        frames=frames,  # type: ignore[arg-type]
+        repository=fleet,
+        frames=frames,
         profiles=load_profiles,
         answers=AsShaped(),
         tracing=NoTracing(),

@@ -159,6 +159,9 @@ class NoOutlook:
     def plant(self) -> Plant:
         raise AssertionError
 
+    def plant_of_the_past(self) -> Plant:
+        raise AssertionError
+
     def reach_kw(self, frame: Frame) -> tuple[Any, Any]:
         raise AssertionError(frame)
 

@@ -80,8 +80,8 @@ def channels() -> list[Channel]:
 @pytest.fixture
 def look(vtn: Vtn, channels: list[Channel], clock: FakeClock) -> Subscriber:
     return Subscriber(
-        ven_manager=Fleet(),  # type: ignore[arg-type]
-        client_for=vtn.client_for,  # type: ignore[arg-type]
+        ven_manager=Fleet(),
+        client_for=vtn.client_for,
         channels=channels,
         poll_plan=PollPlan(monotonic=clock.monotonic, safety_s=300.0),
         held=held_vens(Circuit(monotonic=clock.monotonic), clock),

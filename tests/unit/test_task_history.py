@@ -77,7 +77,7 @@ def test_a_changed_interval_does_not_wake_a_paused_task(idle: TaskScheduler) -> 
     assert job.paused
     idle.resume_task("work")
     (job,) = idle.get_jobs()
-    assert job.trigger.interval == timedelta(seconds=60)  # type: ignore[attr-defined]
+    assert job.trigger.interval == timedelta(seconds=60)
 
 
 @pytest.mark.parametrize("seconds", [0, -1])

@@ -32,7 +32,7 @@ class FakeManager:
 def test_the_tasks_of_the_manager() -> None:
     manager = FakeManager()
 
-    tasks.heartbeat_task(ven_manager=manager)  # type: ignore[arg-type]
+    tasks.heartbeat_task(ven_manager=manager)
     tasks.poll_events_task(ven_manager=manager)
     tasks.generate_reports_task(ven_manager=manager)
 
@@ -42,8 +42,8 @@ def test_the_tasks_of_the_manager() -> None:
 def test_the_tasks_of_the_simulator(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
     frames = FakeFrames()
     simulator = MeterDataSimulator(
-        repository=FakeFleet({"Aarhus": [resource("pump")]}),  # type: ignore[arg-type]
-        frames=frames,  # type: ignore[arg-type]
+        repository=FakeFleet({"Aarhus": [resource("pump")]}),
+        frames=frames,
         profiles=load_profiles,
         answers=AsShaped(),
         tracing=NoTracing(),

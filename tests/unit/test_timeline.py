@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -19,7 +20,7 @@ HOURLY = {"start": NOON, "duration": "PT1H"}
 H = timedelta(hours=1)
 
 
-def hours(intervals: list[Interval] | tuple[Interval, ...]) -> list[tuple[float, float | None]]:
+def hours(intervals: Iterable[Interval]) -> list[tuple[float, float | None]]:
     """Begin and end in hours after noon."""
     return [
         ((each.start - NOW) / H, None if each.end is None else (each.end - NOW) / H)

@@ -13,7 +13,7 @@ from app.vtn.activity import has_transpired
 from tests.support.events import NOW, interval, timeline, wire
 
 NOON = "2026-06-01T12:00:00Z"
-HOURLY = {"start": NOON, "duration": "PT1H"}
+HOURLY: dict[str, Any] = {"start": NOON, "duration": "PT1H"}
 H = timedelta(hours=1)
 
 
@@ -156,7 +156,7 @@ class TestTranspired:
             ),
             pytest.param(
                 {
-                    "intervalPeriod": {**HOURLY, "randomizeStart": "PT30M"},
+                    "intervalPeriod": dict(HOURLY, randomizeStart="PT30M"),
                     "intervals": [interval(0)],
                 },
                 1.5,

@@ -13,7 +13,7 @@ import orjson
 
 from app.control import Span
 from app.openadr import Interval, WireDuration
-from app.readings import Frame, FrameStore
+from app.readings import Frame, ReadsFrames
 from app.reporting.content.aggregate import TOLERANCE, SpanSum, SpanSums
 from app.reporting.content.instant import (
     ESTIMATED,
@@ -64,7 +64,7 @@ class PlannedReports:
     def __init__(
         self,
         *,
-        frames: FrameStore,
+        frames: ReadsFrames,
         agenda: Agenda,
         outlook: Outlook,
         clock: Callable[[], datetime],

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import cast
 
 from app.platform import to_us
-from app.readings import Frame, FrameStore
+from app.readings import Frame, ReadsFrames
 from app.reporting.content import (
     Due,
     Outlook,
@@ -58,7 +58,7 @@ class ReportPlanner:
     def __init__(
         self,
         *,
-        frames: FrameStore,
+        frames: ReadsFrames,
         agenda: Agenda,
         outlook: Outlook,
         planned: PlannedReports,

@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from app.readings import FrameStore
+from app.readings import ReadsFrames
 from app.reporting.delivery.rejected import Outbox
 from app.reporting.streams import DROPPED, Obligations, StreamLedger, Tally
 
@@ -18,7 +18,7 @@ class Debts:
     def __init__(
         self,
         *,
-        frames: FrameStore,
+        frames: ReadsFrames,
         ledger: StreamLedger,
         obligations: Obligations,
         outbox: Outbox,

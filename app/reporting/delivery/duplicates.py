@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from app.fleet import HeldVens
+from app.fleet import HoldsVens
 from app.openadr import OutcomeUnknown, VtnClient, VtnDown, VtnError, VtnUnavailable
 from app.platform import Database, to_us
 from app.reporting.delivery.lookup import Sought, find_around
@@ -32,7 +32,7 @@ class SecondLooks:
         database: Database,
         clock: Callable[[], datetime],
         settle_s: float,
-        held: HeldVens,
+        held: HoldsVens,
     ) -> None:
         self._held = held
         self._database = database

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
-from app.openadr import ReportPage, VtnClient, VtnReport
+from app.openadr import ReportPage, VtnReport
 
 PAGE_BYTES = 512 << 10
 """About how large a page of reports may be."""
@@ -14,6 +15,12 @@ SMALLEST_PAGE, LARGEST_PAGE = 5, 50
 MOST_PAGES = 25_000
 """Of the smallest size: what 125,000 reports fill, for a list that has no end."""
 MOST_PAGES_AROUND = 20
+
+
+class ListsReports(Protocol):
+    """A client of the VTN that can list a VEN's reports."""
+
+    def reports(self, event_id: str, *, skip: int, limit: int) -> ReportPage: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +45,7 @@ class Sought:
         return min(max(PAGE_BYTES // max(self.body_bytes, 1), SMALLEST_PAGE), LARGEST_PAGE)
 
 
-def find(client: VtnClient, sought: Sought) -> list[VtnReport]:
+def find(client: ListsReports, sought: Sought) -> list[VtnReport]:
     """The reports of this name, oldest first, where the VTN has any; several are one too many.
 
     First the newest page, then the page where our own count puts it, then all of them. It is known
@@ -66,7 +73,7 @@ def find(client: VtnClient, sought: Sought) -> list[VtnReport]:
     return []
 
 
-def find_around(client: VtnClient, sought: Sought) -> list[VtnReport]:
+def find_around(client: ListsReports, sought: Sought) -> list[VtnReport]:
     """The same for a report that is there: what stands from where it stands to the newest.
 
     A double of it came later than it did. The order of the list is not known: from our count on to
@@ -82,12 +89,12 @@ def find_around(client: VtnClient, sought: Sought) -> list[VtnReport]:
     return _by_age(list(found.values()))
 
 
-def _page(client: VtnClient, sought: Sought, skip: int) -> ReportPage:
+def _page(client: ListsReports, sought: Sought, skip: int) -> ReportPage:
     return client.reports(sought.event_id, skip=skip, limit=sought.page)
 
 
 def _pages(
-    client: VtnClient, sought: Sought, skip: int, *, most: int = MOST_PAGES
+    client: ListsReports, sought: Sought, skip: int, *, most: int = MOST_PAGES
 ) -> Iterator[ReportPage]:
     """Page by page to the end of the list, or to where it shows nothing new."""
     seen: set[str] = set()

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import cast
 
-from app.fleet import HeldVens
+from app.fleet import HoldsVens
 from app.openadr import Circuit, VtnClient, VtnError
 from app.platform import Stopping, to_us
 from app.reporting.delivery.duplicates import SecondLooks
@@ -37,7 +37,7 @@ class Resender:
         second_looks: SecondLooks,
         journal: DeliveryJournal,
         refused: RefusedResources,
-        held: HeldVens,
+        held: HoldsVens,
         circuit: Circuit,
         writes: Circuit,
         clock: Callable[[], datetime],

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
-from app.fleet import HeldVens
+from app.fleet import HoldsVens
 from app.observability import Tracing, about
 from app.openadr import OutcomeUnknown, VtnClient, VtnError
 from app.platform import FanOut
 from app.reporting.delivery.parts import RefusedResources
-from app.reporting.delivery.post import Fate, Parcel, ReportPost, fate_of, is_trouble
+from app.reporting.delivery.post import Fate, Parcel, fate_of, is_trouble
 from app.reporting.delivery.under_way import Outcome
 from app.reporting.streams import Stream
+
+
+class SendsReports(Protocol):
+    """Sends one report, or looks for it."""
+
+    def send(self, parcel: Parcel, client: VtnClient) -> Fate: ...
+
+    def find_of_gone_event(self, parcel: Parcel, client: VtnClient) -> bool: ...
 
 
 class ReportSender:
@@ -20,9 +29,9 @@ class ReportSender:
     def __init__(
         self,
         *,
-        post: ReportPost,
+        post: SendsReports,
         refused: RefusedResources,
-        held: HeldVens,
+        held: HoldsVens,
         fan_out: FanOut,
         tracing: Tracing,
     ) -> None:

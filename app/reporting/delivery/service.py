@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 from sqlalchemy import Connection
 
-from app.fleet import HeldVens
+from app.fleet import HoldsVens
 from app.observability import Tracing
 from app.openadr import Circuit, VtnClient, VtnError, VtnRejected
 from app.platform import Stopping, to_us
@@ -77,7 +77,7 @@ class ReportDesk:
         journal: DeliveryJournal,
         circuit: Circuit,
         writes: Circuit,
-        held: HeldVens,
+        held: HoldsVens,
         clock: Callable[[], datetime],
         stopping: Stopping,
         tracing: Tracing,

@@ -2,13 +2,14 @@
 
 from app.reporting.streams.losses import DROPPED, Tally
 from app.reporting.streams.model import InFlight, Position, Stream, passed
-from app.reporting.streams.reconcile import Obligations
+from app.reporting.streams.reconcile import FleetNames, Obligations
 from app.reporting.streams.request_index import Agenda
 from app.reporting.streams.store import StreamLedger
 
 __all__ = [
     "DROPPED",
     "Agenda",
+    "FleetNames",
     "InFlight",
     "Obligations",
     "Position",

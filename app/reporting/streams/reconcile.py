@@ -9,10 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
 
-from app.fleet import FleetRepository
 from app.platform import to_us
-from app.readings import Extent, FrameStore
+from app.readings import Extent, ReadsFrames
 from app.reporting.requests import Asked, DueReport, ReportRequest
 from app.reporting.streams.losses import EXPIRED, Tally
 from app.reporting.streams.model import Position, Stream
@@ -28,6 +28,15 @@ MOST_SAID = 10_000
 """Lines that are remembered, so as to be said once."""
 
 
+@runtime_checkable
+class FleetNames(Protocol):
+    """Who is of the fleet."""
+
+    def ven_names(self) -> list[str]: ...
+
+    def names_of_removed(self, ven_name: str) -> list[str]: ...
+
+
 class Obligations:
     """Opens a stream for each report descriptor that asks for readings, and ends it with its event.
 
@@ -38,13 +47,13 @@ class Obligations:
     def __init__(
         self,
         *,
-        frames: FrameStore,
+        frames: ReadsFrames,
         ledger: StreamLedger,
         tally: Tally,
         clock: Callable[[], datetime],
         keep_unasked: timedelta,
         agenda: Agenda,
-        fleet: FleetRepository,
+        fleet: FleetNames,
     ) -> None:
         self._fleet = fleet
         self._agenda = agenda
