@@ -62,11 +62,11 @@ def test_a_restart_with_an_empty_database_creates_nothing_twice(
     with container.platform.database().write() as connection:
         connection.exec_driver_sql("DELETE FROM resource")
         connection.exec_driver_sql("DELETE FROM ven")
-    other.repository().save(fresh)
+    other.fleet.repository().save(fresh)
     other.ven_manager().enrol()
 
     assert session.of("POST", "/vens") == session.of("POST", "/resources") == []
-    assert other.repository().summaries()[0].approved == 2
+    assert other.fleet.repository().summaries()[0].approved == 2
 
 
 def test_one_ven_may_be_registered_from_many_threads(
