@@ -33,6 +33,4 @@ class MeteringContainer(containers.DeclarativeContainer):
         clock=platform.clock,
         monotonic=platform.monotonic,
     )
-    power_history = providers.ThreadSafeSingleton(
-        PowerHistory, frames=frames, plant=simulator.provided.plant
-    )
+    power_history = providers.ThreadSafeSingleton(PowerHistory, frames=frames, simulator=simulator)

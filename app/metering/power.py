@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import numpy as np
 
@@ -34,15 +35,21 @@ class PowerPoint:
         return sum(self.by_kind_kw.values())
 
 
+class HasPlant(Protocol):
+    """What knows the resources as they are now."""
+
+    def plant(self) -> Plant: ...
+
+
 class PowerHistory:
     """Looks at the newest frame when called, and keeps its sums for an hour.
 
-    `plant` gives the fleet as it is now. One thread looks, and any may read.
+    `simulator` gives the fleet as it is now. One thread looks, and any may read.
     """
 
-    def __init__(self, *, frames: FrameStore, plant: Callable[[], Plant]) -> None:
+    def __init__(self, *, frames: FrameStore, simulator: HasPlant) -> None:
         self._frames = frames
-        self._plant = plant
+        self._simulator = simulator
         self._lock = threading.Lock()
         self._seq = 0
         self._points: deque[PowerPoint] = deque(maxlen=MOST_POINTS)
@@ -53,7 +60,7 @@ class PowerHistory:
             frame = self._frames.last()
             if frame is None or frame.seq == self._seq:
                 return
-            plant = self._plant()  # may wait for a tick: nobody waits for us meanwhile
+            plant = self._simulator.plant()  # may wait for a tick: nobody waits for us meanwhile
         except DatabaseError:
             return  # /readyz says so; the next look takes it up
         point = _point(frame, plant)

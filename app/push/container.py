@@ -9,7 +9,7 @@ from app.platform import NoServer, Watch, port
 from app.push.broker import BrokerLoop
 from app.push.callback_keys import CallbackKeys
 from app.push.callback_server import CallbackServer
-from app.push.inbox import Inbox, TakesEvents
+from app.push.inbox import Inbox
 from app.push.mqtt import MqttPush
 from app.push.service import Push, Subscriber
 from app.push.webhooks import Webhooks
@@ -21,7 +21,7 @@ class PushContainer(containers.DeclarativeContainer):
 
     platform = providers.DependenciesContainer()
     poll_plan = port(PlansPolls)
-    ven_manager = port(TakesEvents)
+    ven_manager = port()  # of any make: see `app.platform.ports`
     program_ids = port()
     client_for = port()
     held_vens = port(HoldsVens)

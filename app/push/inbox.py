@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from app.events import Told
 from app.openadr import Event, WireError, read_event, read_notification
@@ -30,7 +30,6 @@ ASKS_EVERY_S = 1.0
 """A VEN that push wants to be asked is asked at most so often, however many ask for it."""
 
 
-@runtime_checkable
 class TakesEvents(Protocol):
     """The manager of the VENs, for what push brings."""
 

@@ -8,7 +8,7 @@ from app.events import ReadsEvents
 from app.fleet import HoldsVens
 from app.platform import port
 from app.readings import KeepsFrames, ReadsFrames
-from app.reporting.content import Outlook, PlannedReports
+from app.reporting.content import PlannedReports
 from app.reporting.delivery import (
     Debts,
     DeliveryJournal,
@@ -69,7 +69,7 @@ class DeliveryContainer(containers.DeclarativeContainer):
     platform = providers.DependenciesContainer()
     streams = providers.DependenciesContainer()
     frames = port(ReadsFrames)
-    simulator = port(Outlook)
+    simulator = port()  # of any make: see `app.platform.ports`
     held_reports = port(HoldsVens)
     circuit = port()
     write_circuit = port()

@@ -6,12 +6,11 @@ The room knows callables only; what they do and what they need is bound by the c
 from app.scheduling.config import SchedulerConfig
 from app.scheduling.container import SchedulingContainer
 from app.scheduling.schedule import ScheduleError, every, job
-from app.scheduling.scheduler import RunsTasks, TaskScheduler
+from app.scheduling.scheduler import TaskScheduler
 from app.scheduling.task import JobInfo, Task, TaskRun
 
 __all__ = [
     "JobInfo",
-    "RunsTasks",
     "ScheduleError",
     "SchedulerConfig",
     "SchedulingContainer",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -42,21 +41,6 @@ class ScheduledTask:
         begin: datetime = first.astimezone(UTC)  # of local times, a day always has 24 hours
         end: datetime = second.astimezone(UTC)
         return end - begin
-
-
-@runtime_checkable
-class RunsTasks(Protocol):
-    """The scheduler, for who watches it and has tasks run."""
-
-    def get_jobs(self) -> list[ScheduledTask]: ...
-
-    def get_job_info(self, name: str) -> JobInfo: ...
-
-    def run_now(self, name: str) -> Future[bool]: ...
-
-    def plan_anew(self, jumped: timedelta) -> None: ...
-
-    def stack(self, name: str) -> str | None: ...
 
 
 class TaskScheduler:

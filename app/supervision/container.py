@@ -6,20 +6,19 @@ from dependency_injector import containers, providers
 
 from app.fleet import HoldsVens
 from app.platform import Watch, port
-from app.scheduling import RunsTasks
 from app.supervision.guards import ClockGuard, OverdueTasks
 from app.supervision.lock_guard import RunLockGuard
-from app.supervision.recovery import Recovery, TriesVtn
+from app.supervision.recovery import Recovery
 
 
 class SupervisionContainer(containers.DeclarativeContainer):
     """Guards of the clock, the tasks, the lock and the VTN, each on a thread of its own."""
 
     platform = providers.DependenciesContainer()
-    scheduler = port(RunsTasks)
+    scheduler = port()
     circuit = port()
     held_vens = port(HoldsVens)
-    ven_manager = port(TriesVtn)
+    ven_manager = port()  # of any make: see `app.platform.ports`
     write_circuit = port()
 
     overdue_tasks = providers.ThreadSafeSingleton(

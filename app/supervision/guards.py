@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from app.scheduling import TaskScheduler
 
@@ -19,7 +19,6 @@ LATE = timedelta(seconds=10)
 """How long ago a start may have fallen due that has not happened."""
 
 
-@runtime_checkable
 class PlansAnew(Protocol):
     """The scheduler, for who sees the clock jump."""
 

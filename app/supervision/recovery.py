@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from app.fleet import HoldsVens
 from app.openadr import Circuit
@@ -20,7 +20,6 @@ RETRIES_FOR_S = 10.0
 """How long a thread goes on to the next held VEN before it ends."""
 
 
-@runtime_checkable
 class TriesVtn(Protocol):
     """The manager of the VENs, for who looks whether the VTN answers."""
 

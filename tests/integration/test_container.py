@@ -16,13 +16,10 @@ import pytest
 from dependency_injector import containers, providers
 from dependency_injector.wiring import Provide, inject
 
-from app.application import Application
-from app.metering import MeterDataSimulator
 from app.observability import graph
 from app.openadr import ClientCredentialsByVen, SharedCredentials, VtnVen
 from app.scheduling import ScheduleError, SchedulerConfig, TaskScheduler, every, job
 from app.settings import Settings, SettingsError
-from app.vens import VENManager
 from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
@@ -159,51 +156,6 @@ def test_many_threads_get_one_object(make_container: MakeContainer) -> None:
         thread.join()
 
     assert len({id(each) for each in got}) == 1
-
-
-def test_nothing_that_a_room_is_given_replaces_what_it_makes() -> None:
-    """A keyword that is no port of the room would override a provider of that name."""
-    for name, provider in Container().providers.items():
-        if isinstance(provider, providers.Container):
-            for inner, own in provider.container.providers.items():
-                is_port = isinstance(own, providers.Dependency | providers.DependenciesContainer)
-                assert bool(own.overridden) == is_port, f"{name}.{inner}"
-
-
-def test_every_port_is_filled_in() -> None:
-    Container().check_dependencies()
-
-
-def test_no_room_is_given_what_stands_below_it() -> None:
-    """The order of the container is that of the house, and there is no circle in it."""
-    above: set[str] = set()
-    for node in graph.rooms(graph.nodes(Container().providers)):
-        assert set(node.needs) <= above, node.name
-        above.add(node.name)
-
-
-def test_the_names_of_the_contract_give_what_their_types_say(
-    make_container: MakeContainer,
-) -> None:
-    container = make_container()
-
-    built = {
-        Settings: container.settings(),
-        VENManager: container.ven_manager(),
-        MeterDataSimulator: container.simulator(),
-        TaskScheduler: container.scheduler(),
-        Application: container.application(),
-    }
-    assert all(type(instance) is expected for expected, instance in built.items())
-
-
-def test_clients_of_vens_are_made_by_the_factory_itself(make_container: MakeContainer) -> None:
-    """Through ports a call would cost ten times as much; it is made for every report."""
-    container = make_container()
-
-    clients = [container.fleet.enrolment()._client_for, container.ven_manager()._client_for]
-
-    assert all(each is container.openadr.ven_client for each in clients)
 
 
 class TestOverrides:

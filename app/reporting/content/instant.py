@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,6 @@ DECIMALS = 9
 """Enough for the energy of a watt over a millisecond, and free of float noise."""
 
 
-@runtime_checkable
 class Outlook(Protocol):
     """What knows what resources can do, and what they will: the simulator."""
 
