@@ -9,7 +9,8 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from app.readings import Frame
+from app.platform import to_us
+from app.readings import Extent, Frame
 
 
 class NoFrames:
@@ -53,6 +54,34 @@ class NoFrames:
     def prune_slices(self, floors: Mapping[str, int]) -> int:
         del floors
         return 0
+
+    def oldest_us(self) -> int | None:
+        return to_us(self._frames[0].taken_at) if self._frames else None
+
+    def move_out(self, spans: Mapping[str, tuple[int, int]]) -> int:
+        raise AssertionError(f"nobody lags in what is measured: {spans}")
+
+    def drop_below(self, seq: int) -> int:
+        raise AssertionError(f"nothing is full in what is measured: {seq}")
+
+    def ages(self, limit: int) -> list[tuple[int, int, int]]:
+        raise AssertionError(f"nothing is full in what is measured: {limit}")
+
+    def slices_since(self, ven_name: str, seq: int, *, most_bytes: int) -> list[Frame]:
+        raise AssertionError(f"nobody lags in what is measured: {ven_name}, {seq}, {most_bytes}")
+
+    def extent(self, after: int, *, after_sliced: int = 0) -> Extent:
+        raise AssertionError(f"nobody counts in what is measured: {after}, {after_sliced}")
+
+    def instants(self, ven_name: str, start: datetime, end: datetime) -> list[datetime]:
+        raise AssertionError(f"no report has its time: {ven_name}, {start}, {end}")
+
+    def by_time(
+        self, start: datetime, end: datetime, *, no_later_than: datetime, most_bytes: int
+    ) -> Iterator[list[Frame]]:
+        raise AssertionError(
+            f"no report has its time: {start}, {end}, {no_later_than}, {most_bytes}"
+        )
 
 
 class _NoResult:

@@ -47,7 +47,7 @@ def running(directory: Path) -> Iterator[tuple[Container, FailingVens, list[str]
         )
     )
     container.vtn.server.override(vtn)
-    exchange = FailingVens(vtn.base_url, timeout_s=TIMEOUT_S)
+    exchange = FailingVens(vtn, timeout_s=TIMEOUT_S)
     container.openadr.exchange.override(exchange)
     sample = sample_fleet(vens=VENS, resources_per_ven=RESOURCES)
     container.platform.database().open()

@@ -25,6 +25,7 @@ from containers import Container
 from tests.support.callback import Callback, callback
 from tests.support.certificates import Certificate, make_certificate
 from tests.support.fakes import FakeClock
+from tests.support.in_process import InProcessVtn
 from tests.support.postgres import Postgres
 from tests.support.servers import Script, ScriptedVtn, free_port
 
@@ -102,9 +103,10 @@ def make_container(tmp_path: Path) -> Iterator[MakeContainer]:
 
 
 @pytest.fixture
-def vtn(tmp_path: Path) -> Iterator[EmbeddedVtn]:
-    """An embedded VTN that listens."""
-    server = EmbeddedVtn(directory=tmp_path / "data" / "vtn", port=free_port())
+def vtn(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedVtn]:
+    """An embedded VTN that listens; in modules marked `in_process`, it is called as a function."""
+    made = InProcessVtn if request.node.get_closest_marker("in_process") else EmbeddedVtn
+    server = made(directory=tmp_path / "data" / "vtn", port=free_port())
     server.start()
     yield server
     server.close()

@@ -7,7 +7,7 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from app.platform import AsgiServer
 from app.vtn.announcement import Announcement
@@ -45,12 +45,26 @@ class VtnStartError(RuntimeError):
     """The embedded VTN cannot start; one line says why."""
 
 
+class ServesApplication(Protocol):
+    """What brings an ASGI application its requests."""
+
+    @property
+    def is_serving(self) -> bool: ...
+
+    def listen(self) -> None: ...
+
+    def serve(self, application: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class EmbeddedVtn:
     """A VTN with its state under `directory`. Building it does no I/O.
 
     On an empty start it holds one telemetry program with an untargeted event. `broker_url`: the
     MQTT broker that notifications are published to; None: none. `callbacks`: how webhooks are
-    reached. `on_token` is told of every token with its client's id. `announce`: by mDNS.
+    reached. `on_token` is told of every token with its client's id. `announce`: by mDNS. `server`: what else than a
+    server at `host` and `port` brings it requests.
     """
 
     def __init__(
@@ -65,13 +79,16 @@ class EmbeddedVtn:
         token_lifetime_s: int = LIFETIME_S,
         on_token: Callable[[str, str], None] = lambda _client_id, _token: None,
         announce: bool = False,
+        server: ServesApplication | None = None,
     ) -> None:
         self._directory = directory
         self.port = port
         self._host = host
         self.base_url = f"http://{_reached_at(host)}:{port}"
         self.store = VtnStore(directory / "vtn.db")
-        self._server = AsgiServer(host=host, port=port, name="vtn", max_requests=MAX_REQUESTS)
+        self._server = server or AsgiServer(
+            host=host, port=port, name="vtn", max_requests=MAX_REQUESTS
+        )
         self._callbacks = callbacks or Callbacks()
         self.broker = (
             None if broker_url is None else MqttPublisher(broker_url, verify_tls=broker_tls)

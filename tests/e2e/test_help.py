@@ -58,9 +58,10 @@ def test_tasks_as_json(start: Start) -> None:
 def test_the_graph_as_json(start: Start) -> None:
     nodes = json.loads(told(start, "graph", "--format", "json"))
 
-    (scheduler,) = [node for node in nodes if node["name"] == "scheduler"]
+    (scheduler,) = [node for node in nodes if node["name"] == "scheduling.scheduler"]
     assert scheduler["kind"] == "ThreadSafeSingleton"
-    assert "schedule" in scheduler["depends_on"]
+    assert "scheduling.schedule" in scheduler["depends_on"]
+    assert scheduler["alias"] == "scheduler"
 
 
 def test_a_check_as_json_masks_secrets(start: Start) -> None:

@@ -19,6 +19,8 @@ from tests.guide.conftest import (
     values,
 )
 
+pytestmark = pytest.mark.in_process
+
 USAGE = {"payloadType": "USAGE"}
 
 

@@ -17,6 +17,8 @@ from tests.guide.conftest import (
     values,
 )
 
+pytestmark = pytest.mark.in_process
+
 USAGE = {"payloadType": "USAGE"}
 
 

@@ -16,6 +16,8 @@ from tests.guide.conftest import (
 )
 from tests.guide.test_7_features import grant
 
+pytestmark = pytest.mark.in_process
+
 EVENT_DESCRIPTOR = {"objectType": "EVENT_PAYLOAD_DESCRIPTOR"}
 LIVE_MARKER = {"start": "0001-01-01T00:00:00Z", "duration": "PT0S"}
 

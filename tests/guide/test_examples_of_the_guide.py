@@ -8,6 +8,8 @@ import pytest
 
 from tests.guide.conftest import Guide, values
 
+pytestmark = pytest.mark.in_process
+
 AS_PRINTED: dict[str, dict[str, Any]] = {
     "payloadDescriptors without an objectType": {
         "intervalPeriod": {"start": "0001-01-01T00:00:00Z", "duration": "P9999Y"},

@@ -13,6 +13,8 @@ from tests.guide.conftest import MINUTE, Guide, period, prices, values
 from tests.support.openapi import Enumerations, official_file
 from tests.support.wiring import provider
 
+pytestmark = pytest.mark.in_process
+
 SERVED = {
     "READING": "KW",
     "USAGE": "KWH",

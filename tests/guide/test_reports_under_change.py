@@ -22,6 +22,8 @@ from tests.guide.conftest import (
 )
 from tests.guide.test_7_features import grant
 
+pytestmark = pytest.mark.in_process
+
 EACH: dict[str, Any] = {
     "payloadType": "USAGE",
     "startInterval": 0,

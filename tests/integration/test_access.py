@@ -21,6 +21,8 @@ from tests.support.servers import Answer, Asked, Script, ScriptedVtn
 from tests.support.wiring import provider
 from tests.support.workbench import TICK, VENS, Bench
 
+pytestmark = pytest.mark.in_process
+
 MakeVtn = Callable[[Script], ScriptedVtn]
 
 
@@ -176,7 +178,7 @@ class TestTokens:
         self, vtn: EmbeddedVtn, make_container: MakeContainer
     ) -> None:
         container = make_container(vtn={"embedded_port": vtn.port})
-        session = RecordingExchange(vtn.base_url)
+        session = RecordingExchange(vtn)
         container.openadr.exchange.override(session)
         names = [f"VEN-{number}" for number in range(287)]
 

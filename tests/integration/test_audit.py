@@ -13,6 +13,8 @@ import pytest
 from app.ops import AuditLog
 from tests.support.workbench import Bench
 
+pytestmark = pytest.mark.in_process
+
 WHO = "127.0.0.1"
 
 

@@ -12,6 +12,8 @@ from app.openadr.business import typed
 from tests.support.openapi import OpenApi, official_file
 from tests.support.workbench import Bench
 
+pytestmark = pytest.mark.in_process
+
 
 @pytest.fixture
 def business(bench: Bench) -> BusinessLogic:

@@ -24,6 +24,8 @@ from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until
 from tests.support.workbench import TICK, Bench
 
+pytestmark = pytest.mark.in_process
+
 PERIOD_S = 0.2
 
 

@@ -14,6 +14,8 @@ from tests.support.fakes import FakeClock
 from tests.support.flaky_database import FlakyDatabase
 from tests.support.workbench import TICK, Bench
 
+pytestmark = pytest.mark.in_process
+
 
 @pytest.fixture
 def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:

@@ -15,6 +15,8 @@ from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
+pytestmark = pytest.mark.in_process
+
 
 def test_a_tick_is_one_report_per_ven_with_all_its_resources(bench: Bench) -> None:
     bench.tick()

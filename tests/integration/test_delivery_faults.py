@@ -14,6 +14,8 @@ from tests.conftest import MakeContainer
 from tests.support.wiring import provider
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
+pytestmark = pytest.mark.in_process
+
 FAULTS: list[list[str | int]] = [
     ["lost answer"],
     ["lost request"],

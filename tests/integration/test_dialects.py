@@ -20,6 +20,8 @@ from tests.support.fakes import FakeClock
 from tests.support.openapi import OpenApi, official_file
 from tests.support.workbench import TICK, Bench
 
+pytestmark = pytest.mark.in_process
+
 BASE = "/openadr3/3.0.1"
 CHARACTERS = st.characters(codec="utf-8")
 

@@ -16,6 +16,8 @@ from tests.support.fakes import FakeClock
 from tests.support.needed import cannot_test
 from tests.support.workbench import TICK, Bench
 
+pytestmark = pytest.mark.in_process
+
 SIZE = "1m"
 
 

@@ -10,6 +10,8 @@ from tests.support.fakes import FakeClock
 from tests.support.recorded_database import ForgetfulDatabase
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
+pytestmark = pytest.mark.in_process
+
 
 @pytest.fixture
 def forgetful(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> Bench:

@@ -28,7 +28,7 @@ MakeVtn = Callable[[Script], ScriptedVtn]
 def at(vtn: EmbeddedVtn, make_container: MakeContainer) -> tuple[Container, RecordingExchange]:
     """A container whose VENs are clients of their own at this VTN."""
     container = make_container(vtn={"embedded_port": vtn.port})
-    session = RecordingExchange(vtn.base_url)
+    session = RecordingExchange(vtn)
     container.openadr.exchange.override(session)
     return container, session
 

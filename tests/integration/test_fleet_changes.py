@@ -10,6 +10,8 @@ from app.openadr import Answer
 from tests.support.changing_fleet import at_vtn, import_, pump_of
 from tests.support.workbench import Bench
 
+pytestmark = pytest.mark.in_process
+
 
 @pytest.fixture
 def bench(bench_of_each_version: Bench) -> Bench:

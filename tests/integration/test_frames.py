@@ -20,6 +20,8 @@ from app.readings.frame import ROW_BYTES
 from bench.intervals import counted
 from tests.support.fakes import FakeClock
 
+pytestmark = pytest.mark.in_process
+
 
 @pytest.fixture
 def frames(database: Database) -> FrameStore:

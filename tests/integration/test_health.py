@@ -19,6 +19,8 @@ from tests.support.servers import free_port
 from tests.support.wiring import provider
 from tests.support.workbench import SAMPLE, TICK, VENS, Bench
 
+pytestmark = pytest.mark.in_process
+
 
 @pytest.fixture
 def health(bench: Bench) -> Health:

@@ -20,6 +20,8 @@ from tests.conftest import MakeContainer, MakeHttp
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn
 from tests.support.workbench import Bench
 
+pytestmark = pytest.mark.in_process
+
 MakeVtn = Callable[[Script], ScriptedVtn]
 
 

@@ -10,12 +10,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pytest
+
 from app.fleet import sample_fleet
 from bench import intervals
 from bench.fleet import Sink, sink
 from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.workbench import Bench
+
+pytestmark = pytest.mark.in_process
 
 APP = str(Path(__file__).parents[2] / "app")
 SMALL = 60

@@ -15,6 +15,8 @@ from tests.support.fakes import FakeClock
 from tests.support.wiring import provider
 from tests.support.workbench import RESOURCES, SAMPLE, TICK, Bench
 
+pytestmark = pytest.mark.in_process
+
 HEARTBEAT = timedelta(minutes=5)
 NOT_FOUND = b'{"title": "Not Found", "status": 404}'
 

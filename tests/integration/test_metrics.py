@@ -14,6 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.ops import Metrics
 from tests.support.workbench import TICK, Bench
 
+pytestmark = pytest.mark.in_process
+
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana-dashboard.json"
 
 

@@ -18,6 +18,8 @@ from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.workbench import Bench
 
+pytestmark = pytest.mark.in_process
+
 DATA = Path(__file__).parents[1] / "data"
 GENERATED = {"ven": "ven_key", "resource": "resource_key", "roster": "roster_id", "frame": "seq"}
 """The columns that PostgreSQL numbers by itself."""

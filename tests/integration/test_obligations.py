@@ -13,6 +13,8 @@ from tests.support.fakes import resource
 from tests.support.wiring import provider
 from tests.support.workbench import SAMPLE, TICK, Bench
 
+pytestmark = pytest.mark.in_process
+
 READING = {"payloadType": "READING", "frequency": 0}
 USAGE = {**READING, "payloadType": "USAGE"}
 

@@ -15,6 +15,8 @@ from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.workbench import RESOURCES, TICK, Bench
 
+pytestmark = pytest.mark.in_process
+
 LONGEST_ID = "x" * 128
 ODD = "zero \x00, new line \n, wide \U0001f50c, right to left \u202e"
 LONG = "\u00e5" * 10_000

@@ -50,7 +50,7 @@ def fleet(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> 
     made.names = sorted(sample)
     container.fleet.repository().save(sample)
 
-    made.exchange = FailingVens(vtn.base_url, timeout_s=TIMEOUT_S)
+    made.exchange = FailingVens(vtn, timeout_s=TIMEOUT_S)
     container.openadr.exchange.override(made.exchange)
     made.manager.enrol()
     made.round()

@@ -21,6 +21,8 @@ from tests.support.fakes import FakeClock
 from tests.support.recorded_database import ForgetfulDatabase, RecordedDatabase
 from tests.support.workbench import VENS, Bench
 
+pytestmark = pytest.mark.in_process
+
 SETTLED_S = 60
 """After so long, a report that is not at the VTN was never taken."""
 REFUSED = 422

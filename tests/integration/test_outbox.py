@@ -15,6 +15,8 @@ from app.reporting.delivery import SetAside
 from tests.support.wiring import provider
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
+pytestmark = pytest.mark.in_process
+
 
 def refuse(bench: Bench, ven_name: str, status: int = 422, ticks: int = 1) -> None:
     """The VTN refuses so many reports of one VEN."""

@@ -15,6 +15,8 @@ from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.workbench import Bench
 
+pytestmark = pytest.mark.in_process
+
 RESOURCES = 16
 MAX_REQUESTS = 2 * int(math.log2(RESOURCES)) + 1
 

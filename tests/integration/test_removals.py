@@ -19,6 +19,8 @@ from tests.support.changing_fleet import (
 )
 from tests.support.workbench import RESOURCES, SAMPLE, TICK, Bench
 
+pytestmark = pytest.mark.in_process
+
 
 @pytest.fixture
 def bench(bench_of_each_version: Bench) -> Bench:

@@ -18,6 +18,8 @@ from tests.support.changing_fleet import (
 from tests.support.fakes import FakeClock
 from tests.support.workbench import RESOURCES, SAMPLE, Bench
 
+pytestmark = pytest.mark.in_process
+
 
 @pytest.fixture
 def bench(bench_of_each_version: Bench) -> Bench:

@@ -16,6 +16,8 @@ from tests.support.flaky_database import FlakyDatabase
 from tests.support.wiring import provider
 from tests.support.workbench import TICK, VENS, Bench
 
+pytestmark = pytest.mark.in_process
+
 ASKED = 2
 """Reports that are asked for, of each VEN."""
 

@@ -15,6 +15,8 @@ from app.openadr import OutcomeUnknown, VtnError
 from app.ops import AuditLog, EventsView, FleetView, Steering
 from tests.support.workbench import RESOURCES, Bench
 
+pytestmark = pytest.mark.in_process
+
 WHO = "127.0.0.1"
 
 

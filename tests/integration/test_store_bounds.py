@@ -15,6 +15,8 @@ from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
+pytestmark = pytest.mark.in_process
+
 FRAME_BYTES = TICK * 4 + 64
 BOUND = 1 << 12
 KEPT = 5

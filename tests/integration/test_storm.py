@@ -17,6 +17,8 @@ from tests.support.fakes import FakeClock
 from tests.support.faulty_vtn import FaultyVtn
 from tests.support.workbench import TICK, VENS, Bench
 
+pytestmark = pytest.mark.in_process
+
 SEEDS = int(os.environ.get("STORM_SEEDS", "6"))
 """How many storms; `make soak` runs 200."""
 TIMEOUT_S = 0.2

@@ -15,6 +15,8 @@ from tests.support.fakes import FakeClock
 from tests.support.servers import Answer, Script, ScriptedVtn
 from tests.support.workbench import VENS, Bench
 
+pytestmark = pytest.mark.in_process
+
 MakeVtn = Callable[[Script], ScriptedVtn]
 
 

@@ -16,6 +16,8 @@ from tests.support.fakes import FakeClock
 from tests.support.openapi import OpenApi, official_file
 from tests.support.workbench import Bench
 
+pytestmark = pytest.mark.in_process
+
 KINDS = {
     ("GET", "/auth/server"),
     ("POST", "/auth/token"),

@@ -13,6 +13,9 @@ import orjson
 from urllib3.exceptions import ProtocolError
 
 from app.openadr import Answer, Exchange, make_session
+from app.openadr.http import Exchanges
+from app.vtn import EmbeddedVtn
+from tests.support.in_process import InProcessVtn
 
 
 def lost() -> ProtocolError:
@@ -36,11 +39,15 @@ class Sent:
 
 
 class RecordingExchange:
-    """The real exchange; keeps every request."""
+    """The real exchange, or the one of a VTN in this process; keeps every request."""
 
-    def __init__(self, base_url: str) -> None:
-        session = make_session(base_url=base_url, max_connections=10)
-        self._exchange = Exchange(session, timeout_s=10.0, verify_tls=True)
+    def __init__(self, vtn: EmbeddedVtn) -> None:
+        self._exchange: Exchanges
+        if isinstance(vtn, InProcessVtn):
+            self._exchange = vtn.exchange
+        else:
+            session = make_session(base_url=vtn.base_url, max_connections=10)
+            self._exchange = Exchange(session, timeout_s=10.0, verify_tls=True)
         self._lock = threading.Lock()
         self.requests: list[Sent] = []
 
@@ -71,8 +78,8 @@ class FaultyExchange(RecordingExchange):
     its answer; a number: the VTN answers with this status and does nothing.
     """
 
-    def __init__(self, base_url: str, faults: Iterable[str | int] = ()) -> None:
-        super().__init__(base_url)
+    def __init__(self, vtn: EmbeddedVtn, faults: Iterable[str | int] = ()) -> None:
+        super().__init__(vtn)
         self.faults: deque[str | int] = deque(faults)
         self.largest_body_bytes = 1 << 30
         """A larger body is answered with 413."""

@@ -12,6 +12,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import ReadTimeoutError
 
 from app.openadr import Answer
+from app.vtn import EmbeddedVtn
 from tests.support.exchanges import RecordingExchange
 
 HTML = b"<html><body>no</body></html>"
@@ -34,8 +35,8 @@ class FailingVens(RecordingExchange):
     Each VEN has the client id that is its name. A time-out lasts `timeout_s`.
     """
 
-    def __init__(self, base_url: str, *, timeout_s: float) -> None:
-        super().__init__(base_url)
+    def __init__(self, vtn: EmbeddedVtn, *, timeout_s: float) -> None:
+        super().__init__(vtn)
         self._clients: dict[str, str] = {}
         """Whose each token is."""
         self.timeout_s = timeout_s

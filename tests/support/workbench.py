@@ -45,7 +45,7 @@ class Bench:
         self.container = container
         self.vtn = vtn
         self.clock = clock
-        self.exchange = FaultyExchange(vtn.base_url)
+        self.exchange = FaultyExchange(vtn)
         container.platform.clock.override(clock)
         container.platform.monotonic.override(clock.monotonic)
         container.openadr.vtn_clock.override(UndatedVtn(clock=clock, monotonic=clock.monotonic))
