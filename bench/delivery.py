@@ -205,7 +205,7 @@ def measure(shape: Shape, *, rounds: int, ticks: int) -> list[Row]:
             shape, vtn.base_url, Path(directory) / "not", prepare=without_store, **settings
         ) as unstored,
     ):
-        http = stored.vtn_http()
+        http = stored.openadr.http()
         delivered_per_s(stored, 1)  # warm
         http.keeps, bodies = False, http.bodies
         delivered_per_s(unstored, 1)
@@ -216,7 +216,7 @@ def measure(shape: Shape, *, rounds: int, ticks: int) -> list[Row]:
             counted.since(ticks * per_tick)
             figures["unstored"].append(delivered_per_s(unstored, ticks))
             counted.since(ticks * per_tick)
-            frame = stored.frames().last()
+            frame = stored.readings.frames().last()
             assert frame is not None
             powers = [frame.powers(name) for name in frame.roster.ven_names]
             some = [each for own in powers for each in own][:MOST_ONE_BY_ONE]

@@ -63,8 +63,8 @@ class EmbeddedVtn:
 
     On an empty start it holds one telemetry program with an untargeted event. `broker_url`: the
     MQTT broker that notifications are published to; None: none. `callbacks`: how webhooks are
-    reached. `on_token` is told of every token with its client's id. `announce`: by mDNS. `server`: what else than a
-    server at `host` and `port` brings it requests.
+    reached. `on_token` is told of every token with its client's id. `announce`: by mDNS. `server`:
+    what else than a server at `host` and `port` brings it requests.
     """
 
     def __init__(

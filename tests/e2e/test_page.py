@@ -256,7 +256,7 @@ def test_the_wiring_is_drawn_around_a_provider(site: Site, window: Open) -> None
     drawing = seen.page.locator(".drawing svg")
     expect(drawing).to_contain_text("generate_reports")
 
-    seen.page.get_by_label("Around").click()
+    seen.page.get_by_label("Around").fill("simulator")
     seen.page.get_by_role("option", name="metering.simulator", exact=True).click()
 
     expect(drawing).to_contain_text("simulate_meterdata")
