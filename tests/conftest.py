@@ -51,6 +51,25 @@ SECTIONS = (
 )
 
 
+REST = ("contract", "outside")
+"""Folders of which `make test` runs nothing."""
+OF_THE_DIALECT = ("test_7_5_reports.py", "test_7_features.py")
+"""What of the guide depends on how a VTN is spoken to: `make test` asks it of 3.0.1, too."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes long, or needs other machinery, for `make test-rest`."""
+    for item in items:
+        folder, version = item.path.parent.name, getattr(item, "callspec", None)
+        in_301 = version is not None and version.params.get("api_version") == "3.0.1"
+        if (
+            folder in REST
+            or (folder == "e2e" and not item.get_closest_marker("first"))
+            or (folder == "guide" and in_301 and item.path.name not in OF_THE_DIALECT)
+        ):
+            item.add_marker(pytest.mark.rest)
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of ours from outside, and an empty working directory."""
@@ -112,10 +131,10 @@ def vtn(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedVtn]
     server.close()
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Certificate:
-    """Of servers on loopback."""
-    return make_certificate(tmp_path)
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Of servers on loopback; nobody changes its files."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture

@@ -49,6 +49,7 @@ def readings(reports: list[dict[str, Any]]) -> dict[str, Counter[str]]:
     return found
 
 
+@pytest.mark.first
 def test_the_first_run_in_an_empty_directory(start: Start, tmp_path: Path, port: int) -> None:
     application = start("run")
     application.wait_for(r"INFO +schedule: heartbeat every 5 min")
@@ -110,6 +111,7 @@ def test_a_second_run_on_the_same_data_is_refused(start: Start) -> None:
     assert third.join() == 0, "a crash leaves nothing to clean up"
 
 
+@pytest.mark.first
 def test_once_runs_every_task_once_and_ends(start: Start, tmp_path: Path) -> None:
     application = start("--once", **SMALL, LOG__LEVEL="DEBUG")
 

@@ -18,8 +18,6 @@ from tests.support.fakes import FakeClock
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn
 from tests.support.workbench import Bench
 
-pytestmark = pytest.mark.in_process
-
 MakeVtn = Callable[[Script], ScriptedVtn]
 REPORT = json.dumps({"reportName": "x" * 2000}).encode()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
-from app.events import SeenEvent
+from app.events import SeenEvent, Told
 from app.fleet import VEN, Status, sample_fleet
+from app.openadr import Event
 from app.reporting.delivery import ReportPlanner
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
@@ -294,6 +296,12 @@ class FakeEvents:
 
     def forget(self, ven_name: str) -> None:
         del ven_name
+
+    def told(self, told: Sequence[tuple[str, Event]]) -> list[Told]:
+        raise AssertionError(f"nothing is pushed: {told}")
+
+    def told_gone(self, ven_names: Sequence[str], event_id: str) -> list[str]:
+        raise AssertionError(f"nothing is pushed: {event_id} to {ven_names}")
 
 
 def test_a_manager_takes_events_from_whatever_feeds_them(bench: Bench) -> None:

@@ -7,9 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from app.openadr.discovery import discover
 from app.vtn.announcement import Announcement
 from tests.support.servers import free_port
+
+pytestmark = pytest.mark.rest
 
 LOOPBACK = ("127.0.0.1",)
 LISTENS_S = 2.5

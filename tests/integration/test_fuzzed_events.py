@@ -19,6 +19,8 @@ from tests.support.fakes import FakeClock
 from tests.support.fuzz import bent, drawn
 from tests.support.openapi import OpenApi, official_file
 
+pytestmark = pytest.mark.rest
+
 EVENTS = int(os.environ.get("FUZZED_EVENTS", "600"))
 """How many; `make soak` tries 10,000."""
 AT_ONCE = 20

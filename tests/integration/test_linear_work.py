@@ -19,7 +19,7 @@ from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.workbench import Bench
 
-pytestmark = pytest.mark.in_process
+pytestmark = [pytest.mark.in_process, pytest.mark.rest]
 
 APP = str(Path(__file__).parents[2] / "app")
 SMALL = 60

@@ -17,7 +17,7 @@ from tests.support.fakes import FakeClock
 from tests.support.faulty_vtn import FaultyVtn
 from tests.support.workbench import TICK, VENS, Bench
 
-pytestmark = pytest.mark.in_process
+pytestmark = pytest.mark.rest
 
 SEEDS = int(os.environ.get("STORM_SEEDS", "6"))
 """How many storms; `make soak` runs 200."""

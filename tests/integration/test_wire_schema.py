@@ -16,7 +16,7 @@ from tests.support.fakes import FakeClock
 from tests.support.openapi import OpenApi, official_file
 from tests.support.workbench import Bench
 
-pytestmark = pytest.mark.in_process
+pytestmark = [pytest.mark.in_process, pytest.mark.rest]
 
 KINDS = {
     ("GET", "/auth/server"),

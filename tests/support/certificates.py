@@ -16,6 +16,8 @@ class Certificate:
     key: Path
 
 
+P_256 = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+"""An RSA key takes 0.4 s to find."""
 AUTHORITY = """\
 [ca]
 default_ca = own
@@ -38,7 +40,7 @@ def make_certificate_of(
     made = Certificate(certificate=directory / "of.pem", key=directory / "of.key")
     (directory / "ca.cnf").write_text(AUTHORITY)
     (directory / "index").touch()
-    asked = ("openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server")
+    asked = ("openssl", "req", "-new", *P_256, "-nodes", "-subj", "/CN=server")
     signed = ("openssl", "ca", "-batch", "-notext", "-selfsign", "-config", "ca.cnf")
     period = ("-startdate", f"{begins:%Y%m%d%H%M%SZ}", "-enddate", f"{ends:%Y%m%d%H%M%SZ}")
     for command in (
@@ -57,7 +59,7 @@ def make_certificate(directory: Path, name: str = "server") -> Certificate:
     )
     subprocess.run(
         [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("openssl", "req", "-x509", *P_256, "-nodes", "-days", "2"),
             *("-subj", f"/CN={name}", "-keyout", str(made.key), "-out", str(made.certificate)),
             *("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:127.1"),
         ],

@@ -13,6 +13,7 @@ from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.support.exchanges import FaultyExchange
 from tests.support.fakes import FakeClock, UndatedVtn
+from tests.support.migrated import put_migrated
 from tests.support.wiring import provider
 
 VENS, RESOURCES = 3, 4
@@ -46,6 +47,9 @@ class Bench:
         self.vtn = vtn
         self.clock = clock
         self.exchange = FaultyExchange(vtn)
+        file = container.platform.database().file
+        if file is not None:
+            put_migrated(file)
         container.platform.clock.override(clock)
         container.platform.monotonic.override(clock.monotonic)
         container.openadr.vtn_clock.override(UndatedVtn(clock=clock, monotonic=clock.monotonic))
