@@ -14,12 +14,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import cycle, delivery, enrolment, intervals, page, schedule, start, step
+from bench import before, cycle, delivery, enrolment, intervals, page, schedule, start, step
 from bench.rows import Row, machine, table
 
 RESULTS = Path(__file__).with_name("results.md")
 SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "delivery": delivery.rows,
+    "before": before.rows,
     "cycle": cycle.rows,
     "intervals": intervals.rows,
     "step": step.rows,

@@ -4,7 +4,8 @@
 
 Beside it, in turn and against the same sink: (a) a request per reading, with aiohttp and gather;
 (b) a report per VEN, built as Python dicts, with `requests`; (c) the same bodies, pre-built, over
-plain `http.client`; (d) the same, as prepared requests of `requests`. All with as many connections.
+plain `http.client`; (d) the same, as prepared requests of `requests`. All with as many connections;
+(c) and (d) with the headers that we send.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import http.client
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,14 @@ from bench.no_store import NoDatabase, NoFrames
 from bench.rows import Row, ratio, table
 from bench.sink import EVENT_ID
 from containers import Container
+from tests.support.certificates import make_certificate
 
 SHAPES = (Shape(287, 46), Shape(1_000, 1_000))
 MOST_ONE_BY_ONE = 10_000
 """Readings of (a), which takes minutes for a large fleet."""
 CONNECTIONS = 4
+DELAY_MS = 5.0
+"""Of a VTN that takes its time."""
 DESCRIPTOR = {"objectType": "REPORT_PAYLOAD_DESCRIPTOR", "payloadType": "READING"}
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 GOALS = {
@@ -91,13 +95,13 @@ def shared(items: Sequence[Any]) -> list[Sequence[Any]]:
     return [items[number::CONNECTIONS] for number in range(CONNECTIONS)]
 
 
-def over_http_client(bodies: Sequence[bytes], base_url: str) -> float:
+def over_http_client(bodies: Sequence[bytes], base_url: str, headers: Mapping[str, str]) -> float:
     host = urlsplit(base_url).netloc
 
     def send(share: Sequence[bytes]) -> None:
         connection = http.client.HTTPConnection(host)
         for body in share:
-            connection.request("POST", "/reports", body, {"Content-Type": "application/json"})
+            connection.request("POST", "/reports", body, headers)
             answer = connection.getresponse()
             answer.read()
             assert answer.status == 201
@@ -106,10 +110,10 @@ def over_http_client(bodies: Sequence[bytes], base_url: str) -> float:
     return in_threads(shared(bodies), send)
 
 
-def over_requests(bodies: Sequence[bytes], base_url: str) -> float:
+def over_requests(bodies: Sequence[bytes], base_url: str, headers: Mapping[str, str]) -> float:
     """Prepared beforehand."""
     with make_session(base_url=base_url, max_connections=CONNECTIONS) as session:
-        headers = {"Content-Type": "application/json", "Authorization": "Bearer bench"}
+        session.headers.clear()
         prepared = [
             session.prepare_request(
                 requests.Request("POST", f"{base_url}/reports", data=body, headers=headers)
@@ -208,6 +212,7 @@ def measure(shape: Shape, *, rounds: int, ticks: int) -> list[Row]:
         http = stored.openadr.http()
         delivered_per_s(stored, 1)  # warm
         http.keeps, bodies = False, http.bodies
+        headers = vtn.counts()["headers"]
         delivered_per_s(unstored, 1)
         per_tick = shape.resources
         for _ in range(rounds):
@@ -224,8 +229,8 @@ def measure(shape: Shape, *, rounds: int, ticks: int) -> list[Row]:
             for name, count, seconds in (
                 ("(a)", len(some), one_by_one(some, vtn.base_url)),
                 ("(b)", of_all, as_dicts(ticks * powers, vtn.base_url)),
-                ("(c)", of_all, over_http_client(ticks * bodies, vtn.base_url)),
-                ("(d)", of_all, over_requests(ticks * bodies, vtn.base_url)),
+                ("(c)", of_all, over_http_client(ticks * bodies, vtn.base_url, headers)),
+                ("(d)", of_all, over_requests(ticks * bodies, vtn.base_url, headers)),
             ):
                 figures[name].append(count / seconds)
             counted.since(len(some) + 3 * of_all)
@@ -278,12 +283,56 @@ class Counted:
         assert counted == expected, f"the sink counts {counted} readings, not {expected}"
 
 
+def at_other_vtns(shape: Shape, *, rounds: int, ticks: int) -> list[Row]:
+    """The first row again: over TLS, and at a VTN that takes its time."""
+    with tempfile.TemporaryDirectory() as directory:
+        own = make_certificate(Path(directory))
+        tls = own.certificate, own.key
+        found = {
+            "the same over TLS": delivered_to(shape, rounds, ticks, tls=tls),
+            f"the same at a VTN that answers after {DELAY_MS:g} ms": delivered_to(
+                shape, rounds, ticks, delay_ms=DELAY_MS
+            ),
+        }
+    section = f"delivery, {shape}"
+    return [
+        Row(section=section, name=name, values=values, unit="readings/s")
+        for name, values in found.items()
+    ]
+
+
+def delivered_to(
+    shape: Shape,
+    rounds: int,
+    ticks: int,
+    *,
+    delay_ms: float = 0.0,
+    tls: tuple[Path, Path] | None = None,
+) -> list[float]:
+    """Readings per second, at a sink like this."""
+    settings = {
+        "max_connections": CONNECTIONS,
+        "verify_tls": True if tls is None else tls[0],
+    }
+    with (
+        sink(delay_ms=delay_ms, tls=tls) as vtn,
+        tempfile.TemporaryDirectory() as directory,
+        fleet(shape, vtn.base_url, Path(directory), vtn=settings) as container,
+    ):
+        delivered_per_s(container, 1)  # warm
+        counted = Counted(vtn)
+        found = [delivered_per_s(container, ticks) for _ in range(rounds)]
+        counted.since(rounds * ticks * shape.resources)
+        return found
+
+
 def rows(*, rounds: int = 5) -> list[Row]:
     """Both shapes."""
+    large, small = SHAPES[1], SHAPES[0]
     return [
-        row
-        for shape in SHAPES
-        for row in measure(shape, rounds=rounds, ticks=4 if shape.resources < 100_000 else 1)
+        *measure(small, rounds=rounds, ticks=4),
+        *at_other_vtns(small, rounds=rounds, ticks=4),
+        *measure(large, rounds=rounds, ticks=1),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,11 +25,16 @@ VENS_AT_ONCE = 1_000
 
 
 class Sink:
-    """The sink's process, and what it has counted."""
+    """The sink's process, and what it has counted.
 
-    def __init__(self) -> None:
+    `delay_ms`: how late it answers. `tls`: its certificate, which is its own authority, and key.
+    """
+
+    def __init__(self, *, delay_ms: float = 0.0, tls: tuple[Path, Path] | None = None) -> None:
+        files = () if tls is None else ("--certificate", str(tls[0]), "--key", str(tls[1]))
+        self._context = None if tls is None else ssl.create_default_context(cafile=tls[0])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.sink"],
+            [sys.executable, "-m", "bench.sink", "--delay-ms", str(delay_ms), *files],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -36,10 +42,14 @@ class Sink:
         )
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
-        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.base_url = f"http{'' if tls is None else 's'}://127.0.0.1:{self.port}"
 
     def counts(self) -> dict[str, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection = (
+            http.client.HTTPConnection("127.0.0.1", self.port)
+            if self._context is None
+            else http.client.HTTPSConnection("127.0.0.1", self.port, context=self._context)
+        )
         connection.request("GET", "/counts")
         counts: dict[str, Any] = orjson.loads(connection.getresponse().read())
         connection.close()
@@ -50,8 +60,8 @@ class Sink:
 
 
 @contextmanager
-def sink() -> Iterator[Sink]:
-    made = Sink()
+def sink(*, delay_ms: float = 0.0, tls: tuple[Path, Path] | None = None) -> Iterator[Sink]:
+    made = Sink(delay_ms=delay_ms, tls=tls)
     try:
         yield made
     finally:

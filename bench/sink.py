@@ -2,12 +2,16 @@
 
 It speaks the little HTTP/1.1 that the client under test speaks: kept connections, Content-Length.
 It enrols whoever comes, and asks everybody for telemetry.
+
+    python -m bench.sink [--delay-ms 5] [--certificate FILE --key FILE]
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import socket
+import ssl
 import sys
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -35,6 +39,8 @@ class Counts:
         self.total_kw = 0.0
         self.objects = 0
         """Vens and resources."""
+        self.headers: dict[str, str] = {}
+        """Of the last report, but for the host and its length."""
 
     def take(self, body: bytes) -> None:
         """Parse a report and count its readings; raises if it is none."""
@@ -69,9 +75,10 @@ class Enrolled:
 class Connection(asyncio.Protocol):
     """One client's connection."""
 
-    def __init__(self, counts: Counts, enrolled: Enrolled) -> None:
+    def __init__(self, counts: Counts, enrolled: Enrolled, *, delay_s: float) -> None:
         self._counts = counts
         self._enrolled = enrolled
+        self._delay_s = delay_s
         self._buffer = bytearray()
         self._needs = 0
         """How many bytes the request has that is coming; 0: not known yet."""
@@ -107,6 +114,7 @@ class Connection(asyncio.Protocol):
             status = b"201 Created"
             if parts.path == "/reports":
                 self._counts.take(body)
+                self._counts.headers = _headers(head)
                 answer = b'{"id":"r"}'
             else:
                 answer = orjson.dumps(self._enrolled.add(parts.path, body))
@@ -120,10 +128,25 @@ class Connection(asyncio.Protocol):
         elif parts.path == "/counts":
             answer = orjson.dumps(vars(self._counts))
         assert self._transport is not None
-        self._transport.write(
-            b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-            % (status, len(answer), answer)
+        whole = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+            status,
+            len(answer),
+            answer,
         )
+        if self._delay_s:
+            asyncio.get_running_loop().call_later(self._delay_s, self._transport.write, whole)
+        else:
+            self._transport.write(whole)
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    lines = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
+    found = {name.decode(): value.strip().decode("latin-1") for name, _, value in lines}
+    return {
+        name: value
+        for name, value in found.items()
+        if name.lower() not in ("host", "content-length")
+    }
 
 
 def _content_length(head: bytes) -> int:
@@ -134,12 +157,16 @@ def _content_length(head: bytes) -> int:
     return 0
 
 
-async def serve() -> None:
+async def serve(*, delay_s: float, certificate: str | None, key: str | None) -> None:
+    context = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
     counts, enrolled = Counts(), Enrolled()
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(counts, enrolled), sock=listener
+        lambda: Connection(counts, enrolled, delay_s=delay_s), sock=listener, ssl=context
     )
     print(listener.getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)  # until our parent ends
@@ -147,4 +174,9 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--delay-ms", type=float, default=0.0)
+    parser.add_argument("--certificate")
+    parser.add_argument("--key")
+    asked = parser.parse_args()
+    asyncio.run(serve(delay_s=asked.delay_ms / 1000, certificate=asked.certificate, key=asked.key))

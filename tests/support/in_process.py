@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from requests.structures import CaseInsensitiveDict
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 from app.openadr import Answer
@@ -50,7 +51,7 @@ class InProcessServer:
     ) -> Answer:
         """As `Exchange.send`."""
         if self._application is None:
-            raise NewConnectionError(None, "nothing listens")  # type: ignore[arg-type]
+            raise NewConnectionError(HTTPConnection("127.0.0.1"), "nothing listens")
         answered = self._answered(method, url, headers, body or b"")
         status, found, content = asyncio.run_coroutine_threadsafe(answered, event_loop()).result()
         return Answer(
