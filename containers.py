@@ -2,7 +2,8 @@
 
 Read it from top to bottom like a table of contents: a room is given what stands above it, and
 `app/<room>/container.py` says what it makes of that. Building anything does no I/O; what runs or
-listens is started and stopped by `application`. A test replaces any provider with `override`.
+listens is started and stopped by `application`. A test replaces any provider, and puts it back:
+`with container.platform.clock.override(clock):` (`reset_override()` would undo the wiring, too).
 """
 
 from __future__ import annotations
