@@ -36,7 +36,7 @@ MakeFleet = Callable[..., PushedFleet]
 @pytest.fixture
 def make_fleet(tmp_path: Path, make_container: MakeContainer) -> Iterator[MakeFleet]:
     """Fleets at a VTN that publishes to this broker."""
-    made: list[tuple[EmbeddedVtn, Any]] = []
+    made: list[tuple[EmbeddedVtn, PushedFleet]] = []
 
     def make(broker: Broker, *, vtn: dict[str, Any] | None = None, **settings: Any) -> PushedFleet:
         port = free_port()
@@ -48,13 +48,13 @@ def make_fleet(tmp_path: Path, make_container: MakeContainer) -> Iterator[MakeFl
         )
         server.start()
         container = make_container(vtn={"embedded_port": port, **settings})
-        made.append((server, container))
-        return PushedFleet(container, server)
+        fleet = PushedFleet(container, server)
+        made.append((server, fleet))
+        return fleet
 
     yield make
-    for server, container in made:
-        container.platform.stopping().set()
-        container.push.service().close()
+    for server, fleet in made:
+        fleet.close()
         server.close()
 
 

@@ -27,7 +27,7 @@ def make_fleet(
     tmp_path: Path, make_container: MakeContainer, certificate: Certificate
 ) -> Iterator[MakeFleet]:
     """A fleet with callbacks, at an embedded VTN that calls them."""
-    made: list[tuple[EmbeddedVtn, Any]] = []
+    made: list[tuple[EmbeddedVtn, PushedFleet]] = []
 
     def make(api_version: str = "3.1.0") -> PushedFleet:
         port, heard_at = free_port(), free_port()
@@ -43,15 +43,14 @@ def make_fleet(
                 "key": certificate.key,
             },
         )
-        made.append((server, container))
         fleet = PushedFleet(container, server)
+        made.append((server, fleet))
         fleet.manager.poll_events()  # 3.0.1 subscribes by program, which it has to know
         return fleet
 
     yield make
-    for server, container in made:
-        container.platform.stopping().set()
-        container.push.service().close()
+    for server, fleet in made:
+        fleet.close()
         server.close()
 
 
@@ -100,8 +99,7 @@ class TestTheSubscription:
     def test_it_is_removed_with_the_application(self, fleet: PushedFleet) -> None:
         assert len(subscriptions(fleet)) == len(fleet.names)
 
-        fleet.container.platform.stopping().set()
-        fleet.container.push.service().close()
+        fleet.close()
 
         assert subscriptions(fleet) == []
 
@@ -109,17 +107,18 @@ class TestTheSubscription:
         self, fleet: PushedFleet, make_container: MakeContainer
     ) -> None:
         before = {each["id"] for each in subscriptions(fleet)}
+        fleet.stop_watching()
         fleet.container.platform.stopping().set()
         fleet.container.push.callback_server().close()  # as after a crash: nothing is removed
         again = make_container(**fleet.container.settings().model_dump(exclude_unset=True))
 
+        restarted = PushedFleet(again, fleet.vtn)
         try:
-            PushedFleet(again, fleet.vtn).start()
+            restarted.start()
 
             assert {each["id"] for each in subscriptions(fleet)} == before
         finally:
-            again.platform.stopping().set()
-            again.push.service().close()
+            restarted.close()
 
     def test_one_that_the_vtn_lost_is_made_again(self, fleet: PushedFleet) -> None:
         lost = subscriptions(fleet)[0]
@@ -137,7 +136,7 @@ class TestTheSubscription:
     ) -> None:
         fleet = make_fleet("3.0.1")
         fleet.start()
-        fleet.container.push.watch().close(5)
+        fleet.stop_watching()
         bl = fleet.business_logic()
         program_id = bl.make("/programs", {"programName": "second"})["id"]
         fleet.manager.poll_events()
@@ -153,7 +152,7 @@ class TestTheSubscription:
     def test_when_the_vtn_says_that_it_has_no_webhooks_any_more_vens_are_polled(
         self, fleet: PushedFleet
     ) -> None:
-        fleet.container.push.watch().close(5)
+        fleet.stop_watching()
 
         fleet.container.push.webhooks().serve(fleet.manager.vens, Notifiers())
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.fleet import sample_fleet
+from app.platform import Stopping
 from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from containers import Container
 from tests.support.callers import Caller
@@ -23,7 +24,8 @@ class PushedFleet:
         self.container = container
         self.vtn = vtn
         self.business = container.openadr.business_logic()
-        provider(container, "push.watch").add_kwargs(every_s=0.05)
+        self._watching = Stopping()
+        provider(container, "push.watch").add_kwargs(every_s=0.05, stopping=self._watching)
         container.fleet.repository().save(sample_fleet(vens=vens, resources_per_ven=2))
         self.manager = container.ven_manager()
         self.manager.enrol()
@@ -36,6 +38,17 @@ class PushedFleet:
         """Begin, and wait until push works for every VEN."""
         self.container.push.service().start()
         self.wait_until_it_works()
+
+    def stop_watching(self) -> None:
+        """Subscribe to nothing more by itself."""
+        self._watching.set()
+        self.container.push.watch().close(5)
+
+    def close(self) -> None:
+        """End push as the application does."""
+        self._watching.set()
+        self.container.platform.stopping().set()
+        self.container.push.service().close()
 
     def wait_until_it_works(self) -> None:
         wait_until(
