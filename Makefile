@@ -60,7 +60,7 @@ soak-fuzz:
 	FUZZED_EVENTS=10000 $(BIN)/python -m pytest tests/integration/test_fuzzed_events.py -o faulthandler_timeout=600
 
 soak-storms:
-	STORM_SEEDS=200 $(BIN)/python -m pytest -n $(WORKERS) tests/integration/test_storm.py
+	STORM_SEEDS=200 $(BIN)/python -m pytest -n $(shell nproc) tests/integration/test_storm.py
 
 soak-kills:
 	KILLS=100 $(BIN)/python -m pytest -o faulthandler_timeout=3600 tests/e2e/test_kill.py

@@ -1,9 +1,9 @@
 """The wiring: which rooms there are, and what each is given.
 
-Read it from top to bottom like a table of contents: a room is given what stands above it, and
-`app/<room>/container.py` says what it makes of that. Building anything does no I/O; what runs or
-listens is started and stopped by `application`. A test replaces any provider, and puts it back:
-`with container.platform.clock.override(clock):` (`reset_override()` would undo the wiring, too).
+Read it from top to bottom like a table of contents: a room is given what stands above it, and its
+`container.py` says what it makes of that (`running`: app/application.py). Building anything does
+no I/O; what runs or listens is started and stopped by `application`. A test replaces any provider:
+`with container.platform.clock.override(clock):`. `reset_override()` of a room would unwire it.
 """
 
 from __future__ import annotations

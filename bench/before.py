@@ -118,9 +118,25 @@ def compared(before: Path, what: str, shape: Shape, *, pairs: int = PAIRS) -> Ro
     )
 
 
+def last_release() -> str | None:
+    """The last tag; None: there is none, or this is no checkout."""
+    found = subprocess.run(
+        ["git", "describe", "--tags", "--abbrev=0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or None
+
+
 def rows(commit: str | None = None, *, pairs: int = PAIRS) -> list[Row]:
-    """Every subject; `commit`: BEFORE of the environment, else the last one."""
-    with tree_of(commit or os.environ.get("BEFORE") or "HEAD") as before:
+    """Every subject, beside `commit`: else BEFORE of the environment, else the last release."""
+    commit = commit or os.environ.get("BEFORE") or last_release()
+    if commit is None:
+        print("before: left out; make bench BEFORE=COMMIT compares with that", file=sys.stderr)
+        return []
+    with tree_of(commit) as before:
         return [compared(before, what, shape, pairs=pairs) for what, shape in SUBJECTS]
 
 

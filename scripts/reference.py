@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from app.observability import graph
@@ -20,16 +21,22 @@ EVERYWHERE = ("settings", "platform")
 """Given to nearly every room: a picture with them shows nothing else."""
 
 
-def _nodes() -> list[graph.Node]:
-    """The wiring as it is without any setting."""
+def _container() -> Container:
+    """The application's, whatever the environment and a settings file say."""
     container = Container()
     container.settings.override(Settings.model_construct())
-    return graph.nodes(container.providers)
+    return container
+
+
+def _nodes() -> list[graph.Node]:
+    """The wiring as it is without any setting."""
+    nodes = graph.nodes(_container().providers)
+    return [replace(node, overridden_by=None) for node in nodes]
 
 
 def settings_env() -> str:
     """settings.env, with the settings of each task under what the task does."""
-    tasks = Container().scheduled_tasks()
+    tasks = _container().scheduled_tasks()
     defaults = {name: task.schedule for name, task in tasks.items()}
     settings = effective_settings(Settings.model_construct(), defaults)
     lines = []

@@ -1,4 +1,4 @@
-"""The commands. Only this file and containers.py know the container."""
+"""The commands. In `app`, only this file knows the container."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from app.observability import graph as wiring
 from app.openadr import BusinessLogic, NoCredentials, VtnError, VtnUnauthorised
 from app.platform import DatabaseError, Stopping, no_bar
 from app.reporting.delivery import Outbox
+from app.scheduling import default_schedules
 from app.settings import EMBEDDED_301, LOOPBACK, effective_settings
 from containers import Container
 
@@ -67,11 +68,18 @@ def main() -> None:
     cli(arguments, prog_name=SCRIPT if installed else "python -m app")
 
 
+def make_container() -> Container:
+    """The container. SettingsError for what is no setting, of a task that is none, too."""
+    container = Container()
+    container.settings().refuse_unknown_tasks(container.scheduled_tasks.kwargs)
+    return container
+
+
 @contextmanager
 def wired() -> Iterator[Container]:
     """The container, with logging as the settings say."""
     with failures_in_one_line():
-        container = Container()
+        container = make_container()
         log = container.settings().log
         configure_logging(level=log.level, format_=log.format)
         try:
@@ -95,7 +103,7 @@ def run(
 ) -> None:
     """Enrol, meter, answer and report until Ctrl-C or SIGTERM."""
     with failures_in_one_line():
-        run_application(Container(), once=once)
+        run_application(make_container(), once=once)
 
 
 def run_application(
@@ -249,7 +257,7 @@ def tasks(as_json: AsJson = False) -> None:
     """The tasks, their schedules, and when each would start next."""
     with wired() as container:
         enabled = {job.name: job for job in container.scheduler().get_jobs()}
-        names = list(container.scheduled_tasks())
+        names = list(container.scheduled_tasks.kwargs)
         if as_json:
             rows = [
                 {
@@ -299,7 +307,7 @@ def graph(
         GraphFormat.JSON: wiring.as_json,
     }[format_]
     with failures_in_one_line():
-        nodes = wiring.nodes(Container().providers)
+        nodes = wiring.nodes(make_container().providers)
         nodes = wiring.rooms(nodes) if rooms else nodes
         try:
             print(write(wiring.only(nodes, names) if names else nodes))
@@ -316,9 +324,7 @@ def check(as_json: AsJson = False) -> None:
     """
     with wired() as container:
         settings = container.settings()
-        container.scheduling.schedule()  # whether each task that is named is one
-        tasks = {name: task.schedule for name, task in container.scheduled_tasks().items()}
-        shown = effective_settings(settings, tasks)
+        shown = effective_settings(settings, default_schedules(container.scheduled_tasks))
         if not as_json:
             table = Table("setting", "value", "from")
             for setting in shown:

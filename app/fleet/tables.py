@@ -1,4 +1,4 @@
-"""The fleet's tables, as queries name them; `migrations` makes them."""
+"""The fleet's tables, as queries name them; `app.platform.migrations` makes them."""
 
 from __future__ import annotations
 

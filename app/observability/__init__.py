@@ -1,5 +1,6 @@
 """What is seen of a run: logs, traces, histograms, and the graph of the wiring."""
 
+from app.observability import graph
 from app.observability.graph import Node, no_wiring
 from app.observability.histogram import Histogram
 from app.observability.log_context import about
@@ -14,6 +15,7 @@ __all__ = [
     "Tracing",
     "about",
     "configure_logging",
+    "graph",
     "is_configured",
     "log_uncaught",
     "no_wiring",

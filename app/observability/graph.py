@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -86,28 +85,42 @@ def nodes(container_providers: Mapping[str, AnyProvider]) -> list[Node]:
 def _walk(container_providers: Mapping[str, AnyProvider]) -> Iterator[_Found]:
     """Each provider once, under its name in its room, where it has one."""
     rooms = {
-        name: provider.container.providers
+        name: list(_of_room(name, provider.container.providers))
         for name, provider in container_providers.items()
         if isinstance(provider, providers.Container)
     }
-    in_rooms = {id(each.provider) for name, own in rooms.items() for each in _of_room(name, own)}
+    in_rooms = {id(each.provider) for own in rooms.values() for each in own}
     for name, provider in container_providers.items():
         if name in rooms:
-            yield from _of_room(name, rooms[name])
-        elif id(provider) not in in_rooms:
-            yield from _with_entries(_Found(name, "", provider))
+            own = rooms[name]
+        else:
+            own = [_Found(name, "", provider)] if id(provider) not in in_rooms else []
+        for each in own:
+            yield from _with_entries(each, in_rooms)
 
 
 def _of_room(room: str, own: Mapping[str, AnyProvider]) -> Iterator[_Found]:
+    """What a room makes; of its ports, those that were replaced after it was wired."""
     for name, provider in own.items():
-        if not isinstance(provider, providers.Dependency | providers.DependenciesContainer):
-            yield from _with_entries(_Found(f"{room}.{name}", room, provider))
+        is_port = isinstance(provider, providers.Dependency | providers.DependenciesContainer)
+        if not is_port or _is_replaced(provider):
+            yield _Found(f"{room}.{name}", room, provider)
 
 
-def _with_entries(found: _Found) -> Iterator[_Found]:
+def _is_replaced(port: AnyProvider) -> bool:
+    """Whether something else stands behind it than the wiring gave it."""
+    behind = {id(each) for each in port.overridden}
+    return isinstance(port, providers.Dependency) and len(behind) > 1
+
+
+def _with_entries(found: _Found, named: Collection[int]) -> Iterator[_Found]:
     """With the entries of a Dict that are given something; beside rooms, it is drawn as one."""
     entries = found.provider.kwargs if isinstance(found.provider, providers.Dict) else {}
-    needy = {key: entry for key, entry in entries.items() if list(_given(entry))}
+    needy = {
+        key: entry
+        for key, entry in entries.items()
+        if id(entry) not in named and list(_given(entry))
+    }
     room = found.room or (found.name if needy else "")
     for key, entry in needy.items():
         yield _Found(f"{found.name}.{key}", room, entry)
@@ -123,7 +136,7 @@ def only(graph: list[Node], names: Collection[str]) -> list[Node]:
     """These providers alone, and what each needs of the others. LookupError: one is none.
 
     A name may be that of a room, for all that is in it, and go without its room where there is
-    no other of that name.
+    no other of that name: where there is, LookupError names them.
     """
     chosen = {node.name for name in names for node in _named(graph, name)}
     return [
@@ -142,14 +155,17 @@ def only(graph: list[Node], names: Collection[str]) -> list[Node]:
 
 
 def _named(graph: list[Node], name: str) -> list[Node]:
-    for of in (
-        [node for node in graph if name in (node.name, node.alias)],
-        [node for node in graph if node.room == name],
-        [node for node in graph if node.short_name == name],
-    ):
-        if of:
-            return of
-    raise LookupError(f"the container has no provider {name!r}")
+    own = [node for node in graph if name and node.room == name]
+    named = own or [node for node in graph if name in (node.name, node.alias)]
+    if named:
+        return named
+    found = [node for node in graph if node.short_name == name]
+    if len(found) > 1:
+        names = " or ".join(node.name for node in found)
+        raise LookupError(f"{name!r} is one of several: {names}")
+    if not found:
+        raise LookupError(f"the container has no {name!r}")
+    return found
 
 
 def rooms(graph: list[Node]) -> list[Node]:
@@ -162,7 +178,7 @@ def rooms(graph: list[Node]) -> list[Node]:
         Node(
             name=name,
             room="",
-            kind="Container" if own[0].room else own[0].kind,
+            kind=own[-1].kind if own[-1].name == name else "Container",
             provides="" if own[0].room else own[0].provides,
             depends_on=needs,
             needs=needs,
@@ -204,7 +220,7 @@ def as_mermaid(graph: list[Node]) -> str:
     """A Mermaid flowchart: arrows go from a dependency to what needs it; a box for each room."""
     lines = ["flowchart LR"]
     for room, own in _by_room(graph):
-        lines += [f"    subgraph {room}"] if room else []
+        lines += [f'    subgraph room_{room}["{room}"]'] if room else []
         for node in own:
             style = ":::overridden" if node.overridden_by else ""
             label = f"{node.short_name}<br/><small>{node.kind}</small>"
@@ -296,7 +312,7 @@ def _provides(provider: AnyProvider) -> str:
     if made is None:
         return ""
     bound = getattr(provider, "args", ())
-    if bound and inspect.isfunction(bound[0]):
+    if isinstance(made, type) and issubclass(made, functools.partial) and bound:
         made = bound[0]
     if isinstance(made, functools.partial):
         made = made.func

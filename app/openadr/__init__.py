@@ -1,4 +1,5 @@
-"""The protocol: wire models, the VTN client, authentication. Imports no other room."""
+"""The protocol: wire models, the VTN client, authentication. Stands on
+platform and observability, and knows no other room."""
 
 from app.openadr.answer import Answer
 from app.openadr.auth import (

@@ -1,5 +1,5 @@
-"""What every room stands on: database, run lock, shutdown, threads, servers, files. Imports no
-other room."""
+"""What every room stands on: database, run lock, shutdown, threads, servers, files. Knows no
+other room but observability."""
 
 from app.platform.asgi import TRY_AGAIN_LATER, AsgiServer
 from app.platform.certificate import CertificateError, load_certificate

@@ -14,7 +14,7 @@ class Server(Protocol):
 
 
 class NoServer:
-    """Where the VTN is another process, or where health is not served."""
+    """Where nothing is served: the VTN is another process, there is no callback, or no push."""
 
     def start(self) -> None:
         """Nothing to start."""

@@ -5,7 +5,7 @@ The room knows callables only; what they do and what they need is bound by the c
 
 from app.scheduling.config import SchedulerConfig
 from app.scheduling.container import SchedulingContainer
-from app.scheduling.schedule import ScheduleError, every, job
+from app.scheduling.schedule import ScheduleError, default_schedules, every, job
 from app.scheduling.scheduler import TaskScheduler
 from app.scheduling.task import JobInfo, Task, TaskRun
 
@@ -17,6 +17,7 @@ __all__ = [
     "Task",
     "TaskRun",
     "TaskScheduler",
+    "default_schedules",
     "every",
     "job",
 ]

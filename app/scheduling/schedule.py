@@ -12,26 +12,29 @@ from dependency_injector import providers
 from app.scheduling.config import SchedulerConfig
 
 Schedule = Mapping[str, Any]
-"""As TASKS__<NAME>__ has it, in lower case: `seconds`, `minutes`, `hours`, or `cron`."""
+"""As TASKS__<NAME>__ has it, in lower case: `seconds`, `minutes` and `hours`, or `cron`."""
 
 
 class ScheduleError(ValueError):
     """A schedule that cannot be used; one line names the setting."""
 
 
-class ScheduledTask:
-    """A task as the wiring declares it: `func` is `function`, bound to what it needs.
+class Job(functools.partial[Any]):
+    """A task's function, bound to what it needs; `schedule`: when it runs, by default."""
 
-    `schedule`: when it runs, unless the settings say otherwise.
-    """
+    schedule: Schedule
 
-    def __init__(
-        self, function: Callable[..., Any], schedule: Schedule, **dependencies: Any
-    ) -> None:
-        self.func: Callable[[], Any] = functools.partial(function, **dependencies)
-        self.schedule = schedule
-        self.does = (inspect.getdoc(function) or "").partition("\n")[0]
-        """In one line, as the function says it."""
+    def __new__(
+        cls, function: Callable[..., Any], schedule: Schedule, /, **dependencies: Any
+    ) -> Job:
+        made = super().__new__(cls, function, **dependencies)
+        made.schedule = schedule
+        return made
+
+    @property
+    def does(self) -> str:
+        """What it does, in one line, as its function says it."""
+        return (inspect.getdoc(self.func) or "").partition("\n")[0]
 
 
 class TaskOverrides(Protocol):
@@ -45,26 +48,26 @@ class TaskOverrides(Protocol):
 
 
 def every(*, hours: float = 0, minutes: float = 0, seconds: float = 0) -> Schedule:
-    """A schedule of an interval."""
+    """A schedule of an interval. ValueError: of none."""
     given = {"hours": hours, "minutes": minutes, "seconds": seconds}
+    if sum(given.values()) <= 0:
+        raise ValueError("an interval has hours, minutes or seconds")
     return {name: float(value) for name, value in given.items() if value}
 
 
-def cron(expression: str) -> Schedule:
-    """A schedule of five fields: minute, hour, day, month, weekday (0 and 7 are Sunday)."""
-    return {"cron": expression}
-
-
 def job(
-    function: Callable[..., Any], schedule: Schedule, **dependencies: providers.Provider[Any]
-) -> providers.Provider[ScheduledTask]:
+    function: Callable[..., Any], schedule: Schedule, /, **dependencies: providers.Provider[Any]
+) -> providers.Provider[Job]:
     """One line of the wiring: a task's function, when it runs, and what it needs."""
-    return providers.Factory(ScheduledTask, function, schedule, **dependencies)
+    return providers.Factory(Job, function, schedule, **dependencies)
 
 
-def schedule_of(
-    settings: TaskOverrides, tasks: Mapping[str, ScheduledTask]
-) -> list[SchedulerConfig]:
+def default_schedules(jobs: providers.Dict) -> dict[str, Schedule]:
+    """When each of these runs by default; builds none of them."""
+    return {name: each.args[1] for name, each in jobs.kwargs.items()}
+
+
+def schedule_of(settings: TaskOverrides, tasks: Mapping[str, Job]) -> list[SchedulerConfig]:
     """Every enabled task with its schedule. ScheduleError, and what the settings raise."""
     settings.refuse_unknown_tasks(tasks)
     configs = []
@@ -73,7 +76,7 @@ def schedule_of(
         if trigger is None:
             continue
         try:
-            configs.append(SchedulerConfig(name, task.func, **trigger))
+            configs.append(SchedulerConfig(name, task, **trigger))
         except ValueError:
             raise ScheduleError(
                 f"TASKS__{name.upper()}__CRON: is not understood, or never comes;"

@@ -47,23 +47,23 @@ def choose(
     stands between the environment and the file.
 
     SettingsError for a name that is none: any in the file, and in the environment those that begin
-    like a section of ours (`VTN__`). Which tasks there are is not known here: `TASKS__…__` takes
-    any name before one of the `task_fields`.
+    like a section of ours (`VTN__`). Which tasks there are is not known here: whatever begins with
+    `TASKS__` is taken.
     """
 
     def is_known(name: str) -> bool:
-        return name in known or is_of_task(name, task_fields)
+        return name in known or name.startswith(f"{TASKS}__")
 
     sections = {TASKS, *(name.split("__")[0] for name in known if "__" in name)}
     given = {name.upper(): value for name, value in environment.items()}
     ours = {name: value for name, value in given.items() if is_known(name)}
     for name in given:
         if "__" in name and name.split("__")[0] in sections and name not in ours:
-            raise SettingsError(unknown(name, ENVIRONMENT, _meant(name, known, task_fields)))
+            raise SettingsError(unknown(name, ENVIRONMENT, known))
     in_file = {} if file is None else _read_file(file)
     for name in in_file:
         if not is_known(name):
-            raise SettingsError(unknown(name, str(file), _meant(name, known, task_fields)))
+            raise SettingsError(unknown(name, str(file), known))
 
     chosen = {name: Layer(value, str(file)) for name, value in in_file.items()}
     for task in {name.rsplit("__", 1)[0] for name in ours if is_of_task(name, task_fields)}:
@@ -112,14 +112,6 @@ def is_of_task(name: str, task_fields: Sequence[str]) -> bool:
     """Whether it is a setting of a task, whatever the task's name."""
     parts = name.split("__")
     return len(parts) == 3 and parts[0] == TASKS and bool(parts[1]) and parts[2] in task_fields
-
-
-def _meant(name: str, known: Sequence[str], task_fields: Sequence[str]) -> Sequence[str]:
-    """What may have been meant by a name that is none."""
-    parts = name.split("__")
-    if parts[0] != TASKS or len(parts) < 2:
-        return known
-    return [f"{TASKS}__{parts[1]}__{field}" for field in task_fields]
 
 
 def unknown(name: str, source: str, known: Sequence[str]) -> str:

@@ -1,8 +1,8 @@
 """Every setting, its type and its default: the only reader of the environment.
 
 Sources, highest first: arguments, real environment variables, the files of SECRETS_DIR, the
-settings file, the defaults below. A blank value means 'the default', also when it comes from a
-higher source.
+settings file, the defaults of the sections (of tasks: those of the wiring). A blank value means
+'the default', also when it comes from a higher source.
 """
 
 from __future__ import annotations
@@ -84,7 +84,11 @@ class Settings(BaseSettings):
     def __init__(self, **values: Any) -> None:
         environment = dict(os.environ)
         chosen = _chosen(environment)
-        layers = {name: layer for name, layer in chosen.items() if layer.value}
+        layers = {
+            name: layer
+            for name, layer in chosen.items()
+            if layer.value and (not name.startswith(TASKS) or is_of_task(name, TASK_FIELDS))
+        }
         try:
             super().__init__(**merged(nested(layers), values))
         except ValidationError as error:
@@ -93,7 +97,7 @@ class Settings(BaseSettings):
         self._environment = environment
         self._origins = {name: layer.source for name, layer in layers.items()}
         self._of_tasks = {
-            name: layer.source for name, layer in chosen.items() if is_of_task(name, TASK_FIELDS)
+            name: layer.source for name, layer in chosen.items() if name.startswith(f"{TASKS}__")
         }
 
     @classmethod
@@ -177,13 +181,18 @@ class Settings(BaseSettings):
         return task.trigger_fields() if task.enabled else None
 
     def refuse_unknown_tasks(self, known: Collection[str]) -> None:
-        """SettingsError where a setting is for a task that is none of these."""
+        """SettingsError where a setting is for a task that is none of these.
+
+        Files of SECRETS_DIR that are named like one are nobody's business, as all others there.
+        """
         names = [f"{TASKS}__{task.upper()}__{field}" for task in known for field in TASK_FIELDS]
         for name, source in self._of_tasks.items():
-            if name not in names:
-                raise SettingsError(unknown(name, source, names))
+            is_secret = Path(source).name.upper() == name
+            if name not in names and not is_secret:
+                raise SettingsError(unknown(name, source, [*_known_names(), *names]))
+        read = {name.split("__")[1].lower() for name in self._of_tasks if name.count("__") >= 2}
         for task in self.tasks:
-            if task not in known:
+            if task not in known and task not in read:
                 raise SettingsError(f"{TASKS}__{task.upper()}: is no setting")
 
     def origin(self, name: str) -> str:
@@ -253,7 +262,9 @@ def _one_line(error: ValidationError) -> str:
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         parts = [str(part).upper() for part in problem["loc"]]
         of_task = parts[:1] == [TASKS]
-        name = "__".join(part for part in parts if of_task or part in _NAME_PARTS)
+        name = "__".join(
+            part for part in parts if (of_task and part != "[KEY]") or part in _NAME_PARTS
+        )
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             name = "__".join(str(part).upper() for part in problem["loc"])

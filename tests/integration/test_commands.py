@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -274,7 +275,28 @@ def test_graph_in_every_format(invoke: Invoke) -> None:
         graph = invoke("graph", *arguments)
         assert graph.exit_code == 0
         assert graph.output.startswith(begin)
-        assert "manager" in graph.output
+        assert re.search(
+            r"\bvens[._]manager\b|^vens\n(  .*\n)*  manager ", graph.output, re.MULTILINE
+        )
+
+
+@pytest.mark.parametrize("command", ["fleet list", "graph", "outbox list", "tasks", "check"])
+def test_a_setting_for_a_task_that_is_none_stops_every_command(
+    invoke: Invoke, command: str
+) -> None:
+    done = invoke(*command.split(), TASKS__HEARTBEET__SECONDS="5")
+
+    assert done.exit_code == 2
+    assert "was TASKS__HEARTBEAT__SECONDS meant?" in done.output
+
+
+def test_check_shows_where_settings_are_from_before_it_says_what_is_wrong(invoke: Invoke) -> None:
+    check = invoke("check", TASKS__HEARTBEAT__CRON="bogus")
+
+    assert check.exit_code == 2
+    table, _, problem = check.output.partition("settings: ")
+    assert "TASKS__HEARTBEAT__CRON" in table
+    assert problem.startswith("TASKS__HEARTBEAT__CRON: is not understood")
 
 
 def test_help_names_the_commands(invoke: Invoke) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from dependency_injector.wiring import Provide, inject
 
 from app.observability import graph
 from app.openadr import ClientCredentialsByVen, SharedCredentials, VtnVen
+from app.platform import NoServer
 from app.scheduling import ScheduleError, SchedulerConfig, TaskScheduler, every, job
 from app.settings import Settings, SettingsError
+from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
@@ -64,6 +67,10 @@ def test_every_provider_builds_for_every_choice_and_does_no_io(
 ) -> None:
     for settings in choices(tmp_path):
         container = make_container(**settings)
+        assert isinstance(
+            container.vtn.server(),
+            NoServer if container.settings().vtn.base_url else EmbeddedVtn,
+        )
         for path, provider in every_provider(container):
             if path == "openadr.ven_client":
                 assert provider("Aarhus").ven_name == "Aarhus"
@@ -244,16 +251,18 @@ class TestOverrides:
 class TestANewTask:
     """The example of the README: a function, and a line of the wiring."""
 
-    @staticmethod
-    def count_vens_task(ven_manager: Any) -> int:
-        """Count the VENs."""
-        return len(ven_manager.vens)
-
     def with_it(self, make_container: MakeContainer, **settings: Any) -> Container:
+        """The container, with what the README says."""
+        section = README.read_text().partition("## Write and wire a task")[2]
+        function, wiring = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[:2]
         container = make_container(**settings)
-        container.scheduled_tasks.add_kwargs(
-            count_vens=job(self.count_vens_task, every(hours=1), ven_manager=container.ven_manager)
-        )
+        written: dict[str, Any] = {}
+        exec(function, written)
+        names = {"job": job, "every": every, "providers": providers}
+        names |= {"tasks": SimpleNamespace(**written), "ven_manager": container.ven_manager}
+        exec(wiring, names)
+        made: Any = names["scheduled_tasks"]
+        container.scheduled_tasks.add_kwargs(**made.kwargs)
         return container
 
     def test_it_is_scheduled_and_runs(self, make_container: MakeContainer) -> None:
@@ -285,6 +294,13 @@ class TestANewTask:
             " was TASKS__HEARTBEAT__SECONDS meant?",
         ),
         ("TASKS__NOTHING_LIKE_IT__CRON", "TASKS__NOTHING_LIKE_IT__CRON in the environment is no"),
+        (
+            "TASKS__HARTBEAT__SECOND",
+            "TASKS__HARTBEAT__SECOND in the environment is no setting;"
+            " was TASKS__HEARTBEAT__SECONDS meant?",
+        ),
+        ("TASKS____SECONDS", "TASKS____SECONDS in the environment is no setting"),
+        ("TASKS__SECONDS", "TASKS__SECONDS in the environment is no setting"),
     ],
 )
 def test_a_setting_for_a_task_that_is_none_is_refused_before_anything_starts(
@@ -295,6 +311,17 @@ def test_a_setting_for_a_task_that_is_none_is_refused_before_anything_starts(
 
     with pytest.raises(SettingsError, match=re.escape(words)):
         container.application()
+
+
+def test_a_secret_that_is_named_like_a_task_of_somebody_else_is_nobodys_business(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "TASKS__OTHER__SECONDS").write_text("5")
+    monkeypatch.setenv("SECRETS_DIR", str(folder))
+
+    assert [job.name for job in Container().scheduler().get_jobs()] == NAMES
 
 
 def test_the_same_in_the_file_says_which_file(tmp_path: Path) -> None:

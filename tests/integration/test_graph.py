@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -35,7 +36,7 @@ def test_what_a_document_says_of_the_wiring_is_so(document: str) -> None:
 
 
 def test_a_provider_that_is_none_is_named(make_container: MakeContainer) -> None:
-    with pytest.raises(LookupError, match="no provider 'simulater'"):
+    with pytest.raises(LookupError, match="the container has no 'simulater'"):
         graph.only(graph.nodes(make_container().providers), ["simulater"])
 
 
@@ -48,17 +49,94 @@ def test_a_name_may_go_without_its_room(make_container: MakeContainer) -> None:
     assert names == {"metering.simulator", "vens.manager", "readings.frames", "platform.clock"}
 
 
-@pytest.mark.parametrize("write", [graph.as_text, graph.as_mermaid, graph.as_dot, graph.as_json])
-def test_every_form_shows_every_provider_in_its_room(
-    write: Callable[[list[graph.Node]], str],
+def test_a_name_that_several_have_is_asked_for_with_its_room() -> None:
+    with pytest.raises(
+        LookupError, match=r"'server' is one of several: vtn\.server or ops\.server"
+    ):
+        graph.only(graph.nodes(Container().providers), ["server"])
+
+
+def test_a_dict_of_jobs_is_drawn_as_a_room() -> None:
+    nodes = graph.only(graph.nodes(Container().providers), ["scheduled_tasks"])
+
+    assert {node.room for node in nodes} == {"scheduled_tasks"}
+    assert len(nodes) == len(Container.scheduled_tasks.kwargs) + 1
+
+
+def rooms_of_text(text: str) -> dict[str, list[str]]:
+    """By room, the names below it."""
+    found: dict[str, list[str]] = {"": []}
+    room = ""
+    for line in text.splitlines():
+        if line and not line.startswith(" ") and " " not in line:
+            room = line
+            found[room] = []
+        elif line.strip():
+            found[room if line.startswith(" ") else ""].append(line.split()[0])
+    return {name: own for name, own in found.items() if own}
+
+
+def rooms_of_mermaid(text: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {"": []}
+    room = ""
+    for line in text.splitlines():
+        if begun := re.match(r' +subgraph room_\w+\["(\w+)"\]', line):
+            room = begun[1]
+        elif line.strip() == "end":
+            room = ""
+        elif node := re.match(r' +\w+\["(\w+)<br/>', line):
+            found.setdefault(room, []).append(node[1])
+    return {name: own for name, own in found.items() if own}
+
+
+def rooms_of_dot(text: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {"": []}
+    room = ""
+    for line in text.splitlines():
+        if begun := re.match(r" +subgraph cluster_(\w+) ", line):
+            room = begun[1]
+        elif line.strip() == "}":
+            room = ""
+        elif node := re.match(r' +\w+ \[label="(\w+)\\n', line):
+            found.setdefault(room, []).append(node[1])
+    return {name: own for name, own in found.items() if own}
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        (graph.as_text, rooms_of_text),
+        (graph.as_mermaid, rooms_of_mermaid),
+        (graph.as_dot, rooms_of_dot),
+    ],
+)
+def test_every_form_draws_every_provider_in_its_room(
+    write: Callable[[list[graph.Node]], str], read: Callable[[str], dict[str, list[str]]]
 ) -> None:
     nodes = graph.nodes(Container().providers)
-
-    text = write(nodes)
-
+    expected: dict[str, list[str]] = {}
     for node in nodes:
-        assert node.short_name in text
-        assert node.room in text
+        expected.setdefault(node.room, []).append(node.short_name)
+
+    assert read(write(nodes)) == expected
+
+
+def test_no_box_of_a_drawing_has_the_name_of_another() -> None:
+    """Mermaid refuses a node in a subgraph of its own id."""
+    text = graph.as_mermaid(graph.nodes(Container().providers))
+
+    boxes = re.findall(r'^ +(?:subgraph )?(\w+)\["', text, re.MULTILINE)
+    assert len(boxes) == len(set(boxes))
+
+
+def test_a_port_that_was_replaced_is_marked_and_stands_for_what_is_behind_it() -> None:
+    container = Container()
+    with container.metering.store_keeper.override(providers.Object(FakeClock())):
+        nodes = {node.name: node for node in graph.nodes(container.providers)}
+
+    assert nodes["metering.store_keeper"].overridden_by == "Object(FakeClock)"
+    assert "metering.store_keeper" in nodes["metering.simulator"].needs
+    assert [node.name for node in nodes.values() if node.overridden_by] == ["metering.store_keeper"]
 
 
 def test_one_override_is_one_mark() -> None:

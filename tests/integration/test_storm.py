@@ -21,7 +21,7 @@ pytestmark = pytest.mark.rest
 
 SEEDS = int(os.environ.get("STORM_SEEDS", "6"))
 """How many storms; `make soak` runs 200."""
-TIMEOUT_S = 0.2
+TIMEOUT_S = 0.4
 SETTLE_S = 30
 BASELINE = {
     "payloadType": "BASELINE",
