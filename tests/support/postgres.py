@@ -42,6 +42,10 @@ def owned(directory: Path) -> Sequence[str]:
     return ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups")
 
 
+STARTS = 5
+"""Of a server, each on another port."""
+
+
 class Postgres:
     """Started by `start`, ended by `close`; each test has a database of its own."""
 
@@ -68,15 +72,26 @@ class Postgres:
             capture_output=True,
             cwd="/",
         )
+        for _ in range(STARTS):
+            self._process = self._started(as_user, where, data)
+            wait_until(lambda: self._has_ended() or self._answers(), timeout_s=20)
+            if not self._has_ended():
+                return
+            self.port = free_port()  # somebody else took the one before meanwhile
+        raise AssertionError("PostgreSQL does not start")
+
+    def _started(self, as_user: Sequence[str], where: Path, data: Path) -> subprocess.Popen[bytes]:
         options = ("-p", str(self.port), "-k", str(self._directory), "-h", "127.0.0.1")
         hasty = ("-c", "fsync=off", "-c", "full_page_writes=off")  # nothing outlives the tests
-        self._process = subprocess.Popen(
+        return subprocess.Popen(
             [*as_user, where / "postgres", "-D", data, *options, *hasty],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
         )
-        wait_until(self._answers, timeout_s=20)
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def make_database(self) -> str:
         """The URL of a new, empty database."""
@@ -119,8 +134,10 @@ class Postgres:
         )
 
     def _answers(self) -> bool:
+        """Whether it does, and no other one that has its port."""
         try:
-            self._connection().close()
+            with self._connection() as connection:
+                (found,) = connection.execute("SHOW data_directory").fetchone() or ("",)
         except psycopg.OperationalError:
             return False
-        return True
+        return found == str(self._directory / "data")
