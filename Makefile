@@ -47,7 +47,7 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, bandit, and the size 
 	  test -z "$$long" || { echo "files above 400 lines (containers.py: 160):"; echo "$$long"; exit 1; }
 
 bench: $(VENV)/.dev  ## what everything costs, in one table (a quarter of an hour)
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(if $(BEFORE),--before $(BEFORE))
 
 SOAK_PARTS := fuzz storms kills outage day troubled
 

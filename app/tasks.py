@@ -8,7 +8,7 @@ from typing import Any, Protocol
 logger = logging.getLogger(__name__)
 
 
-class VENs(Protocol):
+class ManagesVens(Protocol):
     """The VENManager, or what stands in for it."""
 
     def heartbeat(self) -> None: ...
@@ -18,7 +18,7 @@ class VENs(Protocol):
     def generate_reports(self) -> int: ...
 
 
-class Meters(Protocol):
+class TakesReadings(Protocol):
     """The MeterDataSimulator, or what stands in for it."""
 
     def increase_time(self) -> int: ...
@@ -26,12 +26,12 @@ class Meters(Protocol):
     def get_statistics(self) -> dict[str, Any]: ...
 
 
-def heartbeat_task(ven_manager: VENs) -> None:
+def heartbeat_task(ven_manager: ManagesVens) -> None:
     """Ask the VTN whether it is there, log how the fleet is, and enrol what is pending."""
     ven_manager.heartbeat()
 
 
-def simulate_meterdata(simulator: Meters) -> int:
+def simulate_meterdata(simulator: TakesReadings) -> int:
     """Take the next reading of every approved resource.
 
     The index, for the log.
@@ -39,7 +39,7 @@ def simulate_meterdata(simulator: Meters) -> int:
     return simulator.increase_time()
 
 
-def resource_status_checker(simulator: Meters) -> None:
+def resource_status_checker(simulator: TakesReadings) -> None:
     """Log how many resources are approved, pending and suspended."""
     statistics = simulator.get_statistics()
     logger.info(
@@ -52,7 +52,7 @@ def resource_status_checker(simulator: Meters) -> None:
     )
 
 
-def generate_reports_task(ven_manager: VENs) -> int:
+def generate_reports_task(ven_manager: ManagesVens) -> int:
     """Deliver every reading that is owed.
 
     How many were acknowledged, for the log.
@@ -60,6 +60,6 @@ def generate_reports_task(ven_manager: VENs) -> int:
     return ven_manager.generate_reports()
 
 
-def poll_events_task(ven_manager: VENs) -> None:
+def poll_events_task(ven_manager: ManagesVens) -> None:
     """Learn what the VTN asks."""
     ven_manager.poll_events()

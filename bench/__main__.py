@@ -1,6 +1,6 @@
 """All benchmarks, one table. `make bench` writes it to bench/results.md.
 
-python -m bench [--only delivery --only cycle ...] [--output FILE]
+python -m bench [--only delivery --only cycle ...] [--before COMMIT] [--output FILE]
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -35,7 +36,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", choices=SECTIONS, help="one section, or more")
     parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--before", metavar="COMMIT", help="what CPU is compared with")
     options = parser.parse_args()
+    sections: dict[str, Callable[[], list[Row]]] = {
+        **SECTIONS,
+        "before": partial(before.rows, options.before),
+    }
     names = options.only or list(SECTIONS)
     rows: list[Row] = []
     with Progress(
@@ -51,7 +57,7 @@ def main() -> None:
         for name in names:
             bar.update(shown, description=name)
             began_s = time.perf_counter()
-            rows += SECTIONS[name]()
+            rows += sections[name]()
             bar.advance(shown)
             bar.console.print(f"{name}: {time.perf_counter() - began_s:.0f} s")
     text = f"{table(rows)}\n\n{machine()}\n"

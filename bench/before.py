@@ -131,12 +131,12 @@ def last_release() -> str | None:
 
 
 def rows(commit: str | None = None, *, pairs: int = PAIRS) -> list[Row]:
-    """Every subject, beside `commit`: else BEFORE of the environment, else the last release."""
-    commit = commit or os.environ.get("BEFORE") or last_release()
-    if commit is None:
+    """Every subject, beside `commit`, else the last release; none, where there is neither."""
+    beside = commit or last_release()
+    if beside is None:
         print("before: left out; make bench BEFORE=COMMIT compares with that", file=sys.stderr)
         return []
-    with tree_of(commit) as before:
+    with tree_of(beside) as before:
         return [compared(before, what, shape, pairs=pairs) for what, shape in SUBJECTS]
 
 

@@ -174,26 +174,23 @@ def rooms(graph: list[Node]) -> list[Node]:
     found: dict[str, list[Node]] = {}
     for node in graph:
         found.setdefault(place[node.name], []).append(node)
-    return [
-        Node(
-            name=name,
-            room="",
-            kind=own[-1].kind if own[-1].name == name else "Container",
-            provides="" if own[0].room else own[0].provides,
-            depends_on=needs,
-            needs=needs,
-            alias=None,
-            overridden_by=None,
-        )
-        for name, own in found.items()
-        for needs in [
-            tuple(
-                dict.fromkeys(
-                    place[needed] for node in own for needed in node.needs if place[needed] != name
-                )
+    drawn = []
+    for name, own in found.items():
+        others = (place[needed] for node in own for needed in node.needs)
+        needs = tuple(dict.fromkeys(other for other in others if other != name))
+        drawn.append(
+            Node(
+                name=name,
+                room="",
+                kind=own[-1].kind if own[-1].name == name else "Container",
+                provides="" if own[0].room else own[0].provides,
+                depends_on=needs,
+                needs=needs,
+                alias=None,
+                overridden_by=None,
             )
-        ]
-    ]
+        )
+    return drawn
 
 
 def as_text(graph: list[Node]) -> str:

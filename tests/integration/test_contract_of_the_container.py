@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
@@ -19,6 +20,8 @@ from app.settings import Settings
 from app.vens import VENManager
 from containers import Container
 from tests.conftest import MakeContainer
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_nothing_that_a_room_is_given_replaces_what_it_makes() -> None:
@@ -40,6 +43,36 @@ def test_no_room_is_given_what_stands_below_it() -> None:
     for node in graph.rooms(graph.nodes(Container().providers)):
         assert set(node.needs) <= above, node.name
         above.add(node.name)
+
+
+OUT_OF_LAYER = {
+    "vtn": "its credentials are given to the protocol, which does not know it",
+    "streams": "what is owed keeps readings, and metering asks it for room",
+    "scheduling": "it knows only callables, and is given tasks that need the rooms above it",
+}
+"""Rooms that do not stand in the container where the layers of imports have them, and why."""
+
+
+def layers() -> list[set[str]]:
+    """The layers of imports, from the lowest, as import-linter has them."""
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contract, *_ = configuration["tool"]["importlinter"]["contracts"]
+    return [set(layer.split(" | ")) for layer in reversed(contract["layers"])]
+
+
+def test_the_container_follows_the_layers_of_imports() -> None:
+    height = {room: place for place, layer in enumerate(layers()) for room in layer}
+    package = {"delivery": "reporting", "running": "application"}
+    rooms = [
+        name
+        for name, provider in Container.providers.items()
+        if isinstance(provider, providers.Container)
+    ]
+
+    in_order = [height[package.get(name, name)] for name in rooms if name not in OUT_OF_LAYER]
+
+    assert in_order == sorted(in_order)
+    assert set(OUT_OF_LAYER) < set(rooms)
 
 
 def test_the_names_of_the_contract_give_what_their_types_say(

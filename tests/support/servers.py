@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+FIRST_PORT, LAST_PORT = 20_000, 32_000
+"""Below those that systems give to outgoing connections, which would take one meanwhile."""
+_ports = count(random.SystemRandom().randrange(LAST_PORT - FIRST_PORT))
+
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody listens on, and that this process does not give again soon."""
+    for number in _ports:
+        port = FIRST_PORT + number % (LAST_PORT - FIRST_PORT)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("ports never end")
 
 
 @dataclass
