@@ -16,26 +16,35 @@ from tests.support.workbench import Bench
 
 
 @pytest.fixture(scope="session")
-def official() -> OpenApi:
-    return OpenApi(official_file())
+def official() -> OpenApi | None:
+    """The judge of what these tests send; None where the file is not there and not required."""
+    try:
+        return OpenApi(official_file())
+    except pytest.skip.Exception:
+        return None
 
 
 class Guide(Bench):
     """A bench that speaks as business logic does, and reads what VENs did."""
 
-    official: OpenApi
+    official: OpenApi | None
 
     def program(self, **fields: Any) -> str:
         """A program, valid against the official file; its id."""
         body = {"programName": f"program-{len(self.vtn.store.select('PROGRAM'))}", **fields}
-        assert self.official.body_errors("programRequest", body) == []
+        self._judge("programRequest", body)
         return str(self.vtn.store.add("PROGRAM", body, name=body["programName"])["id"])
+
+    def _judge(self, schema: str, body: dict[str, Any]) -> None:
+        """What a test writes is what the official file allows."""
+        if self.official is not None:
+            assert self.official.body_errors(schema, body) == []
 
     def send(self, *, program_id: str | None = None, **event: Any) -> str:
         """An event, valid against the official file; every VEN learns of it."""
         program_id = program_id or self.vtn.store.select("PROGRAM")[0]["id"]
         body = {"programID": program_id, **event}
-        assert self.official.body_errors("eventRequest", body) == []
+        self._judge("eventRequest", body)
         event_id = str(self.vtn.store.add("EVENT", body, parent=program_id)["id"])
         self.manager.poll_events()
         return event_id
@@ -45,7 +54,7 @@ class Guide(Bench):
         old = self.vtn.store.get("EVENT", event_id)
         assert old is not None
         body = {"programID": old["programID"], **event}
-        assert self.official.body_errors("eventRequest", body) == []
+        self._judge("eventRequest", body)
         self.vtn.store.replace("EVENT", old, body)
         self.manager.poll_events()
 
@@ -139,7 +148,7 @@ def make_guide(
     vtn: EmbeddedVtn,
     make_container: MakeContainer,
     clock: FakeClock,
-    official: OpenApi,
+    official: OpenApi | None,
     api_version: str,
 ) -> MakeGuide:
     def make(*, resources_per_ven: int = 8, **settings: Any) -> Guide:
