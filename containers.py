@@ -84,7 +84,7 @@ class Container(containers.DeclarativeContainer):
         client_for=openadr.ven_client.provider,
         vtn_http=openadr.http,
         events=events.book,
-        report_desk=delivery.report_desk,
+        reports=delivery.service,
         debts=delivery.debts,
     )
     push = providers.Container(

@@ -27,8 +27,8 @@ from dependency_injector import providers
 from app.openadr import VtnHttp, make_session, write_instant
 from app.openadr.http import VenAuth
 from app.platform.timestamps import utc_now
-from app.reporting.delivery import Outbox
-from app.reporting.streams import StreamLedger, Tally
+from app.reporting.delivery import RejectedReports
+from app.reporting.streams import LossCounters, StreamStore
 from bench.fleet import Shape, Sink, fleet, sink
 from bench.no_store import NoDatabase, NoFrames
 from bench.rows import Row, ratio, table
@@ -187,12 +187,11 @@ def without_store(container: Container) -> None:
     """Let it keep frames, and what is owed, in memory only."""
     container.readings.frames.override(providers.Object(NoFrames()))
     nothing: Any = NoDatabase()
-    ledger = StreamLedger(database=nothing, clock=utc_now)
-    container.streams.ledger.override(ledger)
-    container.streams.tally.override(Tally(nothing))
-    container.streams.outbox.override(Outbox(nothing))
-    second_looks: Any = container.delivery.second_looks
-    second_looks.add_kwargs(database=nothing)
+    container.streams.store.override(StreamStore(database=nothing, clock=utc_now))
+    container.streams.losses.override(LossCounters(nothing))
+    container.streams.rejected.override(RejectedReports(nothing))
+    duplicates: Any = container.delivery.duplicates
+    duplicates.add_kwargs(database=nothing)
 
 
 def measure(shape: Shape, *, rounds: int, ticks: int) -> list[Row]:

@@ -96,7 +96,7 @@ def run_quarters(
 ) -> dict[str, list[float]]:
     names = ("idle_ms", "idle_statements", "waiting_ms", "waiting_statements", "quarter_s")
     figures: dict[str, list[float]] = {name: [] for name in names}
-    manager, desk = container.ven_manager(), container.delivery.report_desk()
+    manager, delivery = container.ven_manager(), container.delivery.service()
     for _ in range(quarters):
         for tick in range(TICKS):
             now.now += TICK
@@ -109,7 +109,7 @@ def run_quarters(
             assert delivered == 0
             figures["idle_ms"].append(took_s * 1000)
             figures["idle_statements"].append(statements)
-            _, took_s, statements = _measured(desk.waiting)
+            _, took_s, statements = _measured(delivery.waiting)
             figures["waiting_ms"].append(took_s * 1000)
             figures["waiting_statements"].append(statements)
     return figures

@@ -34,7 +34,7 @@ def main() -> None:
 
         fleet.line.cut = True
         assert fleet.run(HOUR_S, measure) == 0
-        waiting = fleet.container.delivery.report_desk().waiting()
+        waiting = fleet.container.delivery.service().waiting()
         fleet.line.cut = False
         fleet.clock.advance(10)
         before_readings = sink.counts()["readings"]

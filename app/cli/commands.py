@@ -32,7 +32,7 @@ from app.observability import configure_logging, log_uncaught
 from app.observability import graph as wiring
 from app.openadr import BusinessLogic, NoCredentials, VtnError, VtnUnauthorised
 from app.platform import DatabaseError, Stopping, no_bar
-from app.reporting.delivery import Outbox
+from app.reporting.delivery import RejectedReports
 from app.scheduling import default_schedules
 from app.settings import EMBEDDED_301, LOOPBACK, effective_settings
 from containers import Container
@@ -201,13 +201,13 @@ def vtn(
 
 
 @contextmanager
-def opened_outbox() -> Iterator[Outbox]:
+def opened_outbox() -> Iterator[RejectedReports]:
     """The outbox of the settings' database."""
     with wired() as container:
         database = container.platform.database()
         if database.file is not None and not database.file.exists():
             raise DatabaseError(f"there is no database {database.name}; see DATA_DIR")
-        yield container.streams.outbox()
+        yield container.streams.rejected()
 
 
 cli.add_typer(make_outbox_cli(opened_outbox), name="outbox")

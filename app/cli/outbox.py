@@ -14,13 +14,13 @@ from rich.text import Text
 
 from app.cli.help import AsJson, examples
 from app.cli.terminal import show
-from app.reporting.delivery import Outbox
+from app.reporting.delivery import RejectedReports
 
 Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as `outbox list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
-def make_outbox_cli(opened: Callable[[], AbstractContextManager[Outbox]]) -> typer.Typer:
+def make_outbox_cli(opened: Callable[[], AbstractContextManager[RejectedReports]]) -> typer.Typer:
     """The commands; `opened` gives the outbox, and closes what it opened."""
     cli = typer.Typer(
         rich_markup_mode=None, help="Reports that the VTN refused: list, send again, drop."
@@ -80,7 +80,7 @@ def make_outbox_cli(opened: Callable[[], AbstractContextManager[Outbox]]) -> typ
     return cli
 
 
-def _chosen(outbox: Outbox, ids: list[int] | None, all_: bool) -> list[int]:
+def _chosen(outbox: RejectedReports, ids: list[int] | None, all_: bool) -> list[int]:
     """The reports that are meant, all of which must be there."""
     if bool(ids) == all_:
         print("error: name reports by their ids, or --all; see `outbox list`", file=sys.stderr)

@@ -43,7 +43,7 @@ class OpsContainer(containers.DeclarativeContainer):
     wiring = providers.Object(no_wiring)
     waiting = providers.ThreadSafeSingleton(
         Seldom,
-        look=delivery.report_desk.provided.waiting,
+        look=delivery.service.provided.waiting,
         every_s=0.0,
         monotonic=platform.monotonic,
     )
@@ -53,12 +53,12 @@ class OpsContainer(containers.DeclarativeContainer):
         repository=fleet.repository,
         http=openadr.http,
         simulator=metering.simulator,
-        report_desk=delivery.report_desk,
+        delivery=delivery.service,
         waiting=waiting,
         scheduler=scheduling.scheduler,
         store_keeper=streams.store_keeper,
-        outbox=streams.outbox,
-        tally=streams.tally,
+        outbox=streams.rejected,
+        tally=streams.losses,
         overdue_tasks=supervision.overdue_tasks,
         guard=supervision.guard,
         held_vens=fleet.held_vens,
@@ -75,7 +75,7 @@ class OpsContainer(containers.DeclarativeContainer):
         scheduler=scheduling.scheduler,
         simulator=metering.simulator,
         power=metering.power_history,
-        journal=delivery.journal,
+        journal=delivery.stats,
         health=health,
         http=openadr.http,
     )
@@ -86,7 +86,7 @@ class OpsContainer(containers.DeclarativeContainer):
         Steering,
         scheduler=scheduling.scheduler,
         repository=fleet.repository,
-        outbox=streams.outbox,
+        outbox=streams.rejected,
         business_logic=openadr.business_logic.provider,
         audit=providers.Factory(
             AuditLog, path=platform.settings.provided.audit_file, clock=platform.clock
@@ -99,7 +99,7 @@ class OpsContainer(containers.DeclarativeContainer):
             FleetView,
             repository=fleet.repository,
             frames=readings.frames,
-            journal=delivery.journal,
+            journal=delivery.stats,
             events=events.book,
             policy_of=control.policy_of,
             clock=platform.clock,
@@ -109,8 +109,8 @@ class OpsContainer(containers.DeclarativeContainer):
         ),
         power=metering.power_history,
         scheduler=scheduling.scheduler,
-        journal=delivery.journal,
-        outbox=streams.outbox,
+        journal=delivery.stats,
+        outbox=streams.rejected,
         backlog=backlog,
         waiting=waiting,
         simulator=metering.simulator,

@@ -13,7 +13,7 @@ from app.events import EventBook, Standing, followed, standing
 from app.fleet import FleetRepository, Resource, ResourceKind, Status, VenSummary
 from app.ops.events_view import payload_words
 from app.readings import FrameStore
-from app.reporting.delivery import DeliveryJournal, VenDelivery
+from app.reporting.delivery import DeliveryStats, VenDelivery
 
 MOST_PROBLEMS = 1_000
 """VENs that are looked for when only those with problems are asked for."""
@@ -57,7 +57,7 @@ class FleetView:
         *,
         repository: FleetRepository,
         frames: FrameStore,
-        journal: DeliveryJournal,
+        journal: DeliveryStats,
         events: EventBook,
         policy_of: Mapping[ResourceKind, Policy],
         clock: Callable[[], datetime],

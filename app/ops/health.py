@@ -11,9 +11,9 @@ from app.openadr import VtnHttp
 from app.ops.clock import ClockCheck
 from app.platform import Database, DatabaseError, Watch
 from app.push import Inbox
-from app.reporting.delivery import Outbox, ReportDesk
+from app.reporting.delivery import DeliveryService, RejectedReports
 from app.reporting.retention import StoreKeeper
-from app.reporting.streams import Tally
+from app.reporting.streams import LossCounters
 from app.scheduling import TaskScheduler
 from app.supervision import OverdueTasks
 from app.vens import PollPlan, Removals
@@ -64,12 +64,12 @@ class Health:
         repository: FleetRepository,
         http: VtnHttp,
         simulator: MeterDataSimulator,
-        report_desk: ReportDesk,
+        delivery: DeliveryService,
         waiting: Callable[[], int],
         scheduler: TaskScheduler,
         store_keeper: StoreKeeper,
-        outbox: Outbox,
-        tally: Tally,
+        outbox: RejectedReports,
+        tally: LossCounters,
         overdue_tasks: OverdueTasks,
         guard: Watch,
         held_vens: HeldVens,
@@ -87,7 +87,7 @@ class Health:
         self._repository = repository
         self._http = http
         self._simulator = simulator
-        self._report_desk = report_desk
+        self._delivery = delivery
         self._waiting = waiting
         self._scheduler = scheduler
         self._store_keeper = store_keeper
@@ -154,6 +154,6 @@ class Health:
             yield f"the events of VEN {name}{more} are not known anew: {problem}"
         yield from self._lost_objects.warnings()
         yield from self._removals.warnings()
-        reports = self._report_desk.held
+        reports = self._delivery.held
         if reports:
             yield f"{len(reports)} reports are not delivered and stay owed: {reports[0]}"

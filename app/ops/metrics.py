@@ -9,7 +9,7 @@ from app.metering import MeterDataSimulator, PowerHistory
 from app.observability import Histogram
 from app.openadr import VtnHttp
 from app.ops.health import Health, Readiness
-from app.reporting.delivery import DeliveryJournal
+from app.reporting.delivery import DeliveryStats
 from app.scheduling import TaskScheduler
 
 OK = frozenset({"200", "201", "202", "204"})
@@ -27,7 +27,7 @@ class Metrics:
         scheduler: TaskScheduler,
         simulator: MeterDataSimulator,
         power: PowerHistory,
-        journal: DeliveryJournal,
+        journal: DeliveryStats,
         health: Health,
         http: VtnHttp,
     ) -> None:

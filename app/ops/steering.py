@@ -10,7 +10,7 @@ from typing import Any
 from app.fleet import FleetRepository, Status
 from app.openadr import BusinessLogic, read_duration
 from app.ops.audit import AuditLog
-from app.reporting.delivery import Outbox
+from app.reporting.delivery import RejectedReports
 from app.scheduling import TaskScheduler
 
 POLLING = "poll_events"
@@ -25,7 +25,7 @@ class Steering:
         *,
         scheduler: TaskScheduler,
         repository: FleetRepository,
-        outbox: Outbox,
+        outbox: RejectedReports,
         business_logic: Callable[[], BusinessLogic],
         audit: AuditLog,
         clock: Callable[[], datetime],

@@ -8,21 +8,30 @@ from app.events import ReadsEvents
 from app.fleet import HoldsVens
 from app.platform import port
 from app.readings import KeepsFrames, ReadsFrames
-from app.reporting.content import PlannedReports
+from app.reporting.content import IntervalReports
 from app.reporting.delivery import (
+    BatchSender,
     Debts,
-    DeliveryJournal,
-    Outbox,
+    DeliveryService,
+    DeliveryStats,
+    DuplicateSweeper,
     RefusedResources,
-    ReportDesk,
-    ReportPlanner,
-    ReportPost,
+    RejectedReports,
+    ReportBuilder,
     ReportSender,
     Resender,
-    SecondLooks,
+    Settlement,
+    SizeLimits,
 )
 from app.reporting.retention import StoreBounds, StoreKeeper
-from app.reporting.streams import Agenda, FleetNames, Obligations, StreamLedger, Tally
+from app.reporting.streams import (
+    Backlog,
+    FleetNames,
+    LossCounters,
+    RequestIndex,
+    StreamReconciler,
+    StreamStore,
+)
 
 
 class StreamsContainer(containers.DeclarativeContainer):
@@ -33,29 +42,39 @@ class StreamsContainer(containers.DeclarativeContainer):
     frames = port(KeepsFrames)
     repository = port(FleetNames)
 
-    ledger = providers.ThreadSafeSingleton(
-        StreamLedger, database=platform.database, clock=platform.clock
+    store = providers.ThreadSafeSingleton(
+        StreamStore, database=platform.database, clock=platform.clock
     )
-    tally = providers.ThreadSafeSingleton(Tally, platform.database)
-    outbox = providers.ThreadSafeSingleton(Outbox, platform.database)
-    agenda = providers.ThreadSafeSingleton(Agenda, events.provided.of_ven)
-    obligations = providers.ThreadSafeSingleton(
-        Obligations,
-        agenda=agenda,
-        fleet=repository,
+    losses = providers.ThreadSafeSingleton(LossCounters, platform.database)
+    rejected = providers.ThreadSafeSingleton(RejectedReports, platform.database)
+    request_index = providers.ThreadSafeSingleton(RequestIndex, events.provided.of_ven)
+    backlog = providers.ThreadSafeSingleton(
+        Backlog,
         frames=frames,
-        ledger=ledger,
-        tally=tally,
+        store=store,
+        requests=request_index,
+        fleet=repository,
+        clock=platform.clock,
+    )
+    reconciler = providers.ThreadSafeSingleton(
+        StreamReconciler,
+        frames=frames,
+        store=store,
+        backlog=backlog,
+        losses=losses,
+        requests=request_index,
+        fleet=repository,
         clock=platform.clock,
         keep_unasked=platform.settings.provided.store.keep_unasked,
+        say_once=platform.say_once,
     )
     store_keeper = providers.ThreadSafeSingleton(
         StoreKeeper,
         frames=frames,
-        ledger=ledger,
-        obligations=obligations,
-        outbox=outbox,
-        tally=tally,
+        store=store,
+        backlog=backlog,
+        rejected=rejected,
+        losses=losses,
         clock=platform.clock,
         bounds=providers.Factory(
             StoreBounds.of, platform.settings.provided.store.model_dump.call()
@@ -74,81 +93,90 @@ class DeliveryContainer(containers.DeclarativeContainer):
     circuit = port()
     write_circuit = port()
 
-    planned_reports = providers.ThreadSafeSingleton(
-        PlannedReports,
+    interval_reports = providers.ThreadSafeSingleton(
+        IntervalReports,
         frames=frames,
-        agenda=streams.agenda,
+        requests=streams.request_index,
         outlook=simulator,
         clock=platform.clock,
     )
-    report_planner = providers.ThreadSafeSingleton(
-        ReportPlanner,
+    builder = providers.ThreadSafeSingleton(
+        ReportBuilder,
         frames=frames,
-        agenda=streams.agenda,
+        requests=streams.request_index,
         outlook=simulator,
-        planned=planned_reports,
+        interval_reports=interval_reports,
         clock=platform.clock,
-        most_readings=platform.settings.provided.reporting.max_readings_per_report,
+        limits=providers.Factory(
+            SizeLimits, most_readings=platform.settings.provided.reporting.max_readings_per_report
+        ),
     )
-    report_post = providers.ThreadSafeSingleton(
-        ReportPost,
+    sender = providers.ThreadSafeSingleton(
+        ReportSender,
         clock=platform.clock,
         settle_s=platform.settings.provided.delivery.settle_s,
         when_unreadable=platform.settings.provided.delivery.when_unreadable,
+        say_once=platform.say_once,
     )
-    second_looks = providers.ThreadSafeSingleton(
-        SecondLooks,
+    duplicates = providers.ThreadSafeSingleton(
+        DuplicateSweeper,
         database=platform.database,
         clock=platform.clock,
         settle_s=platform.settings.provided.delivery.settle_s,
         held=held_reports,
     )
-    journal = providers.ThreadSafeSingleton(DeliveryJournal)
+    stats = providers.ThreadSafeSingleton(DeliveryStats)
     refused_resources = providers.ThreadSafeSingleton(RefusedResources, clock=platform.clock)
-    report_sender = providers.ThreadSafeSingleton(
-        ReportSender,
-        post=report_post,
+    batch_sender = providers.ThreadSafeSingleton(
+        BatchSender,
+        sender=sender,
         refused=refused_resources,
         held=held_reports,
         fan_out=platform.fan_out,
         tracing=platform.tracing,
     )
-    report_desk = providers.ThreadSafeSingleton(
-        ReportDesk,
-        obligations=streams.obligations,
-        ledger=streams.ledger,
-        planner=report_planner,
-        sender=report_sender,
+    settlement = providers.ThreadSafeSingleton(
+        Settlement,
+        store=streams.store,
+        rejected=streams.rejected,
+        refused=refused_resources,
+        duplicates=duplicates,
+        stats=stats,
+        clock=platform.clock,
+    )
+    service = providers.ThreadSafeSingleton(
+        DeliveryService,
+        reconciler=streams.reconciler,
+        backlog=streams.backlog,
+        store=streams.store,
+        builder=builder,
+        sender=batch_sender,
+        settlement=settlement,
         resender=providers.Factory(
             Resender,
-            outbox=streams.outbox,
-            sender=report_sender,
-            second_looks=second_looks,
-            journal=journal,
-            refused=refused_resources,
-            held=held_reports,
+            rejected=streams.rejected,
+            sender=batch_sender,
+            settlement=settlement,
             circuit=circuit,
             writes=write_circuit,
             clock=platform.clock,
             stopping=platform.stopping,
         ),
-        refused=refused_resources,
-        outbox=streams.outbox,
-        second_looks=second_looks,
+        duplicates=duplicates,
         keeper=streams.store_keeper,
-        journal=journal,
         circuit=circuit,
         writes=write_circuit,
         held=held_reports,
-        clock=platform.clock,
         stopping=platform.stopping,
         tracing=platform.tracing,
     )
     debts = providers.Factory(
         Debts,
         frames=frames,
-        ledger=streams.ledger,
-        obligations=streams.obligations,
-        outbox=streams.outbox,
-        tally=streams.tally,
+        store=streams.store,
+        backlog=streams.backlog,
+        reconciler=streams.reconciler,
+        rejected=streams.rejected,
+        losses=streams.losses,
+        clock=platform.clock,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dependency_injector import containers, providers
 
 from app.platform import port
-from app.vens.manager import EventFeed, ReportDesk, VENManager
+from app.vens.manager import DeliversReports, EventFeed, VENManager
 from app.vens.poll_schedule import PollPlan
 from app.vens.removals import Debts, Removals
 
@@ -18,7 +18,7 @@ class VensContainer(containers.DeclarativeContainer):
     debts = port(Debts)
     events = port(EventFeed)
     client_for = port()
-    report_desk = port(ReportDesk)
+    reports = port(DeliversReports)
     vtn_http = port()
 
     poll_plan = providers.ThreadSafeSingleton(
@@ -49,7 +49,7 @@ class VensContainer(containers.DeclarativeContainer):
         enrolment=fleet.enrolment,
         client_for=client_for,
         events=events,
-        reports=report_desk,
+        reports=reports,
         http=vtn_http,
         poll_plan=poll_plan,
         fan_out=platform.fan_out,

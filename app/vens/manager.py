@@ -61,7 +61,7 @@ class EventFeed(Protocol):
 
 
 @runtime_checkable
-class ReportDesk(Protocol):
+class DeliversReports(Protocol):
     """What builds reports and delivers them."""
 
     def follow(self, ven_names: Sequence[str]) -> None:
@@ -89,7 +89,7 @@ class VENManager:
         enrolment: Enrolment,
         client_for: Callable[[str], VtnClient],
         events: EventFeed,
-        reports: ReportDesk,
+        reports: DeliversReports,
         http: VtnHttp,
         poll_plan: PollPlan,
         fan_out: FanOut,

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app.platform import Database, make_engine
-from app.reporting.delivery import Outbox, SetAside
+from app.reporting.delivery import RejectedReport, RejectedReports
 from tests.e2e.conftest import Open
 from tests.support.browser import DESKTOP, PHONE, Window
 from tests.support.site import Site
@@ -307,10 +307,10 @@ def test_a_report_that_was_refused_is_sent_again_or_dropped(site: Site, window: 
     assert site.changes()[-2:] == [("drop", "done"), ("send again", "done")]
 
 
-def outbox(site: Site) -> Outbox:
+def outbox(site: Site) -> RejectedReports:
     """Of the running application, from beside it."""
     path = site.directory / "data" / "fleet.db"
-    return Outbox(Database(make_engine(f"sqlite:///{path}")))
+    return RejectedReports(Database(make_engine(f"sqlite:///{path}")))
 
 
 def put_aside(site: Site, *names: str) -> None:
@@ -319,7 +319,7 @@ def put_aside(site: Site, *names: str) -> None:
     with database.write() as connection:
         for name in names:
             body = {"eventID": "gone", "clientName": "Aarhus", "reportName": name, "resources": []}
-            aside = SetAside(
+            aside = RejectedReport(
                 set_aside_id=0,
                 ven_name="Aarhus",
                 event_id="gone",
@@ -332,5 +332,5 @@ def put_aside(site: Site, *names: str) -> None:
                 body=json.dumps(body).encode(),
                 program_id="p",
             )
-            Outbox(database).put(connection, aside)
+            RejectedReports(database).put(connection, aside)
     database.close()

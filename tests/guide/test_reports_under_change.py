@@ -133,7 +133,7 @@ def test_a_report_in_parts_is_sent_whole_though_a_newer_one_is_due(
     make_guide: MakeGuide,
 ) -> None:
     guide = make_guide()
-    guide.replace("delivery.report_planner", guide.planner(most_readings=3))
+    guide.replace("delivery.builder", guide.builder(most_readings=3))
     event_id = guide.send(
         intervalPeriod=period(guide.clock.now, "PT10M"),
         intervals=prices(*range(3)),
@@ -154,7 +154,7 @@ def test_a_report_in_parts_is_sent_whole_though_a_newer_one_is_due(
 
 def test_many_sub_intervals_come_in_reports_of_bounded_size(make_guide: MakeGuide) -> None:
     guide = make_guide()
-    guide.replace("delivery.report_planner", guide.planner(most_readings=50))
+    guide.replace("delivery.builder", guide.builder(most_readings=50))
     event_id = guide.send(
         intervalPeriod=period(guide.clock.now, "PT1H"),
         intervals=prices(1),
@@ -261,7 +261,7 @@ def test_no_descriptor_costs_without_end(
     guide.pass_time(ticks=2)
 
     assert "defect" not in caplog.text
-    assert guide.container.delivery.report_desk().held == ()
+    assert guide.container.delivery.service().held == ()
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def container(make_container: MakeContainer) -> Container:
 def test_once_meters_and_reports_and_leaves_with_0(container: Container) -> None:
     assert exit_code_of(container) == 0
 
-    assert container.delivery.report_desk().waiting() == 0
+    assert container.delivery.service().waiting() == 0
     assert container.fleet.repository().summaries()[0].approved == 2
 
 

@@ -16,7 +16,7 @@ from app.openadr import (
     VtnUnavailable,
 )
 from app.platform.say_once import SayOnce
-from app.reporting.delivery.lookup import Sought, find
+from app.reporting.delivery.locator import Sought, find
 from tests.conftest import MakeHttp
 from tests.support.servers import Answer, Asked, Script, ScriptedVtn
 

@@ -57,7 +57,7 @@ def test_so_does_one_that_was_refused_before(bench: Bench) -> None:
         bench.manager.generate_reports()
     deliver_for_a_while(bench)
 
-    assert bench.container.streams.outbox().reports() == []
+    assert bench.container.streams.rejected().reports() == []
     bench.assert_each_once(TICK)
 
 
@@ -85,4 +85,4 @@ def test_a_held_ven_is_tried_again_after_a_database_that_failed(
 
     assert bench.waiting() == 0
     assert bench.container.fleet.held_reports().problems() == {}
-    assert bench.container.streams.outbox().reports() == []
+    assert bench.container.streams.rejected().reports() == []

@@ -11,7 +11,6 @@ import pytest
 from app.events import SeenEvent, Told
 from app.fleet import VEN, Status, sample_fleet
 from app.openadr import Event
-from app.reporting.delivery import ReportPlanner
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
@@ -152,7 +151,7 @@ def test_an_event_that_is_gone_asks_for_nothing_more(bench: Bench) -> None:
     bench.tick()
 
     assert bench.manager.generate_reports() == 0
-    assert bench.container.streams.ledger().open_streams() == []
+    assert bench.container.streams.store().open_streams() == []
 
 
 def test_an_event_begins_with_its_start(bench: Bench) -> None:
@@ -180,10 +179,6 @@ def test_what_cannot_be_reported_is_left_with_one_line(
     assert caplog.text.count("units VOLTS, aggregate False) cannot be reported") == 1
 
 
-def planner(bench: Bench, **bounds: int) -> ReportPlanner:
-    return bench.planner(**bounds)
-
-
 def test_a_ven_with_more_resources_than_a_report_may_hold_sends_several(
     vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock
 ) -> None:
@@ -207,7 +202,7 @@ def test_a_ven_with_more_resources_than_a_report_may_hold_sends_several(
 def test_reports_are_of_bounded_size_and_nothing_is_lost_between_them(
     bench: Bench, bounds: dict[str, int]
 ) -> None:
-    bench.replace("delivery.report_planner", planner(bench, **bounds))
+    bench.replace("delivery.builder", bench.builder(**bounds))
     bench.tick(3)
     bench.exchange.faults.extend(["ok", "lost answer", "ok", 500])
     bench.manager.generate_reports()
@@ -263,7 +258,7 @@ def test_what_waits_is_counted(bench: Bench) -> None:
     bench.tick(2)
     bench.manager.generate_reports()
 
-    assert bench.container.delivery.report_desk().waiting() == 2 * TICK
+    assert bench.container.delivery.service().waiting() == 2 * TICK
 
 
 def test_a_problem_is_said_when_it_begins_and_when_it_ends(

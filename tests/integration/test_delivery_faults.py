@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
 
 from app.platform import DatabaseError
 from app.readings import Frame
+from app.reporting.streams import TelemetryStream
 from tests.conftest import MakeContainer
 from tests.support.wiring import provider
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
@@ -46,7 +46,7 @@ def test_every_reading_arrives_once_whatever_happens_to_its_report(
     bench.manager.generate_reports()
 
     bench.assert_each_once(5 * TICK)
-    assert bench.container.delivery.report_desk().waiting() == 0
+    assert bench.container.delivery.service().waiting() == 0
 
 
 def test_not_found_right_after_a_lost_request_proves_nothing(bench: Bench) -> None:
@@ -69,7 +69,7 @@ def test_a_crash_between_sending_and_remembering_doubles_nothing(
     bench.exchange.faults.extend(["lost answer"] * VENS)
     bench.exchange.lookup_status = 401
     bench.manager.generate_reports()
-    assert all(stream.in_flight for stream in bench.container.streams.ledger().streams())
+    assert all(stream.in_flight for stream in bench.container.streams.store().streams())
     bench.container.platform.database().close()
 
     settings = {"embedded_port": bench.vtn.port}
@@ -90,7 +90,7 @@ def test_one_ven_that_is_refused_holds_no_other_one(bench: Bench, status: int) -
 
     others = {report["clientName"] for report in bench.reports()}
     assert others == {"Aarhus", "Esbjerg"}
-    assert bench.container.delivery.report_desk().waiting() == 3 * RESOURCES
+    assert bench.container.delivery.service().waiting() == 3 * RESOURCES
 
 
 def test_a_stream_whose_event_comes_back_goes_on_where_it_was(bench: Bench) -> None:
@@ -119,7 +119,7 @@ def test_a_report_in_doubt_that_is_found_too_large_is_set_aside_and_the_next_one
     bench.exchange.faults.extend(["lost request"] * VENS)
     bench.manager.generate_reports()
     in_doubt = sum(
-        stream.in_flight is not None for stream in bench.container.streams.ledger().streams()
+        stream.in_flight is not None for stream in bench.container.streams.store().streams()
     )
     bench.exchange.largest_body_bytes = 4_000
     for _ in range(3):
@@ -127,7 +127,7 @@ def test_a_report_in_doubt_that_is_found_too_large_is_set_aside_and_the_next_one
         bench.tick(20)
         bench.manager.generate_reports()
 
-    asides = bench.container.streams.outbox().reports()
+    asides = bench.container.streams.rejected().reports()
     assert len(asides) == in_doubt > 0
     bench.assert_each_once(80 * TICK - sum(aside.readings for aside in asides))
 
@@ -138,13 +138,13 @@ def test_a_report_in_doubt_that_is_found_too_large_is_set_aside_and_the_next_one
 
 
 def test_a_stream_that_ended_while_its_report_was_sent_stays_ended(bench: Bench) -> None:
-    ledger = bench.container.streams.ledger()
-    stream = ledger.streams()[0]
-    ledger.end([stream], at_us=1, until=0)
+    store = bench.container.streams.store()
+    stream = store.streams()[0]
+    store.apply([(stream, lambda now: now.end(at_us=1, last_frame=0))])
 
-    ledger.advance([stream])
+    store.apply([(stream, lambda now: now.acknowledge("report-1", at_us=2))])
 
-    assert stream.stream_id not in {each.stream_id for each in ledger.open_streams()}
+    assert stream.stream_id not in {each.stream_id for each in store.open_streams()}
 
 
 def test_a_vtn_that_takes_a_report_and_cannot_be_asked_about_it_gets_no_second_one(
@@ -164,23 +164,28 @@ def test_a_vtn_that_takes_a_report_and_cannot_be_asked_about_it_gets_no_second_o
     bench.assert_each_once(2 * TICK)
 
 
+def sent_again(stream: TelemetryStream) -> TelemetryStream:
+    """Its report in flight was sent a second time."""
+    flying = stream.in_flight
+    assert flying is not None
+    return stream.in_doubt(flying.name, planned_us=flying.planned_us, again=True)
+
+
 @pytest.mark.parametrize("again", [True, False], ids=["sent twice", "sent long ago"])
 def test_what_may_have_been_sent_twice_is_looked_at_again_once_it_is_found(
     bench: Bench, again: bool
 ) -> None:
     """The work of the first attempt may come long after that of the second."""
-    ledger = bench.container.streams.ledger()
+    store = bench.container.streams.store()
     bench.tick()
     bench.exchange.faults.extend(["lost answer"] * VENS)
     bench.exchange.lookup_status = 401
     bench.manager.generate_reports()
     bench.exchange.lookup_status = 0
-    streams = [stream for stream in ledger.streams() if stream.in_flight]
+    streams = [stream for stream in store.streams() if stream.in_flight]
     assert streams
     if again:
-        ledger.advance(
-            replace(stream, in_flight=replace(stream.in_flight, again=True)) for stream in streams
-        )
+        store.apply((stream, sent_again) for stream in streams)
         bench.clock.advance(seconds=10)
     else:
         bench.clock.advance(minutes=1)  # it may have been sent again before a crash
@@ -200,7 +205,7 @@ def test_one_ven_with_too_large_reports_makes_those_of_no_other_one_smaller(benc
     sizes: dict[str, int] = Counter(report["clientName"] for report in bench.reports())
 
     assert sizes == {"Aalborg": 1, "Esbjerg": 1}
-    asides = bench.container.streams.outbox().reports()
+    asides = bench.container.streams.rejected().reports()
     assert {aside.ven_name for aside in asides} == {"Aarhus"}
     assert sum(aside.readings for aside in asides) == 20 * RESOURCES
 
@@ -212,7 +217,7 @@ def test_a_413_of_a_proxy_in_html_makes_reports_smaller_too(bench: Bench) -> Non
     bench.manager.generate_reports()
 
     bench.assert_each_once(20 * TICK)
-    assert bench.container.streams.outbox().reports() == []
+    assert bench.container.streams.rejected().reports() == []
 
 
 def test_a_vtn_that_is_read_well_and_takes_no_report_is_asked_seldom(bench: Bench) -> None:
@@ -260,7 +265,7 @@ def test_what_is_moved_out_while_a_delivery_reads_is_not_skipped(bench: Bench) -
             keeper.tidy()
             return frames.since(seq, most_bytes=most_bytes)
 
-    bench.replace("delivery.report_planner", bench.planner(frames=Interrupted()))
+    bench.replace("delivery.builder", bench.builder(frames=Interrupted()))
     bench.manager.generate_reports()
     for _ in range(3):
         bench.tick()
@@ -351,7 +356,7 @@ def test_a_double_that_cannot_be_removed_holds_nothing(bench: Bench, status: int
         bench.manager.generate_reports()
 
     assert bench.waiting() == 0
-    assert bench.container.streams.outbox().reports() == []
+    assert bench.container.streams.rejected().reports() == []
 
 
 def test_a_clock_that_is_set_back_does_not_end_the_settling_time(bench: Bench) -> None:

@@ -49,7 +49,7 @@ def test_what_is_set_aside_is_not_lost(forgetful: Bench, make_container: MakeCon
 
     after = restarted(forgetful, make_container)
 
-    (aside,) = after.container.streams.outbox().reports()
+    (aside,) = after.container.streams.rejected().reports()
     assert aside.ven_name == "Aarhus"
     assert aside.readings == RESOURCES
     after.retry()

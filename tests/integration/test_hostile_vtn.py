@@ -142,7 +142,7 @@ def test_an_id_that_is_none_reaches_no_path_and_no_table(bench: Bench, event_id:
     paths = {request.path_url.split("?")[0] for request in bench.exchange.requests}
     paths = {path for path in paths if not path.startswith("/vens")}
     assert paths <= {"/auth/server", "/auth/token", "/resources", "/events", "/programs"}
-    events = {stream.request.event_id for stream in bench.container.streams.ledger().streams()}
+    events = {stream.request.event_id for stream in bench.container.streams.store().streams()}
     assert event_id not in events
 
 

@@ -120,7 +120,7 @@ def test_interval_reports_that_are_not_due_cost_no_statement_of_their_own(bench:
         bench.tick()
         with intervals.counted() as statements:
             assert bench.manager.generate_reports() == 0
-            bench.container.delivery.report_desk().waiting()
+            bench.container.delivery.service().waiting()
         of_each_delivery.append(statements.count)
 
     assert max(of_each_delivery) <= OF_ALL_VENS

@@ -10,7 +10,6 @@ import pytest
 
 from app.fleet import Status
 from tests.support.fakes import resource
-from tests.support.wiring import provider
 from tests.support.workbench import SAMPLE, TICK, Bench
 
 pytestmark = pytest.mark.in_process
@@ -102,13 +101,13 @@ def test_a_span_that_nobody_asks_for_expires_and_is_counted(
     with caplog.at_level(logging.WARNING, logger="app"):
         bench.manager.generate_reports()
 
-    assert bench.container.streams.tally().all() == {"expired": 2 * TICK}
+    assert bench.container.streams.losses().all() == {"expired": 2 * TICK}
     assert "24 readings expired, since no event asks for them any more" in caplog.text
     assert bench.waiting() == 0
     bench.tick()
     bench.manager.generate_reports()
     bench.manager.generate_reports()
-    assert bench.container.streams.ledger().streams() == [], "what is gone for good is forgotten"
+    assert bench.container.streams.store().streams() == [], "what is gone for good is forgotten"
 
 
 def test_an_heir_whose_event_is_deleted_passes_on_what_it_had(bench: Bench) -> None:
@@ -123,20 +122,15 @@ def test_an_heir_whose_event_is_deleted_passes_on_what_it_had(bench: Bench) -> N
 
     bench.assert_each_once(3 * TICK)
     bench.manager.generate_reports()
-    assert all(not stream.heir_of for stream in bench.container.streams.ledger().open_streams())
+    assert all(
+        not stream.inherited_from for stream in bench.container.streams.store().open_streams()
+    )
 
 
 def test_a_restart_between_the_end_of_an_event_and_its_heir_loses_nothing(bench: Bench) -> None:
     bench.exchange.faults.extend([404] * 3)
     replace_event(bench, READING)
-    for name in (
-        "streams.ledger",
-        "streams.obligations",
-        "delivery.report_desk",
-        "vens.manager",
-        "streams.store_keeper",
-    ):
-        provider(bench.container, name).reset()
+    bench.restart()
     bench.manager.poll_events()
 
     bench.manager.generate_reports()
@@ -150,7 +144,7 @@ def test_a_report_to_an_event_that_is_gone_is_held_until_the_poll_knows_it(bench
     second = bench.ask(READING)
 
     assert bench.manager.generate_reports() == 0, "409: the event is gone, and nobody knew"
-    assert "is gone" in bench.container.delivery.report_desk().held[0]
+    assert "is gone" in bench.container.delivery.service().held[0]
 
     bench.clock.advance(seconds=1)
     bench.manager.poll_events()
@@ -236,15 +230,9 @@ def test_an_event_that_starts_later_gets_all_from_its_start_however_late_the_nex
 def test_readings_of_a_ven_whose_events_cannot_be_read_hold_no_frames_for_ever(
     bench: Bench,
 ) -> None:
-    ledger = bench.container.streams.ledger()
-    ledger.forget(ledger.of_ven("Aarhus"))
-    for name in (
-        "streams.obligations",
-        "streams.store_keeper",
-        "delivery.report_desk",
-        "vens.manager",
-    ):
-        provider(bench.container, name).reset()
+    store = bench.container.streams.store()
+    store.apply(forget=store.of_ven("Aarhus"))
+    bench.restart()
     for _ in range(130):
         bench.tick()
         bench.manager.generate_reports()
@@ -277,5 +265,5 @@ def test_an_event_that_comes_and_goes_leaves_all_that_it_owed_to_others(bench: B
         bench.manager.generate_reports()
 
     assert bench.waiting() == 0
-    assert bench.container.streams.tally().all() == {}
+    assert bench.container.streams.losses().all() == {}
     assert len(bench.readings()) == 7 * TICK

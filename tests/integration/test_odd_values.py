@@ -58,7 +58,7 @@ def test_odd_words_of_a_refusal_keep_no_report_from_being_set_aside(bench: Bench
     bench.tick()
     bench.manager.generate_reports()
 
-    (aside,) = bench.container.streams.outbox().reports()
+    (aside,) = bench.container.streams.rejected().reports()
 
     assert aside.problem.isprintable()
     assert "zero" in aside.problem

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from app.cli.commands import cli
 from app.platform import DatabaseError
-from app.reporting.delivery import SetAside
+from app.reporting.delivery import RejectedReport
 from tests.support.wiring import provider
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
@@ -33,7 +33,7 @@ def test_a_refused_report_is_set_aside_and_blocks_none_behind_it(bench: Bench, s
     bench.tick()
     bench.manager.generate_reports()
 
-    (aside,) = bench.container.streams.outbox().reports()
+    (aside,) = bench.container.streams.rejected().reports()
     assert (aside.ven_name, aside.readings) == ("Aarhus", RESOURCES)
     assert aside.problem == f"POST /reports: {status}, a fault of the test"
     bench.assert_each_once(2 * TICK - RESOURCES)
@@ -56,7 +56,7 @@ def test_a_report_that_is_retried_is_sent_with_the_next_delivery(bench: Bench) -
     assert bench.manager.generate_reports() == RESOURCES
 
     bench.assert_each_once(TICK)
-    assert bench.container.streams.outbox().reports() == []
+    assert bench.container.streams.rejected().reports() == []
 
 
 def test_one_of_them_finds_out_that_writes_work_again(bench: Bench) -> None:
@@ -71,7 +71,7 @@ def test_one_of_them_finds_out_that_writes_work_again(bench: Bench) -> None:
     bench.manager.generate_reports()
 
     assert not bench.container.openadr.write_circuit().is_open
-    assert bench.container.streams.outbox().reports() == []
+    assert bench.container.streams.rejected().reports() == []
     bench.assert_each_once(3 * TICK)
 
 
@@ -80,7 +80,7 @@ def test_a_report_that_is_refused_again_stays_with_the_new_words(bench: Bench) -
     bench.retry()
     refuse(bench, "Aarhus", 400)
 
-    asides = bench.container.streams.outbox().reports()
+    asides = bench.container.streams.rejected().reports()
     assert [aside.problem for aside in asides] == [
         "POST /reports: 400, a fault of the test",
         "POST /reports: 400, a fault of the test",
@@ -94,7 +94,7 @@ def test_a_retried_report_that_was_not_sent_is_in_no_doubt(bench: Bench) -> None
     bench.exchange.refused["Aarhus"] = 429
     bench.manager.generate_reports()
 
-    (aside,) = bench.container.streams.outbox().reports()
+    (aside,) = bench.container.streams.rejected().reports()
     assert aside.in_doubt_us is None
 
 
@@ -109,7 +109,7 @@ def test_a_retried_report_whose_answer_is_lost_arrives_once(bench: Bench) -> Non
     bench.manager.generate_reports()
 
     bench.assert_each_once(TICK)
-    assert bench.container.streams.outbox().reports() == []
+    assert bench.container.streams.rejected().reports() == []
 
 
 def test_a_report_that_was_in_doubt_before_it_was_refused_is_looked_up_on_retry(
@@ -122,7 +122,7 @@ def test_a_report_that_was_in_doubt_before_it_was_refused_is_looked_up_on_retry(
     bench.clock.advance(minutes=1)
     refuse(bench, "Aarhus", 422, ticks=1)
     bench.retry()
-    in_doubt, fresh = bench.container.streams.outbox().to_send(2)
+    in_doubt, fresh = bench.container.streams.rejected().to_send(2)
     report = json.loads(in_doubt.body)
     bench.vtn.store.add("REPORT", report, client_id="Aarhus", parent=report["eventID"])
 
@@ -135,11 +135,11 @@ def test_a_report_that_was_in_doubt_before_it_was_refused_is_looked_up_on_retry(
 
 def test_a_dropped_report_is_gone(bench: Bench) -> None:
     refuse(bench, "Aarhus", ticks=2)
-    first, second = bench.container.streams.outbox().reports()
+    first, second = bench.container.streams.rejected().reports()
 
-    assert bench.container.streams.outbox().drop([first.set_aside_id]) == 1
+    assert bench.container.streams.rejected().drop([first.set_aside_id]) == 1
 
-    assert bench.container.streams.outbox().reports() == [second]
+    assert bench.container.streams.rejected().reports() == [second]
 
 
 def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Bench) -> None:
@@ -148,8 +148,8 @@ def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Benc
         bench.tick()
         assert bench.manager.generate_reports() == 0
 
-    assert bench.container.streams.outbox().reports() == []
-    assert len(bench.container.delivery.report_desk().held) == VENS
+    assert bench.container.streams.rejected().reports() == []
+    assert len(bench.container.delivery.service().held) == VENS
     bench.wait_out_holds()
     assert bench.manager.generate_reports() == 2 * TICK
 
@@ -157,7 +157,7 @@ def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Benc
 def test_a_crash_after_a_retried_report_was_taken_doubles_nothing(bench: Bench) -> None:
     refuse(bench, "Aarhus")
     bench.retry()
-    outbox = bench.container.streams.outbox()
+    outbox = bench.container.streams.rejected()
 
     class Crashes:
         """The outbox, up to the point where it would remember that the report was taken."""
@@ -167,10 +167,10 @@ def test_a_crash_after_a_retried_report_was_taken_doubles_nothing(bench: Bench) 
                 raise DatabaseError("the process ends here")
             return getattr(outbox, name)
 
-    bench.replace("streams.outbox", Crashes())
+    bench.replace("streams.rejected", Crashes())
     with pytest.raises(DatabaseError):
         bench.manager.generate_reports()
-    bench.replace("streams.outbox", outbox)
+    bench.replace("streams.rejected", outbox)
     bench.manager.generate_reports()
 
     bench.assert_each_once(TICK)
@@ -199,7 +199,7 @@ class TestCommands:
         assert "Aarhus" in self.outbox("list")[1]
 
     def test_retry_lets_the_application_send_it(self, bench: Bench) -> None:
-        last = bench.container.streams.outbox().reports()[-1].set_aside_id
+        last = bench.container.streams.rejected().reports()[-1].set_aside_id
         assert self.outbox("retry", str(last)) == (
             0,
             "1 reports are sent again with the next delivery\n",
@@ -210,14 +210,14 @@ class TestCommands:
     def test_drop_all(self, bench: Bench) -> None:
         assert self.outbox("drop", "--all")[0] == 0
 
-        assert bench.container.streams.outbox().count() == 0
+        assert bench.container.streams.rejected().count() == 0
 
     def test_a_number_that_is_none_changes_nothing(self, bench: Bench) -> None:
-        first = bench.container.streams.outbox().reports()[0].set_aside_id
+        first = bench.container.streams.rejected().reports()[0].set_aside_id
         code, _ = self.outbox("drop", str(first), "777")
 
         assert code == 1
-        assert bench.container.streams.outbox().count() == 2
+        assert bench.container.streams.rejected().count() == 2
 
     @pytest.mark.parametrize("arguments", [(), ("1", "--all")])
     def test_which_ones_must_be_said(self, arguments: tuple[str, ...]) -> None:
@@ -229,7 +229,7 @@ def test_an_empty_outbox_says_so(
 ) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
 
-    assert bench.container.streams.outbox().count() == 0
+    assert bench.container.streams.rejected().count() == 0
     assert "No report was set aside." in CliRunner().invoke(cli, ["outbox", "list"]).output
 
 
@@ -246,21 +246,21 @@ class TestManyToSendAgain:
     MANY = 65
 
     @pytest.fixture
-    def asides(self, bench: Bench) -> list[SetAside]:
+    def asides(self, bench: Bench) -> list[RejectedReport]:
         """More reports to send again than are taken at a time."""
         refuse(bench, "Aarhus", ticks=self.MANY)
         bench.retry()
         return self.kept(bench)
 
-    def kept(self, bench: Bench) -> list[SetAside]:
-        return list(bench.container.streams.outbox().reports())
+    def kept(self, bench: Bench) -> list[RejectedReport]:
+        return list(bench.container.streams.rejected().reports())
 
     def asked(self, bench: Bench) -> int:
         return len(bench.exchange.of("POST", "/reports")) + bench.exchange.refusals
 
     @pytest.mark.parametrize("circuit", ["openadr.circuit", "openadr.write_circuit"])
     def test_while_the_vtn_is_down_none_is_tried(
-        self, bench: Bench, asides: list[SetAside], circuit: str
+        self, bench: Bench, asides: list[RejectedReport], circuit: str
     ) -> None:
         provider(bench.container, circuit)().open()
         bench.exchange.faults.extend([503] * 10)
@@ -270,7 +270,7 @@ class TestManyToSendAgain:
         assert self.kept(bench) == asides
 
     def test_when_the_vtn_goes_down_the_rest_is_left(
-        self, bench: Bench, asides: list[SetAside]
+        self, bench: Bench, asides: list[RejectedReport]
     ) -> None:
         before = self.asked(bench)
 
@@ -285,7 +285,7 @@ class TestManyToSendAgain:
         assert len(untouched) >= self.MANY - 20
 
     def test_when_the_application_stops_the_rest_is_left(
-        self, bench: Bench, asides: list[SetAside]
+        self, bench: Bench, asides: list[RejectedReport]
     ) -> None:
         bench.exchange.on_report = lambda *_: bench.container.platform.stopping().set()
 

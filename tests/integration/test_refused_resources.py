@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.reporting.delivery.parts import MAX_IN_VAIN
+from app.reporting.delivery.divisions import MAX_IN_VAIN
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
@@ -70,7 +70,7 @@ def test_one_resource_costs_no_other_its_report(bench: Bench, place: int) -> Non
     assert round_(bench) <= MAX_REQUESTS
 
     assert of_resource(bench) == dict.fromkeys(set(names(bench)) - {odd}, 1)
-    (aside,) = bench.container.streams.outbox().reports()
+    (aside,) = bench.container.streams.rejected().reports()
     assert (aside.readings, aside.to_send) == (1, False)
 
 
@@ -79,7 +79,7 @@ def test_it_is_remembered_for_a_day(bench: Bench) -> None:
     round_(bench)
 
     assert [round_(bench) for _ in range(3)] == [1, 1, 1]
-    assert len(bench.container.streams.outbox().reports()) == 4
+    assert len(bench.container.streams.rejected().reports()) == 4
     assert bench.waiting() == 0
 
     bench.clock.advance(days=1)
@@ -103,7 +103,7 @@ def test_a_vtn_that_refuses_all_is_not_asked_for_each_resource(bench: Bench) -> 
 
     assert first == MAX_IN_VAIN
     assert [round_(bench) for _ in range(3)] == [1, 1, 1]
-    asides = bench.container.streams.outbox().reports()
+    asides = bench.container.streams.rejected().reports()
     assert sum(aside.readings for aside in asides) == 4 * RESOURCES
     assert not any(aside.to_send for aside in asides)
 
@@ -117,7 +117,7 @@ def test_what_was_set_aside_arrives_when_the_vtn_takes_it(bench: Bench) -> None:
     bench.manager.generate_reports()
 
     bench.assert_each_once(3 * RESOURCES)
-    assert bench.container.streams.outbox().reports() == []
+    assert bench.container.streams.rejected().reports() == []
 
 
 @pytest.mark.parametrize("fault", ["lost answer", "lost request", 503, 429, 401])
@@ -133,7 +133,7 @@ def test_whatever_happens_to_the_parts_each_reading_is_there_once(
 
     assert of_resource(bench) == dict.fromkeys(set(names(bench)) - {odd}, 6)
     assert set(bench.readings().values()) == {1}
-    assert sum(aside.readings for aside in bench.container.streams.outbox().reports()) == 6
+    assert sum(aside.readings for aside in bench.container.streams.rejected().reports()) == 6
 
 
 def test_a_restart_between_the_parts_loses_none(

@@ -69,7 +69,7 @@ class TestAVenThatIsRemoved:
         assert f"VEN Aarhus is removed; {2 * RESOURCES} readings that were owed are lost" in (
             caplog.text
         )
-        assert bench.container.streams.tally().all() == {"dropped": 2 * RESOURCES}
+        assert bench.container.streams.losses().all() == {"dropped": 2 * RESOURCES}
         assert bench.waiting() == 0
 
     def test_nothing_of_it_is_left(self, bench: Bench) -> None:
@@ -269,7 +269,7 @@ def test_push_opens_nothing_for_one_that_is_gone(bench: Bench) -> None:
     assert bench.manager.take_events([("Aarhus", event.event)]) == [Told.KNOWN]
 
     assert "Aarhus" not in bench.container.events.book().ven_names()
-    open_ = [each.ven_name for each in bench.container.streams.ledger().open_streams()]
+    open_ = [each.ven_name for each in bench.container.streams.store().open_streams()]
     assert "Aarhus" not in open_
 
 

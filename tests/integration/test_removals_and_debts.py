@@ -173,7 +173,7 @@ class TestWhatIsOwed:
             bench.manager.generate_reports()
 
         assert vens(bench) == ["Aalborg", "Esbjerg"]
-        assert bench.container.streams.tally().all()["expired"] >= 2 * RESOURCES
+        assert bench.container.streams.losses().all()["expired"] >= 2 * RESOURCES
 
     def test_what_is_given_up_is_what_the_question_said(self, bench: Bench) -> None:
         """With what was set aside, and what an event that is over left."""
@@ -189,4 +189,4 @@ class TestWhatIsOwed:
         bench.manager.generate_reports()
 
         assert asked == 3 * RESOURCES
-        assert bench.container.streams.tally().all() == {"dropped": 3 * RESOURCES}
+        assert bench.container.streams.losses().all() == {"dropped": 3 * RESOURCES}

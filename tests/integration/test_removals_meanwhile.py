@@ -171,7 +171,7 @@ class TestAnImportMeanwhile:
             bench.manager.generate_reports()
 
         assert vens(bench) == ["Aalborg", "Esbjerg"]
-        streams = bench.container.streams.ledger().open_streams()
+        streams = bench.container.streams.store().open_streams()
         assert "Aarhus" not in {each.ven_name for each in streams}
 
 

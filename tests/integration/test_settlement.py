@@ -13,7 +13,6 @@ from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.flaky_database import FlakyDatabase
-from tests.support.wiring import provider
 from tests.support.workbench import TICK, VENS, Bench
 
 pytestmark = pytest.mark.in_process
@@ -54,7 +53,7 @@ def test_a_write_that_fails_makes_no_report_more_nor_less(bench: Bench, write: i
 
     assert len(bench.reports()) == ASKED * VENS
     assert set(bench.readings().values()) == {1}
-    assert bench.container.streams.ledger().open_streams() == []
+    assert bench.container.streams.store().open_streams() == []
 
 
 def test_a_stream_that_an_earlier_version_left_below_zero_is_ended(
@@ -66,14 +65,7 @@ def test_a_stream_that_an_earlier_version_left_below_zero_is_ended(
     bench.manager.generate_reports()
     with bench.container.platform.database().write() as connection:
         connection.execute(text("UPDATE stream SET reports_left = -18"))
-    provider(bench.container, "streams.ledger").reset()
-    for name in (
-        "streams.obligations",
-        "delivery.report_desk",
-        "vens.manager",
-        "streams.store_keeper",
-    ):
-        provider(bench.container, name).reset()
+    bench.restart()
 
     with caplog.at_level(logging.WARNING, logger="app"):
         for _ in range(3):

@@ -231,13 +231,13 @@ def test_a_report_that_was_refused_is_sent_again(bench: Bench, steering: Steerin
     bench.tick()
     bench.manager.generate_reports()
     bench.exchange.refused.clear()
-    ((aside,), total) = bench.container.streams.outbox().page(skip=0, limit=10)
+    ((aside,), total) = bench.container.streams.rejected().page(skip=0, limit=10)
     assert total == 1
 
     assert steering.retry_reports(WHO, [aside.set_aside_id]) == 1
     bench.manager.generate_reports()
 
-    assert bench.container.streams.outbox().count() == 0
+    assert bench.container.streams.rejected().count() == 0
     bench.assert_each_once(3 * RESOURCES)
 
 

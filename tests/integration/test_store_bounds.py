@@ -152,7 +152,7 @@ class TestFull:
         with caplog.at_level(logging.WARNING, logger="app"):
             bench.tick(most + 20)
 
-        dropped = bench.container.streams.tally().all()["dropped"]
+        dropped = bench.container.streams.losses().all()["dropped"]
         assert dropped >= 20 * TICK
         assert "readings that were owed are dropped" in caplog.text
         assert bench.waiting() == (most + 20) * TICK - dropped
@@ -175,7 +175,7 @@ class TestFull:
 
         found = bench.readings()
         assert set(found.values()) == {1}
-        dropped = bench.container.streams.tally().all()["dropped"]
+        dropped = bench.container.streams.losses().all()["dropped"]
         ticks = 10 + 2 * (BOUND) // FRAME_BYTES
         # What was at the VTN already is counted as dropped, too: nobody could know.
         assert len(found) == ticks * TICK - dropped + 10 * TICK
@@ -188,8 +188,8 @@ class TestFull:
         run(bench, 40)
 
         assert bench.container.streams.store_keeper().share_used() <= 1.0
-        kept = sum(aside.readings for aside in bench.container.streams.outbox().reports())
-        assert kept + bench.container.streams.tally().all()["dropped"] == 40 * TICK
+        kept = sum(aside.readings for aside in bench.container.streams.rejected().reports())
+        assert kept + bench.container.streams.losses().all()["dropped"] == 40 * TICK
 
     def test_too_old_readings_are_dropped(self, make_bench: MakeBench) -> None:
         bench = make_bench(max_age="PT10M", when_full="drop_oldest")
@@ -197,7 +197,7 @@ class TestFull:
 
         oldest = bench.container.readings.frames().since(0, most_bytes=1)[0]
         assert (bench.clock.now - oldest.taken_at).total_seconds() <= 630
-        assert bench.container.streams.tally().all()["dropped"] + bench.waiting() == 60 * TICK
+        assert bench.container.streams.losses().all()["dropped"] + bench.waiting() == 60 * TICK
 
     def test_too_old_readings_stop_metering(self, make_bench: MakeBench) -> None:
         bench = make_bench(max_age="PT10M")

@@ -79,7 +79,7 @@ def follow_everywhere(bench: Bench, event_id: str) -> None:
     for _ in range(20):
         bench.manager.enrol()
         bench.manager.poll_events()
-        streams = bench.container.streams.ledger().streams()
+        streams = bench.container.streams.store().streams()
         if sum(stream.request.event_id == event_id for stream in streams) == 3 * VENS:
             return
         bench.clock.advance(seconds=10)
@@ -119,8 +119,8 @@ def test_every_reading_arrives_once_in_a_storm(make_storm: MakeStorm, seed: int)
         bench.clock.advance(seconds=10 * SETTLE_S)
         bench.manager.generate_reports()
 
-    assert bench.waiting() == 0, bench.container.delivery.report_desk().held
-    assert bench.container.streams.outbox().reports() == []
+    assert bench.waiting() == 0, bench.container.delivery.service().held
+    assert bench.container.streams.rejected().reports() == []
     bench.assert_each_once(ticks * TICK)
     bench.assert_each_once(max(ticks - 1, 0) * TICK, "USAGE")
     assert_no_minute_is_missing(bench)

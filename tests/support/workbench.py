@@ -8,7 +8,7 @@ from typing import Any
 
 from app.fleet import sample_fleet
 from app.fleet.held_vens import MAX_PAUSE_S
-from app.reporting.delivery import ReportPlanner
+from app.reporting.delivery import ReportBuilder, SizeLimits
 from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.support.exchanges import FaultyExchange
@@ -20,14 +20,20 @@ VENS, RESOURCES = 3, 4
 SAMPLE = ("Aalborg", "Aarhus", "Esbjerg")
 """Their names."""
 REBUILT = (
-    "streams.agenda",
-    "streams.obligations",
-    "delivery.planned_reports",
-    "delivery.report_planner",
-    "delivery.report_desk",
+    "streams.request_index",
+    "streams.backlog",
+    "streams.reconciler",
+    "delivery.interval_reports",
+    "delivery.builder",
+    "delivery.batch_sender",
+    "delivery.settlement",
+    "delivery.service",
     "vens.removals",
     "vens.manager",
 )
+"""What is built of others that tests replace."""
+RESTARTED = ("streams.store", "streams.store_keeper", *REBUILT)
+"""What a restart reads from the database again."""
 TICK = VENS * RESOURCES
 """Readings of one tick."""
 
@@ -69,11 +75,11 @@ class Bench:
 
     def waiting(self) -> int:
         """How many readings are owed."""
-        return int(self.container.delivery.report_desk().waiting())
+        return int(self.container.delivery.service().waiting())
 
     def retry(self) -> int:
         """Let every report that was set aside be sent again."""
-        outbox = self.container.streams.outbox()
+        outbox = self.container.streams.rejected()
         return int(outbox.retry([each.set_aside_id for each in outbox.reports()]))
 
     def replace(self, path: str, stand_in: object) -> None:
@@ -82,18 +88,23 @@ class Bench:
         for built in REBUILT:
             provider(self.container, built).reset()
 
-    def planner(self, **fields: Any) -> ReportPlanner:
-        """A planner like the container's, with these fields."""
+    def builder(self, *, frames: Any = None, **limits: int) -> ReportBuilder:
+        """A builder like the container's, with these bounds, or on these frames."""
         container = self.container
-        wired = {
-            "frames": container.readings.frames(),
-            "agenda": container.streams.agenda(),
-            "outlook": container.simulator(),
-            "planned": container.delivery.planned_reports(),
-            "clock": self.clock,
-            "most_readings": container.settings().reporting.max_readings_per_report,
-        }
-        return ReportPlanner(**{**wired, **fields})
+        most_readings = container.settings().reporting.max_readings_per_report
+        return ReportBuilder(
+            frames=frames or container.readings.frames(),
+            requests=container.streams.request_index(),
+            outlook=container.simulator(),
+            interval_reports=container.delivery.interval_reports(),
+            clock=self.clock,
+            limits=SizeLimits(**{"most_readings": most_readings, **limits}),
+        )
+
+    def restart(self) -> None:
+        """What is owed is read from the database again, and built anew."""
+        for name in RESTARTED:
+            provider(self.container, name).reset()
 
     def tick(self, count: int = 1) -> None:
         for _ in range(count):

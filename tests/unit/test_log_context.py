@@ -18,8 +18,8 @@ from app.observability.log_context import about
 from app.observability.logs import configure_logging
 from app.openadr import VtnError
 from app.platform import FanOut, Stopping
-from app.reporting.delivery.post import Parcel
-from app.reporting.delivery.under_way import Outcome, UnderWay
+from app.reporting.delivery.batch import InFlightBatch
+from app.reporting.delivery.outgoing import DeliveryOutcome, OutgoingReport
 from app.scheduling import SchedulerConfig, TaskScheduler
 
 logger = logging.getLogger("app.test")
@@ -67,13 +67,13 @@ def test_threads_of_a_fan_out_know_the_task(lines: Lines) -> None:
     ]
 
 
-def test_reports_under_way_know_the_task(lines: Lines) -> None:
-    def send(parcels: Sequence[Parcel], outcomes: list[Outcome]) -> None:
-        logger.info("%d reports, %d outcomes", len(parcels), len(outcomes))
+def test_reports_in_flight_know_the_task(lines: Lines) -> None:
+    def send(reports: Sequence[OutgoingReport], outcomes: list[DeliveryOutcome]) -> None:
+        logger.info("%d reports, %d outcomes", len(reports), len(outcomes))
 
     with about(task="generate_reports"):
-        under_way = UnderWay([], send)
-    under_way.outcomes()
+        batch = InFlightBatch([], send)
+    batch.outcomes()
 
     (line,) = lines()
     assert line["task"] == "generate_reports"

@@ -11,7 +11,7 @@ from app.ops.page.charts import line_chart, show_lines
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
 from app.ops.page.widgets import Action, Figures, Grid, Pager
-from app.reporting.delivery import SetAside
+from app.reporting.delivery import RejectedReport
 
 ROWS = 25
 GONE = "It is not there any more."
@@ -130,7 +130,7 @@ class _Refused:
         self._pager.show(total)
 
 
-def _cells(aside: SetAside) -> tuple[str, ...]:
+def _cells(aside: RejectedReport) -> tuple[str, ...]:
     return (
         str(aside.set_aside_id),
         aside.ven_name,

@@ -15,7 +15,7 @@ from app.ops.fleet_view import FleetView
 from app.ops.gate import Gatekeeper
 from app.ops.health import Readiness
 from app.ops.steering import Steering
-from app.reporting.delivery import DeliveryJournal, Outbox
+from app.reporting.delivery import DeliveryStats, RejectedReports
 from app.scheduling import TaskScheduler
 
 
@@ -27,8 +27,8 @@ class PageServices:
     events: EventsView
     power: PowerHistory
     scheduler: TaskScheduler
-    journal: DeliveryJournal
-    outbox: Outbox
+    journal: DeliveryStats
+    outbox: RejectedReports
     backlog: Backlog
     waiting: Callable[[], int]
     """Readings that are owed and not acknowledged."""

@@ -2,13 +2,13 @@
 
 from app.reporting.content.encode import RenderedReport, render
 from app.reporting.content.instant import MISSING, Outlook, Values, meant, values_of
-from app.reporting.content.interval_reports import Due, PlannedReports
+from app.reporting.content.interval_reports import Due, IntervalReports
 
 __all__ = [
     "MISSING",
     "Due",
+    "IntervalReports",
     "Outlook",
-    "PlannedReports",
     "RenderedReport",
     "Values",
     "meant",

@@ -26,7 +26,7 @@ from app.reporting.content.instant import (
     of_forecast,
 )
 from app.reporting.requests import Asked, DueReport, Quantity
-from app.reporting.streams import Agenda, Stream
+from app.reporting.streams import IntervalStream, RequestIndex
 
 WINDOW_BYTES = 16 << 20
 MOST_CELLS = 2_000_000
@@ -43,7 +43,7 @@ SHARED_BY = 3
 class Due:
     """A report whose time has come."""
 
-    stream: Stream
+    stream: IntervalStream
     asked: Asked
     report: DueReport
     is_over: bool = False
@@ -58,43 +58,43 @@ class _Piece:
     span: Span
 
 
-class PlannedReports:
+class IntervalReports:
     """Knows which reports are due, and what they hold. `clock`: aware UTC."""
 
     def __init__(
         self,
         *,
         frames: ReadsFrames,
-        agenda: Agenda,
+        requests: RequestIndex,
         outlook: Outlook,
         clock: Callable[[], datetime],
     ) -> None:
         self._frames = frames
-        self._agenda = agenda
+        self._requests = requests
         self._outlook = outlook
         self._clock = clock
 
-    def due(self, streams: Sequence[Stream]) -> list[Due]:
+    def due(self, streams: Sequence[IntervalStream]) -> list[Due]:
         """The next report of each stream that has one now."""
         newest = self._frames.last()
         found = (self._next(stream, newest) for stream in streams)
         return [each for each in found if each is not None]
 
-    def is_lost(self, stream: Stream) -> bool:
+    def is_lost(self, stream: IntervalStream) -> bool:
         """Whether the event changed under a report that may be at the VTN: only to be sought."""
-        if not stream.request.is_planned or stream.in_flight is None:
+        if stream.in_flight is None:
             return False
-        asked = self._agenda.of(stream)
+        asked = self._requests.of(stream)
         if asked is None or asked.plan is None:
             return False
         key = stream.in_flight.key
         found = asked.plan.next_after(key - 1)
         return found is None or found.key != key
 
-    def needed_from(self, stream: Stream, key: int) -> int:
+    def needed_from(self, stream: IntervalStream, key: int) -> int:
         """The frames up to this number are of no use to the reports after that key."""
         newest = self._frames.newest_seq()
-        asked = self._agenda.of(stream)
+        asked = self._requests.of(stream)
         if asked is None or asked.plan is None or stream.request.is_forecast:
             return newest
         upcoming = asked.plan.next_after(key)
@@ -116,7 +116,7 @@ class PlannedReports:
         late = [
             number
             for number, each in enumerate(history)
-            if each.stream.cursor.seq < sliced.get(each.stream.ven_name, 0)
+            if each.stream.needed_after < sliced.get(each.stream.ven_name, 0)
         ]
         for number in late:
             each = history[number]
@@ -159,15 +159,15 @@ class PlannedReports:
             found = [sums.done[places[piece.span, _whose(each, piece, many)]] for piece in pieces]
             yield each, self._made(each, pieces, found)
 
-    def _next(self, stream: Stream, newest: Frame | None) -> Due | None:
-        asked = self._agenda.of(stream)
+    def _next(self, stream: IntervalStream, newest: Frame | None) -> Due | None:
+        asked = self._requests.of(stream)
         if asked is None or asked.plan is None:
             return None
         now = self._clock()
         in_flight = stream.in_flight
-        if in_flight is not None or stream.done.column:
+        if in_flight is not None or stream.acked_report.cell:
             # Begun: to be made again, or to be gone on with.
-            key = stream.done.seq + 1 if in_flight is None else in_flight.key
+            key = stream.acked_report.key + 1 if in_flight is None else in_flight.key
             begun = asked.plan.next_after(key - 1)
             if begun is not None and begun.key == key:
                 return Due(stream=stream, asked=asked, report=begun)
@@ -175,12 +175,12 @@ class PlannedReports:
                 return None
         if stream.request.is_forecast:
             latest = asked.plan.latest(now)
-            if latest is None or latest.key <= stream.done.seq:
+            if latest is None or latest.key <= stream.acked_report.key:
                 return None
             end = latest.intervals[-1].end
             is_over = end is not None and end <= now
             return Due(stream=stream, asked=asked, report=latest, is_over=is_over)
-        report = asked.plan.next_after(stream.done.seq)
+        report = asked.plan.next_after(stream.acked_report.key)
         if report is None or report.due > now or newest is None:
             return None
         if not report.due <= newest.taken_at <= now + AHEAD:

@@ -1,27 +1,31 @@
 """How reports get to the VTN: built, sent, looked up, and rejected."""
 
-from app.reporting.delivery.builder import ReportPlanner
+from app.reporting.delivery.batch import BatchSender
+from app.reporting.delivery.batching import SizeLimits
+from app.reporting.delivery.builder import ReportBuilder
 from app.reporting.delivery.debts import Debts
-from app.reporting.delivery.duplicates import SecondLooks
-from app.reporting.delivery.parts import RefusedResources
-from app.reporting.delivery.post import ReportPost
-from app.reporting.delivery.rejected import Outbox, SetAside
+from app.reporting.delivery.divisions import RefusedResources
+from app.reporting.delivery.duplicates import DuplicateSweeper
+from app.reporting.delivery.rejected import RejectedReport, RejectedReports
 from app.reporting.delivery.resend import Resender
 from app.reporting.delivery.sender import ReportSender
-from app.reporting.delivery.service import ReportDesk
-from app.reporting.delivery.stats import DeliveryJournal, VenDelivery
+from app.reporting.delivery.service import DeliveryService
+from app.reporting.delivery.settlement import Settlement
+from app.reporting.delivery.stats import DeliveryStats, VenDelivery
 
 __all__ = [
+    "BatchSender",
     "Debts",
-    "DeliveryJournal",
-    "Outbox",
+    "DeliveryService",
+    "DeliveryStats",
+    "DuplicateSweeper",
     "RefusedResources",
-    "ReportDesk",
-    "ReportPlanner",
-    "ReportPost",
+    "RejectedReport",
+    "RejectedReports",
+    "ReportBuilder",
     "ReportSender",
     "Resender",
-    "SecondLooks",
-    "SetAside",
+    "Settlement",
+    "SizeLimits",
     "VenDelivery",
 ]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
 from sqlalchemy import Connection
 
+from app.platform import to_us
 from app.readings import ReadsFrames
-from app.reporting.delivery.rejected import Outbox
-from app.reporting.streams import DROPPED, Obligations, StreamLedger, Tally
+from app.reporting.delivery.rejected import RejectedReports
+from app.reporting.streams import DROPPED, Backlog, LossCounters, StreamReconciler, StreamStore
 
 
 class Debts:
@@ -19,16 +21,20 @@ class Debts:
         self,
         *,
         frames: ReadsFrames,
-        ledger: StreamLedger,
-        obligations: Obligations,
-        outbox: Outbox,
-        tally: Tally,
+        store: StreamStore,
+        backlog: Backlog,
+        reconciler: StreamReconciler,
+        rejected: RejectedReports,
+        losses: LossCounters,
+        clock: Callable[[], datetime],
     ) -> None:
         self._frames = frames
-        self._ledger = ledger
-        self._obligations = obligations
-        self._outbox = outbox
-        self._tally = tally
+        self._store = store
+        self._backlog = backlog
+        self._reconciler = reconciler
+        self._rejected = rejected
+        self._losses = losses
+        self._clock = clock
 
     def newest(self) -> int:
         """The number of the newest frame; 0 when there is none."""
@@ -41,14 +47,14 @@ class Debts:
         With those of reports that may be at the VTN already, and of refused ones that are to be
         sent again.
         """
-        streams = self._ledger.of_ven(ven_name)
-        waiting = self._obligations.waiting_of(streams, through=through, begun_before=begun_before)
+        streams = self._store.of_ven(ven_name)
+        waiting = self._backlog.waiting_of(streams, through=through, begun_before=begun_before)
         in_doubt = sum(each.in_flight is not None for each in streams)
-        return max(waiting, in_doubt) + self._outbox.readings_of(ven_name, refused=False)
+        return max(waiting, in_doubt) + self._rejected.readings_of(ven_name, refused=False)
 
     def set_aside(self, ven_name: str) -> int:
         """How many readings are in reports that the VTN refused, and that nobody sends again."""
-        return self._outbox.readings_of(ven_name, refused=True)
+        return self._rejected.readings_of(ven_name, refused=True)
 
     def give_up(self, ven_name: str, *, with_refused: bool, begun_before: datetime) -> int:
         """Owe nothing more of this VEN, in one transaction; how many readings are lost by that.
@@ -57,18 +63,21 @@ class Debts:
         """
         lost = self.owed(ven_name, through=None, begun_before=begun_before)
         lost += self.set_aside(ven_name) if with_refused else 0
-        self._ledger.give_up(
-            self._ledger.of_ven(ven_name),
-            self._frames.newest_seq(),
-            partial(self._given_up, ven_name, lost, with_refused),
+        newest, now_us = self._frames.newest_seq(), to_us(self._clock())
+        self._store.apply(
+            [
+                (stream, lambda now: now.give_up(through=newest, at_us=now_us))
+                for stream in self._store.of_ven(ven_name)
+            ],
+            in_transaction=partial(self._given_up, ven_name, lost, with_refused),
         )
-        self._obligations.unfollow(ven_name)
+        self._reconciler.unfollow(ven_name)
         return lost
 
     def _given_up(
         self, ven_name: str, lost: int, with_refused: bool, connection: Connection
     ) -> None:
         if with_refused:
-            self._outbox.forget(ven_name, connection)
+            self._rejected.forget(ven_name, connection)
         if lost:
-            self._tally.add(DROPPED, lost, connection)
+            self._losses.add(DROPPED, lost, connection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, text
 from app.fleet import HoldsVens
 from app.openadr import OutcomeUnknown, VtnClient, VtnDown, VtnError, VtnUnavailable
 from app.platform import Database, to_us
-from app.reporting.delivery.lookup import Sought, find_around
-from app.reporting.delivery.post import reduce_to_one
+from app.reporting.delivery.locator import Sought, find_around
+from app.reporting.delivery.sender import reduce_to_one
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ THEN_TIMES = 5
 MOST_AT_ONCE = 50
 
 
-class SecondLooks:
+class DuplicateSweeper:
     """Finds two reports of one name and reduces them to one (rules.md, 'Reports')."""
 
     def __init__(
@@ -39,35 +39,25 @@ class SecondLooks:
         self._clock = clock
         self._settle = timedelta(seconds=settle_s)
 
-    def plan(self, connection: Connection, again: Sequence[Sought]) -> None:
-        """These were sent again, and acknowledged; part of the transaction that remembers it."""
-        due_us = to_us(self._clock() + self._settle)
-        for sought in again:
-            connection.execute(
-                text(
-                    "INSERT INTO second_look (report_name, ven_name, event_id, body_bytes,"
-                    " reports_before, due_us, looks_left) VALUES (:name, :ven_name, :event_id,"
-                    " :body_bytes, :reports_before, :due_us, :looks_left)"
-                    " ON CONFLICT (report_name) DO NOTHING"
-                ),
-                {
-                    "name": sought.name,
-                    "ven_name": sought.ven_name,
-                    "event_id": sought.event_id,
-                    "body_bytes": sought.body_bytes,
-                    "reports_before": sought.reports_before,
-                    "due_us": due_us,
-                    "looks_left": LOOKS,
-                },
-            )
-
-    def delivered_again(
-        self, again: Sequence[Sought], beside: Callable[[Connection], None]
-    ) -> None:
-        """`plan` in a transaction of its own, together with what `beside` writes."""
-        with self._database.write() as connection:
-            beside(connection)
-            self.plan(connection, again)
+    def plan(self, connection: Connection, sought: Sought) -> None:
+        """This one was sent again, and acknowledged; part of the transaction that remembers it."""
+        connection.execute(
+            text(
+                "INSERT INTO second_look (report_name, ven_name, event_id, body_bytes,"
+                " reports_before, due_us, looks_left) VALUES (:name, :ven_name, :event_id,"
+                " :body_bytes, :reports_before, :due_us, :looks_left)"
+                " ON CONFLICT (report_name) DO NOTHING"
+            ),
+            {
+                "name": sought.name,
+                "ven_name": sought.ven_name,
+                "event_id": sought.event_id,
+                "body_bytes": sought.body_bytes,
+                "reports_before": sought.reports_before,
+                "due_us": to_us(self._clock() + self._settle),
+                "looks_left": LOOKS,
+            },
+        )
 
     def look(self, client_for: Callable[[str], VtnClient]) -> None:
         """Look at what is due; where the VTN is down or the VEN is held, with a later delivery."""

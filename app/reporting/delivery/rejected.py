@@ -16,7 +16,7 @@ REFUSED, TO_SEND, PART = "REFUSED", "TO_SEND", "PART"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetAside:
+class RejectedReport:
     """A report that was refused."""
 
     set_aside_id: int
@@ -37,13 +37,13 @@ class SetAside:
     """Whether it is a part of a refused report, and to be sent to find out what is refused."""
 
 
-class Outbox:
+class RejectedReports:
     """The reports that were set aside. Another process may list, retry and drop them meanwhile."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, connection: Connection, aside: SetAside) -> None:
+    def put(self, connection: Connection, rejected: RejectedReport) -> None:
         """Set a report aside, as part of the transaction that moves its stream on."""
         connection.execute(
             text(
@@ -53,26 +53,26 @@ class Outbox:
                 " :refused_at_us, :state, :in_doubt_us)"
             ),
             {
-                "ven_name": aside.ven_name,
-                "program_id": aside.program_id,
-                "event_id": aside.event_id,
-                "report_name": aside.report_name,
-                "readings": aside.readings,
-                "body": zlib.compress(aside.body),
-                "problem": aside.problem,
-                "refused_at_us": to_us(aside.refused_at),
-                "state": PART if aside.is_part else REFUSED,
-                "in_doubt_us": aside.in_doubt_us,
+                "ven_name": rejected.ven_name,
+                "program_id": rejected.program_id,
+                "event_id": rejected.event_id,
+                "report_name": rejected.report_name,
+                "readings": rejected.readings,
+                "body": zlib.compress(rejected.body),
+                "problem": rejected.problem,
+                "refused_at_us": to_us(rejected.refused_at),
+                "state": PART if rejected.is_part else REFUSED,
+                "in_doubt_us": rejected.in_doubt_us,
             },
         )
 
-    def reports(self) -> list[SetAside]:
+    def reports(self) -> list[RejectedReport]:
         """All of them, oldest first, without their bodies."""
         query = text(f"{_SELECT} FROM set_aside ORDER BY set_aside_id")
         with self._database.read() as connection:
             return [_read(row) for row in connection.execute(query)]
 
-    def page(self, *, skip: int, limit: int) -> tuple[list[SetAside], int]:
+    def page(self, *, skip: int, limit: int) -> tuple[list[RejectedReport], int]:
         """Some of them, oldest first, without their bodies, and how many there are."""
         query = text(f"{_SELECT} FROM set_aside ORDER BY set_aside_id LIMIT :limit OFFSET :skip")
         with self._database.read() as connection:
@@ -84,7 +84,7 @@ class Outbox:
         with self._database.read() as connection:
             return int(connection.execute(text("SELECT count(*) FROM set_aside")).scalar_one())
 
-    def to_send(self, most: int, *, above: int = 0) -> list[SetAside]:
+    def to_send(self, most: int, *, above: int = 0) -> list[RejectedReport]:
         """With their bodies, those that somebody asked to send again, and parts; so many at most.
 
         `above`: only those with a higher id.
@@ -98,7 +98,7 @@ class Outbox:
             rows = connection.execute(query, where)
             return [_read(row, zlib.decompress(row.body)) for row in rows]
 
-    def begin_to_send(self, asides: Collection[SetAside], now_us: int) -> None:
+    def begin_to_send(self, asides: Collection[RejectedReport], now_us: int) -> None:
         """Before they are sent: from here on they may be at the VTN."""
         if not asides:
             return
@@ -111,33 +111,35 @@ class Outbox:
                 [{"now": now_us, "id": aside.set_aside_id} for aside in asides],
             )
 
-    def not_sent(self, asides: Collection[SetAside]) -> None:
-        """They were not sent after all: as they were before `begin_to_send`."""
-        if asides:
-            with self._database.write() as connection:
-                connection.execute(
-                    text("UPDATE set_aside SET in_doubt_us = :was WHERE set_aside_id = :id"),
-                    [{"was": aside.in_doubt_us, "id": aside.set_aside_id} for aside in asides],
-                )
+    def not_sent(self, connection: Connection, rejected: RejectedReport) -> None:
+        """It was not sent after all: as it was before `begin_to_send`."""
+        connection.execute(
+            text("UPDATE set_aside SET in_doubt_us = :was WHERE set_aside_id = :id"),
+            {"was": rejected.in_doubt_us, "id": rejected.set_aside_id},
+        )
 
     def retry(self, ids: Collection[int]) -> int:
         """Let the next delivery send these again; how many."""
         return self._change("UPDATE set_aside SET state = 'TO_SEND' WHERE set_aside_id = :id", ids)
 
-    def put_in_place(self, report_names: Collection[str], asides: Collection[SetAside]) -> None:
-        """In one transaction, these in the place of the reports of these names."""
-        with self._database.write() as connection:
-            connection.execute(
-                text("DELETE FROM set_aside WHERE report_name = :name"),
-                [{"name": name} for name in report_names],
-            )
-            for aside in asides:
-                self.put(connection, aside)
+    def put_in_place(
+        self,
+        connection: Connection,
+        report_names: Collection[str],
+        rejected: Collection[RejectedReport],
+    ) -> None:
+        """These in the place of the reports of these names."""
+        connection.execute(
+            text("DELETE FROM set_aside WHERE report_name = :name"),
+            [{"name": name} for name in report_names],
+        )
+        for each in rejected:
+            self.put(connection, each)
 
-    def delivered(self, connection: Connection, aside: SetAside) -> None:
+    def delivered(self, connection: Connection, rejected: RejectedReport) -> None:
         """Sent again, and taken."""
         connection.execute(
-            text("DELETE FROM set_aside WHERE set_aside_id = :id"), {"id": aside.set_aside_id}
+            text("DELETE FROM set_aside WHERE set_aside_id = :id"), {"id": rejected.set_aside_id}
         )
 
     def drop(self, ids: Collection[int]) -> int:
@@ -151,21 +153,28 @@ class Outbox:
             changed = connection.execute(text(statement), [{"id": each} for each in ids])
             return int(changed.rowcount)
 
-    def remember(self, aside: SetAside, *, problem: str | None, in_doubt_us: int | None) -> None:
-        """After it was sent again: refused with this problem, or to be sent once more (None)."""
-        with self._database.write() as connection:
-            connection.execute(
-                text(
-                    "UPDATE set_aside SET state = :state, in_doubt_us = :in_doubt_us,"
-                    " problem = :problem WHERE set_aside_id = :id"
-                ),
-                {
-                    "state": REFUSED if problem is not None else PART if aside.is_part else TO_SEND,
-                    "in_doubt_us": in_doubt_us,
-                    "problem": aside.problem if problem is None else problem,
-                    "id": aside.set_aside_id,
-                },
-            )
+    def sent_again(
+        self,
+        connection: Connection,
+        rejected: RejectedReport,
+        *,
+        problem: str | None,
+        in_doubt_us: int | None,
+    ) -> None:
+        """It was sent again: refused with this problem, or to be sent once more (None)."""
+        state = PART if rejected.is_part else TO_SEND
+        connection.execute(
+            text(
+                "UPDATE set_aside SET state = :state, in_doubt_us = :in_doubt_us,"
+                " problem = :problem WHERE set_aside_id = :id"
+            ),
+            {
+                "state": state if problem is None else REFUSED,
+                "in_doubt_us": in_doubt_us,
+                "problem": rejected.problem if problem is None else problem,
+                "id": rejected.set_aside_id,
+            },
+        )
 
     def readings_of(self, ven_name: str, *, refused: bool) -> int:
         """How many readings of a VEN are in them: in those that stay refused, or in the others."""
@@ -217,8 +226,8 @@ _SELECT = (
 )
 
 
-def _read(row: Any, body: bytes = b"") -> SetAside:
-    return SetAside(
+def _read(row: Any, body: bytes = b"") -> RejectedReport:
+    return RejectedReport(
         set_aside_id=row.set_aside_id,
         ven_name=row.ven_name,
         program_id=row.program_id,

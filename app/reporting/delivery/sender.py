@@ -1,135 +1,224 @@
-"""Sends reports of many VENs, and tells apart a VEN's trouble from a report's."""
+"""Sends one report, and says what became of it (rules.md, 'Reports')."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Literal
 
-from app.fleet import HoldsVens
-from app.observability import Tracing, about
-from app.openadr import OutcomeUnknown, VtnClient, VtnError
-from app.platform import FanOut
-from app.reporting.delivery.parts import RefusedResources
-from app.reporting.delivery.post import Fate, Parcel, fate_of, is_trouble
-from app.reporting.delivery.under_way import Outcome
-from app.reporting.streams import Stream
+from app.openadr import (
+    OutcomeUnknown,
+    VtnClient,
+    VtnError,
+    VtnRejected,
+    VtnReport,
+    VtnUnauthorised,
+    VtnUnavailable,
+    WireError,
+)
+from app.platform import SayOnce, from_us
+from app.reporting.delivery.locator import find
+from app.reporting.delivery.outgoing import DeliveryOutcome, Fate, OutgoingReport
 
+logger = logging.getLogger(__name__)
 
-class SendsReports(Protocol):
-    """Sends one report, or looks for it."""
-
-    def send(self, parcel: Parcel, client: VtnClient) -> Fate: ...
-
-    def find_of_gone_event(self, parcel: Parcel, client: VtnClient) -> bool: ...
+LARGE_BYTES = 256 << 10
+"""A 400 on a larger body may be about its size."""
+LEAST_BYTES = 1 << 10
+"""Smaller than this no body is made because a VTN found one too large."""
 
 
 class ReportSender:
-    """Sends reports, several at a time; `held` is told of VENs whose reports the VTN fails."""
+    """Sends reports, each once: after any outcome that was not seen it looks before it sends.
+
+    No VtnError leaves it: what became of a report is a DeliveryOutcome. `settle_s`: how long a VTN
+    may still be at work on a report whose answer was not seen. `when_unreadable`: what to do where
+    the VEN may not read its own reports. Safe for threads.
+    """
 
     def __init__(
         self,
         *,
-        post: SendsReports,
-        refused: RefusedResources,
-        held: HoldsVens,
-        fan_out: FanOut,
-        tracing: Tracing,
+        clock: Callable[[], datetime],
+        settle_s: float,
+        when_unreadable: Literal["hold", "send_again"],
+        say_once: SayOnce,
     ) -> None:
-        self._refused = refused
-        self._post = post
-        self._held = held
-        self._fan_out = fan_out
-        self._tracing = tracing
+        self._clock = clock
+        self._settle = timedelta(seconds=settle_s)
+        self._sends_unread = when_unreadable == "send_again"
+        self._say_once = say_once
 
-    def send(
-        self,
-        parcels: Sequence[Parcel],
-        outcomes: list[Outcome],
-        *,
-        client_for: Callable[[str], VtnClient],
-    ) -> None:
-        """Send these, in the given order; what came of each that was tried goes to `outcomes`.
-
-        Of a VEN that comes to be held meanwhile, no other one is tried.
-        """
-        names = {parcel.ven_name for parcel in parcels}
-        held_before = {name for name in names if self._held.is_held(name)}
-
-        def attempt(parcel: Parcel) -> None:
-            error: VtnError | None = None
-            ven_name = parcel.ven_name
-            if self._held.is_held(ven_name) and ven_name not in held_before:
-                return
-            if isinstance(parcel.source, Stream) and self._refused.without_refused(parcel):
-                outcomes.append((parcel, Fate.DIVIDED, None))
-                return
-            try:
-                fate = self._send(parcel, client_for(parcel.ven_name))
-            except VtnError as raised:
-                error, fate = raised, fate_of(raised, parcel)
-            except BaseException as defect:
-                unknown = OutcomeUnknown(
-                    f"report {parcel.report.name} may have been sent: {type(defect).__name__}"
-                )
-                outcomes.append((parcel, Fate.IN_DOUBT, unknown))
-                raise
-            outcomes.append((parcel, fate, error))
-            if error is not None and is_trouble(error, fate):
-                self._held.failed(parcel.ven_name, error)
-                raise error
-            self._held.succeeded(parcel.ven_name)
-
-        self._fan_out(parcels, attempt, failure=VtnError)
-
-    def find_of_gone_events(
-        self, parcels: Sequence[Parcel], client_for: Callable[[str], VtnClient]
-    ) -> list[tuple[Parcel, bool]]:
-        """Of these reports, whose events were deleted: is it at the VTN, where that is known."""
-        known: list[tuple[Parcel, bool]] = []
-
-        def attempt(parcel: Parcel) -> None:
-            try:
-                client = client_for(parcel.ven_name)
-                known.append((parcel, self._post.find_of_gone_event(parcel, client)))
-            except VtnError as error:
-                if is_trouble(error, Fate.STILL_IN_DOUBT):
-                    self._held.failed(parcel.ven_name, error)
-                raise
-            self._held.succeeded(parcel.ven_name)
-
-        to_find = self.sendable(parcels)
+    def send(self, report: OutgoingReport, client: VtnClient) -> DeliveryOutcome:
+        """Send it; one that was sent before is looked up first."""
+        if report.was_sent:
+            before = self._look_up(report, client)
+            if before is not None:
+                return before
+        if report.report.is_empty:
+            return DeliveryOutcome(report=report, fate=Fate.DELIVERED)
         try:
-            self._fan_out(to_find, attempt, failure=VtnError)
-        finally:
-            for parcel in to_find:
-                self._held.give_back(parcel.ven_name)
-        return known
+            client.post_report(report.report.body, report.program_id)
+        except OutcomeUnknown as error:
+            return self._unseen(report, client, error)
+        except VtnRejected as error:
+            if error.status == 409:
+                return self._unseen(report, client, error)
+            return failed(report, error)
+        except VtnError as error:
+            return failed(report, error)
+        return _delivered(report, again=report.was_sent)
 
-    def sendable(self, parcels: Iterable[Parcel]) -> list[Parcel]:
-        """Those of VENs that are not held, and of each held one that may be tried now, the first.
+    def look_up(self, report: OutgoingReport, client: VtnClient) -> DeliveryOutcome:
+        """Only look for it, as its event is gone, and 404 says that its reports are, too.
 
-        Each has to be tried, or given back.
+        NOT_SENT: the VTN does not have it.
         """
-        parcels = list(parcels)
-        free = set(self._held.free(parcel.ven_name for parcel in parcels))
-        return [
-            parcel
-            for parcel in parcels
-            if parcel.ven_name in free or self._held.claim(parcel.ven_name)
-        ]
+        found = self._look_up(report, client, event_is_gone=True)
+        return DeliveryOutcome(report=report, fate=Fate.NOT_SENT) if found is None else found
 
-    def _send(self, parcel: Parcel, client: VtnClient) -> Fate:
-        name, stream = parcel.report.name, parcel.source
-        frames = None
-        if isinstance(stream, Stream) and stream.in_flight is not None:
-            frames = stream.cursor.seq, stream.in_flight.through.seq
-        told = {"ven": parcel.ven_name, "report": name}
-        with (
-            about(**told),
-            self._tracing.span(
-                "send report", frames=frames, readings=parcel.report.readings, **told
-            ) as span,
-        ):
-            fate = self._post.send(parcel, client)
-            span.set("fate", fate.name)
-            return fate
+    def _look_up(
+        self, report: OutgoingReport, client: VtnClient, *, event_is_gone: bool = False
+    ) -> DeliveryOutcome | None:
+        """What is known of a report that may be at the VTN; None: it is not, and will not come."""
+        has_settled = self._clock() - from_us(report.in_doubt_us or 0) >= self._settle
+        found = self._is_there(report, client, event_is_gone=event_is_gone)
+        if isinstance(found, VtnError):
+            return DeliveryOutcome(
+                report=report, fate=Fate.STILL_IN_DOUBT, error=found, is_trouble=True
+            )
+        if found:
+            # A crash may have hidden that it was sent again after it had settled.
+            return _delivered(report, again=report.again or has_settled)
+        if has_settled:
+            return None
+        not_yet = OutcomeUnknown(
+            f"report {report.name} is not at the VTN yet; it is looked for again"
+        )
+        return DeliveryOutcome(report=report, fate=Fate.STILL_IN_DOUBT, error=not_yet)
+
+    def _unseen(
+        self, report: OutgoingReport, client: VtnClient, error: OutcomeUnknown | VtnRejected
+    ) -> DeliveryOutcome:
+        """After a POST whose outcome was not seen, or a 409: perhaps the VTN took it all the same.
+
+        What cannot be looked up is in doubt.
+        """
+        found = self._is_there(report, client)
+        if isinstance(found, VtnError):
+            return _in_doubt(report, error, answered=found.answered)
+        if found:
+            return _delivered(report, again=report.was_sent)
+        if isinstance(error, VtnRejected):
+            try:
+                gone = client.event(report.sought.event_id) is None
+            except (VtnError, WireError) as failure:
+                return _in_doubt(report, error, answered=getattr(failure, "answered", True))
+            if gone:
+                words = VtnError(f"event {report.sought.event_id} is gone ({error})")
+                return DeliveryOutcome(report=report, fate=Fate.EVENT_GONE, error=words)
+            if report.was_sent:  # the name is taken, and no report of that name is shown
+                return DeliveryOutcome(report=report, fate=Fate.REFUSED, error=error)
+        return _in_doubt(report, error, answered=error.answered)
+
+    def _is_there(
+        self, report: OutgoingReport, client: VtnClient, *, event_is_gone: bool = False
+    ) -> bool | VtnError:
+        """Whether the VTN has it, or why that is not known; several of one name become one."""
+        try:
+            found = find(client, report.sought)
+        except VtnUnauthorised as error:
+            if error.status == 403 and self._sends_unread_of(report, error):
+                return False
+            return _not_looked_up(report, error)
+        except VtnRejected as error:
+            if error.status == 404 and event_is_gone:
+                return False
+            return _not_looked_up(report, error)
+        except WireError as error:
+            return _not_looked_up(report, error)
+        except VtnError as error:
+            return error
+        if len(found) > 1:
+            try:
+                reduce_to_one(found, client)
+            except VtnError as error:
+                logger.warning(
+                    "report %s of VEN %s is at the VTN %d times, and cannot be removed: %s",
+                    report.name,
+                    report.ven_name,
+                    len(found),
+                    error,
+                )
+        return bool(found)
+
+    def _sends_unread_of(self, report: OutgoingReport, error: VtnError) -> bool:
+        """Whether one is sent again unseen, as the VEN may not read its reports: said once."""
+        self._say_once(
+            logger,
+            logging.WARNING,
+            f"VEN {report.ven_name} may not read its own reports ({error}): one whose outcome was"
+            f" not seen is {'sent again' if self._sends_unread else 'held'}"
+            " (DELIVERY__WHEN_UNREADABLE)",
+            about=f"reports that VEN {report.ven_name} may not read",
+        )
+        return self._sends_unread
+
+
+def reduce_to_one(found: list[VtnReport], client: VtnClient) -> int:
+    """Keep the oldest of several reports of one name; how many were removed."""
+    for double in found[1:]:
+        client.delete_report(double.report_id)
+    logger.info(
+        "report %s of VEN %s was at the VTN %d times and is there once",
+        found[0].report_name,
+        client.ven_name,
+        len(found),
+    )
+    return len(found) - 1
+
+
+def failed(report: OutgoingReport, error: VtnError) -> DeliveryOutcome:
+    """What an error means for a report of which no POST was left without an answer."""
+    fate = Fate.STILL_IN_DOUBT
+    if isinstance(error, VtnRejected):
+        fate = _refusal(error, report)
+    elif isinstance(error, VtnUnauthorised | VtnUnavailable):
+        fate = Fate.NOT_SENT
+    if fate is Fate.NOT_SENT and report.was_sent:
+        fate = Fate.STILL_IN_DOUBT  # what was sent first may still come
+    trouble = fate in (Fate.NOT_SENT, Fate.STILL_IN_DOUBT)
+    return DeliveryOutcome(report=report, fate=fate, error=error, is_trouble=trouble)
+
+
+def _refusal(error: VtnRejected, report: OutgoingReport) -> Fate:
+    too_large = error.status == 413 or (error.status == 400 and error.body_bytes > LARGE_BYTES)
+    can_shrink = report.report.readings > 1 and len(report.report.body) > LEAST_BYTES
+    # In doubt: cut in pieces it would be there twice if what was sent first still came.
+    if too_large and can_shrink and not report.was_sent and not report.is_smallest:
+        return Fate.TOO_LARGE
+    return Fate.REFUSED if error.status in (400, 413, 422) else Fate.NOT_SENT
+
+
+def _delivered(report: OutgoingReport, *, again: bool) -> DeliveryOutcome:
+    return DeliveryOutcome(report=report, fate=Fate.DELIVERED_AGAIN if again else Fate.DELIVERED)
+
+
+def _in_doubt(report: OutgoingReport, error: VtnError, *, answered: bool) -> DeliveryOutcome:
+    return DeliveryOutcome(
+        report=report,
+        fate=Fate.IN_DOUBT,
+        error=_unknown(str(error), answered=answered),
+        is_trouble=True,
+    )
+
+
+def _not_looked_up(report: OutgoingReport, error: Exception) -> OutcomeUnknown:
+    return _unknown(f"report {report.name} cannot be looked up: {error}", answered=True)
+
+
+def _unknown(words: str, *, answered: bool) -> OutcomeUnknown:
+    unknown = OutcomeUnknown(words)
+    unknown.answered = answered
+    return unknown

@@ -22,7 +22,7 @@ class VenDelivery:
 NOTHING_YET = VenDelivery()
 
 
-class DeliveryJournal:
+class DeliveryStats:
     """Told after each round of reports. Safe for several threads."""
 
     def __init__(self) -> None:

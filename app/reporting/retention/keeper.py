@@ -12,8 +12,15 @@ from typing import Any, Literal
 
 from app.platform import to_us
 from app.readings import KeepsFrames, Roster, StoreFull
-from app.reporting.delivery import Outbox
-from app.reporting.streams import DROPPED, Obligations, Stream, StreamLedger, Tally
+from app.reporting.delivery import RejectedReports
+from app.reporting.streams import (
+    DROPPED,
+    Backlog,
+    FrameNeeds,
+    LossCounters,
+    StreamStore,
+    TelemetryStream,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -48,18 +55,18 @@ class StoreKeeper:
         self,
         *,
         frames: KeepsFrames,
-        ledger: StreamLedger,
-        obligations: Obligations,
-        outbox: Outbox,
-        tally: Tally,
+        store: StreamStore,
+        backlog: Backlog,
+        rejected: RejectedReports,
+        losses: LossCounters,
         clock: Callable[[], datetime],
         bounds: StoreBounds,
     ) -> None:
         self._frames = frames
-        self._ledger = ledger
-        self._obligations = obligations
-        self._outbox = outbox
-        self._tally = tally
+        self._store = store
+        self._backlog = backlog
+        self._rejected = rejected
+        self._losses = losses
         self._clock = clock
         self._bounds = bounds
         self._lock = threading.Lock()
@@ -99,7 +106,7 @@ class StoreKeeper:
         return self._frame_bytes
 
     def _bytes(self) -> int:
-        return self._bytes_of_frames() + self._outbox.bytes_stored()
+        return self._bytes_of_frames() + self._rejected.bytes_stored()
 
     def _is_full(self, frame_bytes: int) -> bool:
         if self._bytes() + frame_bytes > self._bounds.max_bytes:
@@ -123,21 +130,25 @@ class StoreKeeper:
         excess = self._bytes() - target
         cut_us = 0
         cut_seq = 0
-        asides = [(at_us, 0, bytes_) for at_us, bytes_ in self._outbox.ages(MOST_DROPPED)]
+        asides = [(at_us, 0, bytes_) for at_us, bytes_ in self._rejected.ages(MOST_DROPPED)]
         for taken_at_us, seq, bytes_ in sorted((*self._frames_by_age(), *asides)):
             if excess <= 0 and taken_at_us >= self._oldest_allowed_us():
                 break
             excess -= bytes_
             cut_us, cut_seq = taken_at_us, max(cut_seq, seq)
-        behind = {
+        behind = [each for each in self._store.streams() if each.needs_frames_after < cut_seq]
+        cuts = {
             each: max(cut_seq, each.in_flight.through.seq if each.in_flight else 0)
-            for each in self._ledger.streams()
-            if each.cursor.seq < cut_seq
+            for each in behind
+            if isinstance(each, TelemetryStream)
         }
-        dropped = self._obligations.owed(behind)
-        self._ledger.skip(behind, functools.partial(self._tally.add, DROPPED, dropped))
-        dropped += self._outbox.drop_through(
-            cut_us, lambda connection, readings: self._tally.add(DROPPED, readings, connection)
+        dropped = self._backlog.owed(dict(cuts))
+        self._store.apply(
+            [(each, lambda now: now.skip(cut_seq)) for each in behind],
+            in_transaction=functools.partial(self._losses.add, DROPPED, dropped),
+        )
+        dropped += self._rejected.drop_through(
+            cut_us, lambda connection, readings: self._losses.add(DROPPED, readings, connection)
         )
         # The frame that was cut at stays: what lies between two readings needs it.
         self._frame_bytes = self._bytes_of_frames() - self._frames.drop_below(cut_seq)
@@ -161,9 +172,8 @@ class StoreKeeper:
         newest = self._frames.last()
         if newest is None:
             return
-        unsent = [stream for stream in self._ledger.streams() if stream.unsent]
-        asked = {stream.ven_name for stream in unsent if stream.ended_at_us is None}
-        unasked = [name for name in newest.roster.ven_names if name not in asked]
+        needs = self._store.needs()
+        unasked = [name for name in newest.roster.ven_names if name not in needs.asked]
         if unasked and not self._said:
             logger.info(
                 "no event asks for the readings of %d VENs (%s, …); they are kept for %s",
@@ -172,38 +182,26 @@ class StoreKeeper:
                 self._bounds.keep_unasked,
             )
         self._said = bool(unasked)
-        moved = self._move_out(unsent, newest.roster)
+        moved = self._move_out(needs, newest.roster)
         kept = self._bounds.keep_unasked if unasked else LATE_SIGHT
         before = min(self._clock() - kept, newest.taken_at)
         sliced = self._frames.sliced_through()
-        needed = [max(each.cursor.seq, sliced.get(each.ven_name, 0)) for each in unsent]
-        gone = self._frames.prune(before_seq=min(needed, default=newest.seq), before=before)
-        floors: dict[str, int] = {}
-        for stream in unsent:
-            seq = stream.cursor.seq
-            floors[stream.ven_name] = min(floors.get(stream.ven_name, seq), seq)
-        gone += self._frames.prune_slices(floors)
+        whole = (max(after, sliced.get(name, 0)) for name, after in needs.after.items())
+        gone = self._frames.prune(before_seq=min(whole, default=newest.seq), before=before)
+        gone += self._frames.prune_slices(needs.after)
         self._frame_bytes = None if moved else self._bytes_of_frames() - gone
 
-    def _move_out(self, unsent: list[Stream], fleet: Roster) -> int:
+    def _move_out(self, needs: FrameNeeds, fleet: Roster) -> int:
         """What a few VENs have not got for long, so that it does not hold the frames of all."""
         horizon = self._frames.last_before(self._clock() - self._bounds.max_lag)
         sliced = self._frames.sliced_through()
         spans: dict[str, tuple[int, int]] = {}
-        for stream in unsent:
-            name = stream.ven_name
-            planned = stream.in_flight.through.seq if stream.in_flight else 0
-            unfinished = stream.cursor.seq < sliced.get(name, 0) < planned
-            if max(stream.cursor.seq, sliced.get(name, 0)) >= horizon and not unfinished:
-                continue
-            first, last = spans.get(name, (stream.cursor.seq, horizon))
-            spans[name] = min(first, stream.cursor.seq), last
-        for stream in unsent:
-            if stream.ven_name in spans and stream.in_flight is not None:
-                # A report that may be at the VTN is made again of one kind of rows.
-                first, last = spans[stream.ven_name]
-                through = stream.in_flight.through
-                spans[stream.ven_name] = first, max(last, through.seq + bool(through.column))
+        for name, after in needs.after.items():
+            moved, flying = sliced.get(name, 0), needs.in_flight_through.get(name, 0)
+            # A report that may be at the VTN is made again of one kind of rows.
+            is_begun = after < moved < flying
+            if is_begun or max(after, moved) < horizon:
+                spans[name] = after, max(horizon, flying)
         if not spans or 2 * sum(len(fleet.names(name)) for name in spans) > fleet.size:
             return 0  # most of the fleet lags: whole frames are the smaller form
         return self._frames.move_out(spans)

@@ -1,20 +1,40 @@
 """What is owed: a cursor for each report that an event asks of a VEN."""
 
-from app.reporting.streams.losses import DROPPED, Tally
-from app.reporting.streams.model import InFlight, Position, Stream, passed
-from app.reporting.streams.reconcile import FleetNames, Obligations
-from app.reporting.streams.request_index import Agenda
-from app.reporting.streams.store import StreamLedger
+from app.reporting.streams.backlog import Backlog
+from app.reporting.streams.losses import DROPPED, EXPIRED, LossCounters
+from app.reporting.streams.needs import FrameNeeds
+from app.reporting.streams.ports import FleetNames
+from app.reporting.streams.reconcile import StreamReconciler
+from app.reporting.streams.request_index import RequestIndex
+from app.reporting.streams.rows import AnyStream
+from app.reporting.streams.store import StreamStore, Transition
+from app.reporting.streams.stream import (
+    FramePosition,
+    FramesInFlight,
+    InFlight,
+    IntervalsInFlight,
+    IntervalStream,
+    ReportPosition,
+    TelemetryStream,
+)
 
 __all__ = [
     "DROPPED",
-    "Agenda",
+    "EXPIRED",
+    "AnyStream",
+    "Backlog",
     "FleetNames",
+    "FrameNeeds",
+    "FramePosition",
+    "FramesInFlight",
     "InFlight",
-    "Obligations",
-    "Position",
-    "Stream",
-    "StreamLedger",
-    "Tally",
-    "passed",
+    "IntervalStream",
+    "IntervalsInFlight",
+    "LossCounters",
+    "ReportPosition",
+    "RequestIndex",
+    "StreamReconciler",
+    "StreamStore",
+    "TelemetryStream",
+    "Transition",
 ]

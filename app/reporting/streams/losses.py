@@ -12,7 +12,7 @@ DROPPED = "dropped"
 """The store was full."""
 
 
-class Tally:
+class LossCounters:
     """How many readings were given up, by reason."""
 
     def __init__(self, database: Database) -> None:

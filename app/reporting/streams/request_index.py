@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from app.events import SeenEvent
 from app.reporting.requests import Asked, requests_of
-from app.reporting.streams.model import Stream
+from app.reporting.streams.rows import AnyStream
 
 Descriptors = Mapping[tuple[str, str], Asked]
 
 
-class Agenda:
+class RequestIndex:
     """The requests of every VEN's events, worked out once for each list of events.
 
     `seen_of` gives a VEN's events, and the same list as long as nothing changed; also after a
@@ -46,11 +46,11 @@ class Agenda:
         """All events of the VEN, also those that ask for no report."""
         return frozenset(each.event.event_id for each in self._seen_of(ven_name))
 
-    def of(self, stream: Stream) -> Asked | None:
+    def of(self, stream: AnyStream) -> Asked | None:
         """What a stream is asked for; None: its event no longer asks for it."""
         return self.of_ven(stream.ven_name)[0].get(stream.asks)
 
-    def scope_of(self, stream: Stream) -> frozenset[str] | None:
+    def scope_of(self, stream: AnyStream) -> frozenset[str] | None:
         """The resources that a stream is about; None: all of the VEN's."""
         asked = self.of(stream)
         return None if asked is None else asked.scope

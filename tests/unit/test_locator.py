@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.openadr import ReportPage, VtnReport
-from app.reporting.delivery.lookup import Sought, find, find_around
+from app.reporting.delivery.locator import Sought, find, find_around
 
 MANY = 100_000
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,9 +12,9 @@ import orjson
 import pytest
 
 from app.openadr import VtnRejected
-from app.reporting.delivery.parcels import parcel_of
-from app.reporting.delivery.parts import MAX_DIVISIONS, MAX_IN_VAIN, RefusedResources
-from app.reporting.delivery.rejected import SetAside
+from app.reporting.delivery.divisions import MAX_DIVISIONS, MAX_IN_VAIN, RefusedResources
+from app.reporting.delivery.outgoing import OutgoingReport
+from app.reporting.delivery.rejected import RejectedReport
 from tests.support.fakes import FakeClock
 
 NAMES = [f"resource {number:02}" for number in range(16)]
@@ -28,7 +28,7 @@ def refused(clock: FakeClock) -> RefusedResources:
 
 def report(
     clock: FakeClock, names: Collection[str] = NAMES, *, name: str = "usage-1", missing: int = 0
-) -> SetAside:
+) -> RejectedReport:
     """One reading of each of these resources, of which the first are missing."""
     resources = [
         {
@@ -47,7 +47,7 @@ def report(
     ]
     descriptors = [{"payloadType": "USAGE"}]
     body = {"reportName": name, "payloadDescriptors": descriptors, "resources": resources}
-    return SetAside(
+    return RejectedReport(
         set_aside_id=0,
         ven_name="Aarhus",
         program_id="p",
@@ -62,25 +62,28 @@ def report(
     )
 
 
-def resources_of(aside: SetAside) -> list[str]:
+outgoing = OutgoingReport.of_rejected
+
+
+def resources_of(aside: RejectedReport) -> list[str]:
     return [each["resourceName"] for each in orjson.loads(aside.body)["resources"]]
 
 
 def settle(
-    refused: RefusedResources, whole: SetAside, odd: Collection[str]
-) -> tuple[int, list[SetAside]]:
+    refused: RefusedResources, whole: RejectedReport, odd: Collection[str]
+) -> tuple[int, list[RejectedReport]]:
     """Send it, and its parts, to a VTN that does not take the odd ones: requests, and what is kept.
 
     It takes nothing of what a resource says that is odd.
     """
-    to_send, kept, requests = deque([whole]), list[SetAside](), 0
+    to_send, kept, requests = deque([whole]), list[RejectedReport](), 0
     while to_send:
         part = to_send.popleft()
         requests += 1
         if not set(odd) & set(resources_of(part)):
             refused.taken(part)
             continue
-        found = refused.refused(parcel_of(part), VtnRejected("odd value", status=400))
+        found = refused.refused(outgoing(part), VtnRejected("odd value", status=400))
         for name in found.in_place_of:
             to_send = deque(each for each in to_send if each.report_name != name)
             kept = [each for each in kept if each.report_name != name]
@@ -95,7 +98,7 @@ def test_the_odd_ones_are_found(refused: RefusedResources, clock: FakeClock) -> 
     assert [resources_of(each) for each in kept] == [[NAMES[5]]]
     assert requests <= 9
 
-    known = refused.without_refused(parcel_of(report(clock, name="usage-2")))
+    known = refused.without_refused(outgoing(report(clock, name="usage-2")))
     assert [(resources_of(each), each.is_part) for each in known] == [
         ([NAMES[5]], False),
         ([name for name in NAMES if name != NAMES[5]], True),
@@ -106,7 +109,7 @@ def test_the_odd_ones_are_found(refused: RefusedResources, clock: FakeClock) -> 
 def test_only_what_is_refused_for_its_content_is_divided(
     refused: RefusedResources, clock: FakeClock, status: int, parts: int
 ) -> None:
-    kept = refused.refused(parcel_of(report(clock)), VtnRejected("no", status=status))
+    kept = refused.refused(outgoing(report(clock)), VtnRejected("no", status=status))
 
     assert len(kept.asides) == parts
 
@@ -116,7 +119,7 @@ def test_what_may_be_at_the_vtn_already_is_kept_whole(
 ) -> None:
     in_doubt = replace(report(clock), in_doubt_us=1)
 
-    kept = refused.refused(parcel_of(in_doubt), VtnRejected("no", status=400))
+    kept = refused.refused(outgoing(in_doubt), VtnRejected("no", status=400))
 
     (aside,) = kept.asides
     assert resources_of(aside) == NAMES
@@ -127,7 +130,7 @@ def test_a_part_has_the_readings_of_its_resources_but_for_what_is_missing(
 ) -> None:
     whole = report(clock, missing=3)
 
-    kept = refused.refused(parcel_of(whole), VtnRejected("no", status=400))
+    kept = refused.refused(outgoing(whole), VtnRejected("no", status=400))
 
     assert [each.readings for each in kept.asides] == [5, 8]
 
@@ -160,7 +163,7 @@ def test_what_was_learned_is_forgotten_with_the_day(
     settle(refused, report(clock), {NAMES[5]})
     clock.now += timedelta(days=1)
 
-    assert refused.without_refused(parcel_of(report(clock, name="usage-2"))) == []
+    assert refused.without_refused(outgoing(report(clock, name="usage-2"))) == []
 
 
 def test_reports_that_are_settled_make_room_for_one_that_is_not(
@@ -168,13 +171,13 @@ def test_reports_that_are_settled_make_room_for_one_that_is_not(
 ) -> None:
     pair = NAMES[8:10]
     one, other = refused.refused(
-        parcel_of(report(clock, pair)), VtnRejected("no", status=400)
+        outgoing(report(clock, pair)), VtnRejected("no", status=400)
     ).asides
     for number in range(2 * MAX_DIVISIONS):
         settle(refused, report(clock, NAMES[:4], name=f"other-{number}"), {NAMES[number % 4]})
 
     refused.taken(one)
-    refused.refused(parcel_of(other), VtnRejected("no", status=400))
+    refused.refused(outgoing(other), VtnRejected("no", status=400))
 
-    known = refused.without_refused(parcel_of(report(clock, pair, name="usage-2")))
+    known = refused.without_refused(outgoing(report(clock, pair, name="usage-2")))
     assert [resources_of(each) for each in known] == [[pair[1]], [pair[0]]]

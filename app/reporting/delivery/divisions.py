@@ -20,9 +20,8 @@ import orjson
 from app.observability import about
 from app.openadr import VtnError, VtnRejected
 from app.reporting.content import MISSING
-from app.reporting.delivery.parcels import set_aside
-from app.reporting.delivery.post import Parcel
-from app.reporting.delivery.rejected import SetAside
+from app.reporting.delivery.outgoing import OutgoingReport
+from app.reporting.delivery.rejected import RejectedReport
 from app.reporting.requests import DATA_QUALITY
 
 logger = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ Key = tuple[str, str]
 class _Division:
     """What is known of a report that was divided."""
 
-    whole: SetAside
+    whole: RejectedReport
     resources: int
     refused: int = 0
     """Itself and its parts, so far."""
@@ -60,7 +59,7 @@ class _Division:
 class Kept:
     """What is kept of refused reports."""
 
-    asides: Sequence[SetAside]
+    asides: Sequence[RejectedReport]
     in_place_of: Collection[str]
     """The names of the reports that they are kept for."""
 
@@ -80,17 +79,17 @@ class RefusedResources:
         self._root_of: dict[str, str] = {}
         """By the name of a part."""
 
-    def without_refused(self, parcel: Parcel) -> list[SetAside]:
+    def without_refused(self, report: OutgoingReport) -> list[RejectedReport]:
         """The parts of a report that was never sent and has values that the VTN does not take.
 
         Those of the other resources are to be sent. Empty: nothing is known against the report.
         """
         now = self._clock()
-        if not self._known or parcel.in_doubt_us is not None:
+        if not self._known or report.was_sent:
             return []  # as nearly always
-        whole = set_aside(parcel, None, now)
+        whole = report.rejected("", at=now)
         with self._lock:
-            known = self._known.get((parcel.ven_name, _payload_type(whole)), {})
+            known = self._known.get((report.ven_name, _payload_type(whole)), {})
             refused = {name: words for name, (words, until) in known.items() if now < until}
         names = _names(whole)
         others = [name for name in names if name not in refused]
@@ -103,16 +102,16 @@ class RefusedResources:
         ]
         return [*parts, replace(_part(whole, others), is_part=True)] if others else parts
 
-    def refused(self, parcel: Parcel, error: VtnError | None) -> Kept:
+    def refused(self, report: OutgoingReport, error: VtnError | None) -> Kept:
         """What is kept of a refused report: its halves, which are to be sent, or itself.
 
         When it was in vain to divide a report, it is kept whole, in the place of all its parts.
         """
         now = self._clock()
-        aside = set_aside(parcel, error, now)
+        aside = report.rejected(str(error), at=now)
         itself = Kept([aside], [aside.report_name])
         of_content = isinstance(error, VtnRejected) and error.status in OF_CONTENT
-        if not of_content or parcel.in_doubt_us is not None:
+        if not of_content or report.was_sent:
             return itself  # in doubt: what was sent first may still come
         names, key = _names(aside), (aside.ven_name, _payload_type(aside))
         with self._lock:
@@ -147,7 +146,7 @@ class RefusedResources:
                 self._forget(next(iter(self._divisions)))
             return Kept(parts, [aside.report_name])
 
-    def taken(self, part: SetAside) -> None:
+    def taken(self, part: RejectedReport) -> None:
         """A part of a refused report was taken, or may have been: it is not known yet."""
         with self._lock:
             root = self._root_of.get(part.report_name, "")
@@ -175,9 +174,9 @@ class RefusedResources:
         division.alone.clear()
 
 
-def say_refused(refused: Sequence[SetAside]) -> None:
+def say_refused(refused: Sequence[RejectedReport]) -> None:
     """One line for all that were refused in the same words; parts that are to be sent are none."""
-    by_problem: dict[str, list[SetAside]] = {}
+    by_problem: dict[str, list[RejectedReport]] = {}
     for aside in refused:
         if not aside.is_part:
             by_problem.setdefault(aside.problem, []).append(aside)
@@ -194,21 +193,21 @@ def say_refused(refused: Sequence[SetAside]) -> None:
             )
 
 
-def _read(aside: SetAside) -> Mapping[str, Any]:
+def _read(aside: RejectedReport) -> Mapping[str, Any]:
     """The report's JSON, which is our own."""
     read: Mapping[str, Any] = orjson.loads(aside.body)
     return read
 
 
-def _names(aside: SetAside) -> list[str]:
+def _names(aside: RejectedReport) -> list[str]:
     return [resource["resourceName"] for resource in _read(aside)["resources"]]
 
 
-def _payload_type(aside: SetAside) -> str:
+def _payload_type(aside: RejectedReport) -> str:
     return str(_read(aside)["payloadDescriptors"][0]["payloadType"])
 
 
-def _part(whole: SetAside, names: Sequence[str]) -> SetAside:
+def _part(whole: RejectedReport, names: Sequence[str]) -> RejectedReport:
     """The same report for these of its resources, under a name of its own."""
     report = _read(whole)
     chosen = set(names)

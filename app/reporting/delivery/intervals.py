@@ -1,0 +1,119 @@
+"""Reports that are due at the times that events set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from app.platform import to_us
+from app.reporting.content import Due, IntervalReports, RenderedReport, Values, meant, render
+from app.reporting.delivery.batching import WORTH_MOVING, Batch, SizeLimits
+from app.reporting.streams import (
+    IntervalsInFlight,
+    IntervalStream,
+    ReportPosition,
+    Transition,
+)
+
+
+class IntervalBuilder:
+    """Makes the next report of each interval stream whose time has come."""
+
+    def __init__(
+        self,
+        *,
+        reports: IntervalReports,
+        clock: Callable[[], datetime],
+        limits: SizeLimits,
+    ) -> None:
+        self._reports = reports
+        self._clock = clock
+        self._limits = limits
+
+    def is_lost(self, stream: IntervalStream) -> bool:
+        """Whether the event changed under a report that may be at the VTN: only to be sought."""
+        return self._reports.is_lost(stream)
+
+    def add_to(self, batch: Batch, streams: Sequence[IntervalStream]) -> None:
+        """One report of each that is due, until the batch is full."""
+        due = self._reports.due(streams)
+        for each in [each for each in due if each.is_over and each.stream.in_flight is None]:
+            batch.moved.append((each.stream, _advancing(to=ReportPosition(each.report.key))))
+        to_make = [each for each in due if not each.is_over or each.stream.in_flight is not None]
+        for each, values in self._reports.values(to_make):
+            if batch.is_full:
+                return
+            request = each.stream.request
+            told = [meant(one, request, None) for one in values] if request.aggregate else values
+            self._add(batch, each, told)
+        waiting = {each.stream.stream_id for each in due}
+        for stream in streams:
+            if stream.stream_id not in waiting and stream.in_flight is None:
+                needed = self._reports.needed_from(stream, stream.acked_report.key)
+                if needed - stream.needed_after >= WORTH_MOVING:
+                    batch.moved.append((stream, _advancing(needed_after=needed)))
+
+    def _add(self, batch: Batch, due: Due, values: list[Values]) -> None:
+        """A report, or the next part of it: so many cells of the table resources x intervals."""
+        stream, key = due.stream, due.report.key
+        width = len(values)
+        cells = width * (len(values[0].quoted_names) if values else 0)
+        start = stream.acked_report.cell if stream.acked_report.key == key - 1 else 0
+        if stream.in_flight is not None:
+            # In doubt: with the name and the span that it had.
+            stop = stream.in_flight.through.cell or cells
+            report = _cells(stream, values, start, stop, stream.in_flight.name)
+            batch.put(stream, stream.in_flight, report)
+            return
+        whole = ReportPosition(key)
+        needed_after = self._reports.needed_from(stream, key)
+        if start >= cells:  # nobody is asked for, or nobody is left
+            batch.moved.append((stream, _advancing(to=whole, needed_after=needed_after)))
+            return
+        # The rest of one resource, or as many whole ones as fit; of one that does not fit, a part.
+        stop = start + width - start % width if start % width else cells
+        report = _cells(stream, values, start, stop)
+        most_bytes = self._limits.most_bytes(stream.ven_name)
+        while stop - start > 1 and (
+            len(report.body) > most_bytes or report.readings > self._limits.most_readings
+        ):
+            half = (stop - start) // 2
+            stop = start + (half - half % width if half >= width else half)
+            report = _cells(stream, values, start, stop)
+        is_whole = stop >= cells
+        in_flight = IntervalsInFlight(
+            name=report.name,
+            key=key,
+            through=whole if is_whole else ReportPosition(key - 1, stop),
+            needed_after=needed_after if is_whole else stream.needed_after,
+            planned_us=to_us(self._clock()),
+        )
+        batch.put(stream, in_flight, report, is_smallest=stop - start == 1)
+
+
+def _advancing(*, to: ReportPosition | None = None, needed_after: int | None = None) -> Transition:
+    return lambda now: now.advance(to=to, needed_after=needed_after)
+
+
+def _cells(
+    stream: IntervalStream,
+    values: Sequence[Values],
+    start: int,
+    stop: int,
+    name: str | None = None,
+) -> RenderedReport:
+    """The report of these cells: whole resources, or some intervals of one."""
+    width = max(len(values), 1)
+    resource, first = divmod(start, width)
+    if start % width or stop % width:
+        values = values[first : first + stop - start]
+        columns = slice(resource, resource + 1)
+    else:
+        columns = slice(resource, stop // width)
+    return render(
+        ven_name=stream.ven_name,
+        request=stream.request,
+        values=values,
+        columns=columns,
+        name=name,
+    )

@@ -1,0 +1,41 @@
+"""Which frames are still needed: the one place that retention asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from app.reporting.streams.rows import AnyStream
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameNeeds:
+    """By VEN, what its streams need of the log of readings; a VEN that is not named needs nothing.
+
+    A frame is needed as long as its number is above `after` of any VEN in it.
+    """
+
+    asked: frozenset[str] = frozenset()
+    """The VENs whose readings an event asks for now."""
+    after: dict[str, int] = field(default_factory=dict)
+    """None of a VEN's streams has a use for the frames up to this number."""
+    in_flight_through: dict[str, int] = field(default_factory=dict)
+    """A report that may be at the VTN is made of frames up to this number, and is made again of the
+    same readings."""
+
+    @classmethod
+    def of(cls, streams: Iterable[AnyStream]) -> FrameNeeds:
+        """What these streams need, ended ones that still owe something included."""
+        asked: set[str] = set()
+        after: dict[str, int] = {}
+        flying: dict[str, int] = {}
+        for stream in streams:
+            if not stream.owes:
+                continue
+            name, needs = stream.ven_name, stream.needs_frames_after
+            if stream.is_open:
+                asked.add(name)
+            after[name] = min(after.get(name, needs), needs)
+            if stream.in_flight is not None:
+                flying[name] = max(flying.get(name, 0), stream.in_flight.last_frame)
+        return cls(asked=frozenset(asked), after=after, in_flight_through=flying)

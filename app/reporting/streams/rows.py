@@ -1,0 +1,149 @@
+"""A stream as a row of its table: a field is stored in the column of its name, unless it is listed
+here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+import orjson
+from sqlalchemy import Row
+
+from app.platform import from_us, to_us
+from app.reporting.requests import Quantity, ReportRequest
+from app.reporting.streams.stream import (
+    FramePosition,
+    FramesInFlight,
+    InFlight,
+    IntervalsInFlight,
+    IntervalStream,
+    ReportPosition,
+    TelemetryStream,
+)
+
+AnyStream = TelemetryStream | IntervalStream
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "acked_frame": ("cursor_seq", "cursor_column"),
+    "acked_report": ("done_us", "done_column"),
+    "needed_after": ("cursor_seq",),
+    "first_frame": ("start_seq",),
+    "last_frame": ("until_seq",),
+    "inherited_from": ("heir_of",),
+}
+"""Where fields stand that are not named as their columns."""
+WITHOUT = {"heir_of": "", "cursor_column": 0, "done_us": 0, "done_column": 0}
+"""What stands in columns that a stream of the other kind has no field for."""
+FIELDS: Mapping[type[AnyStream], tuple[str, ...]] = {
+    kind: tuple(
+        sorted((field.name for field in fields(kind)), key=lambda name: name not in COLUMNS)
+    )
+    for kind in (TelemetryStream, IntervalStream)
+}
+"""The cursor first, where a statement is read in a log."""
+
+
+def new_row(stream: AnyStream) -> dict[str, Any]:
+    """All of a stream that is not stored yet, but for its number, which the table gives."""
+    values = dict(WITHOUT)
+    values |= {
+        "event_id": stream.request.event_id,
+        "descriptor": stream.request.descriptor,
+        "until_seq": None,
+        "reports_left": None,
+    }
+    for name in FIELDS[type(stream)]:
+        values |= _written(name, getattr(stream, name))
+    del values["stream_id"]
+    return values
+
+
+def changed_columns(before: AnyStream, after: AnyStream) -> dict[str, Any]:
+    """What is different of the two."""
+    values: dict[str, Any] = {}
+    old, new = vars(before), vars(after)
+    for name in FIELDS[type(after)]:
+        if new[name] is not old[name] and new[name] != old[name]:
+            values |= _written(name, new[name])
+    return values
+
+
+def read_row(row: Row[Any]) -> AnyStream:
+    """The stream of a row that `new_row` made, also by an earlier version."""
+    request = _read_request(row.request)
+    kind = IntervalStream if request.is_planned else TelemetryStream
+    found: dict[str, Any] = {}
+    for name in FIELDS[kind]:
+        stored = (getattr(row, column) for column in COLUMNS.get(name, (name,)))
+        found[name] = _READ[name](*stored) if name in _READ else next(stored)
+    found["request"] = request
+    found["in_flight"] = _read_in_flight(row.in_flight, planned=request.is_planned)
+    return kind(**found)
+
+
+def _written(name: str, value: Any) -> dict[str, Any]:
+    write = _WRITE.get(name)
+    if write is not None and value is not None:
+        value = write(value)
+    columns = COLUMNS.get(name)
+    if columns is None:
+        return {name: value}
+    return dict(zip(columns, value if isinstance(value, tuple) else (value,), strict=True))
+
+
+def _write_in_flight(in_flight: InFlight) -> str:
+    values = {**vars(in_flight), "through": list(in_flight.through)}
+    if isinstance(in_flight, IntervalsInFlight):  # in the words of the first version that had them
+        values["done"] = values["through"]
+        values["through"] = [values.pop("needed_after"), 0]
+    return orjson.dumps(values).decode()
+
+
+def _read_in_flight(stored: str | None, *, planned: bool) -> InFlight | None:
+    if stored is None:
+        return None
+    values = orjson.loads(stored)
+    told = {
+        "name": values["name"],
+        "planned_us": values["planned_us"],
+        "again": values.get("again", False),
+    }
+    if planned:
+        return IntervalsInFlight(
+            through=ReportPosition(*values["done"]),
+            needed_after=values["through"][0],
+            key=values["key"],
+            **told,
+        )
+    return FramesInFlight(through=FramePosition(*values["through"]), **told)
+
+
+@functools.lru_cache(maxsize=4096)
+def _write_request(request: ReportRequest) -> str:
+    values = asdict(request)
+    values["quantity"] = request.quantity.name
+    for name in ("since", "until"):
+        values[name] = None if values[name] is None else to_us(values[name])
+    return orjson.dumps(values, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _read_request(stored: str) -> ReportRequest:
+    values = orjson.loads(stored)
+    values["quantity"] = Quantity[values["quantity"]]
+    for name in ("since", "until"):
+        instant = values.get(name)
+        values[name] = None if instant is None else from_us(instant)
+    return ReportRequest(**values)
+
+
+_WRITE: Mapping[str, Callable[[Any], Any]] = {
+    "request": _write_request,
+    "in_flight": _write_in_flight,
+}
+_READ: Mapping[str, Callable[..., Any]] = {
+    "acked_frame": FramePosition,
+    "acked_report": ReportPosition,
+    # Earlier versions could count below zero.
+    "reports_left": lambda stored: None if stored is None else max(stored, 0),
+}
