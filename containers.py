@@ -57,13 +57,13 @@ class Container(containers.DeclarativeContainer):
         platform=platform,
         repository=fleet.repository,
         events=events.book,
-        frames=readings.frames,
+        frames=readings.log,
     )
     metering = providers.Container(
         MeteringContainer,
         platform=platform,
         repository=fleet.repository,
-        frames=readings.frames,
+        frames=readings.log,
         answers=control.answers,
         store_keeper=streams.store_keeper,
     )
@@ -71,7 +71,7 @@ class Container(containers.DeclarativeContainer):
         DeliveryContainer,
         platform=platform,
         streams=streams,
-        frames=readings.frames,
+        frames=readings.log,
         simulator=metering.simulator,
         held_reports=fleet.held_reports,
         circuit=openadr.circuit,

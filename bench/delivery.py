@@ -185,9 +185,11 @@ def report(powers: Sequence[tuple[str, float]]) -> dict[str, Any]:
 
 def without_store(container: Container) -> None:
     """Let it keep frames, and what is owed, in memory only."""
-    container.readings.frames.override(providers.Object(NoFrames()))
+    container.readings.log.override(providers.Object(NoFrames()))
     nothing: Any = NoDatabase()
-    container.streams.store.override(StreamStore(database=nothing, clock=utc_now))
+    container.streams.store.override(
+        StreamStore(database=nothing, clock=utc_now, backlog=container.streams.backlog())
+    )
     container.streams.losses.override(LossCounters(nothing))
     container.streams.rejected.override(RejectedReports(nothing))
     duplicates: Any = container.delivery.duplicates
@@ -220,7 +222,7 @@ def measure(shape: Shape, *, rounds: int, ticks: int) -> list[Row]:
             counted.since(ticks * per_tick)
             figures["unstored"].append(delivered_per_s(unstored, ticks))
             counted.since(ticks * per_tick)
-            frame = stored.readings.frames().last()
+            frame = stored.readings.log().last()
             assert frame is not None
             powers = [frame.powers(name) for name in frame.roster.ven_names]
             some = [each for own in powers for each in own][:MOST_ONE_BY_ONE]

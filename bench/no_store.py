@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from app.platform import to_us
-from app.readings import Extent, Frame
+from app.readings import Frame, Roster
 
 
 class NoFrames:
@@ -64,14 +64,17 @@ class NoFrames:
     def drop_below(self, seq: int) -> int:
         raise AssertionError(f"nothing is full in what is measured: {seq}")
 
-    def ages(self, limit: int) -> list[tuple[int, int, int]]:
-        raise AssertionError(f"nothing is full in what is measured: {limit}")
+    def by_age(self) -> list[Any]:
+        raise AssertionError("nothing is full in what is measured")
 
     def slices_since(self, ven_name: str, seq: int, *, most_bytes: int) -> list[Frame]:
         raise AssertionError(f"nobody lags in what is measured: {ven_name}, {seq}, {most_bytes}")
 
-    def extent(self, after: int, *, after_sliced: int = 0) -> Extent:
-        raise AssertionError(f"nobody counts in what is measured: {after}, {after_sliced}")
+    def readings_of(self, ven_name: str, after: int, *_: object, **__: object) -> int:
+        raise AssertionError(f"nobody counts in what is measured: {ven_name}, {after}")
+
+    def frames_after(self, seq: int) -> tuple[int, dict[Roster, int]]:
+        raise AssertionError(f"nobody counts in what is measured: {seq}")
 
     def instants(self, ven_name: str, start: datetime, end: datetime) -> list[datetime]:
         raise AssertionError(f"no report has its time: {ven_name}, {start}, {end}")

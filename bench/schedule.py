@@ -87,10 +87,10 @@ def main() -> None:
     shape, directory = Shape(**given["shape"]), Path(given["directory"])
     with fleet(shape, given["base_url"], directory, tasks=TASKS) as container:
         container.scheduler().start()
-        before = container.streams.reconciler().waiting()
+        before = container.streams.store().waiting()
         late_s = list(starts(container, given["lasts_s"]))
-        made = container.readings.frames().newest_seq() * shape.resources
-        left = container.streams.reconciler().waiting()
+        made = container.readings.log().newest_seq() * shape.resources
+        left = container.streams.store().waiting()
         container.platform.stopping().set()
         container.scheduler().shutdown(timeout_s=5)
         child.answer({"late_s": late_s, "delivered": before + made - left})

@@ -233,7 +233,7 @@ def opened_fleet() -> Iterator[FleetTools]:
         settings = container.settings().fleet
         yield FleetTools(
             repository=container.fleet.repository(),
-            frames=container.readings.frames(),
+            frames=container.readings.log(),
             enrol=container.fleet.lost_objects().enrol_by_hand,
             removals=container.vens.removals(),
             alone=container.platform.run_lock().alone,

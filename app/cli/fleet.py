@@ -28,7 +28,7 @@ from app.fleet import (
     write_json,
 )
 from app.openadr import same_name
-from app.readings import FrameStore
+from app.readings import ReadingLog
 from app.vens import Removal, Removals
 
 
@@ -37,7 +37,7 @@ class FleetTools:
     """What the commands work with; `vens`, `resources_per_ven`: of a sample, by default."""
 
     repository: FleetRepository
-    frames: FrameStore
+    frames: ReadingLog
     enrol: Callable[[str], VEN]
     """Enrols a VEN, whatever held it. Raises VtnError."""
     removals: Removals

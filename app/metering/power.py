@@ -14,7 +14,7 @@ import numpy as np
 from app.control import Plant
 from app.fleet import ResourceKind
 from app.platform import DatabaseError
-from app.readings import Frame, FrameStore, places
+from app.readings import Frame, ReadingLog, places
 
 KEPT = timedelta(hours=1)
 MOST_POINTS = 3_600
@@ -47,7 +47,7 @@ class PowerHistory:
     `simulator` gives the fleet as it is now. One thread looks, and any may read.
     """
 
-    def __init__(self, *, frames: FrameStore, simulator: HasPlant) -> None:
+    def __init__(self, *, frames: ReadingLog, simulator: HasPlant) -> None:
         self._frames = frames
         self._simulator = simulator
         self._lock = threading.Lock()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from app.openadr import VtnClock
-from app.readings import FrameStore
+from app.readings import ReadingLog
 
 DOUBTFUL = timedelta(minutes=5)
 
@@ -15,7 +15,7 @@ class ClockCheck:
     """Compares the clock with the VTN's, and with the newest of the readings that are stored."""
 
     def __init__(
-        self, *, clock: Callable[[], datetime], vtn_clock: VtnClock, frames: FrameStore
+        self, *, clock: Callable[[], datetime], vtn_clock: VtnClock, frames: ReadingLog
     ) -> None:
         self._clock = clock
         self._vtn_clock = vtn_clock

@@ -65,7 +65,7 @@ class OpsContainer(containers.DeclarativeContainer):
         lost_objects=fleet.lost_objects,
         removals=vens.removals,
         clock_check=providers.Factory(
-            ClockCheck, clock=platform.clock, vtn_clock=openadr.vtn_clock, frames=readings.frames
+            ClockCheck, clock=platform.clock, vtn_clock=openadr.vtn_clock, frames=readings.log
         ),
         poll_plan=vens.poll_plan,
         inbox=push.inbox,
@@ -98,7 +98,7 @@ class OpsContainer(containers.DeclarativeContainer):
         fleet=providers.Factory(
             FleetView,
             repository=fleet.repository,
-            frames=readings.frames,
+            frames=readings.log,
             journal=delivery.stats,
             events=events.book,
             policy_of=control.policy_of,

@@ -12,7 +12,7 @@ from app.control import Policy
 from app.events import EventBook, Standing, followed, standing
 from app.fleet import FleetRepository, Resource, ResourceKind, Status, VenSummary
 from app.ops.events_view import payload_words
-from app.readings import FrameStore
+from app.readings import ReadingLog
 from app.reporting.delivery import DeliveryStats, VenDelivery
 
 MOST_PROBLEMS = 1_000
@@ -56,7 +56,7 @@ class FleetView:
         self,
         *,
         repository: FleetRepository,
-        frames: FrameStore,
+        frames: ReadingLog,
         journal: DeliveryStats,
         events: EventBook,
         policy_of: Mapping[ResourceKind, Policy],

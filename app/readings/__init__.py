@@ -2,9 +2,8 @@
 
 from app.readings.container import ReadingsContainer
 from app.readings.detail import Detail
-from app.readings.extent import Extent
 from app.readings.frame import Frame, Reading, StoreFull
-from app.readings.frames import FrameStore
+from app.readings.log import ReadingLog
 from app.readings.ports import AppendsFrames, KeepsFrames, ReadsFrames
 from app.readings.roster import Columns, Float32, Roster, moved, places
 
@@ -12,12 +11,11 @@ __all__ = [
     "AppendsFrames",
     "Columns",
     "Detail",
-    "Extent",
     "Float32",
     "Frame",
-    "FrameStore",
     "KeepsFrames",
     "Reading",
+    "ReadingLog",
     "ReadingsContainer",
     "ReadsFrames",
     "Roster",

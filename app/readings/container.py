@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dependency_injector import containers, providers
 
-from app.readings.frames import FrameStore
+from app.readings.log import ReadingLog
 
 
 class ReadingsContainer(containers.DeclarativeContainer):
@@ -12,4 +12,4 @@ class ReadingsContainer(containers.DeclarativeContainer):
 
     platform = providers.DependenciesContainer()
 
-    frames = providers.ThreadSafeSingleton(FrameStore, platform.database)
+    log = providers.ThreadSafeSingleton(ReadingLog, platform.database)

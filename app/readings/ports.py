@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from app.readings.extent import Extent
 from app.readings.frame import Frame
+from app.readings.index import Entry
+from app.readings.roster import Roster
 
 
 @runtime_checkable
@@ -31,6 +32,8 @@ class ReadsFrames(Protocol):
 
     def newest_seq(self) -> int: ...
 
+    def frames_after(self, seq: int) -> tuple[int, dict[Roster, int]]: ...
+
     def instants(self, ven_name: str, start: datetime, end: datetime) -> list[datetime]: ...
 
     def since(self, seq: int, *, most_bytes: int) -> list[Frame]: ...
@@ -43,7 +46,14 @@ class ReadsFrames(Protocol):
 
     def sliced_through(self) -> dict[str, int]: ...
 
-    def extent(self, after: int, *, after_sliced: int = 0) -> Extent: ...
+    def readings_of(
+        self,
+        ven_name: str,
+        after: int,
+        through: int | None = None,
+        *,
+        width: Callable[[Sequence[str]], int] = len,
+    ) -> int: ...
 
 
 @runtime_checkable
@@ -60,6 +70,6 @@ class KeepsFrames(ReadsFrames, Protocol):
 
     def oldest_us(self) -> int | None: ...
 
-    def ages(self, limit: int) -> list[tuple[int, int, int]]: ...
+    def by_age(self) -> list[Entry]: ...
 
     def bytes_stored(self) -> int: ...

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, text
 
+from app.platform import Database
 from app.readings.roster import Roster
 
 
@@ -41,6 +42,15 @@ class RosterBook:
             with self._lock:
                 self._parts[roster_id, ven_name] = part
         return part
+
+    def names(self, database: Database, roster_id: int, ven_name: str) -> tuple[str, ...]:
+        """The names of a VEN's resources in the roster of this row."""
+        with self._lock:
+            known = self._rosters.get(roster_id) or self._parts.get((roster_id, ven_name))
+        if known is None:
+            with database.read() as connection:
+                known = self.read(connection, roster_id)
+        return known.names(ven_name)
 
     def row_of(self, connection: Connection, roster: Roster) -> int:
         """Its row, made where there is none; a restart finds the one it made before."""

@@ -42,19 +42,18 @@ class StreamsContainer(containers.DeclarativeContainer):
     frames = port(KeepsFrames)
     repository = port(FleetNames)
 
-    store = providers.ThreadSafeSingleton(
-        StreamStore, database=platform.database, clock=platform.clock
-    )
     losses = providers.ThreadSafeSingleton(LossCounters, platform.database)
     rejected = providers.ThreadSafeSingleton(RejectedReports, platform.database)
     request_index = providers.ThreadSafeSingleton(RequestIndex, events.provided.of_ven)
     backlog = providers.ThreadSafeSingleton(
         Backlog,
         frames=frames,
-        store=store,
         requests=request_index,
         fleet=repository,
         clock=platform.clock,
+    )
+    store = providers.ThreadSafeSingleton(
+        StreamStore, database=platform.database, clock=platform.clock, backlog=backlog
     )
     reconciler = providers.ThreadSafeSingleton(
         StreamReconciler,
@@ -147,7 +146,6 @@ class DeliveryContainer(containers.DeclarativeContainer):
     service = providers.ThreadSafeSingleton(
         DeliveryService,
         reconciler=streams.reconciler,
-        backlog=streams.backlog,
         store=streams.store,
         builder=builder,
         sender=batch_sender,

@@ -72,7 +72,7 @@ class Guide(Bench):
 
     def power_kw(self, kind: str, ven_name: str = "") -> float:
         """What all resources of a kind take now."""
-        frame = self.container.readings.frames().last()
+        frame = self.container.readings.log().last()
         assert frame is not None
         return float(
             sum(

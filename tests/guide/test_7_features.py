@@ -40,7 +40,7 @@ class TestPriority:
             guide.send(intervalPeriod=now, intervals=prices(level, kind="SIMPLE"), **priority)
         guide.pass_time(ticks=1)
 
-        frame = guide.container.readings.frames().last()
+        frame = guide.container.readings.log().last()
         assert frame is not None
         assert set(frame.detail.level.tolist()) == {3}
 
@@ -50,7 +50,7 @@ class TestPriority:
         guide.send(intervalPeriod=now, intervals=prices(1, kind="SIMPLE"), priority=1)
         guide.pass_time(ticks=1)
 
-        frame = guide.container.readings.frames().last()
+        frame = guide.container.readings.log().last()
         assert frame is not None
         assert set(frame.detail.level.tolist()) == {1}
 
@@ -60,7 +60,7 @@ class TestPriority:
         guide.send(intervalPeriod=now, intervals=prices(2, kind="SIMPLE"), priority=9)
         guide.pass_time(ticks=1)
 
-        frame = guide.container.readings.frames().last()
+        frame = guide.container.readings.log().last()
         assert frame is not None
         assert set(frame.detail.level.tolist()) == {2}
 
@@ -145,7 +145,7 @@ class TestDescriptors:
         guide.pass_time(ticks=1)
 
         rated = guide.container.simulator().plant().rated_kw
-        frame = guide.container.readings.frames().last()
+        frame = guide.container.readings.log().last()
         assert frame is not None
         names = [name for _, names in frame.roster for name in names]
         for name, power, rated_kw in zip(names, frame.power_kw, rated, strict=True):
@@ -166,7 +166,7 @@ class TestDescriptors:
         )
         guide.pass_time(ticks=1)
 
-        frame = guide.container.readings.frames().last()
+        frame = guide.container.readings.log().last()
         assert frame is not None
         assert guide.power_kw("ev-charger") > 10
 

@@ -74,7 +74,7 @@ def test_8_9_3_fast_dispatch_without_end_and_its_set_point(guide: Guide) -> None
     )
     guide.pass_time(ticks=2)
 
-    frame = guide.container.readings.frames().last()
+    frame = guide.container.readings.log().last()
     assert frame is not None
     powers = dict(frame.powers("Aarhus"))
     assert powers["Aarhus-01-heat-pump"] == pytest.approx(0.5)
@@ -92,7 +92,7 @@ def test_8_9_4_to_6_prices_move_cars_and_batteries(guide: Guide, case: str) -> N
     guide.send(intervalPeriod=period(begin, duration), intervals=prices(0.9, 0.1, 0.5, 0.5))
     guide.pass_time(ticks=1)
     dear = guide.power_kw("battery")
-    frame = guide.container.readings.frames().last()
+    frame = guide.container.readings.log().last()
     assert frame is not None
     second = guide.container.events.book().of_ven("Aarhus")[0].event.period
     assert second is not None
@@ -107,7 +107,7 @@ class TestCapacity:
     """8.10."""
 
     def net(self, guide: Guide, ven_name: str = "Aarhus") -> float:
-        frame = guide.container.readings.frames().last()
+        frame = guide.container.readings.log().last()
         assert frame is not None
         return float(sum(power for _, power in frame.powers(ven_name)))
 
@@ -252,13 +252,13 @@ def test_8_12_an_event_that_is_updated_holds_as_updated(guide: Guide) -> None:
         ],
     )
     guide.pass_time(ticks=1)
-    frame = guide.container.readings.frames().last()
+    frame = guide.container.readings.log().last()
     assert frame is not None
     assert set(frame.detail.level.tolist()) == {1}
     guide.clock.now = begin + HOUR
     guide.pass_time(ticks=1)
 
-    frame = guide.container.readings.frames().last()
+    frame = guide.container.readings.log().last()
     assert frame is not None
     assert set(frame.detail.level.tolist()) == {3}
     assert guide.container.events.book().of_ven("Aarhus")[0].first_seen == first_seen
@@ -269,7 +269,7 @@ class TestDynamicTargeting:
     """8.13."""
 
     def levels(self, guide: Guide) -> dict[str, int]:
-        frame = guide.container.readings.frames().last()
+        frame = guide.container.readings.log().last()
         assert frame is not None
         names = [name for _, names in frame.roster for name in names]
         level = frame.detail.level

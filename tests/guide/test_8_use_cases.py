@@ -46,7 +46,7 @@ def test_8_1_an_alert_is_answered_as_the_level_that_is_set(guide: Guide) -> None
     guide.pass_time(ticks=1)
 
     assert guide.power_kw("ventilation") + guide.power_kw("refrigeration") < 0.1 * before
-    frame = guide.container.readings.frames().last()
+    frame = guide.container.readings.log().last()
     assert frame is not None
     assert set(frame.detail.level.tolist()) == {3}
 
@@ -148,7 +148,7 @@ def test_8_5_load_control_dispatches_what_it_targets(guide: Guide) -> None:
     stored = []
     for _ in range(3):
         guide.pass_time(ticks=10)
-        frame = guide.container.readings.frames().last()
+        frame = guide.container.readings.log().last()
         assert frame is not None
         assert dict(frame.powers("Aarhus"))["Aarhus-03-battery"] == pytest.approx(3.0)
         place = frame.roster.columns("Aarhus").start + 2
@@ -156,7 +156,7 @@ def test_8_5_load_control_dispatches_what_it_targets(guide: Guide) -> None:
 
     charged = [later - earlier for earlier, later in pairwise(stored)]
     assert charged == pytest.approx([3.0 * 0.95 / 12] * 2, rel=1e-3), "five minutes, less the loss"
-    frame = guide.container.readings.frames().last()
+    frame = guide.container.readings.log().last()
     assert frame is not None
     assert dict(frame.powers("Aalborg"))["Aalborg-03-battery"] != pytest.approx(3.0)
 

@@ -46,7 +46,7 @@ def serve(guide: Guide, **event: Any) -> str:
 def test_it_is_followed_as_it_is_meant(guide: Guide, example: str) -> None:
     serve(guide, **AS_PRINTED[example])
 
-    frame = guide.container.readings.frames().last()
+    frame = guide.container.readings.log().last()
     assert frame is not None
     assert frame.detail.level is not None
     assert set(frame.detail.level.tolist()) == {1}

@@ -225,7 +225,7 @@ def test_what_was_moved_out_for_one_ven_is_measured_like_the_rest(make_guide: Ma
         ],
     )
     guide.until(begin + 1.9 * HOUR, tick_s=60)
-    assert guide.container.readings.frames().sliced_through() != {}
+    assert guide.container.readings.log().sliced_through() != {}
     guide.until(begin + 2.02 * HOUR, tick_s=60)
 
     (used,), (mean,) = guide.told(event_id, "USAGE"), guide.told(event_id, "DEMAND")

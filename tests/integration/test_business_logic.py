@@ -29,7 +29,7 @@ def send(business: BusinessLogic, bench: Bench, **fields: Any) -> dict[str, Any]
 def levels(bench: Bench, ven_name: str) -> set[int]:
     bench.manager.poll_events()
     bench.tick()
-    frame = bench.container.readings.frames().last()
+    frame = bench.container.readings.log().last()
     level = frame.detail.level
     return {0} if level is None else set(level[frame.roster.columns(ven_name)].tolist())
 

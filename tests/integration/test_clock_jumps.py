@@ -220,7 +220,7 @@ class TestReadings:
 
         bench.tick()
 
-        frame = bench.container.readings.frames().last()
+        frame = bench.container.readings.log().last()
         assert frame.detail.level is not None
         assert set(frame.detail.level.tolist()) == {3}
 
@@ -257,7 +257,7 @@ class TestReadings:
         bench.clock.set_back(hours=-2)
         bench.tick()
         bench.clock.set_back(hours=2)
-        bench.container.readings.frames().move_out({"Aalborg": (1, 3)})
+        bench.container.readings.log().move_out({"Aalborg": (1, 3)})
         bench.tick(20)
         metered_kwh = self.metered_kwh(bench, begin)
         bench.manager.generate_reports()
@@ -281,7 +281,7 @@ class TestReadings:
         """Of ten minutes, by the mean of their readings, before any is delivered."""
         frames = [
             frame
-            for frame in bench.container.readings.frames().since(1, most_bytes=1 << 30)
+            for frame in bench.container.readings.log().since(1, most_bytes=1 << 30)
             if begin <= frame.taken_at <= begin + timedelta(minutes=10)
         ]
         assert len(frames) >= 18
@@ -365,9 +365,7 @@ class TestTheClockOfTheVtn:
         self, bench: Bench, clock: FakeClock, way: int
     ) -> None:
         vtn_clock = self.vtn_clock(clock)
-        check = ClockCheck(
-            clock=clock, vtn_clock=vtn_clock, frames=bench.container.readings.frames()
-        )
+        check = ClockCheck(clock=clock, vtn_clock=vtn_clock, frames=bench.container.readings.log())
         clock.advance(seconds=LOOKS_EVERY_S)
         vtn_clock.heard(self.date(clock, minutes=4 * way))
         assert not check.is_in_doubt()
@@ -382,7 +380,7 @@ class TestTheClockOfTheVtn:
         bench.tick()
         clock.set_back(hours=1)
         unheard = VtnClock(clock=clock, monotonic=clock.monotonic)
-        check = ClockCheck(clock=clock, vtn_clock=unheard, frames=bench.container.readings.frames())
+        check = ClockCheck(clock=clock, vtn_clock=unheard, frames=bench.container.readings.log())
         assert check.is_in_doubt()
         assert "in doubt" in next(check.warnings())
 

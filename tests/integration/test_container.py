@@ -208,7 +208,7 @@ class TestOverrides:
 
         assert container.simulator().increase_time() == 0
 
-        frame = container.readings.frames().last()
+        frame = container.readings.log().last()
         assert frame is not None
         assert frame.taken_at == datetime(2030, 1, 1, tzinfo=UTC)
 

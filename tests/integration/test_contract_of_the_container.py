@@ -161,7 +161,7 @@ def test_what_has_not_the_methods_that_a_room_needs_is_refused_when_it_is_built(
     container = make_container()
 
     with (
-        container.readings.frames.override(object()),
+        container.readings.log.override(object()),
         pytest.raises(Error, match=r"is not an instance of .*AppendsFrames"),
     ):
         container.simulator()

@@ -95,7 +95,7 @@ def test_unasked_readings_are_kept_for_an_hour_and_said_once(
             bench.tick()
             bench.manager.generate_reports()
 
-    frames = bench.container.readings.frames().since(0, most_bytes=1 << 30)
+    frames = bench.container.readings.log().since(0, most_bytes=1 << 30)
     assert bench.clock.now - frames[0].taken_at <= timedelta(hours=1)
     assert len(frames) >= 119
     assert caplog.text.count("no event asks for the readings of 3 VENs (Aalborg, …)") == 1
@@ -106,7 +106,7 @@ def test_what_was_delivered_is_removed(bench: Bench) -> None:
         bench.tick()
         bench.manager.generate_reports()
 
-    frames = bench.container.readings.frames().since(0, most_bytes=1 << 30)
+    frames = bench.container.readings.log().since(0, most_bytes=1 << 30)
     assert len(frames) == 5, "two minutes, for events that are seen late"
 
 

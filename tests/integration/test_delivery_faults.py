@@ -240,7 +240,7 @@ def test_a_vtn_that_is_read_well_and_takes_no_report_is_asked_seldom(bench: Benc
 
 def test_what_is_moved_out_while_a_delivery_reads_is_not_skipped(bench: Bench) -> None:
     """The metering thread makes room between the planner's look at the slices and at the frames."""
-    frames, keeper = bench.container.readings.frames(), bench.container.streams.store_keeper()
+    frames, keeper = bench.container.readings.log(), bench.container.streams.store_keeper()
 
     class Idle:
         """A keeper that has not come to it yet."""
@@ -372,7 +372,7 @@ def test_a_clock_that_is_set_back_does_not_end_the_settling_time(bench: Bench) -
 
 def test_a_stored_tick_whose_answer_was_lost_is_not_taken_twice(bench: Bench) -> None:
     bench.tick()
-    frames = bench.container.readings.frames()
+    frames = bench.container.readings.log()
 
     class LostAnswer:
         """The store of frames, whose connection breaks after the COMMIT."""
@@ -385,7 +385,7 @@ def test_a_stored_tick_whose_answer_was_lost_is_not_taken_twice(bench: Bench) ->
             raise DatabaseError("the server closed the connection")
 
     store = LostAnswer()
-    bench.container.readings.frames.override(store)
+    bench.container.readings.log.override(store)
     provider(bench.container, "simulator").reset()
     with pytest.raises(DatabaseError):
         bench.tick()

@@ -85,7 +85,7 @@ def test_a_target_names_a_ven_or_a_resource_by_its_type(bench: Bench) -> None:
     bench.manager.poll_events()
     bench.tick()
 
-    frame = bench.container.readings.frames().last()
+    frame = bench.container.readings.log().last()
     names = [name for _, names in frame.roster for name in names]
     levels = dict(zip(names, frame.detail.level.tolist(), strict=True))
     assert {level for name, level in levels.items() if name.startswith("Aarhus")} == {2}
@@ -125,7 +125,7 @@ def test_an_event_from_the_command_line_reaches_one_ven_without_a_grant(bench: B
     bench.manager.poll_events()
     bench.tick()
 
-    frame = bench.container.readings.frames().last()
+    frame = bench.container.readings.log().last()
     assert set(frame.detail.level[frame.roster.columns("Aarhus")]) == {3}
     assert set(frame.detail.level[frame.roster.columns("Aalborg")]) == {0}
 

@@ -138,7 +138,7 @@ def test_reports_that_were_under_way_when_the_disk_filled_arrive_once(
     small_bench.clock.advance(minutes=1)
     small_bench.manager.generate_reports()
 
-    frames = small_bench.container.readings.frames().newest_seq()
+    frames = small_bench.container.readings.log().newest_seq()
     small_bench.assert_each_once(frames * TICK)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from app.platform import Database, DatabaseError, make_engine
-from app.readings import Frame, FrameStore, Roster
+from app.readings import Frame, ReadingLog, Roster
 from app.readings.frame import ROW_BYTES
 from bench.intervals import counted
 from tests.support.fakes import FakeClock
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.in_process
 
 
 @pytest.fixture
-def frames(database: Database) -> FrameStore:
-    return FrameStore(database)
+def frames(database: Database) -> ReadingLog:
+    return ReadingLog(database)
 
 
 def frame(clock: FakeClock, roster: Roster, *powers: float) -> Frame:
@@ -47,12 +47,12 @@ def roster(**columns: tuple[str, ...]) -> Roster:
 
 
 def test_a_frame_reads_back_as_it_was(
-    database: Database, frames: FrameStore, clock: FakeClock
+    database: Database, frames: ReadingLog, clock: FakeClock
 ) -> None:
     taken = frame(clock, roster(A=("a1", "a2"), B=("b1",)), 1.5, -2.25, float("nan"))
 
     stored = frames.append(taken)
-    read = FrameStore(database).last()  # who stored it has it still
+    read = ReadingLog(database).last()  # who stored it has it still
 
     assert read is not None
     assert (read.seq, read.taken_at, read.profile_index) == (stored.seq, taken.taken_at, 7)
@@ -62,12 +62,12 @@ def test_a_frame_reads_back_as_it_was(
 
 
 def test_a_store_that_is_opened_later_finds_the_newest_frame(
-    database: Database, frames: FrameStore, clock: FakeClock
+    database: Database, frames: ReadingLog, clock: FakeClock
 ) -> None:
     for power in (1, 2):
         frames.append(frame(clock, roster(A=("a1",)), power))
 
-    later = FrameStore(database)
+    later = ReadingLog(database)
 
     read = later.last()
     assert read is not None
@@ -75,7 +75,7 @@ def test_a_store_that_is_opened_later_finds_the_newest_frame(
 
 
 def test_what_is_asked_for_often_is_asked_of_the_database_once(
-    frames: FrameStore, clock: FakeClock
+    frames: ReadingLog, clock: FakeClock
 ) -> None:
     taken = [frames.append(frame(clock, roster(A=("a1",)), 1)) for _ in range(3)]
     frames.last_before(taken[1].taken_at)
@@ -90,7 +90,7 @@ def test_what_is_asked_for_often_is_asked_of_the_database_once(
 
 
 def test_numbers_rise_and_instants_are_unique_whatever_the_clock_does(
-    frames: FrameStore, clock: FakeClock
+    frames: ReadingLog, clock: FakeClock
 ) -> None:
     first = frame(clock, roster(A=("a1",)), 1)
     second = frame(clock, roster(A=("a1",)), 2)
@@ -106,7 +106,7 @@ def test_numbers_rise_and_instants_are_unique_whatever_the_clock_does(
 
 @pytest.mark.parametrize("most_bytes", [1, 8, 1 << 20])
 def test_a_span_is_read_in_the_order_of_time(
-    frames: FrameStore, clock: FakeClock, most_bytes: int
+    frames: ReadingLog, clock: FakeClock, most_bytes: int
 ) -> None:
     """Also what was taken while the clock was ahead, unless that is still in the future."""
     ahead = [replace(frame(clock, roster(A=("a1",)), n), taken_at=NOON + n * HOUR) for n in (1, 3)]
@@ -126,21 +126,21 @@ def test_a_span_is_read_in_the_order_of_time(
 
 
 def test_a_change_of_the_fleet_does_not_change_what_was_taken(
-    database: Database, frames: FrameStore, clock: FakeClock
+    database: Database, frames: ReadingLog, clock: FakeClock
 ) -> None:
     frames.append(frame(clock, roster(A=("old name",)), 1))
     frames.append(frame(clock, roster(A=("another", "new name")), 2, 3))
 
-    names = [each.roster.names("A") for each in FrameStore(database).since(0, most_bytes=1000)]
+    names = [each.roster.names("A") for each in ReadingLog(database).since(0, most_bytes=1000)]
 
     assert names == [("old name",), ("another", "new name")]
 
 
 def test_a_restart_finds_its_roster_again(
-    database: Database, frames: FrameStore, clock: FakeClock
+    database: Database, frames: ReadingLog, clock: FakeClock
 ) -> None:
     frames.append(frame(clock, roster(A=("a1",)), 1))
-    restarted = FrameStore(database)
+    restarted = ReadingLog(database)
     restarted.append(frame(clock, roster(A=("a1",)), 2))
 
     (one, other) = restarted.since(0, most_bytes=1000)
@@ -149,7 +149,7 @@ def test_a_restart_finds_its_roster_again(
 
 
 def test_a_window_holds_at_least_two_frames_and_then_so_many_bytes(
-    frames: FrameStore, clock: FakeClock
+    frames: ReadingLog, clock: FakeClock
 ) -> None:
     same = roster(A=("a1", "a2"))
     for _ in range(5):
@@ -160,7 +160,7 @@ def test_a_window_holds_at_least_two_frames_and_then_so_many_bytes(
 
 
 def test_pruning_removes_only_what_is_below_and_before(
-    frames: FrameStore, clock: FakeClock
+    frames: ReadingLog, clock: FakeClock
 ) -> None:
     same = roster(A=("a1",))
     taken = [frames.append(frame(clock, same, 1)) for _ in range(5)]
@@ -173,7 +173,7 @@ def test_pruning_removes_only_what_is_below_and_before(
 
 
 def test_pruning_forgets_rosters_that_no_frame_needs(
-    database: Database, frames: FrameStore, clock: FakeClock
+    database: Database, frames: ReadingLog, clock: FakeClock
 ) -> None:
     for number in range(3):
         frames.append(frame(clock, roster(A=(f"a{number}",)), 1))
@@ -186,7 +186,7 @@ def test_pruning_forgets_rosters_that_no_frame_needs(
     assert frames.append(frame(clock, roster(A=("a2",)), 1)).seq == 4
 
 
-def test_numbers_do_not_come_back(frames: FrameStore, clock: FakeClock) -> None:
+def test_numbers_do_not_come_back(frames: ReadingLog, clock: FakeClock) -> None:
     same = roster(A=("a1",))
     frames.append(frame(clock, same, 1))
     frames.prune(before_seq=9, before=clock.now + timedelta(days=1))
@@ -194,7 +194,7 @@ def test_numbers_do_not_come_back(frames: FrameStore, clock: FakeClock) -> None:
     assert frames.append(frame(clock, same, 1)).seq == 2
 
 
-def test_the_last_frame_before_an_instant(frames: FrameStore, clock: FakeClock) -> None:
+def test_the_last_frame_before_an_instant(frames: ReadingLog, clock: FakeClock) -> None:
     same = roster(A=("a1",))
     taken = [frames.append(frame(clock, same, 1)) for _ in range(3)]
 
@@ -208,7 +208,7 @@ def test_it_is_known_whatever_the_clock_does(steps: list[int]) -> None:
     """Frames that a clock set back dates before an instant that was asked for."""
     folder = TemporaryDirectory()
     database = Database(make_engine(f"sqlite:///{folder.name}/fleet.db"))
-    frames, clock, same = FrameStore(database), FakeClock(), roster(A=("a1",))
+    frames, clock, same = ReadingLog(database), FakeClock(), roster(A=("a1",))
     asked = [clock.now + timedelta(seconds=30 * number) for number in range(-30, 30, 5)]
     told: list[Frame] = []
     for step in steps:
@@ -238,7 +238,7 @@ def test_a_frame_whose_answer_was_lost_is_known_as_stored(
     database_url: str, clock: FakeClock
 ) -> None:
     database = LosesAnswers(make_engine(database_url))
-    frames, same = FrameStore(database), roster(A=("a1",))
+    frames, same = ReadingLog(database), roster(A=("a1",))
     first = frames.append(frame(clock, same, 1))
     later = clock.now + HOUR
     assert frames.last_before(later) == first.seq

@@ -46,7 +46,7 @@ def test_a_name_may_go_without_its_room(make_container: MakeContainer) -> None:
     chosen = graph.only(nodes, ["simulator", "ven_manager", "readings", "platform.clock"])
 
     names = {node.name for node in chosen}
-    assert names == {"metering.simulator", "vens.manager", "readings.frames", "platform.clock"}
+    assert names == {"metering.simulator", "vens.manager", "readings.log", "platform.clock"}
 
 
 def test_a_name_that_several_have_is_asked_for_with_its_room() -> None:

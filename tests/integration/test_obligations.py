@@ -174,7 +174,7 @@ def test_frames_wait_for_an_ended_stream_no_longer_than_it_may_find_an_heir(benc
         bench.tick()
         bench.manager.generate_reports()
 
-    oldest = bench.container.readings.frames().since(0, most_bytes=1 << 30)[0]
+    oldest = bench.container.readings.log().since(0, most_bytes=1 << 30)[0]
     assert bench.clock.now - oldest.taken_at <= timedelta(hours=1)
 
 
@@ -237,7 +237,7 @@ def test_readings_of_a_ven_whose_events_cannot_be_read_hold_no_frames_for_ever(
         bench.tick()
         bench.manager.generate_reports()
 
-    assert len(bench.container.readings.frames().since(0, most_bytes=1 << 30)) <= 121
+    assert len(bench.container.readings.log().since(0, most_bytes=1 << 30)) <= 121
 
 
 def test_an_event_that_comes_and_goes_leaves_all_that_it_owed_to_others(bench: Bench) -> None:

@@ -59,7 +59,7 @@ def test_each_kind_is_the_sum_of_its_resources(
     history()
 
     (point,) = history.points()
-    frame = container.readings.frames().last()
+    frame = container.readings.log().last()
     assert frame is not None
     powers = dict(frame.powers("Aarhus"))
     (pump_of_odense,) = dict(frame.powers("Odense")).values()
@@ -104,7 +104,7 @@ def test_a_resource_that_was_suspended_since_does_not_count(
     history()
 
     (point,) = history.points()
-    frame = container.readings.frames().last()
+    frame = container.readings.log().last()
     assert frame is not None
     powers = dict(frame.powers("Aarhus"))
     assert point.by_kind_kw[ResourceKind.HEAT_PUMP] == pytest.approx(powers["pump"], abs=1e-4)

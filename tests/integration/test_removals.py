@@ -172,7 +172,7 @@ class TestAVenThatIsRemoved:
         late = bench.container.simulator().next_frame()
         bench.container.vens.removals().begin(Removal(ven_name="Aarhus"))
         bench.manager.generate_reports()
-        bench.container.readings.frames().append(late)
+        bench.container.readings.log().append(late)
         bench.clock.advance(seconds=A_TICK.total_seconds())
         bench.manager.generate_reports()
 

@@ -130,7 +130,7 @@ class TestFull:
         self, make_bench: MakeBench
     ) -> None:
         bench = make_bench(max_bytes=BOUND)
-        while bench.container.readings.frames().bytes_stored() <= BOUND - 2 * FRAME_BYTES:
+        while bench.container.readings.log().bytes_stored() <= BOUND - 2 * FRAME_BYTES:
             bench.tick()
         with pytest.raises(StoreFull, match="STORE__MAX_BYTES"):
             bench.tick(2)
@@ -195,7 +195,7 @@ class TestFull:
         bench = make_bench(max_age="PT10M", when_full="drop_oldest")
         bench.tick(60)
 
-        oldest = bench.container.readings.frames().since(0, most_bytes=1)[0]
+        oldest = bench.container.readings.log().since(0, most_bytes=1)[0]
         assert (bench.clock.now - oldest.taken_at).total_seconds() <= 630
         assert bench.container.streams.losses().all()["dropped"] + bench.waiting() == 60 * TICK
 

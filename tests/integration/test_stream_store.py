@@ -42,6 +42,22 @@ OF_TYPES: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
+class CountsNothing:
+    """Nobody asks how much is owed."""
+
+    def changed(self, stream: AnyStream) -> None:
+        del stream
+
+    forget = changed
+
+    def total(self) -> int:
+        raise AssertionError("nobody asks")
+
+
+def store_of(database: Database) -> StreamStore:
+    return StreamStore(database=database, clock=FakeClock(), backlog=CountsNothing())
+
+
 def any_of(kind: Any, **given_: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Every field with any value: a new field is tried without being named here."""
     return st.builds(
@@ -73,7 +89,7 @@ def test_a_stream_is_read_as_it_was_written(pair: tuple[AnyStream, AnyStream]) -
     first, other = pair
     with TemporaryDirectory() as folder:
         database = Database(make_engine(f"sqlite:///{folder}/fleet.db"))
-        store = StreamStore(database=database, clock=FakeClock())
+        store = store_of(database)
         store.apply(begin=[first])
         (begun,) = store.streams()
         # What tells a stream apart stays; all else may change.
@@ -91,7 +107,7 @@ def test_a_stream_is_read_as_it_was_written(pair: tuple[AnyStream, AnyStream]) -
         changed = replace(other, request=request, **same)
         store.apply([(begun, lambda _: changed)])
 
-        (read,) = StreamStore(database=database, clock=FakeClock()).streams()
+        (read,) = store_of(database).streams()
         database.close()
 
     if isinstance(changed, TelemetryStream) and changed.reports_left == 0:
@@ -100,8 +116,8 @@ def test_a_stream_is_read_as_it_was_written(pair: tuple[AnyStream, AnyStream]) -
 
 
 @pytest.fixture
-def store(database: Database, clock: FakeClock) -> StreamStore:
-    return StreamStore(database=database, clock=clock)
+def store(database: Database) -> StreamStore:
+    return store_of(database)
 
 
 def begun(store: StreamStore) -> TelemetryStream:
@@ -148,7 +164,7 @@ def test_what_is_written_with_it_fails_with_it(store: StreamStore, database: Dat
         store.apply([(stream, advanced(5))], in_transaction=full)
 
     assert store.streams() == [stream]
-    assert StreamStore(database=database, clock=FakeClock()).streams() == [stream]
+    assert store_of(database).streams() == [stream]
 
 
 def test_a_stream_that_begins_twice_stays_as_it_is(store: StreamStore) -> None:

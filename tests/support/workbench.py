@@ -22,6 +22,7 @@ SAMPLE = ("Aalborg", "Aarhus", "Esbjerg")
 REBUILT = (
     "streams.request_index",
     "streams.backlog",
+    "streams.store",
     "streams.reconciler",
     "delivery.interval_reports",
     "delivery.builder",
@@ -32,7 +33,7 @@ REBUILT = (
     "vens.manager",
 )
 """What is built of others that tests replace."""
-RESTARTED = ("streams.store", "streams.store_keeper", *REBUILT)
+RESTARTED = ("streams.store_keeper", *REBUILT)
 """What a restart reads from the database again."""
 TICK = VENS * RESOURCES
 """Readings of one tick."""
@@ -93,7 +94,7 @@ class Bench:
         container = self.container
         most_readings = container.settings().reporting.max_readings_per_report
         return ReportBuilder(
-            frames=frames or container.readings.frames(),
+            frames=frames or container.readings.log(),
             requests=container.streams.request_index(),
             outlook=container.simulator(),
             interval_reports=container.delivery.interval_reports(),

@@ -22,7 +22,7 @@ from app.reporting.delivery.duplicates import DuplicateSweeper
 from app.reporting.delivery.outgoing import DeliveryOutcome, OutgoingReport
 from app.reporting.delivery.resend import Resender
 from app.reporting.delivery.settlement import Settlement
-from app.reporting.streams import AnyStream, Backlog, StreamReconciler, StreamStore, Transition
+from app.reporting.streams import AnyStream, StreamReconciler, StreamStore, Transition
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,6 @@ class DeliveryService:
         self,
         *,
         reconciler: StreamReconciler,
-        backlog: Backlog,
         store: StreamStore,
         builder: ReportBuilder,
         sender: BatchSender,
@@ -75,7 +74,6 @@ class DeliveryService:
         tracing: Tracing,
     ) -> None:
         self._reconciler = reconciler
-        self._backlog = backlog
         self._store = store
         self._builder = builder
         self._sender = sender
@@ -99,7 +97,7 @@ class DeliveryService:
 
     def waiting(self) -> int:
         """How many readings are owed and not acknowledged, over all streams."""
-        return self._backlog.waiting()
+        return self._store.waiting()
 
     def deliver(self, client_for: ClientFor) -> int:
         """Send what is due until nothing is left that can be sent; returns readings acknowledged.

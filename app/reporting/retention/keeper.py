@@ -70,7 +70,6 @@ class StoreKeeper:
         self._clock = clock
         self._bounds = bounds
         self._lock = threading.Lock()
-        self._frame_bytes: int | None = None
         self._said = False
 
     def make_room(self, frame_bytes: int) -> None:
@@ -85,7 +84,6 @@ class StoreKeeper:
                             " metered until reports are delivered or there is more room"
                         )
                     self._drop_oldest(frame_bytes)
-            self._frame_bytes = self._bytes_of_frames() + frame_bytes
 
     def tidy(self) -> None:
         """Remove what every cursor has passed; move out what lags behind the fleet."""
@@ -100,13 +98,8 @@ class StoreKeeper:
         with self._lock:
             return self._bytes() / self._bounds.max_bytes
 
-    def _bytes_of_frames(self) -> int:
-        if self._frame_bytes is None:
-            self._frame_bytes = self._frames.bytes_stored()
-        return self._frame_bytes
-
     def _bytes(self) -> int:
-        return self._bytes_of_frames() + self._rejected.bytes_stored()
+        return self._frames.bytes_stored() + self._rejected.bytes_stored()
 
     def _is_full(self, frame_bytes: int) -> bool:
         if self._bytes() + frame_bytes > self._bounds.max_bytes:
@@ -142,7 +135,7 @@ class StoreKeeper:
             for each in behind
             if isinstance(each, TelemetryStream)
         }
-        dropped = self._backlog.owed(dict(cuts))
+        dropped = self._backlog.owed(cuts)
         self._store.apply(
             [(each, lambda now: now.skip(cut_seq)) for each in behind],
             in_transaction=functools.partial(self._losses.add, DROPPED, dropped),
@@ -151,7 +144,7 @@ class StoreKeeper:
             cut_us, lambda connection, readings: self._losses.add(DROPPED, readings, connection)
         )
         # The frame that was cut at stays: what lies between two readings needs it.
-        self._frame_bytes = self._bytes_of_frames() - self._frames.drop_below(cut_seq)
+        self._frames.drop_below(cut_seq)
         logger.warning(
             "the store of readings is full (%s): %d readings that were owed are dropped",
             self._full_words(),
@@ -164,9 +157,9 @@ class StoreKeeper:
         By their numbers: one that a wrong clock dated earlier than one before it is no older.
         """
         newest_us = 0
-        for seq, taken_at_us, bytes_ in sorted(self._frames.ages(MOST_DROPPED)):
-            newest_us = max(newest_us, taken_at_us)
-            yield newest_us, seq, bytes_
+        for entry in self._frames.by_age():
+            newest_us = max(newest_us, entry.taken_at_us)
+            yield newest_us, entry.seq, entry.bytes
 
     def _tidy(self) -> None:
         newest = self._frames.last()
@@ -182,16 +175,15 @@ class StoreKeeper:
                 self._bounds.keep_unasked,
             )
         self._said = bool(unasked)
-        moved = self._move_out(needs, newest.roster)
+        self._move_out(needs, newest.roster)
         kept = self._bounds.keep_unasked if unasked else LATE_SIGHT
         before = min(self._clock() - kept, newest.taken_at)
         sliced = self._frames.sliced_through()
         whole = (max(after, sliced.get(name, 0)) for name, after in needs.after.items())
-        gone = self._frames.prune(before_seq=min(whole, default=newest.seq), before=before)
-        gone += self._frames.prune_slices(needs.after)
-        self._frame_bytes = None if moved else self._bytes_of_frames() - gone
+        self._frames.prune(before_seq=min(whole, default=newest.seq), before=before)
+        self._frames.prune_slices(needs.after)
 
-    def _move_out(self, needs: FrameNeeds, fleet: Roster) -> int:
+    def _move_out(self, needs: FrameNeeds, fleet: Roster) -> None:
         """What a few VENs have not got for long, so that it does not hold the frames of all."""
         horizon = self._frames.last_before(self._clock() - self._bounds.max_lag)
         sliced = self._frames.sliced_through()
@@ -202,6 +194,5 @@ class StoreKeeper:
             is_begun = after < moved < flying
             if is_begun or max(after, moved) < horizon:
                 spans[name] = after, max(horizon, flying)
-        if not spans or 2 * sum(len(fleet.names(name)) for name in spans) > fleet.size:
-            return 0  # most of the fleet lags: whole frames are the smaller form
-        return self._frames.move_out(spans)
+        if 2 * sum(len(fleet.names(name)) for name in spans) <= fleet.size:
+            self._frames.move_out(spans)  # else most lag: whole frames are the smaller form

@@ -2,45 +2,124 @@
 
 from __future__ import annotations
 
+import heapq
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from app.readings import Extent, ReadsFrames
-from app.reporting.requests import DueReport
+from app.platform import to_us
+from app.readings import ReadsFrames, Roster
+from app.reporting.requests import Asked, DueReport
 from app.reporting.streams.ports import FleetNames
 from app.reporting.streams.request_index import RequestIndex
 from app.reporting.streams.rows import AnyStream
-from app.reporting.streams.store import StreamStore
 from app.reporting.streams.stream import IntervalStream, TelemetryStream
 
 MAX_OVERLAPPING = 20
 """Reports that are due one after the other, and begin in another order."""
+Scope = frozenset[str] | None
+"""Resources, by name; None: all of the VEN's."""
+
+
+@dataclass(slots=True)
+class _Count:
+    """What one stream owes, as it was counted last."""
+
+    stream: AnyStream
+    scope: Scope = None
+    values: int = 0
+    """Of an interval stream."""
+    grows_by: int = 0
+    """With each frame of the newest roster, while its event asks for what is read."""
 
 
 class Backlog:
-    """Counts the readings that streams owe. Safe for several threads."""
+    """Counts the readings that streams owe. Safe for several threads.
+
+    The count goes with the cursors: the store of streams tells it of each change, and each frame
+    adds what its roster has of the VENs that are asked. So `total` is read, not computed; what it
+    counted is forgotten, and counted again when it is asked for, where the fleet itself changes.
+    """
 
     def __init__(
         self,
         *,
         frames: ReadsFrames,
-        store: StreamStore,
         requests: RequestIndex,
         fleet: FleetNames,
         clock: Callable[[], datetime],
     ) -> None:
         self._frames = frames
-        self._store = store
         self._requests = requests
         self._fleet = fleet
         self._clock = clock
+        self._lock = threading.Lock()
+        self._counts: dict[int, _Count] = {}
+        self._total = 0
+        self._grows_by = 0
+        self._next_due: list[tuple[int, int]] = []
+        """A heap of (when, in microseconds since 1970; the interval stream that owes more then)."""
+        self._roster: Roster | None = None
+        """Of the frames that were counted; None: nothing is counted."""
+        self._counted_through = 0
+        """The number of the last frame that is in the total."""
 
-    def waiting(self) -> int:
+    def changed(self, stream: AnyStream) -> None:
+        """A stream began, or is another one now."""
+        with self._lock:
+            count = self._counts.get(stream.stream_id)
+            if count is None:
+                self._is_up_to_date()
+                self._counts[stream.stream_id] = self._counted(stream)
+                return
+            before = count.stream
+            if _owes_the_same(before, stream) or not self._is_up_to_date():
+                count.stream = stream
+            elif advanced := _only_advanced(before, stream):
+                self._total -= self._between(*advanced, count.scope)
+                count.stream = stream
+            else:
+                self._discount(count)
+                self._counts[stream.stream_id] = self._counted(stream)
+
+    def forget(self, stream: AnyStream) -> None:
+        """A stream that is no more."""
+        with self._lock:
+            count = self._counts.pop(stream.stream_id, None)
+            if count is not None and self._is_up_to_date():
+                self._discount(count)
+
+    def recount(self, streams: Iterable[AnyStream]) -> None:
+        """The events of these ask for other resources, or at other times."""
+        with self._lock:
+            if not self._is_up_to_date():
+                return
+            for stream in streams:
+                count = self._counts.get(stream.stream_id)
+                if count is not None:
+                    self._discount(count)
+                    self._counts[stream.stream_id] = self._counted(count.stream)
+
+    def total(self) -> int:
         """How many readings are owed and not acknowledged, over all streams.
 
         Where reports have their times, the values of those that are due.
         """
-        return self.waiting_of(self._store.streams())
+        with self._lock:
+            newest = self._frames.last()
+            if newest is None:
+                return 0
+            if not self._is_up_to_date():
+                self._count_all(newest.roster)
+            until_us = to_us(min(newest.taken_at, self._clock()))
+            while self._next_due and self._next_due[0][0] <= until_us:
+                _, stream_id = heapq.heappop(self._next_due)
+                count = self._counts.get(stream_id)
+                if count is not None:
+                    self._discount(count)
+                    self._counts[stream_id] = self._counted(count.stream)
+            return self._total
 
     def waiting_of(
         self,
@@ -49,84 +128,172 @@ class Backlog:
         through: int | None = None,
         begun_before: datetime | None = None,
     ) -> int:
-        """The same of these streams; `through`: of readings up to the frame of this number.
+        """What these streams owe; `through`: of readings up to the frame of this number.
 
         `begun_before`: with reports at times of their own that are not due yet, if they are about
         a time before this instant.
         """
-        read: dict[TelemetryStream, int | None] = {}
-        due = 0
-        for stream in streams:
-            if isinstance(stream, TelemetryStream):
-                read[stream] = through
-            else:
-                due += self._due(stream, begun_before)
-        return self.owed(read) + due
-
-    def owed(self, through: Mapping[TelemetryStream, int | None]) -> int:
-        """How many readings these streams owe, each up to a frame's number or all of them."""
-        through = {stream: end for stream, end in through.items() if stream.owes}
-        if not through:
-            return 0
-        sliced = self._frames.sliced_through()
-        extent = self._frames.extent(
-            min(max(each.acked_frame.seq, sliced.get(each.ven_name, 0)) for each in through),
-            after_sliced=min(each.acked_frame.seq for each in through),
-        )
         return sum(
-            max(self._owed(stream, extent, sliced.get(stream.ven_name, 0), end), 0)
-            for stream, end in through.items()
+            self._owed(stream, through, self._requests.scope_of(stream))
+            if isinstance(stream, TelemetryStream)
+            else self._due(stream, begun_before)[0]
+            for stream in streams
         )
 
-    def _due(self, stream: IntervalStream, begun_before: datetime | None) -> int:
+    def owed(self, through: Mapping[TelemetryStream, int]) -> int:
+        """How many readings these streams owe, each up to a frame's number."""
+        return sum(
+            self._owed(stream, last, self._requests.scope_of(stream))
+            for stream, last in through.items()
+        )
+
+    def _is_up_to_date(self) -> bool:
+        """Add what was metered since; False where all has to be counted, first or anew."""
+        if self._roster is None:
+            return False
+        newest_seq, new = self._frames.frames_after(self._counted_through)
+        if any(roster is not self._roster for roster in new):
+            self._roster = None
+            return False
+        self._total += self._grows_by * sum(new.values())
+        self._counted_through = newest_seq
+        return True
+
+    def _count_all(self, roster: Roster) -> None:
+        self._total = self._grows_by = 0
+        self._next_due = []
+        self._roster = roster
+        self._counted_through, _ = self._frames.frames_after(0)
+        self._counts = {
+            stream_id: self._counted(count.stream) for stream_id, count in self._counts.items()
+        }
+
+    def _counted(self, stream: AnyStream) -> _Count:
+        """What it owes, added to the total; nothing before somebody asks for that."""
+        count = _Count(stream)
+        if self._roster is None:
+            return count
+        if isinstance(stream, TelemetryStream):
+            count.scope = self._requests.scope_of(stream)
+            self._total += self._owed(stream, self._counted_through, count.scope)
+            if stream.last_frame is None:
+                names = self._roster.names(stream.ven_name)
+                count.grows_by = _width(names, count.scope, aggregate=stream.request.aggregate)
+                self._grows_by += count.grows_by
+            return count
+        count.values, next_due = self._due(stream, None)
+        self._total += count.values
+        if next_due is not None:
+            heapq.heappush(self._next_due, (to_us(next_due), stream.stream_id))
+        return count
+
+    def _discount(self, count: _Count) -> None:
+        self._grows_by -= count.grows_by
+        self._total -= count.values
+        if isinstance(count.stream, TelemetryStream):
+            self._total -= self._owed(count.stream, self._counted_through, count.scope)
+
+    def _between(self, before: TelemetryStream, after: TelemetryStream, scope: Scope) -> int:
+        """What it owed and owes no more."""
+        readings = self._readings(before, after.acked_frame.seq, scope)
+        return readings - before.acked_frame.column + after.acked_frame.column
+
+    def _owed(self, stream: TelemetryStream, through: int | None, scope: Scope) -> int:
+        if not stream.owes:
+            return 0
+        ends = [end for end in (stream.last_frame, through) if end is not None]
+        readings = self._readings(stream, min(ends) if ends else None, scope)
+        return max(readings - stream.acked_frame.column, 0)
+
+    def _readings(self, stream: TelemetryStream, through: int | None, scope: Scope) -> int:
+        aggregate = stream.request.aggregate
+        return self._frames.readings_of(
+            stream.ven_name,
+            stream.acked_frame.seq,
+            through,
+            width=(
+                len
+                if scope is None and not aggregate
+                else lambda names: _width(names, scope, aggregate=aggregate)
+            ),
+        )
+
+    def _due(
+        self, stream: IntervalStream, begun_before: datetime | None
+    ) -> tuple[int, datetime | None]:
+        """How many values are due, and when it will be more; None: never, or not as it stands."""
         asked = self._requests.of(stream)
         newest = self._frames.last()
         if asked is None or asked.plan is None or newest is None or not stream.is_open:
-            return 0
+            return 0, None
         names = list(newest.roster.names(stream.ven_name))
+        now = self._clock()
         if stream.request.is_forecast:
-            latest = asked.plan.latest(self._clock())
-            due = latest is not None and latest.key > stream.acked_report.key
-            intervals = len(latest.intervals) if latest and due and begun_before is None else 0
+            intervals, next_due = _forecast_due(asked, stream.acked_report.key, now)
+            intervals = intervals if begun_before is None else 0
         else:
-            until = min(newest.taken_at, self._clock())
-            before = None if begun_before is None else min(begun_before, self._clock())
-            intervals = _intervals(asked.plan.after(stream.acked_report.key), until, before)
+            until = min(newest.taken_at, now)
+            before = None if begun_before is None else min(begun_before, now)
+            upcoming = asked.plan.after(stream.acked_report.key)
+            intervals, next_due = _intervals_due(upcoming, until, before)
         if begun_before is not None and intervals:  # they are metered no more
             names += self._fleet.names_of_removed(stream.ven_name)
         width = _width(names, asked.scope, aggregate=stream.request.aggregate)
-        return max(intervals * width - stream.acked_report.cell, 0)
-
-    def _owed(
-        self, stream: TelemetryStream, extent: Extent, sliced: int, through: int | None
-    ) -> int:
-        ends = [end for end in (stream.last_frame, through) if end is not None]
-        scope = self._requests.scope_of(stream)
-        aggregate = stream.request.aggregate
-        readings = extent.readings(
-            stream.ven_name,
-            stream.acked_frame.seq,
-            min(ends) if ends else None,
-            sliced=sliced,
-            width=lambda names: _width(names, scope, aggregate=aggregate),
-        )
-        return readings - stream.acked_frame.column
+        return max(intervals * width - stream.acked_report.cell, 0), next_due
 
 
-def _width(names: Sequence[str], scope: frozenset[str] | None, *, aggregate: bool) -> int:
+def _owes_the_same(before: AnyStream, after: AnyStream) -> bool:
+    """Whether only what is in flight is another, as with every report that is planned."""
+    if before.is_open != after.is_open or before.request is not after.request:
+        return False
+    if isinstance(before, TelemetryStream) and isinstance(after, TelemetryStream):
+        return (before.acked_frame, before.last_frame) == (after.acked_frame, after.last_frame)
+    if isinstance(before, IntervalStream) and isinstance(after, IntervalStream):
+        return before.acked_report == after.acked_report
+    return False
+
+
+def _only_advanced(
+    before: AnyStream, after: AnyStream
+) -> tuple[TelemetryStream, TelemetryStream] | None:
+    """Both, where a telemetry stream went on, as with every report that is acknowledged."""
+    if not isinstance(before, TelemetryStream) or not isinstance(after, TelemetryStream):
+        return None
+    grow = before.last_frame is None and after.last_frame is None
+    same = before.is_open == after.is_open and before.request is after.request
+    return (before, after) if grow and same and after.acked_frame >= before.acked_frame else None
+
+
+def _width(names: Sequence[str], scope: Scope, *, aggregate: bool) -> int:
     """How many values an instant makes."""
     chosen = len(names) if scope is None else sum(name in scope for name in names)
     return min(chosen, 1) if aggregate else chosen
 
 
-def _intervals(upcoming: Iterable[DueReport], until: datetime, before: datetime | None) -> int:
-    """Of the reports that are due until then, or are about a time before the other instant."""
+def _forecast_due(asked: Asked, done: int, now: datetime) -> tuple[int, datetime | None]:
+    """The intervals of the newest forecast, if it is not told, and when the next one is due."""
+    if asked.plan is None:
+        return 0, None
+    latest = asked.plan.latest(now)
+    is_due = latest is not None and latest.key > done
+    following = next(asked.plan.after(done if latest is None else latest.key), None)
+    next_due = None if following is None else following.due
+    return (len(latest.intervals) if latest is not None and is_due else 0), next_due
+
+
+def _intervals_due(
+    upcoming: Iterable[DueReport], until: datetime, before: datetime | None
+) -> tuple[int, datetime | None]:
+    """Of the reports that are due until then, or are about a time before the other instant; and
+    when the next one is due."""
     found = others = 0
+    next_due: datetime | None = None
     for each in upcoming:
         if each.due <= until or (before is not None and each.begins < before):
             found, others = found + len(each.intervals), 0
             continue
+        next_due = next_due or each.due
         others += 1  # one that is due later may have begun earlier
         if before is None or others > MAX_OVERLAPPING:
             break
-    return found
+    return found, next_due

@@ -15,7 +15,7 @@ from app.reporting.requests import Asked, ReportRequest
 from app.reporting.streams.backlog import Backlog
 from app.reporting.streams.losses import EXPIRED, LossCounters
 from app.reporting.streams.ports import FleetNames
-from app.reporting.streams.request_index import RequestIndex
+from app.reporting.streams.request_index import Descriptors, RequestIndex
 from app.reporting.streams.rows import AnyStream
 from app.reporting.streams.store import StreamStore, Transition
 from app.reporting.streams.stream import (
@@ -62,6 +62,7 @@ class StreamReconciler:
         self._say_once = say_once
         self._following = threading.Lock()
         self._followed: dict[str, frozenset[str]] = {}
+        self._wanted: dict[str, Descriptors] = {}
 
     def reconcile(self, ven_names: Iterable[str]) -> None:
         """From now on, owe what the events of these VENs ask for, and nothing else."""
@@ -69,11 +70,15 @@ class StreamReconciler:
             begun: list[AnyStream] = []
             ended: list[AnyStream] = []
             changes: Changes = []
+            asked_anew: list[str] = []
             last_before = functools.cache(self._frames.last_before)
             for ven_name in ven_names:
                 wanted, unserved = self._requests.of_ven(ven_name)
                 for line in unserved:
                     self._say_once(logger, logging.INFO, line)
+                if self._wanted.get(ven_name) is not wanted:
+                    self._wanted[ven_name] = wanted
+                    asked_anew.append(ven_name)
                 known = set()
                 for stream in self._store.of_ven(ven_name):
                     asked = wanted.get(stream.asks)
@@ -99,12 +104,15 @@ class StreamReconciler:
                 (stream, lambda now: now.end(at_us=now_us, last_frame=newest)) for stream in ended
             ]
             self._store.apply(changes, begin=begun)
+            for ven_name in asked_anew:
+                self._backlog.recount(self._store.of_ven(ven_name))
         self._say_ended(ended)
 
     def unfollow(self, ven_name: str) -> None:
         """A VEN that is not of the fleet any more."""
         with self._following:
             self._followed.pop(ven_name, None)
+            self._wanted.pop(ven_name, None)
 
     def reassign_unsent(self) -> None:
         """Hand over what ended streams did not send; forget what owes nothing more.
@@ -146,7 +154,7 @@ class StreamReconciler:
     def _expire(self, expired: dict[TelemetryStream, int]) -> None:
         if not expired:
             return
-        readings = self._backlog.owed(dict(expired))
+        readings = self._backlog.owed(expired)
         self._store.apply(
             [(stream, _skipping(last)) for stream, last in expired.items()],
             in_transaction=functools.partial(self._losses.add, EXPIRED, readings),

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Update, bindparam, delete, insert, select, update
 
@@ -27,6 +27,16 @@ Transition = Callable[[Any], AnyStream | tuple[AnyStream, AnyStream | None]]
 begins with that."""
 
 
+class CountsStreams(Protocol):
+    """Keeps count of what streams owe."""
+
+    def changed(self, stream: AnyStream) -> None: ...
+
+    def forget(self, stream: AnyStream) -> None: ...
+
+    def total(self) -> int: ...
+
+
 class StreamStore:
     """The only one who writes streams. Safe for several threads.
 
@@ -34,8 +44,11 @@ class StreamStore:
     overwrites what another thread found out meanwhile. Memory follows when the database has it.
     """
 
-    def __init__(self, *, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, database: Database, clock: Callable[[], datetime], backlog: CountsStreams
+    ) -> None:
         self._database = database
+        self._backlog = backlog
         self._clock = clock
         self._lock = threading.Lock()
         self._loaded: dict[int, AnyStream] | None = None
@@ -55,6 +68,12 @@ class StreamStore:
         with self._lock:
             streams = self._streams()
             return [streams[stream_id] for stream_id in self._ids.get(ven_name, {}).values()]
+
+    def waiting(self) -> int:
+        """How many readings are owed and not acknowledged, over all streams: kept, not computed."""
+        with self._lock:
+            self._streams()
+        return self._backlog.total()
 
     def needs(self) -> FrameNeeds:
         """Which frames are still needed."""
@@ -111,11 +130,13 @@ class StreamStore:
                         in_transaction(connection)
                 for _, then in written:
                     streams[then.stream_id] = then
+                    self._backlog.changed(then)
                 for each in begun:
                     self._add(streams, each)
                 for each in gone:
                     del streams[each.stream_id]
                     self._ids[each.ven_name].pop(each.key, None)
+                    self._backlog.forget(each)
             return [after[stream_id] for stream_id in order]
 
     def _streams(self) -> dict[int, AnyStream]:
@@ -133,6 +154,7 @@ class StreamStore:
     def _add(self, streams: dict[int, AnyStream], stream: AnyStream) -> None:
         streams[stream.stream_id] = stream
         self._ids.setdefault(stream.ven_name, {})[stream.key] = stream.stream_id
+        self._backlog.changed(stream)
 
     def _end_what_is_all_sent(self, loaded: list[AnyStream]) -> list[AnyStream]:
         """Earlier versions could forget to end a stream, which then went on without end."""

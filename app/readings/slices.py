@@ -1,0 +1,65 @@
+"""The part of one VEN, copied out of the frames of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from sqlalchemy import Connection, text
+
+from app.readings.detail import unpack
+from app.readings.frame import ROW_BYTES
+from app.readings.index import Entry
+from app.readings.rosters import RosterBook
+
+MOST_MOVED = 50_000
+"""Slices in one transaction, about."""
+Spans = Mapping[str, tuple[int, int]]
+"""By VEN: the numbers of a first and a last frame."""
+
+
+def copy_out(connection: Connection, spans: Spans, rosters: RosterBook) -> dict[str, list[Entry]]:
+    """Write each VEN's part of these frames as slices; what was written, by VEN.
+
+    What is too much for one transaction is left to the next call.
+    """
+    moved: dict[str, list[Entry]] = {}
+    # One frame at a time: a result that is read while rows are written must not grow.
+    seqs = connection.execute(
+        text("SELECT seq FROM frame WHERE seq BETWEEN :first AND :last ORDER BY seq LIMIT :most"),
+        {
+            "first": min(first for first, _ in spans.values()),
+            "last": max(last for _, last in spans.values()),
+            "most": max(MOST_MOVED // len(spans), 1),
+        },
+    ).scalars()
+    for seq in list(seqs):
+        row = connection.execute(text("SELECT * FROM frame WHERE seq = :seq"), {"seq": seq}).one()
+        roster = rosters.read(connection, row.roster_id)
+        powers = np.frombuffer(row.power_kw, dtype="<f4")
+        detail = unpack(row.detail)
+        slices = [
+            {
+                "ven_name": ven_name,
+                "seq": seq,
+                "taken_at_us": row.taken_at_us,
+                "roster_id": row.roster_id,
+                "power_kw": powers[roster.columns(ven_name)].tobytes(),
+                "detail": detail.part(roster.columns(ven_name)).pack(),
+            }
+            for ven_name, (first, last) in spans.items()
+            if first <= seq <= last
+        ]
+        if slices:
+            connection.execute(text(_INSERT), slices)
+        for each in slices:
+            size = len(each["power_kw"]) + len(each["detail"] or b"") + ROW_BYTES
+            entry = Entry(seq=seq, taken_at_us=row.taken_at_us, roster_id=row.roster_id, bytes=size)
+            moved.setdefault(each["ven_name"], []).append(entry)
+    return moved
+
+
+_INSERT = (
+    "INSERT INTO slice (ven_name, seq, taken_at_us, roster_id, power_kw, detail)"
+    " VALUES (:ven_name, :seq, :taken_at_us, :roster_id, :power_kw, :detail)"
+)
