@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
 from app.platform import Database, from_us, to_us
 from app.readings.frame import Frame
+from app.readings.index import Entry
 from app.readings.rosters import RosterBook
 
 
@@ -23,6 +25,13 @@ class _Handed:
     stored: Future[Frame] = field(default_factory=Future)
 
 
+class Appended(NamedTuple):
+    """What a transaction stored of a frame."""
+
+    frame: Frame
+    entry: Entry
+
+
 class LogAppender:
     """Appends frames, several at a time where several threads hand them in.
 
@@ -30,7 +39,7 @@ class LogAppender:
     can be there first, and the earlier one is never read. So one transaction at a time gives
     numbers and commits, and what comes meanwhile waits for the next one, which takes all of it.
     `writing`: the lock that everybody holds who changes the log. `stored` is told of the frames of
-    each transaction, with their rosters' rows, before anybody hears that they are stored.
+    each transaction before anybody hears that they are stored.
     """
 
     def __init__(
@@ -39,7 +48,7 @@ class LogAppender:
         database: Database,
         rosters: RosterBook,
         writing: AbstractContextManager[object],
-        stored: Callable[[Sequence[tuple[Frame, int]]], None],
+        stored: Callable[[Sequence[Appended]], None],
     ) -> None:
         self._database = database
         self._rosters = rosters
@@ -82,7 +91,7 @@ class LogAppender:
         for handed, (frame, _) in zip(batch, rows, strict=True):
             handed.stored.set_result(frame)
 
-    def _insert(self, connection: Connection, frame: Frame) -> tuple[Frame, int]:
+    def _insert(self, connection: Connection, frame: Frame) -> Appended:
         roster_id = self._rosters.row_of(connection, frame.roster)
         taken_at_us = _another_instant(connection, to_us(frame.taken_at))
         seq = connection.execute(
@@ -99,7 +108,15 @@ class LogAppender:
                 "detail": frame.packed_detail,
             },
         ).scalar_one()
-        return replace(frame, seq=int(seq), taken_at=from_us(taken_at_us)), roster_id
+        return Appended(
+            replace(frame, seq=int(seq), taken_at=from_us(taken_at_us)),
+            Entry(
+                seq=int(seq),
+                taken_at_us=taken_at_us,
+                roster_id=roster_id,
+                bytes=frame.stored_bytes,
+            ),
+        )
 
 
 def _another_instant(connection: Connection, instant_us: int) -> int:

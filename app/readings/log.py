@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import Row, text
 
 from app.platform import Database, from_us, to_us
-from app.readings.appender import LogAppender
+from app.readings.appender import Appended, LogAppender
 from app.readings.detail import unpack
 from app.readings.frame import ROW_BYTES, Frame, bounded
 from app.readings.index import Entry, LogIndex
@@ -284,21 +284,14 @@ class ReadingLog:
             self._change(lambda index: without(index) or index)
             return before - after.bytes
 
-    def _appended(self, frames: Sequence[tuple[Frame, int]]) -> None:
+    def _appended(self, appended: Sequence[Appended]) -> None:
         """These are durable."""
         with self._lock:
             self._version += 1
-            for frame, roster_id in frames:
-                self._rosters.keep(roster_id, frame.roster)
-                if self._known is not None and frame.seq > self._known.newest_seq:
-                    self._known.append(
-                        Entry(
-                            seq=frame.seq,
-                            taken_at_us=to_us(frame.taken_at),
-                            roster_id=roster_id,
-                            bytes=frame.stored_bytes,
-                        )
-                    )
+            for frame, entry in appended:
+                self._rosters.keep(entry.roster_id, frame.roster)
+                if self._known is not None and entry.seq > self._known.newest_seq:
+                    self._known.append(entry)
                 self._newest = frame
 
     def _change(self, change: Callable[[LogIndex], LogIndex]) -> None:
