@@ -13,7 +13,7 @@ import numpy.typing as npt
 from app.control.model import Plant, Response, Situation
 from app.control.policies import Group, Policy, flow_kw, reach_of_stores
 from app.control.signals import SIMPLE, Orders, OrdersMaker
-from app.events import EventBook, Followed, followed
+from app.events import EventBook, SeenEvent, by_precedence
 from app.fleet import ResourceKind
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class FleetAnswers:
         }
         self._lock = threading.Lock()
         self._revision = -1
-        self._followed: dict[str, Sequence[Followed]] = {}
+        self._events: dict[str, Sequence[SeenEvent]] = {}
         self._plant: Plant | None = None
         self._efficiency: tuple[Plant | None, Float32] = None, np.ones(0, dtype=np.float32)
         self._orders: Orders | None = None
@@ -117,7 +117,7 @@ class FleetAnswers:
         with self._lock:
             if self._book.revision != self._revision:
                 self._revision = self._book.revision
-                self._followed.clear()
+                self._events.clear()
                 self._orders = None
             if plant.is_part:
                 return self._maker.make(plant, self._events_of, now)
@@ -136,10 +136,10 @@ class FleetAnswers:
             return False
         return orders.holds_until is None or now < orders.holds_until
 
-    def _events_of(self, ven_name: str) -> Sequence[Followed]:
-        if ven_name not in self._followed:
-            self._followed[ven_name] = followed(self._book.of_ven(ven_name))
-        return self._followed[ven_name]
+    def _events_of(self, ven_name: str) -> Sequence[SeenEvent]:
+        if ven_name not in self._events:
+            self._events[ven_name] = by_precedence(self._book.of_ven(ven_name))
+        return self._events[ven_name]
 
     def _say_what_changed(self, now: dict[str, int]) -> None:
         """One line when something else is in force than before."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from app.control.model import Plant
 from app.control.policies import PRICES
-from app.events import Followed, Standing, standing
+from app.events import ActivePayload, SeenEvent, active_payloads
 
 Float32 = npt.NDArray[np.float32]
 ALERTS = "ALERT_"
@@ -77,17 +77,17 @@ class OrdersMaker:
         self._percent_sign = float(percent_sign)
 
     def make(
-        self, plant: Plant, events_of: Callable[[str], Sequence[Followed]], now: datetime
+        self, plant: Plant, events_of: Callable[[str], Sequence[SeenEvent]], now: datetime
     ) -> Orders:
         """What is asked of this plant now; `events_of` gives a VEN's events, what prevails last."""
         making = _Making(plant=plant)
         until: datetime | None = None
         for ven_name in plant.roster.ven_names:
             events = events_of(ven_name)
-            for each in standing(events, now):
+            for each in active_payloads(events, now):
                 self._add(making, ven_name, each, now)
-            for followed in events:
-                change = followed.timeline.next_change(now)
+            for seen in events:
+                change = seen.timeline.next_change(now)
                 if change is not None and (until is None or change < until):
                     until = change
         return Orders(
@@ -98,7 +98,7 @@ class OrdersMaker:
             size=plant.roster.size,
         )
 
-    def _add(self, making: _Making, ven_name: str, each: Standing, now: datetime) -> None:
+    def _add(self, making: _Making, ven_name: str, each: ActivePayload, now: datetime) -> None:
         kind = SIMPLE if each.type.startswith(ALERTS) else each.type
         columns = making.plant.roster.columns(ven_name)
         value = self._value(making.plant, columns, each, now)
@@ -112,16 +112,16 @@ class OrdersMaker:
             )
         making.asked_by[kind] = each.event_id
         part = array[columns]
-        if each.followed.scope is not None:
+        if each.seen.scope is not None:
             names = making.plant.roster.names(ven_name)
-            meant = np.array([name in each.followed.scope for name in names], dtype=np.bool_)
+            meant = np.array([name in each.seen.scope for name in names], dtype=np.bool_)
             value = np.where(meant, value, part)
         if each.type.startswith(ALERTS):
             value = np.fmax(part, value)  # an alert does not end a higher level
         part[:] = value
 
     def _value(
-        self, plant: Plant, columns: slice, each: Standing, now: datetime
+        self, plant: Plant, columns: slice, each: ActivePayload, now: datetime
     ) -> Float32 | float | None:
         """One number for all, or one per resource; None for what is not understood."""
         if each.type.startswith(ALERTS):
@@ -160,7 +160,7 @@ def _scaled(value: float, units: str | None, rated_kw: Float32) -> Float32 | flo
     return np.asarray(value * rated_kw, dtype=np.float32) if units == "PERCENT" else None
 
 
-def _dearness(each: Standing, value: float, now: datetime) -> float:
+def _dearness(each: ActivePayload, value: float, now: datetime) -> float:
     """Where a price stands among those of its event: from -1, the cheapest, to 1, the dearest."""
     if value < 0 and each.type == "EXPORT_PRICE":
         return BELOW_ZERO
@@ -171,9 +171,9 @@ def _dearness(each: Standing, value: float, now: datetime) -> float:
     return (value - mean) / spread if spread > 0 else 0.0
 
 
-def _prices(each: Standing, now: datetime) -> Iterator[float]:
+def _prices(each: ActivePayload, now: datetime) -> Iterator[float]:
     """All prices of the same pass of the event, this one included."""
-    timeline = each.followed.timeline
+    timeline = each.seen.timeline
     found = 0
     for interval in timeline.of_pass(timeline.pass_at(now)):
         for payload in interval.payloads:

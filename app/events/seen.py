@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
-from app.openadr import Event, Targets
+from app.openadr import ScheduledEvent, Targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,17 +53,26 @@ NOTHING_GRANTED = Granted()
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeenEvent:
+class SeenEvent(ScheduledEvent):
     """An event of a VEN, and since when the VEN knows it."""
 
     ven_name: str
-    event: Event
-    first_seen: datetime
     is_cancelled: bool = False
     """Whether it was emptied of its time after it had one (rules.md, 'Time')."""
     granted: Granted = NOTHING_GRANTED
     units: Mapping[str, str] = field(default_factory=dict)
     """By payload type: what the event says, or else its program."""
+
+    def draw(self, place: int) -> float:
+        """By VEN, event and place, so that it need not be remembered."""
+        text = f"{self.ven_name}\0{self.event.event_id}\0{place}".encode()
+        number = int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "big")
+        return number / (1 << 55) - 1.0
+
+    @cached_property
+    def scope(self) -> frozenset[str] | None:
+        """The resources that it is meant for, by name; None: all of the VEN's."""
+        return self.granted.scope(self.event.targets)
 
 
 @runtime_checkable

@@ -43,7 +43,8 @@ from app.openadr.notifiers import (
 )
 from app.openadr.object_id import is_object_id
 from app.openadr.pages import PageMemory
-from app.openadr.timeline import Draw, Interval, Timeline, implied_timeline, lasts_untold
+from app.openadr.scheduled_event import ScheduledEvent
+from app.openadr.timeline import Interval, Timeline, lasts_untold
 from app.openadr.times import (
     YEAR_1,
     IntervalPeriod,
@@ -79,7 +80,6 @@ __all__ = [
     "CredentialsFile",
     "CredentialsTemplate",
     "Dialect310",
-    "Draw",
     "Event",
     "Exchange",
     "Interval",
@@ -93,6 +93,7 @@ __all__ = [
     "Program",
     "ReportDescriptor",
     "ReportPage",
+    "ScheduledEvent",
     "SharedCredentials",
     "Targets",
     "Timeline",
@@ -114,7 +115,6 @@ __all__ = [
     "WireError",
     "broker_addresses",
     "discover",
-    "implied_timeline",
     "is_object_id",
     "lasts_untold",
     "make_session",

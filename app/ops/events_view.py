@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nlargest
 
-from app.events import EventBook, SeenEvent, timeline_of
+from app.events import EventBook, SeenEvent
 from app.openadr import Interval, Timeline
 from app.ops.seldom import Seldom
 
@@ -115,7 +115,7 @@ class EventsView:
                     found[seen.event.event_id] = first, name, vens + 1
             newest = nlargest(MOST_LAID_OUT, found.values(), key=lambda each: each[0].first_seen)
             known = [
-                _Known(seen, ven_name, vens, None if seen.is_cancelled else timeline_of(seen))
+                _Known(seen, ven_name, vens, None if seen.is_cancelled else seen.timeline)
                 for seen, ven_name, vens in newest
             ]
             self._laid_out = _LaidOut(revision=revision, newest=known, total=len(found))

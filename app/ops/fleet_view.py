@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from app.control import Policy
-from app.events import EventBook, Standing, followed, standing
+from app.events import ActivePayload, EventBook, active_payloads, by_precedence
 from app.fleet import FleetRepository, Resource, ResourceKind, Status, VenSummary
 from app.ops.events_view import payload_words
 from app.readings import ReadingLog
@@ -102,7 +102,7 @@ class FleetView:
         """Some of a VEN's resources, by name, and how many it has."""
         found, total = self._repository.page_of_resources(ven_name, skip=skip, limit=limit)
         powers, stored = self._newest(ven_name)
-        asked = list(standing(followed(self._events.of_ven(ven_name)), self._clock()))
+        asked = list(active_payloads(by_precedence(self._events.of_ven(ven_name)), self._clock()))
         rows = [
             ResourceRow(
                 resource=each,
@@ -128,12 +128,12 @@ class FleetView:
             {name: kwh for name, kwh in zip(names, stored_kwh, strict=True) if kwh == kwh},
         )
 
-    def _follows(self, resource: Resource, asked: Sequence[Standing]) -> list[str]:
+    def _follows(self, resource: Resource, asked: Sequence[ActivePayload]) -> list[str]:
         """Of each payload type what prevails, if it is meant for this resource."""
         understood = self._policy_of[resource.kind].follows
         told: dict[str, str] = {}
         for each in asked:
-            scope = each.followed.scope
+            scope = each.seen.scope
             meant = scope is None or resource.resource_name in scope
             if meant and (each.type in understood or each.type.startswith("ALERT_")):
                 told[each.type] = f"{payload_words(each.type, each.value)} ({each.event_id})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app.openadr import Timeline, WireError, read_event
+from app.openadr import ScheduledEvent, WireError, read_event
 from app.vtn.wire import Wire
 
 
@@ -17,5 +17,4 @@ def has_transpired(body: Wire, now: datetime) -> bool:
         event = read_event(body)
     except WireError:
         return False
-    end = Timeline(event, first_seen=now, draw=lambda _: 1.0).end
-    return end is not None and end <= now
+    return ScheduledEvent(event=event, first_seen=now).has_transpired(now)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from app.events import EventBook, Granted, Grants, SeenEvent, timeline_of
+from app.events import EventBook, Granted, Grants, SeenEvent
 from app.openadr import Timeline, read_event
 from app.platform import Database
 from app.platform.say_once import SayOnce
@@ -31,7 +31,7 @@ def seen(first_seen: datetime = NOW, ven_name: str = "Aarhus", **fields: Any) ->
 
 
 def timeline(first_seen: datetime = NOW, ven_name: str = "Aarhus", **fields: Any) -> Timeline:
-    return timeline_of(seen(first_seen, ven_name, **fields))
+    return seen(first_seen, ven_name, **fields).timeline
 
 
 def interval(number: int, value: Any = 1, kind: str = "PRICE", **period: Any) -> dict[str, Any]:

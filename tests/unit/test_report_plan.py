@@ -10,7 +10,6 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from app.events import implied_timeline_of
 from app.platform.timestamps import to_us
 from app.reporting.requests.schedule import ReportPlan
 from tests.support.events import NOW, interval, seen, timeline
@@ -49,7 +48,7 @@ def plan_of(event: dict[str, Any], numbers: dict[str, Any]) -> ReportPlan | None
     implied = not event["intervals"]
     intervals = [interval(number, **(own or {})) for number, own in enumerate(event["intervals"])]
     fields = {**event, "intervals": intervals}
-    made = implied_timeline_of(seen(**fields)) if implied else timeline(**fields)
+    made = seen(**fields).implied_timeline if implied else timeline(**fields)
     assert made is not None
     try:
         return ReportPlan(timeline=made, implied=implied, **numbers)

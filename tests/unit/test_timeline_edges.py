@@ -10,7 +10,7 @@ import pytest
 
 from app.openadr import write_instant
 from app.vtn.activity import has_transpired
-from tests.support.events import NOW, interval, timeline, wire
+from tests.support.events import NOW, interval, seen, timeline, wire
 
 NOON = "2026-06-01T12:00:00Z"
 HOURLY: dict[str, Any] = {"start": NOON, "duration": "PT1H"}
@@ -184,3 +184,9 @@ class TestTranspired:
     )
     def test_one_whose_end_is_not_known_is_active(self, fields: dict[str, Any]) -> None:
         assert not has_transpired(wire(**fields), NOW + 10_000 * H)
+
+
+def test_an_event_of_a_ven_is_laid_out_once() -> None:
+    event = seen(intervals=[interval(0)], intervalPeriod={"start": "2026-06-01T12:00:00Z"})
+
+    assert event.timeline is event.timeline

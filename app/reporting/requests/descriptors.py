@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from app.events import SeenEvent, implied_timeline_of, timeline_of
+from app.events import SeenEvent
 from app.openadr import Event, IntervalPeriod, ReportDescriptor, Timeline, WireDuration
 from app.reporting.requests.quantities import DATA_QUALITY, FORECASTS, Quantity, served
 from app.reporting.requests.schedule import ReportPlan
@@ -118,7 +118,7 @@ def _asked(seen: SeenEvent, descriptor: ReportDescriptor, with_quality: bool) ->
             return None
     elif about_the_future:
         plan = _usual_forecast(seen)
-    timeline = timeline_of(seen)
+    timeline = seen.timeline
     begins = event.period is not None or bool(event.intervals)
     request = ReportRequest(
         event_id=event.event_id,
@@ -139,7 +139,7 @@ def _asked(seen: SeenEvent, descriptor: ReportDescriptor, with_quality: bool) ->
         particulars=_particulars(descriptor, plan),
     )
     scope = seen.granted.scope(descriptor.targets)
-    of_event = seen.granted.scope(event.targets)
+    of_event = seen.scope
     if of_event is not None:
         scope = of_event if scope is None else scope & of_event
     return Asked(
@@ -153,7 +153,7 @@ def _asked(seen: SeenEvent, descriptor: ReportDescriptor, with_quality: bool) ->
 
 def _plan(seen: SeenEvent, descriptor: ReportDescriptor, is_forecast: bool) -> ReportPlan | None:
     implied = not seen.event.intervals
-    timeline = implied_timeline_of(seen) if implied else timeline_of(seen)
+    timeline = seen.implied_timeline if implied else seen.timeline
     if timeline is None or _is_too_fast(timeline, implied=implied):
         return None
     try:
@@ -188,7 +188,7 @@ def _usual_forecast(seen: SeenEvent) -> ReportPlan:
         duration=None,
     )
     return ReportPlan(
-        timeline=cast(Timeline, implied_timeline_of(replace(seen, event=hourly))),
+        timeline=cast(Timeline, replace(seen, event=hourly).implied_timeline),
         implied=True,
         start_interval=0,
         num_intervals=1,
