@@ -93,8 +93,7 @@ class Container(containers.DeclarativeContainer):
         client_for=openadr.ven_client.provider,
         held_vens=fleet.held_vens,
         program_ids=events.book.provided.program_ids,
-        ven_manager=vens.manager,
-        poll_plan=vens.poll_plan,
+        vens=vens,
     )
 
     # What users, deployments and tests rely on, with `settings` above and `application` below

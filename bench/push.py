@@ -70,7 +70,7 @@ def fleet(kind: str, vens: int, directory: Path) -> Iterator[Container]:
     push = container.push.service()
     push.start()
     try:
-        _until(lambda: container.vens.poll_plan().trusted() == vens)
+        _until(lambda: container.vens.push_trust().count() == vens)
         yield container
     finally:
         container.platform.stopping().set()

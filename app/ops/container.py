@@ -67,7 +67,7 @@ class OpsContainer(containers.DeclarativeContainer):
         clock_check=providers.Factory(
             ClockCheck, clock=platform.clock, vtn_clock=openadr.vtn_clock, frames=readings.log
         ),
-        poll_plan=vens.poll_plan,
+        push_trust=vens.push_trust,
         inbox=push.inbox,
     )
     metrics = providers.ThreadSafeSingleton(

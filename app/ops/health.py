@@ -16,7 +16,7 @@ from app.reporting.retention import StoreKeeper
 from app.reporting.streams import LossCounters
 from app.scheduling import TaskScheduler
 from app.supervision import OverdueTasks
-from app.vens import PollPlan, Removals
+from app.vens import PushTrust, Removals
 
 LONGEST_IDLE_S = 30.0
 """Of the thread that looks after the others."""
@@ -76,7 +76,7 @@ class Health:
         lost_objects: LostObjects,
         removals: Removals,
         clock_check: ClockCheck,
-        poll_plan: PollPlan,
+        push_trust: PushTrust,
         inbox: Inbox,
     ) -> None:
         self._held_vens = held_vens
@@ -95,7 +95,7 @@ class Health:
         self._tally = tally
         self._overdue_tasks = overdue_tasks
         self._guard = guard
-        self._poll_plan = poll_plan
+        self._push_trust = push_trust
         self._inbox = inbox
         self.started = False
         """Set by who starts and stops the application."""
@@ -137,7 +137,7 @@ class Health:
             set_aside=self._outbox.count(),
             expired_readings=given_up.get("expired", 0),
             dropped_readings=given_up.get("dropped", 0),
-            push={"vens": self._poll_plan.trusted(), **self._inbox.counts},
+            push={"vens": self._push_trust.count(), **self._inbox.counts},
         )
 
     def _warnings(self) -> Iterator[str]:

@@ -5,33 +5,31 @@ from __future__ import annotations
 from dependency_injector import containers, providers
 
 from app.fleet import HoldsVens
+from app.mqtt import BrokerLoop
 from app.platform import NoServer, Watch, port
-from app.push.broker import BrokerLoop
 from app.push.callback_keys import CallbackKeys
 from app.push.callback_server import CallbackServer
 from app.push.inbox import Inbox
 from app.push.mqtt import MqttPush
 from app.push.service import Push, Subscriber
 from app.push.webhooks import Webhooks
-from app.vens import PlansPolls
 
 
 class PushContainer(containers.DeclarativeContainer):
     """MQTT and webhooks, and where what they bring is taken up."""
 
     platform = providers.DependenciesContainer()
-    poll_plan = port(PlansPolls)
-    ven_manager = port()  # of any make: see `app.platform.ports`
+    vens = providers.DependenciesContainer()
     program_ids = port()
     client_for = port()
     held_vens = port(HoldsVens)
 
-    inbox = providers.ThreadSafeSingleton(Inbox, ven_manager=ven_manager, poll_plan=poll_plan)
+    inbox = providers.ThreadSafeSingleton(Inbox, ven_manager=vens.manager, poll_plan=vens.poll_plan)
     mqtt_push = providers.ThreadSafeSingleton(
         MqttPush,
         loop=providers.Factory(BrokerLoop, monotonic=platform.monotonic),
         inbox=inbox,
-        poll_plan=poll_plan,
+        trust=vens.push_trust,
         program_ids=program_ids,
         client_for=client_for,
         verify_tls=platform.settings.provided.vtn.verify_tls,
@@ -44,7 +42,8 @@ class PushContainer(containers.DeclarativeContainer):
         public_url=platform.settings.provided.callback.public_url,
         keys=providers.Factory(CallbackKeys, platform.settings.provided.data_dir),
         inbox=inbox,
-        poll_plan=poll_plan,
+        trust=vens.push_trust,
+        look_again_s=platform.settings.provided.vtn.push_poll_s,
         program_ids=program_ids,
         client_for=client_for,
         monotonic=platform.monotonic,
@@ -74,10 +73,10 @@ class PushContainer(containers.DeclarativeContainer):
         looks=providers.List(
             providers.Factory(
                 Subscriber,
-                ven_manager=ven_manager,
+                ven_manager=vens.manager,
                 client_for=client_for,
                 channels=channels,
-                poll_plan=poll_plan,
+                trust=vens.push_trust,
                 held=held_vens,
                 monotonic=platform.monotonic,
             )

@@ -17,7 +17,7 @@ from typing import Protocol
 from app.events import Told
 from app.openadr import Event, WireError, read_event, read_notification
 from app.platform import DatabaseError
-from app.vens import PollPlan
+from app.vens import PlansPolls
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Inbox:
         self,
         *,
         ven_manager: TakesEvents,
-        poll_plan: PollPlan,
+        poll_plan: PlansPolls,
         asks_every_s: float = ASKS_EVERY_S,
         asks_again_s: float = ASKS_AGAIN_S,
     ) -> None:
@@ -120,11 +120,6 @@ class Inbox:
         if names:
             self._poll_plan.ask(names)
             self._to_ask.set()
-
-    def works(self, source: str, ven_names: Iterable[str]) -> None:
-        """Push of this kind works now; what was missed before is asked for."""
-        self._poll_plan.works(source, ven_names)
-        self._to_ask.set()
 
     def close(self, timeout_s: float = 1.0) -> None:
         """May be called again."""

@@ -7,13 +7,13 @@ import logging
 import re
 import secrets
 import ssl
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from paho.mqtt.matcher import MQTTMatcher
 
 from app.fleet import VEN
+from app.mqtt import BrokerLoop, Login, Session, tls_context
 from app.openadr import (
     BrokerAddress,
     BrokerToken,
@@ -25,10 +25,8 @@ from app.openadr import (
     slug,
 )
 from app.platform import FanOut
-from app.push.broker import BrokerLoop
-from app.push.connection import Login, Session, tls_context
 from app.push.inbox import Inbox
-from app.vens import PollPlan
+from app.vens import PushTrust
 
 logger = logging.getLogger(__name__)
 
@@ -37,23 +35,18 @@ ANONYMOUS, OAUTH2, CERTIFICATE = "ANONYMOUS", "OAUTH2_BEARER_TOKEN", "CERTIFICAT
 OF_A_VEN = ("vens/{}", "vens/{}/events", "vens/{}/programs", "vens/{}/resources")
 
 
-class _Line:
-    """A session, and the VENs that it serves."""
+class BrokerConnection:
+    """A connection to the broker, and the VENs that share it."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.topics: dict[str, frozenset[str]] = {}
         """By VEN: the filters of its own."""
         self._matcher = MQTTMatcher()
-        self._lock = threading.Lock()
-        self._complete: set[str] = set()
-        """The VENs whose filters the broker has all confirmed."""
 
     def serve(self, topics: Mapping[str, frozenset[str]]) -> frozenset[str]:
         """From now on with these topics for these VENs, too; all filters of the session."""
-        with self._lock:
-            self.topics = {**self.topics, **topics}
-            self._complete -= topics.keys()
+        self.topics = {**self.topics, **topics}
         by_filter: dict[str, list[str]] = {}
         for name, own in self.topics.items():
             for each in own:
@@ -63,19 +56,6 @@ class _Line:
             matcher[each] = names
         self._matcher = matcher
         return frozenset(by_filter)
-
-    def completed(self, confirmed: frozenset[str]) -> list[str]:
-        """The VENs whose filters are all confirmed, and were not before."""
-        with self._lock:
-            complete = {name for name, own in self.topics.items() if own <= confirmed}
-            new, self._complete = complete - self._complete, complete
-        return sorted(new)
-
-    def lost(self) -> list[str]:
-        """The connection is gone; its VENs."""
-        with self._lock:
-            self._complete.clear()
-        return list(self.topics)
 
     def concerned(self, topic: str) -> set[str]:
         """The VENs that a topic is for."""
@@ -94,7 +74,7 @@ class MqttPush:
         *,
         loop: BrokerLoop,
         inbox: Inbox,
-        poll_plan: PollPlan,
+        trust: PushTrust,
         program_ids: Callable[[str], frozenset[str]],
         client_for: Callable[[str], VtnClient],
         verify_tls: bool | Path,
@@ -105,14 +85,14 @@ class MqttPush:
         self._loop = loop
         self._room_for = room_for
         self._inbox = inbox
-        self._poll_plan = poll_plan
+        self._trust = trust
         self._program_ids = program_ids
         self._client_for = client_for
         self._verify_tls = str(verify_tls) if isinstance(verify_tls, Path) else verify_tls
         self._plain_to = plain_to
         self._fan_out = fan_out
-        self._lines: dict[object, _Line] = {}
-        """By what is shown to the broker: who shows the same shares one."""
+        self._connections: dict[object, BrokerConnection] = {}
+        """Connections by broker identity; VENs with the same credentials share one."""
         self._served_as: dict[str, tuple[str | None, frozenset[str]]] = {}
         """By VEN: its id at the VTN, and its programs, as they were when it was served."""
         self._topics_of_ven: dict[str, tuple[str, frozenset[str]]] = {}
@@ -143,32 +123,32 @@ class MqttPush:
             self._connected_to = wanted
         new = [ven for ven in vens if self._served_as.get(ven.ven_name) != self._state(ven)]
         outcomes = self._fan_out(new, self._topics, failure=VtnError)
-        by_line: dict[object, dict[str, frozenset[str]]] = {}
-        of_line: dict[object, VEN] = {}
+        by_identity: dict[object, dict[str, frozenset[str]]] = {}
+        first_of: dict[object, VEN] = {}
         for ven, outcome in outcomes:
             if isinstance(outcome, VtnError):
                 self._served_as.pop(ven.ven_name, None)
-                self._poll_plan.fails(SOURCE, [ven.ven_name])
+                self._trust.lost(SOURCE, [ven.ven_name])
                 continue
             self._served_as[ven.ven_name] = self._state(ven)
             if not outcome:
-                self._poll_plan.fails(SOURCE, [ven.ven_name])
+                self._trust.lost(SOURCE, [ven.ven_name])
                 self._say("push: the VTN names no MQTT topics to its VENs")
                 continue
             anonymous = _method(binding) == ANONYMOUS
             identity = None if anonymous else self._client_for(ven.ven_name).identity
-            by_line.setdefault(identity, {})[ven.ven_name] = outcome
-            of_line.setdefault(identity, ven)
-        unknown = [identity for identity in by_line if identity not in self._lines]
-        room = self._room_for(len(self._lines) + len(unknown)) - len(self._lines)
+            by_identity.setdefault(identity, {})[ven.ven_name] = outcome
+            first_of.setdefault(identity, ven)
+        unknown = [identity for identity in by_identity if identity not in self._connections]
+        room = self._room_for(len(self._connections) + len(unknown)) - len(self._connections)
         for identity in unknown[: max(0, room)]:
-            self._lines[identity] = self._line(of_line[identity], addresses, binding)
+            self._connections[identity] = self._connection(first_of[identity], addresses, binding)
         without = set(self._without_room)
-        for identity, topics in by_line.items():
-            if identity in self._lines:
-                self._connect(self._lines[identity], topics)
+        for identity, topics in by_identity.items():
+            if identity in self._connections:
+                self._connect(self._connections[identity], topics)
             else:
-                self._poll_plan.fails(SOURCE, list(topics))
+                self._trust.lost(SOURCE, topics)
                 without.update(topics)
         if without > self._without_room:
             self._without_room = without
@@ -183,10 +163,10 @@ class MqttPush:
 
     def _start_over(self) -> None:
         """The VTN names another broker, or another way to connect: nothing of before holds."""
-        for line in self._lines.values():
-            self._loop.remove(line.session)
-            self._poll_plan.fails(SOURCE, list(line.topics))
-        for kept in (self._lines, self._served_as, self._topics_of_ven, self._of_program):
+        for connection in self._connections.values():
+            self._loop.remove(connection.session)
+            self._trust.lost(SOURCE, connection.topics)
+        for kept in (self._connections, self._served_as, self._topics_of_ven, self._of_program):
             kept.clear()
         self._connected_to = None
         self._without_room = set()
@@ -194,15 +174,15 @@ class MqttPush:
     def _state(self, ven: VEN) -> tuple[str | None, frozenset[str]]:
         return ven.vtn_ven_id, self._program_ids(ven.ven_name)
 
-    def _connect(self, line: _Line, topics: Mapping[str, frozenset[str]]) -> None:
-        begins = not line.topics
-        self._poll_plan.fails(SOURCE, list(topics))  # until the broker has confirmed them
-        filters = line.serve(topics)
+    def _connect(self, connection: BrokerConnection, topics: Mapping[str, frozenset[str]]) -> None:
+        begins = not connection.topics
+        self._trust.wants(SOURCE, topics)
+        filters = connection.serve(topics)
         if begins:
-            line.session.filters = filters
-            self._loop.add(line.session)
+            connection.session.filters = filters
+            self._loop.add(connection.session)
         else:
-            self._loop.subscribe(line.session, filters)
+            self._loop.subscribe(connection.session, filters)
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Disconnect. May be called again."""
@@ -244,29 +224,31 @@ class MqttPush:
             self._of_program[program_id] = known
         return known
 
-    def _line(self, ven: VEN, addresses: Sequence[BrokerAddress], binding: MqttBinding) -> _Line:
-        """A line for this VEN and all that show the same to the broker."""
+    def _connection(
+        self, ven: VEN, addresses: Sequence[BrokerAddress], binding: MqttBinding
+    ) -> BrokerConnection:
+        """A connection for this VEN and all that show the same to the broker."""
         client = self._client_for(ven.ven_name)
 
         def login() -> Login:
             token = client.broker_token() if _method(binding) == OAUTH2 else None
             return _login(token, binding, ven)
 
-        def heard(topic: str, body: bytes, is_old: bool) -> None:
-            names = line.concerned(topic)
+        def received(topic: str, body: bytes, is_old: bool) -> None:
+            names = connection.concerned(topic)
             if names:
                 self._inbox.put(names, body, topic=topic, is_old=is_old)
             else:
                 self._inbox.count("not_ours")
 
-        def up(confirmed: frozenset[str]) -> None:
-            if names := line.completed(confirmed):
-                self._inbox.works(SOURCE, names)
+        def subscribed(confirmed: frozenset[str]) -> None:
+            if names := self._trust.confirmed(SOURCE, list(connection.topics), confirmed):
+                self._inbox.ask(names)  # what they missed is not known
                 self._say(None)
 
-        def down(reason: str) -> None:
+        def disconnected(reason: str) -> None:
             self._inbox.count("no_connection")
-            self._poll_plan.fails(SOURCE, line.lost())
+            self._trust.interrupted(SOURCE, list(connection.topics))
             self._say(f"push: no connection to {session.address}: {reason}")
 
         session = Session(
@@ -275,12 +257,12 @@ class MqttPush:
             tls=lambda address: self._context(address, binding, client),
             login=login,
             refused=lambda login: client.refuse_token(login.password or ""),
-            heard=heard,
-            up=up,
-            down=down,
+            on_message=received,
+            on_subscribed=subscribed,
+            on_disconnected=disconnected,
         )
-        line = _Line(session)
-        return line
+        connection = BrokerConnection(session)
+        return connection
 
     def _context(
         self, address: BrokerAddress, binding: MqttBinding, client: VtnClient

@@ -11,7 +11,7 @@ from app.fleet import VEN, HoldsVens, Status
 from app.openadr import Notifiers, VtnError, VtnUnauthorised, VtnUnreachable
 from app.platform import DatabaseError, Watch
 from app.push.inbox import Inbox
-from app.vens import PollPlan
+from app.vens import PushTrust
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Subscriber:
         ven_manager: HasVens,
         client_for: Callable[[str], OffersPush],
         channels: Sequence[Channel],
-        poll_plan: PollPlan,
+        trust: PushTrust,
         held: HoldsVens,
         monotonic: Callable[[], float],
     ) -> None:
@@ -67,13 +67,12 @@ class Subscriber:
         self._ven_manager = ven_manager
         self._client_for = client_for
         self._channels = channels
-        self._poll_plan = poll_plan
+        self._trust = trust
         self._monotonic = monotonic
         self._notifiers = Notifiers()
         self._ask_at_s = -math.inf
         self._asks_as = 0
         self._serve_at_s = [-math.inf for _ in channels]
-        self._told = 0
 
     def __call__(self) -> None:
         """Look; what the VTN refuses or does not answer is tried again by a later call."""
@@ -85,7 +84,7 @@ class Subscriber:
                 self._serve(vens)
         except (VtnError, DatabaseError) as error:
             logger.debug("push: %s", error)
-        self._tell()
+        self._trust.tell()
 
     def _serve(self, vens: Sequence[VEN]) -> None:
         now_s = self._monotonic()
@@ -107,18 +106,6 @@ class Subscriber:
                 # What is optional is no reason to ask a VTN that cannot answer again and again.
                 self._serve_at_s[place] = now_s + _pause_s(error)
                 logger.info("push: %s", error)
-
-    def _tell(self) -> None:
-        """How many VENs are told of changes, when it begins and when it ends."""
-        trusted = self._poll_plan.trusted()
-        if bool(trusted) != bool(self._told):
-            if trusted:
-                logger.info(
-                    "push works; polling is every %.0f s where it does", self._poll_plan.safety_s
-                )
-            else:
-                logger.warning("push does not work any more; polling as before")
-        self._told = trusted
 
 
 def _pause_s(error: VtnError) -> float:

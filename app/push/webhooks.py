@@ -14,7 +14,7 @@ from app.openadr import Notifiers, VtnClient, VtnError, VtnRejected, VtnUnauthor
 from app.platform import FanOut
 from app.push.callback_keys import CallbackKeys
 from app.push.inbox import Inbox
-from app.vens import PollPlan
+from app.vens import PushTrust
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,8 @@ class Webhooks:
     """Creates, renews and removes the subscriptions of VENs, and answers what calls back.
 
     A subscription counts as working when the VTN has asked its callback to say back a value while
-    it was written. `public_url`: where the VTN finds the callbacks.
+    it was written. `public_url`: where the VTN finds the callbacks. `look_again_s`: how often
+    it is asked whether it still has a subscription.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class Webhooks:
         public_url: str,
         keys: CallbackKeys,
         inbox: Inbox,
-        poll_plan: PollPlan,
+        trust: PushTrust,
+        look_again_s: float,
         program_ids: Callable[[str], frozenset[str]],
         client_for: Callable[[str], VtnClient],
         monotonic: Callable[[], float],
@@ -65,7 +67,8 @@ class Webhooks:
         self._public_url = public_url
         self._keys = keys
         self._inbox = inbox
-        self._poll_plan = poll_plan
+        self._trust = trust
+        self.look_again_s = look_again_s
         self._program_ids = program_ids
         self._client_for = client_for
         self._monotonic = monotonic
@@ -75,8 +78,6 @@ class Webhooks:
         self._echoed_at_s: dict[str, float] = {}
         self._subscribed: dict[str, dict[str | None, _Subscription]] = {}
         """By VEN: its subscriptions, by program (None: all)."""
-        self._working: set[str] = set()
-        """The VENs that are told of all that they want to be told of."""
         self._looked_at_s: dict[str, float] = {}
         self._not_before_s: dict[str, float] = {}
         self._said: set[str] = set()
@@ -132,13 +133,13 @@ class Webhooks:
             return True  # met again, and told, where one VEN does not stop the others
         if not (notifiers.webhook or by_program):  # 3.0.1 does not say whether it has webhooks
             self._subscribed.pop(ven_name, None)
-            self._fails(ven_name)
+            self._trust.lost(SOURCE, [ven_name])
             return False
         if now_s < self._not_before_s.get(ven_name, -math.inf):
             return False
         missing = self._wanted(ven_name, by_program) - self._subscribed.get(ven_name, {}).keys()
         looked_at_s = self._looked_at_s.get(ven_name, -math.inf)
-        return bool(missing) or now_s - looked_at_s >= self._poll_plan.safety_s
+        return bool(missing) or now_s - looked_at_s >= self.look_again_s
 
     def _wanted(self, ven_name: str, by_program: bool) -> set[str | None]:
         return set(self._program_ids(ven_name)) if by_program else {None}
@@ -156,7 +157,7 @@ class Webhooks:
                 if url in each.callback_urls
             }
         except (VtnRejected, VtnUnauthorised) as error:
-            self._fails(ven_name)
+            self._trust.interrupted(SOURCE, [ven_name])
             return self._refused(ven_name, error)
         had = self._subscribed.get(ven_name, {})
         kept = {
@@ -164,8 +165,9 @@ class Webhooks:
             for program_id, each in had.items()
             if found.get(program_id) == each.subscription_id
         }
-        if had.keys() - kept.keys():
-            self._fails(ven_name)
+        lost = had.keys() - kept.keys()
+        if lost:
+            self._trust.interrupted(SOURCE, [ven_name])
         wanted = self._wanted(ven_name, client.subscribes_by_program)
         refused = None
         written = wanted - kept.keys()
@@ -185,23 +187,17 @@ class Webhooks:
             kept[program_id] = _Subscription(subscription_id, was_asked_back=asked)
         self._subscribed[ven_name] = kept
         self._looked_at_s[ven_name] = self._monotonic()
-        if all(each in kept and kept[each].was_asked_back for each in wanted):
-            # Also one that works: what a new program had before is not known.
-            if wanted and (written or ven_name not in self._working):
-                self._working.add(ven_name)
-                self._inbox.works(SOURCE, [ven_name])
+        asked_back = frozenset(each for each, own in kept.items() if own.was_asked_back)
+        if wanted and (written or lost):  # what a new program had before is not known
+            self._trust.wants(SOURCE, {ven_name: wanted})
+        self._inbox.ask(self._trust.confirmed(SOURCE, [ven_name], asked_back))
+        if wanted <= asked_back:
             return None
-        self._fails(ven_name)
         return refused or _Unasked()
 
     def _refused(self, ven_name: str, error: VtnError) -> _Refused:
         self._not_before_s[ven_name] = self._monotonic() + REFUSED_FOR_S
         return _Refused(error)
-
-    def _fails(self, ven_name: str) -> None:
-        if ven_name in self._working:
-            self._working.discard(ven_name)
-            self._poll_plan.fails(SOURCE, [ven_name])
 
     def _unsubscribe(self, ven_name: str, subscription_id: str) -> None:
         try:

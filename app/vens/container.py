@@ -7,6 +7,7 @@ from dependency_injector import containers, providers
 from app.platform import port
 from app.vens.manager import DeliversReports, EventFeed, VENManager
 from app.vens.poll_schedule import PollPlan
+from app.vens.push_trust import PushTrust
 from app.vens.removals import Debts, Removals
 
 
@@ -21,8 +22,16 @@ class VensContainer(containers.DeclarativeContainer):
     reports = port(DeliversReports)
     vtn_http = port()
 
+    push_trust = providers.ThreadSafeSingleton(
+        PushTrust,
+        monotonic=platform.monotonic,
+        safety_s=platform.settings.provided.vtn.push_poll_s,
+    )
     poll_plan = providers.ThreadSafeSingleton(
-        PollPlan, monotonic=platform.monotonic, safety_s=platform.settings.provided.vtn.push_poll_s
+        PollPlan,
+        trust=push_trust,
+        monotonic=platform.monotonic,
+        safety_s=platform.settings.provided.vtn.push_poll_s,
     )
     removals = providers.ThreadSafeSingleton(
         Removals,
@@ -52,6 +61,7 @@ class VensContainer(containers.DeclarativeContainer):
         reports=reports,
         http=vtn_http,
         poll_plan=poll_plan,
+        push_trust=push_trust,
         fan_out=platform.fan_out,
         held=fleet.held_vens,
         lost=fleet.lost_objects,

@@ -32,6 +32,7 @@ from app.openadr import (
 )
 from app.platform import FanOut, Progress, no_progress
 from app.vens.poll_schedule import GONE, PollPlan, changes, state_of
+from app.vens.push_trust import PushTrust
 from app.vens.removals import Removals
 
 logger = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ class VENManager:
         reports: DeliversReports,
         http: VtnHttp,
         poll_plan: PollPlan,
+        push_trust: PushTrust,
         fan_out: FanOut,
         held: HeldVens,
         lost: LostObjects,
@@ -105,6 +107,7 @@ class VENManager:
         self._removals = removals
         self._monotonic = monotonic
         self._poll_plan = poll_plan
+        self._push_trust = push_trust
         self._repository = repository
         self._enrolment = enrolment
         self._client_for = client_for
@@ -254,7 +257,7 @@ class VENManager:
         taken = (name for (name, _), each in zip(told, outcomes, strict=True) if each is Told.TAKEN)
         self._reports.follow(list(dict.fromkeys(taken)))
         for (ven_name, event), outcome in zip(told, outcomes, strict=True):
-            self._poll_plan.brought(ven_name, state_of(event), first=outcome is Told.TAKEN)
+            self._push_trust.brought(ven_name, state_of(event), first=outcome is Told.TAKEN)
         return outcomes
 
     def generate_reports(self) -> int:
@@ -271,7 +274,7 @@ class VENManager:
         """Push says that an event is gone: UNCLEAR to who has it."""
         asked = self._events.told_gone(ven_names, event_id)
         for ven_name in ven_names:
-            self._poll_plan.brought(ven_name, (event_id, GONE), first=False)
+            self._push_trust.brought(ven_name, (event_id, GONE), first=False)
         return [Told.UNCLEAR if name in asked else Told.KNOWN for name in ven_names]
 
     def _sync_each(self, ven_names: Sequence[str], about: str) -> None:

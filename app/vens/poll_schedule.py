@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from app.openadr import Event
+from app.vens.push_trust import Change, PushTrust
 
-logger = logging.getLogger(__name__)
-
-Change = tuple[str, str]
-"""An event's id, and which state of it: its modificationDateTime, or GONE."""
 GONE = "gone"
-PUSH_BRINGS_WITHIN_S = 10.0
-MOST_BROUGHT = 200
-"""Changes that push brought, of one VEN, that are remembered."""
-
-
-@dataclass
-class _Ven:
-    sources: set[str] = field(default_factory=set)
-    """The kinds of push that work: 'MQTT', 'webhooks'."""
-    polled_since_s: float = -math.inf
-    """When the last poll began that succeeded."""
-    works_since_s: float = math.inf
-    asked: bool = False
-    doubted: bool = False
-    brought: OrderedDict[Change, None] = field(default_factory=OrderedDict)
-    awaited: dict[Change, float] = field(default_factory=dict)
-    """What a poll found first, and until when push may still bring it."""
 
 
 @runtime_checkable
@@ -44,135 +22,77 @@ class PlansPolls(Protocol):
 
     def asked(self) -> list[str]: ...
 
-    def works(self, source: str, ven_names: Iterable[str]) -> None: ...
-
-    def fails(self, source: str, ven_names: Iterable[str]) -> None: ...
-
-    def trusted(self) -> int: ...
-
 
 class PollPlan:
-    """Every VEN at every poll, but where push provably works: there seldom, or when push asks.
+    """Every VEN at every poll, but where push is trusted: there seldom, or when push asks.
 
-    Push works from its first complete poll on, since what was missed before is not known. It is
-    doubted when a poll finds a change that push does not bring within 10 s, until it brings one, or
-    begins anew. `monotonic` returns seconds that never go back; `safety_s`: how often a VEN is
-    asked all the same. Safe for several threads.
+    `monotonic` returns seconds that never go back; `safety_s`: how often a VEN is asked all the
+    same. Safe for several threads.
     """
 
-    def __init__(self, *, monotonic: Callable[[], float], safety_s: float) -> None:
+    def __init__(
+        self, *, trust: PushTrust, monotonic: Callable[[], float], safety_s: float
+    ) -> None:
+        self._trust = trust
         self._monotonic = monotonic
         self.safety_s = safety_s
         self._lock = threading.Lock()
-        self._vens: dict[str, _Ven] = {}
+        self._asked: dict[str, None] = {}
+        self._polled_since_s: dict[str, float] = {}
+        """By VEN: when its last poll began that succeeded."""
 
     def due(self, ven_names: Sequence[str]) -> list[str]:
         """Of these, the VENs to ask now."""
         now_s = self._monotonic()
+        trusted = self._trust.trusted(ven_names)
         with self._lock:
-            doubted = [name for name in ven_names if self._begins_to_doubt(name, now_s)]
-            found = [name for name in ven_names if self._is_due(self._ven(name), now_s)]
-        if doubted:
-            others = f" and {len(doubted) - 1} more" if len(doubted) > 1 else ""
-            logger.warning(
-                "VEN %s%s: a poll found a change that push did not bring within %.0f s;"
-                " polled as without push",
-                doubted[0],
-                others,
-                PUSH_BRINGS_WITHIN_S,
-            )
-        return found
+            return [
+                name
+                for name in ven_names
+                if name in self._asked
+                or name not in trusted
+                or now_s - self._polled_since_s.get(name, -math.inf) >= self.safety_s
+            ]
 
     def asked(self) -> list[str]:
         """The VENs that push wants to be asked now."""
         with self._lock:
-            return [name for name, ven in self._vens.items() if ven.asked]
+            return list(self._asked)
 
     def ask(self, ven_names: Iterable[str]) -> None:
         """Something happened that only a poll can tell."""
         with self._lock:
-            for name in ven_names:
-                self._ven(name).asked = True
-
-    def works(self, source: str, ven_names: Iterable[str]) -> None:
-        """This kind of push works from now on; what was missed before is not known."""
-        now_s = self._monotonic()
-        with self._lock:
-            for name in ven_names:
-                ven = self._ven(name)
-                ven.sources.add(source)
-                ven.works_since_s = now_s
-                ven.asked, ven.doubted = True, False
-                ven.awaited.clear()
+            self._asked.update(dict.fromkeys(ven_names))
 
     def forget(self, ven_name: str) -> None:
         """A VEN that is not of the fleet any more."""
+        self._trust.forget(ven_name)
         with self._lock:
-            self._vens.pop(ven_name, None)
-
-    def fails(self, source: str, ven_names: Iterable[str]) -> None:
-        """This kind of push does not work any more."""
-        with self._lock:
-            for name in ven_names:
-                self._ven(name).sources.discard(source)
-
-    def trusted(self) -> int:
-        """For how many VENs push works."""
-        with self._lock:
-            return sum(self._is_trusted(ven) for ven in self._vens.values())
-
-    def brought(self, ven_name: str, change: Change, *, first: bool) -> None:
-        """Push brought a change; `first`: before any poll found it."""
-        with self._lock:
-            ven = self._ven(ven_name)
-            ven.brought[change] = None
-            if len(ven.brought) > MOST_BROUGHT:
-                ven.brought.popitem(last=False)
-            ven.awaited.pop(change, None)
-            if first:
-                ven.doubted = False
+            self._asked.pop(ven_name, None)
+            self._polled_since_s.pop(ven_name, None)
 
     def begins(self, ven_name: str) -> Poll:
         """A poll of this VEN begins."""
+        is_trusted, coverage = self._trust.is_trusted(ven_name), self._trust.coverage(ven_name)
         with self._lock:
-            ven = self._ven(ven_name)
+            asked = ven_name in self._asked
+            self._asked.pop(ven_name, None)
             # What push itself asked for says nothing about what it misses.
-            judges = self._is_trusted(ven) and not ven.asked
-            poll = Poll(self._monotonic(), judges=judges, asked=ven.asked)
-            ven.asked = False
-            return poll
+            return Poll(
+                began_s=self._monotonic(),
+                judges=is_trusted and not asked,
+                asked=asked,
+                coverage=coverage,
+            )
 
     def ends(self, ven_name: str, poll: Poll, changes: Iterable[Change]) -> None:
         """It succeeded; `changes`: what it found."""
-        until_s = self._monotonic() + PUSH_BRINGS_WITHIN_S
         with self._lock:
-            ven = self._ven(ven_name)
-            ven.polled_since_s = poll.began_s
-            if poll.judges:
-                ven.awaited |= {each: until_s for each in changes if each not in ven.brought}
-
-    def _ven(self, name: str) -> _Ven:
-        return self._vens.setdefault(name, _Ven())
-
-    def _is_trusted(self, ven: _Ven) -> bool:
-        return bool(ven.sources) and not ven.doubted and ven.polled_since_s >= ven.works_since_s
-
-    def _is_due(self, ven: _Ven, now_s: float) -> bool:
-        if ven.asked or not self._is_trusted(ven):
-            return True
-        return now_s - ven.polled_since_s >= self.safety_s
-
-    def _begins_to_doubt(self, name: str, now_s: float) -> bool:
-        ven = self._ven(name)
-        if not any(until_s <= now_s for until_s in ven.awaited.values()):
-            return False
-        ven.awaited.clear()
-        begins = not ven.doubted
-        ven.doubted = True
-        return begins
+            self._polled_since_s[ven_name] = poll.began_s
+        self._trust.polled(ven_name, poll.coverage, changes if poll.judges else ())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Poll:
     """One poll of one VEN."""
 
@@ -181,6 +101,8 @@ class Poll:
     """Whether what it finds should have been brought by push."""
     asked: bool
     """Whether push wanted it."""
+    coverage: int
+    """What push covered when it began; see `PushTrust`."""
 
 
 def state_of(event: Event) -> Change:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -30,9 +29,10 @@ class _Coverage:
 @dataclass
 class _Ven:
     of_source: dict[str, _Coverage] = field(default_factory=dict)
-    complete_since_s: float = math.inf
-    polled_since_s: float = -math.inf
-    """When the last poll began that succeeded."""
+    coverage: int = 0
+    """How often push began to cover all that the VEN wants."""
+    polled_in: int = -1
+    """In which of these the last poll began that succeeded."""
     is_doubted: bool = False
     brought: OrderedDict[Change, None] = field(default_factory=OrderedDict)
     awaited: dict[Change, float] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class _Ven:
     @property
     def is_trusted(self) -> bool:
         is_covered = any(each.is_complete for each in self.of_source.values())
-        return is_covered and not self.is_doubted and self.polled_since_s >= self.complete_since_s
+        return is_covered and not self.is_doubted and self.polled_in == self.coverage
 
 
 class PushTrust:
@@ -77,7 +77,6 @@ class PushTrust:
 
         They have to be polled: what they missed is not known.
         """
-        now_s = self._monotonic()
         new: list[str] = []
         with self._lock:
             for name in ven_names:
@@ -87,16 +86,11 @@ class PushTrust:
                     continue
                 was_complete, coverage.is_complete = coverage.is_complete, coverage.wanted <= parts
                 if coverage.is_complete and not was_complete:
-                    ven.complete_since_s, ven.is_doubted = now_s, False
+                    ven.coverage += 1
+                    ven.is_doubted = False
                     ven.awaited.clear()
                     new.append(name)
         return new
-
-    def is_covered(self, source: str, ven_name: str) -> bool:
-        """Whether this kind of push covers all that the VEN wants."""
-        with self._lock:
-            coverage = self._ven(ven_name).of_source.get(source)
-            return coverage is not None and coverage.is_complete
 
     def lost(self, source: str, ven_names: Iterable[str]) -> None:
         """This kind of push does not reach them any more."""
@@ -123,29 +117,45 @@ class PushTrust:
             if first:
                 ven.is_doubted = False
 
-    def polled(self, ven_name: str, *, since_s: float, should_be_known: Iterable[Change]) -> None:
-        """A poll that began then succeeded; these changes push should have brought, or will."""
+    def coverage(self, ven_name: str) -> int:
+        """Where push stands when a poll begins; for `polled`."""
+        with self._lock:
+            return self._ven(ven_name).coverage
+
+    def polled(self, ven_name: str, coverage: int, should_be_known: Iterable[Change]) -> None:
+        """A poll succeeded; `coverage`: as it was when it began. `should_be_known`: the changes
+        that push should have brought, or will within 10 s."""
         until_s = self._monotonic() + BRINGS_WITHIN_S
         with self._lock:
             ven = self._ven(ven_name)
-            ven.polled_since_s = since_s
+            ven.polled_in = coverage
             ven.awaited |= {each: until_s for each in should_be_known if each not in ven.brought}
 
     def is_trusted(self, ven_name: str) -> bool:
-        """Whether the VEN need not be polled: push would tell it."""
-        now_s = self._monotonic()
+        """Whether push tells this VEN of every change."""
         with self._lock:
-            ven = self._ven(ven_name)
-            begins_to_doubt = any(until_s <= now_s for until_s in ven.awaited.values())
-            if begins_to_doubt:
-                ven.awaited.clear()
-                begins_to_doubt, ven.is_doubted = not ven.is_doubted, True
-            trusted = ven.is_trusted
-        if begins_to_doubt:
+            return self._ven(ven_name).is_trusted
+
+    def trusted(self, ven_names: Iterable[str]) -> set[str]:
+        """Of these, the VENs that need not be polled. Meets what push did not bring in time."""
+        now_s = self._monotonic()
+        trusted: set[str] = set()
+        doubted: list[str] = []
+        with self._lock:
+            for name in ven_names:
+                ven = self._ven(name)
+                if any(until_s <= now_s for until_s in ven.awaited.values()):
+                    ven.awaited.clear()
+                    doubted += [] if ven.is_doubted else [name]
+                    ven.is_doubted = True
+                if ven.is_trusted:
+                    trusted.add(name)
+        if doubted:
             logger.warning(
-                "VEN %s: a poll found a change that push did not bring within %.0f s;"
+                "VEN %s%s: a poll found a change that push did not bring within %.0f s;"
                 " polled as without push",
-                ven_name,
+                doubted[0],
+                f" and {len(doubted) - 1} more" if len(doubted) > 1 else "",
                 BRINGS_WITHIN_S,
             )
         return trusted

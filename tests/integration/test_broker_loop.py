@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.push.broker import FILTERS_AT_ONCE, BrokerLoop
-from app.push.connection import Login, Session
+from app.mqtt import BrokerLoop, Login, Session
+from app.mqtt.broker import FILTERS_AT_ONCE
 from tests.support.small_broker import SmallBroker
 from tests.support.waiting import wait_until
 
@@ -22,9 +22,9 @@ class TestOneConnectionForMany:
 
         def connect(broker: SmallBroker, filters: Iterable[str], **told: Any) -> Session:
             how: dict[str, Any] = {
-                "up": lambda _: None,
-                "down": lambda _: None,
-                "heard": lambda *_: None,
+                "on_subscribed": lambda _: None,
+                "on_disconnected": lambda _: None,
+                "on_message": lambda *_: None,
                 "client_id": "ven",
                 "login": Login,
                 **told,
@@ -48,7 +48,7 @@ class TestOneConnectionForMany:
         filters = {f"vens/{number}/events" for number in range(2 * FILTERS_AT_ONCE + 1)}
         confirmed: list[frozenset[str]] = []
 
-        lines(small, filters, up=confirmed.append)
+        lines(small, filters, on_subscribed=confirmed.append)
 
         wait_until(lambda: confirmed and confirmed[-1] == filters)
         assert sorted(map(len, small.subscribes)) == [1, FILTERS_AT_ONCE, FILTERS_AT_ONCE]
@@ -59,7 +59,7 @@ class TestOneConnectionForMany:
         broker = SmallBroker(takes=lambda each: each != "refused")
         confirmed: list[frozenset[str]] = []
 
-        lines(broker, {"taken", "refused"}, up=confirmed.append)
+        lines(broker, {"taken", "refused"}, on_subscribed=confirmed.append)
 
         wait_until(lambda: len(confirmed) == 2)
         assert confirmed[-1] == {"taken"}
@@ -71,7 +71,7 @@ class TestOneConnectionForMany:
         confirmed: list[frozenset[str]] = []
         logins = iter([Login(renew_at_s=0.0)])
 
-        lines(small, {"a"}, up=confirmed.append, login=lambda: next(logins, Login()))
+        lines(small, {"a"}, on_subscribed=confirmed.append, login=lambda: next(logins, Login()))
 
         wait_until(lambda: len(confirmed) == 4)
         assert confirmed == [frozenset(), {"a"}] * 2
@@ -84,9 +84,9 @@ class TestOneConnectionForMany:
                 raise RuntimeError("a defect")
 
         heard: list[bytes] = []
-        lines(small, {"a"}, up=defect, client_id="defect-1")
-        lines(small, {"a"}, heard=defect, client_id="defect-2")
-        lines(small, {"a"}, heard=lambda _topic, body, _old: heard.append(body))
+        lines(small, {"a"}, on_subscribed=defect, client_id="defect-1")
+        lines(small, {"a"}, on_message=defect, client_id="defect-2")
+        lines(small, {"a"}, on_message=lambda _topic, body, _old: heard.append(body))
         wait_until(lambda: {"ven", "defect-1", "defect-2"} <= set(small.client_ids))
         wait_until(lambda: len(small.subscribes) >= 3)
 

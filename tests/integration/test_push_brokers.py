@@ -128,7 +128,7 @@ def test_a_certificate_that_the_vtn_gives_opens_the_broker(
 
     container = make_fleet()
 
-    wait_until(lambda: container.vens.poll_plan().trusted() == 1)
+    wait_until(lambda: container.vens.push_trust().count() == 1)
 
 
 def test_an_object_on_its_own_at_a_topic_of_their_naming_is_taken(
@@ -137,7 +137,7 @@ def test_an_object_on_its_own_at_a_topic_of_their_naming_is_taken(
     broker = brokers()
     other.notifiers = anonymous(broker)
     container = make_fleet()
-    wait_until(lambda: container.vens.poll_plan().trusted() == 1)
+    wait_until(lambda: container.vens.push_trust().count() == 1)
 
     publisher = publish(broker)
 
@@ -210,7 +210,7 @@ class TestWhenTheVtnNames:
     ) -> None:
         for broker in (brokers(), brokers()):
             self.serve(container, broker)
-            wait_until(lambda: container.vens.poll_plan().trusted() == 1)
+            wait_until(lambda: container.vens.push_trust().count() == 1)
 
         publisher = publish(broker)
 
@@ -222,29 +222,29 @@ class TestWhenTheVtnNames:
         self, container: Container, small: SmallBroker, uris: tuple[str, ...]
     ) -> None:
         self.serve(container, small)
-        wait_until(lambda: container.vens.poll_plan().trusted() == 1)
+        wait_until(lambda: container.vens.push_trust().count() == 1)
 
         self.serve(container, *uris)
 
-        assert container.vens.poll_plan().trusted() == 0
+        assert container.vens.push_trust().count() == 0
 
     def test_several_the_next_one_is_tried_where_one_is_not_there(
         self, container: Container, small: SmallBroker
     ) -> None:
         self.serve(container, f"mqtt://127.0.0.1:{free_port()}", small)
 
-        wait_until(lambda: container.vens.poll_plan().trusted() == 1)
+        wait_until(lambda: container.vens.push_trust().count() == 1)
 
     def test_the_same_in_another_order_nothing_happens(
         self, container: Container, small: SmallBroker
     ) -> None:
         elsewhere = f"mqtt://127.0.0.1:{free_port()}"
         self.serve(container, small, elsewhere)
-        wait_until(lambda: container.vens.poll_plan().trusted() == 1)
+        wait_until(lambda: container.vens.push_trust().count() == 1)
 
         self.serve(container, elsewhere, small)
 
-        assert container.vens.poll_plan().trusted() == 1
+        assert container.vens.push_trust().count() == 1
         assert len(small.client_ids) == 1
 
 
@@ -278,7 +278,7 @@ class TestVens:
 
         self.serve(container, broker, "ANONYMOUS", "Aalborg", "Aarhus")
 
-        wait_until(lambda: container.vens.poll_plan().trusted() == 1)
+        wait_until(lambda: container.vens.push_trust().count() == 1)
         assert container.vens.poll_plan().due(["Aalborg", "Aarhus"]) == ["Aarhus"]
         assert len(broker.client_ids) == 1
         broker.close()
@@ -288,7 +288,7 @@ class TestVens:
     ) -> None:
         broker = SmallBroker(takes=lambda each: not each.startswith("programs"))
         self.serve(container, broker, "ANONYMOUS", "Aalborg")
-        wait_until(lambda: container.vens.poll_plan().trusted() == 1)
+        wait_until(lambda: container.vens.push_trust().count() == 1)
 
         vtn.programs = [{"id": "p", "programName": "p"}]
         self.serve(container, broker, "ANONYMOUS", "Aalborg")
@@ -306,7 +306,7 @@ class TestVens:
 
         wait_until(lambda: len(small.client_ids) == 2)
         assert len(set(small.client_ids)) == 2
-        wait_until(lambda: container.vens.poll_plan().trusted() == 2)
+        wait_until(lambda: container.vens.push_trust().count() == 2)
 
 
 class NamedVtn:

@@ -123,11 +123,11 @@ class TestTheSubscription:
     def test_one_that_the_vtn_lost_is_made_again(self, fleet: PushedFleet) -> None:
         lost = subscriptions(fleet)[0]
         fleet.vtn.store.remove("SUBSCRIPTION", lost["id"])
-        fleet.container.vens.poll_plan().safety_s = 0.1
+        fleet.container.push.webhooks().look_again_s = 0.1
 
         wait_until(lambda: len(subscriptions(fleet)) == len(fleet.names))
 
-        fleet.container.vens.poll_plan().safety_s = 300.0
+        fleet.container.push.webhooks().look_again_s = 300.0
         fleet.wait_until_it_works()
         fleet.wait_until_known(fleet.send())
 

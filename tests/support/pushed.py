@@ -57,7 +57,7 @@ class PushedFleet:
         )
 
     def trusted(self) -> int:
-        return int(self.container.vens.poll_plan().trusted())
+        return int(self.container.vens.push_trust().count())
 
     def counts(self) -> dict[str, int]:
         return dict(self.container.push.inbox().counts)

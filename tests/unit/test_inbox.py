@@ -13,7 +13,7 @@ from app.openadr import Event
 from app.platform import DatabaseError
 from app.push import Inbox
 from app.push.inbox import MOST_BYTES, MOST_WAITING
-from app.vens import PollPlan
+from app.vens import PollPlan, PushTrust
 from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until
 
@@ -50,7 +50,8 @@ class Manager:
 
 @pytest.fixture
 def manager(clock: FakeClock) -> Manager:
-    return Manager(PollPlan(monotonic=clock.monotonic, safety_s=300.0))
+    trust = PushTrust(monotonic=clock.monotonic, safety_s=300.0)
+    return Manager(PollPlan(trust=trust, monotonic=clock.monotonic, safety_s=300.0))
 
 
 @pytest.fixture

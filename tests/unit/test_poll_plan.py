@@ -1,20 +1,28 @@
-"""Which VENs are polled, and when (rules.md, 'Push')."""
+"""Which VENs are polled, and when push is trusted to tell of every change (rules.md, 'Push')."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.vens import PollPlan
+from app.vens import PollPlan, PushTrust
 from tests.support.fakes import FakeClock
 
 SAFETY_S = 300.0
 VENS = ["Aalborg", "Aarhus"]
 CHANGE = ("event-1", "2026-06-01T12:00:00Z")
+TOPICS = frozenset({"vens/1/events", "programs/1/events"})
 
 
 @pytest.fixture
-def plan(clock: FakeClock) -> PollPlan:
-    return PollPlan(monotonic=clock.monotonic, safety_s=SAFETY_S)
+def trust(clock: FakeClock) -> PushTrust:
+    return PushTrust(monotonic=clock.monotonic, safety_s=SAFETY_S)
+
+
+@pytest.fixture
+def plan(trust: PushTrust, clock: FakeClock) -> PollPlan:
+    return PollPlan(trust=trust, monotonic=clock.monotonic, safety_s=SAFETY_S)
 
 
 def poll(plan: PollPlan, *ven_names: str, finds: set[tuple[str, str]] | None = None) -> None:
@@ -22,10 +30,16 @@ def poll(plan: PollPlan, *ven_names: str, finds: set[tuple[str, str]] | None = N
         plan.ends(name, plan.begins(name), finds or set())
 
 
+def begin(trust: PushTrust, source: str = "MQTT") -> list[str]:
+    """Push of this kind covers Aalborg."""
+    trust.wants(source, {"Aalborg": TOPICS})
+    return trust.confirmed(source, ["Aalborg"], TOPICS)
+
+
 @pytest.fixture
-def pushed(plan: PollPlan) -> PollPlan:
+def pushed(plan: PollPlan, trust: PushTrust) -> PollPlan:
     """Push works for Aalborg, and a poll has seen what was missed before."""
-    plan.works("MQTT", ["Aalborg"])
+    begin(trust)
     poll(plan, *VENS)
     return plan
 
@@ -36,15 +50,39 @@ def test_without_push_every_ven_is_polled_each_time(plan: PollPlan) -> None:
     assert plan.due(VENS) == VENS
 
 
-def test_where_push_works_a_ven_is_left_alone(pushed: PollPlan) -> None:
+def test_where_push_works_a_ven_is_left_alone(pushed: PollPlan, trust: PushTrust) -> None:
     assert pushed.due(VENS) == ["Aarhus"]
-    assert pushed.trusted() == 1
+    assert trust.count() == 1
 
 
-def test_push_works_only_after_a_poll_that_began_later(plan: PollPlan) -> None:
-    under_way = plan.begins("Aalborg")
-    plan.works("MQTT", ["Aalborg"])
-    plan.ends("Aalborg", under_way, set())
+def test_push_works_when_all_that_the_ven_wants_is_confirmed(
+    plan: PollPlan, trust: PushTrust
+) -> None:
+    trust.wants("MQTT", {"Aalborg": TOPICS})
+    one = frozenset({"vens/1/events"})
+
+    assert trust.confirmed("MQTT", ["Aalborg"], one) == []
+    poll(plan, "Aalborg")
+    assert plan.due(["Aalborg"]) == ["Aalborg"]
+
+    assert trust.confirmed("MQTT", ["Aalborg"], TOPICS) == ["Aalborg"]
+    assert trust.confirmed("MQTT", ["Aalborg"], TOPICS | {"other"}) == [], "it was before"
+    poll(plan, "Aalborg")
+    assert plan.due(["Aalborg"]) == []
+
+
+def test_a_ven_that_wants_more_is_polled_until_that_is_confirmed(
+    pushed: PollPlan, trust: PushTrust
+) -> None:
+    trust.wants("MQTT", {"Aalborg": TOPICS | {"programs/2/events"}})
+
+    assert pushed.due(["Aalborg"]) == ["Aalborg"]
+
+
+def test_push_works_only_after_a_poll_that_began_later(plan: PollPlan, trust: PushTrust) -> None:
+    in_progress = plan.begins("Aalborg")
+    begin(trust)
+    plan.ends("Aalborg", in_progress, set())
 
     assert plan.due(["Aalborg"]) == ["Aalborg"], "what was missed before is not known"
 
@@ -67,33 +105,85 @@ def test_what_push_asks_for_is_polled_once(pushed: PollPlan) -> None:
     assert pushed.asked() == pushed.due(["Aalborg"]) == []
 
 
-def test_when_push_ends_polling_is_as_before(pushed: PollPlan) -> None:
-    pushed.fails("MQTT", ["Aalborg"])
+@pytest.mark.parametrize("how", ["interrupted", "lost"])
+def test_when_push_ends_polling_is_as_before(pushed: PollPlan, trust: PushTrust, how: str) -> None:
+    getattr(trust, how)("MQTT", ["Aalborg"])
 
     assert pushed.due(VENS) == VENS
 
 
-def test_one_kind_of_push_is_enough(pushed: PollPlan) -> None:
-    pushed.works("webhooks", ["Aalborg"])
+def test_one_kind_of_push_is_enough(pushed: PollPlan, trust: PushTrust) -> None:
+    begin(trust, "webhooks")
     poll(pushed, "Aalborg")
 
-    pushed.fails("MQTT", ["Aalborg"])
+    trust.lost("MQTT", ["Aalborg"])
 
     assert pushed.due(["Aalborg"]) == []
 
 
-def test_when_it_works_again_what_was_missed_is_polled(pushed: PollPlan) -> None:
-    pushed.fails("MQTT", ["Aalborg"])
-    pushed.works("MQTT", ["Aalborg"])
+def test_when_it_works_again_what_was_missed_is_polled(pushed: PollPlan, trust: PushTrust) -> None:
+    trust.interrupted("MQTT", ["Aalborg"])
 
+    assert trust.confirmed("MQTT", ["Aalborg"], TOPICS) == ["Aalborg"]
     assert pushed.due(["Aalborg"]) == ["Aalborg"]
+
+
+def test_its_beginning_and_its_end_are_said_once(
+    pushed: PollPlan, trust: PushTrust, caplog: pytest.LogCaptureFixture
+) -> None:
+    del pushed
+    caplog.set_level("INFO", logger="app")
+    for _ in range(2):
+        trust.tell()
+    trust.lost("MQTT", ["Aalborg"])
+    for _ in range(2):
+        trust.tell()
+
+    assert caplog.messages == [
+        "push works; polling is every 300 s where it does",
+        "push does not work any more; polling as before",
+    ]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["wants", "confirmed", "interrupted", "lost", "poll begins", "poll ends"]),
+        max_size=30,
+    )
+)
+def test_a_ven_is_left_alone_only_if_a_whole_poll_came_after_push_covered_it(
+    steps: list[str],
+) -> None:
+    clock = FakeClock()
+    trust = PushTrust(monotonic=clock.monotonic, safety_s=SAFETY_S)
+    plan = PollPlan(trust=trust, monotonic=clock.monotonic, safety_s=SAFETY_S)
+    wanted = covered = polled_since = False
+    begun, began_covered = None, False
+    for step in steps:
+        clock.advance(seconds=1)
+        if step == "wants":
+            trust.wants("MQTT", {"Aalborg": TOPICS})
+            wanted, covered, polled_since, began_covered = True, False, False, False
+        elif step == "confirmed":
+            trust.confirmed("MQTT", ["Aalborg"], TOPICS)
+            covered = wanted
+        elif step in ("interrupted", "lost"):
+            getattr(trust, step)("MQTT", ["Aalborg"])
+            wanted = wanted and step == "interrupted"
+            covered = polled_since = began_covered = False
+        elif step == "poll begins":
+            begun, began_covered = plan.begins("Aalborg"), covered
+        elif begun is not None:
+            plan.ends("Aalborg", begun, set())
+            polled_since, begun = began_covered, None
+        assert (plan.due(["Aalborg"]) == []) == (covered and polled_since), step
 
 
 class TestDoubt:
     """A poll finds a change that push should have brought."""
 
     def test_push_is_doubted_when_it_does_not_bring_it_within_10_s(
-        self, pushed: PollPlan, clock: FakeClock, caplog: pytest.LogCaptureFixture
+        self, pushed: PollPlan, trust: PushTrust, clock: FakeClock, caplog: pytest.LogCaptureFixture
     ) -> None:
         poll(pushed, "Aalborg", finds={CHANGE})
         clock.advance(seconds=9)
@@ -103,21 +193,23 @@ class TestDoubt:
 
         assert pushed.due(["Aalborg"]) == ["Aalborg"]
         assert "VEN Aalborg: a poll found a change that push did not bring" in caplog.text
-        assert pushed.trusted() == 0
+        assert trust.count() == 0
 
-    def test_it_is_not_when_it_brings_it_late(self, pushed: PollPlan, clock: FakeClock) -> None:
+    def test_it_is_not_when_it_brings_it_late(
+        self, pushed: PollPlan, trust: PushTrust, clock: FakeClock
+    ) -> None:
         poll(pushed, "Aalborg", finds={CHANGE})
         clock.advance(seconds=9)
 
-        pushed.brought("Aalborg", CHANGE, first=False)
+        trust.brought("Aalborg", CHANGE, first=False)
 
         clock.advance(seconds=20)
         assert pushed.due(["Aalborg"]) == []
 
     def test_it_is_not_when_it_had_brought_it_before(
-        self, pushed: PollPlan, clock: FakeClock
+        self, pushed: PollPlan, trust: PushTrust, clock: FakeClock
     ) -> None:
-        pushed.brought("Aalborg", CHANGE, first=True)
+        trust.brought("Aalborg", CHANGE, first=True)
         poll(pushed, "Aalborg", finds={CHANGE})
 
         clock.advance(seconds=20)
@@ -133,15 +225,18 @@ class TestDoubt:
         assert pushed.due(["Aalborg"]) == []
 
     @pytest.mark.parametrize("how", ["it brings a change", "it begins anew"])
-    def test_it_ends_when(self, pushed: PollPlan, clock: FakeClock, how: str) -> None:
+    def test_it_ends_when(
+        self, pushed: PollPlan, trust: PushTrust, clock: FakeClock, how: str
+    ) -> None:
         poll(pushed, "Aalborg", finds={CHANGE})
         clock.advance(seconds=10)
         assert pushed.due(["Aalborg"]) == ["Aalborg"]
 
         if how == "it begins anew":
-            pushed.works("MQTT", ["Aalborg"])
+            trust.wants("MQTT", {"Aalborg": TOPICS})
+            trust.confirmed("MQTT", ["Aalborg"], TOPICS)
         else:
-            pushed.brought("Aalborg", ("event-2", "later"), first=True)
+            trust.brought("Aalborg", ("event-2", "later"), first=True)
         poll(pushed, "Aalborg")
 
         assert pushed.due(["Aalborg"]) == []

@@ -11,7 +11,7 @@ from app.openadr import Circuit, Notifiers, VtnError, VtnRejected, VtnUnauthoris
 from app.openadr.errors import MissingCredentials
 from app.push import Subscriber
 from app.push.service import ASKS_AGAIN_S, SOON_S
-from app.vens import PollPlan
+from app.vens import PushTrust
 from tests.support.fakes import FakeClock, held_vens
 
 WEBHOOKS = Notifiers(webhook=True)
@@ -83,7 +83,7 @@ def look(vtn: Vtn, channels: list[Channel], clock: FakeClock) -> Subscriber:
         ven_manager=Fleet(),
         client_for=vtn.client_for,
         channels=channels,
-        poll_plan=PollPlan(monotonic=clock.monotonic, safety_s=300.0),
+        trust=PushTrust(monotonic=clock.monotonic, safety_s=300.0),
         held=held_vens(Circuit(monotonic=clock.monotonic), clock),
         monotonic=clock.monotonic,
     )

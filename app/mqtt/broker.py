@@ -21,8 +21,8 @@ from typing import Any
 
 from paho.mqtt.client import Client
 
+from app.mqtt.session import Session
 from app.openadr import BrokerAddress, VtnError
-from app.push.connection import Session
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class BrokerLoop:
     def remove(self, session: Session) -> None:
         """Disconnect it for good."""
         session.closed = True
-        self._call(lambda: self._bye(session))
+        self._call(lambda: self._disconnect(session))
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Disconnect all. May be called again."""
@@ -147,10 +147,10 @@ class BrokerLoop:
                 self._call(partial(self._failed, session, reason))
                 continue
             if self._down.pop(session.address, None) is not None:
-                self._hurry(session.address)
+                self._retry_now(session.address)
             self._call(partial(self._adopt, session, client))
 
-    def _hurry(self, address: BrokerAddress) -> None:
+    def _retry_now(self, address: BrokerAddress) -> None:
         """It answers again: the others need not wait for their time."""
         with self._planned:
             soon_s = self._monotonic()
@@ -200,7 +200,7 @@ class BrokerLoop:
                     if session.client is not None:
                         self._guarded(session, self._look_after)
         for session in list(self._sessions):
-            self._bye(session)
+            self._disconnect(session)
         self._selector.close()
         for end in self._waker:
             end.close()
@@ -225,7 +225,7 @@ class BrokerLoop:
         logger.debug("MQTT %s: %s", session.client_id, reason)
         if not session.closed and not self._stopping:
             pause_s = self._first_pause_s * 2 ** min(session.failures - 1, 16)
-            session.down(reason)
+            session.on_disconnected(reason)
             session.try_next_address()
             self._plan(session, min(pause_s, self._longest_pause_s) * random.uniform(0.5, 1.0))
 
@@ -246,12 +246,12 @@ class BrokerLoop:
         client.on_socket_close = lambda _client, _data, sock: self._forget(sock)
         client.on_connect = lambda _c, _d, _f, reason, _p: self._connected(session, reason)
         client.on_subscribe = lambda _c, _d, mid, codes, _p: self._granted(session, mid, codes)
-        client.on_message = lambda _c, _d, message: self._heard(session, message)
+        client.on_message = lambda _c, _d, message: self._received(session, message)
         session.events = selectors.EVENT_READ
         self._selector.register(sock, session.events, session)
         self._write(session)
         # What held of a connection before does not hold any more.
-        self._guarded(session, lambda session: session.up(frozenset()))
+        self._guarded(session, lambda session: session.on_subscribed(frozenset()))
 
     def _forget(self, sock: Any) -> None:
         try:
@@ -304,14 +304,14 @@ class BrokerLoop:
     def _is_up(self, session: Session) -> None:
         if not session.is_up:
             session.is_up, session.up_since_s = True, self._monotonic()
-        session.up(session.subscribed)
+        session.on_subscribed(session.subscribed)
 
-    def _heard(self, session: Session, message: Any) -> None:
+    def _received(self, session: Session, message: Any) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""
-        session.heard(topic, message.payload, message.retain)
+        session.on_message(topic, message.payload, message.retain)
 
     def _serve(self, session: Session, mask: int) -> None:
         if mask & selectors.EVENT_READ:
@@ -387,7 +387,7 @@ class BrokerLoop:
         else:
             self._plan(session, 0.0)  # what it misses is asked for when it is up again
 
-    def _bye(self, session: Session) -> None:
+    def _disconnect(self, session: Session) -> None:
         self._sessions.discard(session)
         session.closed = True
         if session.client is not None:

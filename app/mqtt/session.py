@@ -47,9 +47,10 @@ class Session:
     """One identity at one broker. All but `filters` is the loop's own.
 
     `addresses`: where the broker is, tried in turn. `login` and `tls` fetch what it connects with,
-    and may wait for the VTN; `refused` is told of a login that the broker did not take; `heard`
-    gets each message: topic, body, whether it was retained. `up` is told the filters that the
-    broker has confirmed, with every SUBACK; `down`, why none of them holds any more.
+    and may wait for the VTN; `refused` is told of a login that the broker did not take.
+    `on_message` gets each message: topic, body, whether it was retained. `on_subscribed` is told
+    the filters that the broker has confirmed, with every SUBACK; `on_disconnected`, why none of
+    them holds any more.
     """
 
     def __init__(
@@ -60,9 +61,9 @@ class Session:
         tls: Callable[[BrokerAddress], ssl.SSLContext | None],
         login: Callable[[], Login],
         refused: Callable[[Login], None],
-        heard: Callable[[str, bytes, bool], None],
-        up: Callable[[frozenset[str]], None],
-        down: Callable[[str], None],
+        on_message: Callable[[str, bytes, bool], None],
+        on_subscribed: Callable[[frozenset[str]], None],
+        on_disconnected: Callable[[str], None],
     ) -> None:
         self.addresses = tuple(addresses)
         self._in_turn = itertools.cycle(addresses)
@@ -71,9 +72,9 @@ class Session:
         self.tls = tls
         self.login = login
         self.refused = refused
-        self.heard = heard
-        self.up = up
-        self.down = down
+        self.on_message = on_message
+        self.on_subscribed = on_subscribed
+        self.on_disconnected = on_disconnected
         self.filters: frozenset[str] = frozenset()
         self.closed = False
         self.client: Client | None = None
