@@ -194,5 +194,6 @@ class StoreKeeper:
             is_begun = after < moved < flying
             if is_begun or max(after, moved) < horizon:
                 spans[name] = after, max(horizon, flying)
-        if 2 * sum(len(fleet.names(name)) for name in spans) <= fleet.size:
+        lagging = sum(len(fleet.names(name)) for name in spans)
+        if spans and 2 * lagging <= fleet.size:
             self._frames.move_out(spans)  # else most lag: whole frames are the smaller form
