@@ -15,12 +15,11 @@ from app.control.policies import Group, Policy, flow_kw, reach_of_stores
 from app.control.signals import SIMPLE, Orders, OrdersMaker
 from app.events import EventBook, SeenEvent, by_precedence
 from app.fleet import ResourceKind
+from app.platform import SayOnce
 
 logger = logging.getLogger(__name__)
 
 Float32 = npt.NDArray[np.float32]
-MOST_TOLD = 1_000
-"""Lines that are remembered, so as to be told once."""
 SETPOINTS = ("CONTROL_SETPOINT", "DISPATCH_SETPOINT")
 
 
@@ -31,9 +30,15 @@ class FleetAnswers:
     """
 
     def __init__(
-        self, *, book: EventBook, maker: OrdersMaker, policies: Mapping[ResourceKind, Policy]
+        self,
+        *,
+        book: EventBook,
+        maker: OrdersMaker,
+        policies: Mapping[ResourceKind, Policy],
+        say_once: SayOnce,
     ) -> None:
         self._book = book
+        self._say_once = say_once
         self._maker = maker
         self._policies = policies
         self.comfort_h: Mapping[ResourceKind, float] = {
@@ -46,7 +51,6 @@ class FleetAnswers:
         self._efficiency: tuple[Plant | None, Float32] = None, np.ones(0, dtype=np.float32)
         self._orders: Orders | None = None
         self._made_at: datetime | None = None
-        self._told: set[tuple[str, str]] = set()
         self._in_force: dict[str, int] = {}
 
     def answer(self, plant: Plant, situation: Situation) -> Response:
@@ -158,13 +162,10 @@ class FleetAnswers:
                 self._tell_once(event_id, kind, f"{', '.join(cannot)} cannot follow it")
 
     def _tell_once(self, event_id: str, kind: str, words: str) -> None:
-        with self._lock:
-            if (event_id, kind) in self._told:
-                return
-            if len(self._told) >= MOST_TOLD:
-                self._told.clear()
-            self._told.add((event_id, kind))
-        logger.info("event %s: %s: %s", event_id, kind, words)
+        line = f"event {event_id}: {kind}: {words}"
+        self._say_once(
+            logger, logging.INFO, line, about=f"event {event_id}: {kind} is not followed"
+        )
 
 
 def _share_out(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,8 +24,6 @@ from app.platform import Database, LockPerName, SayOnce, dumped, from_us, to_us
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-MOST_TOLD = 1_000
-"""Lines that are remembered, so as to be told once."""
 MOST_GONE = 100_000
 """Events that are gone, of all VENs, that are remembered."""
 NOTHING_GRANTED = Granted()
@@ -80,7 +78,6 @@ class EventBook:
         self._seen: dict[str, Sequence[SeenEvent]] = {}
         self._same: WeakValueDictionary[bytes, Event] = WeakValueDictionary()
         """Events by their bodies, as long as a VEN has them: VENs that are told the same share."""
-        self._told: deque[tuple[str, str]] = deque(maxlen=MOST_TOLD)
         self.revision = 0
         """Rises with every change."""
 
@@ -332,11 +329,7 @@ class EventBook:
     def _tell(self, ven_name: str, event_id: str, what: str) -> None:
         """Of each VEN for those who look closely, and once for all VENs of the event."""
         logger.debug("VEN %s: event %s %s", ven_name, event_id, what)
-        with self._lock:
-            new = (event_id, what) not in self._told
-            self._told.append((event_id, what))
-        if new:
-            logger.info("event %s %s", event_id, what)
+        self._say_once(logger, logging.INFO, f"event {event_id} {what}")
 
     def _say(self, line: str, about: str = "") -> None:
         """A warning, once; with `about`, of the first VEN that meets it."""

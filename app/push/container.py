@@ -24,7 +24,12 @@ class PushContainer(containers.DeclarativeContainer):
     client_for = port()
     held_vens = port(HoldsVens)
 
-    inbox = providers.ThreadSafeSingleton(Inbox, ven_manager=vens.manager, poll_plan=vens.poll_plan)
+    inbox = providers.ThreadSafeSingleton(
+        Inbox,
+        ven_manager=vens.manager,
+        poll_plan=vens.poll_plan,
+        say_once=platform.say_once,
+    )
     mqtt_push = providers.ThreadSafeSingleton(
         MqttPush,
         loop=providers.Factory(BrokerLoop, monotonic=platform.monotonic),
@@ -36,6 +41,7 @@ class PushContainer(containers.DeclarativeContainer):
         plain_to=platform.settings.provided.vtn.plain_hosts,
         fan_out=platform.fan_out,
         room_for=platform.descriptors.provided.room_for,
+        say_once=platform.say_once,
     )
     webhooks = providers.ThreadSafeSingleton(
         Webhooks,
@@ -48,6 +54,7 @@ class PushContainer(containers.DeclarativeContainer):
         client_for=client_for,
         monotonic=platform.monotonic,
         fan_out=platform.fan_out,
+        say_once=platform.say_once,
     )
     callback_server = providers.Selector(
         platform.settings.provided.callback.kind,

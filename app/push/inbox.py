@@ -16,7 +16,7 @@ from typing import Protocol
 
 from app.events import Told
 from app.openadr import Event, WireError, read_event, read_notification
-from app.platform import DatabaseError
+from app.platform import DatabaseError, SayOnce
 from app.vens import PlansPolls
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 MOST_WAITING = 10_000
 MOST_BYTES = 64 << 20
 MOST_AT_ONCE = 500
+MOST_LINES = 500
+"""In the log, of what cannot be taken."""
 ASKS_AGAIN_S = 5.0
 """A VEN that could not be asked."""
 ASKS_EVERY_S = 1.0
@@ -61,6 +63,7 @@ class Inbox:
         *,
         ven_manager: TakesEvents,
         poll_plan: PlansPolls,
+        say_once: SayOnce,
         asks_every_s: float = ASKS_EVERY_S,
         asks_again_s: float = ASKS_AGAIN_S,
     ) -> None:
@@ -75,7 +78,8 @@ class Inbox:
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._counts: Counter[str] = Counter()
-        self._said: set[str] = set()
+        self._say_once = say_once
+        self._lines = 0
 
     def start(self) -> None:
         """Begin to work; what was put before waits."""
@@ -219,8 +223,6 @@ class Inbox:
 
     def _say(self, line: str) -> None:
         """Once: who floods the VEN does not flood its log."""
-        with self._changed:
-            new = line not in self._said and len(self._said) < MOST_AT_ONCE
-            self._said.add(line) if new else None
-        if new:
+        if self._lines < MOST_LINES and self._say_once.is_new(line):
+            self._lines += 1
             logger.warning("%s", line)

@@ -24,7 +24,7 @@ from app.openadr import (
     broker_addresses,
     slug,
 )
-from app.platform import FanOut
+from app.platform import FanOut, SayOnce
 from app.push.inbox import Inbox
 from app.vens import PushTrust
 
@@ -81,6 +81,7 @@ class MqttPush:
         plain_to: Sequence[str] | None,
         fan_out: FanOut,
         room_for: Callable[[int], int],
+        say_once: SayOnce,
     ) -> None:
         self._loop = loop
         self._room_for = room_for
@@ -101,7 +102,7 @@ class MqttPush:
         self._connected_to: tuple[frozenset[BrokerAddress], str, str] | None = None
         self._run_id = secrets.token_hex(4)
         self._tls: ssl.SSLContext | None = None
-        self._said: str | None = None
+        self._say_once = say_once
         self._without_room: set[str] = set()
         """VENs for whose connection there was no room."""
 
@@ -282,12 +283,11 @@ class MqttPush:
         return self._tls
 
     def _say(self, problem: str | None) -> None:
-        """When it begins or changes, and its end: not for each VEN."""
-        before, self._said = self._said, problem
-        if problem is not None and before is None:
-            logger.warning("%s", problem)
-        elif problem is None and before is not None:
-            logger.info("push: connected again")
+        """When it begins, and its end: not for each VEN, nor for each reason."""
+        same = None if problem is None else "push by MQTT has a problem"
+        self._say_once.problem(
+            logger, "push by MQTT", same, line=problem or "", well="push: connected again"
+        )
 
 
 def _client_id(ven_name: str, run_id: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from app.fleet import VEN
 from app.openadr import Notifiers, VtnClient, VtnError, VtnRejected, VtnUnauthorised
-from app.platform import FanOut
+from app.platform import FanOut, SayOnce
 from app.push.callback_keys import CallbackKeys
 from app.push.inbox import Inbox
 from app.vens import PushTrust
@@ -63,6 +63,7 @@ class Webhooks:
         client_for: Callable[[str], VtnClient],
         monotonic: Callable[[], float],
         fan_out: FanOut,
+        say_once: SayOnce,
     ) -> None:
         self._public_url = public_url
         self._keys = keys
@@ -80,7 +81,7 @@ class Webhooks:
         """By VEN: its subscriptions, by program (None: all)."""
         self._looked_at_s: dict[str, float] = {}
         self._not_before_s: dict[str, float] = {}
-        self._said: set[str] = set()
+        self._say_once = say_once
 
     # What the application does
 
@@ -99,11 +100,15 @@ class Webhooks:
             (name, error), more = refused[0], len(refused) - 1
             others = f" and {more} more" if more else ""
             self._say_once(
-                "refused", f"push: the VTN does not subscribe VEN {name}{others}: {error}"
+                logger,
+                logging.WARNING,
+                f"push: the VTN does not subscribe VEN {name}{others}: {error}",
+                about="push: webhooks that are refused",
             )
         if any(isinstance(outcome, _Unasked) for _, outcome in outcomes):
             self._say_once(
-                "unasked",
+                logger,
+                logging.WARNING,
                 "push: the VTN takes subscriptions and does not ask their callbacks;"
                 " webhooks do not count as working",
             )
@@ -204,11 +209,6 @@ class Webhooks:
             self._client_for(ven_name).unsubscribe(subscription_id)
         except VtnError as error:
             logger.debug("VEN %s: its subscription is left: %s", ven_name, error)
-
-    def _say_once(self, about: str, line: str) -> None:
-        if about not in self._said:
-            self._said.add(about)
-            logger.warning("%s", line)
 
     # What the VTN does
 

@@ -78,6 +78,7 @@ class StreamsContainer(containers.DeclarativeContainer):
         bounds=providers.Factory(
             StoreBounds.of, platform.settings.provided.store.model_dump.call()
         ),
+        say_once=platform.say_once,
     )
 
 
@@ -167,6 +168,7 @@ class DeliveryContainer(containers.DeclarativeContainer):
         held=held_reports,
         stopping=platform.stopping,
         tracing=platform.tracing,
+        say_once=platform.say_once,
     )
     debts = providers.Factory(
         Debts,

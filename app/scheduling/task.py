@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from app.observability import Histogram, about
+from app.platform import SayOnce
 from app.scheduling.config import SchedulerConfig
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class Task:
         self._clock = clock
         self._await = await_
         self._expected = expected
-        self._said: str | None = None
+        self._say_once = SayOnce()
         self._began_s: float | None = None
         self.thread_id: int | None = None
         """Of the thread that runs it now."""
@@ -159,14 +160,18 @@ class Task:
                 self._last_traceback = "".join(lines)[-LONGEST_TRACEBACK:]
         self.durations_s.observe(duration_s)
         if isinstance(error, self._expected):
-            # Said when it begins, and not each time it is met.
-            level = logging.DEBUG if str(error) == self._said else logging.ERROR
-            logger.log(level, "task %s: failed: %s", self.name, error)
-            self._said = str(error)
+            self._say_once.problem(
+                logger,
+                self.name,
+                str(error),
+                line=f"task {self.name}: failed: {error}",
+                level=logging.ERROR,
+                repeated=logging.DEBUG,
+            )
         elif error is not None:
             logger.error("task %s: failed after %.3f s", self.name, duration_s, exc_info=error)
         else:
-            self._said = None
+            self._say_once.problem(logger, self.name, None)
             logger.debug("task %s: returned %.200r in %.3f s", self.name, result, duration_s)
         self.give_back()
         return error is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -30,7 +29,7 @@ from app.openadr import (
     VtnRejected,
     VtnUnauthorised,
 )
-from app.platform import FanOut, Progress, no_progress
+from app.platform import FanOut, Progress, SayOnce, no_progress
 from app.vens.poll_schedule import GONE, PollPlan, changes, state_of
 from app.vens.push_trust import PushTrust
 from app.vens.removals import Removals
@@ -99,6 +98,7 @@ class VENManager:
         lost: LostObjects,
         updates: ResourceUpdates,
         removals: Removals,
+        say_once: SayOnce,
         monotonic: Callable[[], float],
     ) -> None:
         self._held = held
@@ -115,8 +115,7 @@ class VENManager:
         self._reports = reports
         self._http = http
         self._fan_out = fan_out
-        self._said_guard = threading.Lock()
-        self._said: dict[str, str] = {}
+        self._say_once = say_once
         self._polled: tuple[int, Sequence[str]] = -1, ()
         """Who they are at which revision of the fleet."""
 
@@ -313,12 +312,4 @@ class VENManager:
         return dict(state_of(each.event) for each in self._events.of_ven(ven_name))
 
     def _say(self, about: str, problem: str | None) -> None:
-        """Log a problem when it begins or changes, and its end; not each time it is met."""
-        with self._said_guard:
-            before = self._said.pop(about, None)
-            if problem is not None:
-                self._said[about] = problem
-        if problem is not None and problem != before:
-            logger.warning("%s", problem)
-        elif problem is None and before is not None:
-            logger.info("%s: well again", about)
+        self._say_once.problem(logger, about, problem, well=f"{about}: well again")

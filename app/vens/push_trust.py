@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from app.platform import SayOnce
+
 logger = logging.getLogger(__name__)
 
 Change = tuple[str, str]
@@ -57,12 +59,14 @@ class PushTrust:
     same, for the log. Safe for several threads.
     """
 
-    def __init__(self, *, monotonic: Callable[[], float], safety_s: float) -> None:
+    def __init__(
+        self, *, monotonic: Callable[[], float], safety_s: float, say_once: SayOnce
+    ) -> None:
         self._monotonic = monotonic
+        self._say_once = say_once
         self._safety_s = safety_s
         self._lock = threading.Lock()
         self._vens: dict[str, _Ven] = {}
-        self._works = False
 
     def wants(self, source: str, wanted: Mapping[str, Iterable[object]]) -> None:
         """By VEN: what this kind of push has to cover; nothing of it is confirmed yet."""
@@ -167,12 +171,11 @@ class PushTrust:
 
     def tell(self) -> None:
         """Log when push begins to work, for any VEN, and when it ends for all."""
-        works = self.count() > 0
-        if works and not self._works:
-            logger.info("push works; polling is every %.0f s where it does", self._safety_s)
-        elif self._works and not works:
+        if self.count():
+            line = f"push works; polling is every {self._safety_s:.0f} s where it does"
+            self._say_once.problem(logger, "push works", line, level=logging.INFO)
+        elif self._say_once.problem(logger, "push works", None):
             logger.warning("push does not work any more; polling as before")
-        self._works = works
 
     def forget(self, ven_name: str) -> None:
         """A VEN that is not of the fleet any more."""

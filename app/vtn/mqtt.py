@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from app.openadr import BrokerAddress
+from app.platform import SayOnce
 from app.vtn.wire import Wire, to_json
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,7 @@ class MqttPublisher:
         """Where clients find the broker: without user and password."""
         self._verify_tls = verify_tls
         self._client: Any = None
-        self._said_missing = False
-        self._said_lost = False
+        self._say_once = SayOnce()
         self._room = threading.Event()
         self.connected = threading.Event()
         """Set while the broker is there."""
@@ -79,11 +79,11 @@ class MqttPublisher:
                 return
             if not self.connected.is_set() or not self._room.wait(ROOM_WITHIN_S):
                 break
-        if not self._said_lost:
-            self._said_lost = True
-            logger.warning(
-                "VTN: the broker %s does not take notifications; they are lost", self.address
-            )
+        self._say_once.problem(
+            logger,
+            "lost",
+            f"VTN: the broker {self.address} does not take notifications; they are lost",
+        )
 
     def close(self) -> None:
         """May be called again."""
@@ -98,13 +98,16 @@ class MqttPublisher:
             logger.warning("VTN: the broker %s refuses: %s", self.address, reason)
         else:
             logger.info("VTN: notifications go to %s", self.address)
-            self._said_missing = self._said_lost = False
+            for about in ("missing", "lost"):
+                self._say_once.problem(logger, about, None)
             self.connected.set()
 
     def _on_connect_fail(self, _client: Any, _data: Any) -> None:
-        if not self._said_missing:
-            self._said_missing = True
-            logger.warning("VTN: the broker %s is not there; it is tried again", self.address)
+        self._say_once.problem(
+            logger,
+            "missing",
+            f"VTN: the broker {self.address} is not there; it is tried again",
+        )
 
     def _on_disconnect(
         self, _client: Any, _data: Any, _flags: Any, reason: Any, _more: Any

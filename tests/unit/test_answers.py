@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from app.control import FleetAnswers, OrdersMaker, Plant, Response, Situation, half_full, policies
 from app.events import EventBook, SeenEvent
 from app.fleet import ResourceKind
+from app.platform import SayOnce
 from tests.support.events import NOW, interval, seen
 from tests.support.fakes import resource
 
@@ -81,7 +82,7 @@ def asked(*payloads: tuple[str, Any], **event: Any) -> SeenEvent:
 
 def answers(*events: SeenEvent, alert_level: int = 3, percent_sign: int = 1) -> FleetAnswers:
     maker = OrdersMaker(alert_level=alert_level, percent_sign=percent_sign)
-    return FleetAnswers(book=Book(events), maker=maker, policies=KINDS)
+    return FleetAnswers(book=Book(events), maker=maker, policies=KINDS, say_once=SayOnce())
 
 
 def respond(*events: SeenEvent, **fields: Any) -> dict[ResourceKind, float]:

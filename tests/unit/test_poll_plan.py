@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.platform import SayOnce
 from app.vens import PollPlan, PushTrust
 from tests.support.fakes import FakeClock
 
@@ -17,7 +18,7 @@ TOPICS = frozenset({"vens/1/events", "programs/1/events"})
 
 @pytest.fixture
 def trust(clock: FakeClock) -> PushTrust:
-    return PushTrust(monotonic=clock.monotonic, safety_s=SAFETY_S)
+    return PushTrust(monotonic=clock.monotonic, safety_s=SAFETY_S, say_once=SayOnce())
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_a_ven_is_left_alone_only_if_a_whole_poll_came_after_push_covered_it(
     steps: list[str],
 ) -> None:
     clock = FakeClock()
-    trust = PushTrust(monotonic=clock.monotonic, safety_s=SAFETY_S)
+    trust = PushTrust(monotonic=clock.monotonic, safety_s=SAFETY_S, say_once=SayOnce())
     plan = PollPlan(trust=trust, monotonic=clock.monotonic, safety_s=SAFETY_S)
     wanted = covered = polled_since = False
     begun, began_covered = None, False

@@ -14,7 +14,7 @@ from typing import Protocol
 from app.fleet import HoldsVens
 from app.observability import Tracing
 from app.openadr import Circuit, VtnError, VtnRejected
-from app.platform import Stopping
+from app.platform import SayOnce, Stopping
 from app.reporting.delivery.batch import BatchSender, ClientFor, InFlightBatch
 from app.reporting.delivery.batching import Batch
 from app.reporting.delivery.builder import ReportBuilder
@@ -72,6 +72,7 @@ class DeliveryService:
         held: HoldsVens,
         stopping: Stopping,
         tracing: Tracing,
+        say_once: SayOnce,
     ) -> None:
         self._reconciler = reconciler
         self._store = store
@@ -87,7 +88,7 @@ class DeliveryService:
         self._stopping = stopping
         self._tracing = tracing
         self._delivering = threading.Lock()
-        self._problem: str | None = None
+        self._say_once = say_once
         self.held: tuple[str, ...] = ()
         """Why streams could not go on in the last delivery, one line each."""
 
@@ -314,11 +315,13 @@ class DeliveryService:
             )
         )
         problem = min(own, default=None)
-        if problem is not None and problem != self._problem:
-            logger.warning("%d reports are not delivered and stay owed: %s", len(own), problem)
-        elif problem is None and self._problem is not None:
-            logger.info("reports are delivered again")
-        self._problem = problem
+        self._say_once.problem(
+            logger,
+            "reports that are not delivered",
+            problem,
+            line=f"{len(own)} reports are not delivered and stay owed: {problem}",
+            well="reports are delivered again",
+        )
 
 
 def _planning(report: OutgoingReport) -> Transition:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from app.platform import to_us
+from app.platform import SayOnce, to_us
 from app.readings import KeepsFrames, Roster, StoreFull
 from app.reporting.delivery import RejectedReports
 from app.reporting.streams import (
@@ -61,6 +61,7 @@ class StoreKeeper:
         losses: LossCounters,
         clock: Callable[[], datetime],
         bounds: StoreBounds,
+        say_once: SayOnce,
     ) -> None:
         self._frames = frames
         self._store = store
@@ -70,7 +71,7 @@ class StoreKeeper:
         self._clock = clock
         self._bounds = bounds
         self._lock = threading.Lock()
-        self._said = False
+        self._say_once = say_once
 
     def make_room(self, frame_bytes: int) -> None:
         """Before a frame of this size is stored. StoreFull when metering is to stop."""
@@ -167,14 +168,16 @@ class StoreKeeper:
             return
         needs = self._store.needs()
         unasked = [name for name in newest.roster.ven_names if name not in needs.asked]
-        if unasked and not self._said:
-            logger.info(
-                "no event asks for the readings of %d VENs (%s, …); they are kept for %s",
-                len(unasked),
-                unasked[0],
-                self._bounds.keep_unasked,
-            )
-        self._said = bool(unasked)
+        self._say_once.problem(
+            logger,
+            "readings that no event asks for",
+            "some" if unasked else None,
+            line=f"no event asks for the readings of {len(unasked)} VENs ({unasked[0]}, …);"
+            f" they are kept for {self._bounds.keep_unasked}"
+            if unasked
+            else "",
+            level=logging.INFO,
+        )
         self._move_out(needs, newest.roster)
         kept = self._bounds.keep_unasked if unasked else LATE_SIGHT
         before = min(self._clock() - kept, newest.taken_at)
