@@ -2,7 +2,8 @@
 
 from app.fleet.container import FleetContainer
 from app.fleet.enrolment import Enrolment, EnrolmentResult
-from app.fleet.fleet_file import FleetFileError, read_fleet, write_csv, write_json
+from app.fleet.errors import FleetFileError
+from app.fleet.fleet_file import read_fleet, write_csv, write_json
 from app.fleet.held_vens import HeldVens, HoldsVens
 from app.fleet.lost import LostObjects
 from app.fleet.model import THE_VEN, VEN, Resource, ResourceKind, Status, VenSummary

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.fleet.errors import FleetFileError
 from app.fleet.model import DESCRIPTION_FIELDS, VEN, Resource, ResourceKind, Status
 from app.openadr import same_name
 from app.platform import TextFileError, read_text
@@ -22,10 +23,6 @@ FORMULA = re.compile(r'=\s*"|=\w+\(')
 ROUNDED = re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+")
 """A meter point that was taken for a number."""
 Fleet = dict[str, list[Resource]]
-
-
-class FleetFileError(ValueError):
-    """A fleet file that cannot be read; the message names file and line."""
 
 
 def read_fleet(path: Path) -> Fleet:

@@ -13,16 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from app.fleet import ResourceKind
+from app.metering.errors import ProfileError
 
 PROFILE_FILE = Path(__file__).with_name("profiles.npz")
 STEP_MINUTES = 15
 
 
 _UNPACKING = (zipfile.BadZipFile, zlib.error)
-
-
-class ProfileError(RuntimeError):
-    """A profile file that cannot be used; the message names it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

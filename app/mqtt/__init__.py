@@ -1,6 +1,7 @@
 """The one MQTT client: many connections, each with its own login, kept up on two threads."""
 
 from app.mqtt.broker import BrokerLoop
-from app.mqtt.session import BrokerRefused, Login, Session, tls_context
+from app.mqtt.errors import BrokerRefused
+from app.mqtt.session import Login, Session, tls_context
 
 __all__ = ["BrokerLoop", "BrokerRefused", "Login", "Session", "tls_context"]

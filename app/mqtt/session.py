@@ -12,6 +12,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
+from app.mqtt.errors import BrokerRefused
 from app.openadr import BrokerAddress
 
 CONNECT_TIMEOUT_S = 5.0
@@ -27,10 +28,6 @@ class Login:
     password: str | None = field(default=None, repr=False)
     renew_at_s: float = float("inf")
     """By the monotonic clock: when it has to be made anew with another login."""
-
-
-class BrokerRefused(Exception):
-    """The broker does not let us in, or cannot be reached; one line."""
 
 
 class _BoundedClient(Client):

@@ -30,6 +30,7 @@ from app.openadr.errors import (
     VtnUnauthorised,
     VtnUnavailable,
     VtnUnreachable,
+    WireError,
 )
 from app.openadr.exchange import Exchange, make_session
 from app.openadr.fields import Targets, typed_target
@@ -49,7 +50,6 @@ from app.openadr.times import (
     YEAR_1,
     IntervalPeriod,
     WireDuration,
-    WireError,
     read_duration,
     read_instant,
     write_duration,

@@ -18,6 +18,7 @@ from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 from app.openadr.answer import Answer
 from app.openadr.credentials import ClientCredentials, CredentialSource
 from app.openadr.errors import (
+    ClientRefused,
     CredentialsError,
     MissingCredentials,
     VtnRejected,
@@ -35,10 +36,6 @@ CLIENT_CODES = ("invalid_client", "unauthorized_client")
 """RFC 6749, 5.2: it is the client that is refused, and not what it asks for."""
 IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
 """What a token is made of (RFC 6750, 2.1)."""
-
-
-class ClientRefused(VtnUnauthorised):
-    """The token endpoint does not know the client, or not with this secret."""
 
 
 class VenCredentials(Protocol):

@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 
 from app.openadr.auth import VenCredentials
 from app.openadr.dialects import Dialect
-from app.openadr.errors import OutcomeUnknown, VtnRejected, VtnUnauthorised, VtnUnavailable
+from app.openadr.errors import (
+    OutcomeUnknown,
+    VtnRejected,
+    VtnUnauthorised,
+    VtnUnavailable,
+    WireError,
+)
 from app.openadr.fields import Targets, Wire
 from app.openadr.http import BrokerToken, VtnHttp
 from app.openadr.notifiers import (
@@ -21,7 +27,6 @@ from app.openadr.notifiers import (
     subscription,
 )
 from app.openadr.pages import PAGE, PageMemory, adds
-from app.openadr.times import WireError
 from app.openadr.wire import (
     Event,
     Program,

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import orjson
 
+from app.openadr.errors import WireError
 from app.openadr.fields import Targets, Wire, given_objects, given_text, text, typed_target
-from app.openadr.times import WireError
 from app.openadr.wire import VtnResource, VtnVen, read_resource, read_ven
 
 MAX_QUERY_CHARACTERS = 4_000

@@ -1,6 +1,25 @@
-"""What a VTN's answer, or its silence, means for the caller."""
+"""What a VTN's answer, or its silence, means, and what a caller does.
+
+VtnError                            said in its one line
+├── VtnUnavailable                  nothing was done: the same again, later
+│   └── VtnUnreachable              the VTN has not even seen it
+│       └── VtnDown                 (FailsForAll) nobody was asked: end the fan-out
+├── VtnRejected                     the same again changes nothing: leave it, or change it
+├── VtnUnauthorised                 hold the VEN, and go on with the others
+│   └── ClientRefused               its client id or secret is wrong: tell the operator
+├── OutcomeUnknown                  a POST may have been done: look before sending it again
+└── CredentialsError                (ValueError) not asked: wrong settings of all, or
+    └── MissingCredentials          of one VEN; the others go on
+WireError                           ValueError: leave the object out, or as it was, and say so
+
+Below the client, inside of the transport only:
+AnswerTooLarge, AnswerTooSlow       become VtnUnavailable, after a POST OutcomeUnknown
+NotConnected, NoUsableAddress, NoAuthorities    become VtnUnreachable
+"""
 
 from __future__ import annotations
+
+from urllib3.exceptions import HTTPError, LocationValueError
 
 from app.platform import FailsForAll
 
@@ -71,3 +90,38 @@ class CredentialsError(VtnError, ValueError):
 
 class MissingCredentials(CredentialsError):
     """One VEN has none; the others may go on."""
+
+
+class ClientRefused(VtnUnauthorised):
+    """The token endpoint does not know the client, or not with this secret."""
+
+
+class WireError(ValueError):
+    """An object that cannot be used; the message names it."""
+
+
+class AnswerTooLarge(HTTPError):
+    """More than anybody can mean."""
+
+
+class AnswerTooSlow(TimeoutError):
+    """It came in drops, and did not end."""
+
+
+class NotConnected(HTTPError):
+    """No connection was made, or a proxy made none: the VTN has not seen the request."""
+
+    def __init__(self, *, through_proxy: bool, status: int | None = None) -> None:
+        super().__init__("no connection")
+        self.through_proxy = through_proxy
+        self.status = status
+        """What the proxy answered."""
+
+
+class NoUsableAddress(LocationValueError):
+    """What is asked, or the proxy before it, has no address that can be used; or a header is one
+    that cannot be sent. Nothing was."""
+
+
+class NoAuthorities(LocationValueError):
+    """The file of authorities (CA) is not there; nothing was sent."""

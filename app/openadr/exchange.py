@@ -14,29 +14,21 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
-from urllib3.exceptions import HTTPError, TimeoutError
 
 from app.openadr.answer import MOST_BYTES, Answer
-from app.openadr.unreachable import (
-    PROXY_WANTS_A_PASSWORD,
+from app.openadr.errors import (
+    AnswerTooLarge,
+    AnswerTooSlow,
     NoAuthorities,
     NotConnected,
     NoUsableAddress,
-    tell_when_not_connected,
 )
+from app.openadr.unreachable import PROXY_WANTS_A_PASSWORD, tell_when_not_connected
 
 CHUNK_BYTES = 64 << 10
 LONGEST_ANSWER = 10
 """How many times `timeout_s` a whole answer may take that comes in drops."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-class AnswerTooLarge(HTTPError):
-    """More than anybody can mean."""
-
-
-class AnswerTooSlow(TimeoutError):
-    """It came in drops, and did not end."""
 
 
 def make_session(*, base_url: str, max_connections: int) -> requests.Session:

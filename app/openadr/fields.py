@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from app.openadr.times import WireError, read_instant
+from app.openadr.errors import WireError
+from app.openadr.times import read_instant
 
 Wire = Mapping[str, Any]
 Targets = frozenset[str]

@@ -21,6 +21,7 @@ from urllib3.exceptions import (
 from app.openadr.answer import MOST_BYTES, Answer, is_problem, problem_text, retry_after_s
 from app.openadr.circuit import Circuit
 from app.openadr.errors import (
+    AnswerTooLarge,
     OutcomeUnknown,
     VtnDown,
     VtnError,
@@ -29,7 +30,6 @@ from app.openadr.errors import (
     VtnUnavailable,
     VtnUnreachable,
 )
-from app.openadr.exchange import AnswerTooLarge
 from app.openadr.traffic import BROKEN, UNREACHABLE, Traffic
 from app.openadr.unreachable import causes, reason, was_never_sent
 from app.openadr.vtn_clock import VtnClock

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from app.openadr.errors import WireError
 from app.openadr.fields import Wire
-from app.openadr.times import WireError
 
 OPERATIONS = {"POST": "CREATE", "PUT": "UPDATE", "GET": "READ"}
 """What 3.0.1 calls them."""

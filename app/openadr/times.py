@@ -12,16 +12,14 @@ from typing import TypeVar
 import isodate
 from isodate import Duration
 
+from app.openadr.errors import WireError
+
 T = TypeVar("T")
 INFINITE_YEARS = 9999
 YEAR_1 = datetime.min.replace(tzinfo=UTC)
 """'The beginning of time' (User Guide 7.3): what it means depends on where it stands."""
 ZERO = timedelta(0)
 _LEAP_SECOND = re.compile(r"([T ]\d\d:\d\d:)60(?=\D|$)", re.IGNORECASE)
-
-
-class WireError(ValueError):
-    """An object that cannot be used; the message names it."""
 
 
 @dataclass(frozen=True, kw_only=True)

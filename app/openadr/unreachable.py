@@ -17,6 +17,8 @@ from urllib3.exceptions import (
 )
 from urllib3.exceptions import TimeoutError as OutOfTime
 
+from app.openadr.errors import NoAuthorities, NotConnected
+
 PROXY_SETTINGS = "see HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
 PROXY_WANTS_A_PASSWORD = 407
 TUNNEL_FAILED = "Tunnel connection failed: "
@@ -36,25 +38,6 @@ NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LA
 WANTS_A_CERTIFICATE = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
 CERTIFICATE_REQUIRED = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 """In TLS 1.3 it comes after the handshake; the request is not looked at."""
-
-
-class NotConnected(HTTPError):
-    """No connection was made, or a proxy made none: the VTN has not seen the request."""
-
-    def __init__(self, *, through_proxy: bool, status: int | None = None) -> None:
-        super().__init__("no connection")
-        self.through_proxy = through_proxy
-        self.status = status
-        """What the proxy answered."""
-
-
-class NoUsableAddress(LocationValueError):
-    """What is asked, or the proxy before it, has no address that can be used; or a header is one
-    that cannot be sent. Nothing was."""
-
-
-class NoAuthorities(LocationValueError):
-    """The file of authorities (CA) is not there; nothing was sent."""
 
 
 class _Telling:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from app.openadr.errors import WireError
 from app.openadr.fields import (
     Targets,
     Wire,
@@ -29,14 +30,7 @@ from app.openadr.fields import (
     text,
 )
 from app.openadr.object_id import is_object_id
-from app.openadr.times import (
-    YEAR_1,
-    IntervalPeriod,
-    WireDuration,
-    WireError,
-    read_duration,
-    read_period,
-)
+from app.openadr.times import YEAR_1, IntervalPeriod, WireDuration, read_duration, read_period
 
 T = TypeVar("T")
 

@@ -2,30 +2,33 @@
 other room but observability."""
 
 from app.platform.asgi import TRY_AGAIN_LATER, AsgiServer
-from app.platform.certificate import CertificateError, load_certificate
+from app.platform.certificate import load_certificate
 from app.platform.compact import dumped
 from app.platform.container import PlatformContainer
-from app.platform.database import (
-    Database,
+from app.platform.database import Database, make_engine
+from app.platform.errors import (
+    CertificateError,
     DatabaseError,
     DatabaseUrlError,
+    FailsForAll,
+    OperationalError,
+    RunLockError,
     SharedSessionsError,
-    make_engine,
+    TextFileError,
 )
-from app.platform.errors import FailsForAll, OperationalError
 from app.platform.fanout import FanOut
 from app.platform.locks import LockPerName
 from app.platform.migrations import MIGRATIONS, Migration
 from app.platform.periodic import Watch
 from app.platform.ports import port
 from app.platform.progress import MakeBar, Progress, no_bar, no_progress
-from app.platform.run_lock import RunLock, RunLockError
+from app.platform.run_lock import RunLock
 from app.platform.say_once import SayOnce
 from app.platform.secret_file import read_or_make
 from app.platform.servers import NoServer, Server
 from app.platform.shutdown import Stopping
 from app.platform.systemd import SystemdNotifier
-from app.platform.text_file import TextFileError, read_text
+from app.platform.text_file import read_text
 from app.platform.timestamps import from_us, to_us, utc_now
 
 __all__ = [

@@ -6,14 +6,12 @@ import logging
 import ssl
 from pathlib import Path
 
+from app.platform.errors import CertificateError
+
 logger = logging.getLogger(__name__)
 
 FileState = tuple[int, int, int]
 """Inode, size and time of the last change of a file."""
-
-
-class CertificateError(ValueError):
-    """The files hold no certificate with its key; one line says why."""
 
 
 def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from app.platform.errors import PoolerError
+
 logger = logging.getLogger(__name__)
 
 MIGRATING = 0x76656E01
@@ -28,17 +30,6 @@ _END_SESSION = text(
     " AND classid = 0 AND objid = :key AND database = (SELECT oid FROM pg_database"
     " WHERE datname = current_database())"
 )
-
-
-class PoolerError(RuntimeError):
-    """What is connected to gives one session at the server to several of ours."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "is reached through a pooler that shares its sessions (pgbouncer with"
-            " pool_mode=transaction), so that two runs could not be told apart; connect to"
-            " PostgreSQL itself, or use pool_mode=session"
-        )
 
 
 class SessionClaim:

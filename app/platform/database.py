@@ -17,8 +17,13 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.platform.claim import MIGRATING, PoolerError, SessionClaim
-from app.platform.errors import FailsForAll, OperationalError
+from app.platform.claim import MIGRATING, SessionClaim
+from app.platform.errors import (
+    DatabaseError,
+    DatabaseUrlError,
+    PoolerError,
+    SharedSessionsError,
+)
 from app.platform.migrations import MIGRATIONS, Migration
 from app.platform.waits import Waits
 
@@ -35,18 +40,6 @@ SERVER_ARGUMENTS = {
     "tcp_user_timeout": 30_000,
 }
 """A server that is gone without a word is known to be gone within half a minute."""
-
-
-class DatabaseError(OperationalError, FailsForAll):
-    """The database cannot be used; one line says why, without its password."""
-
-
-class DatabaseUrlError(DatabaseError):
-    """DATABASE__URL cannot be used."""
-
-
-class SharedSessionsError(DatabaseError):
-    """What stands before the database shares its sessions: no run can be told from another."""
 
 
 def make_engine(url: str | URL) -> Engine:

@@ -9,15 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.platform.database import Database, DatabaseError
+from app.platform.database import Database
+from app.platform.errors import DatabaseError, RunLockError
 
 logger = logging.getLogger(__name__)
 FileId = tuple[int, int]
 """Device and inode."""
-
-
-class RunLockError(RuntimeError):
-    """Another `run` has the lock, or it cannot be taken; one line says which."""
 
 
 class RunLock:

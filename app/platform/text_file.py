@@ -8,15 +8,13 @@ import pwd
 import stat
 from pathlib import Path
 
+from app.platform.errors import TextFileError
+
 MAX_BYTES = 64 << 20
 OTHER_ENCODINGS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 BEYOND_ITS_GROUP = stat.S_IXUSR | stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO
 """Of a file with mode 0640."""
-
-
-class TextFileError(ValueError):
-    """A file that cannot be read; one line says why, without its name and what is in it."""
 
 
 def read_text(path: Path, *, private: bool = False) -> str:

@@ -2,7 +2,8 @@
 
 from app.readings.container import ReadingsContainer
 from app.readings.detail import Detail
-from app.readings.frame import Frame, Reading, StoreFull
+from app.readings.errors import StoreFull
+from app.readings.frame import Frame, Reading
 from app.readings.log import ReadingLog
 from app.readings.ports import AppendsFrames, KeepsFrames, ReadsFrames
 from app.readings.roster import Columns, Float32, Roster, moved, places

@@ -10,7 +10,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from app.platform import OperationalError
 from app.readings.detail import Detail
 from app.readings.roster import Roster, moved, places
 
@@ -85,10 +84,6 @@ class Reading:
     resource_name: str
     taken_at: datetime
     power_kw: float
-
-
-class StoreFull(OperationalError):
-    """No frame may be stored now; one line says why."""
 
 
 def bounded(frames: Iterable[Frame], *, most_bytes: int) -> list[Frame]:

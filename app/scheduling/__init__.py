@@ -5,7 +5,8 @@ The room knows callables only; what they do and what they need is bound by the c
 
 from app.scheduling.config import SchedulerConfig
 from app.scheduling.container import SchedulingContainer
-from app.scheduling.schedule import ScheduleError, default_schedules, every, job
+from app.scheduling.errors import ScheduleError
+from app.scheduling.schedule import default_schedules, every, job
 from app.scheduling.scheduler import TaskScheduler
 from app.scheduling.task import JobInfo, Task, TaskRun
 

@@ -10,13 +10,10 @@ from typing import Any, Protocol
 from dependency_injector import providers
 
 from app.scheduling.config import SchedulerConfig
+from app.scheduling.errors import ScheduleError
 
 Schedule = Mapping[str, Any]
 """As TASKS__<NAME>__ has it, in lower case: `seconds`, `minutes` and `hours`, or `cron`."""
-
-
-class ScheduleError(ValueError):
-    """A schedule that cannot be used; one line names the setting."""
 
 
 class Job(functools.partial[Any]):

@@ -2,7 +2,7 @@
 
 from app.settings.base import LOOPBACK
 from app.settings.effective import effective_settings
-from app.settings.layers import SettingsError
+from app.settings.errors import SettingsError
 from app.settings.model import Settings, log_format
 from app.settings.vtn import EMBEDDED_301
 

@@ -12,15 +12,12 @@ from typing import Any
 from dotenv.parser import parse_stream
 
 from app.platform import TextFileError, read_text
+from app.settings.errors import SettingsError
 
 ENVIRONMENT = "environment"
 TASKS = "TASKS"
 SCHEDULE_FIELDS = ("SECONDS", "MINUTES", "HOURS", "CRON")
 """A source that names one of these for a task replaces all of them from lower sources."""
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be used: one line that names it, never its value."""
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,8 @@ from sqlalchemy.engine import URL
 
 from app.settings.base import check_characters
 from app.settings.effective import leaves
-from app.settings.layers import (
-    TASKS,
-    Layer,
-    SettingsError,
-    choose,
-    is_of_task,
-    merged,
-    nested,
-    unknown,
-)
+from app.settings.errors import SettingsError
+from app.settings.layers import TASKS, Layer, choose, is_of_task, merged, nested, unknown
 from app.settings.sections import (
     BusinessSettings,
     CallbackSettings,

@@ -3,6 +3,7 @@
 from app.vtn.callbacks import Callbacks
 from app.vtn.container import VtnContainer
 from app.vtn.credentials import EmbeddedCredentials
-from app.vtn.server import EmbeddedVtn, VtnStartError
+from app.vtn.errors import VtnStartError
+from app.vtn.server import EmbeddedVtn
 
 __all__ = ["Callbacks", "EmbeddedCredentials", "EmbeddedVtn", "VtnContainer", "VtnStartError"]

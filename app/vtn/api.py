@@ -16,11 +16,12 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from app.openadr import is_object_id
 from app.vtn import topics
+from app.vtn.errors import Refused, ScopeRefused
 from app.vtn.mqtt import MqttPublisher
 from app.vtn.objects import Objects, may_read
-from app.vtn.problems import HANDLERS, Refused
+from app.vtn.problems import HANDLERS
 from app.vtn.queries import QUERIES_301, QUERIES_310, read_query
-from app.vtn.tokens import Client, ScopeRefused, Tokens
+from app.vtn.tokens import Client, Tokens
 from app.vtn.versions import KINDS, Version, Version301, Version310
 from app.vtn.wire import Wire, to_json
 

@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Url, parse_url
 from urllib3.util.connection import create_connection
 
+from app.vtn.errors import CallbackFailed
 from app.vtn.wire import Wire, to_json
 
 TIMEOUT_S = 10.0
@@ -38,10 +39,6 @@ NOT_PUBLIC = tuple(
     )
 )
 """Of what Python's own table takes, or took, for global."""
-
-
-class CallbackFailed(Exception):
-    """A callback that cannot be reached, or does not answer with success; one line."""
 
 
 def anywhere(_address: str) -> bool:

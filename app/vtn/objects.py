@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from app.openadr import slug
 from app.vtn.activity import has_transpired
-from app.vtn.problems import Refused
+from app.vtn.errors import Conflict, Refused
 from app.vtn.queries import LARGEST_PAGE
-from app.vtn.store import Conflict, VtnStore
+from app.vtn.store import VtnStore
 from app.vtn.tokens import READ_SCOPES, WRITE_SCOPES, Client
 from app.vtn.versions import Version, flat_targets
 from app.vtn.wire import Wire

@@ -10,18 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app.vtn.callbacks import CallbackFailed
-from app.vtn.store import Conflict, Gone
+from app.vtn.errors import CallbackFailed, Conflict, Gone, Refused
 
 logger = logging.getLogger(__name__)
-
-
-class Refused(Exception):
-    """A request that is answered with this status and these words."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
-        self.status = status
 
 
 def problem(

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 from starlette.datastructures import QueryParams
 from typing_extensions import TypedDict
 
-from app.vtn.problems import Refused
+from app.vtn.errors import Refused
 from app.vtn.wire import Name, ObjectId, ObjectType
 
 LARGEST_PAGE = 50

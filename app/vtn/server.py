@@ -13,6 +13,7 @@ from app.platform import AsgiServer
 from app.vtn.announcement import Announcement
 from app.vtn.callbacks import Callbacks
 from app.vtn.credentials import EmbeddedCredentials
+from app.vtn.errors import VtnStartError
 from app.vtn.mqtt import MqttPublisher
 from app.vtn.store import VtnStore
 from app.vtn.tokens import LIFETIME_S, Tokens
@@ -39,10 +40,6 @@ TELEMETRY_EVENT = {
         }
     ],
 }
-
-
-class VtnStartError(RuntimeError):
-    """The embedded VTN cannot start; one line says why."""
 
 
 class ServesApplication(Protocol):

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app.vtn.errors import Conflict, Gone
 from app.vtn.wire import Wire, to_json
 
 MOST_REPORTS = 20_000
@@ -38,14 +39,6 @@ CREATE INDEX IF NOT EXISTS object_by_parent ON object (kind, parent, name);
 """
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
-
-
-class Conflict(Exception):
-    """A name or a reference that the store cannot take; the message says which."""
-
-
-class Gone(Exception):
-    """What was to be changed is not there any more."""
 
 
 class VtnStore:

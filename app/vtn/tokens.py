@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.vtn.credentials import EmbeddedCredentials
+from app.vtn.errors import ScopeRefused
 
 LIFETIME_S = 3600
 VEN_SCOPES = frozenset(
@@ -44,10 +45,6 @@ class Client:
     client_id: str
     is_ven: bool
     scopes: frozenset[str]
-
-
-class ScopeRefused(Exception):
-    """A scope was asked for that this client does not have."""
 
 
 class Tokens:

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.openadr import typed_target
 from app.vtn import requests_301 as r301
 from app.vtn import requests_310 as r310
-from app.vtn.problems import Refused
+from app.vtn.errors import Refused
 from app.vtn.tokens import Client
 from app.vtn.wire import Wire
 

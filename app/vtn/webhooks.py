@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from app.vtn.callbacks import CallbackFailed
+from app.vtn.errors import CallbackFailed
 from app.vtn.wire import Wire
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from app.platform.asgi import AsgiServer
-from app.platform.certificate import CertificateError, load_certificate
+from app.platform.certificate import load_certificate
+from app.platform.errors import CertificateError
 from tests.support.certificates import Certificate, make_certificate
 from tests.support.servers import free_port
 

@@ -178,4 +178,4 @@ def test_rooms_need_each_other_as_what_is_in_them() -> None:
     rooms = {node.name: node for node in graph.rooms(graph.nodes(Container().providers))}
 
     assert rooms["readings"].needs == ("platform",)
-    assert rooms["control"].needs == ("events", "settings")
+    assert rooms["control"].needs == ("events", "settings", "platform")

@@ -33,8 +33,8 @@ from app.openadr import (
     VtnUnavailable,
     VtnUnreachable,
 )
+from app.openadr.errors import NotConnected
 from app.openadr.http import VenAuth
-from app.openadr.unreachable import NotConnected
 from app.platform.shutdown import Stopping
 from app.platform.timestamps import utc_now
 from tests.conftest import MakeContainer, MakeHttp

@@ -13,7 +13,8 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NameResolutionError, SSLError
 
 from app.openadr import Exchange, NoCredentials, VtnHttp, VtnRejected, VtnUnreachable, make_session
-from app.openadr.unreachable import NotConnected, reason, was_never_sent
+from app.openadr.errors import NotConnected
+from app.openadr.unreachable import reason, was_never_sent
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.certificates import Certificate, make_certificate, make_certificate_of
 from tests.support.servers import Answer, ScriptedVtn, free_port

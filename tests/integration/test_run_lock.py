@@ -15,7 +15,8 @@ import pytest
 
 from app.platform import Database, SharedSessionsError, make_engine
 from app.platform.claim import RUNNING
-from app.platform.run_lock import RunLock, RunLockError
+from app.platform.errors import RunLockError
+from app.platform.run_lock import RunLock
 from app.platform.shutdown import Stopping
 from app.supervision.lock_guard import RunLockGuard
 from tests.support.pgbouncer import Pgbouncer

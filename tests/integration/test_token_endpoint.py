@@ -14,7 +14,7 @@ from app.openadr import (
     VtnUnavailable,
     VtnUnreachable,
 )
-from app.openadr.auth import ClientRefused
+from app.openadr.errors import ClientRefused
 from tests.conftest import MakeHttp
 from tests.support.servers import Answer, Script, ScriptedVtn, free_port
 

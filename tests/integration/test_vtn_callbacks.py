@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from app.vtn import Callbacks
-from app.vtn.callbacks import CallbackFailed, anywhere
+from app.vtn.callbacks import anywhere
+from app.vtn.errors import CallbackFailed
 from app.vtn.webhooks import (
     ASKS_BROKEN_EVERY_S,
     MOST_AT_ONCE,

@@ -16,7 +16,8 @@ from app.openadr import (
     SharedCredentials,
     slug,
 )
-from app.openadr.auth import READS_AGAIN_S, ClientRefused, TokenAuth
+from app.openadr.auth import READS_AGAIN_S, TokenAuth
+from app.openadr.errors import ClientRefused
 from app.openadr.http import VenAuth
 
 CLIENT = ClientCredentials(client_id="c", client_secret="s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import shutil
 import subprocess
 import sys
@@ -132,3 +133,30 @@ def test_a_forbidden_import_is_found(tmp_path: Path, importing: str, forbidden: 
     assert checked.returncode == 1, checked.stdout
     assert "BROKEN" in checked.stdout
     assert f"-> {forbidden}" in checked.stdout
+
+
+def test_the_errors_of_a_room_stand_in_one_file_with_what_a_caller_does() -> None:
+    kinds = {name: kind for name, kind in vars(builtins).items() if isinstance(kind, type)}
+    errors = {name for name, kind in kinds.items() if issubclass(kind, BaseException)}
+    errors |= {"HTTPError", "LocationValueError"}  # urllib3's
+    classes = [
+        (path, node)
+        for path, tree in modules()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    ]
+    found: dict[str, Path] = {}
+    while new := {
+        node.name: path
+        for path, node in classes
+        if node.name not in found
+        and any(isinstance(base, ast.Name) and base.id in errors for base in node.bases)
+    }:
+        found |= new
+        errors |= new.keys()
+
+    assert len(found) > 30
+    for name, path in found.items():
+        assert path.name == "errors.py", f"{name} stands in {path}"
+        tree = ast.get_docstring(ast.parse((APP / path).read_text())) or ""
+        assert name in tree, f"{path} does not say what a caller does about {name}"

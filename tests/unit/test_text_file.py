@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.platform.text_file import MAX_BYTES, TextFileError, read_text
+from app.platform.errors import TextFileError
+from app.platform.text_file import MAX_BYTES, read_text
 
 
 @pytest.mark.parametrize(
