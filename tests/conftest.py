@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import tempfile
@@ -167,12 +168,19 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database, of either kind."""
+def make_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Empty databases, all of either kind."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'fleet.db'}"
+        numbers = itertools.count(1)
+        return lambda: f"sqlite:///{tmp_path / f'fleet-{next(numbers)}.db'}"
     server: Postgres = request.getfixturevalue("postgres")
-    return server.make_database()
+    return server.make_database
+
+
+@pytest.fixture
+def database_url(make_database_url: Callable[[], str]) -> str:
+    """An empty database, of either kind."""
+    return make_database_url()
 
 
 @pytest.fixture

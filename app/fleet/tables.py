@@ -1,34 +1,74 @@
-"""The fleet's tables, as queries name them; `app.platform.migrations` makes them."""
+"""The fleet's tables as they are now; `app.platform.migrations` makes them."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, MetaData, String, Table, Text
+from sqlalchemy import (
+    DOUBLE_PRECISION,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from app.platform.columns import needed, numbered, table
 
 metadata = MetaData()
-ven_table = Table(
-    "ven",
+fleet_table = table(metadata, "fleet", needed("revision", BigInteger))
+ven_table = table(
     metadata,
-    Column("ven_key", BigInteger, primary_key=True),
-    Column("ven_name", String(128)),
-    Column("status", String(16)),
+    "ven",
+    numbered("ven_key"),
+    needed("ven_name", String(128), unique=True),
+    needed("status", String(16)),
     Column("vtn_ven_id", String(128)),
 )
-resource_table = Table(
-    "resource",
+resource_table = table(
     metadata,
-    Column("resource_key", BigInteger, primary_key=True),
-    Column("ven_key", BigInteger, ForeignKey("ven.ven_key")),
-    Column("resource_name", String(128)),
-    Column("kind", String(32)),
-    Column("meter_point_id", Text),
-    Column("latitude", Float),
-    Column("longitude", Float),
-    Column("address", Text),
-    Column("power_min_kw", Float),
-    Column("power_max_kw", Float),
-    Column("energy_min_kwh", Float),
-    Column("energy_max_kwh", Float),
-    Column("status", String(16)),
+    "resource",
+    numbered("resource_key"),
+    Column("ven_key", BigInteger, ForeignKey("ven.ven_key"), nullable=False),
+    needed("resource_name", String(128)),
+    needed("kind", String(32)),
+    needed("meter_point_id", Text),
+    Column("latitude", DOUBLE_PRECISION),
+    Column("longitude", DOUBLE_PRECISION),
+    needed("address", Text),
+    needed("power_min_kw", DOUBLE_PRECISION),
+    needed("power_max_kw", DOUBLE_PRECISION),
+    needed("energy_min_kwh", DOUBLE_PRECISION),
+    needed("energy_max_kwh", DOUBLE_PRECISION),
+    needed("status", String(16)),
     Column("vtn_resource_id", String(128)),
-    Column("changed_revision", BigInteger),
+    needed("changed_revision", BigInteger, server_default=text("0")),
+    UniqueConstraint("ven_key", "resource_name"),
+)
+enrolled_again_table = table(
+    metadata,
+    "enrolled_again",
+    Column("ven_name", String(128), primary_key=True),
+    Column("resource_name", String(128), primary_key=True),
+    needed("at_us", BigInteger),
+)
+OTHER = text("status <> 'APPROVED'")
+Index(
+    "other_ven", ven_table.c.ven_key, ven_table.c.status, sqlite_where=OTHER, postgresql_where=OTHER
+)
+Index(
+    "other_resource",
+    resource_table.c.ven_key,
+    resource_table.c.status,
+    sqlite_where=OTHER,
+    postgresql_where=OTHER,
+)
+CHANGED = text("changed_revision <> 0")
+Index(
+    "changed_resource",
+    resource_table.c.ven_key,
+    sqlite_where=CHANGED,
+    postgresql_where=CHANGED,
 )
