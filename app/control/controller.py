@@ -97,7 +97,7 @@ class FleetAnswers:
         )
         np.clip(stored, plant.store_min_kwh, plant.store_max_kwh, out=stored)
         return Response(
-            power_kw=power,
+            commanded_kw=power,
             baseline_kw=baseline,
             stored_kwh=stored.astype(np.float32),
             lowest_kw=low,

@@ -127,9 +127,10 @@ class Situation:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Response:
-    """What resources do, one array element per column."""
+    """What resources are asked to do, one array element per column."""
 
-    power_kw: Float32
+    commanded_kw: Float32
+    """The power of each, where it obeys; what it measures is another matter."""
     baseline_kw: Float32
     """What they would have done without any event."""
     stored_kwh: Float32

@@ -133,13 +133,13 @@ class MeterDataSimulator:
             )
             if passed_s:
                 self._tick_s = min(passed_s, LONGEST_STEP_H * 3600)
-            power_kw = np.round(response.power_kw, 3)
+            measured_kw = _measured(response.commanded_kw)
             return Frame(
                 taken_at=now,
                 profile_index=index,
                 roster=shapes.plant.roster,
-                power_kw=power_kw,
-                detail=_detail(shapes.plant, response, power_kw),
+                power_kw=measured_kw,
+                detail=_detail(shapes.plant, response, measured_kw),
             )
 
     def _passed_s(self, last: Frame, now: datetime) -> float:
@@ -316,14 +316,20 @@ def _noise_offset(seed: int, index: int) -> int:
     return ((index + seed) * 0x9E3779B97F4A7C15 >> 24) % NOISE_SPAN
 
 
-def _detail(plant: Plant, response: Response, power_kw: Float32) -> Detail:
+def _measured(commanded_kw: Float32) -> Float32:
+    """What the meters show, to a watt: simulated resources do what they are asked to."""
+    measured: Float32 = np.round(commanded_kw, 3)
+    return measured
+
+
+def _detail(plant: Plant, response: Response, measured_kw: Float32) -> Detail:
     """What stands beside the powers; nothing of what is as usual."""
     baseline_kw = np.round(response.baseline_kw, 3)
     has_store = plant.has_store
     stored_kwh = np.where(has_store, response.stored_kwh, np.float32(np.nan))
     asked = not np.isnan(response.setpoint_kw).all()
     return Detail(
-        baseline_kw=None if np.array_equal(baseline_kw, power_kw) else baseline_kw,
+        baseline_kw=None if np.array_equal(baseline_kw, measured_kw) else baseline_kw,
         stored_kwh=stored_kwh if has_store.any() else None,
         setpoint_kw=response.setpoint_kw if asked else None,
         level=response.level if response.level.any() else None,

@@ -29,7 +29,8 @@ class Frame:
     """Where in the source's data the frame stands; -1 where there is no such thing."""
     roster: Roster
     power_kw: PowerKw
-    """One value per column of the roster; positive consumes, negative exports; NaN: no reading."""
+    """As measured, one value per column of the roster, whatever was commanded; positive consumes,
+    negative exports; NaN: no reading."""
     detail: Detail = USUAL
     """What stands beside the power."""
     seq: int = 0

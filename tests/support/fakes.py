@@ -122,7 +122,7 @@ class AsShaped:
 
     def answer(self, plant: Plant, situation: Situation) -> Response:
         return Response(
-            power_kw=situation.shape_kw.copy(),
+            commanded_kw=situation.shape_kw.copy(),
             baseline_kw=situation.shape_kw,
             stored_kwh=situation.stored_kwh,
             lowest_kw=plant.lowest_kw,

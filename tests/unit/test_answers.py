@@ -89,7 +89,7 @@ def respond(*events: SeenEvent, **fields: Any) -> dict[ResourceKind, float]:
     """The power of each kind."""
     of = plant()
     response = answers(*events).answer(of, situation(of, **fields))
-    return dict(zip(KINDS, response.power_kw.tolist(), strict=True))
+    return dict(zip(KINDS, response.commanded_kw.tolist(), strict=True))
 
 
 USUAL = {kind: SHAPE.get(kind, 2.0) for kind in KINDS}
@@ -140,7 +140,7 @@ def test_the_sign_of_the_percent_offset_is_a_setting() -> None:
 
     response = answers(event, percent_sign=-1).answer(of, situation(of))
 
-    assert response.power_kw[3] == pytest.approx(6.0)
+    assert response.commanded_kw[3] == pytest.approx(6.0)
 
 
 def test_an_alert_is_the_level_that_is_set_and_ends_no_higher_one() -> None:
@@ -183,7 +183,7 @@ def test_comfort_is_a_band_and_is_made_good_afterwards() -> None:
             of, situation(of, stored_kwh=stored, now=NOW + timedelta(seconds=5 * step))
         )
         stored = response.stored_kwh
-        powers.append(float(response.power_kw[5]))
+        powers.append(float(response.commanded_kw[5]))
 
     assert powers[0] == 0.0
     assert powers[499] == pytest.approx(2.0, abs=0.01), "no comfort is left to give"
@@ -246,15 +246,15 @@ def test_limits_of_power_and_energy_always_hold(
         of, situation(of, stored_kwh=stored, step_h=step_h)
     )
 
-    for power in (response.power_kw, response.baseline_kw):
+    for power in (response.commanded_kw, response.baseline_kw):
         assert (power >= of.lowest_kw - 1e-4).all()
         assert (power <= of.highest_kw + 1e-4).all()
-    assert (response.power_kw >= response.lowest_kw - 1e-4).all()
-    assert (response.power_kw <= response.highest_kw + 1e-4).all()
+    assert (response.commanded_kw >= response.lowest_kw - 1e-4).all()
+    assert (response.commanded_kw <= response.highest_kw + 1e-4).all()
     assert (response.stored_kwh >= of.store_min_kwh - 1e-4).all()
     assert (response.stored_kwh <= of.store_max_kwh + 1e-4).all()
     battery = list(KINDS).index(K.BATTERY)
-    charge_kw = float(response.power_kw[battery])
+    charge_kw = float(response.commanded_kw[battery])
     flow = charge_kw * 0.95 if charge_kw > 0 else charge_kw / 0.95
     change = float(response.stored_kwh[battery] - stored[battery])
     assert change == pytest.approx(flow * step_h, abs=1e-3), "what is stored follows the power"

@@ -135,7 +135,7 @@ def of_forecast(
 ) -> Numbers:
     """The values of a quantity in a span of the future."""
     response = forecast.response
-    power = response.power_kw
+    power = response.commanded_kw
     if quantity is Quantity.ENERGY:
         return power.astype(np.float64) * hours
     if quantity is Quantity.BASELINE_ENERGY:
