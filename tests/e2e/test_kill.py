@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -12,8 +11,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import inspect, text
 
-from app.platform.timestamps import utc_now
+from app.metering.profiles import load_profiles
+from app.platform import make_engine, utc_now
 from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.e2e.conftest import Start
 from tests.support.faulty_vtn import FaultyVtn
@@ -21,7 +22,7 @@ from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
 KILLS = int(os.environ.get("KILLS", "3"))
-"""`make soak` kills 100 times."""
+"""On each database; `make soak` kills 100 times."""
 VENS, RESOURCES = 3, 4
 SETTLE_S = 0.25
 TIMEOUT_S = 0.5
@@ -50,32 +51,58 @@ def faulty(vtn: EmbeddedVtn) -> Iterator[FaultyVtn]:
     server.close()
 
 
-def accepted(tmp_path: Path) -> int:
-    """How many ticks the store ever took: their numbers rise and do not come back."""
-    connection = sqlite3.connect(tmp_path / "data" / "fleet.db")
-    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'frame'").fetchone()
-    connection.close()
-    return 0 if found is None else int(found[0])
+class Stored:
+    """What the database of the application holds, read beside it."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = make_engine(url)
+        self._first: int | None = None
+
+    def newest(self) -> int:
+        """The newest frame's number; 0: there is none."""
+        return self._number("SELECT coalesce(max(seq), 0) FROM frame")
+
+    def has_more(self, before: int) -> bool:
+        return self.newest() > before
+
+    def begin(self) -> None:
+        """The first frame is there: the ticks are counted from it."""
+        wait_until(lambda: self.newest() > 0)
+        self._first = self._number("SELECT profile_index FROM frame ORDER BY seq LIMIT 1")
+
+    def ticks(self) -> int:
+        """How many ticks it ever took: each goes on from the last one that is stored."""
+        assert self._first is not None
+        last = self._number("SELECT profile_index FROM frame ORDER BY seq DESC LIMIT 1")
+        return (last - self._first) % load_profiles().steps + 1
+
+    def owed(self) -> list[int]:
+        """Frames that a stream has not passed, reports refused, in doubt, or sought again."""
+        return [
+            self._number(query)
+            for query in (
+                "SELECT count(*) FROM frame WHERE seq > (SELECT min(cursor_seq) FROM stream)",
+                "SELECT count(*) FROM set_aside",
+                "SELECT count(*) FROM stream WHERE in_flight IS NOT NULL",
+                "SELECT count(*) FROM second_look",
+            )
+        ]
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _number(self, query: str) -> int:
+        with self._engine.connect() as connection:
+            if not inspect(connection).has_table("second_look"):
+                return 0
+            return int(connection.execute(text(query)).scalar() or 0)
 
 
-def has_more(tmp_path: Path, before: int) -> bool:
-    return accepted(tmp_path) > before
-
-
-def owed(tmp_path: Path) -> list[int]:
-    """Frames that a stream has not passed, reports set aside, in doubt, and to be seen again."""
-    connection = sqlite3.connect(tmp_path / "data" / "fleet.db")
-    counts = [
-        int(connection.execute(query).fetchone()[0])
-        for query in (
-            "SELECT count(*) FROM frame WHERE seq > (SELECT min(cursor_seq) FROM stream)",
-            "SELECT count(*) FROM set_aside",
-            "SELECT count(*) FROM stream WHERE in_flight IS NOT NULL",
-            "SELECT count(*) FROM second_look",
-        )
-    ]
-    connection.close()
-    return counts
+@pytest.fixture
+def stored(database_url: str) -> Iterator[Stored]:
+    made = Stored(database_url)
+    yield made
+    made.close()
 
 
 def readings(vtn: EmbeddedVtn) -> Counter[tuple[str, str]]:
@@ -88,11 +115,17 @@ def readings(vtn: EmbeddedVtn) -> Counter[tuple[str, str]]:
 
 
 def test_killed_at_random_instants(
-    start: Start, vtn: EmbeddedVtn, faulty: FaultyVtn, tmp_path: Path
+    start: Start,
+    vtn: EmbeddedVtn,
+    faulty: FaultyVtn,
+    database_url: str,
+    stored: Stored,
+    tmp_path: Path,
 ) -> None:
     """Given ticks and reports in quick succession; when the process is killed again and again;
     then, once all is calm, every tick that the store had accepted has arrived exactly once."""
     settings = {
+        "DATABASE__URL": database_url,
         "VTN__BASE_URL": faulty.base_url,
         "VTN__CLIENT_ID": "{ven_name}",
         "VTN__CLIENT_SECRET": EmbeddedCredentials.of(tmp_path / "vtn").ven_secret,
@@ -106,16 +139,16 @@ def test_killed_at_random_instants(
         "OPS__ENABLED": "false",
     }
     first = start("run", **settings)
-    first.wait_for("schedule: ")
+    stored.begin()
     first.stop()
     drawn = random.Random(2)
     for number in range(KILLS):
-        before = accepted(tmp_path)
+        before = stored.newest()
         faulty.share = drawn.choice([0.0, 0.3, 0.6])
         faulty.down = drawn.random() < 0.1
         application = start("run", **settings)
         if number % 10:
-            wait_until(partial(has_more, tmp_path, before), timeout_s=30)
+            wait_until(partial(stored.has_more, before), timeout_s=30)
         threading.Event().wait(drawn.uniform(0, 1.0))
         application.kill()
         faulty.catch_up()
@@ -125,13 +158,13 @@ def test_killed_at_random_instants(
     assert start("outbox", "retry", "--all", **settings).join() == 0
     last = start("run", **settings, TASKS__SIMULATE_METERDATA__ENABLED="false")
     wait_until(
-        lambda: not any(owed(tmp_path)),
+        lambda: not any(stored.owed()),
         timeout_s=60,
-        otherwise=lambda: f"still owed: {owed(tmp_path)}\n{last.log}",
+        otherwise=lambda: f"still owed: {stored.owed()}\n{last.log}",
     )
     assert last.stop() == 0
 
     found = readings(vtn)
     assert set(found.values()) == {1}
-    assert len(found) == accepted(tmp_path) * VENS * RESOURCES
+    assert len(found) == stored.ticks() * VENS * RESOURCES
     assert sum(faulty.met.values()) > 0, "the VTN never failed"

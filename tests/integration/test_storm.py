@@ -20,7 +20,7 @@ from tests.support.workbench import TICK, VENS, Bench
 pytestmark = pytest.mark.rest
 
 SEEDS = int(os.environ.get("STORM_SEEDS", "6"))
-"""How many storms; `make soak` runs 200."""
+"""How many storms; `make soak` runs 200, each on both databases."""
 TIMEOUT_S = 0.4
 SETTLE_S = 30
 BASELINE = {
@@ -39,7 +39,11 @@ MakeStorm = Callable[[int], tuple[Bench, FaultyVtn]]
 
 @pytest.fixture
 def make_storm(
-    vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock, tmp_path: Path
+    vtn: EmbeddedVtn,
+    make_container: MakeContainer,
+    clock: FakeClock,
+    database_url: str,
+    tmp_path: Path,
 ) -> Iterator[MakeStorm]:
     """A fleet at a VTN that fails as the seed says; called again, the fleet is started anew."""
     made: list[FaultyVtn] = []
@@ -58,6 +62,7 @@ def make_storm(
             )
         credentials = EmbeddedCredentials.of(tmp_path / "data" / "vtn")
         container = make_container(
+            database={"url": database_url},
             vtn={
                 "base_url": made[0].base_url,
                 "client_id": "{ven_name}",
