@@ -49,12 +49,15 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, bandit, and the size 
 bench: $(VENV)/.dev  ## what everything costs, in one table (a quarter of an hour)
 	$(BIN)/python -m bench $(if $(BEFORE),--before $(BEFORE))
 
-SOAK_PARTS := fuzz storms kills outage day troubled
+SOAK_PARTS := mutations fuzz storms kills outage day troubled
 
 soak: $(addprefix soak-,$(or $(PART),$(SOAK_PARTS)))  ## the long proofs, each below an hour: all, or PART="storms kills" of them
 
 .PHONY: $(addprefix soak-,$(SOAK_PARTS))
 $(addprefix soak-,$(SOAK_PARTS)): $(VENV)/.dev
+
+soak-mutations:
+	$(BIN)/python -m soak.mutations
 
 soak-fuzz:
 	FUZZED_EVENTS=10000 $(BIN)/python -m pytest tests/integration/test_fuzzed_events.py -o faulthandler_timeout=600

@@ -16,6 +16,7 @@ from app.reporting.streams.stream import (
     IntervalStream,
     ReportPosition,
     TelemetryStream,
+    hand_overs,
 )
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "StreamStore",
     "TelemetryStream",
     "Transition",
+    "hand_overs",
 ]

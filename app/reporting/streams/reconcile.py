@@ -23,12 +23,15 @@ from app.reporting.streams.stream import (
     IntervalStream,
     ReportPosition,
     TelemetryStream,
+    hand_overs,
 )
 
 logger = logging.getLogger(__name__)
 LastBefore = Callable[[datetime], int]
 """The number of the last frame before an instant."""
 Changes = list[tuple[AnyStream, Transition]]
+Asks = tuple[str, str]
+"""A VEN, and a report descriptor."""
 
 
 class StreamReconciler:
@@ -117,31 +120,42 @@ class StreamReconciler:
     def reassign_unsent(self) -> None:
         """Hand over what ended streams did not send; forget what owes nothing more.
 
-        A stream with a report in doubt waits until it is known whether the VTN has that.
+        While a report of one of them is in doubt, all that asked the VEN for the same wait until it
+        is known whether the VTN has that.
         """
-        streams = self._store.streams()
-        asking = defaultdict[tuple[str, str], list[TelemetryStream]](list)
-        for stream in streams:
-            if isinstance(stream, TelemetryStream) and stream.is_open and not stream.inherited_from:
-                asking[stream.ven_name, stream.request.descriptor].append(stream)
+        asking = defaultdict[Asks, list[TelemetryStream]](list)
+        ended = defaultdict[Asks, list[TelemetryStream]](list)
+        latest_us = to_us(self._clock() - self._keep_unasked)
+        waiting: set[Asks] = set()
+        for stream in self._store.streams():
+            if not isinstance(stream, TelemetryStream):
+                continue  # the intervals of an event are nobody else's
+            asks = stream.ven_name, stream.request.descriptor
+            if stream.ended_at_us is None:
+                if not stream.inherited_from:
+                    asking[asks].append(stream)
+            elif stream.owes:
+                ended[asks].append(stream)
+                if stream.in_flight is not None and stream.ended_at_us > latest_us:
+                    waiting.add(asks)
         changes: Changes = []
         handed_over: list[AnyStream] = []
         expired: dict[TelemetryStream, int] = {}
-        latest_us = to_us(self._clock() - self._keep_unasked)
-        for stream in streams:
-            if not isinstance(stream, TelemetryStream) or stream.ended_at_us is None:
+        for asks, streams in ended.items():
+            if asks in waiting:
                 continue
-            if stream.last_frame is None or not stream.owes:
+            heir = _heir(streams, asking[asks])
+            if heir is None:
+                expired |= {
+                    stream: stream.last_frame or 0
+                    for stream in streams
+                    if (stream.ended_at_us or 0) <= latest_us
+                }
                 continue
-            in_time = stream.ended_at_us > latest_us
-            if stream.in_flight is not None and in_time:
-                continue
-            heir = _heir(stream, asking[stream.ven_name, stream.request.descriptor])
-            if heir is not None:
-                changes.append((stream, _handing_over(heir)))
-                handed_over.append(stream)
-            elif not in_time:
-                expired[stream] = stream.last_frame
+            shares, inherited = hand_overs(streams, heir)
+            changes += [(stream, _handing_over(heir, after)) for stream, after in shares]
+            changes.append((heir, _inheriting(inherited)))
+            handed_over += streams
         self._store.apply(changes)
         self._expire(expired)
         self._say(
@@ -243,9 +257,12 @@ class StreamReconciler:
         return last_before(begins)
 
 
-def _heir(ended: TelemetryStream, asking: Iterable[TelemetryStream]) -> TelemetryStream | None:
+def _heir(
+    ended: Sequence[TelemetryStream], asking: Iterable[TelemetryStream]
+) -> TelemetryStream | None:
     """The open stream of another event that asks for the same and begins first."""
-    others = (each for each in asking if each.request.event_id != ended.request.event_id)
+    gone = {stream.request.event_id for stream in ended}
+    others = (each for each in asking if each.request.event_id not in gone)
     return min(others, key=lambda each: each.first_frame, default=None)
 
 
@@ -257,5 +274,9 @@ def _skipping(seq: int) -> Transition:
     return lambda now: now.skip(seq)
 
 
-def _handing_over(heir: TelemetryStream) -> Transition:
-    return lambda now: now.hand_over(heir)
+def _handing_over(heir: TelemetryStream, after: int) -> Transition:
+    return lambda now: now.hand_over(heir, after=after)
+
+
+def _inheriting(after: int) -> Transition:
+    return lambda now: now.inherit(after)

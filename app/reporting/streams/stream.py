@@ -10,11 +10,12 @@ stored, so that a delivery, a poll and the retention may all work on one stream:
                       └── withdraw ──▶ open, as before the report was planned
 
 `end` closes a stream when its event no longer asks, `reopen` when the event asks again;
-`hand_over` gives what an ended stream still owes to another event's stream.
+`hand_over` gives what ended streams still owe to another event's stream.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -253,24 +254,35 @@ class TelemetryStream(Stream[FramesInFlight]):
         )
         return skipped.end(at_us=at_us, last_frame=0)
 
-    def hand_over(self, to: TelemetryStream) -> tuple[TelemetryStream, TelemetryStream | None]:
+    def hand_over(
+        self, to: TelemetryStream, *, after: int
+    ) -> tuple[TelemetryStream, TelemetryStream | None]:
         """What it owes passes to the event of another stream: this one, which owes nothing more,
-        and the other event's stream over what is left; None: the other one has all of it."""
+        and the other event's stream over what is left; None: the other event has all of it.
+
+        `after`: the other event has the frames up to this number already, from others that ended.
+        """
         if self.last_frame is None:
             raise ValueError(f"stream {self.stream_id} has not ended: it reports its own readings")
+        start = max(self.acked_frame, FramePosition(after))
+        last = min(self.last_frame, to.first_frame)
         successor: TelemetryStream | None = None
-        if to.first_frame > self.acked_frame.seq:
+        if start.seq < last:
             successor = TelemetryStream(
                 stream_id=0,
                 ven_name=self.ven_name,
                 request=replace(to.request, since=None),
                 # With its place: a stream that opens and ends again hands over several times.
-                inherited_from=f"{self.stream_id}@{self.acked_frame.seq}",
-                first_frame=self.acked_frame.seq,
-                acked_frame=self.acked_frame,
-                last_frame=min(self.last_frame, to.first_frame),
+                inherited_from=f"{self.stream_id}@{start.seq}",
+                first_frame=start.seq,
+                acked_frame=start,
+                last_frame=last,
             )
         return self.skip(self.last_frame), successor
+
+    def inherit(self, after: int) -> TelemetryStream:
+        """Its event has the frames above this number, too: nobody hands them over once more."""
+        return replace(self, first_frame=min(self.first_frame, after))
 
     @property
     def _cursor(self) -> tuple[int, int]:
@@ -358,3 +370,23 @@ class IntervalStream(Stream[IntervalsInFlight]):
             reports_sent=self.reports_sent + sent,
             last_report=name if sent else self.last_report,
         )
+
+
+def hand_overs(
+    ended: Iterable[TelemetryStream], to: TelemetryStream
+) -> tuple[list[tuple[TelemetryStream, int]], int]:
+    """How ended streams of one descriptor hand over to one event, which gets no value twice.
+
+    Each with the number up to which others have handed over before (`hand_over`), in their order;
+    and the number above which the event then has every frame (`inherit`).
+    """
+    shares: list[tuple[TelemetryStream, int]] = []
+    covered_from = covered = 0
+    for stream in sorted(ended, key=lambda each: each.acked_frame):
+        shares.append((stream, covered))
+        last = min(stream.last_frame or 0, to.first_frame)
+        if last > max(covered, stream.acked_frame.seq):
+            if stream.acked_frame.seq > covered or not covered:  # there is a gap before it
+                covered_from = stream.acked_frame.seq + bool(stream.acked_frame.column)
+            covered = last
+    return shares, covered_from if covered >= to.first_frame else to.first_frame

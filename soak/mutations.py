@@ -1,0 +1,190 @@
+"""Breaks each invariant of docs/invariants.md in a copy, and sees the test that it names fail.
+
+`python -m soak.mutations`, or with the number of one of them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+STREAM = "app/reporting/streams/stream.py"
+SETTLEMENT = "app/reporting/delivery/settlement.py"
+ORDER = "tests/integration/test_order_of_writes.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutation:
+    """One way to break an invariant."""
+
+    invariant: int
+    """Its number on the page."""
+    file: str
+    code: str
+    """What stands there, once."""
+    instead: str
+    test: str
+    """What has to fail then."""
+
+
+MUTATIONS = (
+    Mutation(
+        invariant=1,
+        file="app/readings/appender.py",
+        code="        with self._writing:\n",
+        instead="        with threading.Lock():\n",
+        test="tests/integration/test_appender.py::test_a_reader_between_two_appends_misses_none",
+    ),
+    Mutation(
+        invariant=2,
+        file="app/readings/appender.py",
+        code="with self._database.write() as connection:",
+        instead="with self._database.write(durable=False) as connection:",
+        test=f"{ORDER}::test_a_frame_is_durable_when_the_tick_returns",
+    ),
+    Mutation(
+        invariant=3,
+        file=STREAM,
+        code="        start = max(self.acked_frame, FramePosition(after))\n",
+        instead="        start = self.acked_frame\n",
+        test="tests/unit/test_streams.py"
+        "::test_every_value_is_told_refused_dropped_or_owed_and_only_one_of_them",
+    ),
+    Mutation(
+        invariant=4,
+        file=STREAM,
+        code="max(self.reports_left - 1, 0)",
+        instead="self.reports_left",
+        test="tests/unit/test_streams.py::test_no_more_reports_come_than_are_asked_for",
+    ),
+    Mutation(
+        invariant=5,
+        file="app/reporting/streams/store.py",
+        code="now = after.get(stream_id) or streams.get(stream_id)",
+        instead="now = given if stream_id in streams else None",
+        test="tests/integration/test_stream_store.py"
+        "::test_a_change_is_applied_to_what_is_stored_and_not_to_what_was_read",
+    ),
+    Mutation(
+        invariant=6,
+        file="app/reporting/delivery/service.py",
+        code="stored = self._store.apply([*batch.moved, *plans])",
+        instead="stored = self._store.apply([*batch.moved, *plans], durable=False)",
+        test=f"{ORDER}::test_a_report_is_durably_in_flight_before_it_is_posted",
+    ),
+    Mutation(
+        invariant=7,
+        file="app/reporting/delivery/sender.py",
+        code="        if report.was_sent:\n            before = ",
+        instead="        if not report.name:\n            before = ",
+        test=f"{ORDER}"
+        "::test_a_report_whose_outcome_was_not_seen_is_looked_up_before_it_is_sent_again",
+    ),
+    Mutation(
+        invariant=8,
+        file=STREAM,
+        code="replace(flying, planned_us=planned_us, again=again)",
+        instead="None",
+        test="tests/unit/test_streams.py"
+        "::test_every_value_is_told_refused_dropped_or_owed_and_only_one_of_them",
+    ),
+    Mutation(
+        invariant=9,
+        file="app/reporting/delivery/resend.py",
+        code="                self._rejected.begin_to_send(begun, to_us(self._clock()))\n",
+        instead="                del begun\n",
+        test=f"{ORDER}::test_a_refused_report_is_durably_marked_before_it_is_sent_again",
+    ),
+    Mutation(
+        invariant=10,
+        file=SETTLEMENT,
+        code="            durable=bool(changes.others),\n",
+        instead="            durable=False,\n",
+        test=f"{ORDER}::test_a_refused_report_is_kept_in_the_transaction_that_moves_its_cursor",
+    ),
+    Mutation(
+        invariant=11,
+        file=SETTLEMENT,
+        code="            if fate is Fate.DELIVERED_AGAIN:\n",
+        instead="            if not report.name:\n",
+        test=f"{ORDER}"
+        "::test_a_look_for_doubles_is_planned_in_the_transaction_that_moves_the_cursor",
+    ),
+    Mutation(
+        invariant=12,
+        file="app/reporting/retention/keeper.py",
+        code="before_seq=min(whole, default=newest.seq)",
+        instead="before_seq=max(whole, default=newest.seq)",
+        test="tests/integration/test_store_bounds.py",
+    ),
+    Mutation(
+        invariant=13,
+        file="app/reporting/retention/keeper.py",
+        code="            in_transaction=functools.partial(self._losses.add, DROPPED, dropped),\n",
+        instead="",
+        test=f"{ORDER}"
+        "::test_what_a_full_store_drops_is_counted_in_the_transaction_that_moves_the_cursors",
+    ),
+    Mutation(
+        invariant=14,
+        file="app/reporting/streams/backlog.py",
+        code="                self._total -= self._between(*advanced, count.scope)\n",
+        instead="",
+        test="tests/integration/test_backlog.py::test_the_count_is_what_counting_anew_gives",
+    ),
+    Mutation(
+        invariant=15,
+        file="app/vens/push_trust.py",
+        code=" and self.polled_in == self.coverage",
+        instead="",
+        test="tests/unit/test_poll_plan.py::test_push_works_only_after_a_poll_that_began_later",
+    ),
+)
+
+
+def survives(mutation: Mutation, copy: Path) -> bool:
+    """Whether the test passes although the invariant is broken."""
+    path = copy / mutation.file
+    whole = path.read_text()
+    if whole.count(mutation.code) != 1:
+        raise SystemExit(f"{mutation.file} does not hold once: {mutation.code!r}")
+    path.write_text(whole.replace(mutation.code, mutation.instead))
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", mutation.test],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": str(copy)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        path.write_text(whole)
+    if ended.returncode not in (0, 1):  # 1: a test failed
+        raise SystemExit(f"{mutation.test} could not be run:\n{ended.stdout}{ended.stderr}")
+    return ended.returncode == 0
+
+
+def main(numbers: list[str]) -> int:
+    chosen = [each for each in MUTATIONS if not numbers or str(each.invariant) in numbers]
+    survivors = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        left_out = shutil.ignore_patterns(".*", "__pycache__", "screenshots")
+        shutil.copytree(ROOT, copy, ignore=left_out)
+        for mutation in chosen:
+            survived = survives(mutation, copy)
+            survivors += survived
+            words = "SURVIVED" if survived else "was seen"
+            print(f"{mutation.invariant:2d} {words}: {mutation.file} ({mutation.test})", flush=True)
+    return min(survivors, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
