@@ -89,8 +89,8 @@ MUTATIONS = (
     Mutation(
         invariant=8,
         file=STREAM,
-        code="replace(flying, planned_us=planned_us, again=again)",
-        instead="None",
+        code="        return self if then == flying else replace(self, in_flight=then)\n",
+        instead="        return replace(self, in_flight=None)\n",
         test="tests/unit/test_streams.py"
         "::test_every_value_is_told_refused_dropped_or_owed_and_only_one_of_them",
     ),
@@ -134,7 +134,7 @@ MUTATIONS = (
     Mutation(
         invariant=14,
         file="app/reporting/streams/backlog.py",
-        code="                self._total -= self._between(*advanced, count.scope)\n",
+        code="            self._total -= self._between(*advanced, count.scope)\n",
         instead="",
         test="tests/integration/test_backlog.py::test_the_count_is_what_counting_anew_gives",
     ),

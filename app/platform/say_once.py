@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import OrderedDict
 
-MAX_REMEMBERED = 10_000
+MAX_REMEMBERED = 200_000
 """Things said; of more, the oldest are said again."""
 
 

@@ -83,11 +83,11 @@ class LogAppender:
         try:
             with self._database.write() as connection:
                 rows = [self._insert(connection, handed.frame) for handed in batch]
+            self._stored(rows)
         except BaseException as error:  # noqa: BLE001 - raised to who handed them in
             for handed in batch:
                 handed.stored.set_exception(error)
             return
-        self._stored(rows)
         for handed, (frame, _) in zip(batch, rows, strict=True):
             handed.stored.set_result(frame)
 

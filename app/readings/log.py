@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -55,13 +56,8 @@ class ReadingLog:
         Where the clock was set back, that moves by as few microseconds as make it another one than
         those that were told before. After an error it may be stored all the same.
         """
-        try:
+        with self._forgetting():
             return self._appender.append(frame)
-        except BaseException:
-            with self._lock:
-                self._version += 1
-                self._known = self._newest = None
-            raise
 
     @property
     def handed_in(self) -> int:
@@ -222,7 +218,7 @@ class ReadingLog:
             todo = {ven: (first, last) for ven, (first, last) in todo.items() if first <= last}
             if not todo:
                 return 0
-            with self._database.write() as connection:
+            with self._forgetting(), self._database.write() as connection:
                 moved = copy_out(connection, todo, self._rosters)
             self._change(lambda index: index.with_slices(moved))
         return sum(map(len, moved.values()))
@@ -277,12 +273,23 @@ class ReadingLog:
             after = self._ask(without)
             if after is None:
                 return 0
-            with self._database.write(durable=durable) as connection:
+            with self._forgetting(), self._database.write(durable=durable) as connection:
                 connection.execute(text(f"DELETE {condition}"), where)  # nosec B608
                 self._rosters.remove_unused(connection)
             before = self.bytes_stored()
             self._change(lambda index: without(index) or index)
             return before - after.bytes
+
+    @contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """After an error the log may have changed all the same: what is there is read again."""
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._version += 1
+                self._known = self._newest = None
+            raise
 
     def _appended(self, appended: Sequence[Appended]) -> None:
         """These are durable."""

@@ -100,7 +100,8 @@ class PushTrust:
         """This kind of push does not reach them any more."""
         with self._lock:
             for name in ven_names:
-                self._ven(name).of_source.pop(source, None)
+                if name in self._vens:
+                    self._vens[name].of_source.pop(source, None)
 
     def interrupted(self, source: str, ven_names: Iterable[str]) -> None:
         """Nothing is confirmed any more of what they want, until it is again."""
@@ -183,4 +184,7 @@ class PushTrust:
             self._vens.pop(ven_name, None)
 
     def _ven(self, name: str) -> _Ven:
-        return self._vens.setdefault(name, _Ven())
+        ven = self._vens.get(name)
+        if ven is None:
+            ven = self._vens[name] = _Ven()
+        return ven

@@ -306,3 +306,28 @@ def test_a_manager_takes_events_from_whatever_feeds_them(bench: Bench) -> None:
     bench.tick()
 
     assert bench.manager.generate_reports() == 0
+
+
+def test_two_reports_of_one_span_are_both_sent(bench: Bench) -> None:
+    """Intervals that an event lays beside each other: their reports have the same name."""
+    bench.tick(4)
+    period = {"start": bench.clock.now.isoformat(), "duration": "PT2M"}
+    each_interval = {"frequency": 1, "numIntervals": 1, "startInterval": 0, "repeat": -1}
+    bench.ask(
+        {"payloadType": "USAGE", **each_interval},
+        intervals=[
+            {
+                "id": number,
+                "intervalPeriod": period,
+                "payloads": [{"type": "SIMPLE", "values": [1]}],
+            }
+            for number in range(2)
+        ],
+    )
+    bench.clock.advance(seconds=1)
+    bench.manager.poll_events()
+    bench.tick(6)
+    bench.manager.generate_reports()
+
+    assert len(bench.reports()) == 2 * VENS
+    assert all(each.in_flight is None for each in bench.container.streams.store().streams())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -92,3 +93,34 @@ def test_a_full_disk_at_a_poll_fails_the_task_in_one_line(
     assert caplog.messages == ["task poll_events: failed: database fleet.db: disk is full"]
     bench.container.platform.database().full = False
     assert scheduler.run_now("poll_events").result(20)
+
+
+def test_a_held_ven_whose_event_goes_while_its_report_is_made_is_tried_again(bench: Bench) -> None:
+    bench.exchange.refused["Aalborg"] = 403
+    bench.tick()
+    bench.manager.generate_reports()
+    bench.exchange.refused.clear()
+    bench.wait_out_holds()
+    builder = bench.container.delivery.builder()
+
+    class EventGoes:
+        """The builder, and a poll that ends the event just after it."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(builder, name)
+
+        def next_batch(self, streams: list[Any]) -> object:
+            batch = builder.next_batch(streams)
+            ended = [each for each in streams if each.ven_name == "Aalborg"]
+            bench.container.streams.store().apply(
+                [(each, lambda now: now.end(at_us=1, last_frame=1)) for each in ended]
+            )
+            return batch
+
+    bench.replace("delivery.builder", EventGoes())
+    bench.manager.generate_reports()
+    bench.replace("delivery.builder", builder)
+
+    held = bench.container.fleet.held_reports()
+    assert held.is_held("Aalborg")
+    assert held.due() == ["Aalborg"], "nobody has it still"

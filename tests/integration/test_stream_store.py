@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from app.platform import Database, DatabaseError, from_us, make_engine
 from app.reporting.requests import Quantity, ReportRequest
@@ -45,10 +46,11 @@ OF_TYPES: dict[Any, st.SearchStrategy[Any]] = {
 class CountsNothing:
     """Nobody asks how much is owed."""
 
-    def changed(self, stream: AnyStream) -> None:
-        del stream
+    def changed(self, streams: Sequence[AnyStream], gone: Sequence[AnyStream]) -> None:
+        del streams, gone
 
-    forget = changed
+    def reset(self) -> None:
+        """There is nothing to forget."""
 
     def total(self) -> int:
         raise AssertionError("nobody asks")
@@ -110,6 +112,8 @@ def test_a_stream_is_read_as_it_was_written(pair: tuple[AnyStream, AnyStream]) -
         (read,) = store_of(database).streams()
         database.close()
 
+    if changed.in_flight is not None and changed.in_flight.through <= changed.cursor:
+        changed = replace(changed, in_flight=None)  # it was settled, and only that was lost
     if isinstance(changed, TelemetryStream) and changed.reports_left == 0:
         changed = changed.end_if_all_sent(at_us=read.ended_at_us or 0)
     assert read == changed
@@ -182,3 +186,45 @@ def test_what_is_forgotten_does_not_change(store: StreamStore) -> None:
 
     assert store.apply([(stream, advanced(5))]) == []
     assert store.streams() == []
+
+
+class LosesAnswers(Database):
+    """The connection breaks after COMMIT, and before its answer."""
+
+    loses = False
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        with super().write(durable=durable) as connection:
+            yield connection
+        if self.loses:
+            raise DatabaseError("the server closed the connection")
+
+
+def test_a_change_whose_answer_was_lost_is_known_as_stored(database_url: str) -> None:
+    database = LosesAnswers(make_engine(database_url))
+    store = store_of(database)
+    stream = begun(store)
+    database.loses = True
+    with pytest.raises(DatabaseError):
+        store.apply([(stream, advanced(5))], durable=False)
+    database.loses = False
+
+    assert [each.needs_frames_after for each in store.streams()] == [5]
+    database.close()
+
+
+def test_a_report_in_flight_is_written_with_its_cursor(database: Database) -> None:
+    """A server that crashed may have undone a cursor that was not durable."""
+    store = store_of(database)
+    stream = begun(store)
+    store.apply([(stream, advanced(5))])
+    with database.write() as connection:
+        connection.execute(text("UPDATE stream SET cursor_seq = 0"))
+    flying = FramesInFlight(name="r", planned_us=1, through=FramePosition(6))
+    store.apply([(stream, lambda now: now.plan(flying, made_after=(5, 0)))])
+
+    (read,) = store_of(database).streams()
+
+    assert read.flies("r")
+    assert read.needs_frames_after == 5

@@ -127,7 +127,7 @@ class Ven:
             self.reports += 1
             name = f"report-{self.reports}"
             flying = FramesInFlight(name=name, planned_us=NOW_US, through=through)
-            then = stream.plan(flying)
+            then = stream.plan(flying, made_after=stream.cursor)
             if then.flies(name):
                 self.spans[name] = list(cells(stream.acked_frame, through))
             return then
@@ -296,14 +296,14 @@ def test_an_event_that_asks_again_goes_on_where_it_was() -> None:
 
 def test_an_event_that_has_all_its_reports_does_not_ask_again() -> None:
     flying = FramesInFlight(name="r", planned_us=NOW_US, through=FramePosition(1))
-    ended = telemetry(reports_left=1).plan(flying).acknowledge("r", at_us=NOW_US)
+    ended = telemetry(reports_left=1).plan(flying, made_after=(0, 0)).acknowledge("r", at_us=NOW_US)
 
     assert ended.reopen() == ended
 
 
 def test_a_report_that_came_after_its_span_was_given_up_counts_as_one_of_those_asked_for() -> None:
     flying = FramesInFlight(name="r", planned_us=NOW_US, through=FramePosition(2))
-    given_up = telemetry(reports_left=2).plan(flying).skip(2)
+    given_up = telemetry(reports_left=2).plan(flying, made_after=(0, 0)).skip(2)
 
     late = given_up.acknowledge("r", at_us=NOW_US)
 
@@ -325,7 +325,7 @@ def test_a_report_that_came_after_its_span_was_given_up_counts_as_one_of_those_a
 def test_a_report_is_not_sent(stream: TelemetryStream) -> None:
     flying = FramesInFlight(name="r", planned_us=NOW_US, through=FramePosition(2))
 
-    assert not stream.plan(flying).flies("r")
+    assert not stream.plan(flying, made_after=(0, 0)).flies("r")
 
 
 def test_only_what_ended_is_handed_over() -> None:
@@ -356,7 +356,8 @@ def test_the_reports_of_an_event_are_told_or_refused_once_and_in_order(steps: li
                     key=key,
                     through=through,
                     needed_after=stream.needed_after if half else key,
-                )
+                ),
+                made_after=stream.cursor,
             )
         elif step == "end":
             stream = stream.end(at_us=NOW_US, last_frame=99)

@@ -90,6 +90,7 @@ class OutgoingReport:
                 earlier=stream.last_report,
             ),
             in_doubt_us=in_flight.planned_us,
+            again=in_flight.again,
             in_flight=in_flight,
         )
 

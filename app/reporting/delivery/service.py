@@ -19,7 +19,7 @@ from app.reporting.delivery.batch import BatchSender, ClientFor, InFlightBatch
 from app.reporting.delivery.batching import Batch
 from app.reporting.delivery.builder import ReportBuilder
 from app.reporting.delivery.duplicates import DuplicateSweeper
-from app.reporting.delivery.outgoing import DeliveryOutcome, OutgoingReport
+from app.reporting.delivery.outgoing import DeliveryOutcome, Fate, OutgoingReport
 from app.reporting.delivery.resend import Resender
 from app.reporting.delivery.settlement import Settlement
 from app.reporting.streams import AnyStream, StreamReconciler, StreamStore, Transition
@@ -187,9 +187,10 @@ class DeliveryService:
                         break
                     retry.is_done(LOOKS_EVERY_S)
         finally:
-            for left in (in_flight, retry):
-                if left is not None:
-                    done += self._end(left, held)
+            with contextlib.ExitStack() as ends:  # both, whatever one of them meets
+                for left in (in_flight, retry):
+                    if left is not None:
+                        ends.callback(lambda batch: done.extend(self._end(batch, held)), left)
         return done, False
 
     def _retry_held(
@@ -210,12 +211,16 @@ class DeliveryService:
         batch = self._builder.next_batch([each for each in streams if each.ven_name in some])
         claimed = [each for each in batch.reports if self._held_vens.claim(each.ven_name)]
         batch.reports = claimed
+        reports: list[OutgoingReport] = []
         try:
             reports = self._plan(batch)
             return InFlightBatch(reports, send) if reports else None
         except BaseException:
-            self._sender.give_back(claimed)
+            reports = []
             raise
+        finally:
+            planned = {report.name for report in reports}
+            self._sender.give_back(each for each in claimed if each.name not in planned)
 
     def _plan(self, batch: Batch) -> list[OutgoingReport]:
         """Store that these are about to be sent; those that may be: no span was given up, and no
@@ -244,7 +249,8 @@ class DeliveryService:
         held: dict[int, str],
     ) -> list[int]:
         settled = self._settlement.settle(reports, outcomes)
-        held.update(settled.waiting)
+        for stream_id, problem in settled.waiting.items():
+            held[stream_id] = problem or held.get(stream_id, "")
         for outcome in settled.too_large:
             if isinstance(outcome.error, VtnRejected):
                 name = outcome.report.ven_name
@@ -291,7 +297,7 @@ class DeliveryService:
             self._sender.look_up(to_find, outcomes, client_for=client_for)
         finally:
             self._settlement.settle(to_find, outcomes)
-        if outcomes:
+        if any(outcome.fate is not Fate.STILL_IN_DOUBT for outcome in outcomes):
             self._reconciler.reassign_unsent()
 
     def _say_problems(self, held: Mapping[int, str]) -> None:
@@ -325,4 +331,4 @@ class DeliveryService:
 
 
 def _planning(report: OutgoingReport) -> Transition:
-    return lambda now: now.plan(report.in_flight)
+    return lambda now: now.plan(report.in_flight, made_after=report.stream.cursor)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.platform import to_us
+from app.platform import DatabaseError, to_us
 from app.readings import ReadsFrames, Roster
 from app.reporting.requests import Asked, DueReport
 from app.reporting.streams.ports import FleetNames
@@ -30,6 +31,8 @@ class _Count:
     scope: Scope = None
     values: int = 0
     """Of an interval stream."""
+    next_due_us: int | None = None
+    """When it will owe more; its entry in the heap. None: there is none."""
     grows_by: int = 0
     """With each frame of the newest roster, while its event asks for what is read."""
 
@@ -65,48 +68,47 @@ class Backlog:
         self._counted_through = 0
         """The number of the last frame that is in the total."""
 
-    def changed(self, stream: AnyStream) -> None:
-        """A stream began, or is another one now."""
+    def changed(self, streams: Sequence[AnyStream], gone: Sequence[AnyStream]) -> None:
+        """These streams began, or are others now; the others are no more."""
         with self._lock:
-            count = self._counts.get(stream.stream_id)
-            if count is None:
-                self._is_up_to_date()
-                self._counts[stream.stream_id] = self._counted(stream)
-                return
-            before = count.stream
-            if _owes_the_same(before, stream) or not self._is_up_to_date():
-                count.stream = stream
-            elif advanced := _only_advanced(before, stream):
-                self._total -= self._between(*advanced, count.scope)
-                count.stream = stream
-            else:
-                self._discount(count)
-                self._counts[stream.stream_id] = self._counted(stream)
+            try:
+                counts = self._is_up_to_date()
+                for stream in streams:
+                    self._change(stream, counts=counts)
+                for stream in gone:
+                    count = self._counts.pop(stream.stream_id, None)
+                    if count is not None and counts:
+                        self._discount(count)
+            except BaseException as error:
+                self._roster = None
+                self._counts.update((stream.stream_id, _Count(stream)) for stream in streams)
+                for stream in gone:
+                    self._counts.pop(stream.stream_id, None)
+                if not isinstance(error, DatabaseError):  # else it is counted anew when asked for
+                    raise
 
-    def forget(self, stream: AnyStream) -> None:
-        """A stream that is no more."""
+    def reset(self) -> None:
+        """All streams are read again."""
         with self._lock:
-            count = self._counts.pop(stream.stream_id, None)
-            if count is not None and self._is_up_to_date():
-                self._discount(count)
+            self._roster = None
+            self._counts = {}
 
     def recount(self, streams: Iterable[AnyStream]) -> None:
         """The events of these ask for other resources, or at other times."""
-        with self._lock:
+        with self._lock, self._counting():
             if not self._is_up_to_date():
                 return
             for stream in streams:
                 count = self._counts.get(stream.stream_id)
                 if count is not None:
-                    self._discount(count)
-                    self._counts[stream.stream_id] = self._counted(count.stream)
+                    self._count_again(count)
 
     def total(self) -> int:
         """How many readings are owed and not acknowledged, over all streams.
 
         Where reports have their times, the values of those that are due.
         """
-        with self._lock:
+        with self._lock, self._counting():
             newest = self._frames.last()
             if newest is None:
                 return 0
@@ -114,12 +116,39 @@ class Backlog:
                 self._count_all(newest.roster)
             until_us = to_us(min(newest.taken_at, self._clock()))
             while self._next_due and self._next_due[0][0] <= until_us:
-                _, stream_id = heapq.heappop(self._next_due)
+                due_us, stream_id = heapq.heappop(self._next_due)
                 count = self._counts.get(stream_id)
-                if count is not None:
-                    self._discount(count)
-                    self._counts[stream_id] = self._counted(count.stream)
+                if count is not None and count.next_due_us == due_us:
+                    count.next_due_us = None
+                    self._count_again(count)
             return self._total
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """After an error, all is counted anew."""
+        try:
+            yield
+        except BaseException:
+            self._roster = None
+            raise
+
+    def _change(self, stream: AnyStream, *, counts: bool) -> None:
+        count = self._counts.get(stream.stream_id)
+        if count is None:
+            count = self._counts[stream.stream_id] = _Count(stream)
+            if counts:
+                self._count(count)
+            return
+        before = count.stream
+        if _owes_the_same(before, stream) or not counts:
+            count.stream = stream
+        elif advanced := _only_advanced(before, stream):
+            self._total -= self._between(*advanced, count.scope)
+            count.stream = stream
+        else:
+            self._discount(count)
+            count.stream = stream
+            self._count(count)
 
     def waiting_of(
         self,
@@ -164,32 +193,38 @@ class Backlog:
         self._next_due = []
         self._roster = roster
         self._counted_through, _ = self._frames.frames_after(0)
-        self._counts = {
-            stream_id: self._counted(count.stream) for stream_id, count in self._counts.items()
-        }
+        for count in self._counts.values():
+            count.values = count.grows_by = 0
+            count.next_due_us = None
+            self._count(count)
 
-    def _counted(self, stream: AnyStream) -> _Count:
-        """What it owes, added to the total; nothing before somebody asks for that."""
-        count = _Count(stream)
-        if self._roster is None:
-            return count
+    def _count_again(self, count: _Count) -> None:
+        self._discount(count)
+        self._count(count)
+
+    def _count(self, count: _Count) -> None:
+        """Add what its stream owes to the total."""
+        stream = count.stream
         if isinstance(stream, TelemetryStream):
             count.scope = self._requests.scope_of(stream)
             self._total += self._owed(stream, self._counted_through, count.scope)
-            if stream.last_frame is None:
+            if stream.last_frame is None and self._roster is not None:
                 names = self._roster.names(stream.ven_name)
                 count.grows_by = _width(names, count.scope, aggregate=stream.request.aggregate)
                 self._grows_by += count.grows_by
-            return count
+            return
         count.values, next_due = self._due(stream, None)
         self._total += count.values
-        if next_due is not None:
-            heapq.heappush(self._next_due, (to_us(next_due), stream.stream_id))
-        return count
+        next_due_us = None if next_due is None else to_us(next_due)
+        if next_due_us is not None and next_due_us != count.next_due_us:
+            heapq.heappush(self._next_due, (next_due_us, stream.stream_id))
+        count.next_due_us = next_due_us
 
     def _discount(self, count: _Count) -> None:
+        """Take what its stream owes out of the total."""
         self._grows_by -= count.grows_by
         self._total -= count.values
+        count.grows_by = count.values = 0
         if isinstance(count.stream, TelemetryStream):
             self._total -= self._owed(count.stream, self._counted_through, count.scope)
 

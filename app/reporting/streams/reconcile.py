@@ -123,6 +123,10 @@ class StreamReconciler:
         While a report of one of them is in doubt, all that asked the VEN for the same wait until it
         is known whether the VTN has that.
         """
+        with self._following:  # no event comes or goes meanwhile
+            self._reassign_unsent()
+
+    def _reassign_unsent(self) -> None:
         asking = defaultdict[Asks, list[TelemetryStream]](list)
         ended = defaultdict[Asks, list[TelemetryStream]](list)
         latest_us = to_us(self._clock() - self._keep_unasked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import orjson
@@ -33,6 +33,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "inherited_from": ("heir_of",),
 }
 """Where fields stand that are not named as their columns."""
+PROGRESS = {
+    *("acked_frame", "acked_report", "needed_after"),
+    *("in_flight", "reports_left", "reports_sent", "last_report"),
+}
 WITHOUT = {"heir_of": "", "cursor_column": 0, "done_us": 0, "done_column": 0}
 """What stands in columns that a stream of the other kind has no field for."""
 FIELDS: Mapping[type[AnyStream], tuple[str, ...]] = {
@@ -60,11 +64,22 @@ def new_row(stream: AnyStream) -> dict[str, Any]:
 
 
 def changed_columns(before: AnyStream, after: AnyStream) -> dict[str, Any]:
-    """What is different of the two."""
-    values: dict[str, Any] = {}
+    """What is different of the two; of its progress, all of it.
+
+    A server that crashed may have undone what was not durable: a report in flight that is written
+    without its cursor would go on from an older one.
+    """
     old, new = vars(before), vars(after)
+    different = {
+        name
+        for name in FIELDS[type(after)]
+        if new[name] is not old[name] and new[name] != old[name]
+    }
+    if not PROGRESS.isdisjoint(different):
+        different |= PROGRESS
+    values: dict[str, Any] = {}
     for name in FIELDS[type(after)]:
-        if new[name] is not old[name] and new[name] != old[name]:
+        if name in different:
             values |= _written(name, new[name])
     return values
 
@@ -78,8 +93,12 @@ def read_row(row: Row[Any]) -> AnyStream:
         stored = (getattr(row, column) for column in COLUMNS.get(name, (name,)))
         found[name] = _READ[name](*stored) if name in _READ else next(stored)
     found["request"] = request
-    found["in_flight"] = _read_in_flight(row.in_flight, planned=request.is_planned)
-    return kind(**found)
+    found["in_flight"] = None
+    stream = kind(**found)
+    flying: Any = _read_in_flight(row.in_flight, planned=request.is_planned)
+    if flying is None or flying.through <= stream.cursor:
+        return stream
+    return replace(stream, in_flight=flying)
 
 
 def _written(name: str, value: Any) -> dict[str, Any]:

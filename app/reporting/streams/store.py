@@ -7,12 +7,12 @@ import functools
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Update, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, select, text, update
 
 from app.platform import Database, to_us
 from app.reporting.streams.needs import FrameNeeds
@@ -30,9 +30,9 @@ begins with that."""
 class CountsStreams(Protocol):
     """Keeps count of what streams owe."""
 
-    def changed(self, stream: AnyStream) -> None: ...
+    def changed(self, streams: Sequence[AnyStream], gone: Sequence[AnyStream]) -> None: ...
 
-    def forget(self, stream: AnyStream) -> None: ...
+    def reset(self) -> None: ...
 
     def total(self) -> int: ...
 
@@ -122,21 +122,26 @@ class StreamStore:
             ]
             gone = [each for each in forget if each.stream_id in streams]
             if written or new or gone or in_transaction is not None:
-                with self._database.write(durable=durable) as connection:
-                    _update(connection, written)
-                    begun = [replace(each, stream_id=_insert(connection, each)) for each in new]
-                    _delete(connection, gone)
-                    if in_transaction is not None:
-                        in_transaction(connection)
+                try:
+                    with self._database.write(durable=durable) as connection:
+                        _update(connection, written)
+                        begun = [replace(each, stream_id=_insert(connection, each)) for each in new]
+                        _delete(connection, gone)
+                        if in_transaction is not None:
+                            in_transaction(connection)
+                except BaseException:
+                    # It may be stored, and only the answer be lost: all is read again.
+                    self._loaded, self._ids = None, {}
+                    self._backlog.reset()
+                    raise
                 for _, then in written:
                     streams[then.stream_id] = then
-                    self._backlog.changed(then)
                 for each in begun:
                     self._add(streams, each)
                 for each in gone:
                     del streams[each.stream_id]
                     self._ids[each.ven_name].pop(each.key, None)
-                    self._backlog.forget(each)
+                self._backlog.changed([*(then for _, then in written), *begun], gone)
             return [after[stream_id] for stream_id in order]
 
     def _streams(self) -> dict[int, AnyStream]:
@@ -149,12 +154,12 @@ class StreamStore:
             for stream in loaded:
                 self._add(streams, stream)
             self._loaded = streams
+            self._backlog.changed(loaded, ())
         return self._loaded
 
     def _add(self, streams: dict[int, AnyStream], stream: AnyStream) -> None:
         streams[stream.stream_id] = stream
         self._ids.setdefault(stream.ven_name, {})[stream.key] = stream.stream_id
-        self._backlog.changed(stream)
 
     def _end_what_is_all_sent(self, loaded: list[AnyStream]) -> list[AnyStream]:
         """Earlier versions could forget to end a stream, which then went on without end."""
@@ -195,15 +200,24 @@ def _update_of(columns: tuple[str, ...]) -> Update:
     return update(stream_table).where(chosen).values({name: bindparam(name) for name in columns})
 
 
+_COLUMNS = [column.name for column in stream_table.columns if column.name != "stream_id"]
+_PLACES = ", ".join(f":{name}" for name in _COLUMNS)
+_VALUES = f"({', '.join(_COLUMNS)}) VALUES ({_PLACES})"
+_INSERT = text(
+    f"INSERT INTO stream {_VALUES} ON CONFLICT DO NOTHING RETURNING stream_id"  # nosec B608
+)
+_KNOWN = select(stream_table.c.stream_id).where(
+    *(stream_table.c[name] == bindparam(name) for name in KEY_COLUMNS)
+)
+
+
 def _insert(connection: Connection, stream: AnyStream) -> int:
     """Its number; also where it was stored before and only the answer was lost."""
     values = new_row(stream)
-    number = stream_table.c.stream_id
-    key = (stream_table.c[name] == values[name] for name in KEY_COLUMNS)
-    known = connection.execute(select(number).where(*key)).scalar()
-    if known is None:
-        known = connection.execute(insert(stream_table).values(values).returning(number)).scalar()
-    return int(known or 0)
+    made = connection.execute(_INSERT, values).scalar()
+    if made is None:
+        made = connection.execute(_KNOWN, {name: values[name] for name in KEY_COLUMNS}).scalar_one()
+    return int(made)
 
 
 def _delete(connection: Connection, streams: Iterable[AnyStream]) -> None:

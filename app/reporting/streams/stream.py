@@ -125,10 +125,13 @@ class Stream(Generic[Flight]):
         """It has no use for the frames up to this number."""
         raise NotImplementedError
 
-    def plan(self: Self, in_flight: Flight) -> Self:
-        """A report is about to be sent. Unchanged where it must not be: the event is gone, the
-        span was given up meanwhile, or another report is in flight."""
-        if not self.is_open or not self.owes or in_flight.through <= self._cursor:
+    def plan(self: Self, in_flight: Flight, *, made_after: tuple[int, int]) -> Self:
+        """A report is about to be sent, which was made when the cursor stood there.
+
+        Unchanged where it must not be sent: the event is gone, some of its span was given up
+        meanwhile, or another report is in flight.
+        """
+        if not self.is_open or not self.owes or made_after != self.cursor:
             return self
         if self.in_flight is not None:  # it is this one, which is looked up and sent again
             return self
@@ -136,13 +139,13 @@ class Stream(Generic[Flight]):
 
     def acknowledge(self: Self, name: str, *, at_us: int) -> Self:
         """The VTN has the report; once, however often it is told. It may be the last one."""
-        if name == self.last_report:
-            return self
+        if name == self.last_report and not self.flies(name):
+            return self  # reports of one span have one name: it may be in flight once more
         return self._passed(name, at_us=at_us, sent=True)
 
     def reject(self: Self, name: str, *, at_us: int) -> Self:
         """The VTN refuses the report, which is kept elsewhere: the stream goes on without it."""
-        return self._passed(name, at_us=at_us, sent=False) if self.flies(name) else self
+        return self._passed(name, at_us=at_us, sent=False)
 
     def in_doubt(self: Self, name: str, *, planned_us: int, again: bool | None = None) -> Self:
         """What the VTN did is not known; the report keeps its name and its span.
@@ -154,7 +157,8 @@ class Stream(Generic[Flight]):
         if flying is None or flying.name != name:
             return self
         again = flying.again if again is None else again
-        return replace(self, in_flight=replace(flying, planned_us=planned_us, again=again))
+        then = replace(flying, planned_us=planned_us, again=again)
+        return self if then == flying else replace(self, in_flight=then)
 
     def withdraw(self: Self, name: str) -> Self:
         """The VTN does not have the report, and will not: its span is planned anew."""
@@ -185,7 +189,8 @@ class Stream(Generic[Flight]):
         return self.in_flight is not None and self.in_flight.name == name
 
     @property
-    def _cursor(self) -> tuple[int, int]:
+    def cursor(self) -> tuple[int, int]:
+        """What is acknowledged, or given up."""
         raise NotImplementedError
 
     def _passed(self: Self, name: str, *, at_us: int, sent: bool) -> Self:
@@ -278,14 +283,15 @@ class TelemetryStream(Stream[FramesInFlight]):
                 acked_frame=start,
                 last_frame=last,
             )
-        return self.skip(self.last_frame), successor
+        # What it gave away is not its own any more, should it be asked again.
+        return replace(self.skip(self.last_frame), first_frame=self.last_frame), successor
 
     def inherit(self, after: int) -> TelemetryStream:
         """Its event has the frames above this number, too: nobody hands them over once more."""
         return replace(self, first_frame=min(self.first_frame, after))
 
     @property
-    def _cursor(self) -> tuple[int, int]:
+    def cursor(self) -> tuple[int, int]:
         return self.acked_frame
 
     def _passed(self, name: str, *, at_us: int, sent: bool) -> TelemetryStream:
@@ -352,7 +358,7 @@ class IntervalStream(Stream[IntervalsInFlight]):
         )
 
     @property
-    def _cursor(self) -> tuple[int, int]:
+    def cursor(self) -> tuple[int, int]:
         return self.acked_report
 
     def _passed(self, name: str, *, at_us: int, sent: bool) -> IntervalStream:
