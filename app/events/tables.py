@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Text, text
 
-from app.platform.columns import needed, table
+from app.platform import required_column, table
 
 metadata = MetaData()
 event_table = table(
@@ -12,13 +12,13 @@ event_table = table(
     "event",
     Column("ven_name", String(128), primary_key=True),
     Column("event_id", String(128), primary_key=True),
-    needed("body", Text),
-    needed("first_seen_us", BigInteger),
-    needed("had_time", Integer, server_default=text("1")),
+    required_column("body", Text),
+    required_column("first_seen_us", BigInteger),
+    required_column("had_time", Integer, server_default=text("1")),
 )
 ven_view_table = table(
     metadata,
     "ven_view",
     Column("ven_name", String(128), primary_key=True),
-    needed("body", Text),
+    required_column("body", Text),
 )

@@ -15,36 +15,36 @@ from sqlalchemy import (
     text,
 )
 
-from app.platform.columns import needed, numbered, table
+from app.platform import key_column, required_column, table
 
 metadata = MetaData()
-fleet_table = table(metadata, "fleet", needed("revision", BigInteger))
+fleet_table = table(metadata, "fleet", required_column("revision", BigInteger))
 ven_table = table(
     metadata,
     "ven",
-    numbered("ven_key"),
-    needed("ven_name", String(128), unique=True),
-    needed("status", String(16)),
+    key_column("ven_key"),
+    required_column("ven_name", String(128), unique=True),
+    required_column("status", String(16)),
     Column("vtn_ven_id", String(128)),
 )
 resource_table = table(
     metadata,
     "resource",
-    numbered("resource_key"),
+    key_column("resource_key"),
     Column("ven_key", BigInteger, ForeignKey("ven.ven_key"), nullable=False),
-    needed("resource_name", String(128)),
-    needed("kind", String(32)),
-    needed("meter_point_id", Text),
+    required_column("resource_name", String(128)),
+    required_column("kind", String(32)),
+    required_column("meter_point_id", Text),
     Column("latitude", DOUBLE_PRECISION),
     Column("longitude", DOUBLE_PRECISION),
-    needed("address", Text),
-    needed("power_min_kw", DOUBLE_PRECISION),
-    needed("power_max_kw", DOUBLE_PRECISION),
-    needed("energy_min_kwh", DOUBLE_PRECISION),
-    needed("energy_max_kwh", DOUBLE_PRECISION),
-    needed("status", String(16)),
+    required_column("address", Text),
+    required_column("power_min_kw", DOUBLE_PRECISION),
+    required_column("power_max_kw", DOUBLE_PRECISION),
+    required_column("energy_min_kwh", DOUBLE_PRECISION),
+    required_column("energy_max_kwh", DOUBLE_PRECISION),
+    required_column("status", String(16)),
     Column("vtn_resource_id", String(128)),
-    needed("changed_revision", BigInteger, server_default=text("0")),
+    required_column("changed_revision", BigInteger, server_default=text("0")),
     UniqueConstraint("ven_key", "resource_name"),
 )
 enrolled_again_table = table(
@@ -52,7 +52,7 @@ enrolled_again_table = table(
     "enrolled_again",
     Column("ven_name", String(128), primary_key=True),
     Column("resource_name", String(128), primary_key=True),
-    needed("at_us", BigInteger),
+    required_column("at_us", BigInteger),
 )
 OTHER = text("status <> 'APPROVED'")
 Index(

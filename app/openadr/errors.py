@@ -20,6 +20,7 @@ NotConnected, NoUsableAddress, NoAuthorities    become VtnUnreachable
 from __future__ import annotations
 
 from urllib3.exceptions import HTTPError, LocationValueError
+from urllib3.exceptions import TimeoutError as OutOfTime
 
 from app.platform import FailsForAll
 
@@ -104,7 +105,7 @@ class AnswerTooLarge(HTTPError):
     """More than anybody can mean."""
 
 
-class AnswerTooSlow(TimeoutError):
+class AnswerTooSlow(OutOfTime):
     """It came in drops, and did not end."""
 
 

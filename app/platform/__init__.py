@@ -3,6 +3,7 @@ other room but observability."""
 
 from app.platform.asgi import TRY_AGAIN_LATER, AsgiServer
 from app.platform.certificate import load_certificate
+from app.platform.columns import key_column, required_column, table
 from app.platform.compact import dumped
 from app.platform.container import PlatformContainer
 from app.platform.database import Database, make_engine
@@ -59,6 +60,7 @@ __all__ = [
     "Watch",
     "dumped",
     "from_us",
+    "key_column",
     "load_certificate",
     "make_engine",
     "no_bar",
@@ -66,6 +68,8 @@ __all__ = [
     "port",
     "read_or_make",
     "read_text",
+    "required_column",
+    "table",
     "to_us",
     "utc_now",
 ]

@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Identity, Integer, MetaData, Table
 
 
-def numbered(name: str) -> Column[int]:
+def key_column(name: str) -> Column[int]:
     """A key that the database counts up."""
     kind = BigInteger().with_variant(Integer(), "sqlite")
     return Column(name, kind, Identity(always=True), primary_key=True)
 
 
-def needed(name: str, kind: Any, **more: Any) -> Column[Any]:
+def required_column(name: str, kind: Any, **more: Any) -> Column[Any]:
     """A column that is never null."""
     return Column(name, kind, nullable=False, **more)
 

@@ -13,18 +13,20 @@ from sqlalchemy import (
     String,
 )
 
-from app.platform.columns import needed, numbered, table
+from app.platform import key_column, required_column, table
 
 metadata = MetaData()
-roster_table = table(metadata, "roster", numbered("roster_id"), needed("body", LargeBinary))
+roster_table = table(
+    metadata, "roster", key_column("roster_id"), required_column("body", LargeBinary)
+)
 frame_table = table(
     metadata,
     "frame",
-    numbered("seq"),
-    needed("taken_at_us", BigInteger, unique=True),
-    needed("profile_index", Integer),
+    key_column("seq"),
+    required_column("taken_at_us", BigInteger, unique=True),
+    required_column("profile_index", Integer),
     Column("roster_id", BigInteger, ForeignKey("roster.roster_id"), nullable=False),
-    needed("power_kw", LargeBinary),
+    required_column("power_kw", LargeBinary),
     Column("detail", LargeBinary),
     never_again=True,
 )
@@ -33,9 +35,9 @@ slice_table = table(
     "slice",
     Column("ven_name", String(128), primary_key=True),
     Column("seq", BigInteger, primary_key=True),
-    needed("taken_at_us", BigInteger),
+    required_column("taken_at_us", BigInteger),
     Column("roster_id", BigInteger, ForeignKey("roster.roster_id"), nullable=False),
-    needed("power_kw", LargeBinary),
+    required_column("power_kw", LargeBinary),
     Column("detail", LargeBinary),
 )
 Index("slice_by_seq", slice_table.c.seq)

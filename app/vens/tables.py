@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String
 
-from app.platform.columns import needed, table
+from app.platform import required_column, table
 
 metadata = MetaData()
 removal_table = table(
@@ -12,8 +12,8 @@ removal_table = table(
     "removal",
     Column("ven_name", String(128), primary_key=True),
     Column("resource_name", String(128), primary_key=True),
-    needed("begun_at_us", BigInteger),
-    needed("through_seq", BigInteger),
-    needed("keep_at_vtn", Integer),
-    needed("drop_owed", Integer),
+    required_column("begun_at_us", BigInteger),
+    required_column("through_seq", BigInteger),
+    required_column("keep_at_vtn", Integer),
+    required_column("drop_owed", Integer),
 )

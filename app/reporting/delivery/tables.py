@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Text, text
 
-from app.platform.columns import needed, numbered, table
+from app.platform import key_column, required_column, table
 
 metadata = MetaData()
 set_aside_table = table(
     metadata,
     "set_aside",
-    numbered("set_aside_id"),
-    needed("ven_name", String(128)),
-    needed("event_id", String(128)),
-    needed("report_name", String(128)),
-    needed("readings", BigInteger),
-    needed("body", LargeBinary),
-    needed("problem", Text),
-    needed("refused_at_us", BigInteger),
-    needed("state", String(16)),
+    key_column("set_aside_id"),
+    required_column("ven_name", String(128)),
+    required_column("event_id", String(128)),
+    required_column("report_name", String(128)),
+    required_column("readings", BigInteger),
+    required_column("body", LargeBinary),
+    required_column("problem", Text),
+    required_column("refused_at_us", BigInteger),
+    required_column("state", String(16)),
     Column("in_doubt_us", BigInteger),
-    needed("program_id", String(128), server_default=text("''")),
+    required_column("program_id", String(128), server_default=text("''")),
     never_again=True,
 )
 second_look_table = table(
     metadata,
     "second_look",
     Column("report_name", String(128), primary_key=True),
-    needed("ven_name", String(128)),
-    needed("event_id", String(128)),
-    needed("body_bytes", BigInteger),
-    needed("reports_before", BigInteger),
-    needed("due_us", BigInteger),
-    needed("looks_left", BigInteger),
+    required_column("ven_name", String(128)),
+    required_column("event_id", String(128)),
+    required_column("body_bytes", BigInteger),
+    required_column("reports_before", BigInteger),
+    required_column("due_us", BigInteger),
+    required_column("looks_left", BigInteger),
 )
