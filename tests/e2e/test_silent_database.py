@@ -55,7 +55,8 @@ def test_a_second_ctrl_c_ends_it_at_once(
     application.wait_for("schedule: ")
     with postgres.silent():
         application.tell(first)
-        application.tell(signal.SIGINT)
+        for _ in range(2):  # the first two may reach it as one, where it had no time between them
+            application.tell(signal.SIGINT)
 
         assert application.join(3) == 128 + signal.SIGINT
 

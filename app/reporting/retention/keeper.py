@@ -192,11 +192,11 @@ class StoreKeeper:
         sliced = self._frames.sliced_through()
         spans: dict[str, tuple[int, int]] = {}
         for name, after in needs.after.items():
-            moved, flying = sliced.get(name, 0), needs.in_flight_through.get(name, 0)
+            moved, in_flight = sliced.get(name, 0), needs.in_flight.get(name, [])
             # A report that may be at the VTN is made again of one kind of rows.
-            is_begun = after < moved < flying
+            is_begun = any(first < moved < last for first, last in in_flight)
             if is_begun or max(after, moved) < horizon:
-                spans[name] = after, max(horizon, flying)
+                spans[name] = after, max([horizon, *(last for _, last in in_flight)])
         lagging = sum(len(fleet.names(name)) for name in spans)
         if spans and 2 * lagging <= fleet.size:
             self._frames.move_out(spans)  # else most lag: whole frames are the smaller form

@@ -19,16 +19,16 @@ class FrameNeeds:
     """The VENs whose readings an event asks for now."""
     after: dict[str, int] = field(default_factory=dict)
     """None of a VEN's streams has a use for the frames up to this number."""
-    in_flight_through: dict[str, int] = field(default_factory=dict)
-    """A report that may be at the VTN is made of frames up to this number, and is made again of the
-    same readings."""
+    in_flight: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """The reports that may be at the VTN, which are made again of the same readings: each of the
+    frames above a number, up to another one."""
 
     @classmethod
     def of(cls, streams: Iterable[AnyStream]) -> FrameNeeds:
         """What these streams need, ended ones that still owe something included."""
         asked: set[str] = set()
         after: dict[str, int] = {}
-        flying: dict[str, int] = {}
+        in_flight: dict[str, list[tuple[int, int]]] = {}
         for stream in streams:
             if not stream.owes:
                 continue
@@ -37,5 +37,5 @@ class FrameNeeds:
                 asked.add(name)
             after[name] = min(after.get(name, needs), needs)
             if stream.in_flight is not None:
-                flying[name] = max(flying.get(name, 0), stream.in_flight.last_frame)
-        return cls(asked=frozenset(asked), after=after, in_flight_through=flying)
+                in_flight.setdefault(name, []).append((needs, stream.in_flight.last_frame))
+        return cls(asked=frozenset(asked), after=after, in_flight=in_flight)
