@@ -59,11 +59,6 @@ class ReadingLog:
         with self._forgetting():
             return self._appender.append(frame)
 
-    @property
-    def handed_in(self) -> int:
-        """Frames that wait for a transaction, while another one commits."""
-        return self._appender.waiting
-
     def last(self) -> Frame | None:
         """The newest frame."""
         newest = self._newest

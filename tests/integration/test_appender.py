@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Engine, text
 
 from app.platform import Database, DatabaseError, make_engine
 from app.readings import Frame, ReadingLog, Roster
+from app.readings.appender import LogAppender
+from app.readings.rosters import RosterBook
 from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until
 
@@ -32,7 +34,6 @@ class SlowCommits(Database):
         self.let_commit.set()
         self.at_commit = threading.Event()
         """Somebody has written, and waits for its commit."""
-        self.commits = 0
         self.fails = False
 
     @contextmanager
@@ -41,7 +42,6 @@ class SlowCommits(Database):
             yield connection
             self.at_commit.set()
             assert self.let_commit.wait(WAIT_S)
-            self.commits += 1
             if self.fails:
                 raise DatabaseError("disk is full")
 
@@ -108,19 +108,26 @@ def test_a_reader_between_two_appends_misses_none(database: SlowCommits, clock: 
 def test_what_comes_while_one_commits_goes_into_one_transaction(
     database: SlowCommits, clock: FakeClock
 ) -> None:
-    log = ReadingLog(database)
+    transactions: list[int] = []
+    appender = LogAppender(
+        database=database,
+        rosters=RosterBook(),
+        writing=threading.RLock(),
+        stored=lambda appended: transactions.append(len(appended)),
+    )
     first, *others = frames(clock, 6)
     with ThreadPoolExecutor(6) as threads:
         with held_at_commit(database):
-            one = threads.submit(log.append, first)
+            one = threads.submit(appender.append, first)
             assert database.at_commit.wait(WAIT_S)
-            handed = [threads.submit(log.append, frame) for frame in others]
-            wait_until(lambda: log.handed_in == len(others))
+            handed = [threads.submit(appender.append, frame) for frame in others]
+            wait_until(lambda: appender.waiting == len(others))
         stored = [future.result(WAIT_S) for future in (one, *handed)]
 
-    assert database.commits == 2
+    assert transactions == [1, 5]
     assert sorted(frame.seq for frame in stored) == [1, 2, 3, 4, 5, 6]
-    by_number = {frame.seq: frame.profile_index for frame in log.since(0, most_bytes=1 << 20)}
+    read = ReadingLog(database).since(0, most_bytes=1 << 20)
+    by_number = {frame.seq: frame.profile_index for frame in read}
     assert by_number == {frame.seq: frame.profile_index for frame in stored}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryDirectory
@@ -12,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
 
 from app.platform import Database, DatabaseError, make_engine
 from app.readings import Frame, ReadingLog, Roster
 from app.readings.frame import ROW_BYTES
 from bench.intervals import counted
 from tests.support.fakes import FakeClock
+from tests.support.flaky_database import LosesAnswers
 
 pytestmark = pytest.mark.in_process
 
@@ -219,19 +217,6 @@ def test_it_is_known_whatever_the_clock_does(steps: list[int]) -> None:
             assert frames.last_before(instant) == max(earlier, default=0)
     database.close()
     folder.cleanup()
-
-
-class LosesAnswers(Database):
-    """The connection breaks after COMMIT, and before its answer."""
-
-    loses = False
-
-    @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Connection]:
-        with super().write(durable=durable) as connection:
-            yield connection
-        if self.loses:
-            raise DatabaseError("the server closed the connection")
 
 
 def test_a_frame_whose_answer_was_lost_is_known_as_stored(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,6 +25,7 @@ from app.reporting.streams import (
     TelemetryStream,
 )
 from tests.support.fakes import FakeClock
+from tests.support.flaky_database import LosesAnswers
 
 NUMBERS = st.integers(0, 1 << 60)
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
@@ -186,19 +186,6 @@ def test_what_is_forgotten_does_not_change(store: StreamStore) -> None:
 
     assert store.apply([(stream, advanced(5))]) == []
     assert store.streams() == []
-
-
-class LosesAnswers(Database):
-    """The connection breaks after COMMIT, and before its answer."""
-
-    loses = False
-
-    @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Connection]:
-        with super().write(durable=durable) as connection:
-            yield connection
-        if self.loses:
-            raise DatabaseError("the server closed the connection")
 
 
 def test_a_change_whose_answer_was_lost_is_known_as_stored(database_url: str) -> None:

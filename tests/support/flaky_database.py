@@ -1,4 +1,4 @@
-"""A database whose disk is full now and then."""
+"""Databases whose disk is full now and then, and whose answers are lost."""
 
 from __future__ import annotations
 
@@ -30,3 +30,16 @@ class FlakyDatabase(Database):
             yield connection
             if fails:
                 raise DatabaseError("database fleet.db: disk is full")
+
+
+class LosesAnswers(Database):
+    """The connection breaks after COMMIT, and before its answer."""
+
+    loses = False
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        with super().write(durable=durable) as connection:
+            yield connection
+        if self.loses:
+            raise DatabaseError("the server closed the connection")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import cast
 
 from sqlalchemy import Connection
 
@@ -209,8 +208,7 @@ class Settlement:
         settled.waiting[report.stream.stream_id] = ""
         if not report.was_sent:
             name = report.name
-            withdraw = cast(Transition, lambda now: now.withdraw(name))
-            changes.streams.append((report.stream, withdraw))
+            changes.streams.append((report.stream, lambda now: now.withdraw(name)))
 
 
 def _write_all(writes: Sequence[Write], connection: Connection) -> None:

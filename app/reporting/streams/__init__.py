@@ -1,6 +1,7 @@
 """What is owed: a cursor for each report that an event asks of a VEN."""
 
 from app.reporting.streams.backlog import Backlog
+from app.reporting.streams.hand_over import hand_overs
 from app.reporting.streams.losses import DROPPED, EXPIRED, LossCounters
 from app.reporting.streams.needs import FrameNeeds
 from app.reporting.streams.ports import FleetNames
@@ -16,7 +17,6 @@ from app.reporting.streams.stream import (
     IntervalStream,
     ReportPosition,
     TelemetryStream,
-    hand_overs,
 )
 
 __all__ = [

@@ -13,6 +13,7 @@ from app.platform import SayOnce, to_us
 from app.readings import ReadsFrames
 from app.reporting.requests import Asked, ReportRequest
 from app.reporting.streams.backlog import Backlog
+from app.reporting.streams.hand_over import hand_overs
 from app.reporting.streams.losses import EXPIRED, LossCounters
 from app.reporting.streams.ports import FleetNames
 from app.reporting.streams.request_index import Descriptors, RequestIndex
@@ -23,7 +24,6 @@ from app.reporting.streams.stream import (
     IntervalStream,
     ReportPosition,
     TelemetryStream,
-    hand_overs,
 )
 
 logger = logging.getLogger(__name__)
@@ -243,7 +243,6 @@ class StreamReconciler:
             stream_id=0,
             ven_name=ven_name,
             request=request,
-            first_frame=first,
             needed_after=first,
             acked_report=ReportPosition(passed),
         )

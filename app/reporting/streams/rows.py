@@ -37,7 +37,7 @@ PROGRESS = {
     *("acked_frame", "acked_report", "needed_after"),
     *("in_flight", "reports_left", "reports_sent", "last_report"),
 }
-WITHOUT = {"heir_of": "", "cursor_column": 0, "done_us": 0, "done_column": 0}
+WITHOUT = {"heir_of": "", "start_seq": 0, "cursor_column": 0, "done_us": 0, "done_column": 0}
 """What stands in columns that a stream of the other kind has no field for."""
 FIELDS: Mapping[type[AnyStream], tuple[str, ...]] = {
     kind: tuple(

@@ -15,7 +15,7 @@ stored, so that a delivery, a poll and the retention may all work on one stream:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -37,7 +37,7 @@ class ReportPosition(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InFlight:
+class InFlight(ABC):
     """A report that is about to be sent: until its outcome is seen it may be at the VTN or not."""
 
     name: str
@@ -49,9 +49,9 @@ class InFlight:
     """Where the stream stands once it is acknowledged."""
 
     @property
+    @abstractmethod
     def last_frame(self) -> int:
         """The report is made of frames up to this number."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ Self = TypeVar("Self", bound="Stream[Any]")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stream(Generic[Flight]):
+class Stream(ABC, Generic[Flight]):
     """What is the same for both kinds."""
 
     stream_id: int
@@ -116,14 +116,14 @@ class Stream(Generic[Flight]):
         return self.ended_at_us is None
 
     @property
+    @abstractmethod
     def owes(self) -> bool:
         """Whether it may have something to report, now or later."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def needs_frames_after(self) -> int:
         """It has no use for the frames up to this number."""
-        raise NotImplementedError
 
     def plan(self: Self, in_flight: Flight, *, made_after: tuple[int, int]) -> Self:
         """A report is about to be sent, which was made when the cursor stood there.
@@ -144,7 +144,11 @@ class Stream(Generic[Flight]):
         return self._passed(name, at_us=at_us, sent=True)
 
     def reject(self: Self, name: str, *, at_us: int) -> Self:
-        """The VTN refuses the report, which is kept elsewhere: the stream goes on without it."""
+        """The VTN refuses the report, which is kept elsewhere: the stream goes on without it.
+
+        As with `acknowledge`, it counts as one of those that are asked for, also where its span
+        was given up meanwhile.
+        """
         return self._passed(name, at_us=at_us, sent=False)
 
     def in_doubt(self: Self, name: str, *, planned_us: int, again: bool | None = None) -> Self:
@@ -164,9 +168,9 @@ class Stream(Generic[Flight]):
         """The VTN does not have the report, and will not: its span is planned anew."""
         return replace(self, in_flight=None) if self.flies(name) else self
 
+    @abstractmethod
     def end(self: Self, *, at_us: int, last_frame: int) -> Self:
         """The event asks for it no longer; what was read up to that frame stays owed."""
-        raise NotImplementedError
 
     def reopen(self: Self) -> Self:
         """The event asks for it again: it goes on where it was."""
@@ -176,26 +180,26 @@ class Stream(Generic[Flight]):
         """The event asks for the same in other words."""
         return replace(self, request=request)
 
+    @abstractmethod
     def skip(self: Self, seq: int) -> Self:
         """Give up the frames up to this number."""
-        raise NotImplementedError
 
+    @abstractmethod
     def give_up(self: Self, *, through: int, at_us: int) -> Self:
         """End, and owe nothing of the frames up to this number, nor of reports due until then."""
-        raise NotImplementedError
 
     def flies(self, name: str) -> bool:
         """Whether the report of this name is in flight."""
         return self.in_flight is not None and self.in_flight.name == name
 
     @property
+    @abstractmethod
     def cursor(self) -> tuple[int, int]:
         """What is acknowledged, or given up."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _passed(self: Self, name: str, *, at_us: int, sent: bool) -> Self:
         """Behind the report of this name: the VTN has it, or refuses it."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,8 +322,6 @@ class IntervalStream(Stream[IntervalsInFlight]):
     """The cursor: what is acknowledged, or given up."""
     needed_after: int
     """The frames up to this number are of no use to reports that are still to come."""
-    first_frame: int = 0
-    """`needed_after` as it was in the beginning."""
 
     @property
     def owes(self) -> bool:
@@ -376,23 +378,3 @@ class IntervalStream(Stream[IntervalsInFlight]):
             reports_sent=self.reports_sent + sent,
             last_report=name if sent else self.last_report,
         )
-
-
-def hand_overs(
-    ended: Iterable[TelemetryStream], to: TelemetryStream
-) -> tuple[list[tuple[TelemetryStream, int]], int]:
-    """How ended streams of one descriptor hand over to one event, which gets no value twice.
-
-    Each with the number up to which others have handed over before (`hand_over`), in their order;
-    and the number above which the event then has every frame (`inherit`).
-    """
-    shares: list[tuple[TelemetryStream, int]] = []
-    covered_from = covered = 0
-    for stream in sorted(ended, key=lambda each: each.acked_frame):
-        shares.append((stream, covered))
-        last = min(stream.last_frame or 0, to.first_frame)
-        if last > max(covered, stream.acked_frame.seq):
-            if stream.acked_frame.seq > covered or not covered:  # there is a gap before it
-                covered_from = stream.acked_frame.seq + bool(stream.acked_frame.column)
-            covered = last
-    return shares, covered_from if covered >= to.first_frame else to.first_frame
