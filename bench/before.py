@@ -2,10 +2,12 @@
 
     python -m bench.before COMMIT
 
-Both are measured in turn, in processes that live as long as the comparison does: first one, then
-the other, in another order each time. CPU, since what else the machine does changes the time that
-passes and hardly the time that is worked. The interval of the median holds in 95 of 100 cases,
-whatever the figures are distributed like (order statistics).
+Both are measured in turn, in two processes at a time: first one, then the other, in another order
+each time. Where a process's arrays come to lie in memory changes its figures by a tenth and more
+for as long as it lives, so one pair of processes gives one ratio, and there are several pairs. CPU,
+since what else the machine does changes the time that passes and hardly the time that is worked.
+The interval of the median holds in 95 of 100 cases, whatever the figures are distributed like
+(order statistics).
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ from bench.fleet import Shape
 from bench.rows import Row, table
 
 ROOT = Path(__file__).parents[1]
-PAIRS = 24
+PAIRS = 9
+"""Of processes."""
+ROUNDS = 5
+"""Of one pair of processes; their median is its ratio."""
 WORK = Path(__file__).with_name("cpu.py")
 """What each process runs, with the modules of its tree."""
 SUBJECTS = (
@@ -49,14 +54,24 @@ class Worker:
             cwd=tree,
             env={**os.environ, "PYTHONPATH": str(tree)},
         )
-        self.cpu_s()  # the first round is warm-up
+        self._ask()  # the first round is warm-up, and ends when the process is prepared
+
+    def warmed_up(self) -> None:
+        """Wait until it is prepared."""
+        self._answer()
 
     def cpu_s(self) -> float:
         """The CPU time of one round, per report or step."""
+        self._ask()
+        return self._answer()
+
+    def _ask(self) -> None:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
+
+    def _answer(self) -> float:
+        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("a tree cannot be measured; what it says stands above")
@@ -77,19 +92,21 @@ def tree_of(commit: str) -> Iterator[Path]:
         yield Path(directory)
 
 
-def ratios(before: Path, what: str, shape: Shape, *, pairs: int) -> list[float]:
-    """What now costs, as a share of what it cost before, pair by pair."""
+def ratio(before: Path, what: str, shape: Shape) -> float:
+    """What now costs, as a share of what it cost before, in two new processes."""
     with ExitStack() as workers:
         old, new = Worker(before, what, shape), Worker(ROOT, what, shape)
         workers.callback(old.close)
         workers.callback(new.close)
+        old.warmed_up()
+        new.warmed_up()
         found = []
-        for pair in range(pairs):
-            first, second = (old, new) if pair % 2 else (new, old)
+        for round_ in range(ROUNDS):
+            first, second = (old, new) if round_ % 2 else (new, old)
             cost = {first: first.cpu_s()}
             cost[second] = second.cpu_s()
             found.append(cost[new] / cost[old])
-        return found
+        return statistics.median(found)
 
 
 def interval_of_median(values: Sequence[float]) -> tuple[float, float]:
@@ -107,11 +124,11 @@ def interval_of_median(values: Sequence[float]) -> tuple[float, float]:
 
 def compared(before: Path, what: str, shape: Shape, *, pairs: int = PAIRS) -> Row:
     """One subject's median ratio, with its interval."""
-    found = ratios(before, what, shape, pairs=pairs)
+    found = [ratio(before, what, shape) for _ in range(pairs)]
     low, high = interval_of_median(found)
     return Row(
         section=f"CPU per {'report' if what == 'delivery' else 'step'}, now to before",
-        name=f"{what}, {shape}; median of {pairs} pairs, its 95 % interval",
+        name=f"{what}, {shape}; median of {pairs} pairs of processes, its 95 % interval",
         values=[low, statistics.median(found), high],
         unit="",
         goal=GOAL,

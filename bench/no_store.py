@@ -46,25 +46,23 @@ class NoFrames:
     def bytes_stored(self) -> int:
         return 0
 
-    def prune(self, *, before_seq: int, before: datetime) -> int:
+    def prune(self, *, before_seq: int, before: datetime) -> None:
         del before
         self._frames = [frame for frame in self._frames if frame.seq >= before_seq]
-        return 0
 
-    def prune_slices(self, floors: Mapping[str, int]) -> int:
+    def prune_slices(self, floors: Mapping[str, int]) -> None:
         del floors
-        return 0
 
     def oldest_us(self) -> int | None:
         return to_us(self._frames[0].taken_at) if self._frames else None
 
-    def move_out(self, spans: Mapping[str, tuple[int, int]]) -> int:
+    def move_out(self, spans: Mapping[str, tuple[int, int]]) -> None:
         raise AssertionError(f"nobody lags in what is measured: {spans}")
 
-    def drop_below(self, seq: int) -> int:
+    def drop_below(self, seq: int) -> None:
         raise AssertionError(f"nothing is full in what is measured: {seq}")
 
-    def by_age(self) -> list[Any]:
+    def kept(self) -> list[Any]:
         raise AssertionError("nothing is full in what is measured")
 
     def slices_since(self, ven_name: str, seq: int, *, most_bytes: int) -> list[Frame]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,126 +24,165 @@ class Entry:
     """What it takes in the store, about."""
 
 
+class Kept(NamedTuple):
+    """What is kept of one instant: the frame, the slices of it, or both."""
+
+    seq: int
+    taken_at_us: int
+    bytes: int
+
+
+class Entries:
+    """Frames, or the slices of one VEN, in rising order: columns, without an object for each."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        """What all take in the store, about."""
+        self.seqs = array("q")
+        self._taken_at_us = array("q")
+        self._bytes = array("q")
+        self._roster_from = array("q")
+        """The numbers from which another roster holds; one for each of `_rosters`."""
+        self._rosters = array("q")
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+    @property
+    def first_us(self) -> int:
+        """When the first was taken."""
+        return self._taken_at_us[0]
+
+    def append(self, entry: Entry) -> None:
+        """One with a number above all others."""
+        self.seqs.append(entry.seq)
+        self._taken_at_us.append(entry.taken_at_us)
+        self._bytes.append(entry.bytes)
+        self.bytes += entry.bytes
+        if not self._rosters or self._rosters[-1] != entry.roster_id:
+            self._roster_from.append(entry.seq)
+            self._rosters.append(entry.roster_id)
+
+    def last_before(self, instant_us: int) -> int:
+        """The number of the last one taken before the instant; 0 if there is none."""
+        (places,) = np.nonzero(_numbers(self._taken_at_us) < instant_us)
+        return self.seqs[places[-1]] if places.size else 0
+
+    def taken_after(self, instant_us: int) -> list[int]:
+        """The instants that are later."""
+        instants = _numbers(self._taken_at_us)
+        later: list[int] = instants[instants > instant_us].tolist()
+        return later
+
+    def by_roster(self, after: int, through: int | None = None) -> Counter[int]:
+        """How many there are above a number, up to another, by their roster's row."""
+        found: Counter[int] = Counter()
+        place = bisect_right(self.seqs, after)
+        last = len(self.seqs) if through is None else bisect_right(self.seqs, through)
+        run = bisect_right(self._roster_from, self.seqs[place]) if place < last else 0
+        while place < last:  # `run` is the next one
+            ends = run == len(self._roster_from)
+            end = last if ends else min(bisect_left(self.seqs, self._roster_from[run]), last)
+            found[self._rosters[run - 1]] += end - place
+            place, run = end, run + 1
+        return found
+
+    def kept(self) -> Iterable[Kept]:
+        """What each takes."""
+        return map(Kept, self.seqs, self._taken_at_us, self._bytes)
+
+    def has(self, below: int, before_us: int | None = None) -> bool:
+        """Whether there are some below a number, that were taken before the instant."""
+        return bool(self._places(below, before_us).size)
+
+    def remove(self, below: int, before_us: int | None = None) -> None:
+        """Those below a number that were taken before the instant, if one is given."""
+        going = self._places(below, before_us)
+        self.bytes -= int(_numbers(self._bytes)[going].sum())
+        for column in (self.seqs, self._taken_at_us, self._bytes):
+            column[:] = array("q", np.delete(_numbers(column), going).tobytes())
+        left = bisect_right(self._roster_from, self.seqs[0]) - 1 if self.seqs else None
+        for column in (self._roster_from, self._rosters):
+            del column[:left]
+
+    def _places(self, below: int, before_us: int | None) -> npt.NDArray[np.intp]:
+        end = bisect_left(self.seqs, below)
+        if before_us is None:
+            return np.arange(end)
+        return np.nonzero(_numbers(self._taken_at_us)[:end] < before_us)[0]
+
+
 class LogIndex:
-    """The frames of the log, and by VEN the slices that were moved out of it, in rising order.
+    """The frames of the log, and by VEN the slices that were moved out of it.
 
     Not safe for threads: the log guards it.
     """
 
-    def __init__(
-        self, frames: Iterable[Entry] = (), slices: Mapping[str, Iterable[Entry]] | None = None
-    ) -> None:
-        self.bytes = 0
-        """What frames and slices take, about."""
-        self._frames: list[Entry] = []
-        self._seqs: list[int] = []
-        self._earliest_from_us: list[int] = []
-        """By place: the earliest instant of this frame and all later ones. It never falls."""
-        self._of_roster: dict[int, list[int]] = {}
-        self._slices: dict[str, list[Entry]] = {}
-        for entry in frames:
-            self.append(entry)
-        for ven_name, entries in (slices or {}).items():
-            self._slices[ven_name] = list(entries)
-            self.bytes += sum(entry.bytes for entry in self._slices[ven_name])
+    def __init__(self) -> None:
+        self.frames = Entries()
+        self._slices: dict[str, Entries] = {}
+
+    @property
+    def bytes(self) -> int:
+        """What frames and slices take in the store, about."""
+        return self.frames.bytes + sum(slices.bytes for slices in self._slices.values())
 
     @property
     def oldest_seq(self) -> int:
         """The oldest frame's number; 0 when there is none."""
-        return self._seqs[0] if self._seqs else 0
+        return self.frames.seqs[0] if self.frames else 0
 
     @property
     def newest_seq(self) -> int:
         """The newest frame's number; 0 when there is none."""
-        return self._seqs[-1] if self._seqs else 0
+        return self.frames.seqs[-1] if self.frames else 0
 
     @property
     def oldest_us(self) -> int | None:
         """When the oldest frame or slice was taken; None when there is none."""
-        firsts = [entries[0] for entries in (self._frames, *self._slices.values()) if entries]
-        return min((entry.taken_at_us for entry in firsts), default=None)
+        all_ = (self.frames, *self._slices.values())
+        return min((entries.first_us for entries in all_ if entries), default=None)
 
-    def append(self, entry: Entry) -> None:
-        """A frame with a number above all others."""
-        self._frames.append(entry)
-        self._seqs.append(entry.seq)
-        self._of_roster.setdefault(entry.roster_id, []).append(entry.seq)
-        self.bytes += entry.bytes
-        earliest = self._earliest_from_us
-        earliest.append(entry.taken_at_us)
-        place = len(earliest) - 2
-        while place >= 0 and earliest[place] > entry.taken_at_us:  # the clock was set back
-            earliest[place] = entry.taken_at_us
-            place -= 1
+    def append_slice(self, ven_name: str, entry: Entry) -> None:
+        """One of this VEN's, with a number above all of its others."""
+        self._slices.setdefault(ven_name, Entries()).append(entry)
 
-    def last_before(self, instant_us: int) -> int:
-        """The number of the last frame taken before the instant; 0 if there is none."""
-        place = bisect_left(self._earliest_from_us, instant_us)
-        return self._seqs[place - 1] if place else 0
+    def of_ven(self, ven_name: str, after: int, through: int | None = None) -> Mapping[int, int]:
+        """How many frames there are for one VEN above a number, up to another, by their roster.
 
-    def taken_after(self, instant_us: int) -> list[int]:
-        """The instants of the frames that are dated later."""
-        return [entry.taken_at_us for entry in self._frames if entry.taken_at_us > instant_us]
-
-    def by_roster(self, after: int, through: int | None = None) -> dict[int, int]:
-        """How many frames there are above a number, up to another, by their roster's row."""
-        return {
-            roster_id: count
-            for roster_id, seqs in self._of_roster.items()
-            if (count := _between(seqs, after, through))
-        }
-
-    def of_ven(self, ven_name: str, after: int, through: int | None = None) -> dict[int, int]:
-        """The same of one VEN: slices as far as they go, and frames above that."""
-        entries = self._slices.get(ven_name)
-        if not entries:
-            return self.by_roster(after, through)
-        found = self.by_roster(max(after, entries[-1].seq), through)
-        for entry in entries:
-            if entry.seq > after and (through is None or entry.seq <= through):
-                found[entry.roster_id] = found.get(entry.roster_id, 0) + 1
-        return found
+        Slices as far as they go, and frames above that.
+        """
+        slices = self._slices.get(ven_name)
+        if slices is None:
+            return self.frames.by_roster(after, through)
+        above = self.frames.by_roster(max(after, slices.seqs[-1]), through)
+        return slices.by_roster(after, through) + above
 
     def sliced_through(self) -> dict[str, int]:
         """For each VEN with slices: the number up to which its readings stand in them."""
-        return {name: entries[-1].seq for name, entries in self._slices.items()}
+        return {name: slices.seqs[-1] for name, slices in self._slices.items()}
 
-    def by_age(self) -> list[Entry]:
-        """All frames and slices, by their numbers."""
-        slices = (entry for entries in self._slices.values() for entry in entries)
-        return sorted((*self._frames, *slices), key=lambda entry: entry.seq)
-
-    def with_slices(self, slices: Mapping[str, Iterable[Entry]]) -> LogIndex:
-        """When these were copied out of frames, by VEN, above what was copied before."""
-        new = {name: [*self._slices.get(name, ()), *entries] for name, entries in slices.items()}
-        return LogIndex(self._frames, {**self._slices, **new})
-
-    def has_frames(self, below: int, before_us: int | None = None) -> bool:
-        """Whether there are frames below a number that were taken before the instant."""
-        older = self._frames[: bisect_left(self._seqs, below)]
-        return any(before_us is None or entry.taken_at_us < before_us for entry in older)
-
-    def without_frames(self, below: int, before_us: int | None = None) -> LogIndex:
-        """When these are removed."""
-
-        def goes(entry: Entry) -> bool:
-            return entry.seq < below and (before_us is None or entry.taken_at_us < before_us)
-
-        return LogIndex([entry for entry in self._frames if not goes(entry)], self._slices)
+    def kept(self) -> list[Kept]:
+        """What is kept, by its number."""
+        found = {each.seq: each for each in self.frames.kept()}
+        for slices in self._slices.values():
+            for seq, taken_at_us, bytes_ in slices.kept():
+                beside = found[seq].bytes if seq in found else 0
+                found[seq] = Kept(seq, taken_at_us, beside + bytes_)
+        return [found[seq] for seq in sorted(found)]
 
     def passed_slices(self, floor: Callable[[str], int]) -> list[str]:
         """The VENs with slices below their number."""
-        return [name for name, entries in self._slices.items() if entries[0].seq < floor(name)]
+        return [name for name, slices in self._slices.items() if slices.has(floor(name))]
 
-    def without_slices(self, floor: Callable[[str], int]) -> LogIndex:
-        """When the slices below each VEN's number are removed."""
-        kept = {
-            name: [entry for entry in entries if entry.seq >= floor(name)]
-            for name, entries in self._slices.items()
-        }
-        return LogIndex(self._frames, {name: entries for name, entries in kept.items() if entries})
+    def remove_slices(self, floor: Callable[[str], int]) -> None:
+        """Those below each VEN's number."""
+        for name in self.passed_slices(floor):
+            self._slices[name].remove(floor(name))
+            if not self._slices[name]:
+                del self._slices[name]
 
 
-def _between(seqs: list[int], after: int, through: int | None) -> int:
-    last = len(seqs) if through is None else bisect_right(seqs, through)
-    return max(last - bisect_right(seqs, after), 0)
+def _numbers(column: array[int]) -> npt.NDArray[np.int64]:
+    """The same memory: while somebody has it, the column cannot grow."""
+    return np.frombuffer(column, dtype=np.int64) if column else np.empty(0, np.int64)

@@ -15,7 +15,7 @@ from app.platform import Database, from_us, to_us
 from app.readings.appender import Appended, LogAppender
 from app.readings.detail import unpack
 from app.readings.frame import ROW_BYTES, Frame, bounded
-from app.readings.index import Entry, LogIndex
+from app.readings.index import Entry, Kept, LogIndex
 from app.readings.roster import Roster
 from app.readings.rosters import RosterBook
 from app.readings.slices import Spans, copy_out
@@ -41,6 +41,8 @@ class ReadingLog:
         """Held by everybody who changes the log."""
         self._lock = threading.RLock()
         """Guards what is in memory."""
+        self._loading = threading.Lock()
+        """Held by the one who reads what is there into memory."""
         self._rosters = RosterBook()
         self._known: LogIndex | None = None
         self._version = 0
@@ -70,11 +72,11 @@ class ReadingLog:
 
     def last_before(self, instant: datetime) -> int:
         """The number of the last frame taken before the instant; 0 if there is none."""
-        return self._ask(lambda index: index.last_before(to_us(instant)))
+        return self._ask(lambda index: index.frames.last_before(to_us(instant)))
 
     def dated_after(self, instant: datetime) -> tuple[int, datetime | None]:
         """How many frames are dated later, and the last of their dates."""
-        later = self._ask(lambda index: index.taken_after(to_us(instant)))
+        later = self._ask(lambda index: index.frames.taken_after(to_us(instant)))
         return len(later), from_us(max(later)) if later else None
 
     def oldest_seq(self) -> int:
@@ -93,9 +95,9 @@ class ReadingLog:
         """What frames and slices take, about."""
         return self._ask(lambda index: index.bytes)
 
-    def by_age(self) -> list[Entry]:
-        """What frames and slices there are, by their numbers."""
-        return self._ask(lambda index: index.by_age())
+    def kept(self) -> list[Kept]:
+        """What is kept, by its number."""
+        return self._ask(lambda index: index.kept())
 
     def sliced_through(self) -> dict[str, int]:
         """For each VEN with slices: the number up to which its readings stand in them."""
@@ -121,7 +123,7 @@ class ReadingLog:
 
     def frames_after(self, seq: int) -> tuple[int, dict[Roster, int]]:
         """The newest frame's number, and by roster how many frames there are above a number."""
-        newest, counts = self._ask(lambda index: (index.newest_seq, index.by_roster(seq)))
+        newest, counts = self._ask(lambda index: (index.newest_seq, index.frames.by_roster(seq)))
         if not counts:
             return newest, {}
         with self._database.read() as connection:
@@ -198,8 +200,8 @@ class ReadingLog:
 
         return bounded(read(), most_bytes=most_bytes)
 
-    def move_out(self, spans: Spans) -> int:
-        """Copy each VEN's part of these frames, first to last number, into slices; how many rows.
+    def move_out(self, spans: Spans) -> None:
+        """Copy each VEN's part of these frames, first to last number, into slices.
 
         What was moved out before is left as it is, and what is too much for one transaction is
         left to the next call.
@@ -212,68 +214,62 @@ class ReadingLog:
             }
             todo = {ven: (first, last) for ven, (first, last) in todo.items() if first <= last}
             if not todo:
-                return 0
+                return
             with self._forgetting(), self._database.write() as connection:
                 moved = copy_out(connection, todo, self._rosters)
-            self._change(lambda index: index.with_slices(moved))
-        return sum(map(len, moved.values()))
 
-    def prune(self, *, before_seq: int, before: datetime) -> int:
-        """Remove the frames below this number that were taken before the instant; their bytes."""
+            def append(index: LogIndex) -> None:
+                for ven_name, entry in moved:
+                    index.append_slice(ven_name, entry)
+
+            self._change(append)
+
+    def prune(self, *, before_seq: int, before: datetime) -> None:
+        """Remove the frames below this number that were taken before the instant."""
         before_us = to_us(before)
-        return self._remove(
-            "FROM frame WHERE seq < :seq AND taken_at_us < :instant",
-            [{"seq": before_seq, "instant": before_us}],
-            lambda index: (
-                index.without_frames(before_seq, before_us)
-                if index.has_frames(before_seq, before_us)
-                else None
-            ),
-        )
+        if self._ask(lambda index: index.frames.has(before_seq, before_us)):
+            self._remove(
+                "FROM frame WHERE seq < :seq AND taken_at_us < :instant",
+                [{"seq": before_seq, "instant": before_us}],
+                lambda index: index.frames.remove(before_seq, before_us),
+            )
 
-    def prune_slices(self, floors: Mapping[str, int]) -> int:
-        """Remove the slices below each VEN's number, and all of VENs not named; their bytes."""
+    def prune_slices(self, floors: Mapping[str, int]) -> None:
+        """Remove the slices below each VEN's number, and all of VENs not named."""
 
         def floor(ven_name: str) -> int:
             return floors.get(ven_name, NO_NUMBER)
 
         passed = self._ask(lambda index: index.passed_slices(floor))
-        return self._remove(
-            "FROM slice WHERE ven_name = :ven_name AND seq < :seq",
-            [{"ven_name": name, "seq": floor(name)} for name in passed],
-            lambda index: index.without_slices(floor) if passed else None,
-            durable=True,
-        )
+        if passed:
+            self._remove(
+                "FROM slice WHERE ven_name = :ven_name AND seq < :seq",
+                [{"ven_name": name, "seq": floor(name)} for name in passed],
+                lambda index: index.remove_slices(floor),
+                durable=True,
+            )
 
-    def drop_below(self, seq: int) -> int:
-        """Remove frames and slices below this number, whoever needs them; their bytes."""
+    def drop_below(self, seq: int) -> None:
+        """Remove frames and slices below this number, whoever needs them."""
         where = [{"seq": seq}]
-        frames = self._remove(
-            "FROM frame WHERE seq < :seq", where, lambda index: index.without_frames(seq)
-        )
-        return frames + self._remove(
-            "FROM slice WHERE seq < :seq", where, lambda index: index.without_slices(lambda _: seq)
+        self._remove("FROM frame WHERE seq < :seq", where, lambda index: index.frames.remove(seq))
+        self._remove(
+            "FROM slice WHERE seq < :seq", where, lambda index: index.remove_slices(lambda _: seq)
         )
 
     def _remove(
         self,
         condition: str,
         where: Sequence[dict[str, Any]],
-        without: Callable[[LogIndex], LogIndex | None],
+        change: Callable[[LogIndex], None],
         *,
         durable: bool = False,
-    ) -> int:
-        """Remove these rows; `without`: the index afterwards, None: there are none."""
+    ) -> None:
         with self._writing:
-            after = self._ask(without)
-            if after is None:
-                return 0
             with self._forgetting(), self._database.write(durable=durable) as connection:
                 connection.execute(text(f"DELETE {condition}"), where)  # nosec B608
                 self._rosters.remove_unused(connection)
-            before = self.bytes_stored()
-            self._change(lambda index: without(index) or index)
-            return before - after.bytes
+            self._change(change)
 
     @contextmanager
     def _forgetting(self) -> Iterator[None]:
@@ -293,33 +289,37 @@ class ReadingLog:
             for frame, entry in appended:
                 self._rosters.keep(entry.roster_id, frame.roster)
                 if self._known is not None and entry.seq > self._known.newest_seq:
-                    self._known.append(entry)
+                    self._known.frames.append(entry)
                 self._newest = frame
 
-    def _change(self, change: Callable[[LogIndex], LogIndex]) -> None:
+    def _change(self, change: Callable[[LogIndex], None]) -> None:
         with self._lock:
             self._version += 1
             if self._known is not None:
-                self._known = change(self._known)
+                change(self._known)
 
     def _ask(self, question: Callable[[LogIndex], Answer]) -> Answer:
         while True:
             with self._lock:
                 if self._known is not None:
                     return question(self._known)
-                version = self._version
-            loaded = self._load()
-            with self._lock:
-                if version == self._version:  # else the log changed while it was read
-                    self._known = loaded
+            with self._loading:
+                self._load()
 
-    def _load(self) -> LogIndex:
-        slices: dict[str, list[Entry]] = {}
+    def _load(self) -> None:
+        with self._lock:
+            if self._known is not None:
+                return
+            version = self._version
+        index = LogIndex()
         with self._database.read() as connection:
-            frames = [_entry(row) for row in connection.execute(text(_ALL_FRAMES))]
-            for row in connection.execute(text(_ALL_SLICES)):
-                slices.setdefault(row.ven_name, []).append(_entry(row))
-        return LogIndex(frames, slices)
+            for row in connection.execute(text(_ALL_FRAMES), execution_options=PIECEWISE):
+                index.frames.append(_entry(row))
+            for row in connection.execute(text(_ALL_SLICES), execution_options=PIECEWISE):
+                index.append_slice(row.ven_name, _entry(row))
+        with self._lock:
+            if version == self._version:  # else the log changed while it was read
+                self._known = index
 
     def _number(self, query: str, values: dict[str, Any] | None = None) -> int:
         with self._database.read() as connection:

@@ -16,14 +16,16 @@ MOST_MOVED = 50_000
 """Slices in one transaction, about."""
 Spans = Mapping[str, tuple[int, int]]
 """By VEN: the numbers of a first and a last frame."""
+Slice = tuple[str, Entry]
+"""A VEN's name, and its part of a frame."""
 
 
-def copy_out(connection: Connection, spans: Spans, rosters: RosterBook) -> dict[str, list[Entry]]:
-    """Write each VEN's part of these frames as slices; what was written, by VEN.
+def copy_out(connection: Connection, spans: Spans, rosters: RosterBook) -> list[Slice]:
+    """Write each VEN's part of these frames as slices; what was written, in rising order.
 
     What is too much for one transaction is left to the next call.
     """
-    moved: dict[str, list[Entry]] = {}
+    moved: list[Slice] = []
     # One frame at a time: a result that is read while rows are written must not grow.
     seqs = connection.execute(
         text("SELECT seq FROM frame WHERE seq BETWEEN :first AND :last ORDER BY seq LIMIT :most"),
@@ -55,7 +57,7 @@ def copy_out(connection: Connection, spans: Spans, rosters: RosterBook) -> dict[
         for each in slices:
             size = len(each["power_kw"]) + len(each["detail"] or b"") + ROW_BYTES
             entry = Entry(seq=seq, taken_at_us=row.taken_at_us, roster_id=row.roster_id, bytes=size)
-            moved.setdefault(each["ven_name"], []).append(entry)
+            moved.append((each["ven_name"], entry))
     return moved
 
 

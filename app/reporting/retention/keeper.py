@@ -158,9 +158,9 @@ class StoreKeeper:
         By their numbers: one that a wrong clock dated earlier than one before it is no older.
         """
         newest_us = 0
-        for entry in self._frames.by_age():
-            newest_us = max(newest_us, entry.taken_at_us)
-            yield newest_us, entry.seq, entry.bytes
+        for seq, taken_at_us, bytes_ in self._frames.kept():
+            newest_us = max(newest_us, taken_at_us)
+            yield newest_us, seq, bytes_
 
     def _tidy(self) -> None:
         newest = self._frames.last()
