@@ -29,7 +29,7 @@ LEFT_AFTER_DROPPING = 0.95
 LATE_SIGHT = timedelta(minutes=2)
 """How long frames are kept that nobody needs: an event may be seen a poll after its start."""
 MOST_DROPPED = 10_000
-"""Rows at a time."""
+"""Rejected reports that one dropping looks at."""
 
 
 @dataclass(frozen=True, kw_only=True)
