@@ -64,7 +64,7 @@ class Container(containers.DeclarativeContainer):
         platform=platform,
         repository=fleet.repository,
         frames=readings.log,
-        answers=control.answers,
+        control_model=control.controller,
         store_keeper=streams.store_keeper,
     )
     delivery = providers.Container(

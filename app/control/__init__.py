@@ -1,21 +1,29 @@
 """How resources answer what their VENs are asked: signals, policies, and the controller."""
 
 from app.control.container import ControlContainer
-from app.control.controller import FleetAnswers
-from app.control.model import Answers, Forecast, Plant, Response, Situation, Span, half_full
+from app.control.controller import FleetController
+from app.control.model import (
+    ControlInput,
+    ControlModel,
+    ControlResult,
+    Forecast,
+    ResourceArrays,
+    Span,
+    half_full,
+)
 from app.control.policies import Policy
-from app.control.signals import OrdersMaker
+from app.control.signals import SignalResolver
 
 __all__ = [
-    "Answers",
     "ControlContainer",
-    "FleetAnswers",
+    "ControlInput",
+    "ControlModel",
+    "ControlResult",
+    "FleetController",
     "Forecast",
-    "OrdersMaker",
-    "Plant",
     "Policy",
-    "Response",
-    "Situation",
+    "ResourceArrays",
+    "SignalResolver",
     "Span",
     "half_full",
 ]

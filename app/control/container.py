@@ -5,8 +5,8 @@ from __future__ import annotations
 from dependency_injector import containers, providers
 
 from app.control import policies
-from app.control.controller import FleetAnswers
-from app.control.signals import OrdersMaker
+from app.control.controller import FleetController
+from app.control.signals import SignalResolver
 from app.events import ReadsEvents
 from app.platform import port
 
@@ -20,11 +20,11 @@ class ControlContainer(containers.DeclarativeContainer):
     policy_of = providers.Dict(
         {kind: providers.ThreadSafeSingleton(policy) for kind, policy in policies.OF_KIND.items()}
     )
-    answers = providers.ThreadSafeSingleton(
-        FleetAnswers,
+    controller = providers.ThreadSafeSingleton(
+        FleetController,
         book=events,
-        maker=providers.Factory(
-            OrdersMaker,
+        resolver=providers.Factory(
+            SignalResolver,
             alert_level=platform.settings.provided.events.alert_level,
             percent_sign=platform.settings.provided.events.percent_sign,
         ),

@@ -1,4 +1,4 @@
-"""How the fleet answers the events that are in force: orders, policies, limits."""
+"""How the fleet answers the events that are in force: signals, policies, limits."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from app.control.model import Plant, Response, Situation
-from app.control.policies import Group, Policy, flow_kw, reach_of_stores
-from app.control.signals import SIMPLE, Orders, OrdersMaker
+from app.control.model import ControlInput, ControlResult, ResourceArrays
+from app.control.policies import Group, Policy, bounds_of_stores, flow_kw
+from app.control.signals import SIMPLE, ControlSignals, SignalResolver
 from app.events import EventBook, SeenEvent, by_precedence
 from app.fleet import ResourceKind
 from app.platform import SayOnce
@@ -23,8 +23,8 @@ Float32 = npt.NDArray[np.float32]
 SETPOINTS = ("CONTROL_SETPOINT", "DISPATCH_SETPOINT")
 
 
-class FleetAnswers:
-    """Answers for all resources at once; what is asked is worked out when it may have changed.
+class FleetController:
+    """ControlModel for all resources at once; what is asked is worked out when it may have changed.
 
     `policies`: one per kind of resource. Safe for several threads.
     """
@@ -33,13 +33,13 @@ class FleetAnswers:
         self,
         *,
         book: EventBook,
-        maker: OrdersMaker,
+        resolver: SignalResolver,
         policies: Mapping[ResourceKind, Policy],
         say_once: SayOnce,
     ) -> None:
         self._book = book
         self._say_once = say_once
-        self._maker = maker
+        self._resolver = resolver
         self._policies = policies
         self.comfort_h: Mapping[ResourceKind, float] = {
             kind: policy.comfort_h for kind, policy in policies.items()
@@ -47,98 +47,98 @@ class FleetAnswers:
         self._lock = threading.Lock()
         self._revision = -1
         self._events: dict[str, Sequence[SeenEvent]] = {}
-        self._plant: Plant | None = None
-        self._efficiency: tuple[Plant | None, Float32] = None, np.ones(0, dtype=np.float32)
-        self._orders: Orders | None = None
+        self._resources: ResourceArrays | None = None
+        self._efficiency: tuple[ResourceArrays | None, Float32] = None, np.ones(0, dtype=np.float32)
+        self._signals: ControlSignals | None = None
         self._made_at: datetime | None = None
         self._in_force: dict[str, int] = {}
 
-    def answer(self, plant: Plant, situation: Situation) -> Response:
-        """What the resources of this plant do."""
-        orders = self._orders_for(plant, situation.now)
-        drain = np.zeros(plant.roster.size, dtype=np.float32)
-        for kind, columns in plant.of_kind.items():
-            drain[columns] = self._policies[kind].drain_kw(
-                situation.shape_kw[columns], situation.mean_kw[columns]
+    def answer(self, resources: ResourceArrays, inputs: ControlInput) -> ControlResult:
+        """What these resources are asked to do."""
+        signals = self._signals_for(resources, inputs.now)
+        self_discharge = np.zeros(resources.roster.size, dtype=np.float32)
+        for kind, columns in resources.of_kind.items():
+            self_discharge[columns] = self._policies[kind].self_discharge_kw(
+                inputs.shape_kw[columns], inputs.mean_kw[columns]
             )
-        efficiency = self._efficiency_of(plant)
-        low, high = reach_of_stores(
-            lowest_kw=plant.lowest_kw,
-            highest_kw=plant.highest_kw,
-            stored_kwh=situation.stored_kwh,
-            store_min_kwh=plant.store_min_kwh,
-            store_max_kwh=plant.store_max_kwh,
-            drain_kw=drain,
+        efficiency = self._efficiency_of(resources)
+        low, high = bounds_of_stores(
+            lowest_kw=resources.lowest_kw,
+            highest_kw=resources.highest_kw,
+            stored_kwh=inputs.stored_kwh,
+            store_min_kwh=resources.store_min_kwh,
+            store_max_kwh=resources.store_max_kwh,
+            self_discharge_kw=self_discharge,
             efficiency=efficiency,
-            step_h=situation.step_h,
+            step_h=inputs.step_h,
         )
-        baseline = np.clip(situation.shape_kw, low, high)
+        baseline = np.clip(inputs.shape_kw, low, high)
         power = baseline.copy()
-        for kind, columns in plant.of_kind.items():
+        for kind, columns in resources.of_kind.items():
             policy = self._policies[kind]
-            low[columns], high[columns] = policy.reach_kw(
+            low[columns], high[columns] = policy.bounds_kw(
                 baseline[columns], low[columns], high[columns]
             )
-            told = {name: orders.by_type[name] for name in policy.follows & orders.by_type.keys()}
+            told = {name: signals.by_type[name] for name in policy.follows & signals.by_type.keys()}
             group = Group(
-                plant=plant,
-                situation=situation,
+                resources=resources,
+                inputs=inputs,
                 columns=columns,
                 low=low,
                 high=high,
-                orders=told,
+                signals=told,
             )
-            power[columns] = policy.wish_kw(group, baseline[columns])
+            power[columns] = policy.requested_kw(group, baseline[columns])
         np.clip(power, low, high, out=power)
-        _share_out(power, low, high, plant, orders.by_type)
-        self._tell(plant, orders)
-        stored = situation.stored_kwh + np.float32(situation.step_h) * (
-            flow_kw(power, efficiency) - drain
+        _share_out(power, low, high, resources, signals.by_type)
+        self._tell(resources, signals)
+        stored = inputs.stored_kwh + np.float32(inputs.step_h) * (
+            flow_kw(power, efficiency) - self_discharge
         )
-        np.clip(stored, plant.store_min_kwh, plant.store_max_kwh, out=stored)
-        return Response(
+        np.clip(stored, resources.store_min_kwh, resources.store_max_kwh, out=stored)
+        return ControlResult(
             commanded_kw=power,
             baseline_kw=baseline,
             stored_kwh=stored.astype(np.float32),
             lowest_kw=low,
             highest_kw=high,
-            level=np.nan_to_num(orders.of(SIMPLE)).astype(np.int8),
-            setpoint_kw=_setpoints(orders),
+            level=np.nan_to_num(signals.of(SIMPLE)).astype(np.int8),
+            setpoint_kw=_setpoints(signals),
         )
 
-    def _efficiency_of(self, plant: Plant) -> Float32:
+    def _efficiency_of(self, resources: ResourceArrays) -> Float32:
         """Of each resource's store, one way."""
         known, efficiency = self._efficiency
-        if known is not plant:
-            efficiency = np.ones(plant.roster.size, dtype=np.float32)
-            for kind, columns in plant.of_kind.items():
+        if known is not resources:
+            efficiency = np.ones(resources.roster.size, dtype=np.float32)
+            for kind, columns in resources.of_kind.items():
                 efficiency[columns] = self._policies[kind].efficiency
-            if not plant.is_part:
-                self._efficiency = plant, efficiency
+            if not resources.is_part:
+                self._efficiency = resources, efficiency
         return efficiency
 
-    def _orders_for(self, plant: Plant, now: datetime) -> Orders:
+    def _signals_for(self, resources: ResourceArrays, now: datetime) -> ControlSignals:
         with self._lock:
             if self._book.revision != self._revision:
                 self._revision = self._book.revision
                 self._events.clear()
-                self._orders = None
-            if plant.is_part:
-                return self._maker.make(plant, self._events_of, now)
-            if plant is not self._plant:
-                self._plant, self._orders = plant, None
-            orders = self._orders
-            if orders is None or not self._holds(orders, now):
-                orders = self._maker.make(plant, self._events_of, now)
-                self._orders, self._made_at = orders, now
-                self._say_what_changed(orders.in_force())
-            return orders
+                self._signals = None
+            if resources.is_part:
+                return self._resolver.make(resources, self._events_of, now)
+            if resources is not self._resources:
+                self._resources, self._signals = resources, None
+            signals = self._signals
+            if signals is None or not self._holds(signals, now):
+                signals = self._resolver.make(resources, self._events_of, now)
+                self._signals, self._made_at = signals, now
+                self._say_what_changed(signals.in_force())
+            return signals
 
-    def _holds(self, orders: Orders, now: datetime) -> bool:
+    def _holds(self, signals: ControlSignals, now: datetime) -> bool:
         """Whether these are of this instant, too; a clock may go back."""
         if self._made_at is None or now < self._made_at:
             return False
-        return orders.holds_until is None or now < orders.holds_until
+        return signals.holds_until is None or now < signals.holds_until
 
     def _events_of(self, ven_name: str) -> Sequence[SeenEvent]:
         if ven_name not in self._events:
@@ -152,12 +152,14 @@ class FleetAnswers:
             logger.info("in force: %s", told or "nothing")
         self._in_force = now
 
-    def _tell(self, plant: Plant, orders: Orders) -> None:
+    def _tell(self, resources: ResourceArrays, signals: ControlSignals) -> None:
         """Each payload type that is in force and not followed, once per event."""
-        for event_id, kind in orders.not_followed:
+        for event_id, kind in signals.not_followed:
             self._tell_once(event_id, kind, "no kind of resource follows it")
-        for kind, event_id in orders.asked_by.items():
-            cannot = [name for name in plant.of_kind if kind not in self._policies[name].follows]
+        for kind, event_id in signals.asked_by.items():
+            cannot = [
+                name for name in resources.of_kind if kind not in self._policies[name].follows
+            ]
             if cannot:
                 self._tell_once(event_id, kind, f"{', '.join(cannot)} cannot follow it")
 
@@ -169,7 +171,11 @@ class FleetAnswers:
 
 
 def _share_out(
-    power: Float32, low: Float32, high: Float32, plant: Plant, orders: Mapping[str, Float32]
+    power: Float32,
+    low: Float32,
+    high: Float32,
+    resources: ResourceArrays,
+    signals: Mapping[str, Float32],
 ) -> None:
     """Hold each site to its capacity: all that can give way give way alike.
 
@@ -177,12 +183,12 @@ def _share_out(
     subscribed and reserved (User Guide 8.10.1).
     """
     for way, give_way, sign in (("IMPORT", low, 1.0), ("EXPORT", high, -1.0)):
-        limit = _limit(orders, way)
+        limit = _limit(signals, way)
         if limit is None:
             continue
         held = ~np.isnan(limit)
-        site = plant.ven_of[held]
-        sites = int(plant.ven_of[-1]) + 1 if len(plant.ven_of) else 0
+        site = resources.ven_of[held]
+        sites = int(resources.ven_of[-1]) + 1 if len(resources.ven_of) else 0
         net = sign * np.bincount(site, weights=power[held], minlength=sites)
         most = np.full(sites, np.inf)
         np.minimum.at(most, site, limit[held])
@@ -194,17 +200,17 @@ def _share_out(
         power[held] = (power[held] - change).astype(np.float32)
 
 
-def _limit(orders: Mapping[str, Float32], way: str) -> Float32 | None:
-    limit = orders.get(f"{way}_CAPACITY_LIMIT")
-    subscribed = orders.get(f"{way}_CAPACITY_SUBSCRIPTION")
+def _limit(signals: Mapping[str, Float32], way: str) -> Float32 | None:
+    limit = signals.get(f"{way}_CAPACITY_LIMIT")
+    subscribed = signals.get(f"{way}_CAPACITY_SUBSCRIPTION")
     if subscribed is not None:
-        reserved = orders.get(f"{way}_CAPACITY_RESERVATION")
+        reserved = signals.get(f"{way}_CAPACITY_RESERVATION")
         if reserved is not None:
             subscribed = subscribed + np.nan_to_num(reserved)
         limit = subscribed if limit is None else np.where(np.isnan(limit), subscribed, limit)
     return limit
 
 
-def _setpoints(orders: Orders) -> Float32:
-    control, dispatch = (orders.of(name) for name in SETPOINTS)
+def _setpoints(signals: ControlSignals) -> Float32:
+    control, dispatch = (signals.of(name) for name in SETPOINTS)
     return np.where(np.isnan(dispatch), control, dispatch)

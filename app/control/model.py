@@ -22,7 +22,7 @@ Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Plant:
+class ResourceArrays:
     """Resources and their limits, one array element per column of the roster."""
 
     roster: Roster
@@ -37,13 +37,13 @@ class Plant:
     is_storage: npt.NDArray[np.bool_]
     """Whether the store is one that people charge: a battery, a car, a tank."""
     is_part: bool = False
-    """Whether it is one VEN of a larger plant, looked at for a moment."""
+    """Whether these are one VEN's, cut out of the arrays of all for a moment."""
 
     @classmethod
     def of(
         cls, approved: Iterable[tuple[str, Resource]], comfort_h: Mapping[ResourceKind, float]
-    ) -> Plant:
-        """The plant of these (VEN's name, resource), in their order, VEN by VEN.
+    ) -> ResourceArrays:
+        """The arrays of these (VEN's name, resource), in their order, VEN by VEN.
 
         `comfort_h`: for how many hours at rated power a kind can put off or bring forward. None of
         the resources is kept.
@@ -91,10 +91,10 @@ class Plant:
         counts = [len(names) for _, names in self.roster]
         return np.repeat(np.arange(len(counts), dtype=np.intp), counts)
 
-    def part(self, ven_name: str) -> Plant:
-        """The plant of one VEN."""
+    def part(self, ven_name: str) -> ResourceArrays:
+        """The arrays of one VEN."""
         columns = self.roster.columns(ven_name)
-        return Plant(
+        return ResourceArrays(
             roster=Roster([(ven_name, self.roster.names(ven_name))]),
             kinds=self.kinds[columns],
             lowest_kw=self.lowest_kw[columns],
@@ -112,7 +112,7 @@ class Plant:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Situation:
+class ControlInput:
     """What resources are to answer: one step of time, one array element per column."""
 
     now: datetime
@@ -126,7 +126,7 @@ class Situation:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Response:
+class ControlResult:
     """What resources are asked to do, one array element per column."""
 
     commanded_kw: Float32
@@ -150,16 +150,16 @@ class Forecast:
 
     names: tuple[str, ...]
     """The resources, in the order of the arrays."""
-    response: Response
+    result: ControlResult
 
 
-class Answers(Protocol):
+class ControlModel(Protocol):
     """How resources answer what their VENs are asked."""
 
     comfort_h: Mapping[ResourceKind, float]
 
-    def answer(self, plant: Plant, situation: Situation) -> Response:
-        """What the resources of the plant do in this situation."""
+    def answer(self, resources: ResourceArrays, inputs: ControlInput) -> ControlResult:
+        """What these resources are asked to do."""
 
 
 def _store_kwh(resource: Resource, comfort_h: Mapping[ResourceKind, float]) -> tuple[float, float]:
@@ -173,7 +173,7 @@ def _floats(values: array[float]) -> Float32:
     return np.array(values, dtype=np.float32)
 
 
-def half_full(plant: Plant) -> Float32:
-    """What a plant has stored when nothing else is known."""
-    half: Any = (plant.store_min_kwh + plant.store_max_kwh) / 2
+def half_full(resources: ResourceArrays) -> Float32:
+    """What is stored when nothing else is known: half of what can be, kWh."""
+    half: Any = (resources.store_min_kwh + resources.store_max_kwh) / 2
     return np.asarray(half, dtype=np.float32)

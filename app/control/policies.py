@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from app.control.model import Plant, Situation
+from app.control.model import ControlInput, ResourceArrays
 from app.fleet import ResourceKind
 
 Columns = npt.NDArray[np.intp]
@@ -43,8 +43,8 @@ LIMITS = frozenset(
 class Group:
     """The resources of one kind, one array element each, of those that are looked at.
 
-    `low`, `high`: what each resource of the plant can do in this step, at the least and the most.
-    `orders`: of the plant, by payload type, in kW where it is a power and kWh where it is an
+    `low`, `high`: the lowest and the highest power of each resource in this step, kW.
+    `signals`: of all resources, by payload type, in kW where it is a power and kWh where it is an
     energy; NaN: not asked. PRICE, EXPORT_PRICE and GHG are from -1, the cheapest of its event, to
     1, the dearest; the percent offset is from -1 to 1, positive for less load.
     """
@@ -52,43 +52,43 @@ class Group:
     def __init__(
         self,
         *,
-        plant: Plant,
-        situation: Situation,
+        resources: ResourceArrays,
+        inputs: ControlInput,
         columns: Columns,
         low: Float32,
         high: Float32,
-        orders: Mapping[str, Float32],
+        signals: Mapping[str, Float32],
     ) -> None:
-        self._plant = plant
-        self._situation = situation
+        self._resources = resources
+        self._inputs = inputs
         self._columns = columns
         self._low = low
         self._high = high
-        self.step_h = situation.step_h
-        asked = ((name, array[columns]) for name, array in orders.items())
-        self.orders = {name: part for name, part in asked if not np.isnan(part).all()}
+        self.step_h = inputs.step_h
+        asked = ((name, array[columns]) for name, array in signals.items())
+        self.signals = {name: part for name, part in asked if not np.isnan(part).all()}
 
     # Worked out when it is needed: where nothing is asked, little of it is.
 
     @cached_property
     def shape_kw(self) -> Float32:
-        return self._situation.shape_kw[self._columns]
+        return self._inputs.shape_kw[self._columns]
 
     @cached_property
     def mean_kw(self) -> Float32:
-        return self._situation.mean_kw[self._columns]
+        return self._inputs.mean_kw[self._columns]
 
     @cached_property
     def stored_kwh(self) -> Float32:
-        return self._situation.stored_kwh[self._columns]
+        return self._inputs.stored_kwh[self._columns]
 
     @cached_property
     def store_min_kwh(self) -> Float32:
-        return self._plant.store_min_kwh[self._columns]
+        return self._resources.store_min_kwh[self._columns]
 
     @cached_property
     def store_max_kwh(self) -> Float32:
-        return self._plant.store_max_kwh[self._columns]
+        return self._resources.store_max_kwh[self._columns]
 
     @cached_property
     def lowest_kw(self) -> Float32:
@@ -109,14 +109,14 @@ class Policy(Protocol):
     comfort_h: float
     """For how many hours at rated power its load can be put off or brought forward."""
 
-    def drain_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:
-        """What leaves the store of itself."""
+    def self_discharge_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:
+        """Self-discharge, kW: what the store loses or gives off when nothing is asked."""
 
-    def reach_kw(self, shape_kw: Float32, low: Float32, high: Float32) -> tuple[Float32, Float32]:
-        """The least and the most it can do, within what power and store allow."""
+    def bounds_kw(self, shape_kw: Float32, low: Float32, high: Float32) -> tuple[Float32, Float32]:
+        """The lowest and the highest power that it can have, within what power and store allow."""
 
-    def wish_kw(self, group: Group, baseline_kw: Float32) -> Float32:
-        """What it would like to do; it is held to its reach."""
+    def requested_kw(self, group: Group, baseline_kw: Float32) -> Float32:
+        """The power that the policy asks for; it is clipped to `bounds_kw`."""
 
 
 class Fixed:
@@ -126,10 +126,10 @@ class Fixed:
     efficiency = 1.0
     comfort_h = 0.0
 
-    def drain_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:  # noqa: ARG002
+    def self_discharge_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:  # noqa: ARG002
         return np.zeros_like(shape_kw)
 
-    def reach_kw(
+    def bounds_kw(
         self,
         shape_kw: Float32,
         low: Float32,  # noqa: ARG002 - it does what it does
@@ -137,52 +137,58 @@ class Fixed:
     ) -> tuple[Float32, Float32]:
         return shape_kw, shape_kw
 
-    def wish_kw(self, group: Group, baseline_kw: Float32) -> Float32:  # noqa: ARG002
+    def requested_kw(self, group: Group, baseline_kw: Float32) -> Float32:  # noqa: ARG002
         return baseline_kw
 
 
 class Flexible(Fixed):
-    """What can be asked for less or more. The stronger order wins: a set point is stronger than a
+    """What can be asked for less or more. The stronger signal wins: a set point is stronger than a
     change, a change stronger than a level, a level stronger than a price."""
 
     follows = LIMITS | SHED | SET | PRICES
 
-    def reach_kw(self, shape_kw: Float32, low: Float32, high: Float32) -> tuple[Float32, Float32]:
+    def bounds_kw(self, shape_kw: Float32, low: Float32, high: Float32) -> tuple[Float32, Float32]:
         return np.minimum(low, shape_kw), np.maximum(high, shape_kw)
 
-    def wish_kw(self, group: Group, baseline_kw: Float32) -> Float32:
-        orders = group.orders
-        wish = self.of_itself_kw(group, baseline_kw)
+    def requested_kw(self, group: Group, baseline_kw: Float32) -> Float32:
+        signals = group.signals
+        requested = self.of_itself_kw(group, baseline_kw)
         for name in ("GHG", "PRICE"):
-            wish = _told(orders, name, wish, lambda dear: self._shifted(group, baseline_kw, dear))
-        wish = self.at_export_price(group, wish)
-        wish = _told(orders, "SIMPLE", wish, lambda level: self.shed(group, baseline_kw, level))
-        wish = _told(
-            orders,
+            requested = _apply_signal(
+                signals, name, requested, lambda dear: self._shifted(group, baseline_kw, dear)
+            )
+        requested = self.at_export_price(group, requested)
+        requested = _apply_signal(
+            signals, "SIMPLE", requested, lambda level: self.shed(group, baseline_kw, level)
+        )
+        requested = _apply_signal(
+            signals,
             "CONTROL_LEVEL_OFFSET",
-            wish,
+            requested,
             lambda offset: self._shifted(group, baseline_kw, offset / MOST_LEVEL_OFFSET),
         )
-        wish = _told(
-            orders,
+        requested = _apply_signal(
+            signals,
             "CONTROL_LEVEL_OFFSET_PERCENT",
-            wish,
+            requested,
             lambda offset: self._shifted(group, baseline_kw, offset),
         )
-        wish = _told(
-            orders, "CHARGE_STATE_SETPOINT", wish, lambda target: self._towards(group, target)
+        requested = _apply_signal(
+            signals, "CHARGE_STATE_SETPOINT", requested, lambda target: self._towards(group, target)
         )
-        wish = _told(orders, "DISPATCH_SETPOINT_RELATIVE", wish, lambda by_kw: baseline_kw + by_kw)
-        wish = _told(orders, "CONTROL_SETPOINT", wish, lambda power_kw: power_kw)
-        return _told(orders, "DISPATCH_SETPOINT", wish, lambda power_kw: power_kw)
+        requested = _apply_signal(
+            signals, "DISPATCH_SETPOINT_RELATIVE", requested, lambda by_kw: baseline_kw + by_kw
+        )
+        requested = _apply_signal(signals, "CONTROL_SETPOINT", requested, lambda power_kw: power_kw)
+        return _apply_signal(signals, "DISPATCH_SETPOINT", requested, lambda power_kw: power_kw)
 
     def of_itself_kw(self, group: Group, baseline_kw: Float32) -> Float32:  # noqa: ARG002
         """What it does when nothing is asked."""
         return baseline_kw
 
-    def at_export_price(self, group: Group, wish: Float32) -> Float32:  # noqa: ARG002
+    def at_export_price(self, group: Group, requested: Float32) -> Float32:  # noqa: ARG002
         """What exports nothing does not mind."""
-        return wish
+        return requested
 
     def shed(self, group: Group, baseline_kw: Float32, level: Float32) -> Float32:
         """A SIMPLE level: that share of what can be shed."""
@@ -200,8 +206,8 @@ class Flexible(Fixed):
         missing = np.clip(target_kwh, group.store_min_kwh, group.store_max_kwh) - group.stored_kwh
         if group.step_h == 0:
             return np.where(missing > 0, group.highest_kw, group.lowest_kw)
-        drain = self.drain_kw(group.shape_kw, group.mean_kw)
-        return _power_for(missing / np.float32(group.step_h) + drain, self.efficiency)
+        self_discharge = self.self_discharge_kw(group.shape_kw, group.mean_kw)
+        return _power_for(missing / np.float32(group.step_h) + self_discharge, self.efficiency)
 
 
 class Thermal(Flexible):
@@ -211,7 +217,7 @@ class Thermal(Flexible):
     made good within RECOVERY_H afterwards.
     """
 
-    def drain_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:  # noqa: ARG002
+    def self_discharge_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:  # noqa: ARG002
         return shape_kw
 
     def of_itself_kw(self, group: Group, baseline_kw: Float32) -> Float32:
@@ -250,7 +256,7 @@ class EvCharger(Flexible):
     follows = Flexible.follows | {"CHARGE_STATE_SETPOINT"}
     efficiency = ONE_WAY_EFFICIENCY
 
-    def drain_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:  # noqa: ARG002
+    def self_discharge_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:  # noqa: ARG002
         return mean_kw * np.float32(self.efficiency)
 
 
@@ -260,13 +266,13 @@ class Battery(Flexible):
     follows = Flexible.follows | {"CHARGE_STATE_SETPOINT"}
     efficiency = ONE_WAY_EFFICIENCY
 
-    def at_export_price(self, group: Group, wish: Float32) -> Float32:
-        return _told(
-            group.orders,
+    def at_export_price(self, group: Group, requested: Float32) -> Float32:
+        return _apply_signal(
+            group.signals,
             "EXPORT_PRICE",
-            wish,
+            requested,
             lambda dear: np.where(
-                dear > 0, np.minimum(wish, dear * np.minimum(group.lowest_kw, 0)), wish
+                dear > 0, np.minimum(requested, dear * np.minimum(group.lowest_kw, 0)), requested
             ),
         )
 
@@ -279,7 +285,7 @@ class Photovoltaic(Flexible):
 
     follows = LIMITS | SET | {"EXPORT_PRICE"}
 
-    def reach_kw(
+    def bounds_kw(
         self,
         shape_kw: Float32,
         low: Float32,  # noqa: ARG002 - the sun sets it
@@ -287,9 +293,11 @@ class Photovoltaic(Flexible):
     ) -> tuple[Float32, Float32]:
         return shape_kw, np.zeros_like(shape_kw)
 
-    def at_export_price(self, group: Group, wish: Float32) -> Float32:
+    def at_export_price(self, group: Group, requested: Float32) -> Float32:
         """-2 stands for a price below zero."""
-        return _told(group.orders, "EXPORT_PRICE", wish, lambda dear: np.where(dear < -1, 0, wish))
+        return _apply_signal(
+            group.signals, "EXPORT_PRICE", requested, lambda dear: np.where(dear < -1, 0, requested)
+        )
 
 
 OF_KIND: Mapping[ResourceKind, Callable[[], Policy]] = {
@@ -305,14 +313,14 @@ OF_KIND: Mapping[ResourceKind, Callable[[], Policy]] = {
 """How each kind of resource answers, where nothing else is wired."""
 
 
-def reach_of_stores(
+def bounds_of_stores(
     *,
     lowest_kw: Float32,
     highest_kw: Float32,
     stored_kwh: Float32,
     store_min_kwh: Float32,
     store_max_kwh: Float32,
-    drain_kw: Float32,
+    self_discharge_kw: Float32,
     efficiency: Float32,
     step_h: float,
 ) -> tuple[Float32, Float32]:
@@ -321,8 +329,8 @@ def reach_of_stores(
         return lowest_kw, highest_kw
     hours = np.float32(step_h)
     has_store = store_max_kwh > store_min_kwh
-    room = _power_for((store_max_kwh - stored_kwh) / hours + drain_kw, efficiency)
-    left = _power_for((store_min_kwh - stored_kwh) / hours + drain_kw, efficiency)
+    room = _power_for((store_max_kwh - stored_kwh) / hours + self_discharge_kw, efficiency)
+    left = _power_for((store_min_kwh - stored_kwh) / hours + self_discharge_kw, efficiency)
     low = np.where(has_store, np.clip(left, lowest_kw, highest_kw), lowest_kw)
     high = np.where(has_store, np.clip(room, lowest_kw, highest_kw), highest_kw)
     return low, np.maximum(low, high)
@@ -339,11 +347,11 @@ def _power_for(flow: Float32, efficiency: Float32 | float) -> Float32:
     return np.asarray(np.where(flow > 0, flow / efficiency, flow * efficiency), dtype=np.float32)
 
 
-def _told(
-    orders: Mapping[str, Float32], name: str, wish: Float32, do: Callable[[Float32], Float32]
+def _apply_signal(
+    signals: Mapping[str, Float32], name: str, requested: Float32, do: Callable[[Float32], Float32]
 ) -> Float32:
-    """The wish where nothing of this type is asked, and what `do` makes of the order elsewhere."""
-    order = orders.get(name)
-    if order is None:
-        return wish
-    return np.where(np.isnan(order), wish, do(order)).astype(np.float32)
+    """`requested`, and where there is a signal of this type, what `do` makes of it."""
+    signal = signals.get(name)
+    if signal is None:
+        return requested
+    return np.where(np.isnan(signal), requested, do(signal)).astype(np.float32)

@@ -9,7 +9,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from app.control.model import Plant
+from app.control.model import ResourceArrays
 from app.control.policies import PRICES
 from app.events import ActivePayload, SeenEvent, active_payloads
 
@@ -34,8 +34,8 @@ CHARGE = "CHARGE_STATE_SETPOINT"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Orders:
-    """What is asked of the resources of a plant, until it may change."""
+class ControlSignals:
+    """What is asked of resources, until it may change."""
 
     by_type: Mapping[str, Float32]
     """NaN where nothing is asked."""
@@ -58,14 +58,14 @@ class Orders:
 
 @dataclass(kw_only=True)
 class _Making:
-    plant: Plant
+    resources: ResourceArrays
     arrays: dict[str, Float32] = field(default_factory=dict)
     not_followed: list[tuple[str, str]] = field(default_factory=list)
     asked_by: dict[str, str] = field(default_factory=dict)
 
 
-class OrdersMaker:
-    """Makes orders out of the events of each VEN.
+class SignalResolver:
+    """Makes signals out of the events of each VEN.
 
     `alert_level`: the SIMPLE level that an ALERT is treated as. `percent_sign`: 1 where a positive
     CONTROL_LEVEL_OFFSET_PERCENT means less load, as a positive CONTROL_LEVEL_OFFSET does; -1 where
@@ -77,12 +77,18 @@ class OrdersMaker:
         self._percent_sign = float(percent_sign)
 
     def make(
-        self, plant: Plant, events_of: Callable[[str], Sequence[SeenEvent]], now: datetime
-    ) -> Orders:
-        """What is asked of this plant now; `events_of` gives a VEN's events, what prevails last."""
-        making = _Making(plant=plant)
+        self,
+        resources: ResourceArrays,
+        events_of: Callable[[str], Sequence[SeenEvent]],
+        now: datetime,
+    ) -> ControlSignals:
+        """What is asked of these resources now.
+
+        `events_of`: a VEN's events by rising precedence, so that the last one prevails.
+        """
+        making = _Making(resources=resources)
         until: datetime | None = None
-        for ven_name in plant.roster.ven_names:
+        for ven_name in resources.roster.ven_names:
             events = events_of(ven_name)
             for each in active_payloads(events, now):
                 self._add(making, ven_name, each, now)
@@ -90,30 +96,30 @@ class OrdersMaker:
                 change = seen.timeline.next_change(now)
                 if change is not None and (until is None or change < until):
                     until = change
-        return Orders(
+        return ControlSignals(
             by_type=making.arrays,
             holds_until=until,
             not_followed=making.not_followed,
             asked_by=making.asked_by,
-            size=plant.roster.size,
+            size=resources.roster.size,
         )
 
     def _add(self, making: _Making, ven_name: str, each: ActivePayload, now: datetime) -> None:
         kind = SIMPLE if each.type.startswith(ALERTS) else each.type
-        columns = making.plant.roster.columns(ven_name)
-        value = self._value(making.plant, columns, each, now)
+        columns = making.resources.roster.columns(ven_name)
+        value = self._value(making.resources, columns, each, now)
         if value is None:
             making.not_followed.append((each.event_id, each.type))
             return
         array = making.arrays.get(kind)
         if array is None:
             array = making.arrays[kind] = np.full(
-                making.plant.roster.size, np.nan, dtype=np.float32
+                making.resources.roster.size, np.nan, dtype=np.float32
             )
         making.asked_by[kind] = each.event_id
         part = array[columns]
         if each.seen.scope is not None:
-            names = making.plant.roster.names(ven_name)
+            names = making.resources.roster.names(ven_name)
             meant = np.array([name in each.seen.scope for name in names], dtype=np.bool_)
             value = np.where(meant, value, part)
         if each.type.startswith(ALERTS):
@@ -121,7 +127,7 @@ class OrdersMaker:
         part[:] = value
 
     def _value(
-        self, plant: Plant, columns: slice, each: ActivePayload, now: datetime
+        self, resources: ResourceArrays, columns: slice, each: ActivePayload, now: datetime
     ) -> Float32 | float | None:
         """One number for all, or one per resource; None for what is not understood."""
         if each.type.startswith(ALERTS):
@@ -130,9 +136,9 @@ class OrdersMaker:
         if value is None:
             return None
         if each.type in POWERS:
-            return _scaled(value, each.units, plant.rated_kw[columns])
+            return _scaled(value, each.units, resources.rated_kw[columns])
         if each.type == CHARGE:
-            low, high = plant.store_min_kwh[columns], plant.store_max_kwh[columns]
+            low, high = resources.store_min_kwh[columns], resources.store_max_kwh[columns]
             if each.units in (None, "PERCENT"):
                 return np.asarray(low + value * (high - low), dtype=np.float32)
             return value if each.units == "KWH" else None

@@ -16,7 +16,7 @@ class MeteringContainer(containers.DeclarativeContainer):
     """The simulator, its profiles, and the power of the last hour."""
 
     platform = providers.DependenciesContainer()
-    answers = port(AnswersEvents)
+    control_model = port(AnswersEvents)
     frames = port(AppendsFrames)
     repository = port(MeteredFleet)
     store_keeper = port(Room)
@@ -27,7 +27,7 @@ class MeteringContainer(containers.DeclarativeContainer):
         repository=repository,
         frames=frames,
         profiles=profiles.provider,
-        answers=answers,
+        control_model=control_model,
         room=store_keeper,
         tracing=platform.tracing,
         clock=platform.clock,

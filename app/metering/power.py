@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from app.control import Plant
+from app.control import ResourceArrays
 from app.fleet import ResourceKind
 from app.platform import DatabaseError
 from app.readings import Frame, ReadingLog, places
@@ -38,7 +38,7 @@ class PowerPoint:
 class HasPlant(Protocol):
     """What knows the resources as they are now."""
 
-    def plant(self) -> Plant: ...
+    def resources(self) -> ResourceArrays: ...
 
 
 class PowerHistory:
@@ -60,10 +60,12 @@ class PowerHistory:
             frame = self._frames.last()
             if frame is None or frame.seq == self._seq:
                 return
-            plant = self._simulator.plant()  # may wait for a tick: nobody waits for us meanwhile
+            resources = (
+                self._simulator.resources()
+            )  # may wait for a tick: nobody waits for us meanwhile
         except DatabaseError:
             return  # /readyz says so; the next look takes it up
-        point = _point(frame, plant)
+        point = _point(frame, resources)
         with self._lock:
             self._seq = frame.seq
             while self._points and self._points[-1].taken_at >= frame.taken_at:
@@ -79,9 +81,9 @@ class PowerHistory:
             return tuple(self._points)
 
 
-def _point(frame: Frame, plant: Plant) -> PowerPoint:
-    kinds = plant.kinds
-    where = places(plant.roster, frame.roster)
+def _point(frame: Frame, resources: ResourceArrays) -> PowerPoint:
+    kinds = resources.kinds
+    where = places(resources.roster, frame.roster)
     if where is not None:
         kinds = np.append(kinds, UNKNOWN)[where]  # -1, nowhere, is the last
     there = ~np.isnan(frame.power_kw) & (kinds != UNKNOWN)

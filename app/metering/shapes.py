@@ -11,7 +11,7 @@ from operator import itemgetter
 import numpy as np
 import numpy.typing as npt
 
-from app.control import Plant
+from app.control import ResourceArrays
 from app.fleet import Resource, ResourceKind
 from app.metering.profiles import Profiles
 
@@ -26,11 +26,11 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shapes:
-    """What the resources of a plant do of themselves, one array element per column."""
+    """What resources do of themselves, one array element per column."""
 
     revision: int
     vens: frozenset[str] | None
-    plant: Plant
+    resources: ResourceArrays
     profile: npt.NDArray[np.intp]
     scale_kw: Float32
     offset_kw: Float32
@@ -40,10 +40,10 @@ class Shapes:
 
     def part(self, ven_name: str) -> Shapes:
         """Of one VEN, without noise."""
-        columns = self.plant.roster.columns(ven_name)
+        columns = self.resources.roster.columns(ven_name)
         return replace(
             self,
-            plant=self.plant.part(ven_name),
+            resources=self.resources.part(ven_name),
             profile=self.profile[columns],
             scale_kw=self.scale_kw[columns],
             offset_kw=self.offset_kw[columns],
@@ -60,7 +60,7 @@ class Shapes:
 
 
 def build_shapes(
-    resources: Iterable[tuple[str, Resource]],
+    approved: Iterable[tuple[str, Resource]],
     *,
     revision: int,
     vens: frozenset[str] | None,
@@ -69,24 +69,24 @@ def build_shapes(
     seed: int,
 ) -> Shapes:
     """Of these resources, each with its VEN; of these VENs only, or of all."""
-    chosen = (each for each in resources if vens is None or each[0] in vens)
-    plant = Plant.of(chosen, comfort_h)
+    chosen = (each for each in approved if vens is None or each[0] in vens)
+    resources = ResourceArrays.of(chosen, comfort_h)
     column_of = {kind: number for number, kind in enumerate(profiles.kinds)}
-    profile = np.array([column_of[kind] for kind in ResourceKind], dtype=np.intp)[plant.kinds]
+    profile = np.array([column_of[kind] for kind in ResourceKind], dtype=np.intp)[resources.kinds]
     drawn = np.random.default_rng([seed, 1])
-    noise = drawn.standard_normal(plant.roster.size + NOISE_SPAN, dtype=np.float32)
-    offset_kw = _standing_kw(plant)
-    mean = profiles.mean(0, profiles.steps).take(profile) * plant.rated_kw + offset_kw
-    logger.debug("the simulator takes up %d resources", plant.roster.size)
+    noise = drawn.standard_normal(resources.roster.size + NOISE_SPAN, dtype=np.float32)
+    offset_kw = _standing_kw(resources)
+    mean = profiles.mean(0, profiles.steps).take(profile) * resources.rated_kw + offset_kw
+    logger.debug("the simulator takes up %d resources", resources.roster.size)
     return Shapes(
         revision=revision,
         vens=vens,
-        plant=plant,
+        resources=resources,
         profile=profile,
-        scale_kw=plant.rated_kw,
+        scale_kw=resources.rated_kw,
         offset_kw=offset_kw,
-        mean_kw=np.clip(mean, plant.lowest_kw, plant.highest_kw).astype(np.float32),
-        noise_kw=plant.rated_kw * np.float32(NOISE_SHARE),
+        mean_kw=np.clip(mean, resources.lowest_kw, resources.highest_kw).astype(np.float32),
+        noise_kw=resources.rated_kw * np.float32(NOISE_SHARE),
         noise=noise,
     )
 
@@ -105,8 +105,8 @@ def joined(
         yield from ((ven_name, resource) for resource in others)
 
 
-def _standing_kw(plant: Plant) -> Float32:
+def _standing_kw(resources: ResourceArrays) -> Float32:
     """A fridge and a house never stand still: 2 % of their rated power at the least."""
     steady = (ResourceKind.BASE_LOAD, ResourceKind.REFRIGERATION)
     share = np.array([0.02 if kind in steady else 0.0 for kind in ResourceKind], dtype=np.float32)
-    return np.asarray(share[plant.kinds] * plant.highest_kw, dtype=np.float32)
+    return np.asarray(share[resources.kinds] * resources.highest_kw, dtype=np.float32)

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.control import Answers, Forecast, Plant, Response, Situation, Span, half_full
+from app.control import (
+    ControlInput,
+    ControlModel,
+    ControlResult,
+    Forecast,
+    ResourceArrays,
+    Span,
+    half_full,
+)
 from app.fleet import VEN, Resource, Status
 from app.metering.profiles import Profiles, quarter_of_the_year
 from app.metering.shapes import NOISE_SPAN, Shapes, build_shapes, joined
@@ -31,8 +39,8 @@ Float32 = npt.NDArray[np.float32]
 class MeterDataSimulator:
     """The first MeterSource: one step computes the power of every approved resource at once.
 
-    What a resource does of itself is its load shape; how it answers events is for `answers`. What
-    is stored (the state of charge) goes on from the last frame, over restarts, too.
+    What a resource does of itself is its load shape; `control_model` says how it answers events.
+    States of charge go on from the last frame, over restarts, too.
 
     The noise is read from a table drawn once from `seed`, at an offset that is a function of seed
     and index, so that the same index gives the same powers after a restart. The index goes on from
@@ -47,7 +55,7 @@ class MeterDataSimulator:
         repository: MeteredFleet,
         frames: AppendsFrames,
         profiles: Callable[[], Profiles],
-        answers: Answers,
+        control_model: ControlModel,
         room: Room,
         tracing: Tracing,
         clock: Callable[[], datetime],
@@ -57,7 +65,7 @@ class MeterDataSimulator:
         self._repository = repository
         self._frames = frames
         self._load_profiles = profiles
-        self._answers = answers
+        self._control_model = control_model
         self._room = room
         self._tracing = tracing
         self._clock = clock
@@ -87,7 +95,7 @@ class MeterDataSimulator:
             names = frozenset(ven.ven_name if isinstance(ven, VEN) else ven for ven in vens)
         with self._lock:
             self._known = self._build(self._repository.revision(), names)
-            return self._known.plant.roster.size
+            return self._known.resources.roster.size
 
     def increase_time(self) -> int:
         """One tick: move to the next index and store its frame, durably. Returns the index.
@@ -121,25 +129,25 @@ class MeterDataSimulator:
             index = quarter_of_the_year(now) if last is None else last.profile_index + 1
             index %= self._profiles().steps
             passed_s = 0.0 if last is None else self._passed_s(last, now)
-            response = self._answers.answer(
-                shapes.plant,
-                Situation(
+            result = self._control_model.answer(
+                shapes.resources,
+                ControlInput(
                     now=now,
                     step_h=min(passed_s / 3600, LONGEST_STEP_H),
                     shape_kw=self._shape_kw(shapes, index),
                     mean_kw=shapes.mean_kw,
-                    stored_kwh=_stored(shapes.plant, last),
+                    stored_kwh=_stored(shapes.resources, last),
                 ),
             )
             if passed_s:
                 self._tick_s = min(passed_s, LONGEST_STEP_H * 3600)
-            measured_kw = _measured(response.commanded_kw)
+            measured_kw = _measured(result.commanded_kw)
             return Frame(
                 taken_at=now,
                 profile_index=index,
-                roster=shapes.plant.roster,
+                roster=shapes.resources.roster,
                 power_kw=measured_kw,
-                detail=_detail(shapes.plant, response, measured_kw),
+                detail=_detail(shapes.resources, result, measured_kw),
             )
 
     def _passed_s(self, last: Frame, now: datetime) -> float:
@@ -148,30 +156,30 @@ class MeterDataSimulator:
             return self._monotonic() - self._taken_at_s
         return max((now - last.taken_at).total_seconds(), 0.0)
 
-    def reach_kw(self, frame: Frame) -> tuple[Float32, Float32]:
+    def bounds_kw(self, frame: Frame) -> tuple[Float32, Float32]:
         """What each resource of a frame could have done at the least and at the most, in kW.
 
         NaN for a resource that is no longer in the fleet.
         """
         with self._lock:
             shapes = self._of_the_past()
-            plant = shapes.plant
-            there = places(frame.roster, plant.roster)
-            response = self._answers.answer(
-                plant,
-                Situation(
+            resources = shapes.resources
+            there = places(frame.roster, resources.roster)
+            result = self._control_model.answer(
+                resources,
+                ControlInput(
                     now=frame.taken_at,
                     step_h=self._tick_s / 3600,
                     shape_kw=moved(frame.baseline_kw, there, shapes.mean_kw),
                     mean_kw=shapes.mean_kw,
-                    stored_kwh=_stored(plant, frame),
+                    stored_kwh=_stored(resources, frame),
                 ),
             )
-        back = places(plant.roster, frame.roster)
+        back = places(resources.roster, frame.roster)
         nothing = np.full(frame.roster.size, np.nan, dtype=np.float32)
         return (
-            moved(response.lowest_kw, back, nothing),
-            moved(response.highest_kw, back, nothing),
+            moved(result.lowest_kw, back, nothing),
+            moved(result.highest_kw, back, nothing),
         )
 
     def forecast(self, ven_name: str, spans: Sequence[Span]) -> list[Forecast]:
@@ -186,16 +194,16 @@ class MeterDataSimulator:
             tick_s = self._tick_s
         begins = spans[0][0] if last is None else last.taken_at
         index = 0 if last is None else last.profile_index
-        stored = _stored(shapes.plant, last)
+        stored = _stored(shapes.resources, last)
         before = [(begins, spans[0][0])] if begins < spans[0][0] else []
         made: list[Forecast] = []
         for start, end in (*before, *spans):
             first, until = (
                 index + max((at - begins).total_seconds(), 0.0) / tick_s for at in (start, end)
             )
-            response = self._answers.answer(
-                shapes.plant,
-                Situation(
+            result = self._control_model.answer(
+                shapes.resources,
+                ControlInput(
                     now=start + (end - start) / 2,
                     step_h=(end - start) / timedelta(hours=1),
                     shape_kw=_within(shapes, profiles.mean(first, until)),
@@ -203,8 +211,8 @@ class MeterDataSimulator:
                     stored_kwh=stored,
                 ),
             )
-            stored = response.stored_kwh
-            made.append(Forecast(names=shapes.plant.roster.names(ven_name), response=response))
+            stored = result.stored_kwh
+            made.append(Forecast(names=shapes.resources.roster.names(ven_name), result=result))
         return made[len(before) :]
 
     def collect_next_metering(self, ven_name: str) -> list[Reading]:
@@ -248,15 +256,15 @@ class MeterDataSimulator:
             },
         }
 
-    def plant(self) -> Plant:
+    def resources(self) -> ResourceArrays:
         """The approved resources, as they are now."""
         with self._lock:
-            return self._current().plant
+            return self._current().resources
 
-    def plant_of_the_past(self) -> Plant:
+    def past_resources(self) -> ResourceArrays:
         """The same, with those on their way out: some of their readings may be owed."""
         with self._lock:
-            return self._of_the_past().plant
+            return self._of_the_past().resources
 
     def _current(self) -> Shapes:
         revision = self._repository.revision()
@@ -296,7 +304,7 @@ class MeterDataSimulator:
             joined(approved, removed),
             revision=revision,
             vens=vens,
-            comfort_h=self._answers.comfort_h,
+            comfort_h=self._control_model.comfort_h,
             profiles=self._profiles(),
             seed=self._seed,
         )
@@ -305,9 +313,9 @@ class MeterDataSimulator:
         """What all do of themselves at one index, within each resource's limits."""
         shape_kw = shapes.shape_kw(self._profiles().per_unit[index])
         start = _noise_offset(self._seed, index)
-        shape_kw += shapes.noise_kw * shapes.noise[start : start + shapes.plant.roster.size]
-        plant = shapes.plant
-        np.clip(shape_kw, plant.lowest_kw, plant.highest_kw, out=shape_kw)
+        shape_kw += shapes.noise_kw * shapes.noise[start : start + shapes.resources.roster.size]
+        resources = shapes.resources
+        np.clip(shape_kw, resources.lowest_kw, resources.highest_kw, out=shape_kw)
         return shape_kw
 
 
@@ -322,29 +330,29 @@ def _measured(commanded_kw: Float32) -> Float32:
     return measured
 
 
-def _detail(plant: Plant, response: Response, measured_kw: Float32) -> Detail:
+def _detail(resources: ResourceArrays, result: ControlResult, measured_kw: Float32) -> Detail:
     """What stands beside the powers; nothing of what is as usual."""
-    baseline_kw = np.round(response.baseline_kw, 3)
-    has_store = plant.has_store
-    stored_kwh = np.where(has_store, response.stored_kwh, np.float32(np.nan))
-    asked = not np.isnan(response.setpoint_kw).all()
+    baseline_kw = np.round(result.baseline_kw, 3)
+    has_store = resources.has_store
+    stored_kwh = np.where(has_store, result.stored_kwh, np.float32(np.nan))
+    asked = not np.isnan(result.setpoint_kw).all()
     return Detail(
         baseline_kw=None if np.array_equal(baseline_kw, measured_kw) else baseline_kw,
         stored_kwh=stored_kwh if has_store.any() else None,
-        setpoint_kw=response.setpoint_kw if asked else None,
-        level=response.level if response.level.any() else None,
+        setpoint_kw=result.setpoint_kw if asked else None,
+        level=result.level if result.level.any() else None,
     )
 
 
-def _stored(plant: Plant, last: Frame | None) -> Float32:
+def _stored(resources: ResourceArrays, last: Frame | None) -> Float32:
     """What each had stored at the last frame; half full where nothing is known."""
-    stored = half_full(plant)
+    stored = half_full(resources)
     if last is None or last.detail.stored_kwh is None:
         return stored
-    stored = moved(last.detail.stored_kwh, places(last.roster, plant.roster), stored)
-    return np.clip(stored, plant.store_min_kwh, plant.store_max_kwh)
+    stored = moved(last.detail.stored_kwh, places(last.roster, resources.roster), stored)
+    return np.clip(stored, resources.store_min_kwh, resources.store_max_kwh)
 
 
 def _within(shapes: Shapes, per_unit: Float32) -> Float32:
-    plant = shapes.plant
-    return np.clip(shapes.shape_kw(per_unit), plant.lowest_kw, plant.highest_kw)
+    resources = shapes.resources
+    return np.clip(shapes.shape_kw(per_unit), resources.lowest_kw, resources.highest_kw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
-from app.control import Plant, Response, Situation
+from app.control import ControlInput, ControlResult, ResourceArrays
 from app.fleet import Resource, Status, VenSummary
 from app.readings import Frame
 
@@ -42,4 +42,4 @@ class MeteredFleet(Protocol):
 class AnswersEvents(Protocol):
     """What makes resources answer what their VENs are asked."""
 
-    def answer(self, plant: Plant, situation: Situation) -> Response: ...
+    def answer(self, resources: ResourceArrays, inputs: ControlInput) -> ControlResult: ...

@@ -144,7 +144,7 @@ class TestDescriptors:
         )
         guide.pass_time(ticks=1)
 
-        rated = guide.container.simulator().plant().rated_kw
+        rated = guide.container.simulator().resources().rated_kw
         frame = guide.container.readings.log().last()
         assert frame is not None
         names = [name for _, names in frame.roster for name in names]

@@ -115,11 +115,11 @@ def test_regulation_is_what_is_left_to_the_limits(guide: Guide) -> None:
     event_id = guide.send(reportDescriptors=[{"payloadType": kind} for kind in kinds])
     guide.pass_time(ticks=1)
     up, down, power = (guide.told(event_id, kind)[0] for kind in kinds)
-    plant = guide.container.simulator().plant()
+    resources = guide.container.simulator().resources()
 
     assert {*values(up, 7), *values(down, 7)} == {0}, "base load is what it is"
-    heat_pump = list(plant.roster.names("Aarhus")).index("Aarhus-01-heat-pump")
-    highest = float(plant.highest_kw[plant.roster.columns("Aarhus")][heat_pump])
+    heat_pump = list(resources.roster.names("Aarhus")).index("Aarhus-01-heat-pump")
+    highest = float(resources.highest_kw[resources.roster.columns("Aarhus")][heat_pump])
     assert values(up)[0] == pytest.approx(values(power)[0], abs=1e-3)
     assert values(down)[0] == pytest.approx(highest - values(power)[0], abs=1e-3)
 
@@ -127,7 +127,7 @@ def test_regulation_is_what_is_left_to_the_limits(guide: Guide) -> None:
 def test_another_policy_may_be_given_to_a_kind(guide: Guide) -> None:
     given = {**guide.container.control.policy_of(), ResourceKind.VENTILATION: policies.Fixed()}
     guide.container.control.policy_of.override(providers.Object(given))
-    provider(guide.container, "control.answers").reset()
+    provider(guide.container, "control.controller").reset()
     provider(guide.container, "simulator").reset()
     guide.send(intervalPeriod=period(guide.clock.now, "PT1H"), intervals=prices(3, kind="SIMPLE"))
     guide.pass_time(ticks=1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.control import Plant, Response, Situation
+from app.control import ControlInput, ControlResult, ResourceArrays
 from app.fleet import VEN, HeldVens, Resource, ResourceKind, Status, VenSummary
 from app.openadr import Circuit, VtnClock
 from app.platform.timestamps import MICROSECOND
@@ -120,15 +120,15 @@ class AsShaped:
     def __init__(self) -> None:
         self.comfort_h: Mapping[ResourceKind, float] = {}
 
-    def answer(self, plant: Plant, situation: Situation) -> Response:
-        return Response(
-            commanded_kw=situation.shape_kw.copy(),
-            baseline_kw=situation.shape_kw,
-            stored_kwh=situation.stored_kwh,
-            lowest_kw=plant.lowest_kw,
-            highest_kw=plant.highest_kw,
-            level=np.zeros(plant.roster.size, dtype=np.int8),
-            setpoint_kw=np.full(plant.roster.size, np.nan, dtype=np.float32),
+    def answer(self, resources: ResourceArrays, inputs: ControlInput) -> ControlResult:
+        return ControlResult(
+            commanded_kw=inputs.shape_kw.copy(),
+            baseline_kw=inputs.shape_kw,
+            stored_kwh=inputs.stored_kwh,
+            lowest_kw=resources.lowest_kw,
+            highest_kw=resources.highest_kw,
+            level=np.zeros(resources.roster.size, dtype=np.int8),
+            setpoint_kw=np.full(resources.roster.size, np.nan, dtype=np.float32),
         )
 
 

@@ -24,7 +24,7 @@ def make_simulator(
         repository=fleet,
         frames=frames,
         profiles=load_profiles,
-        answers=AsShaped(),
+        control_model=AsShaped(),
         tracing=NoTracing(),
         room=EndlessRoom(),
         clock=clock,

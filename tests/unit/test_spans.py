@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.control import Plant
+from app.control import ResourceArrays
 from app.readings import Detail, Frame, Roster
 from app.reporting.content.aggregate import SpanSum, SpanSums
 from app.reporting.content.interval_reports import _by_name
@@ -156,13 +156,13 @@ def test_the_level_in_a_span_is_not_that_of_a_frame_after_it() -> None:
 class NoOutlook:
     """For quantities that need none."""
 
-    def plant(self) -> Plant:
+    def resources(self) -> ResourceArrays:
         raise AssertionError
 
-    def plant_of_the_past(self) -> Plant:
+    def past_resources(self) -> ResourceArrays:
         raise AssertionError
 
-    def reach_kw(self, frame: Frame) -> tuple[Any, Any]:
+    def bounds_kw(self, frame: Frame) -> tuple[Any, Any]:
         raise AssertionError(frame)
 
     def forecast(self, ven_name: str, spans: Sequence[Any]) -> list[Any]:

@@ -45,7 +45,7 @@ def test_the_tasks_of_the_simulator(clock: FakeClock, caplog: pytest.LogCaptureF
         repository=FakeFleet({"Aarhus": [resource("pump")]}),
         frames=frames,
         profiles=load_profiles,
-        answers=AsShaped(),
+        control_model=AsShaped(),
         tracing=NoTracing(),
         room=EndlessRoom(),
         clock=clock,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from app.control import Forecast, Plant, Span
+from app.control import Forecast, ResourceArrays, Span
 from app.readings import Frame
 from app.reporting.requests import Quantity, ReportRequest
 
@@ -30,11 +30,13 @@ DECIMALS = 9
 class Outlook(Protocol):
     """What knows what resources can do, and what they will: the simulator."""
 
-    def plant(self) -> Plant: ...
+    def resources(self) -> ResourceArrays: ...
 
-    def plant_of_the_past(self) -> Plant: ...
+    def past_resources(self) -> ResourceArrays: ...
 
-    def reach_kw(self, frame: Frame) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
+    def bounds_kw(
+        self, frame: Frame
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
 
     def forecast(self, ven_name: str, spans: Sequence[Span]) -> list[Forecast]: ...
 
@@ -126,7 +128,7 @@ def instant(quantity: Quantity, ven_name: str, frame: Frame, outlook: Outlook | 
     if quantity in _STORES:
         stored = nothing if detail.stored_kwh is None else detail.stored_kwh
         return _of_store(quantity, ven_name, frame, stored, outlook)
-    low, high = (reach[columns] for reach in outlook.reach_kw(frame))
+    low, high = (reach[columns] for reach in outlook.bounds_kw(frame))
     return _capability(quantity, power, low, high)
 
 
@@ -134,28 +136,28 @@ def of_forecast(
     quantity: Quantity, forecast: Forecast, hours: float, outlook: Outlook, ven_name: str
 ) -> Numbers:
     """The values of a quantity in a span of the future."""
-    response = forecast.response
-    power = response.commanded_kw
+    result = forecast.result
+    power = result.commanded_kw
     if quantity is Quantity.ENERGY:
         return power.astype(np.float64) * hours
     if quantity is Quantity.BASELINE_ENERGY:
-        return response.baseline_kw.astype(np.float64) * hours
+        return result.baseline_kw.astype(np.float64) * hours
     if quantity is Quantity.DELTA_ENERGY:
-        return (power.astype(np.float64) - response.baseline_kw) * hours
+        return (power.astype(np.float64) - result.baseline_kw) * hours
     if quantity in (Quantity.INSTANT_POWER, Quantity.MEAN_POWER, Quantity.PEAK_POWER):
         return power
     if quantity is Quantity.BASELINE_POWER:
-        return response.baseline_kw
+        return result.baseline_kw
     if quantity is Quantity.SETPOINT:
-        return response.setpoint_kw
+        return result.setpoint_kw
     if quantity is Quantity.LEVEL:
-        return response.level
+        return result.level
     if quantity is Quantity.STATE:
-        return _states(power, response.baseline_kw)
+        return _states(power, result.baseline_kw)
     if quantity in _STORES:
-        plant = outlook.plant().part(ven_name)
-        return _store_value(quantity, plant, response.stored_kwh)
-    return _capability(quantity, power, response.lowest_kw, response.highest_kw)
+        resources = outlook.resources().part(ven_name)
+        return _store_value(quantity, resources, result.stored_kwh)
+    return _capability(quantity, power, result.lowest_kw, result.highest_kw)
 
 
 _STORES = (
@@ -183,29 +185,29 @@ def _of_store(
     quantity: Quantity, ven_name: str, frame: Frame, stored: Numbers, outlook: Outlook
 ) -> Numbers:
     """By the limits of today: a resource that is gone has none any more."""
-    plant = outlook.plant_of_the_past().part(ven_name)
-    by_name = dict(zip(plant.roster.names(ven_name), range(plant.roster.size), strict=True))
+    resources = outlook.past_resources().part(ven_name)
+    by_name = dict(zip(resources.roster.names(ven_name), range(resources.roster.size), strict=True))
     places = np.array([by_name.get(name, -1) for name in frame.roster.names(ven_name)])
-    if not len(places) or not plant.roster.size:
+    if not len(places) or not resources.roster.size:
         return np.full(len(places), np.nan)
-    here = np.full(plant.roster.size, np.nan, dtype=np.float32)
+    here = np.full(resources.roster.size, np.nan, dtype=np.float32)
     here[places[places >= 0]] = stored[places >= 0]
-    found = _store_value(quantity, plant, here)
+    found = _store_value(quantity, resources, here)
     return np.where(places >= 0, found[places], np.nan)
 
 
-def _store_value(quantity: Quantity, plant: Plant, stored: Numbers) -> Numbers:
-    room = plant.store_max_kwh - plant.store_min_kwh
+def _store_value(quantity: Quantity, resources: ResourceArrays, stored: Numbers) -> Numbers:
+    room = resources.store_max_kwh - resources.store_min_kwh
     if quantity is Quantity.USABLE_CAPACITY:
         value = room
     elif quantity is Quantity.CHARGE_LEVEL:
         with np.errstate(invalid="ignore", divide="ignore"):
-            value = (stored - plant.store_min_kwh) / room
+            value = (stored - resources.store_min_kwh) / room
     elif quantity is Quantity.MAX_CHARGE:
-        value = np.clip(plant.highest_kw, 0, None)
+        value = np.clip(resources.highest_kw, 0, None)
     else:
-        value = np.clip(-plant.lowest_kw, 0, None)
-    return np.where(plant.is_storage, value, np.nan)
+        value = np.clip(-resources.lowest_kw, 0, None)
+    return np.where(resources.is_storage, value, np.nan)
 
 
 def _states(power: Numbers, baseline: Numbers) -> Numbers:

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.control import FleetAnswers, OrdersMaker, Plant, Response, Situation, half_full, policies
+from app.control import (
+    ControlInput,
+    ControlResult,
+    FleetController,
+    ResourceArrays,
+    SignalResolver,
+    half_full,
+    policies,
+)
 from app.events import EventBook, SeenEvent
 from app.fleet import ResourceKind
 from app.platform import SayOnce
@@ -50,14 +58,14 @@ class Book(EventBook):
         return self._events
 
 
-def plant() -> Plant:
-    return Plant.of(
+def resources() -> ResourceArrays:
+    return ResourceArrays.of(
         [("V", resource(kind.value, kind, **LIMITS.get(kind, {}))) for kind in KINDS],
         {kind: policy.comfort_h for kind, policy in KINDS.items()},
     )
 
 
-def situation(of: Plant, *, step_h: float = 1 / 120, **fields: Any) -> Situation:
+def inputs(of: ResourceArrays, *, step_h: float = 1 / 120, **fields: Any) -> ControlInput:
     shape = np.array([SHAPE.get(kind, 2.0) for kind in KINDS], dtype=np.float32)
     values = {
         "now": NOW + timedelta(minutes=1),
@@ -66,7 +74,7 @@ def situation(of: Plant, *, step_h: float = 1 / 120, **fields: Any) -> Situation
         "mean_kw": np.abs(shape),
         "stored_kwh": half_full(of),
     }
-    return Situation(**{**values, **fields})
+    return ControlInput(**{**values, **fields})
 
 
 def asked(*payloads: tuple[str, Any], **event: Any) -> SeenEvent:
@@ -80,16 +88,16 @@ def asked(*payloads: tuple[str, Any], **event: Any) -> SeenEvent:
     )
 
 
-def answers(*events: SeenEvent, alert_level: int = 3, percent_sign: int = 1) -> FleetAnswers:
-    maker = OrdersMaker(alert_level=alert_level, percent_sign=percent_sign)
-    return FleetAnswers(book=Book(events), maker=maker, policies=KINDS, say_once=SayOnce())
+def controller(*events: SeenEvent, alert_level: int = 3, percent_sign: int = 1) -> FleetController:
+    resolver = SignalResolver(alert_level=alert_level, percent_sign=percent_sign)
+    return FleetController(book=Book(events), resolver=resolver, policies=KINDS, say_once=SayOnce())
 
 
 def respond(*events: SeenEvent, **fields: Any) -> dict[ResourceKind, float]:
     """The power of each kind."""
-    of = plant()
-    response = answers(*events).answer(of, situation(of, **fields))
-    return dict(zip(KINDS, response.commanded_kw.tolist(), strict=True))
+    of = resources()
+    result = controller(*events).answer(of, inputs(of, **fields))
+    return dict(zip(KINDS, result.commanded_kw.tolist(), strict=True))
 
 
 USUAL = {kind: SHAPE.get(kind, 2.0) for kind in KINDS}
@@ -135,20 +143,20 @@ def test_what_each_kind_does(payload: tuple[str, Any], kind: ResourceKind, power
 
 
 def test_the_sign_of_the_percent_offset_is_a_setting() -> None:
-    of = plant()
+    of = resources()
     event = asked(("CONTROL_LEVEL_OFFSET_PERCENT", 0.5))
 
-    response = answers(event, percent_sign=-1).answer(of, situation(of))
+    result = controller(event, percent_sign=-1).answer(of, inputs(of))
 
-    assert response.commanded_kw[3] == pytest.approx(6.0)
+    assert result.commanded_kw[3] == pytest.approx(6.0)
 
 
 def test_an_alert_is_the_level_that_is_set_and_ends_no_higher_one() -> None:
-    of = plant()
+    of = resources()
     events = (asked(("SIMPLE", 3), priority=5), asked(("ALERT_FIRE", "smoke"), priority=0))
 
     levels = [
-        answers(*each, alert_level=1).answer(of, situation(of)).level.max()
+        controller(*each, alert_level=1).answer(of, inputs(of)).level.max()
         for each in (events, events[1:])
     ]
 
@@ -173,17 +181,17 @@ def test_what_can_be_shifted_goes_to_where_it_is_cheap(
 
 
 def test_comfort_is_a_band_and_is_made_good_afterwards() -> None:
-    of = plant()
+    of = resources()
     event = asked(("SIMPLE", 3))
-    shedding, free = answers(event), answers()
+    shedding, free = controller(event), controller()
     stored = half_full(of)
     powers = []
     for step in range(600):
-        response = (shedding if step < 500 else free).answer(
-            of, situation(of, stored_kwh=stored, now=NOW + timedelta(seconds=5 * step))
+        result = (shedding if step < 500 else free).answer(
+            of, inputs(of, stored_kwh=stored, now=NOW + timedelta(seconds=5 * step))
         )
-        stored = response.stored_kwh
-        powers.append(float(response.commanded_kw[5]))
+        stored = result.stored_kwh
+        powers.append(float(result.commanded_kw[5]))
 
     assert powers[0] == 0.0
     assert powers[499] == pytest.approx(2.0, abs=0.01), "no comfort is left to give"
@@ -191,11 +199,11 @@ def test_comfort_is_a_band_and_is_made_good_afterwards() -> None:
 
 
 def test_a_battery_loses_a_tenth_there_and_back() -> None:
-    of = plant()
-    charge, discharge = (answers(asked(("DISPATCH_SETPOINT", power))) for power in (4.0, -4.0))
+    of = resources()
+    charge, discharge = (controller(asked(("DISPATCH_SETPOINT", power))) for power in (4.0, -4.0))
     start = half_full(of)
-    full = charge.answer(of, situation(of, stored_kwh=start, step_h=0.5)).stored_kwh
-    end = discharge.answer(of, situation(of, stored_kwh=full, step_h=0.5)).stored_kwh
+    full = charge.answer(of, inputs(of, stored_kwh=start, step_h=0.5)).stored_kwh
+    end = discharge.answer(of, inputs(of, stored_kwh=full, step_h=0.5)).stored_kwh
 
     assert full[0] - start[0] == pytest.approx(2 * 0.95)
     assert start[0] - end[0] == pytest.approx(2 / 0.95 - 2 * 0.95)
@@ -239,22 +247,22 @@ odd_values = (
 def test_limits_of_power_and_energy_always_hold(
     payloads: list[tuple[str, Any]], fill: float, step_h: float
 ) -> None:
-    of = plant()
+    of = resources()
     stored = of.store_min_kwh + np.float32(fill) * (of.store_max_kwh - of.store_min_kwh)
 
-    response: Response = answers(asked(*payloads)).answer(
-        of, situation(of, stored_kwh=stored, step_h=step_h)
+    result: ControlResult = controller(asked(*payloads)).answer(
+        of, inputs(of, stored_kwh=stored, step_h=step_h)
     )
 
-    for power in (response.commanded_kw, response.baseline_kw):
+    for power in (result.commanded_kw, result.baseline_kw):
         assert (power >= of.lowest_kw - 1e-4).all()
         assert (power <= of.highest_kw + 1e-4).all()
-    assert (response.commanded_kw >= response.lowest_kw - 1e-4).all()
-    assert (response.commanded_kw <= response.highest_kw + 1e-4).all()
-    assert (response.stored_kwh >= of.store_min_kwh - 1e-4).all()
-    assert (response.stored_kwh <= of.store_max_kwh + 1e-4).all()
+    assert (result.commanded_kw >= result.lowest_kw - 1e-4).all()
+    assert (result.commanded_kw <= result.highest_kw + 1e-4).all()
+    assert (result.stored_kwh >= of.store_min_kwh - 1e-4).all()
+    assert (result.stored_kwh <= of.store_max_kwh + 1e-4).all()
     battery = list(KINDS).index(K.BATTERY)
-    charge_kw = float(response.commanded_kw[battery])
+    charge_kw = float(result.commanded_kw[battery])
     flow = charge_kw * 0.95 if charge_kw > 0 else charge_kw / 0.95
-    change = float(response.stored_kwh[battery] - stored[battery])
+    change = float(result.stored_kwh[battery] - stored[battery])
     assert change == pytest.approx(flow * step_h, abs=1e-3), "what is stored follows the power"
