@@ -65,7 +65,7 @@ class Container(containers.DeclarativeContainer):
         repository=fleet.repository,
         frames=readings.log,
         control_model=control.controller,
-        store_keeper=streams.store_keeper,
+        retention=streams.retention,
     )
     delivery = providers.Container(
         DeliveryContainer,

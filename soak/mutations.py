@@ -118,14 +118,14 @@ MUTATIONS = (
     ),
     Mutation(
         invariant=12,
-        file="app/reporting/retention/keeper.py",
+        file="app/reporting/retention/retention.py",
         code="before_seq=min(whole, default=newest.seq)",
         instead="before_seq=max(whole, default=newest.seq)",
         test="tests/integration/test_store_bounds.py",
     ),
     Mutation(
         invariant=13,
-        file="app/reporting/retention/keeper.py",
+        file="app/reporting/retention/retention.py",
         code="            in_transaction=functools.partial(self._losses.add, DROPPED, dropped),\n",
         instead="",
         test=f"{ORDER}"

@@ -7,7 +7,7 @@ from dependency_injector import containers, providers
 from app.metering.power import PowerHistory
 from app.metering.profiles import load_profiles
 from app.metering.simulator import MeterDataSimulator
-from app.metering.source import AnswersEvents, MeteredFleet, Room
+from app.metering.source import AnswersEvents, MeteredFleet, SpaceGuard
 from app.platform import port
 from app.readings import AppendsFrames
 
@@ -19,7 +19,7 @@ class MeteringContainer(containers.DeclarativeContainer):
     control_model = port(AnswersEvents)
     frames = port(AppendsFrames)
     repository = port(MeteredFleet)
-    store_keeper = port(Room)
+    retention = port(SpaceGuard)
 
     profiles = providers.ThreadSafeSingleton(load_profiles)
     simulator = providers.ThreadSafeSingleton(
@@ -28,7 +28,7 @@ class MeteringContainer(containers.DeclarativeContainer):
         frames=frames,
         profiles=profiles.provider,
         control_model=control_model,
-        room=store_keeper,
+        space=retention,
         tracing=platform.tracing,
         clock=platform.clock,
         monotonic=platform.monotonic,

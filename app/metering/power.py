@@ -14,7 +14,7 @@ import numpy as np
 from app.control import ResourceArrays
 from app.fleet import ResourceKind
 from app.platform import DatabaseError
-from app.readings import Frame, ReadingLog, places
+from app.readings import Frame, ReadingLog, column_map
 
 KEPT = timedelta(hours=1)
 MOST_POINTS = 3_600
@@ -83,7 +83,7 @@ class PowerHistory:
 
 def _point(frame: Frame, resources: ResourceArrays) -> PowerPoint:
     kinds = resources.kinds
-    where = places(resources.roster, frame.roster)
+    where = column_map(resources.roster, frame.roster)
     if where is not None:
         kinds = np.append(kinds, UNKNOWN)[where]  # -1, nowhere, is the last
     there = ~np.isnan(frame.power_kw) & (kinds != UNKNOWN)

@@ -23,10 +23,10 @@ from app.control import (
 from app.fleet import VEN, Resource, Status
 from app.metering.profiles import Profiles, quarter_of_the_year
 from app.metering.shapes import NOISE_SPAN, Shapes, build_shapes, joined
-from app.metering.source import MeteredFleet, Room
+from app.metering.source import MeteredFleet, SpaceGuard
 from app.observability import Tracing
 from app.platform import DatabaseError
-from app.readings import AppendsFrames, Detail, Frame, Reading, StoreFull, moved, places
+from app.readings import AppendsFrames, Frame, FrameDetail, Reading, StoreFull, column_map, realign
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class MeterDataSimulator:
         frames: AppendsFrames,
         profiles: Callable[[], Profiles],
         control_model: ControlModel,
-        room: Room,
+        space: SpaceGuard,
         tracing: Tracing,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
@@ -66,7 +66,7 @@ class MeterDataSimulator:
         self._frames = frames
         self._load_profiles = profiles
         self._control_model = control_model
-        self._room = room
+        self._space = space
         self._tracing = tracing
         self._clock = clock
         self._monotonic = monotonic
@@ -106,7 +106,7 @@ class MeterDataSimulator:
             frame = self.next_frame()
             span.set("readings", frame.roster.size)
             try:
-                self._room.make_room(frame.stored_bytes)
+                self._space.reserve(frame.stored_bytes)
                 self._last = self._frames.append(frame)
             except (StoreFull, DatabaseError) as error:
                 self._begun = False  # it may be stored, and only the answer be lost
@@ -164,22 +164,22 @@ class MeterDataSimulator:
         with self._lock:
             shapes = self._of_the_past()
             resources = shapes.resources
-            there = places(frame.roster, resources.roster)
+            there = column_map(frame.roster, resources.roster)
             result = self._control_model.answer(
                 resources,
                 ControlInput(
                     now=frame.taken_at,
                     step_h=self._tick_s / 3600,
-                    shape_kw=moved(frame.baseline_kw, there, shapes.mean_kw),
+                    shape_kw=realign(frame.baseline_kw, there, shapes.mean_kw),
                     mean_kw=shapes.mean_kw,
                     stored_kwh=_stored(resources, frame),
                 ),
             )
-        back = places(resources.roster, frame.roster)
+        back = column_map(resources.roster, frame.roster)
         nothing = np.full(frame.roster.size, np.nan, dtype=np.float32)
         return (
-            moved(result.lowest_kw, back, nothing),
-            moved(result.highest_kw, back, nothing),
+            realign(result.lowest_kw, back, nothing),
+            realign(result.highest_kw, back, nothing),
         )
 
     def forecast(self, ven_name: str, spans: Sequence[Span]) -> list[Forecast]:
@@ -330,13 +330,13 @@ def _measured(commanded_kw: Float32) -> Float32:
     return measured
 
 
-def _detail(resources: ResourceArrays, result: ControlResult, measured_kw: Float32) -> Detail:
+def _detail(resources: ResourceArrays, result: ControlResult, measured_kw: Float32) -> FrameDetail:
     """What stands beside the powers; nothing of what is as usual."""
     baseline_kw = np.round(result.baseline_kw, 3)
     has_store = resources.has_store
     stored_kwh = np.where(has_store, result.stored_kwh, np.float32(np.nan))
     asked = not np.isnan(result.setpoint_kw).all()
-    return Detail(
+    return FrameDetail(
         baseline_kw=None if np.array_equal(baseline_kw, measured_kw) else baseline_kw,
         stored_kwh=stored_kwh if has_store.any() else None,
         setpoint_kw=result.setpoint_kw if asked else None,
@@ -349,7 +349,7 @@ def _stored(resources: ResourceArrays, last: Frame | None) -> Float32:
     stored = half_full(resources)
     if last is None or last.detail.stored_kwh is None:
         return stored
-    stored = moved(last.detail.stored_kwh, places(last.roster, resources.roster), stored)
+    stored = realign(last.detail.stored_kwh, column_map(last.roster, resources.roster), stored)
     return np.clip(stored, resources.store_min_kwh, resources.store_max_kwh)
 
 

@@ -18,10 +18,10 @@ class MeterSource(Protocol):
 
 
 @runtime_checkable
-class Room(Protocol):
+class SpaceGuard(Protocol):
     """What looks after the size of the store of readings."""
 
-    def make_room(self, frame_bytes: int) -> None:
+    def reserve(self, frame_bytes: int) -> None:
         """Before a frame of this size is stored. StoreFull when there is to be none."""
 
 

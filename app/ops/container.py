@@ -56,7 +56,7 @@ class OpsContainer(containers.DeclarativeContainer):
         delivery=delivery.service,
         waiting=waiting,
         scheduler=scheduling.scheduler,
-        store_keeper=streams.store_keeper,
+        retention=streams.retention,
         outbox=streams.rejected,
         tally=streams.losses,
         overdue_tasks=supervision.overdue_tasks,

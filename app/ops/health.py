@@ -12,7 +12,7 @@ from app.ops.clock import ClockCheck
 from app.platform import Database, DatabaseError, Watch
 from app.push import Inbox
 from app.reporting.delivery import DeliveryService, RejectedReports
-from app.reporting.retention import StoreKeeper
+from app.reporting.retention import Retention
 from app.reporting.streams import LossCounters
 from app.scheduling import TaskScheduler
 from app.supervision import OverdueTasks
@@ -67,7 +67,7 @@ class Health:
         delivery: DeliveryService,
         waiting: Callable[[], int],
         scheduler: TaskScheduler,
-        store_keeper: StoreKeeper,
+        retention: Retention,
         outbox: RejectedReports,
         tally: LossCounters,
         overdue_tasks: OverdueTasks,
@@ -90,7 +90,7 @@ class Health:
         self._delivery = delivery
         self._waiting = waiting
         self._scheduler = scheduler
-        self._store_keeper = store_keeper
+        self._retention = retention
         self._outbox = outbox
         self._tally = tally
         self._overdue_tasks = overdue_tasks
@@ -123,7 +123,7 @@ class Health:
             reasons.append(f"the VTN at {self._http.base_url} takes no reports")
         if self._simulator.problem is not None:
             reasons.append(f"metering has stopped: {self._simulator.problem}")
-        share = self._store_keeper.share_used()
+        share = self._retention.share_used()
         if share >= FULL:
             reasons.append(f"the store of readings has {share:.0%} of STORE__MAX_BYTES")
         reasons += self._overdue_tasks.reasons()

@@ -1,19 +1,19 @@
 """What was metered: frames of readings in a durable log, and the columns that they have."""
 
 from app.readings.container import ReadingsContainer
-from app.readings.detail import Detail
+from app.readings.detail import FrameDetail
 from app.readings.errors import StoreFull
 from app.readings.frame import Frame, Reading
 from app.readings.log import ReadingLog
 from app.readings.ports import AppendsFrames, KeepsFrames, ReadsFrames
-from app.readings.roster import Columns, Float32, Roster, moved, places
+from app.readings.roster import Columns, Float32, Roster, column_map, realign
 
 __all__ = [
     "AppendsFrames",
     "Columns",
-    "Detail",
     "Float32",
     "Frame",
+    "FrameDetail",
     "KeepsFrames",
     "Reading",
     "ReadingLog",
@@ -21,6 +21,6 @@ __all__ = [
     "ReadsFrames",
     "Roster",
     "StoreFull",
-    "moved",
-    "places",
+    "column_map",
+    "realign",
 ]

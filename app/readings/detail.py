@@ -17,7 +17,7 @@ FASTEST = 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Detail:
+class FrameDetail:
     """One array element per column of the frame; None where every element is the usual one."""
 
     baseline_kw: npt.NDArray[np.float32] | None = None
@@ -29,9 +29,9 @@ class Detail:
     level: npt.NDArray[np.int8] | None = None
     """The SIMPLE level in force; None: 0."""
 
-    def part(self, columns: slice) -> Detail:
+    def part(self, columns: slice) -> FrameDetail:
         """Of these columns only."""
-        return Detail(
+        return FrameDetail(
             **{name: None if array is None else array[columns] for name, array in self._arrays()}
         )
 
@@ -48,11 +48,11 @@ class Detail:
         return [(field.name, getattr(self, field.name)) for field in fields(self)]
 
 
-def unpack(packed: bytes | None) -> Detail:
+def unpack(packed: bytes | None) -> FrameDetail:
     """What `pack` made."""
     if not packed:
-        return Detail()
-    names = [field.name for field in fields(Detail)]
+        return FrameDetail()
+    names = [field.name for field in fields(FrameDetail)]
     found: dict[str, Array] = {}
     place = 0
     while place < len(packed):
@@ -62,4 +62,4 @@ def unpack(packed: bytes | None) -> Detail:
         body = zlib.decompress(packed[place : place + length])
         found[name] = np.frombuffer(body, dtype=_TYPES[name])
         place += length
-    return Detail(**found)
+    return FrameDetail(**found)

@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from app.readings.detail import Detail
-from app.readings.roster import Roster, moved, places
+from app.readings.detail import FrameDetail
+from app.readings.roster import Roster, column_map, realign
 
 ROW_BYTES = 64
 """What a row takes beside its arrays, about."""
-USUAL = Detail()
+USUAL = FrameDetail()
 PowerKw = npt.NDArray[np.float32]
 
 
@@ -31,22 +31,22 @@ class Frame:
     power_kw: PowerKw
     """As measured, one value per column of the roster, whatever was commanded; positive consumes,
     negative exports; NaN: no reading."""
-    detail: Detail = USUAL
+    detail: FrameDetail = USUAL
     """What stands beside the power."""
     seq: int = 0
     """The number that the store gave it, which rises whatever the clock does; 0: not stored."""
 
     def on(self, roster: Roster) -> Frame:
         """The same instant in the columns of another roster; NaN for who was not metered."""
-        where = places(self.roster, roster)
+        where = column_map(self.roster, roster)
         nothing = np.full(roster.size, np.nan, dtype=np.float32)
         base = self.detail.baseline_kw
         return Frame(
             taken_at=self.taken_at,
             profile_index=self.profile_index,
             roster=roster,
-            power_kw=moved(self.power_kw, where, nothing),
-            detail=Detail(baseline_kw=None if base is None else moved(base, where, nothing)),
+            power_kw=realign(self.power_kw, where, nothing),
+            detail=FrameDetail(baseline_kw=None if base is None else realign(base, where, nothing)),
             seq=self.seq,
         )
 

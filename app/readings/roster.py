@@ -55,7 +55,7 @@ class Roster:
         return iter(self._names.items())
 
 
-def places(source: Roster, target: Roster) -> Columns | None:
+def column_map(source: Roster, target: Roster) -> Columns | None:
     """Where each column of the target stands in the source, -1 for nowhere; None: all the same."""
     if source is target:
         return None
@@ -70,7 +70,7 @@ def places(source: Roster, target: Roster) -> Columns | None:
     )
 
 
-def moved(values: Float32, where: Columns | None, otherwise: Float32) -> Float32:
+def realign(values: Float32, where: Columns | None, otherwise: Float32) -> Float32:
     """The values in other columns; `otherwise` where there is none, or NaN."""
     found = values if where is None else np.where(where < 0, np.nan, values[where])
     return np.where(np.isnan(found), otherwise, found).astype(np.float32)

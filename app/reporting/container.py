@@ -23,7 +23,7 @@ from app.reporting.delivery import (
     Settlement,
     SizeLimits,
 )
-from app.reporting.retention import StoreBounds, StoreKeeper
+from app.reporting.retention import Retention, StoreBounds
 from app.reporting.streams import (
     Backlog,
     FleetNames,
@@ -67,8 +67,8 @@ class StreamsContainer(containers.DeclarativeContainer):
         keep_unasked=platform.settings.provided.store.keep_unasked,
         say_once=platform.say_once,
     )
-    store_keeper = providers.ThreadSafeSingleton(
-        StoreKeeper,
+    retention = providers.ThreadSafeSingleton(
+        Retention,
         frames=frames,
         store=store,
         backlog=backlog,
@@ -162,7 +162,7 @@ class DeliveryContainer(containers.DeclarativeContainer):
             stopping=platform.stopping,
         ),
         duplicates=duplicates,
-        keeper=streams.store_keeper,
+        retention=streams.retention,
         circuit=circuit,
         writes=write_circuit,
         held=held_reports,

@@ -240,29 +240,29 @@ def test_a_vtn_that_is_read_well_and_takes_no_report_is_asked_seldom(bench: Benc
 
 def test_what_is_moved_out_while_a_delivery_reads_is_not_skipped(bench: Bench) -> None:
     """The metering thread makes room between the planner's look at the slices and at the frames."""
-    frames, keeper = bench.container.readings.log(), bench.container.streams.store_keeper()
+    frames, retention = bench.container.readings.log(), bench.container.streams.retention()
 
     class Idle:
-        """A keeper that has not come to it yet."""
+        """A retention that has not come to it yet."""
 
-        def tidy(self) -> None:
+        def prune(self) -> None:
             """Later."""
 
     bench.tick(200)
     bench.exchange.refused["Aarhus"] = 401
-    bench.replace("streams.store_keeper", Idle())
+    bench.replace("streams.retention", Idle())
     bench.manager.generate_reports()
     bench.exchange.refused.clear()
-    bench.replace("streams.store_keeper", keeper)
+    bench.replace("streams.retention", retention)
 
     class Interrupted:
-        """The store of frames, with the keeper at work just before frames are read."""
+        """The store of frames, with the retention at work just before frames are read."""
 
         def __getattr__(self, name: str) -> object:
             return getattr(frames, name)
 
         def since(self, seq: int, *, most_bytes: int) -> object:
-            keeper.tidy()
+            retention.prune()
             return frames.since(seq, most_bytes=most_bytes)
 
     bench.replace("delivery.builder", bench.builder(frames=Interrupted()))

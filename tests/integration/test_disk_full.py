@@ -53,7 +53,7 @@ class Disk:
         finally:
             os.close(descriptor)
 
-    def make_room(self) -> None:
+    def reserve(self) -> None:
         self._ballast.unlink()
 
     def remount(self, mode: str) -> None:
@@ -112,7 +112,7 @@ def test_a_full_disk_stops_metering_and_nothing_is_lost(small_bench: Bench, disk
     assert stored < 206, "the disk was never full"
     assert "metering has stopped: database" in str(small_bench.container.ops.health().readiness())
 
-    disk.make_room()
+    disk.reserve()
     stored += ticks_that_are_stored(small_bench, 3)
     small_bench.clock.advance(minutes=1)
     small_bench.manager.generate_reports()
@@ -134,7 +134,7 @@ def test_reports_that_were_under_way_when_the_disk_filled_arrive_once(
             small_bench.manager.generate_reports()
         except DatabaseError:
             continue
-    disk.make_room()
+    disk.reserve()
     small_bench.clock.advance(minutes=1)
     small_bench.manager.generate_reports()
 

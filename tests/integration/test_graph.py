@@ -131,12 +131,12 @@ def test_no_box_of_a_drawing_has_the_name_of_another() -> None:
 
 def test_a_port_that_was_replaced_is_marked_and_stands_for_what_is_behind_it() -> None:
     container = Container()
-    with container.metering.store_keeper.override(providers.Object(FakeClock())):
+    with container.metering.retention.override(providers.Object(FakeClock())):
         nodes = {node.name: node for node in graph.nodes(container.providers)}
 
-    assert nodes["metering.store_keeper"].overridden_by == "Object(FakeClock)"
-    assert "metering.store_keeper" in nodes["metering.simulator"].needs
-    assert [node.name for node in nodes.values() if node.overridden_by] == ["metering.store_keeper"]
+    assert nodes["metering.retention"].overridden_by == "Object(FakeClock)"
+    assert "metering.retention" in nodes["metering.simulator"].needs
+    assert [node.name for node in nodes.values() if node.overridden_by] == ["metering.retention"]
 
 
 def test_one_override_is_one_mark() -> None:

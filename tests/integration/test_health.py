@@ -122,7 +122,7 @@ def test_a_store_that_is_nearly_full(bench: Bench) -> None:
         def share_used(self) -> float:
             return 1.0
 
-    bench.container.streams.store_keeper.override(Full())
+    bench.container.streams.retention.override(Full())
     health = bench.container.ops.health()
     health.started = True
 

@@ -187,7 +187,7 @@ class TestFull:
         bench.exchange.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 422))
         run(bench, 40)
 
-        assert bench.container.streams.store_keeper().share_used() <= 1.0
+        assert bench.container.streams.retention().share_used() <= 1.0
         kept = sum(aside.readings for aside in bench.container.streams.rejected().reports())
         assert kept + bench.container.streams.losses().all()["dropped"] == 40 * TICK
 

@@ -107,10 +107,10 @@ class FakeFrames:
         return self.frames[-1] if self.frames else None
 
 
-class EndlessRoom:
+class UnlimitedSpace:
     """A store of readings without bounds."""
 
-    def make_room(self, frame_bytes: int) -> None:
+    def reserve(self, frame_bytes: int) -> None:
         """There always is."""
 
 

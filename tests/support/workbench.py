@@ -33,7 +33,7 @@ REBUILT = (
     "vens.manager",
 )
 """What is built of others that tests replace."""
-RESTARTED = ("streams.store_keeper", *REBUILT)
+RESTARTED = ("streams.retention", *REBUILT)
 """What a restart reads from the database again."""
 TICK = VENS * RESOURCES
 """Readings of one tick."""

@@ -12,7 +12,7 @@ import pytest
 from app.fleet import VEN, ResourceKind, Status
 from app.metering import MeterDataSimulator, ProfileError, Profiles, load_profiles
 from app.observability.tracing import NoTracing
-from tests.support.fakes import AsShaped, EndlessRoom, FakeClock, FakeFleet, FakeFrames, resource
+from tests.support.fakes import AsShaped, FakeClock, FakeFleet, FakeFrames, UnlimitedSpace, resource
 
 YEAR = 365 * 96
 
@@ -26,7 +26,7 @@ def make_simulator(
         profiles=load_profiles,
         control_model=AsShaped(),
         tracing=NoTracing(),
-        room=EndlessRoom(),
+        space=UnlimitedSpace(),
         clock=clock,
         monotonic=clock.monotonic,
         seed=seed,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.control import ResourceArrays
-from app.readings import Detail, Frame, Roster
+from app.readings import Frame, FrameDetail, Roster
 from app.reporting.content.aggregate import SpanSum, SpanSums
 from app.reporting.content.interval_reports import _by_name
 from app.reporting.requests.quantities import Quantity
@@ -110,7 +110,7 @@ def test_the_baseline_is_beside_the_power() -> None:
             profile_index=n,
             roster=ROSTER,
             power_kw=np.zeros(2, dtype=np.float32),
-            detail=Detail(baseline_kw=np.array([2, 4], dtype=np.float32)),
+            detail=FrameDetail(baseline_kw=np.array([2, 4], dtype=np.float32)),
         )
         for n in range(2)
     ]
@@ -141,7 +141,7 @@ def test_a_mean_over_a_fleet_that_changes_is_weighed_by_time() -> None:
 def test_the_level_in_a_span_is_not_that_of_a_frame_after_it() -> None:
     before = Roster({"V": ("r1",), "W": ("x",)}.items())
     after = Roster({"V": ("r1",), "W": ("x", "y")}.items())
-    level = Detail(level=np.array([2, 2], dtype=np.int8))
+    level = FrameDetail(level=np.array([2, 2], dtype=np.int8))
     frames = [
         replace(frame(1, 0, 6, 0, roster=before), detail=level),
         replace(frame(2, 3590, 6, 0, roster=before), detail=level),

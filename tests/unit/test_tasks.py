@@ -9,7 +9,7 @@ import pytest
 from app import tasks
 from app.metering import MeterDataSimulator, load_profiles
 from app.observability.tracing import NoTracing
-from tests.support.fakes import AsShaped, EndlessRoom, FakeClock, FakeFleet, FakeFrames, resource
+from tests.support.fakes import AsShaped, FakeClock, FakeFleet, FakeFrames, UnlimitedSpace, resource
 
 
 class FakeManager:
@@ -47,7 +47,7 @@ def test_the_tasks_of_the_simulator(clock: FakeClock, caplog: pytest.LogCaptureF
         profiles=load_profiles,
         control_model=AsShaped(),
         tracing=NoTracing(),
-        room=EndlessRoom(),
+        space=UnlimitedSpace(),
         clock=clock,
         monotonic=clock.monotonic,
     )

@@ -38,10 +38,10 @@ DOWN = "the VTN is down; it is tried again every few seconds"
 Send = Callable[[Sequence[OutgoingReport], list[DeliveryOutcome]], None]
 
 
-class Tidies(Protocol):
+class Prunes(Protocol):
     """What looks after the store of readings."""
 
-    def tidy(self) -> None:
+    def prune(self) -> None:
         """Remove what nobody needs any more."""
 
 
@@ -66,7 +66,7 @@ class DeliveryService:
         settlement: Settlement,
         resender: Resender,
         duplicates: DuplicateSweeper,
-        keeper: Tidies,
+        retention: Prunes,
         circuit: Circuit,
         writes: Circuit,
         held: HoldsVens,
@@ -81,7 +81,7 @@ class DeliveryService:
         self._settlement = settlement
         self._resender = resender
         self._duplicates = duplicates
-        self._keeper = keeper
+        self._retention = retention
         self._circuit = circuit
         self._writes = writes
         self._held_vens = held
@@ -134,7 +134,7 @@ class DeliveryService:
             self._duplicates.look(client_for)
         if not self._stopping.is_set():
             self._say_problems(held)
-        self._keeper.tidy()
+        self._retention.prune()
         return done, more
 
     def _send_what_is_owed(

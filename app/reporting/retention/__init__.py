@@ -1,5 +1,5 @@
 """What is kept of the readings, and for how long."""
 
-from app.reporting.retention.keeper import StoreBounds, StoreKeeper
+from app.reporting.retention.retention import Retention, StoreBounds
 
-__all__ = ["StoreBounds", "StoreKeeper"]
+__all__ = ["Retention", "StoreBounds"]

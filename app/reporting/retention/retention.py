@@ -48,7 +48,7 @@ class StoreBounds:
         return cls(**values)
 
 
-class StoreKeeper:
+class Retention:
     """Prunes after each delivery, and makes room before each frame. Safe for several threads."""
 
     def __init__(
@@ -73,11 +73,11 @@ class StoreKeeper:
         self._lock = threading.Lock()
         self._say_once = say_once
 
-    def make_room(self, frame_bytes: int) -> None:
+    def reserve(self, frame_bytes: int) -> None:
         """Before a frame of this size is stored. StoreFull when metering is to stop."""
         with self._lock:
             if self._is_full(frame_bytes):
-                self._tidy()
+                self._prune()
                 if self._is_full(frame_bytes):
                     if self._bounds.when_full == "stop_metering":
                         raise StoreFull(
@@ -86,10 +86,10 @@ class StoreKeeper:
                         )
                     self._drop_oldest(frame_bytes)
 
-    def tidy(self) -> None:
+    def prune(self) -> None:
         """Remove what every cursor has passed; move out what lags behind the fleet."""
         with self._lock:
-            self._tidy()
+            self._prune()
             # What was just set aside takes room, too.
             if self._bounds.when_full == "drop_oldest" and self._is_full(0):
                 self._drop_oldest(0)
@@ -162,7 +162,7 @@ class StoreKeeper:
             newest_us = max(newest_us, taken_at_us)
             yield newest_us, seq, bytes_
 
-    def _tidy(self) -> None:
+    def _prune(self) -> None:
         newest = self._frames.last()
         if newest is None:
             return
