@@ -97,14 +97,14 @@ class DeliveryContainer(containers.DeclarativeContainer):
         IntervalReports,
         frames=frames,
         requests=streams.request_index,
-        outlook=simulator,
+        model=simulator,
         clock=platform.clock,
     )
     builder = providers.ThreadSafeSingleton(
         ReportBuilder,
         frames=frames,
         requests=streams.request_index,
-        outlook=simulator,
+        model=simulator,
         interval_reports=interval_reports,
         clock=platform.clock,
         limits=providers.Factory(

@@ -16,7 +16,7 @@ import pytest
 
 from containers import Container
 from tests.e2e.conftest import Start
-from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port
+from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn, free_port
 
 EVERY_SECOND = {
     "TASKS__SIMULATE_METERDATA__SECONDS": "1",
@@ -171,7 +171,7 @@ class Vtn:
             "/reports": [],
         }
 
-    def __call__(self, asked: Asked) -> Answer:
+    def __call__(self, asked: ReceivedRequest) -> Answer:
         if asked.path.startswith("/vens/"):
             (ven,) = [each for each in self.objects["/vens"] if asked.path.endswith(each["id"])]
             return Answer(200, ven)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.support.servers import Answer, Asked, Script, ScriptedVtn
+from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn
 
 MakeVtn = Callable[[Script], ScriptedVtn]
 TOKEN, SECRET, PASSWORD, MISSPELT = "tok3n-4711", "s3cret-4712", "passw0rd-4713", "m1sspelt-4714"
@@ -21,7 +21,7 @@ DEBUG = {
 }
 
 
-def echoes(asked: Asked) -> Answer:
+def echoes(asked: ReceivedRequest) -> Answer:
     """A VTN that says back what it was told, which is what careless ones do."""
     if asked.path == "/auth/token":
         return Answer(400, {"error": "invalid_client", "error_description": asked.body.decode()})

@@ -17,7 +17,7 @@ from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.certificates import make_certificate
 from tests.support.exchanges import RecordingExchange
-from tests.support.servers import Answer, Asked, Script, ScriptedVtn
+from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn
 from tests.support.wiring import provider
 from tests.support.workbench import TICK, VENS, Bench
 
@@ -221,7 +221,7 @@ def test_programs_and_events_are_asked_for_without_targets_and_with_all_of_them(
 ) -> None:
     """rules.md, 'Targets': each of the two lists hides something at one VTN or another."""
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.path != "/events":
             return Answer(200, [])
         found = "targeted" if asked.query.get("targets") else "untargeted"

@@ -16,9 +16,9 @@ from app.openadr import (
     VtnUnavailable,
 )
 from app.platform.say_once import SayOnce
-from app.reporting.delivery.locator import Sought, find
+from app.reporting.delivery.locator import ReportLocator, find
 from tests.conftest import MakeHttp
-from tests.support.servers import Answer, Asked, Script, ScriptedVtn
+from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn
 
 MakeVtn = Callable[[Script], ScriptedVtn]
 PROBLEM = {"title": "no", "detail": "it is too late", "status": 400}
@@ -42,7 +42,7 @@ class TestClient:
     ) -> None:
         vens = [{"id": f"v{number}", "venName": f"n{number}"} for number in range(120)]
 
-        def pages(asked: Asked) -> Answer:
+        def pages(asked: ReceivedRequest) -> Answer:
             skip = int(asked.query["skip"][0])
             assert asked.query["limit"] == ["50"]
             return Answer(200, vens[max(skip - 1, 0) :][:50])  # one object slips to the next page
@@ -57,7 +57,7 @@ class TestClient:
     def limited(self, events: list[str], most: int) -> Script:
         """A VTN that gives fewer entries than are asked for."""
 
-        def answer(asked: Asked) -> Answer:
+        def answer(asked: ReceivedRequest) -> Answer:
             skip, limit = (int(asked.query[name][0]) for name in ("skip", "limit"))
             page = events[skip : skip + min(limit, most)]
             return Answer(200, [{"id": each, "programID": "p"} for each in page])
@@ -138,17 +138,17 @@ class TestClient:
         """A report that was overlooked would be sent twice."""
         names = [f"r{number}" for number in range(26)]
 
-        def answer(asked: Asked) -> Answer:
+        def answer(asked: ReceivedRequest) -> Answer:
             skip = int(asked.query["skip"][0])
             page = [{"id": each, "reportName": each} for each in names[skip : skip + 7]]
             return Answer(200, page)
 
         client = self.make(make_http(scripted_vtn(answer).base_url))
-        sought = Sought(
+        locator = ReportLocator(
             ven_name="Aarhus", event_id="e", name="r25", body_bytes=1000, reports_before=0
         )
 
-        assert [each.report_id for each in find(client, sought)] == ["r25"]
+        assert [each.report_id for each in find(client, locator)] == ["r25"]
 
     def test_a_vtn_that_repeats_one_page_for_ever_is_left(
         self, scripted_vtn: MakeVtn, make_http: MakeHttp

@@ -15,18 +15,18 @@ from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.callers import Caller, make_event
 from tests.support.fakes import FakeClock
-from tests.support.servers import Answer, Asked, Script, ScriptedVtn
+from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn
 from tests.support.workbench import Bench
 
 MakeVtn = Callable[[Script], ScriptedVtn]
 REPORT = json.dumps({"reportName": "x" * 2000}).encode()
 
 
-def is_packed(asked: Asked) -> bool:
+def is_packed(asked: ReceivedRequest) -> bool:
     return asked.headers.get("Content-Encoding") == "gzip"
 
 
-def read(asked: Asked) -> bytes:
+def read(asked: ReceivedRequest) -> bytes:
     """The body as it was before it was packed."""
     return gzip.decompress(asked.body) if is_packed(asked) else asked.body
 

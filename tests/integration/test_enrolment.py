@@ -19,7 +19,7 @@ from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.exchanges import RecordingExchange
 from tests.support.fakes import FakeClock
-from tests.support.servers import Answer, Asked, Script, ScriptedVtn
+from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn
 from tests.support.wiring import provider
 
 MakeVtn = Callable[[Script], ScriptedVtn]
@@ -150,7 +150,7 @@ def test_a_name_under_another_client_is_explained(
 def lists(**posts: Answer) -> Script:
     """A VTN that lists nothing, and answers POST /vens and /resources like this."""
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.method == "GET":
             return Answer(200, [])
         return posts[asked.path.strip("/")]
@@ -190,7 +190,7 @@ def test_a_creation_whose_answer_was_lost_is_looked_up(
 ) -> None:
     made: dict[str, list[dict[str, str]]] = {"/vens": [], "/resources": []}
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.path == "/vens/made":
             return Answer(200, made["/vens"][0])
         if asked.method == "GET":
@@ -255,7 +255,7 @@ def test_shared_credentials_list_the_vens_once_for_all(
         {"id": f"v-{name}", "venName": name} for name in sample_fleet(vens=10, resources_per_ven=0)
     ]
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.path == "/vens":
             return Answer(200, vens)
         if asked.method == "GET":
@@ -306,7 +306,7 @@ def test_an_enrolment_knows_of_vens_that_were_enrolled_since_its_listing(
     """Even at a VTN that would take one name twice."""
     made: list[dict[str, str]] = []
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.path != "/vens":
             return Answer(200, [])
         if asked.method == "POST":

@@ -17,7 +17,7 @@ from app.openadr import NoCredentials, VtnHttp, VtnUnavailable
 from app.openadr.answer import MOST_BYTES
 from app.openadr.pages import MOST_PAGES
 from tests.conftest import MakeContainer, MakeHttp
-from tests.support.servers import Answer, Asked, Script, ScriptedVtn
+from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn
 from tests.support.workbench import Bench
 
 pytestmark = pytest.mark.in_process
@@ -105,7 +105,7 @@ def test_a_list_of_ever_new_objects_ends(
 ) -> None:
     numbers = count()
 
-    def page(_: Asked) -> Answer:
+    def page(_: ReceivedRequest) -> Answer:
         return Answer(200, [{"id": f"e{next(numbers)}", "programID": "p"} for _ in range(50)])
 
     container = make_container(vtn={"base_url": scripted_vtn(page).base_url})
@@ -153,7 +153,7 @@ def test_what_a_vtn_says_cannot_write_lines_or_codes_into_the_log(
 ) -> None:
     words = "no\n2026-01-01 00:00:00 INFO    all is well\x1b[2J\x9b31m\r"
 
-    def refuse(_: Asked) -> Answer:
+    def refuse(_: ReceivedRequest) -> Answer:
         return Answer(400, {"title": words})
 
     http = make_http(scripted_vtn(refuse).base_url)

@@ -38,7 +38,7 @@ from app.openadr.http import VenAuth
 from app.platform.shutdown import Stopping
 from app.platform.timestamps import utc_now
 from tests.conftest import MakeContainer, MakeHttp
-from tests.support.servers import Answer, Asked, Script, ScriptedVtn, free_port, in_turn
+from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn, free_port, in_turn
 
 MakeVtn = Callable[[Script], ScriptedVtn]
 PROBLEM = {"title": "no", "detail": "it is too late", "status": 400}
@@ -166,7 +166,7 @@ def test_an_answer_that_does_not_come_in_time(
 ) -> None:
     let_go = threading.Event()
 
-    def hang(_: Asked) -> Answer:
+    def hang(_: ReceivedRequest) -> Answer:
         let_go.wait(20)
         return Answer()
 

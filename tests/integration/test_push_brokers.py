@@ -15,7 +15,7 @@ from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.broker import Broker
 from tests.support.certificates import make_certificate
-from tests.support.servers import Answer, Asked, ScriptedVtn, free_port
+from tests.support.servers import Answer, ReceivedRequest, ScriptedVtn, free_port
 from tests.support.small_broker import SmallBroker
 from tests.support.waiting import wait_until
 from tests.support.wiring import provider
@@ -37,7 +37,7 @@ class OtherVtn:
         self.topics: dict[str, str] = {"ALL": "their/events/+"}
         self.server = ScriptedVtn(self._answer)
 
-    def _answer(self, asked: Asked) -> Answer:
+    def _answer(self, asked: ReceivedRequest) -> Answer:
         ven = {"id": "ven-1", "venName": NAME}
         if asked.path == "/notifiers":
             return Answer(200, self.notifiers)
@@ -316,7 +316,7 @@ class NamedVtn:
         self.programs: list[dict[str, str]] = []
         self.server = ScriptedVtn(self._answer)
 
-    def _answer(self, asked: Asked) -> Answer:
+    def _answer(self, asked: ReceivedRequest) -> Answer:
         if asked.path == "/auth/token":
             return Answer(200, {"access_token": "token", "token_type": "Bearer"})
         if asked.method == "POST":

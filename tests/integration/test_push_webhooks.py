@@ -16,7 +16,7 @@ from app.vtn.callbacks import anywhere
 from tests.conftest import MakeContainer
 from tests.support.certificates import Certificate
 from tests.support.pushed import PushedFleet
-from tests.support.servers import Answer, Asked, ScriptedVtn, free_port
+from tests.support.servers import Answer, ReceivedRequest, ScriptedVtn, free_port
 from tests.support.waiting import wait_until
 
 MakeFleet = Callable[..., PushedFleet]
@@ -176,7 +176,7 @@ class TestTheSubscription:
         self, tmp_path: Path, make_container: MakeContainer, certificate: Certificate
     ) -> None:
         # openleadr takes subscriptions and calls nobody.
-        def script(asked: Asked) -> Answer:
+        def script(asked: ReceivedRequest) -> Answer:
             answers: dict[str, Any] = {"/notifiers": {"WEBHOOK": True}}
             if asked.method == "POST" and asked.path == "/vens":
                 return Answer(201, {"id": "ven", "venName": "Aalborg"})

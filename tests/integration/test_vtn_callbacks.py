@@ -54,11 +54,11 @@ def tell(webhooks: Webhooks, url: str, *numbers: int, client_id: str = "client-a
         )
 
 
-Asked = Callable[[], bool]
+ReceivedRequest = Callable[[], bool]
 
 
 @pytest.fixture
-def is_set_aside(caplog: pytest.LogCaptureFixture) -> Asked:
+def is_set_aside(caplog: pytest.LogCaptureFixture) -> ReceivedRequest:
     """Whether a callback is, as the log says."""
     return lambda: "is set aside" in caplog.text
 
@@ -79,7 +79,7 @@ class TestABrokenCallback:
         webhooks: Webhooks,
         hook: Callback,
         caplog: pytest.LogCaptureFixture,
-        is_set_aside: Asked,
+        is_set_aside: ReceivedRequest,
     ) -> None:
         hook.status = 500
         tell(webhooks, hook.url, 1)
@@ -93,7 +93,7 @@ class TestABrokenCallback:
         )
 
     def test_when_its_subscription_is_written_anew_it_is_told_again(
-        self, webhooks: Webhooks, hook: Callback, is_set_aside: Asked
+        self, webhooks: Webhooks, hook: Callback, is_set_aside: ReceivedRequest
     ) -> None:
         hook.status = 500
         tell(webhooks, hook.url, 1)
@@ -112,7 +112,7 @@ class TestABrokenCallback:
         callbacks: Callbacks,
         hook: Callback,
         clock: FakeClock,
-        is_set_aside: Asked,
+        is_set_aside: ReceivedRequest,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         caplog.set_level(logging.INFO, "app.vtn")
@@ -133,7 +133,7 @@ class TestABrokenCallback:
         webhooks.close()
 
     def test_redirects_are_not_followed(
-        self, webhooks: Webhooks, hook: Callback, is_set_aside: Asked
+        self, webhooks: Webhooks, hook: Callback, is_set_aside: ReceivedRequest
     ) -> None:
         hook.status = 302
         tell(webhooks, hook.url, 1)

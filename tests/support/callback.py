@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.support.certificates import Certificate
-from tests.support.servers import Answer, Asked, ScriptedVtn
+from tests.support.servers import Answer, ReceivedRequest, ScriptedVtn
 
 
 class Callback:
@@ -39,7 +39,7 @@ class Callback:
     def url(self) -> str:
         return f"{self._server.base_url}/callback"
 
-    def _answer(self, asked: Asked) -> Answer:
+    def _answer(self, asked: ReceivedRequest) -> Answer:
         if asked.method == "GET":
             self.challenged += 1
             echo = asked.query.get("echo", [""])[0]

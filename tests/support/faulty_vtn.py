@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from tests.support.servers import Answer, Asked, ScriptedVtn
+from tests.support.servers import Answer, ReceivedRequest, ScriptedVtn
 
 HTML = "<html><body>Bad gateway</body></html>"
 FORWARDED = ("Authorization", "Content-Type")
@@ -51,7 +51,7 @@ class FaultyVtn:
         self._lock = threading.Lock()
         self._names: set[str] = set()
         self._revoked: set[str] = set()
-        self._later: list[tuple[datetime, Asked]] = []
+        self._later: list[tuple[datetime, ReceivedRequest]] = []
         self._working = threading.Condition()
         self._under_way = 0
         self.share = 0.0
@@ -74,7 +74,7 @@ class FaultyVtn:
         for _, asked in due:
             self._work(asked)
 
-    def _answer(self, asked: Asked) -> Answer:
+    def _answer(self, asked: ReceivedRequest) -> Answer:
         with self._working:
             self._under_way += 1
         try:
@@ -84,7 +84,7 @@ class FaultyVtn:
                 self._under_way -= 1
                 self._working.notify_all()
 
-    def _fault(self, asked: Asked) -> str:
+    def _fault(self, asked: ReceivedRequest) -> str:
         """Which fault this request meets; '' for none."""
         if self.down:
             return "refused connection"
@@ -98,7 +98,7 @@ class FaultyVtn:
             self.met[fault] += 1
             return fault
 
-    def _meet(self, fault: str, asked: Asked) -> Answer:
+    def _meet(self, fault: str, asked: ReceivedRequest) -> Answer:
         authorization = asked.headers.get("Authorization", "")
         if fault == "401":
             self._revoked.add(authorization)
@@ -118,7 +118,7 @@ class FaultyVtn:
             threading.Event().wait(self._slow_s)
         return _failed(fault)
 
-    def _work(self, asked: Asked) -> Answer:
+    def _work(self, asked: ReceivedRequest) -> Answer:
         """What the VTN behind answers."""
         report = asked.method == "POST" and asked.path == "/reports"
         name = json.loads(asked.body)["reportName"] if report else None

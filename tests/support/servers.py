@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 @dataclass
-class Asked:
+class ReceivedRequest:
     """A request as the server saw it."""
 
     method: str
@@ -54,7 +54,7 @@ class Answer:
     drips: bool = False
 
 
-Script = Callable[[Asked], Answer]
+Script = Callable[[ReceivedRequest], Answer]
 
 
 def in_turn(*answers: Answer) -> Script:
@@ -73,7 +73,7 @@ class ScriptedVtn:
 
     def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None) -> None:
         self.script = script
-        self.asked: list[Asked] = []
+        self.asked: list[ReceivedRequest] = []
         vtn = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -83,7 +83,7 @@ class ScriptedVtn:
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
                 parts = urlsplit(self.path)
-                asked = Asked(
+                asked = ReceivedRequest(
                     self.command,
                     parts.path,
                     parse_qs(parts.query),
@@ -130,7 +130,7 @@ class ScriptedVtn:
         )
         self._thread.start()
 
-    def of(self, method: str, path: str) -> list[Asked]:
+    def of(self, method: str, path: str) -> list[ReceivedRequest]:
         """What was asked of this path."""
         return [asked for asked in self.asked if (asked.method, asked.path) == (method, path)]
 

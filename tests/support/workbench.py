@@ -96,7 +96,7 @@ class Bench:
         return ReportBuilder(
             frames=frames or container.readings.log(),
             requests=container.streams.request_index(),
-            outlook=container.simulator(),
+            model=container.simulator(),
             interval_reports=container.delivery.interval_reports(),
             clock=self.clock,
             limits=SizeLimits(**{"most_readings": most_readings, **limits}),

@@ -16,7 +16,7 @@ from app.openadr import read_event, read_instant
 from app.readings import Frame, Roster
 from app.reporting.content.encode import render
 from app.reporting.content.instant import values_of
-from app.reporting.requests.descriptors import Asked, ReportRequest, requests_of
+from app.reporting.requests.descriptors import ActiveRequest, ReportRequest, requests_of
 from app.reporting.requests.quantities import Quantity
 
 BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -25,7 +25,7 @@ BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC)
 def requests(descriptor: dict[str, Any], **event: Any) -> list[ReportRequest | str]:
     wire = {"id": "e", "programID": "p", "reportDescriptors": [descriptor], **event}
     seen = SeenEvent(ven_name="V", event=read_event(wire), first_seen=BEGIN)
-    return [each.request if isinstance(each, Asked) else each for each in requests_of(seen)]
+    return [each.request if isinstance(each, ActiveRequest) else each for each in requests_of(seen)]
 
 
 def request(payload_type: str = "READING") -> ReportRequest:

@@ -27,7 +27,7 @@ DECIMALS = 9
 """Enough for the energy of a watt over a millisecond, and free of float noise."""
 
 
-class Outlook(Protocol):
+class ResourceModel(Protocol):
     """What knows what resources can do, and what they will: the simulator."""
 
     def resources(self) -> ResourceArrays: ...
@@ -78,7 +78,7 @@ def values_of(
     frames: Sequence[Frame],
     after: int,
     *,
-    outlook: Outlook | None = None,
+    model: ResourceModel | None = None,
 ) -> Iterator[Values]:
     """The values of the frames numbered above `after`, oldest first.
 
@@ -96,7 +96,7 @@ def values_of(
                     start=frame.taken_at,
                     duration=timedelta(0),
                     quoted_names=names,
-                    numbers=instant(quantity, ven_name, frame, outlook),
+                    numbers=instant(quantity, ven_name, frame, model),
                 )
             elif before is not None and before.taken_at < frame.taken_at:  # else it was set back
                 yield Values(
@@ -109,7 +109,9 @@ def values_of(
         before = frame
 
 
-def instant(quantity: Quantity, ven_name: str, frame: Frame, outlook: Outlook | None) -> Numbers:
+def instant(
+    quantity: Quantity, ven_name: str, frame: Frame, model: ResourceModel | None
+) -> Numbers:
     """The values of a quantity at the instant of a frame; NaN, or None, for no value."""
     columns = frame.roster.columns(ven_name)
     power = frame.power_kw[columns]
@@ -123,17 +125,17 @@ def instant(quantity: Quantity, ven_name: str, frame: Frame, outlook: Outlook | 
         return np.zeros(len(power), dtype=np.int64) if detail.level is None else detail.level
     if quantity is Quantity.STATE:
         return _states(power, power if detail.baseline_kw is None else detail.baseline_kw)
-    if outlook is None:
+    if model is None:
         return nothing
     if quantity in _STORES:
         stored = nothing if detail.stored_kwh is None else detail.stored_kwh
-        return _of_store(quantity, ven_name, frame, stored, outlook)
-    low, high = (reach[columns] for reach in outlook.bounds_kw(frame))
+        return _of_store(quantity, ven_name, frame, stored, model)
+    low, high = (reach[columns] for reach in model.bounds_kw(frame))
     return _capability(quantity, power, low, high)
 
 
 def of_forecast(
-    quantity: Quantity, forecast: Forecast, hours: float, outlook: Outlook, ven_name: str
+    quantity: Quantity, forecast: Forecast, hours: float, model: ResourceModel, ven_name: str
 ) -> Numbers:
     """The values of a quantity in a span of the future."""
     result = forecast.result
@@ -155,7 +157,7 @@ def of_forecast(
     if quantity is Quantity.STATE:
         return _states(power, result.baseline_kw)
     if quantity in _STORES:
-        resources = outlook.resources().part(ven_name)
+        resources = model.resources().part(ven_name)
         return _store_value(quantity, resources, result.stored_kwh)
     return _capability(quantity, power, result.lowest_kw, result.highest_kw)
 
@@ -182,10 +184,10 @@ def _capability(quantity: Quantity, power: Numbers, low: Numbers, high: Numbers)
 
 
 def _of_store(
-    quantity: Quantity, ven_name: str, frame: Frame, stored: Numbers, outlook: Outlook
+    quantity: Quantity, ven_name: str, frame: Frame, stored: Numbers, model: ResourceModel
 ) -> Numbers:
     """By the limits of today: a resource that is gone has none any more."""
-    resources = outlook.past_resources().part(ven_name)
+    resources = model.past_resources().part(ven_name)
     by_name = dict(zip(resources.roster.names(ven_name), range(resources.roster.size), strict=True))
     places = np.array([by_name.get(name, -1) for name in frame.roster.names(ven_name)])
     if not len(places) or not resources.roster.size:
@@ -256,7 +258,9 @@ def _earlier(
     return np.array([by_name.get(name, np.nan) for name in names])
 
 
-def meant(values: Values, request: ReportRequest, scope: frozenset[str] | None) -> Values:
+def select_resources(
+    values: Values, request: ReportRequest, scope: frozenset[str] | None
+) -> Values:
     """Only of the resources that are asked for, as one where that is asked, with their quality."""
     names, numbers, quality = values.quoted_names, values.numbers, values.quality
     if request.with_quality and quality is None:

@@ -20,12 +20,12 @@ from app.reporting.content.instant import (
     MISSING,
     OK,
     Numbers,
-    Outlook,
+    ResourceModel,
     Values,
     instant,
     of_forecast,
 )
-from app.reporting.requests import Asked, DueReport, Quantity
+from app.reporting.requests import ActiveRequest, DueReport, Quantity
 from app.reporting.streams import IntervalStream, RequestIndex
 
 WINDOW_BYTES = 16 << 20
@@ -44,7 +44,7 @@ class Due:
     """A report whose time has come."""
 
     stream: IntervalStream
-    asked: Asked
+    active: ActiveRequest
     report: DueReport
     is_over: bool = False
     """Whether it is a forecast of what has passed: nobody needs it any more."""
@@ -66,12 +66,12 @@ class IntervalReports:
         *,
         frames: ReadsFrames,
         requests: RequestIndex,
-        outlook: Outlook,
+        model: ResourceModel,
         clock: Callable[[], datetime],
     ) -> None:
         self._frames = frames
         self._requests = requests
-        self._outlook = outlook
+        self._model = model
         self._clock = clock
 
     def due(self, streams: Sequence[IntervalStream]) -> list[Due]:
@@ -81,23 +81,23 @@ class IntervalReports:
         return [each for each in found if each is not None]
 
     def is_lost(self, stream: IntervalStream) -> bool:
-        """Whether the event changed under a report that may be at the VTN: only to be sought."""
+        """Whether the event changed under a report that may be at the VTN: it is only looked up."""
         if stream.in_flight is None:
             return False
-        asked = self._requests.of(stream)
-        if asked is None or asked.plan is None:
+        active = self._requests.of(stream)
+        if active is None or active.schedule is None:
             return False
         key = stream.in_flight.key
-        found = asked.plan.next_after(key - 1)
+        found = active.schedule.next_after(key - 1)
         return found is None or found.key != key
 
     def needed_from(self, stream: IntervalStream, key: int) -> int:
         """The frames up to this number are of no use to the reports after that key."""
         newest = self._frames.newest_seq()
-        asked = self._requests.of(stream)
-        if asked is None or asked.plan is None or stream.request.is_forecast:
+        active = self._requests.of(stream)
+        if active is None or active.schedule is None or stream.request.is_forecast:
             return newest
-        upcoming = asked.plan.next_after(key)
+        upcoming = active.schedule.next_after(key)
         if upcoming is None:
             return newest
         first = self._frames.last_before(upcoming.begins)
@@ -142,8 +142,8 @@ class IntervalReports:
         self, due: Sequence[tuple[Due, Sequence[_Piece]]], fleet: int
     ) -> Iterator[tuple[Due, list[Values]]]:
         """Of whole frames: in one sweep for all, a span of much of the fleet once."""
-        asked = Counter(piece.span for _, pieces in due for piece in pieces)
-        many = {span for span, count in asked.items() if count > SHARED_BY}
+        vens_by_span = Counter(piece.span for _, pieces in due for piece in pieces)
+        many = {span for span, count in vens_by_span.items() if count > SHARED_BY}
         if len(many) * fleet > MOST_CELLS:
             many = set()
         places: dict[tuple[Span, str | None], int] = {}
@@ -160,39 +160,39 @@ class IntervalReports:
             yield each, self._made(each, pieces, found)
 
     def _next(self, stream: IntervalStream, newest: Frame | None) -> Due | None:
-        asked = self._requests.of(stream)
-        if asked is None or asked.plan is None:
+        active = self._requests.of(stream)
+        if active is None or active.schedule is None:
             return None
         now = self._clock()
         in_flight = stream.in_flight
         if in_flight is not None or stream.acked_report.cell:
             # Begun: to be made again, or to be gone on with.
             key = stream.acked_report.key + 1 if in_flight is None else in_flight.key
-            begun = asked.plan.next_after(key - 1)
+            begun = active.schedule.next_after(key - 1)
             if begun is not None and begun.key == key:
-                return Due(stream=stream, asked=asked, report=begun)
+                return Due(stream=stream, active=active, report=begun)
             if in_flight is not None:
                 return None
         if stream.request.is_forecast:
-            latest = asked.plan.latest(now)
+            latest = active.schedule.latest(now)
             if latest is None or latest.key <= stream.acked_report.key:
                 return None
             end = latest.intervals[-1].end
             is_over = end is not None and end <= now
-            return Due(stream=stream, asked=asked, report=latest, is_over=is_over)
-        report = asked.plan.next_after(stream.acked_report.key)
+            return Due(stream=stream, active=active, report=latest, is_over=is_over)
+        report = active.schedule.next_after(stream.acked_report.key)
         if report is None or report.due > now or newest is None:
             return None
         if not report.due <= newest.taken_at <= now + AHEAD:
             return None  # nothing was metered since then
-        return Due(stream=stream, asked=asked, report=report)
+        return Due(stream=stream, active=active, report=report)
 
     def _pieces(self, due: Due) -> list[_Piece]:
         pieces: list[_Piece] = []
         for interval in due.report.intervals:
             end = interval.end or due.report.due
             cuts = [interval.start, end]
-            if due.asked.sub_intervals:
+            if due.active.sub_intervals:
                 taken = self._frames.instants(due.stream.ven_name, interval.start, end)
                 cuts = sorted({*cuts, *taken})
             pieces += [
@@ -242,11 +242,11 @@ class IntervalReports:
         self, due: Due, pieces: Sequence[_Piece], sums: Sequence[Sequence[SpanSum]]
     ) -> list[Values]:
         by_piece = [
-            _by_name(due.stream.ven_name, due.stream.request.quantity, each, self._outlook)
+            _by_name(due.stream.ven_name, due.stream.request.quantity, each, self._model)
             for each in sums
         ]
         names = dict.fromkeys(name for found in by_piece for name in found)
-        scope = due.asked.scope
+        scope = due.active.scope
         kept = [name for name in names if scope is None or name in scope]
         quoted = [orjson.dumps(name) for name in kept]
         return [
@@ -257,16 +257,16 @@ class IntervalReports:
     def _forecast(self, due: Due) -> list[Values]:
         request, ven_name = due.stream.request, due.stream.ven_name
         spans = [(each.start, _end_of(each)) for each in due.report.intervals]
-        scope = due.asked.scope
+        scope = due.active.scope
         made: list[Values] = []
         for interval, span, forecast in zip(
-            due.report.intervals, spans, self._outlook.forecast(ven_name, spans), strict=True
+            due.report.intervals, spans, self._model.forecast(ven_name, spans), strict=True
         ):
             kept = [
                 place for place, name in enumerate(forecast.names) if scope is None or name in scope
             ]
             hours = (span[1] - span[0]) / timedelta(hours=1)
-            numbers = of_forecast(request.quantity, forecast, hours, self._outlook, ven_name)
+            numbers = of_forecast(request.quantity, forecast, hours, self._model, ven_name)
             made.append(
                 Values(
                     seq=0,
@@ -295,11 +295,11 @@ def _whose(due: Due, piece: _Piece, many: Set[Span]) -> str | None:
 
 
 def _by_name(
-    ven_name: str, quantity: Quantity, sums: Sequence[SpanSum], outlook: Outlook
+    ven_name: str, quantity: Quantity, sums: Sequence[SpanSum], model: ResourceModel
 ) -> dict[str, tuple[object, str]]:
     """(value, quality) of each resource; what was measured of several rosters is one."""
     if not quantity.spans:
-        return _last_instant(ven_name, quantity, sums, outlook)
+        return _last_instant(ven_name, quantity, sums, model)
     totals: dict[str, list[float]] = {}
     for each in sums:
         names = each.roster.names(ven_name)
@@ -348,14 +348,14 @@ def _value(
 
 
 def _last_instant(
-    ven_name: str, quantity: Quantity, sums: Sequence[SpanSum], outlook: Outlook
+    ven_name: str, quantity: Quantity, sums: Sequence[SpanSum], model: ResourceModel
 ) -> dict[str, tuple[object, str]]:
     """The value at the last reading in the span of each resource."""
     found: dict[str, tuple[object, str]] = {}
     for each in sums:
         if each.last is None:
             continue
-        values = instant(quantity, ven_name, each.last, outlook).tolist()
+        values = instant(quantity, ven_name, each.last, model).tolist()
         for name, value in zip(each.last.roster.names(ven_name), values, strict=True):
             if value is not None and value == value:
                 found[name] = value, OK

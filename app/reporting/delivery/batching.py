@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from app.reporting.content import RenderedReport
-from app.reporting.delivery.locator import Sought
+from app.reporting.delivery.locator import ReportLocator
 from app.reporting.delivery.outgoing import OutgoingReport
 from app.reporting.delivery.sender import LEAST_BYTES
 from app.reporting.streams import AnyStream, InFlight, Transition
@@ -50,7 +50,7 @@ class Batch:
                 ven_name=stream.ven_name,
                 program_id=stream.request.program_id,
                 report=report,
-                sought=Sought(
+                locator=ReportLocator(
                     ven_name=stream.ven_name,
                     event_id=stream.request.event_id,
                     name=report.name,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from app.readings import ReadsFrames
-from app.reporting.content import IntervalReports, Outlook
+from app.reporting.content import IntervalReports, ResourceModel
 from app.reporting.delivery.batching import Batch, SizeLimits
 from app.reporting.delivery.intervals import IntervalBuilder
 from app.reporting.delivery.telemetry import TelemetryBuilder
@@ -21,13 +21,13 @@ class ReportBuilder:
         *,
         frames: ReadsFrames,
         requests: RequestIndex,
-        outlook: Outlook,
+        model: ResourceModel,
         interval_reports: IntervalReports,
         clock: Callable[[], datetime],
         limits: SizeLimits,
     ) -> None:
         self._telemetry = TelemetryBuilder(
-            frames=frames, requests=requests, outlook=outlook, clock=clock, limits=limits
+            frames=frames, requests=requests, model=model, clock=clock, limits=limits
         )
         self._intervals = IntervalBuilder(reports=interval_reports, clock=clock, limits=limits)
         self._limits = limits

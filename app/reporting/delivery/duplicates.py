@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, text
 from app.fleet import HoldsVens
 from app.openadr import OutcomeUnknown, VtnClient, VtnDown, VtnError, VtnUnavailable
 from app.platform import Database, to_us
-from app.reporting.delivery.locator import Sought, find_around
+from app.reporting.delivery.locator import ReportLocator, find_duplicates
 from app.reporting.delivery.sender import reduce_to_one
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class DuplicateSweeper:
         self._clock = clock
         self._settle = timedelta(seconds=settle_s)
 
-    def plan(self, connection: Connection, sought: Sought) -> None:
+    def plan(self, connection: Connection, locator: ReportLocator) -> None:
         """This one was sent again, and acknowledged; part of the transaction that remembers it."""
         connection.execute(
             text(
@@ -49,11 +49,11 @@ class DuplicateSweeper:
                 " ON CONFLICT (report_name) DO NOTHING"
             ),
             {
-                "name": sought.name,
-                "ven_name": sought.ven_name,
-                "event_id": sought.event_id,
-                "body_bytes": sought.body_bytes,
-                "reports_before": sought.reports_before,
+                "name": locator.name,
+                "ven_name": locator.ven_name,
+                "event_id": locator.event_id,
+                "body_bytes": locator.body_bytes,
+                "reports_before": locator.reports_before,
                 "due_us": to_us(self._clock() + self._settle),
                 "looks_left": LOOKS,
             },
@@ -87,7 +87,7 @@ class DuplicateSweeper:
         self, row: Row[Any], client_for: Callable[[str], VtnClient], now: datetime
     ) -> bool:
         """Whether there is any use in looking at others now."""
-        sought = Sought(
+        locator = ReportLocator(
             ven_name=row.ven_name,
             event_id=row.event_id,
             name=row.report_name,
@@ -97,7 +97,7 @@ class DuplicateSweeper:
         )
         try:
             client = client_for(row.ven_name)
-            found = find_around(client, sought)
+            found = find_duplicates(client, locator)
             if len(found) > 1:
                 reduce_to_one(found, client)
         except VtnDown:

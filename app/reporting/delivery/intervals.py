@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from app.platform import to_us
-from app.reporting.content import Due, IntervalReports, RenderedReport, Values, meant, render
+from app.reporting.content import (
+    Due,
+    IntervalReports,
+    RenderedReport,
+    Values,
+    render,
+    select_resources,
+)
 from app.reporting.delivery.batching import WORTH_MOVING, Batch, SizeLimits
 from app.reporting.streams import (
     IntervalsInFlight,
@@ -31,7 +38,7 @@ class IntervalBuilder:
         self._limits = limits
 
     def is_lost(self, stream: IntervalStream) -> bool:
-        """Whether the event changed under a report that may be at the VTN: only to be sought."""
+        """Whether the event changed under a report that may be at the VTN: it is only looked up."""
         return self._reports.is_lost(stream)
 
     def add_to(self, batch: Batch, streams: Sequence[IntervalStream]) -> None:
@@ -44,7 +51,11 @@ class IntervalBuilder:
             if batch.is_full:
                 return
             request = each.stream.request
-            told = [meant(one, request, None) for one in values] if request.aggregate else values
+            told = (
+                [select_resources(one, request, None) for one in values]
+                if request.aggregate
+                else values
+            )
             self._add(batch, each, told)
         waiting = {each.stream.stream_id for each in due}
         for stream in streams:

@@ -24,7 +24,7 @@ class ListsReports(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sought:
+class ReportLocator:
     """A report to look for, and what helps to find it."""
 
     ven_name: str
@@ -45,61 +45,61 @@ class Sought:
         return min(max(PAGE_BYTES // max(self.body_bytes, 1), SMALLEST_PAGE), LARGEST_PAGE)
 
 
-def find(client: ListsReports, sought: Sought) -> list[VtnReport]:
+def find(client: ListsReports, locator: ReportLocator) -> list[VtnReport]:
     """The reports of this name, oldest first, where the VTN has any; several are one too many.
 
     First the newest page, then the page where our own count puts it, then all of them. It is known
     to be absent without reading all where the list is in the order of creation and shows an earlier
     report of ours, but not this one behind it.
     """
-    newest = _page(client, sought, 0)
-    if found := _named(newest.reports, sought.name):
+    newest = _page(client, locator, 0)
+    if found := _named(newest.reports, locator.name):
         return found
-    if newest.ends_list or (_has(newest, sought.earlier) and _falls(newest.reports)):
+    if newest.ends_list or (_has(newest, locator.earlier) and _falls(newest.reports)):
         return []
     shows_earlier, rises = False, True
     last: Sequence[VtnReport] = ()
-    for page in _pages(client, sought, max(sought.reports_before - sought.page // 2, 1)):
-        if found := _named(page.reports, sought.name):
+    for page in _pages(client, locator, max(locator.reports_before - locator.page // 2, 1)):
+        if found := _named(page.reports, locator.name):
             return found
-        shows_earlier = shows_earlier or _has(page, sought.earlier)
+        shows_earlier = shows_earlier or _has(page, locator.earlier)
         rises = rises and _rises([*last, *page.reports])
         last = page.reports[-1:]
     if shows_earlier and rises:
         return []
-    for page in _pages(client, sought, newest.length):
-        if found := _named(page.reports, sought.name):
+    for page in _pages(client, locator, newest.length):
+        if found := _named(page.reports, locator.name):
             return found
     return []
 
 
-def find_around(client: ListsReports, sought: Sought) -> list[VtnReport]:
+def find_duplicates(client: ListsReports, locator: ReportLocator) -> list[VtnReport]:
     """The same for a report that is there: what stands from where it stands to the newest.
 
     A double of it came later than it did. The order of the list is not known: from our count on to
     its end, and from its beginning to what came since.
     """
     found: dict[str, VtnReport] = {}
-    since = -(-sought.reports_since // sought.page) + 1
-    oldest_first = max(sought.reports_before - sought.page // 2, 0)
+    since = -(-locator.reports_since // locator.page) + 1
+    oldest_first = max(locator.reports_before - locator.page // 2, 0)
     for first, most in ((0, since), (oldest_first, since + 1)):
-        for page in _pages(client, sought, first, most=min(most, MOST_PAGES_AROUND)):
-            for report in _named(page.reports, sought.name):
+        for page in _pages(client, locator, first, most=min(most, MOST_PAGES_AROUND)):
+            for report in _named(page.reports, locator.name):
                 found[report.report_id] = report
     return _by_age(list(found.values()))
 
 
-def _page(client: ListsReports, sought: Sought, skip: int) -> ReportPage:
-    return client.reports(sought.event_id, skip=skip, limit=sought.page)
+def _page(client: ListsReports, locator: ReportLocator, skip: int) -> ReportPage:
+    return client.reports(locator.event_id, skip=skip, limit=locator.page)
 
 
 def _pages(
-    client: ListsReports, sought: Sought, skip: int, *, most: int = MOST_PAGES
+    client: ListsReports, locator: ReportLocator, skip: int, *, most: int = MOST_PAGES
 ) -> Iterator[ReportPage]:
     """Page by page to the end of the list, or to where it shows nothing new."""
     seen: set[str] = set()
     for _ in range(most):
-        page = _page(client, sought, skip)
+        page = _page(client, locator, skip)
         yield page
         ids = {report.report_id for report in page.reports}
         if page.ends_list or ids <= seen:

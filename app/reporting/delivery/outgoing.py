@@ -9,7 +9,7 @@ from enum import Enum
 
 from app.openadr import VtnError
 from app.reporting.content import RenderedReport
-from app.reporting.delivery.locator import Sought
+from app.reporting.delivery.locator import ReportLocator
 from app.reporting.delivery.rejected import RejectedReport
 from app.reporting.streams import AnyStream, InFlight
 
@@ -26,7 +26,7 @@ class OutgoingReport:
     ven_name: str
     program_id: str
     report: RenderedReport
-    sought: Sought
+    locator: ReportLocator
     in_doubt_us: int | None
     """Since when it may be at the VTN already; None: it was never sent."""
     again: bool = False
@@ -63,7 +63,7 @@ class OutgoingReport:
             report=RenderedReport(
                 name=rejected.report_name, body=rejected.body, readings=rejected.readings
             ),
-            sought=Sought(
+            locator=ReportLocator(
                 ven_name=rejected.ven_name,
                 event_id=rejected.event_id,
                 name=rejected.report_name,
@@ -81,7 +81,7 @@ class OutgoingReport:
             ven_name=stream.ven_name,
             program_id=stream.request.program_id,
             report=RenderedReport(name=in_flight.name, body=b"", readings=0),
-            sought=Sought(
+            locator=ReportLocator(
                 ven_name=stream.ven_name,
                 event_id=stream.request.event_id,
                 name=in_flight.name,
@@ -100,7 +100,7 @@ class OutgoingReport:
             set_aside_id=0,
             ven_name=self.ven_name,
             program_id=self.program_id,
-            event_id=self.sought.event_id,
+            event_id=self.locator.event_id,
             report_name=self.name,
             readings=self.report.readings,
             problem=problem,

@@ -112,11 +112,11 @@ class ReportSender:
             return _delivered(report, again=report.was_sent)
         if isinstance(error, VtnRejected):
             try:
-                gone = client.event(report.sought.event_id) is None
+                gone = client.event(report.locator.event_id) is None
             except (VtnError, WireError) as failure:
                 return _in_doubt(report, error, answered=getattr(failure, "answered", True))
             if gone:
-                words = VtnError(f"event {report.sought.event_id} is gone ({error})")
+                words = VtnError(f"event {report.locator.event_id} is gone ({error})")
                 return DeliveryOutcome(report=report, fate=Fate.EVENT_GONE, error=words)
             if report.was_sent:  # the name is taken, and no report of that name is shown
                 return DeliveryOutcome(report=report, fate=Fate.REFUSED, error=error)
@@ -127,7 +127,7 @@ class ReportSender:
     ) -> bool | VtnError:
         """Whether the VTN has it, or why that is not known; several of one name become one."""
         try:
-            found = find(client, report.sought)
+            found = find(client, report.locator)
         except VtnUnauthorised as error:
             if error.status == 403 and self._sends_unread_of(report, error):
                 return False

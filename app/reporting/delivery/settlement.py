@@ -120,7 +120,7 @@ class Settlement:
             if report.report.readings:
                 settled.delivered.append((report.ven_name, report.report.readings))
             if fate is Fate.DELIVERED_AGAIN:
-                changes.others.append(partial(self._duplicates.plan, sought=report.sought))
+                changes.others.append(partial(self._duplicates.plan, locator=report.locator))
             return
         if fate in (Fate.REFUSED, Fate.DIVIDED):
             change(lambda now: now.reject(name, at_us=now_us))
@@ -158,7 +158,7 @@ class Settlement:
         if outcome.is_delivered:
             write(partial(self._rejected.delivered, rejected=rejected))
             if outcome.report.was_sent:
-                write(partial(self._duplicates.plan, sought=outcome.report.sought))
+                write(partial(self._duplicates.plan, locator=outcome.report.locator))
             self._refused.taken(rejected)
             settled.delivered.append((rejected.ven_name, rejected.readings))
             changes.lines.append((logging.INFO, f"{_words(rejected)} is delivered"))

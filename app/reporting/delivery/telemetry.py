@@ -7,7 +7,14 @@ from datetime import datetime
 
 from app.platform import to_us
 from app.readings import Frame, ReadsFrames
-from app.reporting.content import Outlook, RenderedReport, Values, meant, render, values_of
+from app.reporting.content import (
+    RenderedReport,
+    ResourceModel,
+    Values,
+    render,
+    select_resources,
+    values_of,
+)
 from app.reporting.delivery.batching import WORTH_MOVING, Batch, SizeLimits
 from app.reporting.streams import (
     FramePosition,
@@ -30,13 +37,13 @@ class TelemetryBuilder:
         *,
         frames: ReadsFrames,
         requests: RequestIndex,
-        outlook: Outlook,
+        model: ResourceModel,
         clock: Callable[[], datetime],
         limits: SizeLimits,
     ) -> None:
         self._frames = frames
         self._requests = requests
-        self._outlook = outlook
+        self._model = model
         self._clock = clock
         self._limits = limits
         self._read: Sequence[Frame] = ()
@@ -120,7 +127,7 @@ class TelemetryBuilder:
                 stream.ven_name,
                 frames,
                 stream.acked_frame.seq,
-                outlook=self._outlook,
+                model=self._model,
             )
             if len(due.numbers)
             and (request.since is None or due.start + due.duration >= request.since)
@@ -128,7 +135,7 @@ class TelemetryBuilder:
         ]
         if scope is None and not request.aggregate and not request.with_quality:
             return values
-        chosen = (meant(due, request, scope) for due in values)
+        chosen = (select_resources(due, request, scope) for due in values)
         return [due for due in chosen if len(due.numbers)]
 
     def _fitting(

@@ -12,7 +12,7 @@ from typing import cast
 from app.events import SeenEvent
 from app.openadr import Event, IntervalPeriod, ReportDescriptor, Timeline, WireDuration
 from app.reporting.requests.quantities import DATA_QUALITY, FORECASTS, Quantity, served
-from app.reporting.requests.schedule import ReportPlan
+from app.reporting.requests.schedule import ReportSchedule
 
 FORECAST = "FORECAST"
 FASTEST = timedelta(seconds=1)
@@ -59,12 +59,12 @@ class ReportRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ActiveRequest:
     """A request with what it takes to serve it now."""
 
     request: ReportRequest
     first_seen: datetime
-    plan: ReportPlan | None
+    schedule: ReportSchedule | None
     """When reports are due, and what they cover; None: the VEN reports what it reads."""
     scope: frozenset[str] | None
     """The resources that are asked for, by name; None: all of the VEN's."""
@@ -72,7 +72,7 @@ class Asked:
     """Whether intervals are reported in pieces, from reading to reading."""
 
 
-def requests_of(seen: SeenEvent) -> Iterator[Asked | str]:
+def requests_of(seen: SeenEvent) -> Iterator[ActiveRequest | str]:
     """The requests of an event; a line of text for each descriptor that is left out."""
     if seen.is_cancelled:
         return
@@ -82,23 +82,25 @@ def requests_of(seen: SeenEvent) -> Iterator[Asked | str]:
     for descriptor in event.report_descriptors:
         if descriptor.payload_type == DATA_QUALITY:
             continue
-        asked = _asked(seen, descriptor, with_quality)
-        if asked is None:
+        active = _active_request(seen, descriptor, with_quality)
+        if active is None:
             yield (
                 f"{descriptor.payload_type} (readingType {descriptor.reading_type}, units"
                 f" {descriptor.units}, aggregate {descriptor.aggregate}) cannot be reported"
             )
             continue
-        same = asked.request.descriptor
+        same = active.request.descriptor
         number = alike[same]
         alike[same] += 1
         if number:
-            particulars = f"{asked.request.particulars} #{number}".strip()
-            asked = replace(asked, request=replace(asked.request, particulars=particulars))
-        yield asked
+            particulars = f"{active.request.particulars} #{number}".strip()
+            active = replace(active, request=replace(active.request, particulars=particulars))
+        yield active
 
 
-def _asked(seen: SeenEvent, descriptor: ReportDescriptor, with_quality: bool) -> Asked | None:
+def _active_request(
+    seen: SeenEvent, descriptor: ReportDescriptor, with_quality: bool
+) -> ActiveRequest | None:
     found = served(descriptor.payload_type, descriptor.reading_type, descriptor.units)
     if found is None or (descriptor.aggregate and not found[0].sums):
         return None
@@ -111,13 +113,13 @@ def _asked(seen: SeenEvent, descriptor: ReportDescriptor, with_quality: bool) ->
     )
     ven_determined = _is_ven_determined(event, descriptor)
     about_the_future = descriptor.payload_type in FORECASTS or descriptor.reading_type == FORECAST
-    plan: ReportPlan | None = None
+    schedule: ReportSchedule | None = None
     if not ven_determined:
-        plan = _plan(seen, descriptor, is_forecast)
-        if plan is None:
+        schedule = _schedule(seen, descriptor, is_forecast)
+        if schedule is None:
             return None
     elif about_the_future:
-        plan = _usual_forecast(seen)
+        schedule = _usual_forecast(seen)
     timeline = seen.timeline
     begins = event.period is not None or bool(event.intervals)
     request = ReportRequest(
@@ -134,30 +136,32 @@ def _asked(seen: SeenEvent, descriptor: ReportDescriptor, with_quality: bool) ->
         history=ven_determined and _asks_for_history(descriptor),
         aggregate=descriptor.aggregate,
         with_quality=with_quality,
-        is_planned=plan is not None,
-        is_forecast=plan is not None and (is_forecast or ven_determined),
-        particulars=_particulars(descriptor, plan),
+        is_planned=schedule is not None,
+        is_forecast=schedule is not None and (is_forecast or ven_determined),
+        particulars=_particulars(descriptor, schedule),
     )
     scope = seen.granted.scope(descriptor.targets)
     of_event = seen.scope
     if of_event is not None:
         scope = of_event if scope is None else scope & of_event
-    return Asked(
+    return ActiveRequest(
         request=request,
         first_seen=seen.first_seen,
-        plan=plan,
+        schedule=schedule,
         scope=scope,
         sub_intervals=descriptor.report_intervals == "SUB_INTERVALS",
     )
 
 
-def _plan(seen: SeenEvent, descriptor: ReportDescriptor, is_forecast: bool) -> ReportPlan | None:
+def _schedule(
+    seen: SeenEvent, descriptor: ReportDescriptor, is_forecast: bool
+) -> ReportSchedule | None:
     implied = not seen.event.intervals
     timeline = seen.implied_timeline if implied else seen.timeline
     if timeline is None or _is_too_fast(timeline, implied=implied):
         return None
     try:
-        return ReportPlan(
+        return ReportSchedule(
             timeline=timeline,
             implied=implied,
             start_interval=descriptor.start_interval,
@@ -179,7 +183,7 @@ def _is_too_fast(timeline: Timeline, *, implied: bool) -> bool:
     return bool(ends) and max(ends) - first[0].start < FASTEST
 
 
-def _usual_forecast(seen: SeenEvent) -> ReportPlan:
+def _usual_forecast(seen: SeenEvent) -> ReportSchedule:
     """Where the VEN determines the intervals of a forecast: the next hour, every hour."""
     hourly = replace(
         seen.event,
@@ -187,7 +191,7 @@ def _usual_forecast(seen: SeenEvent) -> ReportPlan:
         intervals=(),
         duration=None,
     )
-    return ReportPlan(
+    return ReportSchedule(
         timeline=cast(Timeline, replace(seen, event=hourly).implied_timeline),
         implied=True,
         start_interval=0,
@@ -198,7 +202,7 @@ def _usual_forecast(seen: SeenEvent) -> ReportPlan:
     )
 
 
-def _particulars(descriptor: ReportDescriptor, plan: ReportPlan | None) -> str:
+def _particulars(descriptor: ReportDescriptor, schedule: ReportSchedule | None) -> str:
     """Empty for telemetry of all resources, one by one.
 
     Not when and how often: an event that changes these goes on with the streams that it has.
@@ -207,7 +211,7 @@ def _particulars(descriptor: ReportDescriptor, plan: ReportPlan | None) -> str:
     if descriptor.targets:
         told = "\0".join(sorted(descriptor.targets)).encode()
         parts.append(hashlib.blake2b(told, digest_size=6).hexdigest())
-    if plan is not None:
+    if schedule is not None:
         parts.append("on intervals" if descriptor.historical else "forecast")
     return " ".join(parts)
 

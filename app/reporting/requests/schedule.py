@@ -35,7 +35,7 @@ class DueReport:
         return min(each.start for each in self.intervals)
 
 
-class ReportPlan:
+class ReportSchedule:
     """The reports that one report descriptor asks for.
 
     From `start_interval`, or the last ones where it is -1, each covers `num_intervals` (-1: all)

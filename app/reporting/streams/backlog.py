@@ -11,7 +11,7 @@ from datetime import datetime
 
 from app.platform import DatabaseError, to_us
 from app.readings import ReadsFrames, Roster
-from app.reporting.requests import Asked, DueReport
+from app.reporting.requests import ActiveRequest, DueReport
 from app.reporting.streams.ports import FleetNames
 from app.reporting.streams.request_index import RequestIndex
 from app.reporting.streams.rows import AnyStream
@@ -257,23 +257,23 @@ class Backlog:
         self, stream: IntervalStream, begun_before: datetime | None
     ) -> tuple[int, datetime | None]:
         """How many values are due, and when it will be more; None: never, or not as it stands."""
-        asked = self._requests.of(stream)
+        active = self._requests.of(stream)
         newest = self._frames.last()
-        if asked is None or asked.plan is None or newest is None or not stream.is_open:
+        if active is None or active.schedule is None or newest is None or not stream.is_open:
             return 0, None
         names = list(newest.roster.names(stream.ven_name))
         now = self._clock()
         if stream.request.is_forecast:
-            intervals, next_due = _forecast_due(asked, stream.acked_report.key, now)
+            intervals, next_due = _forecast_due(active, stream.acked_report.key, now)
             intervals = intervals if begun_before is None else 0
         else:
             until = min(newest.taken_at, now)
             before = None if begun_before is None else min(begun_before, now)
-            upcoming = asked.plan.after(stream.acked_report.key)
+            upcoming = active.schedule.after(stream.acked_report.key)
             intervals, next_due = _intervals_due(upcoming, until, before)
         if begun_before is not None and intervals:  # they are metered no more
             names += self._fleet.names_of_removed(stream.ven_name)
-        width = _width(names, asked.scope, aggregate=stream.request.aggregate)
+        width = _width(names, active.scope, aggregate=stream.request.aggregate)
         return max(intervals * width - stream.acked_report.cell, 0), next_due
 
 
@@ -305,13 +305,13 @@ def _width(names: Sequence[str], scope: Scope, *, aggregate: bool) -> int:
     return min(chosen, 1) if aggregate else chosen
 
 
-def _forecast_due(asked: Asked, done: int, now: datetime) -> tuple[int, datetime | None]:
+def _forecast_due(active: ActiveRequest, done: int, now: datetime) -> tuple[int, datetime | None]:
     """The intervals of the newest forecast, if it is not told, and when the next one is due."""
-    if asked.plan is None:
+    if active.schedule is None:
         return 0, None
-    latest = asked.plan.latest(now)
+    latest = active.schedule.latest(now)
     is_due = latest is not None and latest.key > done
-    following = next(asked.plan.after(done if latest is None else latest.key), None)
+    following = next(active.schedule.after(done if latest is None else latest.key), None)
     next_due = None if following is None else following.due
     return (len(latest.intervals) if latest is not None and is_due else 0), next_due
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from app.platform import SayOnce, to_us
 from app.readings import ReadsFrames
-from app.reporting.requests import Asked, ReportRequest
+from app.reporting.requests import ActiveRequest, ReportRequest
 from app.reporting.streams.backlog import Backlog
 from app.reporting.streams.hand_over import hand_overs
 from app.reporting.streams.losses import EXPIRED, LossCounters
@@ -84,21 +84,21 @@ class StreamReconciler:
                     asked_anew.append(ven_name)
                 known = set()
                 for stream in self._store.of_ven(ven_name):
-                    asked = wanted.get(stream.asks)
+                    active = wanted.get(stream.asks)
                     is_heir = isinstance(stream, TelemetryStream) and stream.inherited_from
                     if not is_heir:
                         known.add(stream.asks)
-                    if asked is None:
+                    if active is None:
                         if stream.is_open:
                             ended.append(stream)
                         continue
                     if not stream.is_open:
                         changes.append((stream, lambda now: now.reopen()))
-                    if not is_heir and stream.request != asked.request:
-                        changes.append((stream, _restating(asked.request)))
+                    if not is_heir and stream.request != active.request:
+                        changes.append((stream, _restating(active.request)))
                 begun += [
-                    self._begun(ven_name, asked, last_before)
-                    for asks, asked in wanted.items()
+                    self._begun(ven_name, active, last_before)
+                    for asks, active in wanted.items()
                     if asks not in known
                 ]
                 self._followed[ven_name] = self._requests.event_ids(ven_name)
@@ -220,10 +220,10 @@ class StreamReconciler:
                     gone.append(stream)
         self._store.apply(forget=gone)
 
-    def _begun(self, ven_name: str, asked: Asked, last_before: LastBefore) -> AnyStream:
-        request = asked.request
-        if asked.plan is None:
-            first = self._first_frame(request, asked.first_seen, last_before)
+    def _begun(self, ven_name: str, active: ActiveRequest, last_before: LastBefore) -> AnyStream:
+        request = active.request
+        if active.schedule is None:
+            first = self._first_frame(request, active.first_seen, last_before)
             return TelemetryStream(
                 stream_id=0,
                 ven_name=ven_name,
@@ -233,9 +233,9 @@ class StreamReconciler:
                 reports_left=request.most_reports,
             )
         # Of what was due before the event was seen, the latest is sent (User Guide 7.5).
-        latest = asked.plan.latest(asked.first_seen)
-        passed = to_us(asked.first_seen) if latest is None else latest.key - 1
-        upcoming = asked.plan.next_after(passed)
+        latest = active.schedule.latest(active.first_seen)
+        passed = to_us(active.first_seen) if latest is None else latest.key - 1
+        upcoming = active.schedule.next_after(passed)
         first = self._frames.newest_seq()
         if upcoming is not None and not request.is_forecast:
             first = min(first, max(last_before(upcoming.begins) - 1, 0))

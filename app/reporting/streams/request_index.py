@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from app.events import SeenEvent
-from app.reporting.requests import Asked, requests_of
+from app.reporting.requests import ActiveRequest, requests_of
 from app.reporting.streams.rows import AnyStream
 
-Descriptors = Mapping[tuple[str, str], Asked]
+Descriptors = Mapping[tuple[str, str], ActiveRequest]
 
 
 class RequestIndex:
@@ -30,15 +30,15 @@ class RequestIndex:
         with self._lock:
             known = self._by_ven.get(ven_name)
             if known is None or known[0] is not seen:
-                found: dict[tuple[str, str], Asked] = {}
+                found: dict[tuple[str, str], ActiveRequest] = {}
                 lines: list[str] = []
                 for event in seen:
-                    for asked in requests_of(event):
-                        if isinstance(asked, Asked):
-                            key = asked.request.event_id, asked.request.descriptor
-                            found.setdefault(key, asked)
+                    for active in requests_of(event):
+                        if isinstance(active, ActiveRequest):
+                            key = active.request.event_id, active.request.descriptor
+                            found.setdefault(key, active)
                         else:
-                            lines.append(f"event {event.event.event_id}: {asked}")
+                            lines.append(f"event {event.event.event_id}: {active}")
                 known = self._by_ven[ven_name] = seen, found, lines
             return known[1], known[2]
 
@@ -46,11 +46,11 @@ class RequestIndex:
         """All events of the VEN, also those that ask for no report."""
         return frozenset(each.event.event_id for each in self._seen_of(ven_name))
 
-    def of(self, stream: AnyStream) -> Asked | None:
+    def of(self, stream: AnyStream) -> ActiveRequest | None:
         """What a stream is asked for; None: its event no longer asks for it."""
         return self.of_ven(stream.ven_name)[0].get(stream.asks)
 
     def scope_of(self, stream: AnyStream) -> frozenset[str] | None:
         """The resources that a stream is about; None: all of the VEN's."""
-        asked = self.of(stream)
-        return None if asked is None else asked.scope
+        active = self.of(stream)
+        return None if active is None else active.scope

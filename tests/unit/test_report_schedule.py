@@ -11,7 +11,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from app.platform.timestamps import to_us
-from app.reporting.requests.schedule import ReportPlan
+from app.reporting.requests.schedule import ReportSchedule
 from tests.support.events import NOW, interval, seen, timeline
 
 NOON = "2026-06-01T12:00:00Z"
@@ -43,7 +43,7 @@ numbers = st.fixed_dictionaries(
 )
 
 
-def plan_of(event: dict[str, Any], numbers: dict[str, Any]) -> ReportPlan | None:
+def plan_of(event: dict[str, Any], numbers: dict[str, Any]) -> ReportSchedule | None:
     """None: more than anybody can want."""
     implied = not event["intervals"]
     intervals = [interval(number, **(own or {})) for number, own in enumerate(event["intervals"])]
@@ -51,7 +51,7 @@ def plan_of(event: dict[str, Any], numbers: dict[str, Any]) -> ReportPlan | None
     made = seen(**fields).implied_timeline if implied else timeline(**fields)
     assert made is not None
     try:
-        return ReportPlan(timeline=made, implied=implied, **numbers)
+        return ReportSchedule(timeline=made, implied=implied, **numbers)
     except ValueError:
         return None
 
