@@ -51,12 +51,12 @@ class Container(containers.DeclarativeContainer):
         resource_names=fleet.repository.provided.enrolled_resources,
         shown=fleet.lost_objects.provided.polled,
     )
-    control = providers.Container(ControlContainer, platform=platform, events=events.book)
+    control = providers.Container(ControlContainer, platform=platform, events=events.store)
     streams = providers.Container(
         StreamsContainer,
         platform=platform,
         repository=fleet.repository,
-        events=events.book,
+        events=events.store,
         frames=readings.log,
     )
     metering = providers.Container(
@@ -83,7 +83,7 @@ class Container(containers.DeclarativeContainer):
         fleet=fleet,
         client_for=openadr.ven_client.provider,
         vtn_http=openadr.http,
-        events=events.book,
+        events=events.store,
         reports=delivery.service,
         debts=delivery.debts,
     )
@@ -92,7 +92,7 @@ class Container(containers.DeclarativeContainer):
         platform=platform,
         client_for=openadr.ven_client.provider,
         held_vens=fleet.held_vens,
-        program_ids=events.book.provided.program_ids,
+        program_ids=events.store.provided.program_ids,
         vens=vens,
     )
 

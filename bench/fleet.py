@@ -110,8 +110,8 @@ def seed(container: Container, shape: Shape, events: Sequence[Event] | None = No
     (event,) = events or map(read_event, EVENTS)
     names = list(sample)
     for start in range(0, len(names), VENS_AT_ONCE):
-        told = [(name, event) for name in names[start : start + VENS_AT_ONCE]]
-        container.ven_manager().take_events(told)
+        pushed = [(name, event) for name in names[start : start + VENS_AT_ONCE]]
+        container.ven_manager().take_events(pushed)
 
 
 @contextmanager

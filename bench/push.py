@@ -88,7 +88,7 @@ def _is_over(container: Container, is_known: Callable[[], bool]) -> bool:
 
 def latencies_s(container: Container, events: int) -> list[float]:
     """Of each event: from the VTN's answer to its creation until the last VEN has it."""
-    business, book = container.openadr.business_logic(), container.events.book()
+    business, store = container.openadr.business_logic(), container.events.store()
     names = container.ven_manager().enrolled
     found = []
     for _ in range(events):
@@ -97,7 +97,8 @@ def latencies_s(container: Container, events: int) -> list[float]:
 
         def is_known(event_id: str = event["id"]) -> bool:
             return all(
-                any(each.event.event_id == event_id for each in book.of_ven(name)) for name in names
+                any(each.event.event_id == event_id for each in store.of_ven(name))
+                for name in names
             )
 
         _until(is_known)

@@ -22,7 +22,7 @@ class ControlContainer(containers.DeclarativeContainer):
     )
     controller = providers.ThreadSafeSingleton(
         FleetController,
-        book=events,
+        events=events,
         resolver=providers.Factory(
             SignalResolver,
             alert_level=platform.settings.provided.events.alert_level,

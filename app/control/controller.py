@@ -13,7 +13,7 @@ import numpy.typing as npt
 from app.control.model import ControlInput, ControlResult, ResourceArrays
 from app.control.policies import Group, Policy, bounds_of_stores, flow_kw
 from app.control.signals import SIMPLE, ControlSignals, SignalResolver
-from app.events import EventBook, SeenEvent, by_precedence
+from app.events import EventStore, SeenEvent, by_precedence
 from app.fleet import ResourceKind
 from app.platform import SayOnce
 
@@ -32,12 +32,12 @@ class FleetController:
     def __init__(
         self,
         *,
-        book: EventBook,
+        events: EventStore,
         resolver: SignalResolver,
         policies: Mapping[ResourceKind, Policy],
         say_once: SayOnce,
     ) -> None:
-        self._book = book
+        self._events = events
         self._say_once = say_once
         self._resolver = resolver
         self._policies = policies
@@ -46,7 +46,7 @@ class FleetController:
         }
         self._lock = threading.Lock()
         self._revision = -1
-        self._events: dict[str, Sequence[SeenEvent]] = {}
+        self._by_precedence: dict[str, Sequence[SeenEvent]] = {}
         self._resources: ResourceArrays | None = None
         self._efficiency: tuple[ResourceArrays | None, Float32] = None, np.ones(0, dtype=np.float32)
         self._signals: ControlSignals | None = None
@@ -119,9 +119,9 @@ class FleetController:
 
     def _signals_for(self, resources: ResourceArrays, now: datetime) -> ControlSignals:
         with self._lock:
-            if self._book.revision != self._revision:
-                self._revision = self._book.revision
-                self._events.clear()
+            if self._events.revision != self._revision:
+                self._revision = self._events.revision
+                self._by_precedence.clear()
                 self._signals = None
             if resources.is_part:
                 return self._resolver.make(resources, self._events_of, now)
@@ -141,9 +141,9 @@ class FleetController:
         return signals.holds_until is None or now < signals.holds_until
 
     def _events_of(self, ven_name: str) -> Sequence[SeenEvent]:
-        if ven_name not in self._events:
-            self._events[ven_name] = by_precedence(self._book.of_ven(ven_name))
-        return self._events[ven_name]
+        if ven_name not in self._by_precedence:
+            self._by_precedence[ven_name] = by_precedence(self._events.of_ven(ven_name))
+        return self._by_precedence[ven_name]
 
     def _say_what_changed(self, now: dict[str, int]) -> None:
         """One line when something else is in force than before."""

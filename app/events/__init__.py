@@ -3,18 +3,18 @@
 from app.events.active import ActivePayload, active_payloads, by_precedence
 from app.events.container import EventsContainer
 from app.events.grants import Grants
-from app.events.seen import Granted, ReadsEvents, SeenEvent, Told
-from app.events.store import EventBook
+from app.events.seen import Granted, PushOutcome, ReadsEvents, SeenEvent
+from app.events.store import EventStore
 
 __all__ = [
     "ActivePayload",
-    "EventBook",
+    "EventStore",
     "EventsContainer",
     "Granted",
     "Grants",
+    "PushOutcome",
     "ReadsEvents",
     "SeenEvent",
-    "Told",
     "active_payloads",
     "by_precedence",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dependency_injector import containers, providers
 
 from app.events.grants import Grants
-from app.events.store import EventBook
+from app.events.store import EventStore
 from app.platform import port
 
 
@@ -16,8 +16,8 @@ class EventsContainer(containers.DeclarativeContainer):
     resource_names = port()
     shown = port()
 
-    book = providers.ThreadSafeSingleton(
-        EventBook,
+    store = providers.ThreadSafeSingleton(
+        EventStore,
         database=platform.database,
         clock=platform.clock,
         say_once=platform.say_once,

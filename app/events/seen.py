@@ -38,7 +38,7 @@ class Granted:
         )
 
 
-class Told(Enum):
+class PushOutcome(Enum):
     """What came of an event that push brought to a VEN."""
 
     TAKEN = "taken"

@@ -1,4 +1,4 @@
-"""The events of each VEN as its VTN last told them, kept over restarts."""
+"""The events of each VEN as its VTN last showed them, kept over restarts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from app.events.grants import EventsClient, Grants
-from app.events.seen import Granted, SeenEvent, Told
+from app.events.seen import Granted, PushOutcome, SeenEvent
 from app.events.views import forget_ven, read_view, units_of, write_view
 from app.fleet import VEN
 from app.openadr import Event, WireError, lasts_untold, read_event
@@ -48,7 +48,7 @@ class _View:
     """By program id: the units of each payload type; None: they cannot be read."""
 
 
-class EventBook:
+class EventStore:
     """What each VEN is asked, by event id.
 
     An event that is missing from a list is asked for by its id: only 404 says that it is gone
@@ -100,7 +100,7 @@ class EventBook:
                     self._keep({ven.ven_name: (latest, now)})
             return self.of_ven(ven.ven_name)
 
-    def told(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
+    def apply_pushed(self, pushed: Sequence[tuple[str, Event]]) -> Sequence[PushOutcome]:
         """Take events that push brought to VENs, in one write; each with what came of it.
 
         Taken is what is new, or newer by the VTN's clock, and meant for the VEN by the targets that
@@ -112,17 +112,17 @@ class EventBook:
             before: dict[str, _View] = {}
             events: dict[str, dict[str, _Kept]] = {}
             outcomes = []
-            for ven_name, event in told:
+            for ven_name, event in pushed:
                 if ven_name not in before:
                     before[ven_name] = self._view(ven_name)
                     events[ven_name] = dict(before[ven_name].events)
                 kept = events[ven_name].get(event.event_id)
                 outcome = self._judged(ven_name, event, kept, before[ven_name].granted)
-                if outcome is Told.TAKEN:
+                if outcome is PushOutcome.TAKEN:
                     try:
                         events[ven_name][event.event_id] = self._kept(event, kept, seen_now)
                     except orjson.JSONEncodeError:
-                        outcome = Told.UNCLEAR
+                        outcome = PushOutcome.UNCLEAR
                 outcomes.append(outcome)
             changed = {
                 name: (view, replace(view, events=events[name]))
@@ -133,18 +133,26 @@ class EventBook:
                 self._keep(changed)
             return outcomes
 
-    def _judged(self, ven_name: str, event: Event, kept: _Kept | None, granted: Granted) -> Told:
+    def _judged(
+        self, ven_name: str, event: Event, kept: _Kept | None, granted: Granted
+    ) -> PushOutcome:
         if event.targets and event.targets.isdisjoint(granted.all):
-            return Told.UNCLEAR
+            return PushOutcome.UNCLEAR
         if kept is None:
-            return Told.UNCLEAR if (ven_name, event.event_id) in self._gone else Told.TAKEN
+            return (
+                PushOutcome.UNCLEAR
+                if (ven_name, event.event_id) in self._gone
+                else PushOutcome.TAKEN
+            )
         if kept.event.modified_at is None or event.modified_at is None:
-            return Told.UNCLEAR
+            return PushOutcome.UNCLEAR
         if event.modified_at == kept.event.modified_at and event.raw != kept.event.raw:
-            return Told.UNCLEAR  # a VTN's clock may be coarse
-        return Told.TAKEN if event.modified_at > kept.event.modified_at else Told.KNOWN
+            return PushOutcome.UNCLEAR  # a VTN's clock may be coarse
+        return (
+            PushOutcome.TAKEN if event.modified_at > kept.event.modified_at else PushOutcome.KNOWN
+        )
 
-    def told_gone(self, ven_names: Sequence[str], event_id: str) -> list[str]:
+    def apply_deleted(self, ven_names: Sequence[str], event_id: str) -> list[str]:
         """Push says that an event is gone: the VENs that have it, and should ask whether it is.
 
         To the others a late notification does not bring it any more.
@@ -179,7 +187,7 @@ class EventBook:
             self._tell_changes(ven_name, kept, now)
 
     def of_ven(self, ven_name: str) -> Sequence[SeenEvent]:
-        """The events of one VEN as they were last told."""
+        """The events of one VEN as they were last seen."""
         view = self._view(ven_name)
         with self._lock:
             if ven_name not in self._seen:
@@ -206,8 +214,8 @@ class EventBook:
     def _asked(self, ven: VEN, client: EventsClient, kept: _View) -> _View:
         granted = self._grants.read(ven, client, kept.granted)
         programs = self._grants.allowed(lambda: client.programs(granted.all), "programs", client)
-        told = {event.event_id: event for event in client.events(granted.all)}
-        for event_id in kept.events.keys() - told.keys():
+        listed = {event.event_id: event for event in client.events(granted.all)}
+        for event_id in kept.events.keys() - listed.keys():
             try:
                 event = client.event(event_id)
             except WireError as error:
@@ -215,10 +223,10 @@ class EventBook:
                 self._say(f"VEN {ven.ven_name}: {error}; it is not followed until it can be read")
                 continue
             if event is not None:
-                told[event_id] = event
+                listed[event_id] = event
         seen_now = self._clock()
         events: dict[str, _Kept] = {}
-        for event_id, event in told.items():
+        for event_id, event in listed.items():
             before = kept.events.get(event_id)
             try:
                 events[event_id] = self._kept(event, before, seen_now)

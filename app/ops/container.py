@@ -100,12 +100,12 @@ class OpsContainer(containers.DeclarativeContainer):
             repository=fleet.repository,
             frames=readings.log,
             journal=delivery.stats,
-            events=events.book,
+            events=events.store,
             policy_of=control.policy_of,
             clock=platform.clock,
         ),
         events=providers.Factory(
-            EventsView, events=events.book, clock=platform.clock, monotonic=platform.monotonic
+            EventsView, events=events.store, clock=platform.clock, monotonic=platform.monotonic
         ),
         power=metering.power_history,
         scheduler=scheduling.scheduler,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nlargest
 
-from app.events import EventBook, SeenEvent
+from app.events import EventStore, SeenEvent
 from app.openadr import Interval, Timeline
 from app.ops.seldom import Seldom
 
@@ -66,7 +66,7 @@ class EventsView:
     def __init__(
         self,
         *,
-        events: EventBook,
+        events: EventStore,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:

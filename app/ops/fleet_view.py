@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from app.control import Policy
-from app.events import ActivePayload, EventBook, active_payloads, by_precedence
+from app.events import ActivePayload, EventStore, active_payloads, by_precedence
 from app.fleet import FleetRepository, Resource, ResourceKind, Status, VenSummary
 from app.ops.events_view import payload_words
 from app.readings import ReadingLog
@@ -58,7 +58,7 @@ class FleetView:
         repository: FleetRepository,
         frames: ReadingLog,
         journal: DeliveryStats,
-        events: EventBook,
+        events: EventStore,
         policy_of: Mapping[ResourceKind, Policy],
         clock: Callable[[], datetime],
     ) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.events import Told
+from app.events import PushOutcome
 from app.openadr import Event, WireError, read_event, read_notification
 from app.platform import DatabaseError, SayOnce
 from app.vens import PlansPolls
@@ -35,9 +35,9 @@ ASKS_EVERY_S = 1.0
 class TakesEvents(Protocol):
     """The manager of the VENs, for what push brings."""
 
-    def take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]: ...
+    def take_events(self, pushed: Sequence[tuple[str, Event]]) -> Sequence[PushOutcome]: ...
 
-    def take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[Told]: ...
+    def take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[PushOutcome]: ...
 
     def poll_asked(self) -> None: ...
 
@@ -159,8 +159,8 @@ class Inbox:
             return taken
 
     def _take(self, messages: Sequence[_Message]) -> None:
-        told: list[tuple[str, Event]] = []
-        outcomes: list[Told] = []
+        pushed: list[tuple[str, Event]] = []
+        outcomes: list[PushOutcome] = []
         for message in messages:
             try:
                 notification = read_notification(message.body, message.topic)
@@ -171,38 +171,38 @@ class Inbox:
                 self.ask(message.ven_names)
                 continue
             if event is None or message.is_old:
-                self.count(Told.UNCLEAR.value)
+                self.count(PushOutcome.UNCLEAR.value)
                 self.ask(message.ven_names)
             elif notification.operation == "DELETE":
                 # What came before it comes first.
-                outcomes += self._take_events(told)
-                told = []
+                outcomes += self._take_events(pushed)
+                pushed = []
                 outcomes += self._take_gone(message.ven_names, event.event_id)
             else:
-                told += [(name, event) for name in message.ven_names]
-        outcomes += self._take_events(told)
+                pushed += [(name, event) for name in message.ven_names]
+        outcomes += self._take_events(pushed)
         for outcome in outcomes:
             self.count(outcome.value)
 
-    def _take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
-        if not told:
+    def _take_events(self, pushed: Sequence[tuple[str, Event]]) -> Sequence[PushOutcome]:
+        if not pushed:
             return ()
-        outcomes = self._ven_manager.take_events(told)
-        names = [name for name, _ in told]
+        outcomes = self._ven_manager.take_events(pushed)
+        names = [name for name, _ in pushed]
         self._ask_where_unclear(names, outcomes)
         return outcomes
 
-    def _take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[Told]:
+    def _take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[PushOutcome]:
         outcomes = self._ven_manager.take_gone(ven_names, event_id)
         self._ask_where_unclear(ven_names, outcomes)
         return outcomes
 
-    def _ask_where_unclear(self, ven_names: Sequence[str], outcomes: Sequence[Told]) -> None:
+    def _ask_where_unclear(self, ven_names: Sequence[str], outcomes: Sequence[PushOutcome]) -> None:
         self.ask(
             {
                 name
                 for name, outcome in zip(ven_names, outcomes, strict=True)
-                if outcome is Told.UNCLEAR
+                if outcome is PushOutcome.UNCLEAR
             }
         )
 

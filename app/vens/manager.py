@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from app.events import SeenEvent, Told
+from app.events import PushOutcome, SeenEvent
 from app.fleet import (
     VEN,
     Enrolment,
@@ -53,10 +53,10 @@ class EventFeed(Protocol):
     def forget(self, ven_name: str) -> None:
         """A VEN that is not of the fleet any more."""
 
-    def told(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
+    def apply_pushed(self, pushed: Sequence[tuple[str, Event]]) -> Sequence[PushOutcome]:
         """Take events that push brought to VENs, each with what came of it."""
 
-    def told_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[str]:
+    def apply_deleted(self, ven_names: Sequence[str], event_id: str) -> Sequence[str]:
         """Push says that an event is gone: the VENs that should ask whether it is."""
 
 
@@ -247,16 +247,20 @@ class VENManager:
         asked = set(self._poll_plan.asked())
         self._sync_each([name for name in self.polled if name in asked], "events")
 
-    def take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
+    def take_events(self, pushed: Sequence[tuple[str, Event]]) -> Sequence[PushOutcome]:
         """Take events that push brought to VENs, each with what came of it."""
         known = set(self.polled)
-        ours = [each for each in told if each[0] in known]  # a VEN may have been removed
-        came = dict(zip(map(id, ours), self._events.told(ours), strict=True))
-        outcomes = [came.get(id(each), Told.KNOWN) for each in told]
-        taken = (name for (name, _), each in zip(told, outcomes, strict=True) if each is Told.TAKEN)
+        ours = [each for each in pushed if each[0] in known]  # a VEN may have been removed
+        came = dict(zip(map(id, ours), self._events.apply_pushed(ours), strict=True))
+        outcomes = [came.get(id(each), PushOutcome.KNOWN) for each in pushed]
+        taken = (
+            name
+            for (name, _), each in zip(pushed, outcomes, strict=True)
+            if each is PushOutcome.TAKEN
+        )
         self._reports.follow(list(dict.fromkeys(taken)))
-        for (ven_name, event), outcome in zip(told, outcomes, strict=True):
-            self._push_trust.brought(ven_name, state_of(event), first=outcome is Told.TAKEN)
+        for (ven_name, event), outcome in zip(pushed, outcomes, strict=True):
+            self._push_trust.brought(ven_name, state_of(event), first=outcome is PushOutcome.TAKEN)
         return outcomes
 
     def generate_reports(self) -> int:
@@ -269,12 +273,12 @@ class VENManager:
             self._removals.settle()
         return delivered
 
-    def take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[Told]:
+    def take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[PushOutcome]:
         """Push says that an event is gone: UNCLEAR to who has it."""
-        asked = self._events.told_gone(ven_names, event_id)
+        asked = self._events.apply_deleted(ven_names, event_id)
         for ven_name in ven_names:
             self._push_trust.brought(ven_name, (event_id, GONE), first=False)
-        return [Told.UNCLEAR if name in asked else Told.KNOWN for name in ven_names]
+        return [PushOutcome.UNCLEAR if name in asked else PushOutcome.KNOWN for name in ven_names]
 
     def _sync_each(self, ven_names: Sequence[str], about: str) -> None:
         free = self._held.free(ven_names)

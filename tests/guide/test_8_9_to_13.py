@@ -94,7 +94,7 @@ def test_8_9_4_to_6_prices_move_cars_and_batteries(guide: Guide, case: str) -> N
     dear = guide.power_kw("battery")
     frame = guide.container.readings.log().last()
     assert frame is not None
-    second = guide.container.events.book().of_ven("Aarhus")[0].event.period
+    second = guide.container.events.store().of_ven("Aarhus")[0].event.period
     assert second is not None
     assert second.duration is not None
     guide.clock.now = second.duration.after(begin)
@@ -229,7 +229,7 @@ def test_8_12_an_event_that_is_updated_holds_as_updated(guide: Guide) -> None:
         ]
     )
     guide.pass_time(ticks=1)
-    first_seen = guide.container.events.book().of_ven("Aarhus")[0].first_seen
+    first_seen = guide.container.events.store().of_ven("Aarhus")[0].first_seen
     guide.update(
         event_id,
         intervals=[
@@ -261,7 +261,7 @@ def test_8_12_an_event_that_is_updated_holds_as_updated(guide: Guide) -> None:
     frame = guide.container.readings.log().last()
     assert frame is not None
     assert set(frame.detail.level.tolist()) == {3}
-    assert guide.container.events.book().of_ven("Aarhus")[0].first_seen == first_seen
+    assert guide.container.events.store().of_ven("Aarhus")[0].first_seen == first_seen
 
 
 @of_310

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.events import SeenEvent, Told
+from app.events import PushOutcome, SeenEvent
 from app.fleet import VEN, Status, sample_fleet
 from app.openadr import Event
 from app.vtn import EmbeddedVtn
@@ -292,16 +292,16 @@ class FakeEvents:
     def forget(self, ven_name: str) -> None:
         del ven_name
 
-    def told(self, told: Sequence[tuple[str, Event]]) -> list[Told]:
-        raise AssertionError(f"nothing is pushed: {told}")
+    def apply_pushed(self, pushed: Sequence[tuple[str, Event]]) -> list[PushOutcome]:
+        raise AssertionError(f"nothing is pushed: {pushed}")
 
-    def told_gone(self, ven_names: Sequence[str], event_id: str) -> list[str]:
+    def apply_deleted(self, ven_names: Sequence[str], event_id: str) -> list[str]:
         raise AssertionError(f"nothing is pushed: {event_id} to {ven_names}")
 
 
 def test_a_manager_takes_events_from_whatever_feeds_them(bench: Bench) -> None:
     feed = FakeEvents()
-    bench.replace("events.book", feed)
+    bench.replace("events.store", feed)
     bench.manager.poll_events()
     bench.tick()
 

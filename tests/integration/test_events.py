@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.events import EventBook
+from app.events import EventStore
 from app.fleet import VEN
 from app.openadr import Event, Program, Targets, VtnResource, VtnUnavailable, VtnVen, read_event
 from app.openadr.wire import read_program
@@ -57,39 +57,39 @@ def event(event_id: str, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def book(database: Database, clock: FakeClock) -> EventBook:
+def events(database: Database, clock: FakeClock) -> EventStore:
     return book_of(database, clock)
 
 
-def sync(book: EventBook, client: FakeClient) -> list[str]:
-    return [each.event.event_id for each in book.sync(AARHUS, client)]
+def sync(events: EventStore, client: FakeClient) -> list[str]:
+    return [each.event.event_id for each in events.sync(AARHUS, client)]
 
 
-def test_an_event_that_is_missing_from_a_list_is_asked_for(book: EventBook) -> None:
+def test_an_event_that_is_missing_from_a_list_is_asked_for(events: EventStore) -> None:
     client = FakeClient(event("e1"), event("e2"))
-    sync(book, client)
+    sync(events, client)
 
     client.listed = [event("e1")]
     client.by_id = {"e2": event("e2")}
 
-    assert sync(book, client) == ["e1", "e2"]
+    assert sync(events, client) == ["e1", "e2"]
     assert client.asked == ["e2"]
 
 
-def test_only_404_says_that_an_event_is_gone(book: EventBook) -> None:
+def test_only_404_says_that_an_event_is_gone(events: EventStore) -> None:
     client = FakeClient(event("e1"))
-    sync(book, client)
+    sync(events, client)
     client.listed = []
 
-    assert sync(book, client) == []
-    assert sync(book, client) == []
+    assert sync(events, client) == []
+    assert sync(events, client) == []
     assert client.asked == ["e1"], "what is gone is not asked for again"
 
 
 def test_events_are_kept_over_a_restart_with_their_first_sight(
-    book: EventBook, database: Database, clock: FakeClock
+    events: EventStore, database: Database, clock: FakeClock
 ) -> None:
-    sync(book, FakeClient(event("e1")))
+    sync(events, FakeClient(event("e1")))
     clock.advance(hours=1)
     restarted = book_of(database, clock)
     client = FakeClient(event("e1", eventName="changed"))
@@ -104,18 +104,18 @@ def test_events_are_kept_over_a_restart_with_their_first_sight(
     assert first_seen_us < clock.now.timestamp() * 1e6 - 3e9
 
 
-def test_a_vtn_that_fails_changes_nothing(book: EventBook) -> None:
+def test_a_vtn_that_fails_changes_nothing(events: EventStore) -> None:
     client = FakeClient(event("e1"))
-    sync(book, client)
+    sync(events, client)
     client.fails = True
     with pytest.raises(VtnUnavailable):
-        sync(book, client)
+        sync(events, client)
     client.fails = False
 
-    assert sync(book, client) == ["e1"]
+    assert sync(events, client) == ["e1"]
 
 
-def test_one_ven_may_be_synced_by_several_threads(book: EventBook) -> None:
+def test_one_ven_may_be_synced_by_several_threads(events: EventStore) -> None:
     together = threading.Barrier(2)
 
     class Slow(FakeClient):
@@ -128,7 +128,7 @@ def test_one_ven_may_be_synced_by_several_threads(book: EventBook) -> None:
 
     def use() -> None:
         try:
-            sync(book, Slow(event("e1")))
+            sync(events, Slow(event("e1")))
         except Exception as error:  # noqa: BLE001 - whatever it is, the test fails
             problems.append(error)
 
@@ -143,24 +143,24 @@ def test_one_ven_may_be_synced_by_several_threads(book: EventBook) -> None:
 
 @pytest.mark.parametrize("change", [{"intervalPeriod": {"start": "soon"}}, {"targets": 5}])
 def test_an_event_whose_change_cannot_be_read_is_not_followed_until_it_can(
-    book: EventBook, caplog: pytest.LogCaptureFixture, change: dict[str, Any]
+    events: EventStore, caplog: pytest.LogCaptureFixture, change: dict[str, Any]
 ) -> None:
     class Unreadable(FakeClient):
         def event(self, event_id: str) -> Event | None:
             return read_event(event(event_id, **change))
 
-    sync(book, FakeClient(event("e1"), event("e2")))
+    sync(events, FakeClient(event("e1"), event("e2")))
 
     for _ in range(3):
-        assert sync(book, Unreadable(event("e2"))) == ["e2"]
-    assert sync(book, FakeClient(event("e1"), event("e2"))) == ["e1", "e2"]
+        assert sync(events, Unreadable(event("e2"))) == ["e2"]
+    assert sync(events, FakeClient(event("e1"), event("e2"))) == ["e1", "e2"]
 
     (line,) = [each for each in caplog.messages if "cannot be read" in each]
     assert "'e1'" in line
 
 
 def test_targets_that_cannot_be_read_stay_as_they_were(
-    book: EventBook, caplog: pytest.LogCaptureFixture
+    events: EventStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Unreadable(FakeClient):
         def ven(self, ven_id: str) -> VtnVen:
@@ -168,17 +168,17 @@ def test_targets_that_cannot_be_read_stay_as_they_were(
 
     client = FakeClient(event("e1"))
     client.targets = {"north"}
-    sync(book, client)
+    sync(events, client)
 
     for _ in range(3):
-        sync(book, Unreadable(event("e1")))
+        sync(events, Unreadable(event("e1")))
 
-    assert book.of_ven("Aarhus")[0].granted.ven == {"north"}
+    assert events.of_ven("Aarhus")[0].granted.ven == {"north"}
     assert caplog.text.count("targets cannot be read and stay as they were") == 1
 
 
 def test_values_of_a_program_whose_units_cannot_be_read_have_none_that_is_known(
-    book: EventBook, caplog: pytest.LogCaptureFixture
+    events: EventStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     limit = {"type": "IMPORT_CAPACITY_LIMIT", "values": [5]}
     own = [{"payloadType": "EXPORT_CAPACITY_LIMIT", "units": "KW"}]
@@ -188,7 +188,7 @@ def test_values_of_a_program_whose_units_cannot_be_read_have_none_that_is_known(
     client.listed_programs = [read_program({"id": "p", "payloadDescriptors": "MW"})]
 
     for _ in range(2):
-        (seen,) = book.sync(AARHUS, client)
+        (seen,) = events.sync(AARHUS, client)
 
     assert seen.units["EXPORT_CAPACITY_LIMIT"] == "KW"
     assert seen.units["IMPORT_CAPACITY_LIMIT"] not in ("KW", "KVA", "PERCENT")
@@ -196,13 +196,13 @@ def test_values_of_a_program_whose_units_cannot_be_read_have_none_that_is_known(
 
 
 def test_what_of_an_event_cannot_be_read_is_said_once(
-    book: EventBook, caplog: pytest.LogCaptureFixture
+    events: EventStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = VEN(ven_name="Aalborg", vtn_ven_id="v2")
     client = FakeClient(event("e1", priority="high"))
 
     for ven in (AARHUS, other, AARHUS):
-        book.sync(ven, client)
+        events.sync(ven, client)
 
     (line,) = caplog.messages
     assert "event e1: priority 'high' is none" in line

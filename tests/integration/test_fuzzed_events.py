@@ -108,7 +108,7 @@ def test_no_event_stops_the_fleet(
         tried += len(events)
 
         manager.poll_events()
-        applied = container.events.book().of_ven(ven.ven_name)
+        applied = container.events.store().of_ven(ven.ven_name)
         clock.advance(seconds=30)
         simulator.increase_time()
         manager.generate_reports()

@@ -124,7 +124,7 @@ def test_an_event_that_is_nested_too_deep_hides_no_other_one(
     container = make_container(vtn={"base_url": vtn.base_url})
     client = container.openadr.ven_client("v")
 
-    seen = container.events.book().sync(VEN(ven_name="v"), client)
+    seen = container.events.store().sync(VEN(ven_name="v"), client)
 
     assert [each.event.event_id for each in seen] == ["flat"]
 

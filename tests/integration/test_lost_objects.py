@@ -248,7 +248,7 @@ def test_a_name_whose_letters_the_vtn_composes_otherwise_is_the_same(bench: Benc
     bench.manager.poll_events()
 
     assert list(bench.container.fleet.lost_objects().warnings()) == []
-    (seen,) = bench.container.events.book().of_ven("Aarhus")
+    (seen,) = bench.container.events.store().of_ven("Aarhus")
     assert (seen.event.event_id, seen.granted.scope(seen.event.targets)) == (
         event_id,
         {"Caf\u00e9"},

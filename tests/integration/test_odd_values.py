@@ -83,7 +83,7 @@ def test_odd_names_and_targets_of_a_vtns_lists_hold_nothing(bench: Bench) -> Non
     bench.manager.generate_reports()
 
     bench.assert_each_once(TICK)
-    assert bench.container.events.book().of_ven("Aarhus")[0].granted.ven == set(MANY)
+    assert bench.container.events.store().of_ven("Aarhus")[0].granted.ven == set(MANY)
 
 
 def test_a_ven_of_a_name_that_is_none_is_not_there(bench: Bench) -> None:

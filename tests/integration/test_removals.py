@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.events import Told
+from app.events import PushOutcome
 from app.fleet import Status
 from app.openadr import Answer
 from app.vens import Removal
@@ -87,7 +87,7 @@ class TestAVenThatIsRemoved:
                     f"SELECT count(*) FROM {table} WHERE ven_name = 'Aarhus'"
                 )
                 assert rows.scalar_one() == 0, table
-        assert "Aarhus" not in bench.container.events.book().ven_names()
+        assert "Aarhus" not in bench.container.events.store().ven_names()
         bench.manager.heartbeat()
         assert bench.container.ops.health().readiness().warnings == ()
 
@@ -262,13 +262,13 @@ class TestAResourceThatIsRemoved:
 
 
 def test_push_opens_nothing_for_one_that_is_gone(bench: Bench) -> None:
-    (event,) = bench.container.events.book().of_ven("Aarhus")
+    (event,) = bench.container.events.store().of_ven("Aarhus")
     remove(bench, "Aarhus")
     bench.manager.generate_reports()
 
-    assert bench.manager.take_events([("Aarhus", event.event)]) == [Told.KNOWN]
+    assert bench.manager.take_events([("Aarhus", event.event)]) == [PushOutcome.KNOWN]
 
-    assert "Aarhus" not in bench.container.events.book().ven_names()
+    assert "Aarhus" not in bench.container.events.store().ven_names()
     open_ = [each.ven_name for each in bench.container.streams.store().open_streams()]
     assert "Aarhus" not in open_
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from app.events import EventBook, Granted, Grants, SeenEvent
+from app.events import EventStore, Granted, Grants, SeenEvent
 from app.openadr import Timeline, read_event
 from app.platform import Database
 from app.platform.say_once import SayOnce
@@ -40,10 +40,10 @@ def interval(number: int, value: Any = 1, kind: str = "PRICE", **period: Any) ->
     return {**made, "intervalPeriod": period} if period else made
 
 
-def book_of(database: Database, clock: Callable[[], datetime]) -> EventBook:
+def book_of(database: Database, clock: Callable[[], datetime]) -> EventStore:
     """The events that this database has."""
     say_once = SayOnce()
-    return EventBook(
+    return EventStore(
         database=database,
         clock=clock,
         say_once=say_once,

@@ -92,7 +92,7 @@ class PushedFleet:
 
     def knowing(self, event_id: str) -> list[str]:
         """The VENs that know of this event, and do not take it for cancelled."""
-        book = self.container.events.book()
+        book = self.container.events.store()
         return [
             name
             for name in self.names

@@ -20,7 +20,7 @@ from app.control import (
     half_full,
     policies,
 )
-from app.events import EventBook, SeenEvent
+from app.events import EventStore, SeenEvent
 from app.fleet import ResourceKind
 from app.platform import SayOnce
 from tests.support.events import NOW, interval, seen
@@ -47,7 +47,7 @@ SHAPE = {K.BATTERY: 1.0, K.PV: -4.0}
 """In kW; 2 kW for all others."""
 
 
-class Book(EventBook):
+class Book(EventStore):
     """The events that a test gives; the same for every VEN."""
 
     def __init__(self, events: Sequence[SeenEvent]) -> None:
@@ -90,7 +90,9 @@ def asked(*payloads: tuple[str, Any], **event: Any) -> SeenEvent:
 
 def controller(*events: SeenEvent, alert_level: int = 3, percent_sign: int = 1) -> FleetController:
     resolver = SignalResolver(alert_level=alert_level, percent_sign=percent_sign)
-    return FleetController(book=Book(events), resolver=resolver, policies=KINDS, say_once=SayOnce())
+    return FleetController(
+        events=Book(events), resolver=resolver, policies=KINDS, say_once=SayOnce()
+    )
 
 
 def respond(*events: SeenEvent, **fields: Any) -> dict[ResourceKind, float]:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.events import Told
+from app.events import PushOutcome
 from app.openadr import Event
 from app.platform import DatabaseError, SayOnce
 from app.push import Inbox
@@ -23,23 +23,23 @@ class Manager:
 
     def __init__(self, plan: PollPlan) -> None:
         self.plan = plan
-        self.answer: Told | Exception = Told.TAKEN
+        self.answer: PushOutcome | Exception = PushOutcome.TAKEN
         self.taken: list[tuple[str, str]] = []
         self.gone: list[str] = []
         self.polled: list[str] = []
         self.vtn_answers = True
         self.tried = 0
 
-    def take_events(self, told: Sequence[tuple[str, Event]]) -> Sequence[Told]:
+    def take_events(self, pushed: Sequence[tuple[str, Event]]) -> Sequence[PushOutcome]:
         if isinstance(self.answer, Exception):
             raise self.answer
-        self.taken += [(name, event.event_id) for name, event in told]
-        return [self.answer for _ in told]
+        self.taken += [(name, event.event_id) for name, event in pushed]
+        return [self.answer for _ in pushed]
 
-    def take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[Told]:
+    def take_gone(self, ven_names: Sequence[str], event_id: str) -> Sequence[PushOutcome]:
         """It has every event."""
         self.gone.append(event_id)
-        return [Told.UNCLEAR for _ in ven_names]
+        return [PushOutcome.UNCLEAR for _ in ven_names]
 
     def poll_asked(self) -> None:
         self.tried += 1
@@ -61,7 +61,7 @@ def inbox(manager: Manager) -> Iterator[Inbox]:
     made.close()
 
 
-def told(operation: str = "CREATE", kind: str = "EVENT", **fields: Any) -> bytes:
+def notification(operation: str = "CREATE", kind: str = "EVENT", **fields: Any) -> bytes:
     event = {"id": "e", "programID": "p", **fields}
     return orjson.dumps({"objectType": kind, "operation": operation, "object": event})
 
@@ -69,7 +69,7 @@ def told(operation: str = "CREATE", kind: str = "EVENT", **fields: Any) -> bytes
 def test_an_event_is_taken_by_each_ven_that_it_is_for(inbox: Inbox, manager: Manager) -> None:
     inbox.start()
 
-    inbox.put(["Aalborg", "Aarhus"], told())
+    inbox.put(["Aalborg", "Aarhus"], notification())
 
     wait_until(lambda: manager.taken == [("Aalborg", "e"), ("Aarhus", "e")])
     wait_until(lambda: inbox.counts == {"received": 1, "taken": 2})
@@ -80,11 +80,11 @@ def test_an_event_is_taken_by_each_ven_that_it_is_for(inbox: Inbox, manager: Man
     ("body", "counted"),
     [
         (b"{", "malformed"),
-        (told(id="no id at all"), "malformed"),
-        (told(intervalPeriod={"start": "yesterday"}), "malformed"),
-        (told("DELETE"), "unclear"),
-        (told(kind="PROGRAM"), "unclear"),
-        (told(kind="VEN"), "unclear"),
+        (notification(id="no id at all"), "malformed"),
+        (notification(intervalPeriod={"start": "yesterday"}), "malformed"),
+        (notification("DELETE"), "unclear"),
+        (notification(kind="PROGRAM"), "unclear"),
+        (notification(kind="VEN"), "unclear"),
     ],
 )
 def test_anything_else_makes_the_ven_ask(
@@ -102,7 +102,7 @@ def test_anything_else_makes_the_ven_ask(
 def test_what_the_broker_kept_for_later_is_asked_for(inbox: Inbox, manager: Manager) -> None:
     inbox.start()
 
-    inbox.put(["Aarhus"], told(), is_old=True)
+    inbox.put(["Aarhus"], notification(), is_old=True)
 
     wait_until(lambda: manager.polled == ["Aarhus"])
     assert manager.taken == []
@@ -115,11 +115,11 @@ def test_what_cannot_be_stored_is_asked_for(
     manager.answer = answer
     inbox.start()
 
-    inbox.put(["Aarhus"], told())
+    inbox.put(["Aarhus"], notification())
 
     wait_until(lambda: manager.polled == ["Aarhus"])
-    manager.answer = Told.TAKEN
-    inbox.put(["Aarhus"], told())
+    manager.answer = PushOutcome.TAKEN
+    inbox.put(["Aarhus"], notification())
     wait_until(lambda: manager.taken == [("Aarhus", "e")])
 
 
