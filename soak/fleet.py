@@ -16,7 +16,7 @@ from typing import Any
 
 from urllib3.exceptions import ConnectTimeoutError
 
-from app.openadr import Answer, Exchange
+from app.openadr import Answer, HttpTransport
 from app.settings.model import Settings
 from bench.fleet import Shape, Sink, seed
 from containers import Container
@@ -47,19 +47,19 @@ class Clock:
 
 
 class Line:
-    """The exchange with the VTN; nothing gets through while it is cut."""
+    """The transport to the VTN; nothing gets through while it is cut."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, transport: HttpTransport) -> None:
+        self._transport = transport
         self.cut = False
 
     def send(self, method: str, url: str, **request: Any) -> Answer:
         if self.cut:
             raise ConnectTimeoutError("the line is cut")
-        return self._exchange.send(method, url, **request)
+        return self._transport.send(method, url, **request)
 
     def close(self) -> None:
-        self._exchange.close()
+        self._transport.close()
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,8 @@ def running(sink: Sink, directory: Path) -> Iterator[Fleet]:
     )
     container.platform.clock.override(clock)
     container.platform.monotonic.override(clock.monotonic)
-    line = Line(container.openadr.exchange())
-    container.openadr.exchange.override(line)
+    line = Line(container.openadr.transport())
+    container.openadr.transport.override(line)
     provider(container, "openadr.http").add_kwargs(backoff_s=0.0)
     seed(container, Shape(VENS, RESOURCES))
     application = container.application()

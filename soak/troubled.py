@@ -47,39 +47,39 @@ def running(directory: Path) -> Iterator[tuple[Container, FailingVens, list[str]
         )
     )
     container.vtn.server.override(vtn)
-    exchange = FailingVens(vtn, timeout_s=TIMEOUT_S)
-    container.openadr.exchange.override(exchange)
+    transport = FailingVens(vtn, timeout_s=TIMEOUT_S)
+    container.openadr.transport.override(transport)
     sample = sample_fleet(vens=VENS, resources_per_ven=RESOURCES)
     container.platform.database().open()
     container.fleet.repository().save(sample)
     application = container.application()
     application.start()
     try:
-        yield container, exchange, sorted(sample)
+        yield container, transport, sorted(sample)
     finally:
-        exchange.waits.set()
+        transport.waits.set()
         application.stop()
 
 
-def counted(exchange: FailingVens, names: set[str], method: str, path: str) -> int:
+def counted(transport: FailingVens, names: set[str], method: str, path: str) -> int:
     """How many requests of these VENs were answered."""
     return sum(
         count
-        for (name, *what), count in list(exchange.answered.items())
+        for (name, *what), count in list(transport.answered.items())
         if name in names and what == [method, path]
     )
 
 
-def rates(exchange: FailingVens, names: set[str], for_s: float) -> tuple[float, float]:
+def rates(transport: FailingVens, names: set[str], for_s: float) -> tuple[float, float]:
     """Polls and reports a second of these VENs, over so long."""
     began_s = time.monotonic()
-    polls = counted(exchange, names, "GET", "/events")
-    reports = counted(exchange, names, "POST", "/reports")
+    polls = counted(transport, names, "GET", "/events")
+    reports = counted(transport, names, "POST", "/reports")
     time.sleep(for_s)
     took_s = time.monotonic() - began_s
     return (
-        (counted(exchange, names, "GET", "/events") - polls) / took_s,
-        (counted(exchange, names, "POST", "/reports") - reports) / took_s,
+        (counted(transport, names, "GET", "/events") - polls) / took_s,
+        (counted(transport, names, "POST", "/reports") - reports) / took_s,
     )
 
 
@@ -91,15 +91,15 @@ def main() -> None:
             tempfile.TemporaryDirectory() as name,
             running(Path(name)) as (
                 container,
-                exchange,
+                transport,
                 names,
             ),
         ):
             others = set(names[FAILING:])
-            well = rates(exchange, others, WELL_S)
-            exchange.failing = dict.fromkeys(names[:FAILING], fault)
+            well = rates(transport, others, WELL_S)
+            transport.failing = dict.fromkeys(names[:FAILING], fault)
             time.sleep(TROUBLED_S - MEASURED_S)
-            troubled = rates(exchange, others, MEASURED_S)
+            troubled = rates(transport, others, MEASURED_S)
             polls, reports = (now / before for now, before in zip(troubled, well, strict=True))
             print(
                 f"{fault}: of {len(others)} VENs that are well, polls at {polls:.2f} and reports at"

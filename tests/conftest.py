@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from app.observability.logs import QUIET
-from app.openadr import Circuit, Exchange, VtnClock, VtnHttp, make_session
+from app.openadr import Circuit, HttpTransport, VtnClock, VtnHttp, make_session
 from app.platform import Database, make_engine
 from app.platform.shutdown import Stopping
 from app.platform.timestamps import utc_now
@@ -221,7 +221,7 @@ def make_http(stopping: Stopping) -> Iterator[MakeHttp]:
     def make(base_url: str, timeout_s: float = 5.0, *, compresses: bool = False) -> VtnHttp:
         made.append(
             VtnHttp(
-                exchange=Exchange(
+                transport=HttpTransport(
                     make_session(base_url=base_url, max_connections=2),
                     timeout_s=timeout_s,
                     verify_tls=True,

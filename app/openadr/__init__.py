@@ -32,7 +32,6 @@ from app.openadr.errors import (
     VtnUnreachable,
     WireError,
 )
-from app.openadr.exchange import Exchange, make_session
 from app.openadr.fields import Targets, typed_target
 from app.openadr.http import BrokerToken, NoCredentials, VtnHttp
 from app.openadr.notifiers import (
@@ -55,6 +54,7 @@ from app.openadr.times import (
     write_duration,
     write_instant,
 )
+from app.openadr.transport import HttpTransport, make_session
 from app.openadr.vtn_clock import VtnClock
 from app.openadr.wire import (
     Event,
@@ -81,7 +81,7 @@ __all__ = [
     "CredentialsTemplate",
     "Dialect310",
     "Event",
-    "Exchange",
+    "HttpTransport",
     "Interval",
     "IntervalPeriod",
     "MqttBinding",

@@ -36,11 +36,11 @@ class Circuit:
         return self._opened
 
     @property
-    def is_due(self) -> bool:
+    def probe_due(self) -> bool:
         """Whether it is open and the next request would be let through."""
         return self._opened and self._monotonic() >= self._tried_again_at_s
 
-    def admits(self) -> bool:
+    def allow_request(self) -> bool:
         """Whether a request may be made now; while open, this claims the next attempt."""
         if not self._opened:
             return True

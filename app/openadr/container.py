@@ -12,9 +12,9 @@ from app.openadr.circuit import Circuit
 from app.openadr.client import VtnClient
 from app.openadr.credentials import CredentialsFile, CredentialsTemplate, GivesCredentials
 from app.openadr.dialects import Dialect301, Dialect310
-from app.openadr.exchange import Exchange, make_session
 from app.openadr.http import VtnHttp
 from app.openadr.pages import PageMemory
+from app.openadr.transport import HttpTransport, make_session
 from app.openadr.vtn_clock import VtnClock
 from app.platform import port
 
@@ -31,8 +31,8 @@ class OpenadrContainer(containers.DeclarativeContainer):
         base_url=platform.settings.provided.vtn.url,
         max_connections=platform.settings.provided.vtn.max_connections,
     )
-    exchange = providers.ThreadSafeSingleton(
-        Exchange,
+    transport = providers.ThreadSafeSingleton(
+        HttpTransport,
         http_session,
         timeout_s=platform.settings.provided.vtn.timeout_s,
         verify_tls=platform.settings.provided.vtn.verify_tls,
@@ -45,7 +45,7 @@ class OpenadrContainer(containers.DeclarativeContainer):
     http = providers.ThreadSafeSingleton(
         VtnHttp,
         vtn_clock=vtn_clock,
-        exchange=exchange,
+        transport=transport,
         base_url=platform.settings.provided.vtn.url,
         stopping=platform.stopping,
         circuit=circuit,

@@ -30,7 +30,7 @@ from app.openadr.errors import (
     VtnUnavailable,
     VtnUnreachable,
 )
-from app.openadr.traffic import BROKEN, UNREACHABLE, Traffic
+from app.openadr.request_stats import BROKEN, UNREACHABLE, RequestStats
 from app.openadr.unreachable import causes, reason, was_never_sent
 from app.openadr.vtn_clock import VtnClock
 from app.platform import Stopping
@@ -81,7 +81,7 @@ class NoCredentials(VenAuth):
     """For a public VTN."""
 
 
-class Exchanges(Protocol):
+class SendsRequests(Protocol):
     """One request and its answer."""
 
     def send(
@@ -105,7 +105,7 @@ class VtnHttp:
     def __init__(
         self,
         *,
-        exchange: Exchanges,
+        transport: SendsRequests,
         base_url: str,
         stopping: Stopping,
         circuit: Circuit,
@@ -115,7 +115,7 @@ class VtnHttp:
         backoff_s: float = BACKOFF_S,
     ) -> None:
         self.base_url = base_url
-        self._exchange = exchange
+        self._transport = transport
         self._stopping = stopping
         self.circuit = circuit
         self.writes = writes
@@ -125,7 +125,7 @@ class VtnHttp:
         self._backoff_s = backoff_s
         self.latency_s: float | None = None
         """Of the last request that was answered."""
-        self.traffic = Traffic()
+        self.request_stats = RequestStats()
 
     def get(self, path: str, *, auth: VenAuth, params: Mapping[str, Any] | None = None) -> Any:
         return self.get_sized(path, auth=auth, params=params)[0]
@@ -168,13 +168,13 @@ class VtnHttp:
         )
 
     def close(self) -> None:
-        self._exchange.close()
+        self._transport.close()
 
     def _guarded(self, method: str, path: str, **request: Any) -> tuple[Any, int]:
         """The answer and its size, if the circuits let the request through."""
         if self._stopping.failed:
             raise VtnDown("the VTN is not asked any more, since this run stops")
-        if not all(circuit.admits() for circuit in self._circuits(method)):
+        if not all(circuit.allow_request() for circuit in self._circuits(method)):
             raise VtnDown(f"the VTN at {self.base_url} is down and is not asked for now")
         return self._request(method, path, **request)
 
@@ -260,21 +260,21 @@ class VtnHttp:
                 headers["Authorization"] = authorization
             began_s = time.perf_counter()
             try:
-                answer = self._exchange.send(method, url, headers=headers, body=body)
+                answer = self._transport.send(method, url, headers=headers, body=body)
             except HTTPError as error:
                 failure = self._failure(method, url, error, repeatable=repeatable)
                 if isinstance(failure, VtnUnreachable):
-                    self.traffic.failed(method, UNREACHABLE)
+                    self.request_stats.failed(method, UNREACHABLE)
                     for circuit in circuits:
                         circuit.not_connected()
                 else:
-                    self.traffic.failed(method, BROKEN)
+                    self.request_stats.failed(method, BROKEN)
                     _connected(circuits)
                     if not repeatable or _is_one(error, TimeoutError):
                         raise failure from None
             else:
                 took_s = self.latency_s = time.perf_counter() - began_s
-                self.traffic.answered(method, answer.status, took_s)
+                self.request_stats.answered(method, answer.status, took_s)
                 _connected(circuits)
                 if circuits and took_s < QUICK_S and "Age" not in answer.headers:
                     self._vtn_clock.heard(answer.headers.get("Date"))

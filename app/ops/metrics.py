@@ -159,7 +159,7 @@ class Metrics:
             "ven_vtn_errors", "Those that did not succeed.", labels=["outcome"]
         )
         failed: dict[str, int] = {}
-        for (method, outcome), count in sorted(http.traffic.outcomes().items()):
+        for (method, outcome), count in sorted(http.request_stats.outcomes().items()):
             requests.add_metric([method, outcome], count)
             if outcome not in OK:
                 failed[outcome] = failed.get(outcome, 0) + count
@@ -170,7 +170,7 @@ class Metrics:
         latency = HistogramMetricFamily(
             "ven_vtn_latency_seconds", "How long the VTN took to answer."
         )
-        buckets, total = _buckets(http.traffic.latency_s)
+        buckets, total = _buckets(http.request_stats.latency_s)
         latency.add_metric([], buckets, total)
         yield latency
 

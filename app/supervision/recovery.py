@@ -68,7 +68,7 @@ class Recovery:
     def __call__(self) -> None:
         """Look; to be called every second."""
         self.probes = [probe for probe in self.probes if probe.is_alive()]
-        if self._circuit.is_due and len(self.probes) < MOST_PROBES:
+        if self._circuit.probe_due and len(self.probes) < MOST_PROBES:
             probe = threading.Thread(
                 target=self._ven_manager.try_vtn, name="vtn-probe", daemon=True
             )
@@ -81,7 +81,7 @@ class Recovery:
             self._outages = outages
             logger.info("the VTN answers again")
             self._to_run = list(self._tasks)
-        elif self._writes.is_due and self._monotonic() >= self._tries_writes_at_s:
+        elif self._writes.probe_due and self._monotonic() >= self._tries_writes_at_s:
             # Only a report can tell whether it takes reports again, if there is one to send.
             self._tries_writes_at_s = self._monotonic() + TRIES_WRITES_EVERY_S
             self._to_run = list(self._writing)

@@ -113,10 +113,10 @@ def test_an_event_that_moves_under_a_report_in_doubt(guide: Guide, fault: str) -
     event: dict[str, Any] = {"intervals": prices(*range(3)), "reportDescriptors": [EACH]}
     event_id = guide.send(intervalPeriod=period(begin, "PT10M"), **event)
     guide.until(begin + 9.75 * MINUTE)
-    guide.exchange.faults.extend([fault] * 2)
-    guide.exchange.lookup_status = 401
+    guide.transport.faults.extend([fault] * 2)
+    guide.transport.lookup_status = 401
     guide.until(begin + 10 * MINUTE)
-    guide.exchange.lookup_status = 0
+    guide.transport.lookup_status = 0
     later = begin + 2 * MINUTE
     guide.update(event_id, intervalPeriod=period(later, "PT10M"), **event)
     guide.pass_time(ticks=70)
@@ -139,9 +139,9 @@ def test_a_report_in_parts_is_sent_whole_though_a_newer_one_is_due(
         intervals=prices(*range(3)),
         reportDescriptors=[{**EACH, "historical": False}],
     )
-    guide.exchange.faults.extend(["ok", "ok", *[429] * 60])
+    guide.transport.faults.extend(["ok", "ok", *[429] * 60])
     guide.manager.generate_reports()
-    guide.exchange.faults.clear()
+    guide.transport.faults.clear()
     guide.pass_time(ticks=60)
 
     by_interval: dict[int, list[str]] = {}

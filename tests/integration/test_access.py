@@ -16,8 +16,8 @@ from app.settings import Settings, SettingsError
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.certificates import make_certificate
-from tests.support.exchanges import RecordingExchange
 from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn
+from tests.support.transports import RecordingTransport
 from tests.support.wiring import provider
 from tests.support.workbench import TICK, VENS, Bench
 
@@ -157,29 +157,29 @@ class TestSecretsDir:
 
 class TestTokens:
     def asked(self, bench: Bench) -> int:
-        return len(bench.exchange.of("POST", "/auth/token"))
+        return len(bench.transport.of("POST", "/auth/token"))
 
     def test_one_that_is_revoked_early_costs_one_round_trip_and_no_reading(
         self, bench: Bench
     ) -> None:
         bench.tick()
         bench.manager.generate_reports()
-        before, sent = self.asked(bench), len(bench.exchange.of("POST", "/reports"))
-        bench.exchange.faults.append(401)
+        before, sent = self.asked(bench), len(bench.transport.of("POST", "/reports"))
+        bench.transport.faults.append(401)
         bench.tick()
 
         assert bench.manager.generate_reports() == TICK
         bench.assert_each_once(2 * TICK)
         assert self.asked(bench) == before + 1
-        assert bench.exchange.refusals == 1
-        assert len(bench.exchange.of("POST", "/reports")) == sent + VENS
+        assert bench.transport.refusals == 1
+        assert len(bench.transport.of("POST", "/reports")) == sent + VENS
 
     def test_287_vens_fetch_at_most_one_each_at_a_time(
         self, vtn: EmbeddedVtn, make_container: MakeContainer
     ) -> None:
         container = make_container(vtn={"embedded_port": vtn.port})
-        session = RecordingExchange(vtn)
-        container.openadr.exchange.override(session)
+        session = RecordingTransport(vtn)
+        container.openadr.transport.override(session)
         names = [f"VEN-{number}" for number in range(287)]
 
         with ThreadPoolExecutor(8) as pool:

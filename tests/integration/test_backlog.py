@@ -64,7 +64,7 @@ class Days:
         self.bench.manager.poll_events()
 
     def trouble(self) -> None:
-        self.bench.exchange.faults.extend(
+        self.bench.transport.faults.extend(
             self.random.choices(["lost answer", "lost request", 503, 422, 401], k=3)
         )
 

@@ -88,7 +88,7 @@ def test_what_is_sent_is_valid(business: BusinessLogic, bench: Bench) -> None:
     event = send(business, bench, ven_name="Aarhus", priority=1)
     business.cancel(event["id"])
 
-    sent = [each for each in bench.exchange.requests if each.method in ("POST", "PUT")]
+    sent = [each for each in bench.transport.requests if each.method in ("POST", "PUT")]
     assert len(sent) >= 3
     for request in sent:
         assert judge.errors(request, bench.vtn.base_url) == [], request.url

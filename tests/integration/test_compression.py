@@ -165,5 +165,5 @@ def test_a_fleet_reports_as_gzip(
 
     assert delivered == 3 * 20
     bench.assert_each_once(delivered)
-    sent = bench.exchange.of("POST", "/reports")
+    sent = bench.transport.of("POST", "/reports")
     assert {each.headers.get("Content-Encoding") for each in sent} == {"gzip"}

@@ -33,7 +33,7 @@ def deliver_for_a_while(bench: Bench) -> None:
 
 
 def test_a_report_after_whose_sending_we_fail_comes_once(bench: Bench) -> None:
-    bench.exchange.faults.append("defect")
+    bench.transport.faults.append("defect")
     bench.tick()
     with pytest.raises(RuntimeError, match="a defect of ours"):
         bench.manager.generate_reports()
@@ -46,13 +46,13 @@ def test_a_report_after_whose_sending_we_fail_comes_once(bench: Bench) -> None:
 
 
 def test_so_does_one_that_was_refused_before(bench: Bench) -> None:
-    bench.exchange.refused["Aarhus"] = 422
+    bench.transport.refused["Aarhus"] = 422
     bench.tick()
     bench.manager.generate_reports()
-    bench.exchange.refused.clear()
+    bench.transport.refused.clear()
     bench.retry()
 
-    bench.exchange.faults.append("defect")
+    bench.transport.faults.append("defect")
     with pytest.raises(RuntimeError, match="a defect of ours"):
         bench.manager.generate_reports()
     deliver_for_a_while(bench)
@@ -68,10 +68,10 @@ def test_a_held_ven_is_tried_again_after_a_database_that_failed(
 ) -> None:
     """Given a held VEN that may be tried, when a write fails, then it may be tried later."""
     if refused_before:
-        bench.exchange.refused["Aarhus"] = 422
+        bench.transport.refused["Aarhus"] = 422
         bench.tick()
         bench.manager.generate_reports()
-        bench.exchange.refused.clear()
+        bench.transport.refused.clear()
         bench.retry()
     bench.tick()
     bench.container.fleet.held_reports().failed("Aarhus", VtnUnauthorised("403", status=403))

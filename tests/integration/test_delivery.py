@@ -192,7 +192,7 @@ def test_a_ven_with_more_resources_than_a_report_may_hold_sends_several(
     bench.tick()
     bench.manager.generate_reports()
 
-    assert len(bench.exchange.of("POST", "/reports")) == 3
+    assert len(bench.transport.of("POST", "/reports")) == 3
     bench.assert_each_once(20)
 
 
@@ -204,7 +204,7 @@ def test_reports_are_of_bounded_size_and_nothing_is_lost_between_them(
 ) -> None:
     bench.replace("delivery.builder", bench.builder(**bounds))
     bench.tick(3)
-    bench.exchange.faults.extend(["ok", "lost answer", "ok", 500])
+    bench.transport.faults.extend(["ok", "lost answer", "ok", 500])
     bench.manager.generate_reports()
     for _ in range(3):
         bench.clock.advance(minutes=1)
@@ -221,7 +221,7 @@ def test_a_body_that_is_too_large_is_made_smaller(bench: Bench) -> None:
     bench.container.fleet.repository().save(big)
     bench.manager.enrol()
     bench.tick()
-    bench.exchange.largest_body_bytes = 20_000
+    bench.transport.largest_body_bytes = 20_000
 
     assert bench.manager.generate_reports() == 300 + 2 * RESOURCES
 
@@ -254,7 +254,7 @@ def test_a_change_of_the_roster_breaks_no_usage(bench: Bench) -> None:
 
 
 def test_what_waits_is_counted(bench: Bench) -> None:
-    bench.exchange.faults.extend([503] * VENS)
+    bench.transport.faults.extend([503] * VENS)
     bench.tick(2)
     bench.manager.generate_reports()
 
@@ -264,7 +264,7 @@ def test_what_waits_is_counted(bench: Bench) -> None:
 def test_a_problem_is_said_when_it_begins_and_when_it_ends(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bench.exchange.faults.extend([404] * VENS * 3)
+    bench.transport.faults.extend([404] * VENS * 3)
     with caplog.at_level(logging.INFO, logger="app"):
         for _ in range(4):
             bench.tick()

@@ -36,7 +36,7 @@ FAULTS: list[list[str | int]] = [
 def test_every_reading_arrives_once_whatever_happens_to_its_report(
     bench: Bench, faults: Iterable[str | int]
 ) -> None:
-    bench.exchange.faults.extend(faults)
+    bench.transport.faults.extend(faults)
     for _ in range(5):
         bench.tick()
         bench.manager.generate_reports()
@@ -50,7 +50,7 @@ def test_every_reading_arrives_once_whatever_happens_to_its_report(
 
 
 def test_not_found_right_after_a_lost_request_proves_nothing(bench: Bench) -> None:
-    bench.exchange.faults.extend(["lost request"] * VENS)
+    bench.transport.faults.extend(["lost request"] * VENS)
     bench.tick()
     bench.manager.generate_reports()
 
@@ -66,8 +66,8 @@ def test_a_crash_between_sending_and_remembering_doubles_nothing(
 ) -> None:
     """The process ends after the VTN took the reports and before their answers were stored."""
     bench.tick()
-    bench.exchange.faults.extend(["lost answer"] * VENS)
-    bench.exchange.lookup_status = 401
+    bench.transport.faults.extend(["lost answer"] * VENS)
+    bench.transport.lookup_status = 401
     bench.manager.generate_reports()
     assert all(stream.in_flight for stream in bench.container.streams.store().streams())
     bench.container.platform.database().close()
@@ -82,7 +82,7 @@ def test_a_crash_between_sending_and_remembering_doubles_nothing(
 
 @pytest.mark.parametrize("status", [429, 408, 404, 403, 415])
 def test_one_ven_that_is_refused_holds_no_other_one(bench: Bench, status: int) -> None:
-    bench.exchange.refused["Aalborg"] = status
+    bench.transport.refused["Aalborg"] = status
 
     for _ in range(3):
         bench.tick()
@@ -116,12 +116,12 @@ def test_a_report_in_doubt_that_is_found_too_large_is_set_aside_and_the_next_one
 ) -> None:
     """Cut in pieces it would be there twice, if what was sent first still came."""
     bench.tick(20)
-    bench.exchange.faults.extend(["lost request"] * VENS)
+    bench.transport.faults.extend(["lost request"] * VENS)
     bench.manager.generate_reports()
     in_doubt = sum(
         stream.in_flight is not None for stream in bench.container.streams.store().streams()
     )
-    bench.exchange.largest_body_bytes = 4_000
+    bench.transport.largest_body_bytes = 4_000
     for _ in range(3):
         bench.clock.advance(minutes=1)
         bench.tick(20)
@@ -131,7 +131,7 @@ def test_a_report_in_doubt_that_is_found_too_large_is_set_aside_and_the_next_one
     assert len(asides) == in_doubt > 0
     bench.assert_each_once(80 * TICK - sum(aside.readings for aside in asides))
 
-    bench.exchange.largest_body_bytes = 1 << 20
+    bench.transport.largest_body_bytes = 1 << 20
     bench.retry()
     bench.manager.generate_reports()
     bench.assert_each_once(80 * TICK)
@@ -151,12 +151,12 @@ def test_a_vtn_that_takes_a_report_and_cannot_be_asked_about_it_gets_no_second_o
     bench: Bench,
 ) -> None:
     bench.tick()
-    bench.exchange.faults.extend(["lost answer"] * VENS)
-    bench.exchange.lookup_status = 401
+    bench.transport.faults.extend(["lost answer"] * VENS)
+    bench.transport.lookup_status = 401
     bench.manager.generate_reports()
     bench.tick()
     bench.manager.generate_reports()
-    bench.exchange.lookup_status = 0
+    bench.transport.lookup_status = 0
     bench.clock.advance(minutes=1)
 
     bench.manager.generate_reports()
@@ -178,10 +178,10 @@ def test_what_may_have_been_sent_twice_is_looked_at_again_once_it_is_found(
     """The work of the first attempt may come long after that of the second."""
     store = bench.container.streams.store()
     bench.tick()
-    bench.exchange.faults.extend(["lost answer"] * VENS)
-    bench.exchange.lookup_status = 401
+    bench.transport.faults.extend(["lost answer"] * VENS)
+    bench.transport.lookup_status = 401
     bench.manager.generate_reports()
-    bench.exchange.lookup_status = 0
+    bench.transport.lookup_status = 0
     streams = [stream for stream in store.streams() if stream.in_flight]
     assert streams
     if again:
@@ -199,7 +199,7 @@ def test_what_may_have_been_sent_twice_is_looked_at_again_once_it_is_found(
 
 
 def test_one_ven_with_too_large_reports_makes_those_of_no_other_one_smaller(bench: Bench) -> None:
-    bench.exchange.refused["Aarhus"] = 413
+    bench.transport.refused["Aarhus"] = 413
     bench.tick(20)
     bench.manager.generate_reports()
     sizes: dict[str, int] = Counter(report["clientName"] for report in bench.reports())
@@ -211,8 +211,8 @@ def test_one_ven_with_too_large_reports_makes_those_of_no_other_one_smaller(benc
 
 
 def test_a_413_of_a_proxy_in_html_makes_reports_smaller_too(bench: Bench) -> None:
-    bench.exchange.html = True
-    bench.exchange.largest_body_bytes = 2_000
+    bench.transport.html = True
+    bench.transport.largest_body_bytes = 2_000
     bench.tick(20)
     bench.manager.generate_reports()
 
@@ -221,7 +221,7 @@ def test_a_413_of_a_proxy_in_html_makes_reports_smaller_too(bench: Bench) -> Non
 
 
 def test_a_vtn_that_is_read_well_and_takes_no_report_is_asked_seldom(bench: Bench) -> None:
-    bench.exchange.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 503))
+    bench.transport.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 503))
     for _ in range(20):
         bench.clock.advance(seconds=1)
         bench.container.simulator().increase_time()
@@ -229,9 +229,9 @@ def test_a_vtn_that_is_read_well_and_takes_no_report_is_asked_seldom(bench: Benc
 
     assert bench.container.openadr.write_circuit().is_open
     assert not bench.container.openadr.circuit().is_open
-    assert bench.exchange.refusals < 20
+    assert bench.transport.refusals < 20
 
-    bench.exchange.refused.clear()
+    bench.transport.refused.clear()
     for _ in range(3):
         bench.clock.advance(minutes=1)
         bench.manager.generate_reports()
@@ -249,10 +249,10 @@ def test_what_is_moved_out_while_a_delivery_reads_is_not_skipped(bench: Bench) -
             """Later."""
 
     bench.tick(200)
-    bench.exchange.refused["Aarhus"] = 401
+    bench.transport.refused["Aarhus"] = 401
     bench.replace("streams.retention", Idle())
     bench.manager.generate_reports()
-    bench.exchange.refused.clear()
+    bench.transport.refused.clear()
     bench.replace("streams.retention", retention)
 
     class Interrupted:
@@ -276,12 +276,12 @@ def test_what_is_moved_out_while_a_delivery_reads_is_not_skipped(bench: Bench) -
 
 def test_a_second_look_that_is_refused_stops_no_other_one(bench: Bench) -> None:
     bench.tick()
-    bench.exchange.faults.extend(["lost request"] * VENS)
+    bench.transport.faults.extend(["lost request"] * VENS)
     bench.manager.generate_reports()
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
     bench.double_reports()
-    bench.exchange.unreadable = "Aalborg"
+    bench.transport.unreadable = "Aalborg"
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
 
@@ -291,11 +291,11 @@ def test_a_second_look_that_is_refused_stops_no_other_one(bench: Bench) -> None:
 
 def test_a_ven_that_a_second_look_fails_is_held(bench: Bench) -> None:
     bench.tick()
-    bench.exchange.faults.extend(["lost request"] * VENS)
+    bench.transport.faults.extend(["lost request"] * VENS)
     bench.manager.generate_reports()
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
-    bench.exchange.lookup_status = 429
+    bench.transport.lookup_status = 429
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
 
@@ -310,9 +310,9 @@ def test_a_ven_that_may_not_read_its_reports_does_what_the_setting_says(
     bench = Bench(
         make_container(vtn=settings, delivery={"when_unreadable": setting}), bench.vtn, bench.clock
     )
-    bench.exchange.unreadable = "Aarhus"
+    bench.transport.unreadable = "Aarhus"
     bench.tick()
-    bench.exchange.faults.extend(["lost request"] * VENS)
+    bench.transport.faults.extend(["lost request"] * VENS)
     for _ in range(4):
         bench.manager.generate_reports()
         bench.clock.advance(minutes=1)
@@ -324,16 +324,16 @@ def test_a_ven_that_may_not_read_its_reports_does_what_the_setting_says(
 
 def test_a_look_that_the_vtn_did_not_answer_is_looked_again(bench: Bench) -> None:
     bench.tick()
-    bench.exchange.faults.extend(["lost request"] * VENS)
+    bench.transport.faults.extend(["lost request"] * VENS)
     bench.manager.generate_reports()
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
     bench.double_reports()
-    bench.exchange.lookup_status = 429
+    bench.transport.lookup_status = 429
     for _ in range(6):
         bench.clock.advance(minutes=10)
         bench.manager.generate_reports()
-    bench.exchange.lookup_status = 0
+    bench.transport.lookup_status = 0
     bench.clock.advance(hours=1)
 
     bench.manager.generate_reports()
@@ -344,12 +344,12 @@ def test_a_look_that_the_vtn_did_not_answer_is_looked_again(bench: Bench) -> Non
 @pytest.mark.parametrize("status", [400, 403, 405])
 def test_a_double_that_cannot_be_removed_holds_nothing(bench: Bench, status: int) -> None:
     bench.tick()
-    bench.exchange.faults.extend(["lost answer"] * VENS)
-    bench.exchange.lookup_status = 401
+    bench.transport.faults.extend(["lost answer"] * VENS)
+    bench.transport.lookup_status = 401
     bench.manager.generate_reports()
-    bench.exchange.lookup_status = 0
+    bench.transport.lookup_status = 0
     bench.double_reports(of={"Aarhus"})
-    bench.exchange.delete_status = status
+    bench.transport.delete_status = status
     for _ in range(3):
         bench.clock.advance(minutes=1)
         bench.tick()
@@ -361,7 +361,7 @@ def test_a_double_that_cannot_be_removed_holds_nothing(bench: Bench, status: int
 
 def test_a_clock_that_is_set_back_does_not_end_the_settling_time(bench: Bench) -> None:
     bench.tick()
-    bench.exchange.faults.append("lost request")
+    bench.transport.faults.append("lost request")
     bench.manager.generate_reports()
     bench.clock.set_back(seconds=5)
 

@@ -15,9 +15,9 @@ from app.openadr import BusinessLogic, Dialect310
 from app.openadr.dialects import MAX_QUERY_CHARACTERS
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
-from tests.support.exchanges import Sent
 from tests.support.fakes import FakeClock
 from tests.support.openapi import OpenApi, official_file
+from tests.support.transports import Sent
 from tests.support.workbench import TICK, Bench
 
 pytestmark = pytest.mark.in_process
@@ -55,7 +55,7 @@ def test_enrolment_and_telemetry(bench: Bench) -> None:
 
 def test_a_report_whose_answer_was_lost_arrives_once(bench: Bench) -> None:
     bench.tick()
-    bench.exchange.faults.extend(["lost answer"] * 3)
+    bench.transport.faults.extend(["lost answer"] * 3)
     bench.manager.generate_reports()
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
@@ -132,12 +132,12 @@ def test_an_event_from_the_command_line_reaches_one_ven_without_a_grant(bench: B
 
 def test_every_request_is_valid(bench: Bench, openapi: OpenApi) -> None:
     bench.tick()
-    bench.exchange.faults.append("lost answer")
+    bench.transport.faults.append("lost answer")
     bench.manager.generate_reports()
     bench.manager.heartbeat()
     base = bench.vtn.base_url + BASE
 
-    sent = [each for each in bench.exchange.requests if "/auth/server" not in str(each.url)]
+    sent = [each for each in bench.transport.requests if "/auth/server" not in str(each.url)]
 
     assert {kind_of(each) for each in sent} >= {
         ("GET", "/programs"),

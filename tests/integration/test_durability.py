@@ -43,7 +43,7 @@ def test_cursors_that_are_lost_are_found_out_at_the_vtn(
 
 
 def test_what_is_set_aside_is_not_lost(forgetful: Bench, make_container: MakeContainer) -> None:
-    forgetful.exchange.refused["Aarhus"] = 422
+    forgetful.transport.refused["Aarhus"] = 422
     forgetful.tick()
     forgetful.manager.generate_reports()
 

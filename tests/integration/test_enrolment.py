@@ -17,19 +17,19 @@ from app.openadr import VtnRejected, VtnUnauthorised
 from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.conftest import MakeContainer
-from tests.support.exchanges import RecordingExchange
 from tests.support.fakes import FakeClock
 from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn
+from tests.support.transports import RecordingTransport
 from tests.support.wiring import provider
 
 MakeVtn = Callable[[Script], ScriptedVtn]
 
 
-def at(vtn: EmbeddedVtn, make_container: MakeContainer) -> tuple[Container, RecordingExchange]:
+def at(vtn: EmbeddedVtn, make_container: MakeContainer) -> tuple[Container, RecordingTransport]:
     """A container whose VENs are clients of their own at this VTN."""
     container = make_container(vtn={"embedded_port": vtn.port})
-    session = RecordingExchange(vtn)
-    container.openadr.exchange.override(session)
+    session = RecordingTransport(vtn)
+    container.openadr.transport.override(session)
     return container, session
 
 

@@ -23,7 +23,7 @@ def attributes_at_vtn(bench: Bench) -> dict[str, Any]:
 
 
 def puts(bench: Bench) -> int:
-    return sum(each.method == "PUT" for each in bench.exchange.requests)
+    return sum(each.method == "PUT" for each in bench.transport.requests)
 
 
 class TestAResourceThatAnImportChanges:
@@ -80,7 +80,7 @@ class TestAResourceThatAnImportChanges:
     def test_what_the_vtn_refuses_is_said_once_and_left(
         self, bench: Bench, caplog: pytest.LogCaptureFixture
     ) -> None:
-        bench.exchange.instead = lambda method, _: (
+        bench.transport.instead = lambda method, _: (
             Answer(status=403, headers={}, content=b"{}") if method == "PUT" else None
         )
         import_(bench, power_max_kw=42.0)
@@ -88,19 +88,19 @@ class TestAResourceThatAnImportChanges:
             bench.manager.heartbeat()
         assert caplog.text.count("does not take what an import changed") == 1
 
-        bench.exchange.instead = lambda *_: None
+        bench.transport.instead = lambda *_: None
         import_(bench, power_max_kw=43.0)
         bench.manager.heartbeat()
 
         assert attributes_at_vtn(bench)["MAX_POWER_CONSUMPTION"] == [43.0]
 
     def test_what_the_vtn_fails_is_told_later(self, bench: Bench) -> None:
-        bench.exchange.instead = lambda method, _: (
+        bench.transport.instead = lambda method, _: (
             Answer(status=503, headers={}, content=b"{}") if method == "PUT" else None
         )
         import_(bench, power_max_kw=42.0)
         bench.manager.heartbeat()
-        bench.exchange.instead = lambda *_: None
+        bench.transport.instead = lambda *_: None
         bench.wait_out_holds()
         bench.manager.heartbeat()
         bench.manager.heartbeat()

@@ -101,7 +101,7 @@ def test_a_vtn_that_does_not_answer(bench: Bench, health: Health) -> None:
 
 
 def test_a_stream_that_is_held(bench: Bench, health: Health) -> None:
-    bench.exchange.refused["Aarhus"] = 403
+    bench.transport.refused["Aarhus"] = 403
     bench.tick()
     bench.manager.generate_reports()
 
@@ -111,7 +111,7 @@ def test_a_stream_that_is_held(bench: Bench, health: Health) -> None:
     )
     assert health.readiness().ready, "the others go on"
 
-    bench.exchange.refused.clear()
+    bench.transport.refused.clear()
     bench.wait_out_holds()
     bench.manager.generate_reports()
     assert health.readiness().warnings == ()
@@ -138,7 +138,7 @@ def test_metering_that_has_stopped(bench: Bench, health: Health) -> None:
 
 
 def test_a_report_that_was_set_aside_is_told_and_no_reason(bench: Bench, health: Health) -> None:
-    bench.exchange.refused.update(dict.fromkeys(SAMPLE, 422))
+    bench.transport.refused.update(dict.fromkeys(SAMPLE, 422))
     bench.tick()
     bench.manager.generate_reports()
 

@@ -139,7 +139,7 @@ def test_an_id_that_is_none_reaches_no_path_and_no_table(bench: Bench, event_id:
     bench.manager.poll_events()
     bench.tick()
 
-    paths = {request.path_url.split("?")[0] for request in bench.exchange.requests}
+    paths = {request.path_url.split("?")[0] for request in bench.transport.requests}
     paths = {path for path in paths if not path.startswith("/vens")}
     assert paths <= {"/auth/server", "/auth/token", "/resources", "/events", "/programs"}
     events = {stream.request.event_id for stream in bench.container.streams.store().streams()}

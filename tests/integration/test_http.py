@@ -255,7 +255,7 @@ def test_only_a_connection_that_was_never_made_had_no_effect(error: HTTPError, n
             """Nothing is open."""
 
     http = VtnHttp(
-        exchange=Failing(),
+        transport=Failing(),
         base_url="https://vtn.example",
         stopping=Stopping(),
         circuit=Circuit(monotonic=time.monotonic),

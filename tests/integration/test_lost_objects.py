@@ -225,7 +225,7 @@ def test_an_outage_while_they_are_enrolled_again_is_not_said_for_each(
         bench.container.openadr.circuit().open()
         return answer(500, b"")
 
-    bench.exchange.instead = goes_down
+    bench.transport.instead = goes_down
     bench.container.fleet.lost_objects().look()
 
     (line,) = [line for line in caplog.messages if "not enrolled again" in line]
@@ -278,7 +278,7 @@ class TestWhatIsNotLost:
                 return nothing
             return found if path.startswith(("/vens/", "/resources/")) else None
 
-        bench.exchange.instead = hidden
+        bench.transport.instead = hidden
         for _ in range(4):
             bench.clock.advance(minutes=5)
             beat(bench)
@@ -291,7 +291,7 @@ class TestWhatIsNotLost:
         made = self.made(bench)
         ven_id = bench.container.fleet.repository().ven("Aarhus").vtn_ven_id
         gone = answer(404, NOT_FOUND)
-        bench.exchange.instead = lambda _, path: gone if path == f"/vens/{ven_id}" else None
+        bench.transport.instead = lambda _, path: gone if path == f"/vens/{ven_id}" else None
 
         beat(bench, 4)
 
@@ -316,7 +316,7 @@ class TestWhatIsNotLost:
                 return nothing
             return by_id if path.startswith(("/vens/", "/resources/")) else None
 
-        bench.exchange.instead = hidden
+        bench.transport.instead = hidden
         bench.manager.enrol()
 
         assert asked == []
@@ -329,7 +329,7 @@ class TestWhatIsNotLost:
         def lists_are_empty(method: str, path: str) -> Answer | None:
             return nothing if method == "GET" and path in ("/vens", "/resources") else None
 
-        bench.exchange.instead = lists_are_empty
+        bench.transport.instead = lists_are_empty
         beat(bench, 4)
         bench.manager.enrol()
 
@@ -354,7 +354,7 @@ def test_one_that_comes_back_is_not_lost(bench: Bench) -> None:
         beat(bench)
 
     assert bench.container.fleet.repository().ven("Aarhus").vtn_ven_id == ven["id"]
-    assert len(bench.exchange.of("POST", "/vens")) == len(SAMPLE)
+    assert len(bench.transport.of("POST", "/vens")) == len(SAMPLE)
 
 
 def test_a_vtn_that_lost_all_and_does_not_answer_is_left_alone(
@@ -363,7 +363,7 @@ def test_a_vtn_that_lost_all_and_does_not_answer_is_left_alone(
     lose(bench, "VEN", *SAMPLE)
     beat(bench)
     bench.manager.poll_events()
-    bench.exchange.instead = lambda method, path: (
+    bench.transport.instead = lambda method, path: (
         answer(503, b"{}") if (method, path) == ("GET", "/programs") else None
     )
     bench.container.fleet.lost_objects().look()

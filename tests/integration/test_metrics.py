@@ -52,7 +52,7 @@ def test_readings_are_counted_on_their_way(bench: Bench, metrics: Metrics) -> No
 
 
 def test_a_report_that_is_refused_is_counted(bench: Bench, metrics: Metrics) -> None:
-    bench.exchange.refused["Aarhus"] = 422
+    bench.transport.refused["Aarhus"] = 422
     bench.tick()
 
     bench.manager.generate_reports()
@@ -62,7 +62,7 @@ def test_a_report_that_is_refused_is_counted(bench: Bench, metrics: Metrics) -> 
 
 
 def test_what_became_of_requests_is_counted(bench: Bench, metrics: Metrics) -> None:
-    bench.exchange.faults.append("lost request")
+    bench.transport.faults.append("lost request")
     bench.tick()
 
     bench.manager.generate_reports()
@@ -111,7 +111,7 @@ def test_without_a_database_nothing_is_said_that_is_not_known(
 def test_the_dashboard_shows_what_there_is_and_all_of_it(bench: Bench, metrics: Metrics) -> None:
     bench.tick()
     bench.container.metering.power_history()()
-    bench.exchange.refused["Aarhus"] = 422
+    bench.transport.refused["Aarhus"] = 422
     bench.manager.generate_reports()
     text, _ = metrics.text("")
     there = {

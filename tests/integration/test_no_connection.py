@@ -12,7 +12,14 @@ import pytest
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NameResolutionError, SSLError
 
-from app.openadr import Exchange, NoCredentials, VtnHttp, VtnRejected, VtnUnreachable, make_session
+from app.openadr import (
+    HttpTransport,
+    NoCredentials,
+    VtnHttp,
+    VtnRejected,
+    VtnUnreachable,
+    make_session,
+)
 from app.openadr.errors import NotConnected
 from app.openadr.unreachable import reason, was_never_sent
 from tests.conftest import MakeContainer, MakeHttp
@@ -150,14 +157,14 @@ class TestTls:
         ca_file.write_bytes(make_certificate(tmp_path / "other").certificate.read_bytes())
         url = vtn(certificate).base_url
         session = make_session(base_url=url, max_connections=1)
-        exchange = Exchange(session, timeout_s=5.0, verify_tls=ca_file)
+        transport = HttpTransport(session, timeout_s=5.0, verify_tls=ca_file)
         with pytest.raises(NotConnected):
-            exchange.send("GET", url, headers={})
+            transport.send("GET", url, headers={})
 
         ca_file.write_bytes(certificate.certificate.read_bytes())
 
-        assert exchange.send("GET", url, headers={}).status == 200
-        exchange.close()
+        assert transport.send("GET", url, headers={}).status == 200
+        transport.close()
 
 
 class TestProxies:
@@ -194,13 +201,13 @@ class TestProxies:
         proxy = ScriptedVtn(lambda _: Answer(407, {}))
         self.name(monkeypatch, proxy.base_url)
         session = make_session(base_url="http://vtn.example", max_connections=2)
-        exchange = Exchange(session, timeout_s=0.5, verify_tls=True)
+        transport = HttpTransport(session, timeout_s=0.5, verify_tls=True)
 
         for _ in range(4):
             with pytest.raises(NotConnected) as refused:
-                exchange.send("GET", "http://vtn.example/programs", headers={})
+                transport.send("GET", "http://vtn.example/programs", headers={})
             assert refused.value.status == 407
-        exchange.close()
+        transport.close()
         proxy.close()
 
     def test_a_vtn_that_answers_as_a_proxy_would_is_not_one(self, make_http: MakeHttp) -> None:

@@ -112,9 +112,9 @@ def test_a_span_that_nobody_asks_for_expires_and_is_counted(
 
 def test_an_heir_whose_event_is_deleted_passes_on_what_it_had(bench: Bench) -> None:
     replace_event(bench, READING)
-    bench.exchange.refused.update({"Aarhus": 403})
+    bench.transport.refused.update({"Aarhus": 403})
     bench.manager.generate_reports()
-    bench.exchange.refused.clear()
+    bench.transport.refused.clear()
     replace_event(bench, READING)
     bench.wait_out_holds()
 
@@ -128,7 +128,7 @@ def test_an_heir_whose_event_is_deleted_passes_on_what_it_had(bench: Bench) -> N
 
 
 def test_a_restart_between_the_end_of_an_event_and_its_heir_loses_nothing(bench: Bench) -> None:
-    bench.exchange.faults.extend([404] * 3)
+    bench.transport.faults.extend([404] * 3)
     replace_event(bench, READING)
     bench.restart()
     bench.manager.poll_events()
@@ -181,10 +181,10 @@ def test_frames_wait_for_an_ended_stream_no_longer_than_it_may_find_an_heir(benc
 def test_a_report_in_doubt_is_looked_up_before_its_span_passes_to_another_event(
     bench: Bench,
 ) -> None:
-    bench.exchange.faults.extend(["lost answer"] * 3)
-    bench.exchange.lookup_status = 401
+    bench.transport.faults.extend(["lost answer"] * 3)
+    bench.transport.lookup_status = 401
     bench.manager.generate_reports()
-    bench.exchange.lookup_status = 0
+    bench.transport.lookup_status = 0
     bench.clock.advance(minutes=2)
     replace_event(bench, READING)
 
@@ -195,7 +195,7 @@ def test_a_report_in_doubt_is_looked_up_before_its_span_passes_to_another_event(
 
 
 def test_a_report_in_doubt_that_never_came_passes_to_another_event(bench: Bench) -> None:
-    bench.exchange.faults.extend(["lost request"] * 3)
+    bench.transport.faults.extend(["lost request"] * 3)
     bench.manager.generate_reports()
     bench.clock.advance(minutes=2)
     second = replace_event(bench, READING)
@@ -245,7 +245,7 @@ def test_an_event_that_comes_and_goes_leaves_all_that_it_owed_to_others(bench: B
     (event,) = bench.vtn.store.select("EVENT")
     program_id = event["programID"]
     body = {"programID": program_id, "reportDescriptors": [READING]}
-    bench.exchange.refused.update(dict.fromkeys(SAMPLE, 403))
+    bench.transport.refused.update(dict.fromkeys(SAMPLE, 403))
     second: str | None = None
     for _ in range(2):
         bench.vtn.store.remove("EVENT", event["id"])
@@ -259,7 +259,7 @@ def test_an_event_that_comes_and_goes_leaves_all_that_it_owed_to_others(bench: B
         bench.vtn.store.add("EVENT", body, parent=program_id, object_id=event["id"])
         bench.manager.poll_events()
         bench.tick(1)
-    bench.exchange.refused.clear()
+    bench.transport.refused.clear()
     for _ in range(3):
         bench.clock.advance(minutes=1)
         bench.manager.generate_reports()

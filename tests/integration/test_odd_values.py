@@ -53,8 +53,8 @@ def test_an_event_with_odd_words_is_followed_and_reported(bench: Bench) -> None:
 
 
 def test_odd_words_of_a_refusal_keep_no_report_from_being_set_aside(bench: Bench) -> None:
-    bench.exchange.problem = json.dumps({"title": ODD, "detail": LONG})
-    bench.exchange.refused["Aarhus"] = 422
+    bench.transport.problem = json.dumps({"title": ODD, "detail": LONG})
+    bench.transport.refused["Aarhus"] = 422
     bench.tick()
     bench.manager.generate_reports()
 
@@ -62,7 +62,7 @@ def test_odd_words_of_a_refusal_keep_no_report_from_being_set_aside(bench: Bench
 
     assert aside.problem.isprintable()
     assert "zero" in aside.problem
-    bench.exchange.refused.clear()
+    bench.transport.refused.clear()
     bench.tick()
     bench.manager.generate_reports()
     assert bench.waiting() == 0

@@ -24,10 +24,10 @@ class Fleet(Bench):
     """Ten VENs with credentials of their own, some of which the VTN fails."""
 
     names: list[str]
-    exchange: FailingVens  # type: ignore[assignment]
+    transport: FailingVens  # type: ignore[assignment]
 
     def fail(self, fault: str, *ven_names: str) -> None:
-        self.exchange.failing = dict.fromkeys(ven_names, fault)
+        self.transport.failing = dict.fromkeys(ven_names, fault)
 
     def round(self) -> None:
         """What the tasks do in half a minute."""
@@ -36,7 +36,7 @@ class Fleet(Bench):
         self.manager.generate_reports()
 
     def polls(self, ven_name: str) -> int:
-        return self.exchange.answered[ven_name, "GET", "/events"]
+        return self.transport.answered[ven_name, "GET", "/events"]
 
     def reports_of(self, ven_name: str) -> int:
         return sum(report["clientName"] == ven_name for report in self.reports())
@@ -50,12 +50,12 @@ def fleet(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> 
     made.names = sorted(sample)
     container.fleet.repository().save(sample)
 
-    made.exchange = FailingVens(vtn, timeout_s=TIMEOUT_S)
-    container.openadr.exchange.override(made.exchange)
+    made.transport = FailingVens(vtn, timeout_s=TIMEOUT_S)
+    container.openadr.transport.override(made.transport)
     made.manager.enrol()
     made.round()
     yield made
-    made.exchange.waits.set()
+    made.transport.waits.set()
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, TIME_OUT])
@@ -89,7 +89,7 @@ def test_when_the_trouble_is_over_nothing_was_lost(fleet: Fleet, fault: str) -> 
     fleet.fail(fault, *fleet.names[:2])
     for _ in range(3):
         fleet.round()
-    fleet.exchange.failing.clear()
+    fleet.transport.failing.clear()
     fleet.wait_out_holds()
     for _ in range(2):
         fleet.round()
@@ -116,7 +116,7 @@ def test_while_held_vens_time_out_the_others_reports_go_on(fleet: Fleet) -> None
     """A round that waits for a time-out does not keep what is metered meanwhile."""
     fleet.fail("403", fleet.names[0])
     fleet.round()
-    fleet.exchange.timeout_s = 20.0
+    fleet.transport.timeout_s = 20.0
     fleet.fail(TIME_OUT, fleet.names[0])
     fleet.clock.advance(minutes=1)
     other = fleet.names[1]
@@ -130,5 +130,5 @@ def test_while_held_vens_time_out_the_others_reports_go_on(fleet: Fleet) -> None
         wait_until(lambda: fleet.reports_of(other) == reports + 2)
         assert delivering.is_alive(), "it returns when every report was answered or failed"
     finally:
-        fleet.exchange.waits.set()
+        fleet.transport.waits.set()
         delivering.join(20)

@@ -73,7 +73,7 @@ def transactions(bench: Bench) -> RecordedDatabase:
 def post_while_looking(bench: Bench, look: Callable[[str], object]) -> list[Any]:
     """Deliver; what `look` gives for the name of each report at the moment that it is posted."""
     seen: list[Any] = []
-    bench.exchange.on_report = lambda body: seen.append(look(orjson.loads(body)["reportName"]))
+    bench.transport.on_report = lambda body: seen.append(look(orjson.loads(body)["reportName"]))
     bench.manager.generate_reports()
     return seen
 
@@ -97,13 +97,13 @@ def test_a_report_is_durably_in_flight_before_it_is_posted(forgetful: Bench) -> 
 def test_a_report_whose_outcome_was_not_seen_is_looked_up_before_it_is_sent_again(
     forgetful: Bench,
 ) -> None:
-    forgetful.exchange.faults.extend(["lost request"] * VENS)
+    forgetful.transport.faults.extend(["lost request"] * VENS)
     forgetful.tick()
     forgetful.manager.generate_reports()
     forgetful.clock.advance(seconds=SETTLED_S)
     asked: list[tuple[str, str]] = []
-    exchange: Any = forgetful.exchange
-    send = exchange.send
+    transport: Any = forgetful.transport
+    send = transport.send
 
     def note(method: str, url: str, **sent: Any) -> Answer:
         parts = urlsplit(url)
@@ -114,7 +114,7 @@ def test_a_report_whose_outcome_was_not_seen_is_looked_up_before_it_is_sent_agai
         answer: Answer = send(method, url, **sent)
         return answer
 
-    exchange.send = note
+    transport.send = note
     forgetful.manager.generate_reports()
 
     for name in SAMPLE:
@@ -123,10 +123,10 @@ def test_a_report_whose_outcome_was_not_seen_is_looked_up_before_it_is_sent_agai
 
 
 def test_a_refused_report_is_durably_marked_before_it_is_sent_again(forgetful: Bench) -> None:
-    forgetful.exchange.refused["Aarhus"] = REFUSED
+    forgetful.transport.refused["Aarhus"] = REFUSED
     forgetful.tick()
     forgetful.manager.generate_reports()
-    del forgetful.exchange.refused["Aarhus"]
+    del forgetful.transport.refused["Aarhus"]
     forgetful.retry()
 
     def since(name: str) -> Any:
@@ -139,7 +139,7 @@ def test_a_refused_report_is_durably_marked_before_it_is_sent_again(forgetful: B
 def test_a_refused_report_is_kept_in_the_transaction_that_moves_its_cursor(
     recorded: Bench,
 ) -> None:
-    recorded.exchange.refused["Aarhus"] = REFUSED
+    recorded.transport.refused["Aarhus"] = REFUSED
     recorded.tick()
     recorded.manager.generate_reports()
 
@@ -151,7 +151,7 @@ def test_a_refused_report_is_kept_in_the_transaction_that_moves_its_cursor(
 def test_a_look_for_doubles_is_planned_in_the_transaction_that_moves_the_cursor(
     recorded: Bench,
 ) -> None:
-    recorded.exchange.faults.extend(["lost request"] * VENS)
+    recorded.transport.faults.extend(["lost request"] * VENS)
     recorded.tick()
     recorded.manager.generate_reports()
     recorded.clock.advance(seconds=SETTLED_S)
@@ -166,12 +166,12 @@ def test_a_look_for_doubles_is_planned_in_the_transaction_that_moves_the_cursor(
 def test_a_refused_report_that_is_taken_later_goes_in_the_transaction_of_its_look(
     recorded: Bench,
 ) -> None:
-    recorded.exchange.refused["Aarhus"] = REFUSED
+    recorded.transport.refused["Aarhus"] = REFUSED
     recorded.tick()
     recorded.manager.generate_reports()
-    del recorded.exchange.refused["Aarhus"]
+    del recorded.transport.refused["Aarhus"]
     recorded.retry()
-    recorded.exchange.faults.append("lost request")
+    recorded.transport.faults.append("lost request")
     recorded.manager.generate_reports()
     recorded.clock.advance(seconds=SETTLED_S)
     recorded.wait_out_holds()
@@ -219,7 +219,7 @@ def test_what_a_full_store_drops_is_counted_in_the_transaction_that_moves_the_cu
     make_bench: MakeBench,
 ) -> None:
     bench = make_bench(RecordedDatabase, store={"max_bytes": 1 << 12, "when_full": "drop_oldest"})
-    bench.exchange.faults.extend([503] * 1000)
+    bench.transport.faults.extend([503] * 1000)
     for _ in range(100):
         bench.tick()
         if transactions(bench).of("INSERT INTO tally"):

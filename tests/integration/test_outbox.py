@@ -20,11 +20,11 @@ pytestmark = pytest.mark.in_process
 
 def refuse(bench: Bench, ven_name: str, status: int = 422, ticks: int = 1) -> None:
     """The VTN refuses so many reports of one VEN."""
-    bench.exchange.refused[ven_name] = status
+    bench.transport.refused[ven_name] = status
     for _ in range(ticks):
         bench.tick()
         bench.manager.generate_reports()
-    bench.exchange.refused.clear()
+    bench.transport.refused.clear()
 
 
 @pytest.mark.parametrize("status", [400, 422])
@@ -91,7 +91,7 @@ def test_a_report_that_is_refused_again_stays_with_the_new_words(bench: Bench) -
 def test_a_retried_report_that_was_not_sent_is_in_no_doubt(bench: Bench) -> None:
     refuse(bench, "Aarhus")
     bench.retry()
-    bench.exchange.refused["Aarhus"] = 429
+    bench.transport.refused["Aarhus"] = 429
     bench.manager.generate_reports()
 
     (aside,) = bench.container.streams.rejected().reports()
@@ -101,10 +101,10 @@ def test_a_retried_report_that_was_not_sent_is_in_no_doubt(bench: Bench) -> None
 def test_a_retried_report_whose_answer_is_lost_arrives_once(bench: Bench) -> None:
     refuse(bench, "Aarhus")
     bench.retry()
-    bench.exchange.faults.append("lost answer")
-    bench.exchange.lookup_status = 401
+    bench.transport.faults.append("lost answer")
+    bench.transport.lookup_status = 401
     bench.manager.generate_reports()
-    bench.exchange.lookup_status = 0
+    bench.transport.lookup_status = 0
     bench.clock.advance(minutes=1)
     bench.manager.generate_reports()
 
@@ -117,7 +117,7 @@ def test_a_report_that_was_in_doubt_before_it_was_refused_is_looked_up_on_retry(
 ) -> None:
     """The VTN does the work of the first attempt only after it has refused the second one."""
     bench.tick()
-    bench.exchange.faults.extend(["lost request"] * VENS)
+    bench.transport.faults.extend(["lost request"] * VENS)
     bench.manager.generate_reports()
     bench.clock.advance(minutes=1)
     refuse(bench, "Aarhus", 422, ticks=1)
@@ -144,7 +144,7 @@ def test_a_dropped_report_is_gone(bench: Bench) -> None:
 
 def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Bench) -> None:
     for status in (404, 403):
-        bench.exchange.faults.extend([status] * VENS)
+        bench.transport.faults.extend([status] * VENS)
         bench.tick()
         assert bench.manager.generate_reports() == 0
 
@@ -256,14 +256,14 @@ class TestManyToSendAgain:
         return list(bench.container.streams.rejected().reports())
 
     def asked(self, bench: Bench) -> int:
-        return len(bench.exchange.of("POST", "/reports")) + bench.exchange.refusals
+        return len(bench.transport.of("POST", "/reports")) + bench.transport.refusals
 
     @pytest.mark.parametrize("circuit", ["openadr.circuit", "openadr.write_circuit"])
     def test_while_the_vtn_is_down_none_is_tried(
         self, bench: Bench, asides: list[RejectedReport], circuit: str
     ) -> None:
         provider(bench.container, circuit)().open()
-        bench.exchange.faults.extend([503] * 10)
+        bench.transport.faults.extend([503] * 10)
 
         bench.manager.generate_reports()
 
@@ -277,7 +277,7 @@ class TestManyToSendAgain:
         def goes_down(*_: object) -> None:
             bench.container.openadr.write_circuit().open()
 
-        bench.exchange.on_report = goes_down
+        bench.transport.on_report = goes_down
         bench.manager.generate_reports()
 
         assert self.asked(bench) - before <= 2 * bench.container.platform.fan_out().max_workers
@@ -287,7 +287,7 @@ class TestManyToSendAgain:
     def test_when_the_application_stops_the_rest_is_left(
         self, bench: Bench, asides: list[RejectedReport]
     ) -> None:
-        bench.exchange.on_report = lambda *_: bench.container.platform.stopping().set()
+        bench.transport.on_report = lambda *_: bench.container.platform.stopping().set()
 
         bench.manager.generate_reports()
 

@@ -42,12 +42,12 @@ def refuse(bench: Bench, resources: Collection[str]) -> None:
     def refuses(report: dict[str, Any]) -> bool:
         return any(each["resourceName"] in resources for each in report["resources"])
 
-    bench.exchange.refuses = refuses
+    bench.transport.refuses = refuses
 
 
 def posts(bench: Bench) -> int:
     """How many reports were sent, whatever came of them."""
-    return len(bench.exchange.of("POST", "/reports")) + bench.exchange.refusals
+    return len(bench.transport.of("POST", "/reports")) + bench.transport.refusals
 
 
 def round_(bench: Bench) -> int:
@@ -112,7 +112,7 @@ def test_what_was_set_aside_arrives_when_the_vtn_takes_it(bench: Bench) -> None:
     refuse(bench, set(names(bench)[:3]))
     for _ in range(3):
         round_(bench)
-    bench.exchange.refuses = None
+    bench.transport.refuses = None
     bench.retry()
     bench.manager.generate_reports()
 
@@ -126,7 +126,7 @@ def test_whatever_happens_to_the_parts_each_reading_is_there_once(
 ) -> None:
     odd = names(bench)[2]
     refuse(bench, {odd})
-    bench.exchange.faults.extend(["ok", fault, "ok", fault, fault])
+    bench.transport.faults.extend(["ok", fault, "ok", fault, fault])
     for _ in range(6):
         bench.clock.advance(minutes=5)
         round_(bench)
@@ -140,7 +140,7 @@ def test_a_restart_between_the_parts_loses_none(
     bench: Bench, make_container: MakeContainer
 ) -> None:
     refuse(bench, {names(bench)[5]})
-    bench.exchange.faults.extend(["ok", 401, 401])
+    bench.transport.faults.extend(["ok", 401, 401])
     bench.tick()
     bench.manager.generate_reports()
     bench.container.platform.database().close()

@@ -29,7 +29,7 @@ def bench(bench_of_each_version: Bench) -> Bench:
 
 class TestAVenThatIsRemoved:
     def test_it_is_metered_no_more_and_what_it_owes_is_delivered_first(self, bench: Bench) -> None:
-        bench.exchange.refused["Aarhus"] = 503
+        bench.transport.refused["Aarhus"] = 503
         bench.tick(2)
         bench.manager.generate_reports()
         remove(bench, "Aarhus")
@@ -37,7 +37,7 @@ class TestAVenThatIsRemoved:
         bench.manager.generate_reports()
         assert "Aarhus" in vens(bench), "it owes two ticks"
 
-        bench.exchange.refused.clear()
+        bench.transport.refused.clear()
         bench.wait_out_holds()
         bench.manager.generate_reports()
 
@@ -59,7 +59,7 @@ class TestAVenThatIsRemoved:
         assert vens_at_vtn(bench) == sorted(SAMPLE)
 
     def test_what_it_owes_may_be_lost(self, bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-        bench.exchange.refused["Aarhus"] = 503
+        bench.transport.refused["Aarhus"] = 503
         bench.tick(2)
         bench.manager.generate_reports()
         remove(bench, "Aarhus", drop_owed=True)
@@ -74,7 +74,7 @@ class TestAVenThatIsRemoved:
 
     def test_nothing_of_it_is_left(self, bench: Bench) -> None:
         bench.tick()
-        bench.exchange.refused["Aarhus"] = 400
+        bench.transport.refused["Aarhus"] = 400
         bench.manager.generate_reports()
         remove(bench, "Aarhus", drop_owed=True)
         for _ in range(12):  # until its frames are pruned
@@ -93,13 +93,13 @@ class TestAVenThatIsRemoved:
 
     def test_reports_that_were_set_aside_stay_where_nothing_is_given_up(self, bench: Bench) -> None:
         bench.tick()
-        bench.exchange.refused["Aarhus"] = 400
+        bench.transport.refused["Aarhus"] = 400
         bench.manager.generate_reports()
         remove(bench, "Aarhus")
         bench.manager.generate_reports()
         assert vens(bench) == ["Aalborg", "Esbjerg"]
 
-        bench.exchange.refused.clear()
+        bench.transport.refused.clear()
         bench.retry()
         bench.manager.generate_reports()
 
@@ -107,7 +107,7 @@ class TestAVenThatIsRemoved:
 
     def test_a_report_in_doubt_is_looked_for_first(self, bench: Bench) -> None:
         bench.tick()
-        bench.exchange.faults.extend(["lost answer"] * len(SAMPLE))
+        bench.transport.faults.extend(["lost answer"] * len(SAMPLE))
         bench.manager.generate_reports()
         remove(bench, "Aarhus")
         for _ in range(3):
@@ -120,7 +120,7 @@ class TestAVenThatIsRemoved:
     def test_one_that_the_vtn_does_not_let_go_is_said(
         self, bench: Bench, caplog: pytest.LogCaptureFixture
     ) -> None:
-        bench.exchange.instead = lambda method, _: (
+        bench.transport.instead = lambda method, _: (
             Answer(status=403, headers={}, content=b"{}") if method == "DELETE" else None
         )
         remove(bench, "Aarhus")
@@ -130,14 +130,14 @@ class TestAVenThatIsRemoved:
         assert "VEN Aarhus: the VTN does not let it go" in caplog.text
 
     def test_where_the_vtn_does_not_answer_it_goes_later(self, bench: Bench) -> None:
-        bench.exchange.instead = lambda method, _: (
+        bench.transport.instead = lambda method, _: (
             Answer(status=503, headers={}, content=b"{}") if method == "DELETE" else None
         )
         remove(bench, "Aarhus")
         bench.manager.generate_reports()
         assert "Aarhus" in vens(bench)
 
-        bench.exchange.instead = lambda *_: None
+        bench.transport.instead = lambda *_: None
         bench.wait_out_holds()
         bench.manager.generate_reports()
 
@@ -155,7 +155,7 @@ class TestAVenThatIsRemoved:
                 return Answer(status=429, headers={}, content=b"{}")
             return None
 
-        bench.exchange.instead = refuse
+        bench.transport.instead = refuse
         remove(bench, "Aarhus")
         for _ in range(20):
             bench.clock.advance(seconds=1)
@@ -190,7 +190,7 @@ class TestAVenThatIsRemoved:
         bench.assert_each_once(TICK)
 
     def test_it_is_not_enrolled_again(self, bench: Bench) -> None:
-        bench.exchange.refused["Aarhus"] = 503
+        bench.transport.refused["Aarhus"] = 503
         bench.tick()
         bench.manager.generate_reports()
         remove(bench, "Aarhus")
@@ -204,12 +204,12 @@ class TestAVenThatIsRemoved:
         assert vens_at_vtn(bench) == ["Aalborg", "Esbjerg"]
 
     def test_one_that_is_imported_again_stays(self, bench: Bench) -> None:
-        bench.exchange.refused["Aarhus"] = 503
+        bench.transport.refused["Aarhus"] = 503
         bench.tick()
         bench.manager.generate_reports()
         remove(bench, "Aarhus")
         import_(bench)
-        bench.exchange.refused.clear()
+        bench.transport.refused.clear()
         bench.wait_out_holds()
         bench.manager.heartbeat()
         bench.manager.generate_reports()
@@ -223,7 +223,7 @@ class TestAVenThatIsRemoved:
 
 class TestAResourceThatIsRemoved:
     def test_it_goes_and_its_readings_arrive(self, bench: Bench) -> None:
-        bench.exchange.refused["Aarhus"] = 503
+        bench.transport.refused["Aarhus"] = 503
         bench.tick(2)
         bench.manager.generate_reports()
         remove(bench, "Aarhus", PUMP)
@@ -231,7 +231,7 @@ class TestAResourceThatIsRemoved:
         bench.manager.generate_reports()
         assert pump_of(bench).status is Status.REMOVED
 
-        bench.exchange.refused.clear()
+        bench.transport.refused.clear()
         bench.wait_out_holds()
         bench.manager.generate_reports()
 

@@ -43,7 +43,7 @@ class TestWhatIsOwed:
         bench.ask({"payloadType": kind, "frequency": 0})
         bench.manager.poll_events()
         bench.tick()
-        bench.exchange.faults.extend([] if fault is None else [fault] * len(SAMPLE))
+        bench.transport.faults.extend([] if fault is None else [fault] * len(SAMPLE))
         if fault is not None:
             bench.manager.generate_reports()
         remove(bench, "Aarhus")
@@ -57,7 +57,7 @@ class TestWhatIsOwed:
     @pytest.mark.parametrize("status", [401, 429])
     def test_a_report_that_is_due_is_waited_for(self, bench: Bench, status: int) -> None:
         ask_for_ten_minutes(bench, 3, EACH)
-        bench.exchange.refused["Aarhus"] = status
+        bench.transport.refused["Aarhus"] = status
         bench.tick(21)
         bench.manager.generate_reports()
         remove(bench, "Aarhus")
@@ -65,7 +65,7 @@ class TestWhatIsOwed:
         bench.manager.generate_reports()
         assert "Aarhus" in vens(bench)
 
-        bench.exchange.refused.clear()
+        bench.transport.refused.clear()
         bench.wait_out_holds()
         bench.tick(20)
         bench.manager.generate_reports()
@@ -120,9 +120,9 @@ class TestWhatIsOwed:
         def second_is_refused(body: bytes) -> None:
             if b'"clientName":"Aarhus"' in body:
                 parts.append(body)
-                bench.exchange.refused = {"Aarhus": 429} if len(parts) > 1 else {}
+                bench.transport.refused = {"Aarhus": 429} if len(parts) > 1 else {}
 
-        bench.exchange.on_report = second_is_refused
+        bench.transport.on_report = second_is_refused
         bench.manager.generate_reports()
         remove(bench, "Aarhus")
         bench.tick()
@@ -136,10 +136,10 @@ class TestWhatIsOwed:
         bench.ask({"payloadType": "USAGE_FORECAST", "frequency": 0, "numIntervals": -1})
         bench.manager.poll_events()
         bench.tick()
-        bench.exchange.refused["Aarhus"] = status
+        bench.transport.refused["Aarhus"] = status
         bench.manager.generate_reports()
         remove(bench, "Aarhus")
-        bench.exchange.refused.clear()
+        bench.transport.refused.clear()
         for _ in range(3):
             bench.wait_out_holds()
             bench.tick()
@@ -160,13 +160,13 @@ class TestWhatIsOwed:
         assert vens(bench) == ["Aalborg", "Esbjerg"]
 
     def test_an_event_that_is_gone_is_heard_of(self, bench: Bench) -> None:
-        bench.exchange.refused["Aarhus"] = 503
+        bench.transport.refused["Aarhus"] = 503
         bench.tick(2)
         bench.manager.generate_reports()
         remove(bench, "Aarhus")
         for event in bench.vtn.store.select("EVENT"):
             bench.vtn.store.remove("EVENT", event["id"])
-        bench.exchange.refused.clear()
+        bench.transport.refused.clear()
         for _ in range(10):
             bench.clock.advance(hours=12)
             bench.manager.poll_events()
@@ -178,9 +178,9 @@ class TestWhatIsOwed:
     def test_what_is_given_up_is_what_the_question_said(self, bench: Bench) -> None:
         """With what was set aside, and what an event that is over left."""
         bench.tick()
-        bench.exchange.refused["Aarhus"] = 400
+        bench.transport.refused["Aarhus"] = 400
         bench.manager.generate_reports()
-        bench.exchange.refused["Aarhus"] = 503
+        bench.transport.refused["Aarhus"] = 503
         bench.tick(2)
         bench.manager.generate_reports()
         removal = Removal(ven_name="Aarhus", drop_owed=True)

@@ -47,7 +47,7 @@ class TestAnImportMeanwhile:
 
         remove(bench, "Aalborg")
         remove(bench, "Esbjerg")
-        bench.exchange.instead = instead
+        bench.transport.instead = instead
         bench.manager.generate_reports()
         bench.manager.heartbeat()
         bench.tick()
@@ -63,10 +63,10 @@ class TestAnImportMeanwhile:
                 return Answer(status=503, headers={}, content=b"{}")
             return None
 
-        bench.exchange.instead = resources_only
+        bench.transport.instead = resources_only
         remove(bench, "Aarhus")
         bench.manager.generate_reports()
-        bench.exchange.instead = lambda *_: None
+        bench.transport.instead = lambda *_: None
         self.again(bench, "Aarhus")
         bench.wait_out_holds()
         bench.manager.heartbeat()
@@ -123,7 +123,7 @@ class TestAnImportMeanwhile:
                 remove(bench, "Vejle")
                 bench.container.vens.removals().settle()
 
-        bench.exchange.instead = instead
+        bench.transport.instead = instead
         bench.manager.enrol(pending_only=True)
         bench.manager.generate_reports()
 
@@ -143,7 +143,7 @@ class TestAnImportMeanwhile:
                     return Answer(status=400, headers={}, content=b"{}")
             return None
 
-        bench.exchange.instead = third_is_refused
+        bench.transport.instead = third_is_refused
         bench.manager.enrol(pending_only=True)
         assert "Vejle" in vens_at_vtn(bench)
         bench.wait_out_holds()
@@ -164,7 +164,7 @@ class TestAnImportMeanwhile:
                 bench.container.vens.removals().settle()
 
         bench.ask({"payloadType": "READING", "frequency": 0})
-        bench.exchange.instead = instead
+        bench.transport.instead = instead
         bench.manager.poll_events()
         for _ in range(12):
             bench.tick()
@@ -188,7 +188,7 @@ class TestAVtnThatFailsRemovals:
             bench.clock.advance(seconds=10)
             return Answer(status=429, headers={}, content=b"{}")
 
-        bench.exchange.instead = slow
+        bench.transport.instead = slow
         before = bench.clock.now
         bench.manager.generate_reports()
 
@@ -196,7 +196,7 @@ class TestAVtnThatFailsRemovals:
 
     @pytest.mark.parametrize("status", [401, 429, 500, 503])
     def test_they_are_said(self, bench: Bench, status: int) -> None:
-        bench.exchange.instead = lambda method, _: (
+        bench.transport.instead = lambda method, _: (
             Answer(status=status, headers={}, content=b"{}") if method == "DELETE" else None
         )
         remove(bench, "Aarhus")
@@ -208,7 +208,7 @@ class TestAVtnThatFailsRemovals:
 
     @pytest.mark.parametrize("status", [400, 405, 406, 410, 415, 451, 501])
     def test_a_plain_no_ends_it(self, bench: Bench, status: int) -> None:
-        bench.exchange.instead = lambda method, _: (
+        bench.transport.instead = lambda method, _: (
             Answer(status=status, headers={}, content=b'{"title": "no"}')
             if method == "DELETE"
             else None
@@ -219,7 +219,7 @@ class TestAVtnThatFailsRemovals:
         assert vens(bench) == ["Aalborg", "Esbjerg"]
 
     def test_what_was_asked_for_first_holds(self, bench: Bench) -> None:
-        bench.exchange.refused["Aarhus"] = 429
+        bench.transport.refused["Aarhus"] = 429
         bench.tick(2)
         bench.manager.generate_reports()
         remove(bench, "Aarhus", keep_at_vtn=True)
@@ -242,7 +242,7 @@ class TestAVtnThatFailsRemovals:
         for name in ("Aalborg", "Aarhus"):
             remove(bench, name)
         remove(bench, "Esbjerg", keep_at_vtn=True)
-        bench.exchange.instead = slow
+        bench.transport.instead = slow
         for _ in range(3):
             bench.manager.generate_reports()
 
@@ -250,7 +250,7 @@ class TestAVtnThatFailsRemovals:
 
     def test_one_that_does_not_let_one_object_go_lets_others(self, bench: Bench) -> None:
         kept = at_vtn(bench)["id"]
-        bench.exchange.instead = lambda method, path: (
+        bench.transport.instead = lambda method, path: (
             Answer(status=403, headers={}, content=b"{}")
             if method == "DELETE" and path.endswith(kept)
             else None
@@ -261,7 +261,7 @@ class TestAVtnThatFailsRemovals:
         assert vens_at_vtn(bench) == ["Aalborg", "Esbjerg"]
 
     def test_a_404_of_a_proxy_is_none_of_the_vtns(self, bench: Bench) -> None:
-        bench.exchange.instead = lambda method, _: (
+        bench.transport.instead = lambda method, _: (
             Answer(status=404, headers={}, content=b"no route") if method == "DELETE" else None
         )
         remove(bench, "Aarhus")

@@ -96,10 +96,10 @@ def test_a_full_disk_at_a_poll_fails_the_task_in_one_line(
 
 
 def test_a_held_ven_whose_event_goes_while_its_report_is_made_is_tried_again(bench: Bench) -> None:
-    bench.exchange.refused["Aalborg"] = 403
+    bench.transport.refused["Aalborg"] = 403
     bench.tick()
     bench.manager.generate_reports()
-    bench.exchange.refused.clear()
+    bench.transport.refused.clear()
     bench.wait_out_holds()
     builder = bench.container.delivery.builder()
 

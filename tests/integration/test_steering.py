@@ -227,10 +227,10 @@ def test_an_event_that_is_none_is_refused(
 
 
 def test_a_report_that_was_refused_is_sent_again(bench: Bench, steering: Steering) -> None:
-    bench.exchange.refused["Aarhus"] = 422
+    bench.transport.refused["Aarhus"] = 422
     bench.tick()
     bench.manager.generate_reports()
-    bench.exchange.refused.clear()
+    bench.transport.refused.clear()
     ((aside,), total) = bench.container.streams.rejected().page(skip=0, limit=10)
     assert total == 1
 
@@ -341,7 +341,7 @@ class TestTheTableOfVens:
         assert fleet.vens(skip=0, limit=10, search="%") == ([], 0)
 
     def test_only_those_with_problems(self, bench: Bench, fleet: FleetView) -> None:
-        bench.exchange.refused["Aarhus"] = 403
+        bench.transport.refused["Aarhus"] = 403
         bench.tick()
         bench.manager.generate_reports()
 
@@ -354,10 +354,10 @@ class TestTheTableOfVens:
         assert well[0].delivery.last_report_at is not None
 
     def test_a_problem_is_over_with_the_next_report(self, bench: Bench, fleet: FleetView) -> None:
-        bench.exchange.refused["Aarhus"] = 403
+        bench.transport.refused["Aarhus"] = 403
         bench.tick()
         bench.manager.generate_reports()
-        bench.exchange.refused.clear()
+        bench.transport.refused.clear()
         bench.wait_out_holds()
 
         bench.manager.generate_reports()

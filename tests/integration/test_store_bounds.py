@@ -67,7 +67,7 @@ class TestLag:
 
     def test_its_part_is_moved_out_and_delivered_later(self, make_bench: MakeBench) -> None:
         bench = make_bench(max_lag="PT5M")
-        bench.exchange.refused["Aarhus"] = 403
+        bench.transport.refused["Aarhus"] = 403
         run(bench, 40)
 
         database = bench.container.platform.database()
@@ -75,7 +75,7 @@ class TestLag:
         assert rows(database, "slice") >= 28
         assert bench.waiting() == 40 * RESOURCES
 
-        bench.exchange.refused.clear()
+        bench.transport.refused.clear()
         bench.wait_out_holds()
         assert bench.manager.generate_reports() == 40 * RESOURCES
         bench.assert_each_once(40 * TICK)
@@ -87,14 +87,14 @@ class TestLag:
     ) -> None:
         bench = make_bench(max_lag="PT5M")
         bench.tick(3)
-        bench.exchange.faults.extend(["lost request"] * VENS)
+        bench.transport.faults.extend(["lost request"] * VENS)
         bench.manager.generate_reports()
-        bench.exchange.refused["Aarhus"] = 403
+        bench.transport.refused["Aarhus"] = 403
         bench.clock.advance(minutes=1)
         run(bench, 30)
         assert rows(bench.container.platform.database(), "slice") > 0
 
-        bench.exchange.refused.clear()
+        bench.transport.refused.clear()
         bench.wait_out_holds()
         run(bench, 3)
 
@@ -106,9 +106,9 @@ class TestLag:
         bench = make_bench(max_lag="PT5M")
         bench.ask({"payloadType": "USAGE", "frequency": 0})
         bench.manager.poll_events()
-        bench.exchange.refused["Aarhus"] = 403
+        bench.transport.refused["Aarhus"] = 403
         run(bench, 40)
-        bench.exchange.refused.clear()
+        bench.transport.refused.clear()
         bench.wait_out_holds()
         run(bench, 1)
 
@@ -116,7 +116,7 @@ class TestLag:
 
     def test_an_outage_of_all_moves_nothing(self, make_bench: MakeBench) -> None:
         bench = make_bench(max_lag="PT5M")
-        bench.exchange.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 403))
+        bench.transport.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 403))
         run(bench, 30)
 
         assert rows(bench.container.platform.database(), "slice") == 0
@@ -164,10 +164,10 @@ class TestFull:
     ) -> None:
         bench = make_bench(max_bytes=BOUND, when_full="drop_oldest")
         bench.tick(10)
-        bench.exchange.faults.extend(["lost answer"] * VENS)
-        bench.exchange.lookup_status = 401
+        bench.transport.faults.extend(["lost answer"] * VENS)
+        bench.transport.lookup_status = 401
         bench.manager.generate_reports()
-        bench.exchange.lookup_status = 0
+        bench.transport.lookup_status = 0
         assert len(bench.reports()) == VENS
         bench.tick(2 * (BOUND) // FRAME_BYTES)
 
@@ -184,7 +184,7 @@ class TestFull:
         self, make_bench: MakeBench
     ) -> None:
         bench = make_bench(max_bytes=BOUND, when_full="drop_oldest")
-        bench.exchange.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 422))
+        bench.transport.refused.update(dict.fromkeys(("Aalborg", "Aarhus", "Esbjerg"), 422))
         run(bench, 40)
 
         assert bench.container.streams.retention().share_used() <= 1.0
@@ -222,7 +222,7 @@ def test_what_waits_is_counted_over_frames_slices_and_streams(make_bench: MakeBe
     bench = make_bench(max_lag="PT5M")
     bench.ask({"payloadType": "READING", "frequency": 0}, {"payloadType": "USAGE", "frequency": 0})
     bench.manager.poll_events()
-    bench.exchange.refused["Aarhus"] = 403
+    bench.transport.refused["Aarhus"] = 403
     run(bench, 30)
     bench.tick()
 

@@ -71,7 +71,7 @@ def make_storm(
             },
             delivery={"settle_s": SETTLE_S},
         )
-        return Bench(container, vtn, clock, real_exchange=True), made[0]
+        return Bench(container, vtn, clock, real_transport=True), made[0]
 
     yield make
     for server in made:

@@ -11,9 +11,9 @@ import pytest
 from app.fleet import sample_fleet
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
-from tests.support.exchanges import Sent
 from tests.support.fakes import FakeClock
 from tests.support.openapi import OpenApi, official_file
+from tests.support.transports import Sent
 from tests.support.workbench import Bench
 
 pytestmark = [pytest.mark.in_process, pytest.mark.rest]
@@ -49,12 +49,12 @@ def sent(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> l
     bench.ask({"payloadType": "READING"}, {"payloadType": "DEMAND"}, {"payloadType": "USAGE"})
     bench.manager.poll_events()
     bench.tick(3)
-    bench.exchange.faults.append("lost answer")
+    bench.transport.faults.append("lost answer")
     bench.manager.generate_reports()
     bench.ask()
     bench.manager.poll_events()
     bench.manager.heartbeat()
-    return bench.exchange.requests
+    return bench.transport.requests
 
 
 def kind_of(request: Sent) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""An exchange with a VTN that fails some VENs, in every way that real ones do."""
+"""A transport to a VTN that fails some VENs, in every way that real ones do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib3.exceptions import ReadTimeoutError
 
 from app.openadr import Answer
 from app.vtn import EmbeddedVtn
-from tests.support.exchanges import RecordingExchange
+from tests.support.transports import RecordingTransport
 
 HTML = b"<html><body>no</body></html>"
 FAULTS: Mapping[str, tuple[int, bytes, str]] = {
@@ -29,8 +29,8 @@ FAULTS: Mapping[str, tuple[int, bytes, str]] = {
 TIME_OUT = "time-out"
 
 
-class FailingVens(RecordingExchange):
-    """The real exchange; what `failing` VENs ask for meets their fault.
+class FailingVens(RecordingTransport):
+    """The real transport; what `failing` VENs ask for meets their fault.
 
     Each VEN has the client id that is its name. A time-out lasts `timeout_s`.
     """

@@ -17,7 +17,7 @@ from app.openadr import Answer
 from app.vtn import EmbeddedVtn
 
 ANSWERS_WITHIN_S = 10.0
-"""As the real exchange of a bench; a VTN that does not fails the test."""
+"""As the real transport of a bench; a VTN that does not fails the test."""
 
 
 @cache
@@ -29,7 +29,7 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 
 class InProcessServer:
-    """Stands in for the server of an ASGI application, and for the exchange with it."""
+    """Stands in for the server of an ASGI application, and for the transport with it."""
 
     def __init__(self) -> None:
         self._application: Any = None
@@ -52,7 +52,7 @@ class InProcessServer:
     def send(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
     ) -> Answer:
-        """As `Exchange.send`."""
+        """As `HttpTransport.send`."""
         if self._application is None:
             raise NewConnectionError(HTTPConnection("127.0.0.1"), "nothing listens")
         answered = self._answered(method, url, headers, body or b"")
@@ -103,8 +103,8 @@ class InProcessServer:
 
 
 class InProcessVtn(EmbeddedVtn):
-    """The embedded VTN without a socket; `exchange` reaches it."""
+    """The embedded VTN without a socket; `transport` reaches it."""
 
     def __init__(self, **settings: Any) -> None:
-        self.exchange = InProcessServer()
-        super().__init__(server=self.exchange, **settings)
+        self.transport = InProcessServer()
+        super().__init__(server=self.transport, **settings)

@@ -12,8 +12,8 @@ import orjson
 import yaml
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 
-from tests.support.exchanges import Sent
 from tests.support.needed import skip_or_fail
+from tests.support.transports import Sent
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = "OPENADR_FILES"

@@ -11,9 +11,9 @@ from app.fleet.held_vens import MAX_PAUSE_S
 from app.reporting.delivery import ReportBuilder, SizeLimits
 from app.vtn import EmbeddedVtn
 from containers import Container
-from tests.support.exchanges import FaultyExchange
 from tests.support.fakes import FakeClock, UndatedVtn
 from tests.support.migrated import put_migrated
+from tests.support.transports import FaultyTransport
 from tests.support.wiring import provider
 
 VENS, RESOURCES = 3, 4
@@ -48,20 +48,20 @@ class Bench:
         vtn: EmbeddedVtn,
         clock: FakeClock,
         *,
-        real_exchange: bool = False,
+        real_transport: bool = False,
     ) -> None:
         self.container = container
         self.vtn = vtn
         self.clock = clock
-        self.exchange = FaultyExchange(vtn)
+        self.transport = FaultyTransport(vtn)
         file = container.platform.database().file
         if file is not None:
             put_migrated(file)
         container.platform.clock.override(clock)
         container.platform.monotonic.override(clock.monotonic)
         container.openadr.vtn_clock.override(UndatedVtn(clock=clock, monotonic=clock.monotonic))
-        if not real_exchange:
-            container.openadr.exchange.override(self.exchange)
+        if not real_transport:
+            container.openadr.transport.override(self.transport)
         provider(container, "openadr.http").add_kwargs(backoff_s=0.001)
 
     @property

@@ -25,7 +25,7 @@ def test_attempts_in_a_row_that_are_not_connected_open_it(circuit: Circuit) -> N
     fail(circuit)
 
     assert circuit.is_open
-    assert not circuit.admits()
+    assert not circuit.allow_request()
 
 
 def test_a_connection_in_between_keeps_it_closed(circuit: Circuit) -> None:
@@ -34,25 +34,25 @@ def test_a_connection_in_between_keeps_it_closed(circuit: Circuit) -> None:
     fail(circuit, OPENS_AFTER - 1)
 
     assert not circuit.is_open
-    assert circuit.admits()
+    assert circuit.allow_request()
 
 
 def test_after_a_pause_one_request_is_let_through(circuit: Circuit, clock: FakeClock) -> None:
     fail(circuit)
     clock.advance(seconds=2)
 
-    assert circuit.is_due
-    assert [circuit.admits() for _ in range(3)] == [True, False, False]
+    assert circuit.probe_due
+    assert [circuit.allow_request() for _ in range(3)] == [True, False, False]
 
 
 def test_an_answer_closes_it_at_once(circuit: Circuit, clock: FakeClock) -> None:
     fail(circuit)
     clock.advance(seconds=2)
-    circuit.admits()
+    circuit.allow_request()
     circuit.answered()
 
     assert not circuit.is_open
-    assert all(circuit.admits() for _ in range(3))
+    assert all(circuit.allow_request() for _ in range(3))
 
 
 def test_an_hour_of_outage_is_few_requests_and_never_a_long_pause(
@@ -62,7 +62,7 @@ def test_an_hour_of_outage_is_few_requests_and_never_a_long_pause(
     tried_at_s = []
     for _ in range(36_000):
         clock.advance(seconds=0.1)
-        if circuit.admits():
+        if circuit.allow_request():
             tried_at_s.append(clock.monotonic())
             circuit.not_connected()
 

@@ -23,7 +23,7 @@ class FakeManager:
 
     def try_vtn(self) -> None:
         self.asked += 1
-        if self._circuit.admits():
+        if self._circuit.allow_request():
             (self._circuit.answered if self.answers else self._circuit.not_connected)()
 
     def retry_held(self, *, for_s: float) -> None:
@@ -152,7 +152,7 @@ def test_a_probe_that_hangs_does_not_keep_the_next_one_from_finding_the_vtn(
     def hang_once() -> None:
         if not hangs.is_set():
             hangs.set()
-            assert watched.circuit.admits()
+            assert watched.circuit.allow_request()
             assert answers.wait(20)
         else:
             tried()

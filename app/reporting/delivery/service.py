@@ -278,7 +278,7 @@ class DeliveryService:
         if self._circuit.is_open:
             with contextlib.suppress(VtnError):  # the circuit hears of it
                 client_for(random.choice(streams).ven_name).ping()
-        if self._circuit.is_open or (self._writes.is_open and not self._writes.is_due):
+        if self._circuit.is_open or (self._writes.is_open and not self._writes.probe_due):
             held.update((stream.stream_id, DOWN) for stream in streams)
             return False
         return True

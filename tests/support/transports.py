@@ -1,4 +1,4 @@
-"""Exchanges with a VTN that stand in for the real one by overriding its provider."""
+"""SendsRequests with a VTN that stand in for the real one by overriding its provider."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 from urllib3.exceptions import ProtocolError
 
-from app.openadr import Answer, Exchange, make_session
-from app.openadr.http import Exchanges
+from app.openadr import Answer, HttpTransport, make_session
+from app.openadr.http import SendsRequests
 from app.vtn import EmbeddedVtn
 from tests.support.in_process import InProcessVtn
 
@@ -38,23 +38,23 @@ class Sent:
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-class RecordingExchange:
-    """The real exchange, or the one of a VTN in this process; keeps every request."""
+class RecordingTransport:
+    """The real transport, or the one of a VTN in this process; keeps every request."""
 
     def __init__(self, vtn: EmbeddedVtn) -> None:
-        self._exchange: Exchanges
+        self._transport: SendsRequests
         if isinstance(vtn, InProcessVtn):
-            self._exchange = vtn.exchange
+            self._transport = vtn.transport
         else:
             session = make_session(base_url=vtn.base_url, max_connections=10)
-            self._exchange = Exchange(session, timeout_s=10.0, verify_tls=True)
+            self._transport = HttpTransport(session, timeout_s=10.0, verify_tls=True)
         self._lock = threading.Lock()
         self.requests: list[Sent] = []
 
     def send(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
     ) -> Answer:
-        answer = self._exchange.send(method, url, headers=headers, body=body)
+        answer = self._transport.send(method, url, headers=headers, body=body)
         with self._lock:
             self.requests.append(Sent(method, url, headers, body))
         return answer
@@ -67,11 +67,11 @@ class RecordingExchange:
         ]
 
     def close(self) -> None:
-        self._exchange.close()
+        self._transport.close()
 
 
-class FaultyExchange(RecordingExchange):
-    """The real exchange, with faults for the next reports that are posted.
+class FaultyTransport(RecordingTransport):
+    """The real transport, with faults for the next reports that are posted.
 
     'ok': as it is; 'lost answer': the VTN does the work and its answer is lost; 'lost request':
     the connection breaks before the VTN sees it; 'defect': the VTN does the work, and we fail over

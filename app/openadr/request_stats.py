@@ -15,7 +15,7 @@ BROKEN = "broken"
 """It was sent, and no answer came."""
 
 
-class Traffic:
+class RequestStats:
     """Counts each attempt once. Safe for several threads."""
 
     def __init__(self) -> None:

@@ -73,7 +73,7 @@ class _Adapter(HTTPAdapter):
         return _Origin(cast(HTTPConnectionPool, pool), wants_url=whole)
 
 
-class Exchange:
+class HttpTransport:
     """Sends requests and reads their answers, each once; follows no redirect.
 
     `requests` finds out what the environment says of proxies and certificates, once for each
