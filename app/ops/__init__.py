@@ -1,5 +1,6 @@
 """What people and machines look at: the page, health, metrics; and what people may change there."""
 
+from app.ops.actions import OperatorActions
 from app.ops.audit import AuditLog
 from app.ops.clock import ClockCheck
 from app.ops.container import OpsContainer
@@ -7,9 +8,8 @@ from app.ops.events_view import EventsView
 from app.ops.fleet_view import FleetView
 from app.ops.health import Health
 from app.ops.metrics import Metrics
-from app.ops.seldom import Seldom
 from app.ops.server import OpsServer
-from app.ops.steering import Steering
+from app.ops.throttled import ThrottledValue
 
 __all__ = [
     "AuditLog",
@@ -18,8 +18,8 @@ __all__ = [
     "FleetView",
     "Health",
     "Metrics",
+    "OperatorActions",
     "OpsContainer",
     "OpsServer",
-    "Seldom",
-    "Steering",
+    "ThrottledValue",
 ]

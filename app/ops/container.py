@@ -7,19 +7,19 @@ from functools import partial
 from dependency_injector import containers, providers
 
 from app.observability import no_wiring
+from app.ops.actions import OperatorActions
 from app.ops.audit import AuditLog
 from app.ops.backlog import Backlog
 from app.ops.clock import ClockCheck
 from app.ops.events_view import EventsView
 from app.ops.fleet_view import FleetView
-from app.ops.gate import Gatekeeper
 from app.ops.health import Health
 from app.ops.metrics import Metrics
 from app.ops.page import make_page
 from app.ops.page.services import PageServices
-from app.ops.seldom import Seldom
 from app.ops.server import NoOps, OpsServer
-from app.ops.steering import Steering
+from app.ops.throttled import ThrottledValue
+from app.ops.token_guard import TokenGuard
 from app.platform import Watch
 
 
@@ -42,7 +42,7 @@ class OpsContainer(containers.DeclarativeContainer):
 
     wiring = providers.Object(no_wiring)
     waiting = providers.ThreadSafeSingleton(
-        Seldom,
+        ThrottledValue,
         look=delivery.service.provided.waiting,
         every_s=0.0,
         monotonic=platform.monotonic,
@@ -82,8 +82,8 @@ class OpsContainer(containers.DeclarativeContainer):
     backlog = providers.ThreadSafeSingleton(
         Backlog, waiting=waiting, clock=platform.clock, monotonic=platform.monotonic
     )
-    steering = providers.ThreadSafeSingleton(
-        Steering,
+    actions = providers.ThreadSafeSingleton(
+        OperatorActions,
         scheduler=scheduling.scheduler,
         repository=fleet.repository,
         outbox=streams.rejected,
@@ -116,9 +116,9 @@ class OpsContainer(containers.DeclarativeContainer):
         simulator=metering.simulator,
         http=openadr.http,
         readiness=health.provided.readiness,
-        steering=steering,
-        gatekeeper=providers.Factory(
-            Gatekeeper,
+        actions=actions,
+        token_guard=providers.Factory(
+            TokenGuard,
             token=platform.settings.provided.ops.known_token,
             is_local=platform.settings.provided.ops.is_local,
             monotonic=platform.monotonic,

@@ -9,7 +9,7 @@ from heapq import nlargest
 
 from app.events import EventStore, SeenEvent
 from app.openadr import Interval, Timeline
-from app.ops.seldom import Seldom
+from app.ops.throttled import ThrottledValue
 
 MOST_BARS = 200
 """Intervals of one event that are drawn."""
@@ -73,7 +73,7 @@ class EventsView:
         self._events = events
         self._clock = clock
         self._laid_out = _LaidOut(revision=None, newest=(), total=0)
-        self._newest = Seldom(look=self._lay_out, every_s=0.0, monotonic=monotonic)
+        self._newest = ThrottledValue(look=self._lay_out, every_s=0.0, monotonic=monotonic)
 
     def rows(self, *, before: timedelta, after: timedelta) -> tuple[list[EventRow], int]:
         """At most MOST_EVENTS, what is in force first; and how many events there are in all.

@@ -263,12 +263,12 @@ class TestWhoCalls:
     def test_a_malformed_one_makes_the_ven_ask(
         self, fleet: PushedFleet, call: Callable[..., requests.Response]
     ) -> None:
-        asked = fleet.container.openadr.http().traffic.outcomes()
+        asked = fleet.container.openadr.http().request_stats.outcomes()
 
         assert call(body=b"{").status_code == 200
 
         wait_until(lambda: fleet.counts().get("malformed") == 1)
-        wait_until(lambda: fleet.container.openadr.http().traffic.outcomes() != asked)
+        wait_until(lambda: fleet.container.openadr.http().request_stats.outcomes() != asked)
         assert fleet.trusted() == len(fleet.names)
 
     def test_the_challenge_is_answered_with_what_it_says(

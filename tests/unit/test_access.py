@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.ops.access import Access
-from app.ops.gate import Gatekeeper
+from app.ops.token_guard import TokenGuard
 from tests.support.fakes import FakeClock
 
 
@@ -138,8 +138,8 @@ class TestGatekeeper:
     """Who is asked for the token, and who knows it."""
 
     @staticmethod
-    def made(token: str | None, *, is_local: bool, clock: FakeClock | None = None) -> Gatekeeper:
-        return Gatekeeper(
+    def made(token: str | None, *, is_local: bool, clock: FakeClock | None = None) -> TokenGuard:
+        return TokenGuard(
             token=token, is_local=is_local, monotonic=(clock or FakeClock()).monotonic
         )
 
@@ -156,38 +156,38 @@ class TestGatekeeper:
     def test_who_is_asked(
         self, token: str | None, is_local: bool, through_proxy: bool, asks: bool
     ) -> None:
-        gatekeeper = self.made(token, is_local=is_local)
+        token_guard = self.made(token, is_local=is_local)
 
-        assert gatekeeper.asks(through_proxy=through_proxy) is asks
+        assert token_guard.asks(through_proxy=through_proxy) is asks
 
     def test_only_the_token_is_let_in(self) -> None:
-        assert self.made("hunter2", is_local=False).admits("hunter2")
-        assert self.made("größer", is_local=False).admits("größer")
-        assert not self.made("hunter2", is_local=False).admits("hunter1")
-        assert not self.made("hunter2", is_local=False).admits("")
+        assert self.made("hunter2", is_local=False).accepts("hunter2")
+        assert self.made("größer", is_local=False).accepts("größer")
+        assert not self.made("hunter2", is_local=False).accepts("hunter1")
+        assert not self.made("hunter2", is_local=False).accepts("")
 
     def test_without_a_token_nobody_is(self) -> None:
-        assert not self.made(None, is_local=False).admits("")
+        assert not self.made(None, is_local=False).accepts("")
 
     def test_each_wrong_one_lets_its_address_wait_longer_for_the_answer(self) -> None:
         clock = FakeClock()
-        gatekeeper = self.made("hunter2", is_local=False, clock=clock)
+        token_guard = self.made("hunter2", is_local=False, clock=clock)
 
-        waits_s = [gatekeeper.refuse("192.0.2.1") for _ in range(3)]
+        waits_s = [token_guard.refuse("192.0.2.1") for _ in range(3)]
 
         assert waits_s == [1, 2, 3]
         clock.advance(seconds=60)
-        assert gatekeeper.refuse("192.0.2.1") == 1
+        assert token_guard.refuse("192.0.2.1") == 1
 
     def test_wrong_ones_hold_up_neither_other_addresses_nor_the_right_one(self) -> None:
-        gatekeeper = self.made("hunter2", is_local=False)
+        token_guard = self.made("hunter2", is_local=False)
         for _ in range(100):
-            gatekeeper.refuse("192.0.2.1")
+            token_guard.refuse("192.0.2.1")
 
-        assert gatekeeper.refuse("192.0.2.2") == 1
-        assert gatekeeper.admits("hunter2")
+        assert token_guard.refuse("192.0.2.2") == 1
+        assert token_guard.accepts("hunter2")
 
     def test_no_answer_waits_longer_than_half_a_minute(self) -> None:
-        gatekeeper = self.made("hunter2", is_local=False)
+        token_guard = self.made("hunter2", is_local=False)
 
-        assert max(gatekeeper.refuse("192.0.2.1") for _ in range(100)) == 30
+        assert max(token_guard.refuse("192.0.2.1") for _ in range(100)) == 30

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nicegui import run, ui
 
-from app.ops.page import words
+from app.ops.page import formatting
 from app.ops.page.charts import line_chart, show_lines
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
@@ -55,13 +55,13 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
                 return
             journal = services.journal
             figures.show(
-                readings_taken=words.count(services.simulator.readings_taken),
-                readings_delivered=words.count(journal.readings),
-                reports_delivered=words.count(journal.reports),
-                last_report=words.ago(journal.last_report_at, services.clock()),
-                readings_waiting=words.count(found.waiting),
-                reports_set_aside=words.count(found.set_aside),
-                readings_given_up=words.count(found.expired_readings + found.dropped_readings),
+                readings_taken=formatting.count(services.simulator.readings_taken),
+                readings_delivered=formatting.count(journal.readings),
+                reports_delivered=formatting.count(journal.reports),
+                last_report=formatting.ago(journal.last_report_at, services.clock()),
+                readings_waiting=formatting.count(found.waiting),
+                reports_set_aside=formatting.count(found.set_aside),
+                readings_given_up=formatting.count(found.expired_readings + found.dropped_readings),
                 store_used=f"{found.store_share:.1%}",
             )
             vtn.set_text(_of_the_vtn(services))
@@ -72,7 +72,7 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
                     chart, {"waiting": [(at.at.timestamp(), float(at.waiting)) for at in points]}
                 )
             told = await run.io_bound(journal.first_problems, ROWS)
-            problems.show([(name, (name, words.shortened(why))) for name, why in told or ()])
+            problems.show([(name, (name, formatting.shortened(why))) for name, why in told or ()])
 
         shell.every(REFRESH_S, show)
 
@@ -85,7 +85,7 @@ def _of_the_vtn(services: PageServices) -> str:
         return f"The VTN at {http.base_url} does not answer; what is owed waits."
     if http.latency_s is None:
         return f"The VTN at {http.base_url} was not asked yet."
-    return f"The VTN at {http.base_url} answers in {words.seconds(http.latency_s)}."
+    return f"The VTN at {http.base_url} answers in {formatting.seconds(http.latency_s)}."
 
 
 class _Refused:
@@ -107,14 +107,14 @@ class _Refused:
 
     async def _retry(self, set_aside_id: int) -> None:
         await self._shell.change(
-            lambda who: self._services.steering.retry_reports(who, [set_aside_id]),
+            lambda who: self._services.actions.retry_reports(who, [set_aside_id]),
             lambda count: "It is sent again with the next delivery." if count else GONE,
         )
         await self._show_now()
 
     async def _drop(self, set_aside_id: int) -> None:
         await self._shell.change(
-            lambda who: self._services.steering.drop_reports(who, [set_aside_id]),
+            lambda who: self._services.actions.drop_reports(who, [set_aside_id]),
             lambda count: "It is dropped." if count else GONE,
             sure=f"Drop report {set_aside_id}? Its readings will not reach the VTN.",
         )
@@ -135,8 +135,8 @@ def _cells(aside: RejectedReport) -> tuple[str, ...]:
         str(aside.set_aside_id),
         aside.ven_name,
         aside.event_id,
-        words.count(aside.readings),
-        words.clock(aside.refused_at),
-        words.shortened(aside.problem),
+        formatting.count(aside.readings),
+        formatting.clock(aside.refused_at),
+        formatting.shortened(aside.problem),
         "is sent again" if aside.to_send else "waits for you",
     )

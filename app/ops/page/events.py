@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from nicegui import run, ui
 
 from app.ops.events_view import EventRow
-from app.ops.page import words
+from app.ops.page import formatting
 from app.ops.page.drawing import timeline, whom
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
@@ -55,7 +55,7 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
                 name = _name(shown[event_id])
                 stops = ", ".join(shown[event_id].asks_for)
                 await shell.change(
-                    lambda who: services.steering.cancel_event(who, event_id),
+                    lambda who: services.actions.cancel_event(who, event_id),
                     f"{name} is cancelled: its VENs go back to what they did.",
                     sure=f"Cancel {name}, {_told(shown[event_id], services.clock())}?"
                     + (f" Its VENs stop reporting {stops} for it." if stops else ""),
@@ -98,32 +98,32 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
 
 def _name(row: EventRow) -> str:
     """What people call it; ids are long."""
-    return words.shortened(row.event_name or row.event_id, 60)
+    return formatting.shortened(row.event_name or row.event_id, 60)
 
 
 def _told(row: EventRow, now: datetime) -> str:
     """For whom it is, and until when."""
     ends = [bar.end for bar in row.in_force]
-    return f"for {row.whose}" + (f", until {words.until(ends[0], now)}" if ends else "")
+    return f"for {row.whose}" + (f", until {formatting.until(ends[0], now)}" if ends else "")
 
 
 def _cells(row: EventRow, now: datetime) -> tuple[str, ...]:
     holding = [bar.words for bar in row.in_force]
     upcoming = [
-        f"{bar.words} at {words.until(bar.start, now)}" for bar in row.bars if bar.start > now
+        f"{bar.words} at {formatting.until(bar.start, now)}" for bar in row.bars if bar.start > now
     ]
     usual = "no" if row.bars or not row.asks_for else "asks for reports only"
     first = row.in_force[0] if row.in_force else None
     return (
         _name(row),
-        "cancelled" if row.is_cancelled else words.shortened("; ".join(holding)) or usual,
-        words.NOTHING if first is None else words.until(first.start, now),
-        words.NOTHING if first is None else words.until(first.end, now),
-        words.shortened("; ".join(upcoming)) or words.NOTHING,
+        "cancelled" if row.is_cancelled else formatting.shortened("; ".join(holding)) or usual,
+        formatting.NOTHING if first is None else formatting.until(first.start, now),
+        formatting.NOTHING if first is None else formatting.until(first.end, now),
+        formatting.shortened("; ".join(upcoming)) or formatting.NOTHING,
         "none" if row.priority is None else str(row.priority),
-        words.count(row.vens),
-        words.shortened(whom(row), 40),
-        words.shortened(", ".join(row.asks_for)) or words.NOTHING,
+        formatting.count(row.vens),
+        formatting.shortened(whom(row), 40),
+        formatting.shortened(", ".join(row.asks_for)) or formatting.NOTHING,
         row.event_id,
     )
 
@@ -150,7 +150,7 @@ def _form(services: PageServices, shell: Shell) -> None:
             only = (ven.value or "").strip()
             what = f"{kind.value} {value.value or ''}".strip()
             await shell.change(
-                lambda who: services.steering.send_event(
+                lambda who: services.actions.send_event(
                     who,
                     kind=str(kind.value),
                     value=str(value.value or ""),

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from nicegui import run, ui
 
 from app.ops.events_view import EventRow
-from app.ops.page import words
+from app.ops.page import formatting
 from app.ops.page.charts import Span, line_chart, show_lines, thinned
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
@@ -67,9 +67,12 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
                 show_lines(chart, lines, _spans(events))
                 now = points[-1]
                 kinds.show(
-                    [(kind, (kind.value, words.power(kw))) for kind, kw in now.by_kind_kw.items()]
+                    [
+                        (kind, (kind.value, formatting.power(kw)))
+                        for kind, kw in now.by_kind_kw.items()
+                    ]
                 )
-                figures.show(power_now=words.power(now.total_kw))
+                figures.show(power_now=formatting.power(now.total_kw))
 
         async def show_figures() -> None:
             waiting = await run.io_bound(services.waiting)
@@ -77,10 +80,10 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
             if waiting is None or vens is None:
                 return
             figures.show(
-                VENs=words.count(vens),
-                readings_delivered=words.count(services.journal.readings),
-                readings_waiting=words.count(waiting),
-                last_report=words.ago(services.journal.last_report_at, services.clock()),
+                VENs=formatting.count(vens),
+                readings_delivered=formatting.count(services.journal.readings),
+                readings_waiting=formatting.count(waiting),
+                last_report=formatting.ago(services.journal.last_report_at, services.clock()),
             )
 
         shell.every(REFRESH_S, show_power)
@@ -92,7 +95,7 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
 def _in_force(events: Sequence[EventRow], now: datetime) -> str:
     """In one line what holds now, for how many VENs, and until when."""
     told = [
-        f"{bar.words} until {words.until(bar.end, now)} ({event.whose})"
+        f"{bar.words} until {formatting.until(bar.end, now)} ({event.whose})"
         for event in events
         for bar in event.in_force
     ]
@@ -104,7 +107,7 @@ def _spans(events: Sequence[EventRow]) -> list[Span]:
     """When something held, to be marked in the chart."""
     return [
         Span(
-            words.shortened(bar.words, 40),
+            formatting.shortened(bar.words, 40),
             bar.start.timestamp(),
             math.inf if bar.end is None else bar.end.timestamp(),
         )

@@ -9,12 +9,12 @@ from datetime import datetime
 from app.metering import MeterDataSimulator, PowerHistory
 from app.observability import Node
 from app.openadr import VtnHttp
+from app.ops.actions import OperatorActions
 from app.ops.backlog import Backlog
 from app.ops.events_view import EventsView
 from app.ops.fleet_view import FleetView
-from app.ops.gate import Gatekeeper
 from app.ops.health import Readiness
-from app.ops.steering import Steering
+from app.ops.token_guard import TokenGuard
 from app.reporting.delivery import DeliveryStats, RejectedReports
 from app.scheduling import TaskScheduler
 
@@ -35,8 +35,8 @@ class PageServices:
     simulator: MeterDataSimulator
     http: VtnHttp
     readiness: Callable[[], Readiness]
-    steering: Steering
-    gatekeeper: Gatekeeper
+    actions: OperatorActions
+    token_guard: TokenGuard
     wiring: Callable[[], Sequence[Node]]
     clock: Callable[[], datetime]
     sends_events: bool

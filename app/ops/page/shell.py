@@ -42,7 +42,7 @@ class Shell:
         self._who = client.ip or "unknown"
         self._problems: dict[Show, str] = {}
         """Of each part of the view that could not be read."""
-        self._admitted = not services.gatekeeper.asks(through_proxy=proxied)
+        self._admitted = not services.token_guard.asks(through_proxy=proxied)
 
     @contextmanager
     def around(self, view: str, title: str = "") -> Iterator[None]:
@@ -128,8 +128,8 @@ class Shell:
     async def _may(self) -> bool:
         if self._admitted:
             return True
-        gatekeeper = self._services.gatekeeper
-        if not gatekeeper.has_token:
+        token_guard = self._services.token_guard
+        if not token_guard.has_token:
             ui.notify(
                 "Nothing can be changed from here: set OPS__TOKEN, and start again.",
                 type="negative",
@@ -147,10 +147,10 @@ class Shell:
         dialog.delete()
         if not given:
             return False
-        self._admitted = gatekeeper.admits(given)
+        self._admitted = token_guard.accepts(given)
         if not self._admitted:
-            wait_s = gatekeeper.refuse(self._who)
-            await run.io_bound(self._services.steering.refused, self._who)
+            wait_s = token_guard.refuse(self._who)
+            await run.io_bound(self._services.actions.refused, self._who)
             await asyncio.sleep(wait_s)
             ui.notify("This is not the token.", type="negative")
         return self._admitted

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 from nicegui import ui
 
-from app.ops.page import words
+from app.ops.page import formatting
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
 from app.ops.page.widgets import Action, Grid, button
@@ -24,21 +24,21 @@ def make_tasks_view(services: PageServices) -> Callable[[], None]:
     """The page's function."""
 
     def tasks() -> None:
-        scheduler, steering = services.scheduler, services.steering
+        scheduler, actions = services.scheduler, services.actions
         shell = Shell(services)
         with shell.around("Tasks"):
 
             async def pause(name: str) -> None:
-                await shell.change(lambda who: steering.pause_task(who, name), f"{name} is paused.")
+                await shell.change(lambda who: actions.pause_task(who, name), f"{name} is paused.")
                 await show_now()
 
             async def resume(name: str) -> None:
-                await shell.change(lambda who: steering.resume_task(who, name), f"{name} goes on.")
+                await shell.change(lambda who: actions.resume_task(who, name), f"{name} goes on.")
                 await show_now()
 
             async def run_now(name: str) -> None:
                 await shell.change(
-                    lambda who: _ran(steering.run_task(who, name)), lambda how: f"{name} {how}."
+                    lambda who: _ran(actions.run_task(who, name)), lambda how: f"{name} {how}."
                 )
                 await show_now()
 
@@ -80,7 +80,7 @@ def make_tasks_view(services: PageServices) -> Callable[[], None]:
                     rows.append((name, _cells(info, runs, services)))
                     expansion, text = errors[name]
                     expansion.set_visibility(bool(traceback))
-                    expansion.set_text(f"{name}: {words.shortened(info['last_error'] or '')}")
+                    expansion.set_text(f"{name}: {formatting.shortened(info['last_error'] or '')}")
                     text.set_text(traceback)
                 grid.show(rows)
                 none.set_visibility(not any(scheduler.get_history(name)[1] for name in names))
@@ -112,19 +112,19 @@ def _error() -> tuple[ui.expansion, ui.label]:
 
 def _cells(info: JobInfo, runs: Sequence[TaskRun], services: PageServices) -> tuple[str, ...]:
     now = services.clock()
-    upcoming = "paused" if info["paused"] else words.ago(info["next_start"], now)
+    upcoming = "paused" if info["paused"] else formatting.ago(info["next_start"], now)
     running = info["running_for_s"]
     return (
         info["name"],
         info["schedule"],
-        upcoming if running is None else f"runs for {words.seconds(running)}",
-        words.seconds(info["last_duration_s"]),
+        upcoming if running is None else f"runs for {formatting.seconds(running)}",
+        formatting.seconds(info["last_duration_s"]),
         sparkline([run.duration_s for run in runs[-SHOWN_RUNS:]]),
-        words.count(info["runs"]),
-        words.count(info["failures"]),
-        words.count(info["skipped"]),
-        words.count(info["missed"]),
-        words.seconds(info["lateness_s"]),
+        formatting.count(info["runs"]),
+        formatting.count(info["failures"]),
+        formatting.count(info["skipped"]),
+        formatting.count(info["missed"]),
+        formatting.seconds(info["lateness_s"]),
     )
 
 
@@ -158,7 +158,7 @@ def _interval_form(
             return
         name = str(task.value)
         await shell.change(
-            lambda who: services.steering.change_interval(who, name, every_s),
+            lambda who: services.actions.change_interval(who, name, every_s),
             f"{name} comes every {every_s:g} s until the next start of the application.",
         )
         await show_now()

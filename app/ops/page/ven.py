@@ -9,7 +9,7 @@ from nicegui import run, ui
 
 from app.fleet import Status
 from app.ops.fleet_view import ResourceRow, VenRow
-from app.ops.page import words
+from app.ops.page import formatting
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
 from app.ops.page.widgets import Action, Figures, Grid, Pager
@@ -29,7 +29,7 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
 
             async def suspend(name: str) -> None:
                 await shell.change(
-                    lambda who: services.steering.suspend(who, ven_name, name),
+                    lambda who: services.actions.suspend(who, ven_name, name),
                     f"{name} is suspended: it is metered and reported no more; the device itself"
                     " goes on.",
                 )
@@ -37,7 +37,7 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
 
             async def resume(name: str) -> None:
                 await shell.change(
-                    lambda who: services.steering.resume(who, ven_name, name),
+                    lambda who: services.actions.resume(who, ven_name, name),
                     f"{name} is metered again from the next reading on.",
                 )
                 await show_now()
@@ -63,7 +63,7 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
                 figures.show(
                     status=status, resources=resources, power_now=power, last_report=last_report
                 )
-                problem.set_text("" if why == words.NOTHING else why)
+                problem.set_text("" if why == formatting.NOTHING else why)
 
             async def show() -> None:
                 found = await run.io_bound(
@@ -93,9 +93,9 @@ def ven_cells(row: VenRow, now: datetime) -> tuple[str, ...]:
         summary.ven.ven_name,
         summary.ven.status.value,
         ", ".join(parts),
-        words.power(row.power_kw),
-        words.ago(row.delivery.last_report_at, now),
-        words.shortened(row.delivery.problem or words.NOTHING),
+        formatting.power(row.power_kw),
+        formatting.ago(row.delivery.last_report_at, now),
+        formatting.shortened(row.delivery.problem or formatting.NOTHING),
     )
 
 
@@ -106,8 +106,10 @@ def _resource_cells(row: ResourceRow) -> tuple[str, ...]:
         resource.resource_name,
         resource.kind.value,
         resource.status.value,
-        words.power(row.power_kw),
+        formatting.power(row.power_kw),
         f"{resource.power_min_kw:g} to {resource.power_max_kw:g} kW",
-        words.NOTHING if charge is None else f"{charge:.0%} of {resource.energy_max_kwh:g} kWh",
-        words.shortened("; ".join(row.follows)) or "nothing",
+        formatting.NOTHING
+        if charge is None
+        else f"{charge:.0%} of {resource.energy_max_kwh:g} kWh",
+        formatting.shortened("; ".join(row.follows)) or "nothing",
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
-from app.ops.page.words import NOTHING
+from app.ops.page.formatting import NOTHING
 
 Press = Callable[[Any], Awaitable[None]]
 

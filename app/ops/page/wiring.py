@@ -8,7 +8,7 @@ from dataclasses import replace
 from nicegui import ui
 
 from app.observability import Node
-from app.ops.page import drawing, words
+from app.ops.page import drawing, formatting
 from app.ops.page.services import PageServices
 from app.ops.page.shell import Shell
 from app.ops.page.widgets import Grid, scrolling_drawing
@@ -70,7 +70,7 @@ def make_wiring_view(services: PageServices) -> Callable[[], None]:
                             node.kind,
                             node.provides,
                             ", ".join(node.depends_on) or "nothing",
-                            node.overridden_by or words.NOTHING,
+                            node.overridden_by or formatting.NOTHING,
                         ),
                     )
                     for node in nodes

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from app.ops import Seldom
+from app.ops import ThrottledValue
 from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until
 
@@ -37,12 +37,14 @@ def look(clock: FakeClock) -> Look:
 
 
 @pytest.fixture
-def seldom(look: Look, clock: FakeClock) -> Seldom[int]:
+def seldom(look: Look, clock: FakeClock) -> ThrottledValue[int]:
     """Every 5 s at most."""
-    return Seldom(look=look, every_s=5.0, monotonic=clock.monotonic)
+    return ThrottledValue(look=look, every_s=5.0, monotonic=clock.monotonic)
 
 
-def test_it_looks_again_when_the_time_has_passed(seldom: Seldom[int], clock: FakeClock) -> None:
+def test_it_looks_again_when_the_time_has_passed(
+    seldom: ThrottledValue[int], clock: FakeClock
+) -> None:
     first = seldom()
     clock.advance(seconds=4.9)
     still = seldom()
@@ -52,7 +54,7 @@ def test_it_looks_again_when_the_time_has_passed(seldom: Seldom[int], clock: Fak
 
 
 def test_what_takes_long_is_looked_for_more_seldom(
-    seldom: Seldom[int], look: Look, clock: FakeClock
+    seldom: ThrottledValue[int], look: Look, clock: FakeClock
 ) -> None:
     look.takes_s = 0.25
     seldom()
@@ -64,7 +66,7 @@ def test_what_takes_long_is_looked_for_more_seldom(
 
 
 def test_nothing_is_kept_for_longer_than_half_a_minute(
-    seldom: Seldom[int], look: Look, clock: FakeClock
+    seldom: ThrottledValue[int], look: Look, clock: FakeClock
 ) -> None:
     look.takes_s = 20.0  # a database that was silent, a process that was frozen
     seldom()
@@ -74,7 +76,7 @@ def test_nothing_is_kept_for_longer_than_half_a_minute(
 
 
 def test_who_asks_while_another_looks_gets_what_was_there(
-    seldom: Seldom[int], look: Look, clock: FakeClock
+    seldom: ThrottledValue[int], look: Look, clock: FakeClock
 ) -> None:
     seldom()
     clock.advance(seconds=5)
@@ -90,7 +92,7 @@ def test_who_asks_while_another_looks_gets_what_was_there(
     assert (found, seldom()) == (1, 2)
 
 
-def test_all_wait_for_the_first_look(seldom: Seldom[int], look: Look) -> None:
+def test_all_wait_for_the_first_look(seldom: ThrottledValue[int], look: Look) -> None:
     look.may_end.clear()
     found: list[int] = []
     threads = [threading.Thread(target=lambda: found.append(seldom())) for _ in range(4)]
@@ -106,7 +108,7 @@ def test_all_wait_for_the_first_look(seldom: Seldom[int], look: Look) -> None:
 
 
 def test_who_asks_while_another_looks_does_not_get_what_is_old(
-    seldom: Seldom[int], look: Look, clock: FakeClock
+    seldom: ThrottledValue[int], look: Look, clock: FakeClock
 ) -> None:
     seldom()
     clock.advance(hours=8)
@@ -124,7 +126,9 @@ def test_who_asks_while_another_looks_does_not_get_what_is_old(
     assert found == [2, 2]
 
 
-def test_a_first_look_that_fails_is_told_and_made_again(seldom: Seldom[int], look: Look) -> None:
+def test_a_first_look_that_fails_is_told_and_made_again(
+    seldom: ThrottledValue[int], look: Look
+) -> None:
     look.fails = True
     with pytest.raises(OSError, match="nothing can be seen"):
         seldom()
@@ -134,7 +138,7 @@ def test_a_first_look_that_fails_is_told_and_made_again(seldom: Seldom[int], loo
 
 
 def test_a_look_that_fails_is_told_and_made_again(
-    seldom: Seldom[int], look: Look, clock: FakeClock
+    seldom: ThrottledValue[int], look: Look, clock: FakeClock
 ) -> None:
     seldom()
     clock.advance(seconds=5)

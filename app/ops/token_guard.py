@@ -11,7 +11,7 @@ BETWEEN_TRIES_S = 1.0
 LONGEST_WAIT_S = 30.0
 
 
-class Gatekeeper:
+class TokenGuard:
     """Asks for the token where the page can be reached from elsewhere, or where there is one.
 
     Safe for several threads.
@@ -36,7 +36,7 @@ class Gatekeeper:
         """Whether a token has to be given; behind a proxy it is not known who asks."""
         return self.has_token or not self._is_local or through_proxy
 
-    def admits(self, given: str) -> bool:
+    def accepts(self, given: str) -> bool:
         """Whether this is the token. The right one is let in whatever others tried."""
         token = self._token
         return token is not None and hmac.compare_digest(token.encode(), given.encode())

@@ -12,7 +12,7 @@ import pytest
 
 from app.fleet import Status
 from app.openadr import OutcomeUnknown, VtnError
-from app.ops import AuditLog, EventsView, FleetView, Steering
+from app.ops import AuditLog, EventsView, FleetView, OperatorActions
 from tests.support.workbench import RESOURCES, Bench
 
 pytestmark = pytest.mark.in_process
@@ -21,8 +21,8 @@ WHO = "127.0.0.1"
 
 
 @pytest.fixture
-def steering(bench: Bench) -> Steering:
-    made: Steering = bench.container.ops.steering()
+def actions(bench: Bench) -> OperatorActions:
+    made: OperatorActions = bench.container.ops.actions()
     return made
 
 
@@ -48,11 +48,11 @@ def audit(bench: Bench) -> list[dict[str, Any]]:
 
 
 def test_every_change_is_written_down_with_what_came_of_it(
-    bench: Bench, steering: Steering
+    bench: Bench, actions: OperatorActions
 ) -> None:
-    steering.change_interval(WHO, "heartbeat", 60)
+    actions.change_interval(WHO, "heartbeat", 60)
     with pytest.raises(ValueError, match="no resource 'x'"):
-        steering.suspend(WHO, "Aarhus", "x")
+        actions.suspend(WHO, "Aarhus", "x")
 
     interval = {"who": WHO, "action": "change interval of task", "about": "heartbeat"}
     suspend = {"who": WHO, "action": "suspend resource", "about": "x"}
@@ -67,9 +67,9 @@ def test_every_change_is_written_down_with_what_came_of_it(
 
 
 def test_an_event_that_was_sent_is_written_down_with_its_id(
-    bench: Bench, steering: Steering
+    bench: Bench, actions: OperatorActions
 ) -> None:
-    event_id = steering.send_event(
+    event_id = actions.send_event(
         WHO, kind="SIMPLE", value="2", duration="PT10M", ven_name=None, priority=None
     )
 
@@ -122,21 +122,21 @@ def test_the_log_has_words_that_are_no_unicode_as_the_audit_log_has_them(
     assert caplog.messages == [f"by hand, from {WHO}: send event \\ud800: asked, value \\udc80"]
 
 
-def test_what_cannot_be_written_down_is_not_done(bench: Bench, steering: Steering) -> None:
+def test_what_cannot_be_written_down_is_not_done(bench: Bench, actions: OperatorActions) -> None:
     bench.container.settings().audit_file.mkdir()
 
     with pytest.raises(OSError, match="directory"):
-        steering.pause_task(WHO, "heartbeat")
+        actions.pause_task(WHO, "heartbeat")
 
     assert not bench.container.scheduler().get_job_info("heartbeat")["paused"]
 
 
 def test_a_suspended_resource_is_neither_metered_nor_shown_with_a_power(
-    bench: Bench, steering: Steering, fleet: FleetView
+    bench: Bench, actions: OperatorActions, fleet: FleetView
 ) -> None:
     (row, *_), total = fleet.resources("Aarhus", skip=0, limit=10)
     name = row.resource.resource_name
-    steering.suspend(WHO, "Aarhus", name)
+    actions.suspend(WHO, "Aarhus", name)
 
     bench.tick()
 
@@ -148,9 +148,9 @@ def test_a_suspended_resource_is_neither_metered_nor_shown_with_a_power(
 
 
 def test_the_last_reading_of_a_suspended_resource_is_none_of_now(
-    bench: Bench, steering: Steering, fleet: FleetView
+    bench: Bench, actions: OperatorActions, fleet: FleetView
 ) -> None:
-    steering.send_event(
+    actions.send_event(
         WHO, kind="SIMPLE", value="2", duration="PT10M", ven_name=None, priority=None
     )
     bench.manager.poll_events()
@@ -159,27 +159,27 @@ def test_the_last_reading_of_a_suspended_resource_is_none_of_now(
     assert row.power_kw is not None
     assert row.follows
 
-    steering.suspend(WHO, "Aarhus", row.resource.resource_name)
+    actions.suspend(WHO, "Aarhus", row.resource.resource_name)
 
     (row, *_), _ = fleet.resources("Aarhus", skip=0, limit=10)
     assert row.power_kw is None
     assert row.follows == []
 
 
-def test_a_resource_that_is_resumed_is_what_it_was(bench: Bench, steering: Steering) -> None:
+def test_a_resource_that_is_resumed_is_what_it_was(bench: Bench, actions: OperatorActions) -> None:
     repository = bench.container.fleet.repository()
     name = next(repository.resources("Aarhus"))[1].resource_name
-    steering.suspend(WHO, "Aarhus", name)
+    actions.suspend(WHO, "Aarhus", name)
 
-    steering.resume(WHO, "Aarhus", name)
+    actions.resume(WHO, "Aarhus", name)
 
     assert repository.resource("Aarhus", name).status is Status.APPROVED
 
 
 def test_an_event_that_is_sent_reaches_the_fleet_and_is_shown(
-    bench: Bench, steering: Steering, events: EventsView, fleet: FleetView
+    bench: Bench, actions: OperatorActions, events: EventsView, fleet: FleetView
 ) -> None:
-    event_id = steering.send_event(
+    event_id = actions.send_event(
         WHO, kind="SIMPLE", value="2", duration="PT10M", ven_name=None, priority=1
     )
     bench.manager.poll_events()
@@ -197,14 +197,14 @@ def test_an_event_that_is_sent_reaches_the_fleet_and_is_shown(
 
 
 def test_an_event_that_is_cancelled_holds_no_more(
-    bench: Bench, steering: Steering, events: EventsView
+    bench: Bench, actions: OperatorActions, events: EventsView
 ) -> None:
-    event_id = steering.send_event(
+    event_id = actions.send_event(
         WHO, kind="SIMPLE", value="2", duration="PT10M", ven_name=None, priority=None
     )
     bench.manager.poll_events()
 
-    steering.cancel_event(WHO, event_id)
+    actions.cancel_event(WHO, event_id)
     bench.manager.poll_events()
 
     rows, _ = events.rows(before=timedelta(hours=1), after=timedelta(hours=1))
@@ -218,15 +218,15 @@ def test_an_event_that_is_cancelled_holds_no_more(
     [("much", "PT10M", "whole number"), ("2", "ten minutes", "duration")],
 )
 def test_an_event_that_is_none_is_refused(
-    steering: Steering, value: str, duration: str, words: str
+    actions: OperatorActions, value: str, duration: str, words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):
-        steering.send_event(
+        actions.send_event(
             WHO, kind="SIMPLE", value=value, duration=duration, ven_name=None, priority=None
         )
 
 
-def test_a_report_that_was_refused_is_sent_again(bench: Bench, steering: Steering) -> None:
+def test_a_report_that_was_refused_is_sent_again(bench: Bench, actions: OperatorActions) -> None:
     bench.transport.refused["Aarhus"] = 422
     bench.tick()
     bench.manager.generate_reports()
@@ -234,7 +234,7 @@ def test_a_report_that_was_refused_is_sent_again(bench: Bench, steering: Steerin
     ((aside,), total) = bench.container.streams.rejected().page(skip=0, limit=10)
     assert total == 1
 
-    assert steering.retry_reports(WHO, [aside.set_aside_id]) == 1
+    assert actions.retry_reports(WHO, [aside.set_aside_id]) == 1
     bench.manager.generate_reports()
 
     assert bench.container.streams.rejected().count() == 0

@@ -17,7 +17,7 @@ POLLING = "poll_events"
 """The task that asks for events."""
 
 
-class Steering:
+class OperatorActions:
     """Every method takes first `who` asks. ValueError, VtnError or DatabaseError say why not."""
 
     def __init__(

@@ -18,7 +18,7 @@ class _Found(NamedTuple, Generic[T]):
     holds_until_s: float
 
 
-class Seldom(Generic[T]):
+class ThrottledValue(Generic[T]):
     """What `look` finds; it is looked for at most every so many seconds, or more seldom.
 
     Who asks while another looks gets what was found before, unless that is old. What `look` raises
