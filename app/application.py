@@ -18,11 +18,11 @@ from app.ops import Health
 from app.platform import (
     Database,
     MakeBar,
+    PeriodicThread,
     RunLock,
     Server,
-    Stopping,
+    Shutdown,
     SystemdNotifier,
-    Watch,
     no_bar,
 )
 from app.scheduling import TaskScheduler
@@ -62,16 +62,16 @@ class Application:
         push: Server,
         ops: Ops,
         health: Health,
-        guard: Watch,
-        lock_watch: Watch,
-        vtn_watch: Watch,
+        guard: PeriodicThread,
+        lock_watch: PeriodicThread,
+        vtn_watch: PeriodicThread,
         notifier: SystemdNotifier,
         http: VtnHttp,
         repository: FleetRepository,
         ven_manager: VENManager,
         simulator: MeterDataSimulator,
         scheduler: TaskScheduler,
-        stopping: Stopping,
+        shutdown: Shutdown,
         tracing: Tracing,
         sample_size: tuple[int, int] | None,
         vtn_base_url: str,
@@ -94,7 +94,7 @@ class Application:
         self._ven_manager = ven_manager
         self._simulator = simulator
         self._scheduler = scheduler
-        self._stopping = stopping
+        self._shutdown = shutdown
         self._tracing = tracing
         self._sample_size = sample_size
         self._vtn_base_url = vtn_base_url
@@ -143,23 +143,23 @@ class Application:
         self._start_ended.clear()
         try:
             for step in steps:
-                if self._stopping.is_set():
+                if self._shutdown.is_set():
                     return
                 step()
         except RuntimeError:
-            if not self._stopping.is_set():  # the scheduler takes no run while it stops
+            if not self._shutdown.is_set():  # the scheduler takes no run while it stops
                 raise
         finally:
             self._start_ended.set()
 
     def request_stop(self) -> None:
         """Begin to stop: from here the deadline runs."""
-        self._stopping.set()
+        self._shutdown.set()
 
     @property
     def stopped_by_failure(self) -> bool:
         """Whether it stops since something went wrong, and not because it was asked to."""
-        return self._stopping.failed
+        return self._shutdown.failed
 
     def _be_ready(self) -> None:
         self._health.started = True
@@ -174,7 +174,7 @@ class Application:
 
     def wait(self) -> None:
         """Until somebody requests the stop."""
-        self._stopping.wait()
+        self._shutdown.wait()
 
     def stop(self) -> bool:
         """Schedule, running tasks, deliveries, servers, database; within the deadline.
@@ -182,13 +182,13 @@ class Application:
         False when something still waited for the VTN or the database and was abandoned: it stays
         owed.
         """
-        self._stopping.set()
+        self._shutdown.set()
         self._health.started = False
         self._notifier.stopping()
-        idle = self._scheduler.shutdown(timeout_s=self._stopping.left_s())
-        idle = self._start_ended.wait(self._stopping.left_s()) and idle
+        idle = self._scheduler.shutdown(timeout_s=self._shutdown.remaining_for_work_s())
+        idle = self._start_ended.wait(self._shutdown.remaining_for_work_s()) and idle
         if self._later is not None:
-            self._later.join(self._stopping.left_s())
+            self._later.join(self._shutdown.remaining_for_work_s())
         waits_s = self._database.waits_s()
         if waits_s >= WAITS_LONG_S:
             logger.warning(
@@ -199,9 +199,9 @@ class Application:
         elif not idle:
             logger.warning("stopping: a task still waits for the VTN; what it had stays owed")
         self._push.close()
-        self._vtn_watch.close(min(1.0, self._stopping.left_s()))
-        self._lock_watch.close(min(1.0, self._stopping.left_s()))
-        self._guard.close(min(1.0, self._stopping.left_s()))
+        self._vtn_watch.close(min(1.0, self._shutdown.remaining_for_work_s()))
+        self._lock_watch.close(min(1.0, self._shutdown.remaining_for_work_s()))
+        self._guard.close(min(1.0, self._shutdown.remaining_for_work_s()))
         self._ops.close()
         self._vtn.close()
         self._http.close()
@@ -209,7 +209,7 @@ class Application:
         # A database that is silent may keep whoever closes its connections.
         closing = threading.Thread(target=self._close_database, name="closing", daemon=True)
         closing.start()
-        closing.join(max(self._stopping.remaining_s(), LEAST_CLOSING_S))
+        closing.join(max(self._shutdown.remaining_s(), LEAST_CLOSING_S))
         logger.info("stopped")
         return idle
 
@@ -232,7 +232,7 @@ class Application:
         self.failed += ["enrolment"] if result.failed else []
         if result.outage is None:
             logger.info("enrolled: %d of %d VENs", len(result.enrolled), vens)
-        elif self._repository.pending_vens() and not self._stopping.is_set():
+        elif self._repository.pending_vens() and not self._shutdown.is_set():
             logger.warning("enrolment goes on when the VTN answers")
             self._later = threading.Thread(target=self._enrol_later, name="enrolment", daemon=True)
             self._later.start()
@@ -240,7 +240,7 @@ class Application:
     def _enrol_later(self) -> None:
         """Again and again, with back-off, until the VTN has answered."""
         delay_s = FIRST_RETRY_S
-        while not self._stopping.wait(delay_s * random.uniform(0.5, 1.0)):
+        while not self._shutdown.wait(delay_s * random.uniform(0.5, 1.0)):
             try:
                 result = self._ven_manager.enrol(pending_only=True)
             except CredentialsError as error:
@@ -261,7 +261,7 @@ class Application:
     def _run_each(self, names: Sequence[str], timeout_s: float | None = None) -> None:
         """One after the other; after so long one goes on beside the next."""
         for name in names:
-            if self._stopping.is_set():
+            if self._shutdown.is_set():
                 return
             try:
                 succeeded = self._scheduler.run_now(name).result(timeout_s)
@@ -311,7 +311,7 @@ class ApplicationContainer(containers.DeclarativeContainer):
         ven_manager=vens.manager,
         simulator=metering.simulator,
         scheduler=scheduling.scheduler,
-        stopping=platform.stopping,
+        shutdown=platform.shutdown,
         tracing=platform.tracing,
         sample_size=platform.settings.provided.sample_size,
         vtn_base_url=platform.settings.provided.vtn.url,

@@ -49,7 +49,7 @@ def shown(shape: Shape) -> Iterator[tuple[Container, Callable[[], Window]]]:
         delivered_per_s(container, 1)
         with browser() as chromium:
             yield container, lambda: Window(chromium, f"http://127.0.0.1:{port}")
-        container.platform.stopping().set()
+        container.platform.shutdown().set()
         server.close()
 
 

@@ -73,7 +73,7 @@ def fleet(kind: str, vens: int, directory: Path) -> Iterator[Container]:
         _until(lambda: container.vens.push_trust().count() == vens)
         yield container
     finally:
-        container.platform.stopping().set()
+        container.platform.shutdown().set()
         push.close()
         container.openadr.http().close()
         container.platform.database().close()

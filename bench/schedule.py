@@ -91,7 +91,7 @@ def main() -> None:
         late_s = list(starts(container, given["lasts_s"]))
         made = container.readings.log().newest_seq() * shape.resources
         left = container.streams.store().waiting()
-        container.platform.stopping().set()
+        container.platform.shutdown().set()
         container.scheduler().shutdown(timeout_s=5)
         child.answer({"late_s": late_s, "delivered": before + made - left})
 

@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from app.observability.logs import QUIET
 from app.openadr import Circuit, HttpTransport, VtnClock, VtnHttp, make_session
 from app.platform import Database, make_engine
-from app.platform.shutdown import Stopping
+from app.platform.shutdown import Shutdown
 from app.platform.timestamps import utc_now
 from app.settings.model import Settings
 from app.vtn import Callbacks, EmbeddedVtn
@@ -115,7 +115,7 @@ def make_container(tmp_path: Path) -> Iterator[MakeContainer]:
 
     yield make
     for container in made:
-        container.platform.stopping().set()
+        container.platform.shutdown().set()
         container.scheduler().shutdown(timeout_s=5)
         container.vtn.server().close()
         container.openadr.http().close()
@@ -206,15 +206,15 @@ def scripted_vtn() -> Iterator[Callable[[Script], ScriptedVtn]]:
 
 
 @pytest.fixture
-def stopping() -> Stopping:
-    return Stopping()
+def shutdown() -> Shutdown:
+    return Shutdown()
 
 
 MakeHttp = Callable[..., VtnHttp]
 
 
 @pytest.fixture
-def make_http(stopping: Stopping) -> Iterator[MakeHttp]:
+def make_http(shutdown: Shutdown) -> Iterator[MakeHttp]:
     """Real HTTP towards a VTN at this address, with pauses too short to wait for."""
     made: list[VtnHttp] = []
 
@@ -227,7 +227,7 @@ def make_http(stopping: Stopping) -> Iterator[MakeHttp]:
                     verify_tls=True,
                 ),
                 base_url=base_url,
-                stopping=stopping,
+                shutdown=shutdown,
                 circuit=Circuit(monotonic=time.monotonic),
                 writes=Circuit(monotonic=time.monotonic),
                 vtn_clock=VtnClock(clock=utc_now, monotonic=time.monotonic),

@@ -23,7 +23,7 @@ from app.application import Application
 from app.cli.bars import bars
 from app.cli.discover import discover_vtns
 from app.cli.event import make_event_cli
-from app.cli.failures import failures_in_one_line, tell
+from app.cli.failures import report_expected_errors, tell
 from app.cli.fleet import FleetTools, make_fleet_cli
 from app.cli.help import AsJson, examples
 from app.cli.outbox import make_outbox_cli
@@ -31,7 +31,7 @@ from app.cli.terminal import replace_what_cannot_be_shown, show
 from app.observability import configure_logging, log_uncaught
 from app.observability import graph as wiring
 from app.openadr import BusinessLogic, NoCredentials, VtnError, VtnUnauthorised
-from app.platform import DatabaseError, Stopping, no_bar
+from app.platform import DatabaseError, Shutdown, no_bar
 from app.reporting.delivery import RejectedReports
 from app.scheduling import default_schedules
 from app.settings import EMBEDDED_301, LOOPBACK, effective_settings
@@ -78,7 +78,7 @@ def make_container() -> Container:
 @contextmanager
 def wired() -> Iterator[Container]:
     """The container, with logging as the settings say."""
-    with failures_in_one_line():
+    with report_expected_errors():
         container = make_container()
         log = container.settings().log
         configure_logging(level=log.level, format_=log.format)
@@ -102,7 +102,7 @@ def run(
     ] = False,
 ) -> None:
     """Enrol, meter, answer and report until Ctrl-C or SIGTERM."""
-    with failures_in_one_line():
+    with report_expected_errors():
         run_application(make_container(), once=once)
 
 
@@ -112,7 +112,7 @@ def run_application(
     """Run until a signal; then leave at once, since threads may still wait for the VTN."""
     settings = container.settings()
     configure_logging(level=settings.log.level, format_=settings.log.format)
-    stop_on_signals(container.platform.stopping())
+    stop_on_signals(container.platform.shutdown())
     container.platform.descriptors().room_for(0)
     with container.ops.wiring.override(partial(wiring.nodes, container.providers)), bars() as bar:
         if bar is not no_bar:
@@ -145,15 +145,15 @@ def _run(application: Application, *, once: bool) -> int:
     return 1 if once and application.failed else code
 
 
-def stop_on_signals(stopping: Stopping) -> None:
+def stop_on_signals(shutdown: Shutdown) -> None:
     """Ctrl-C and SIGTERM begin an orderly stop; a second Ctrl-C ends the process at once."""
 
     def stop(number: int, _: object) -> None:
-        if number == signal.SIGINT and stopping.is_set():
+        if number == signal.SIGINT and shutdown.is_set():
             os.write(2, b"stopped at once: what was under way stays owed\n")
             os._exit(128 + number)
         # Not in the handler itself: it may interrupt the main thread while that holds the lock.
-        threading.Thread(target=stopping.set).start()
+        threading.Thread(target=shutdown.set).start()
 
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, stop)
@@ -184,8 +184,8 @@ def vtn(
             update={name: value for name, value in given.items() if value is not None}
         )
         container.settings.override(settings.model_copy(update={"vtn": chosen}))
-        server, stopping = container.vtn.embedded(host=host), container.platform.stopping()
-        stop_on_signals(stopping)
+        server, shutdown = container.vtn.embedded(host=host), container.platform.shutdown()
+        stop_on_signals(shutdown)
         server.start()
         logger.info(
             "VTN %s (3.1.0), %s%s (3.0.1); credentials %s",
@@ -196,7 +196,7 @@ def vtn(
         )
         if host not in LOOPBACK:
             logger.warning("other machines reach it by plain http: who listens can read tokens")
-        stopping.wait()
+        shutdown.wait()
         server.close()
 
 
@@ -306,7 +306,7 @@ def graph(
         GraphFormat.DOT: wiring.as_dot,
         GraphFormat.JSON: wiring.as_json,
     }[format_]
-    with failures_in_one_line():
+    with report_expected_errors():
         nodes = wiring.nodes(make_container().providers)
         nodes = wiring.rooms(nodes) if rooms else nodes
         try:

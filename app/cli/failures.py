@@ -49,7 +49,7 @@ def tell(error: BaseException) -> int:
 
 
 @contextmanager
-def failures_in_one_line() -> Iterator[None]:
+def report_expected_errors() -> Iterator[None]:
     """What can go wrong outside of us ends the process with `tell`, and without a traceback."""
     try:
         yield

@@ -19,7 +19,7 @@ from app.events.seen import Granted, PushOutcome, SeenEvent
 from app.events.views import forget_ven, read_view, units_of, write_view
 from app.fleet import VEN
 from app.openadr import Event, WireError, lasts_untold, read_event
-from app.platform import Database, LockPerName, SayOnce, dumped, from_us, to_us
+from app.platform import Database, LockPerName, SayOnce, from_us, json_bytes, to_us
 
 logger = logging.getLogger(__name__)
 
@@ -257,7 +257,7 @@ class EventStore:
         )
 
     def _kept(self, event: Event, before: _Kept | None, seen_now: datetime) -> _Kept:
-        body = dumped(event.raw, orjson.OPT_SORT_KEYS)
+        body = json_bytes(event.raw, orjson.OPT_SORT_KEYS)
         if before is not None and before.first_seen > seen_now:
             before = replace(before, first_seen=seen_now)  # the clock was ahead
         if before is not None and before.body == body:

@@ -49,7 +49,7 @@ class FleetContainer(containers.DeclarativeContainer):
         repository=repository,
         client_for=client_for,
         credentials=openadr.credentials,
-        stopping=platform.stopping,
+        shutdown=platform.shutdown,
         fan_out=platform.fan_out,
         held=held_vens,
     )
@@ -62,7 +62,7 @@ class FleetContainer(containers.DeclarativeContainer):
         credentials=openadr.credentials,
         fan_out=platform.fan_out,
         clock=platform.clock,
-        stopping=platform.stopping,
+        shutdown=platform.shutdown,
         say_once=platform.say_once,
     )
     resource_updates = providers.ThreadSafeSingleton(

@@ -12,7 +12,7 @@ from functools import partial
 from app.fleet.held_vens import HeldVens
 from app.fleet.model import THE_VEN, VEN, Status
 from app.fleet.repository import FleetRepository
-from app.observability import about
+from app.observability import log_context
 from app.openadr import (
     CredentialsError,
     OutcomeUnknown,
@@ -26,7 +26,7 @@ from app.openadr import (
     WireError,
     same_name,
 )
-from app.platform import FanOut, LockPerName, Progress, Stopping, no_progress
+from app.platform import FanOut, LockPerName, Progress, Shutdown, no_progress
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Enrolment:
         repository: FleetRepository,
         client_for: Callable[[str], VtnClient],
         credentials: VenCredentials,
-        stopping: Stopping,
+        shutdown: Shutdown,
         fan_out: FanOut,
         held: HeldVens,
     ) -> None:
@@ -98,7 +98,7 @@ class Enrolment:
         self._repository = repository
         self._client_for = client_for
         self._credentials = credentials
-        self._stopping = stopping
+        self._shutdown = shutdown
         self._fan_out = fan_out
         self.ven_locks = LockPerName()
         """One thing at a time for a VEN: an enrolment, a poll, a removal."""
@@ -116,7 +116,7 @@ class Enrolment:
         `listed`: what the VTN lists, if it is known. `again`: whether what the VTN had once and has
         no more is made again, by the name of the resource, or THE_VEN. Raises VtnError.
         """
-        with about(ven=ven_name), self.ven_locks(ven_name):
+        with log_context(ven=ven_name), self.ven_locks(ven_name):
             ven = self._repository.ven(ven_name)
             if ven is None or ven.status is Status.REMOVED:
                 return VEN(ven_name=ven_name)  # it was removed meanwhile
@@ -264,7 +264,7 @@ class Enrolment:
         ids = self._ids_by_name(client, ven_id)
         for resource in ours:
             name, known_id = same_name(resource.resource_name), resource.vtn_resource_id
-            if name in ids or self._stopping.is_set():
+            if name in ids or self._shutdown.is_set():
                 continue
             if known_id is not None and not (
                 again(resource.resource_name)

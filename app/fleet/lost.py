@@ -15,7 +15,7 @@ from app.fleet.enrolment import Enrolment, Listed, everything_again
 from app.fleet.model import THE_VEN, VEN, Status
 from app.fleet.repository import FleetRepository
 from app.openadr import VenCredentials, VtnClient, VtnDown, VtnError
-from app.platform import Database, FanOut, SayOnce, Stopping, from_us, to_us
+from app.platform import Database, FanOut, SayOnce, Shutdown, from_us, to_us
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class LostObjects:
         credentials: VenCredentials,
         fan_out: FanOut,
         clock: Callable[[], datetime],
-        stopping: Stopping,
+        shutdown: Shutdown,
         say_once: SayOnce,
     ) -> None:
         self._database = database
@@ -69,7 +69,7 @@ class LostObjects:
         self._credentials = credentials
         self._fan_out = fan_out
         self._clock = clock
-        self._stopping = stopping
+        self._shutdown = shutdown
         self._say_once = say_once
         self._lock = threading.Lock()
         self._missing: dict[str, frozenset[str]] = {}
@@ -232,7 +232,7 @@ class LostObjects:
                     " granted to it are gone",
                     _words(what),
                 )
-            if many and self._stopping.wait(1 / MAX_PER_SECOND):
+            if many and self._shutdown.wait(1 / MAX_PER_SECOND):
                 return
 
     def _remember(self, enrolled: Sequence[What]) -> None:

@@ -67,7 +67,7 @@ class BrokerLoop:
         self._planned = threading.Condition()
         self._down: dict[BrokerAddress, float] = {}
         """By address: until when nobody tries it, since it did not answer."""
-        self._stopping = False
+        self._shutdown = False
         self._threads: list[threading.Thread] = []
 
     def add(self, session: Session) -> None:
@@ -88,7 +88,7 @@ class BrokerLoop:
     def close(self, timeout_s: float = 1.0) -> None:
         """Disconnect all. May be called again."""
         with self._planned:
-            self._stopping = True
+            self._shutdown = True
             self._planned.notify_all()
         if self._threads:
             self._wake()
@@ -98,7 +98,7 @@ class BrokerLoop:
         self._threads = []
 
     def _start(self) -> None:
-        if self._threads or self._stopping:
+        if self._threads or self._shutdown:
             return
         self._waker = socket.socketpair()
         for end in self._waker:
@@ -163,7 +163,7 @@ class BrokerLoop:
     def _next_due(self) -> Session | None:
         """The next one whose time has come; None at the end."""
         with self._planned:
-            while not self._stopping:
+            while not self._shutdown:
                 now_s = self._monotonic()
                 if not self._due or self._due[0][0] > now_s:
                     self._planned.wait(self._due[0][0] - now_s if self._due else None)
@@ -183,7 +183,7 @@ class BrokerLoop:
 
     def _loop(self) -> None:
         looks_at_s = self._monotonic() + 1.0
-        while not self._stopping:
+        while not self._shutdown:
             for key, mask in self._selector.select(max(0.0, looks_at_s - self._monotonic())):
                 if key.data is None:
                     self._drain()
@@ -223,14 +223,14 @@ class BrokerLoop:
         session.failures += 1
         session.reason = reason
         logger.debug("MQTT %s: %s", session.client_id, reason)
-        if not session.closed and not self._stopping:
+        if not session.closed and not self._shutdown:
             pause_s = self._first_pause_s * 2 ** min(session.failures - 1, 16)
             session.on_disconnected(reason)
             session.try_next_address()
             self._plan(session, min(pause_s, self._longest_pause_s) * random.uniform(0.5, 1.0))
 
     def _adopt(self, session: Session, client: Client) -> None:
-        if session.closed or self._stopping:
+        if session.closed or self._shutdown:
             client.disconnect()
             client.loop_write()
             return

@@ -3,7 +3,7 @@
 from app.observability import graph
 from app.observability.graph import Node, no_wiring
 from app.observability.histogram import Histogram
-from app.observability.log_context import about
+from app.observability.log_context import log_context
 from app.observability.logs import configure_logging, is_configured, log_uncaught, writes_json
 from app.observability.tracing import NoTracing, OtlpTracing, Tracing
 
@@ -13,10 +13,10 @@ __all__ = [
     "Node",
     "OtlpTracing",
     "Tracing",
-    "about",
     "configure_logging",
     "graph",
     "is_configured",
+    "log_context",
     "log_uncaught",
     "no_wiring",
     "writes_json",

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 
 _NOTHING: Mapping[str, str] = {}
-_names: ContextVar[Mapping[str, str]] = ContextVar("about", default=_NOTHING)
+_names: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=_NOTHING)
 
 
-class about:  # noqa: N801 - read as `with about(ven="Aarhus"):`
+class log_context:  # noqa: N801 - read as `with log_context(ven="Aarhus"):`
     """Until it ends, lines of this thread are about these, and about what they were before."""
 
     # A class, and not a generator: it is entered for every report.
@@ -28,6 +28,6 @@ class about:  # noqa: N801 - read as `with about(ven="Aarhus"):`
         _names.reset(self._token)
 
 
-def at_hand() -> Mapping[str, str]:
+def current_log_context() -> Mapping[str, str]:
     """What it is about now."""
     return _names.get()

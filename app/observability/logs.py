@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
-from app.observability.log_context import at_hand
+from app.observability.log_context import current_log_context
 
 QUIET = {
     "apscheduler": logging.CRITICAL,
@@ -53,7 +53,7 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "thread": record.threadName,
             "message": _one_line(record.getMessage()),
-            **at_hand(),
+            **current_log_context(),
         }
         if record.stack_info:
             line["stack"] = record.stack_info

@@ -47,7 +47,7 @@ class OpenadrContainer(containers.DeclarativeContainer):
         vtn_clock=vtn_clock,
         transport=transport,
         base_url=platform.settings.provided.vtn.url,
-        stopping=platform.stopping,
+        shutdown=platform.shutdown,
         circuit=circuit,
         writes=write_circuit,
         compresses=platform.settings.provided.vtn.compress,

@@ -33,7 +33,7 @@ from app.openadr.errors import (
 from app.openadr.request_stats import BROKEN, UNREACHABLE, RequestStats
 from app.openadr.unreachable import causes, reason, was_never_sent
 from app.openadr.vtn_clock import VtnClock
-from app.platform import Stopping
+from app.platform import Shutdown
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class VtnHttp:
     was not seen raises `OutcomeUnknown`. While `circuit` is open, requests raise VtnDown and are
     not made; while `writes` is open, those that write. `compresses`: larger bodies go as gzip
     (RFC 9110, 8.4), as long as the VTN takes that.
-    All waits end when `stopping` is set.
+    All waits end when `shutdown` is set.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class VtnHttp:
         *,
         transport: SendsRequests,
         base_url: str,
-        stopping: Stopping,
+        shutdown: Shutdown,
         circuit: Circuit,
         writes: Circuit,
         vtn_clock: VtnClock,
@@ -116,7 +116,7 @@ class VtnHttp:
     ) -> None:
         self.base_url = base_url
         self._transport = transport
-        self._stopping = stopping
+        self._shutdown = shutdown
         self.circuit = circuit
         self.writes = writes
         self._vtn_clock = vtn_clock
@@ -153,7 +153,7 @@ class VtnHttp:
     @property
     def is_stopping(self) -> bool:
         """Whether what is long should end."""
-        return self._stopping.is_set()
+        return self._shutdown.is_set()
 
     def post_form(self, url: str, *, form: str) -> Answer:
         """A token request, which may be repeated; the answer is the caller's to read."""
@@ -172,7 +172,7 @@ class VtnHttp:
 
     def _guarded(self, method: str, path: str, **request: Any) -> tuple[Any, int]:
         """The answer and its size, if the circuits let the request through."""
-        if self._stopping.failed:
+        if self._shutdown.failed:
             raise VtnDown("the VTN is not asked any more, since this run stops")
         if not all(circuit.allow_request() for circuit in self._circuits(method)):
             raise VtnDown(f"the VTN at {self.base_url} is down and is not asked for now")
@@ -291,7 +291,7 @@ class VtnHttp:
                     retry_after_s=asked_s,
                 )
             last = attempt == attempts or wait_s > LONGEST_WAIT_S
-            if last or self._stopping.is_set() or self._stopping.wait(wait_s):
+            if last or self._shutdown.is_set() or self._shutdown.wait(wait_s):
                 raise failure
         raise AssertionError("the last attempt returns or raises")
 

@@ -20,7 +20,7 @@ from app.ops.page.services import PageServices
 from app.ops.server import NoOps, OpsServer
 from app.ops.throttled import ThrottledValue
 from app.ops.token_guard import TokenGuard
-from app.platform import Watch
+from app.platform import PeriodicThread
 
 
 class OpsContainer(containers.DeclarativeContainer):
@@ -128,11 +128,11 @@ class OpsContainer(containers.DeclarativeContainer):
         sends_events=platform.settings.provided.sends_events,
     )
     watch = providers.ThreadSafeSingleton(
-        Watch,
+        PeriodicThread,
         name="ops-watch",
-        looks=providers.List(metering.power_history, backlog),
+        callbacks=providers.List(metering.power_history, backlog),
         every_s=1.0,
-        stopping=platform.stopping,
+        shutdown=platform.shutdown,
     )
     server = providers.Selector(
         platform.settings.provided.ops.kind,

@@ -9,7 +9,7 @@ from app.fleet import FleetRepository, HeldVens, LostObjects
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
 from app.ops.clock import ClockCheck
-from app.platform import Database, DatabaseError, Watch
+from app.platform import Database, DatabaseError, PeriodicThread
 from app.push import Inbox
 from app.reporting.delivery import DeliveryService, RejectedReports
 from app.reporting.retention import Retention
@@ -71,7 +71,7 @@ class Health:
         outbox: RejectedReports,
         tally: LossCounters,
         overdue_tasks: OverdueTasks,
-        guard: Watch,
+        guard: PeriodicThread,
         held_vens: HeldVens,
         lost_objects: LostObjects,
         removals: Removals,

@@ -10,7 +10,7 @@ from typing import Any
 from app.ops.access import Access
 from app.ops.health import Health
 from app.ops.metrics import Metrics
-from app.platform import TRY_AGAIN_LATER, AsgiServer, NoServer, Watch
+from app.platform import TRY_AGAIN_LATER, AsgiServer, NoServer, PeriodicThread
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class OpsServer:
         health: Health,
         metrics: Metrics,
         make_page: Callable[[], Any],
-        watch: Watch,
+        watch: PeriodicThread,
     ) -> None:
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self._where = f"{host}:{port}"

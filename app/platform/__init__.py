@@ -4,7 +4,6 @@ other room but observability."""
 from app.platform.asgi import TRY_AGAIN_LATER, AsgiServer
 from app.platform.certificate import load_certificate
 from app.platform.columns import key_column, required_column, table
-from app.platform.compact import dumped
 from app.platform.container import PlatformContainer
 from app.platform.database import Database, make_engine
 from app.platform.errors import (
@@ -18,16 +17,17 @@ from app.platform.errors import (
     TextFileError,
 )
 from app.platform.fanout import FanOut
+from app.platform.json_bytes import json_bytes
 from app.platform.locks import LockPerName
 from app.platform.migrations import MIGRATIONS, Migration
-from app.platform.periodic import Watch
+from app.platform.periodic import PeriodicThread
 from app.platform.ports import port
 from app.platform.progress import MakeBar, Progress, no_bar, no_progress
 from app.platform.run_lock import RunLock
 from app.platform.say_once import SayOnce
 from app.platform.secret_file import read_or_make
 from app.platform.servers import NoServer, Server
-from app.platform.shutdown import Stopping
+from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
 from app.platform.text_file import read_text
 from app.platform.timestamps import from_us, to_us, utc_now
@@ -47,6 +47,7 @@ __all__ = [
     "Migration",
     "NoServer",
     "OperationalError",
+    "PeriodicThread",
     "PlatformContainer",
     "Progress",
     "RunLock",
@@ -54,12 +55,11 @@ __all__ = [
     "SayOnce",
     "Server",
     "SharedSessionsError",
-    "Stopping",
+    "Shutdown",
     "SystemdNotifier",
     "TextFileError",
-    "Watch",
-    "dumped",
     "from_us",
+    "json_bytes",
     "key_column",
     "load_certificate",
     "make_engine",

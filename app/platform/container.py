@@ -14,7 +14,7 @@ from app.platform.ports import port
 from app.platform.progress import no_bar
 from app.platform.run_lock import RunLock
 from app.platform.say_once import SayOnce
-from app.platform.shutdown import Stopping
+from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
 from app.platform.timestamps import utc_now
 
@@ -26,7 +26,7 @@ class PlatformContainer(containers.DeclarativeContainer):
 
     clock = providers.Object(utc_now)
     monotonic = providers.Object(time.monotonic)
-    stopping = providers.ThreadSafeSingleton(Stopping)
+    shutdown = providers.ThreadSafeSingleton(Shutdown)
     say_once = providers.ThreadSafeSingleton(SayOnce)
     bar = providers.Object(no_bar)
     engine = providers.ThreadSafeSingleton(make_engine, settings.provided.database_url)
@@ -41,7 +41,7 @@ class PlatformContainer(containers.DeclarativeContainer):
     fan_out = providers.ThreadSafeSingleton(
         FanOut,
         max_workers=settings.provided.vtn.max_connections,
-        stopping=stopping,
+        shutdown=shutdown,
     )
     tracing = providers.Selector(
         settings.provided.tracing_kind,

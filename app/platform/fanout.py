@@ -9,7 +9,7 @@ from contextvars import copy_context
 from typing import Generic, TypeVar
 
 from app.platform.errors import FailsForAll
-from app.platform.shutdown import Stopping
+from app.platform.shutdown import Shutdown
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,7 +24,7 @@ BUSY_ABOVE = 0.95
 
 
 class FanOut:
-    """Does the same for many VENs, at most `max_workers` at a time, until `stopping` is set.
+    """Does the same for many VENs, at most `max_workers` at a time, until `shutdown` is set.
 
     It begins with two workers, and adds one while they leave our own processor idle: then it is
     the VTN that they wait for. How many that came to is remembered. `cpu_s`: what this process has
@@ -35,12 +35,12 @@ class FanOut:
         self,
         *,
         max_workers: int,
-        stopping: Stopping,
+        shutdown: Shutdown,
         monotonic: Callable[[], float] = time.monotonic,
         cpu_s: Callable[[], float] = time.process_time,
     ) -> None:
         self.max_workers = max_workers
-        self._stopping = stopping
+        self._shutdown = shutdown
         self._monotonic = monotonic
         self._cpu_s = cpu_s
         self._least = min(LEAST_WORKERS, max_workers)
@@ -64,7 +64,7 @@ class FanOut:
         if not items:
             return []
         most = min(self.max_workers, len(items))
-        crew = _Crew(items, work, done, self._stopping, failure)
+        crew = _Crew(items, work, done, self._shutdown, failure)
         looked_s, used_s = self._monotonic(), self._cpu_s()
         crew.begin(min(self.workers, most))
         while crew.works(LOOKS_EVERY_S):
@@ -93,13 +93,13 @@ class _Crew(Generic[Item, Result, Failure]):
         items: Sequence[Item],
         work: Callable[[Item], Result],
         done: Callable[[], None],
-        stopping: Stopping,
+        shutdown: Shutdown,
         failure: type[Failure],
     ) -> None:
         self._items = items
         self._work = work
         self._done = done
-        self._stopping = stopping
+        self._shutdown = shutdown
         self._failure = failure
         self._places: Iterator[int] = iter(range(len(items)))
         self._outcomes: dict[int, Result | Failure] = {}
@@ -136,7 +136,7 @@ class _Crew(Generic[Item, Result, Failure]):
 
     def _take_each(self) -> None:
         for place in self._places:  # each comes to one of them
-            if not self._given_up.is_set() and not self._stopping.is_set():
+            if not self._given_up.is_set() and not self._shutdown.is_set():
                 self._attempt(place)
             self._done()
 

@@ -7,26 +7,26 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from app.platform.shutdown import Stopping
+from app.platform.shutdown import Shutdown
 
 logger = logging.getLogger(__name__)
 
 
-class Watch:
-    """Calls each of `looks` every so many seconds until the application stops."""
+class PeriodicThread:
+    """Calls each of `callbacks` every so many seconds until the application stops."""
 
     def __init__(
         self,
         *,
         name: str,
-        looks: Sequence[Callable[[], object]],
+        callbacks: Sequence[Callable[[], object]],
         every_s: float,
-        stopping: Stopping,
+        shutdown: Shutdown,
     ) -> None:
         self._name = name
-        self._looks = looks
+        self._callbacks = callbacks
         self._every_s = every_s
-        self._stopping = stopping
+        self._shutdown = shutdown
         self._thread: threading.Thread | None = None
         self._looked_at_s = time.monotonic()
 
@@ -47,8 +47,8 @@ class Watch:
         return time.monotonic() - self._looked_at_s
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._every_s):
-            for look in self._looks:
+        while not self._shutdown.wait(self._every_s):
+            for look in self._callbacks:
                 try:
                     look()
                 except Exception:

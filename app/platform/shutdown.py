@@ -11,7 +11,7 @@ RESERVE_S = 2.0
 WAKES_EVERY_S = 0.25
 
 
-class Stopping:
+class Shutdown:
     """An event that, once set, counts down.
 
     `deadline_s`: how long the whole stop may take.
@@ -48,7 +48,7 @@ class Stopping:
             pass
         return True
 
-    def left_s(self) -> float:
+    def remaining_for_work_s(self) -> float:
         """Seconds for what is optional: until the deadline, but for what servers and the database
         need."""
         return max(self.remaining_s() - RESERVE_S, 0.0)

@@ -6,7 +6,7 @@ from dependency_injector import containers, providers
 
 from app.fleet import HoldsVens
 from app.mqtt import BrokerLoop
-from app.platform import NoServer, Watch, port
+from app.platform import NoServer, PeriodicThread, port
 from app.push.callback_keys import CallbackKeys
 from app.push.callback_server import CallbackServer
 from app.push.inbox import Inbox
@@ -75,9 +75,9 @@ class PushContainer(containers.DeclarativeContainer):
         none=providers.List(mqtt_push),
     )
     watch = providers.ThreadSafeSingleton(
-        Watch,
+        PeriodicThread,
         name="push",
-        looks=providers.List(
+        callbacks=providers.List(
             providers.Factory(
                 Subscriber,
                 ven_manager=vens.manager,
@@ -89,7 +89,7 @@ class PushContainer(containers.DeclarativeContainer):
             )
         ),
         every_s=2.0,
-        stopping=platform.stopping,
+        shutdown=platform.shutdown,
     )
     service = providers.Selector(
         platform.settings.provided.vtn.push,
@@ -99,7 +99,7 @@ class PushContainer(containers.DeclarativeContainer):
             server=callback_server,
             watch=watch,
             channels=channels,
-            left_s=platform.stopping.provided.left_s,
+            remaining_for_work_s=platform.shutdown.provided.remaining_for_work_s,
         ),
         off=providers.ThreadSafeSingleton(NoServer),
     )

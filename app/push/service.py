@@ -9,7 +9,7 @@ from typing import Protocol
 
 from app.fleet import VEN, HoldsVens, Status
 from app.openadr import Notifiers, VtnError, VtnUnauthorised, VtnUnreachable
-from app.platform import DatabaseError, Watch
+from app.platform import DatabaseError, PeriodicThread
 from app.push.inbox import Inbox
 from app.vens import PushTrust
 
@@ -121,15 +121,15 @@ class Push:
         *,
         inbox: Inbox,
         server: Server,
-        watch: Watch,
+        watch: PeriodicThread,
         channels: Sequence[Channel],
-        left_s: Callable[[], float],
+        remaining_for_work_s: Callable[[], float],
     ) -> None:
         self._inbox = inbox
         self._server = server
         self._watch = watch
         self._channels = channels
-        self._left_s = left_s
+        self._left_s = remaining_for_work_s
 
     def start(self) -> None:
         """Begin; the VTN is asked on another thread."""

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from app.platform import dumped
+from app.platform import json_bytes
 
 Float32 = npt.NDArray[np.float32]
 Columns = npt.NDArray[np.intp]
@@ -45,7 +45,9 @@ class Roster:
 
     @cached_property
     def _quoted(self) -> dict[str, tuple[bytes, ...]]:
-        return {ven: tuple(dumped(name) for name in names) for ven, names in self._names.items()}
+        return {
+            ven: tuple(json_bytes(name) for name in names) for ven, names in self._names.items()
+        }
 
     def quoted_names(self, ven_name: str) -> tuple[bytes, ...]:
         """`names` as JSON strings."""

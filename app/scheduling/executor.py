@@ -111,10 +111,10 @@ class TaskExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has no ty
         with self._state:
             self._closed = True
             while wait and self._under_way:
-                left_s = None if deadline_s is None else deadline_s - time.monotonic()
-                if left_s is not None and left_s <= 0:
+                remaining_for_work_s = None if deadline_s is None else deadline_s - time.monotonic()
+                if remaining_for_work_s is not None and remaining_for_work_s <= 0:
                     break
-                self._state.wait(left_s)
+                self._state.wait(remaining_for_work_s)
             idle = not self._under_way
             if idle and self._loop is not None:
                 self._loop.call_soon_threadsafe(self._loop.stop)

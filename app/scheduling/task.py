@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
-from app.observability import Histogram, about
+from app.observability import Histogram, log_context
 from app.platform import SayOnce
 from app.scheduling.config import SchedulerConfig
 
@@ -133,7 +133,7 @@ class Task:
                 self._missed += len(planned) - 1
                 due = planned[0].astimezone(UTC)
                 self._lateness_s = max((started.astimezone(UTC) - due).total_seconds(), 0.0)
-        with about(task=self.name):
+        with log_context(task=self.name):
             return self._run(started, began_s)
 
     def _run(self, started: datetime, began_s: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dependency_injector import containers, providers
 
 from app.fleet import HoldsVens
-from app.platform import Watch, port
+from app.platform import PeriodicThread, port
 from app.supervision.guards import ClockGuard, OverdueTasks
 from app.supervision.lock_guard import RunLockGuard
 from app.supervision.recovery import Recovery
@@ -28,22 +28,22 @@ class SupervisionContainer(containers.DeclarativeContainer):
         ClockGuard, scheduler=scheduler, clock=platform.clock, monotonic=platform.monotonic
     )
     guard = providers.ThreadSafeSingleton(
-        Watch,
+        PeriodicThread,
         name="guard",
-        looks=providers.List(clock_guard, overdue_tasks, platform.notifier.provided.alive),
+        callbacks=providers.List(clock_guard, overdue_tasks, platform.notifier.provided.alive),
         every_s=2.0,
-        stopping=platform.stopping,
+        shutdown=platform.shutdown,
     )
     lock_watch = providers.ThreadSafeSingleton(
-        Watch,
+        PeriodicThread,
         name="lock-watch",  # of its own: it may wait for a database that is silent
-        looks=providers.List(
+        callbacks=providers.List(
             providers.Factory(
-                RunLockGuard, lost=platform.run_lock.provided.lost, stopping=platform.stopping
+                RunLockGuard, lost=platform.run_lock.provided.lost, shutdown=platform.shutdown
             )
         ),
         every_s=2.0,
-        stopping=platform.stopping,
+        shutdown=platform.shutdown,
     )
     recovery = providers.ThreadSafeSingleton(
         Recovery,
@@ -58,9 +58,9 @@ class SupervisionContainer(containers.DeclarativeContainer):
         monotonic=platform.monotonic,
     )
     vtn_watch = providers.ThreadSafeSingleton(
-        Watch,
+        PeriodicThread,
         name="vtn-watch",
-        looks=providers.List(recovery),
+        callbacks=providers.List(recovery),
         every_s=1.0,
-        stopping=platform.stopping,
+        shutdown=platform.shutdown,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from app.platform import DatabaseError, SharedSessionsError, Stopping
+from app.platform import DatabaseError, SharedSessionsError, Shutdown
 
 logger = logging.getLogger(__name__)
 
@@ -13,13 +13,13 @@ logger = logging.getLogger(__name__)
 class RunLockGuard:
     """Stops the application when `lost` says why it must not go on."""
 
-    def __init__(self, *, lost: Callable[[], str | None], stopping: Stopping) -> None:
+    def __init__(self, *, lost: Callable[[], str | None], shutdown: Shutdown) -> None:
         self._lost = lost
-        self._stopping = stopping
+        self._shutdown = shutdown
 
     def __call__(self) -> None:
         """Look; to be called every few seconds."""
-        if self._stopping.is_set():
+        if self._shutdown.is_set():
             return
         try:
             why = self._lost()
@@ -30,4 +30,4 @@ class RunLockGuard:
             return
         if why is not None:
             logger.error("%s; this run stops", why)
-            self._stopping.fail()
+            self._shutdown.fail()

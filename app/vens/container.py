@@ -42,7 +42,7 @@ class VensContainer(containers.DeclarativeContainer):
         debts=debts,
         held=fleet.held_vens,
         locks=fleet.enrolment.provided.ven_locks,
-        stopping=platform.stopping,
+        shutdown=platform.shutdown,
         clock=platform.clock,
         monotonic=platform.monotonic,
         forget=providers.List(

@@ -19,7 +19,7 @@ from app.fleet import (
     ResourceUpdates,
     Status,
 )
-from app.observability import about
+from app.observability import log_context
 from app.openadr import (
     CredentialsError,
     Event,
@@ -299,7 +299,7 @@ class VENManager:
 
     def _sync(self, ven_name: str) -> None:
         # One at a time, so that no older list of events is followed after a newer one.
-        with about(ven=ven_name), self._enrolment.ven_locks(ven_name):
+        with log_context(ven=ven_name), self._enrolment.ven_locks(ven_name):
             ven = self._repository.ven(ven_name)
             if ven is not None:
                 poll = self._poll_plan.begins(ven_name)

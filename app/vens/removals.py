@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from app.fleet import THE_VEN, FleetRepository, HeldVens, remove, take_out
 from app.openadr import VtnClient, VtnError, VtnRejected, VtnUnauthorised, VtnUnavailable
-from app.platform import Database, LockPerName, Stopping, from_us, to_us
+from app.platform import Database, LockPerName, Shutdown, from_us, to_us
 
 logger = logging.getLogger(__name__)
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -80,14 +80,14 @@ class Removals:
         debts: Debts,
         held: HeldVens,
         locks: LockPerName,
-        stopping: Stopping,
+        shutdown: Shutdown,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         forget: Sequence[Callable[[str], object]],
     ) -> None:
         self._held = held
         self._locks = locks
-        self._stopping = stopping
+        self._shutdown = shutdown
         self._clock = clock
         self._monotonic = monotonic
         self._asked: dict[tuple[str, ...], VtnError | None] = {}
@@ -137,7 +137,7 @@ class Removals:
         pending = self.pending()
         # From where the last call came to: those behind it are to have their turn.
         for removal in sorted(pending, key=lambda each: (_key(each) <= self._last, _key(each))):
-            if self._stopping.is_set() or self._monotonic() > ends_s:
+            if self._shutdown.is_set() or self._monotonic() > ends_s:
                 break
             self._last = _key(removal)
             lock = self._locks(removal.ven_name)
@@ -212,7 +212,7 @@ class Removals:
         """Remove it there, as far as there is time; False: the rest is left to the next time."""
         steps = self._steps(removal)
         for step in [each for each in steps if each.args not in self._asked]:
-            if self._stopping.is_set() or self._monotonic() > ends_s:
+            if self._shutdown.is_set() or self._monotonic() > ends_s:
                 return False
             refused: VtnError | None = None
             try:

@@ -8,9 +8,9 @@ import sys
 SCRIPT = """
 import signal, threading
 from app.cli.commands import stop_on_signals
-from app.platform import Stopping
+from app.platform import Shutdown
 
-stopping = Stopping()
+stopping = Shutdown()
 stop_on_signals(stopping)
 there, sleeps = threading.Event(), threading.Event()
 

@@ -15,8 +15,8 @@ import time_machine
 from app.openadr import VtnClock, write_instant
 from app.openadr.vtn_clock import LOOKS_EVERY_S
 from app.ops import ClockCheck
-from app.platform.periodic import Watch
-from app.platform.shutdown import Stopping
+from app.platform.periodic import PeriodicThread
+from app.platform.shutdown import Shutdown
 from app.platform.timestamps import utc_now
 from app.scheduling import SchedulerConfig, TaskScheduler
 from app.supervision import ClockGuard
@@ -44,8 +44,8 @@ passed_s = time.perf_counter
 
 
 @pytest.fixture
-def stopping() -> Iterator[Stopping]:
-    made = Stopping()
+def shutdown() -> Iterator[Shutdown]:
+    made = Shutdown()
     yield made
     made.set()
 
@@ -60,7 +60,7 @@ def stopping() -> Iterator[Stopping]:
     ids=str,
 )
 def test_the_schedule_goes_on_after_a_jump(
-    stopping: Stopping, trigger: str, jump: timedelta
+    shutdown: Shutdown, trigger: str, jump: timedelta
 ) -> None:
     """Given a guard that looks often, when the wall clock jumps, then no start is far away."""
     starts = Starts()
@@ -68,7 +68,7 @@ def test_the_schedule_goes_on_after_a_jump(
     scheduler = TaskScheduler([SchedulerConfig("tick", starts, trigger, **fields)])
     began_s = passed_s()
     guard = ClockGuard(scheduler=scheduler, clock=utc_now, monotonic=lambda: passed_s() - began_s)
-    watch = Watch(name="guard", looks=[guard], every_s=0.05, stopping=stopping)
+    watch = PeriodicThread(name="guard", callbacks=[guard], every_s=0.05, shutdown=shutdown)
     with time_machine.travel(datetime(2026, 6, 1, tzinfo=UTC), tick=True) as traveller:
         scheduler.start()
         watch.start()
@@ -78,7 +78,7 @@ def test_the_schedule_goes_on_after_a_jump(
 
         wait_until(lambda: len(starts.at_s) >= seen + 2)
 
-        stopping.set()
+        shutdown.set()
         scheduler.shutdown(timeout_s=5)
         watch.close()
     assert max(b - a for a, b in pairwise(starts.at_s)) < 5

@@ -41,7 +41,7 @@ def ops(health: Health, bench: Bench) -> Iterator[str]:
     server: OpsServer = container.ops.server()
     server.start()
     yield f"http://127.0.0.1:{port}"
-    container.platform.stopping().set()
+    container.platform.shutdown().set()
     server.close()
 
 

@@ -35,7 +35,7 @@ from app.openadr import (
 )
 from app.openadr.errors import NotConnected
 from app.openadr.http import VenAuth
-from app.platform.shutdown import Stopping
+from app.platform.shutdown import Shutdown
 from app.platform.timestamps import utc_now
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn, free_port, in_turn
@@ -130,7 +130,7 @@ def test_a_post_on_a_connection_that_was_never_made_had_no_effect(make_http: Mak
 
 
 def test_a_pause_between_attempts_ends_with_the_stop(
-    scripted_vtn: MakeVtn, make_http: MakeHttp, stopping: Stopping
+    scripted_vtn: MakeVtn, make_http: MakeHttp, shutdown: Shutdown
 ) -> None:
     vtn = scripted_vtn(in_turn(Answer(429, headers={"Retry-After": "2"})))
     ended = threading.Event()
@@ -143,7 +143,7 @@ def test_a_pause_between_attempts_ends_with_the_stop(
     threading.Thread(target=ask, daemon=True).start()
     assert not ended.wait(0.2)
 
-    stopping.set()
+    shutdown.set()
 
     assert ended.wait(1)
     assert len(vtn.asked) == 1
@@ -257,7 +257,7 @@ def test_only_a_connection_that_was_never_made_had_no_effect(error: HTTPError, n
     http = VtnHttp(
         transport=Failing(),
         base_url="https://vtn.example",
-        stopping=Stopping(),
+        shutdown=Shutdown(),
         circuit=Circuit(monotonic=time.monotonic),
         writes=Circuit(monotonic=time.monotonic),
         vtn_clock=VtnClock(clock=utc_now, monotonic=time.monotonic),

@@ -8,7 +8,7 @@ import pytest
 
 from app.fleet import Resource, ResourceKind
 from app.openadr import Answer
-from app.platform.shutdown import Stopping
+from app.platform.shutdown import Shutdown
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
@@ -375,7 +375,7 @@ def test_a_vtn_that_lost_all_and_does_not_answer_is_left_alone(
 def test_they_are_enrolled_again_at_most_five_a_second(
     vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock
 ) -> None:
-    class Noted(Stopping):
+    class Noted(Shutdown):
         """Does not wait, and notes for how long it would have."""
 
         def __init__(self) -> None:
@@ -386,9 +386,9 @@ def test_they_are_enrolled_again_at_most_five_a_second(
             self.waits_s.append(timeout_s or 0.0)
             return False
 
-    stopping = Noted()
+    shutdown = Noted()
     container = make_container(vtn={"embedded_port": vtn.port})
-    provider(container, "fleet.lost_objects").add_kwargs(stopping=stopping)
+    provider(container, "fleet.lost_objects").add_kwargs(shutdown=shutdown)
     bench = Bench(container, vtn, clock)
     bench.enrol()
     lose(bench, "VEN", *SAMPLE)
@@ -396,4 +396,4 @@ def test_they_are_enrolled_again_at_most_five_a_second(
     beat(bench, 2)
 
     assert names_at_vtn(bench, "VEN") == sorted(SAMPLE)
-    assert stopping.waits_s == [0.2] * len(SAMPLE)
+    assert shutdown.waits_s == [0.2] * len(SAMPLE)

@@ -287,7 +287,7 @@ class TestManyToSendAgain:
     def test_when_the_application_stops_the_rest_is_left(
         self, bench: Bench, asides: list[RejectedReport]
     ) -> None:
-        bench.transport.on_report = lambda *_: bench.container.platform.stopping().set()
+        bench.transport.on_report = lambda *_: bench.container.platform.shutdown().set()
 
         bench.manager.generate_reports()
 

@@ -77,7 +77,7 @@ def make_fleet(other: OtherVtn, make_container: MakeContainer) -> Iterator[MakeF
 
     yield make
     for container in made:
-        container.platform.stopping().set()
+        container.platform.shutdown().set()
         container.push.service().close()
 
 
@@ -261,7 +261,7 @@ class TestVens:
         container = make_container(vtn={"base_url": vtn.server.base_url, **secrets})
         container.push.inbox().start()
         yield container
-        container.platform.stopping().set()
+        container.platform.shutdown().set()
         container.push.mqtt_push().close()
         container.push.inbox().close()
 

@@ -108,7 +108,7 @@ class TestTheSubscription:
     ) -> None:
         before = {each["id"] for each in subscriptions(fleet)}
         fleet.stop_watching()
-        fleet.container.platform.stopping().set()
+        fleet.container.platform.shutdown().set()
         fleet.container.push.callback_server().close()  # as after a crash: nothing is removed
         again = make_container(**fleet.container.settings().model_dump(exclude_unset=True))
 
@@ -192,7 +192,7 @@ class TestTheSubscription:
         del certificate, tmp_path
         fleet = PushedFleet(container, EmbeddedVtn(directory=Path("none"), port=1), vens=1)
 
-        container.push.watch()._looks[0]()
+        container.push.watch()._callbacks[0]()
 
         assert silent.of("POST", "/subscriptions")
         assert fleet.to_poll() == ["Aalborg"]

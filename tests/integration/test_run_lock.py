@@ -17,7 +17,7 @@ from app.platform import Database, SharedSessionsError, make_engine
 from app.platform.claim import RUNNING
 from app.platform.errors import RunLockError
 from app.platform.run_lock import RunLock
-from app.platform.shutdown import Stopping
+from app.platform.shutdown import Shutdown
 from app.supervision.lock_guard import RunLockGuard
 from tests.support.pgbouncer import Pgbouncer
 from tests.support.postgres import Postgres
@@ -173,16 +173,16 @@ class TestLostClaim:
     ) -> None:
         lock, _ = make_lock("one")
         lock.acquire()
-        stopping = Stopping()
-        guard = RunLockGuard(lost=lock.lost, stopping=stopping)
+        shutdown = Shutdown()
+        guard = RunLockGuard(lost=lock.lost, shutdown=shutdown)
         guard()
-        assert not stopping.is_set()
+        assert not shutdown.is_set()
         postgres.drop_connections()
         make_lock("two")[0].acquire()
 
         guard()
 
-        assert stopping.is_set()
+        assert shutdown.is_set()
 
 
 class TestPooler:
@@ -248,13 +248,13 @@ class TestPooler:
         def is_shared() -> str | None:
             raise SharedSessionsError("database fleet is reached through a pooler")
 
-        stopping = Stopping()
-        guard = RunLockGuard(lost=is_shared, stopping=stopping)
+        shutdown = Shutdown()
+        guard = RunLockGuard(lost=is_shared, shutdown=shutdown)
 
         for _ in range(2):
             guard()
 
-        assert (stopping.is_set(), stopping.failed) == (True, True)
+        assert (shutdown.is_set(), shutdown.failed) == (True, True)
         assert caplog.messages == [
             "database fleet is reached through a pooler; this run stops",
         ]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.fleet import sample_fleet
-from app.platform import Stopping
+from app.platform import Shutdown
 from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from containers import Container
 from tests.support.callers import Caller
@@ -24,8 +24,8 @@ class PushedFleet:
         self.container = container
         self.vtn = vtn
         self.business = container.openadr.business_logic()
-        self._watching = Stopping()
-        provider(container, "push.watch").add_kwargs(every_s=0.05, stopping=self._watching)
+        self._watching = Shutdown()
+        provider(container, "push.watch").add_kwargs(every_s=0.05, shutdown=self._watching)
         container.fleet.repository().save(sample_fleet(vens=vens, resources_per_ven=2))
         self.manager = container.ven_manager()
         self.manager.enrol()
@@ -47,7 +47,7 @@ class PushedFleet:
     def close(self) -> None:
         """End push as the application does."""
         self._watching.set()
-        self.container.platform.stopping().set()
+        self.container.platform.shutdown().set()
         self.container.push.service().close()
 
     def wait_until_it_works(self) -> None:

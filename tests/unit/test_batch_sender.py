@@ -11,7 +11,7 @@ from app.fleet import HeldVens
 from app.fleet.held_vens import MIN_PAUSE_S
 from app.observability.tracing import NoTracing
 from app.openadr import Circuit, VtnUnauthorised
-from app.platform import FanOut, Stopping
+from app.platform import FanOut, Shutdown
 from app.reporting.delivery import BatchSender, RefusedResources, RejectedReport
 from app.reporting.delivery.outgoing import DeliveryOutcome, Fate, OutgoingReport
 from app.reporting.delivery.sender import failed
@@ -51,7 +51,7 @@ def sender() -> Sender:
 
 @pytest.fixture
 def batches(clock: FakeClock, held: HeldVens, sender: Sender) -> BatchSender:
-    one_at_a_time = FanOut(max_workers=1, stopping=Stopping())
+    one_at_a_time = FanOut(max_workers=1, shutdown=Shutdown())
     return BatchSender(
         sender=sender,
         refused=RefusedResources(clock=clock),

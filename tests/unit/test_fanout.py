@@ -8,7 +8,7 @@ import time
 import pytest
 
 from app.openadr import VtnDown, VtnError, VtnRejected, VtnUnavailable, VtnUnreachable
-from app.platform import DatabaseError, FanOut, Stopping
+from app.platform import DatabaseError, FanOut, Shutdown
 
 
 class InFlight:
@@ -32,7 +32,7 @@ class InFlight:
 
 
 def test_outcomes_come_in_the_order_of_the_items() -> None:
-    fan_out = FanOut(max_workers=4, stopping=Stopping())
+    fan_out = FanOut(max_workers=4, shutdown=Shutdown())
 
     outcomes = fan_out(range(100), lambda item: item * 2, failure=VtnError)
 
@@ -40,7 +40,7 @@ def test_outcomes_come_in_the_order_of_the_items() -> None:
 
 
 def test_while_the_vtn_is_waited_for_there_are_more_in_flight_up_to_the_bound() -> None:
-    fan_out = FanOut(max_workers=6, stopping=Stopping(), cpu_s=lambda: 0.0)
+    fan_out = FanOut(max_workers=6, shutdown=Shutdown(), cpu_s=lambda: 0.0)
     work = InFlight(enough=6, longest_s=10.0)
 
     fan_out(range(20), work, failure=VtnError)
@@ -50,7 +50,7 @@ def test_while_the_vtn_is_waited_for_there_are_more_in_flight_up_to_the_bound() 
 
 
 def test_while_our_own_processor_is_busy_there_are_two() -> None:
-    fan_out = FanOut(max_workers=6, stopping=Stopping(), cpu_s=time.monotonic)
+    fan_out = FanOut(max_workers=6, shutdown=Shutdown(), cpu_s=time.monotonic)
     work = InFlight(enough=3, longest_s=0.05)
 
     fan_out(range(6), work, failure=VtnError)
@@ -60,7 +60,7 @@ def test_while_our_own_processor_is_busy_there_are_two() -> None:
 
 def test_the_bound_holds_also_when_it_was_busy_in_between() -> None:
     cpu_s = [0.0]
-    fan_out = FanOut(max_workers=3, stopping=Stopping(), cpu_s=lambda: cpu_s[0])
+    fan_out = FanOut(max_workers=3, shutdown=Shutdown(), cpu_s=lambda: cpu_s[0])
     fan_out(range(20), InFlight(enough=3, longest_s=10.0), failure=VtnError)
     work = InFlight(enough=4, longest_s=0.1)
 
@@ -75,7 +75,7 @@ def test_the_bound_holds_also_when_it_was_busy_in_between() -> None:
 
 
 def test_there_are_never_more_than_one_where_one_is_the_bound() -> None:
-    fan_out = FanOut(max_workers=1, stopping=Stopping(), cpu_s=lambda: 0.0)
+    fan_out = FanOut(max_workers=1, shutdown=Shutdown(), cpu_s=lambda: 0.0)
     work = InFlight(enough=2, longest_s=0.03)
 
     fan_out(range(3), work, failure=VtnError)
@@ -92,7 +92,7 @@ def test_one_items_vtn_error_is_its_outcome_and_does_not_stop_the_others(error: 
             raise error
         return item
 
-    outcomes = FanOut(max_workers=2, stopping=Stopping())(range(5), work, failure=VtnError)
+    outcomes = FanOut(max_workers=2, shutdown=Shutdown())(range(5), work, failure=VtnError)
 
     assert outcomes == [(0, 0), (1, error), (2, 2), (3, 3), (4, 4)]
 
@@ -106,7 +106,7 @@ def test_a_defect_is_raised_when_the_others_are_done() -> None:
         done.append(item)
 
     with pytest.raises(RuntimeError, match="a defect"):
-        FanOut(max_workers=2, stopping=Stopping())(range(5), work, failure=VtnError)
+        FanOut(max_workers=2, shutdown=Shutdown())(range(5), work, failure=VtnError)
 
     assert sorted(done) == [0, 2, 3, 4]
 
@@ -119,7 +119,7 @@ def test_a_database_that_fails_is_not_tried_for_all() -> None:
         raise DatabaseError("disk is full")
 
     with pytest.raises(DatabaseError, match="disk is full"):
-        FanOut(max_workers=2, stopping=Stopping())(range(100), work, failure=VtnError)
+        FanOut(max_workers=2, shutdown=Shutdown())(range(100), work, failure=VtnError)
 
     assert len(tried) <= 2
 
@@ -130,7 +130,7 @@ def test_a_vtn_that_counts_as_down_is_not_tried_for_all() -> None:
     def work(_: int) -> int:
         raise VtnDown("down")
 
-    outcomes = FanOut(max_workers=2, stopping=Stopping())(
+    outcomes = FanOut(max_workers=2, shutdown=Shutdown())(
         range(100), work, failure=VtnError, done=lambda: told.append(None)
     )
 
@@ -139,8 +139,8 @@ def test_a_vtn_that_counts_as_down_is_not_tried_for_all() -> None:
 
 
 def test_nothing_is_tried_after_the_stop() -> None:
-    stopping = Stopping()
-    stopping.set()
+    shutdown = Shutdown()
+    shutdown.set()
 
-    fan_out = FanOut(max_workers=2, stopping=stopping)
+    fan_out = FanOut(max_workers=2, shutdown=shutdown)
     assert fan_out(range(5), lambda item: item, failure=VtnError) == []

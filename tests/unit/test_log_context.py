@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from app.observability.log_context import about
+from app.observability.log_context import log_context
 from app.observability.logs import configure_logging
 from app.openadr import VtnError
-from app.platform import FanOut, Stopping
+from app.platform import FanOut, Shutdown
 from app.reporting.delivery.batch import InFlightBatch
 from app.reporting.delivery.outgoing import DeliveryOutcome, OutgoingReport
 from app.scheduling import SchedulerConfig, TaskScheduler
@@ -34,7 +34,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
 
 
 def test_a_line_carries_what_is_at_hand(lines: Lines) -> None:
-    with about(ven="Aarhus"), about(report="r-1"):
+    with log_context(ven="Aarhus"), log_context(report="r-1"):
         logger.info("sent")
     logger.info("done")
 
@@ -54,9 +54,9 @@ def test_a_warning_of_a_library_is_a_line_like_any_other(lines: Lines) -> None:
 
 
 def test_threads_of_a_fan_out_know_the_task(lines: Lines) -> None:
-    fan_out = FanOut(max_workers=4, stopping=Stopping())
+    fan_out = FanOut(max_workers=4, shutdown=Shutdown())
 
-    with about(task="generate_reports"):
+    with log_context(task="generate_reports"):
         fan_out(["Aarhus", "Odense"], lambda name: logger.info("%s", name), failure=VtnError)
 
     assert [
@@ -71,7 +71,7 @@ def test_reports_in_flight_know_the_task(lines: Lines) -> None:
     def send(reports: Sequence[OutgoingReport], outcomes: list[DeliveryOutcome]) -> None:
         logger.info("%d reports, %d outcomes", len(reports), len(outcomes))
 
-    with about(task="generate_reports"):
+    with log_context(task="generate_reports"):
         batch = InFlightBatch([], send)
     batch.outcomes()
 

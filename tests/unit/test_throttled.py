@@ -37,65 +37,65 @@ def look(clock: FakeClock) -> Look:
 
 
 @pytest.fixture
-def seldom(look: Look, clock: FakeClock) -> ThrottledValue[int]:
+def throttled(look: Look, clock: FakeClock) -> ThrottledValue[int]:
     """Every 5 s at most."""
     return ThrottledValue(look=look, every_s=5.0, monotonic=clock.monotonic)
 
 
 def test_it_looks_again_when_the_time_has_passed(
-    seldom: ThrottledValue[int], clock: FakeClock
+    throttled: ThrottledValue[int], clock: FakeClock
 ) -> None:
-    first = seldom()
+    first = throttled()
     clock.advance(seconds=4.9)
-    still = seldom()
+    still = throttled()
     clock.advance(seconds=0.1)
 
-    assert (first, still, seldom()) == (1, 1, 2)
+    assert (first, still, throttled()) == (1, 1, 2)
 
 
 def test_what_takes_long_is_looked_for_more_seldom(
-    seldom: ThrottledValue[int], look: Look, clock: FakeClock
+    throttled: ThrottledValue[int], look: Look, clock: FakeClock
 ) -> None:
     look.takes_s = 0.25
-    seldom()
+    throttled()
     clock.advance(seconds=24.65)
-    assert seldom() == 1, "looking would take more than 1 % of the time"
+    assert throttled() == 1, "looking would take more than 1 % of the time"
 
     clock.advance(seconds=0.1)
-    assert seldom() == 2
+    assert throttled() == 2
 
 
 def test_nothing_is_kept_for_longer_than_half_a_minute(
-    seldom: ThrottledValue[int], look: Look, clock: FakeClock
+    throttled: ThrottledValue[int], look: Look, clock: FakeClock
 ) -> None:
     look.takes_s = 20.0  # a database that was silent, a process that was frozen
-    seldom()
+    throttled()
     clock.advance(seconds=10.1)
 
-    assert seldom() == 2
+    assert throttled() == 2
 
 
 def test_who_asks_while_another_looks_gets_what_was_there(
-    seldom: ThrottledValue[int], look: Look, clock: FakeClock
+    throttled: ThrottledValue[int], look: Look, clock: FakeClock
 ) -> None:
-    seldom()
+    throttled()
     clock.advance(seconds=5)
     look.may_end.clear()
-    other = threading.Thread(target=seldom)
+    other = threading.Thread(target=throttled)
     other.start()
     wait_until(lambda: look.count == 2)
 
-    found = seldom()
+    found = throttled()
     look.may_end.set()
     other.join()
 
-    assert (found, seldom()) == (1, 2)
+    assert (found, throttled()) == (1, 2)
 
 
-def test_all_wait_for_the_first_look(seldom: ThrottledValue[int], look: Look) -> None:
+def test_all_wait_for_the_first_look(throttled: ThrottledValue[int], look: Look) -> None:
     look.may_end.clear()
     found: list[int] = []
-    threads = [threading.Thread(target=lambda: found.append(seldom())) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: found.append(throttled())) for _ in range(4)]
     for thread in threads:
         thread.start()
     wait_until(lambda: look.count == 1)
@@ -108,13 +108,13 @@ def test_all_wait_for_the_first_look(seldom: ThrottledValue[int], look: Look) ->
 
 
 def test_who_asks_while_another_looks_does_not_get_what_is_old(
-    seldom: ThrottledValue[int], look: Look, clock: FakeClock
+    throttled: ThrottledValue[int], look: Look, clock: FakeClock
 ) -> None:
-    seldom()
+    throttled()
     clock.advance(hours=8)
     look.may_end.clear()
     found: list[int] = []
-    threads = [threading.Thread(target=lambda: found.append(seldom())) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: found.append(throttled())) for _ in range(2)]
     for thread in threads:
         thread.start()
     wait_until(lambda: look.count == 2)
@@ -127,24 +127,24 @@ def test_who_asks_while_another_looks_does_not_get_what_is_old(
 
 
 def test_a_first_look_that_fails_is_told_and_made_again(
-    seldom: ThrottledValue[int], look: Look
+    throttled: ThrottledValue[int], look: Look
 ) -> None:
     look.fails = True
     with pytest.raises(OSError, match="nothing can be seen"):
-        seldom()
+        throttled()
 
     look.fails = False
-    assert seldom() == 2
+    assert throttled() == 2
 
 
 def test_a_look_that_fails_is_told_and_made_again(
-    seldom: ThrottledValue[int], look: Look, clock: FakeClock
+    throttled: ThrottledValue[int], look: Look, clock: FakeClock
 ) -> None:
-    seldom()
+    throttled()
     clock.advance(seconds=5)
     look.fails = True
     with pytest.raises(OSError, match="nothing can be seen"):
-        seldom()
+        throttled()
 
     look.fails = False
-    assert seldom() == 3
+    assert throttled() == 3

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import orjson
 
 from app.openadr import slug, write_duration, write_instant
-from app.platform import dumped
+from app.platform import json_bytes
 from app.reporting.content.instant import Values
 from app.reporting.requests import DATA_QUALITY, ReportRequest
 
@@ -75,12 +75,12 @@ def _head(request: ReportRequest, place: int, due: Values) -> bytes:
 @functools.lru_cache(maxsize=1024)
 def _period(start: datetime, duration: timedelta) -> bytes:
     """The same for all VENs of a frame."""
-    return dumped({"start": write_instant(start), "duration": write_duration(duration)})
+    return json_bytes({"start": write_instant(start), "duration": write_duration(duration)})
 
 
 @functools.lru_cache(maxsize=1024)
 def _quoted(text: str) -> bytes:
-    return dumped(text)
+    return json_bytes(text)
 
 
 OPENS = b'{"resourceName":'

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from typing import Protocol
 
 from app.fleet import HoldsVens
-from app.observability import Tracing, about
+from app.observability import Tracing, log_context
 from app.openadr import OutcomeUnknown, VtnClient, VtnError
 from app.platform import FanOut
 from app.reporting.delivery.divisions import RefusedResources
@@ -143,7 +143,7 @@ class BatchSender:
             frames = report.stream.needs_frames_after, report.in_flight.through.seq
         told = {"ven": report.ven_name, "report": report.name}
         with (
-            about(**told),
+            log_context(**told),
             self._tracing.span(
                 "send report", frames=frames, readings=report.report.readings, **told
             ) as span,

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from app.observability import about
+from app.observability import log_context
 from app.openadr import VtnError, VtnRejected
 from app.reporting.content import MISSING
 from app.reporting.delivery.outgoing import OutgoingReport
@@ -182,7 +182,7 @@ def say_refused(refused: Sequence[RejectedReport]) -> None:
             by_problem.setdefault(aside.problem, []).append(aside)
     for problem, asides in by_problem.items():
         more = f" and {len(asides) - 1} more" if len(asides) > 1 else ""
-        with about(ven=asides[0].ven_name, report=asides[0].report_name):
+        with log_context(ven=asides[0].ven_name, report=asides[0].report_name):
             logger.warning(
                 "VEN %s: report %s%s, with %d readings, set aside: %s (see `outbox list`)",
                 asides[0].ven_name,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import cast
 
 from app.openadr import Circuit
-from app.platform import Stopping, to_us
+from app.platform import Shutdown, to_us
 from app.reporting.delivery.batch import BatchSender, ClientFor
 from app.reporting.delivery.outgoing import DeliveryOutcome, OutgoingReport
 from app.reporting.delivery.rejected import RejectedReport, RejectedReports
@@ -29,7 +29,7 @@ class Resender:
         circuit: Circuit,
         writes: Circuit,
         clock: Callable[[], datetime],
-        stopping: Stopping,
+        shutdown: Shutdown,
     ) -> None:
         self._rejected = rejected
         self._sender = sender
@@ -37,7 +37,7 @@ class Resender:
         self._circuit = circuit
         self._writes = writes
         self._clock = clock
-        self._stopping = stopping
+        self._shutdown = shutdown
 
     def send_again(self, client_for: ClientFor) -> list[int]:
         """Try each once; the readings of each that was taken.
@@ -69,4 +69,4 @@ class Resender:
 
     def _must_end(self, *, begun: bool) -> bool:
         no_writes = begun and self._writes.is_open
-        return self._stopping.is_set() or self._circuit.is_open or no_writes
+        return self._shutdown.is_set() or self._circuit.is_open or no_writes

@@ -14,7 +14,7 @@ from typing import Protocol
 from app.fleet import HoldsVens
 from app.observability import Tracing
 from app.openadr import Circuit, VtnError, VtnRejected
-from app.platform import SayOnce, Stopping
+from app.platform import SayOnce, Shutdown
 from app.reporting.delivery.batch import BatchSender, ClientFor, InFlightBatch
 from app.reporting.delivery.batching import Batch
 from app.reporting.delivery.builder import ReportBuilder
@@ -70,7 +70,7 @@ class DeliveryService:
         circuit: Circuit,
         writes: Circuit,
         held: HoldsVens,
-        stopping: Stopping,
+        shutdown: Shutdown,
         tracing: Tracing,
         say_once: SayOnce,
     ) -> None:
@@ -85,7 +85,7 @@ class DeliveryService:
         self._circuit = circuit
         self._writes = writes
         self._held_vens = held
-        self._stopping = stopping
+        self._shutdown = shutdown
         self._tracing = tracing
         self._delivering = threading.Lock()
         self._say_once = say_once
@@ -109,7 +109,7 @@ class DeliveryService:
             began_s = time.perf_counter()
             done: list[int] = []
             more = True
-            while more and not self._stopping.is_set():
+            while more and not self._shutdown.is_set():
                 sent, more = self._pass(client_for)
                 done += sent
             if done:
@@ -128,11 +128,11 @@ class DeliveryService:
         self._reconciler.reassign_unsent()
         held: dict[int, str] = {}
         done, more = self._send_what_is_owed(client_for, held)
-        if not self._circuit.is_open and not self._stopping.is_set():
+        if not self._circuit.is_open and not self._shutdown.is_set():
             done += self._resender.send_again(client_for)
             self._look_up_those_of_gone_events(client_for)
             self._duplicates.look(client_for)
-        if not self._stopping.is_set():
+        if not self._shutdown.is_set():
             self._say_problems(held)
         self._retention.prune()
         return done, more
@@ -151,7 +151,7 @@ class DeliveryService:
         in_flight: InFlightBatch | None = None
         retry: InFlightBatch | None = None
         try:
-            while not self._stopping.is_set():
+            while not self._shutdown.is_set():
                 passed_s = time.monotonic() - began_s
                 late = passed_s > PASS_S
                 if retry is not None and retry.is_done(0.0):
