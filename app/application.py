@@ -30,15 +30,15 @@ from app.vens import VENManager
 
 logger = logging.getLogger(__name__)
 
-FIRST_RUNS = ("poll_events", "simulate_meterdata", "generate_reports")
+STARTUP_TASKS = ("poll_events", "simulate_meterdata", "generate_reports")
 """What runs once, in this order, before the schedule begins."""
-LONGEST_FIRST_RUN_S = 10.0
+MAX_STARTUP_RUN_S = 10.0
 """How long the schedule waits for the first run of a task: a backlog may take hours."""
 WAITS_LONG_S = 2.0
 """For the database, so that a stop says so."""
-LEAST_CLOSING_S = 1.0
-FIRST_RETRY_S = 1.0
-LONGEST_RETRY_S = 8.0
+MIN_CLOSING_S = 1.0
+INITIAL_RETRY_S = 1.0
+MAX_RETRY_S = 8.0
 
 
 class Ops(Server, Protocol):
@@ -132,7 +132,7 @@ class Application:
             self._seed,
             self._enrol,
             lambda: self._run_each(
-                self._names_of_the_first_runs(), None if once else LONGEST_FIRST_RUN_S
+                self._names_of_the_first_runs(), None if once else MAX_STARTUP_RUN_S
             ),
             (lambda: self._run_each(self._names_of_the_others())) if once else self._schedule,
             self._vtn_watch.start,
@@ -209,7 +209,7 @@ class Application:
         # A database that is silent may keep whoever closes its connections.
         closing = threading.Thread(target=self._close_database, name="closing", daemon=True)
         closing.start()
-        closing.join(max(self._shutdown.remaining_s(), LEAST_CLOSING_S))
+        closing.join(max(self._shutdown.remaining_s(), MIN_CLOSING_S))
         logger.info("stopped")
         return idle
 
@@ -239,7 +239,7 @@ class Application:
 
     def _enrol_later(self) -> None:
         """Again and again, with back-off, until the VTN has answered."""
-        delay_s = FIRST_RETRY_S
+        delay_s = INITIAL_RETRY_S
         while not self._shutdown.wait(delay_s * random.uniform(0.5, 1.0)):
             try:
                 result = self._ven_manager.enrol(pending_only=True)
@@ -249,14 +249,14 @@ class Application:
             if result.outage is None:
                 logger.info("enrolled: %d VENs, now that the VTN answers", len(result.enrolled))
                 return
-            delay_s = min(delay_s * 2, LONGEST_RETRY_S)
+            delay_s = min(delay_s * 2, MAX_RETRY_S)
 
     def _names_of_the_first_runs(self) -> list[str]:
         enabled = {job.name for job in self._scheduler.get_jobs()}
-        return [name for name in FIRST_RUNS if name in enabled]
+        return [name for name in STARTUP_TASKS if name in enabled]
 
     def _names_of_the_others(self) -> list[str]:
-        return [job.name for job in self._scheduler.get_jobs() if job.name not in FIRST_RUNS]
+        return [job.name for job in self._scheduler.get_jobs() if job.name not in STARTUP_TASKS]
 
     def _run_each(self, names: Sequence[str], timeout_s: float | None = None) -> None:
         """One after the other; after so long one goes on beside the next."""

@@ -37,7 +37,7 @@ from containers import Container
 from tests.support.certificates import make_certificate
 
 SHAPES = (Shape(287, 46), Shape(1_000, 1_000))
-MOST_ONE_BY_ONE = 10_000
+MAX_SINGLE_REQUESTS = 10_000
 """Readings of (a), which takes minutes for a large fleet."""
 CONNECTIONS = 4
 DELAY_MS = 5.0
@@ -225,7 +225,7 @@ def measure(shape: Shape, *, rounds: int, ticks: int) -> list[Row]:
             frame = stored.readings.log().last()
             assert frame is not None
             powers = [frame.powers(name) for name in frame.roster.ven_names]
-            some = [each for own in powers for each in own][:MOST_ONE_BY_ONE]
+            some = [each for own in powers for each in own][:MAX_SINGLE_REQUESTS]
             of_all = ticks * per_tick
             for name, count, seconds in (
                 ("(a)", len(some), one_by_one(some, vtn.base_url)),

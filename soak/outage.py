@@ -14,8 +14,8 @@ from bench.fleet import Sink
 from soak.fleet import TICK, TICK_S, running
 
 HOUR_S = 3600
-MOST_MEMORY = 1.2
-LEAST_RATE = 10.0
+MAX_MEMORY_RATIO = 1.2
+MIN_RATE = 10.0
 PAUSE_S = 0.02
 """Between two readings while the backlog is sent."""
 
@@ -58,8 +58,8 @@ def main() -> None:
             f" {rate:,.0f}/s, {times:,.0f} times as fast as they are metered"
         )
         assert waiting == HOUR_S // TICK_S * TICK
-        assert peak_mib <= MOST_MEMORY * before.memory_mib, "memory grew"
-        assert times >= LEAST_RATE, "catching up is too slow"
+        assert peak_mib <= MAX_MEMORY_RATIO * before.memory_mib, "memory grew"
+        assert times >= MIN_RATE, "catching up is too slow"
         assert sink.counts()["readings"] == fleet.ticks * TICK, "readings are lost or doubled"
     sink.close()
 

@@ -24,7 +24,7 @@ TICK_S, REPORTS_S, POLL_S = 10, 5, 10
 """Thrice as often as by default, to see as much in a third of the time."""
 TIMEOUT_S = 10.0
 WELL_S, TROUBLED_S, MEASURED_S = 60, 240, 120
-LEAST_RATE = 0.9
+MIN_RATE = 0.9
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def main() -> None:
                 f" {reports:.2f} of their rate; {container.openadr.circuit().outages} outages",
                 flush=True,
             )
-            if min(polls, reports) < LEAST_RATE or container.openadr.circuit().outages:
+            if min(polls, reports) < MIN_RATE or container.openadr.circuit().outages:
                 slow.append(fault)
     assert not slow, f"the others are slowed down by VENs that fail with {', '.join(slow)}"
 

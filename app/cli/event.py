@@ -19,7 +19,7 @@ from app.openadr import BusinessLogic, WireError, read_duration, read_instant
 from app.platform import utc_now
 
 Id = Annotated[str, typer.Argument(help="The event's id, as `event list` shows it.")]
-MOST_SHOWN = 60
+MAX_SHOWN = 60
 
 
 def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) -> typer.Typer:
@@ -153,4 +153,4 @@ def _reports(event: Any) -> list[str]:
 def _text(value: object) -> Text:
     """As text, without markup or control characters; bounded."""
     told = "" if value is None else str(value)
-    return Text("".join(char for char in told if char.isprintable())[:MOST_SHOWN])
+    return Text("".join(char for char in told if char.isprintable())[:MAX_SHOWN])

@@ -24,7 +24,7 @@ ONE_WAY_EFFICIENCY = 0.95
 """Into a store or out of it; about 0.9 there and back."""
 SHED_SHARE = np.array([0.0, 0.3, 0.6, 1.0], dtype=np.float32)
 """How much of what can be shed is shed at each SIMPLE level."""
-MOST_LEVEL_OFFSET = 10.0
+MAX_LEVEL_OFFSET = 10.0
 """CONTROL_LEVEL_OFFSET is from -10 to 10."""
 RECOVERY_H = 4.0
 """In how many hours comfort that was put off is made good."""
@@ -165,7 +165,7 @@ class Flexible(Fixed):
             signals,
             "CONTROL_LEVEL_OFFSET",
             requested,
-            lambda offset: self._shifted(group, baseline_kw, offset / MOST_LEVEL_OFFSET),
+            lambda offset: self._shifted(group, baseline_kw, offset / MAX_LEVEL_OFFSET),
         )
         requested = _apply_signal(
             signals,

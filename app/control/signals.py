@@ -18,8 +18,8 @@ ALERTS = "ALERT_"
 SIMPLE = "SIMPLE"
 BELOW_ZERO = -2.0
 """An export price below zero: nobody wants what is exported."""
-LARGEST = 1e12
-MOST_PRICES = 1_000
+MAX_MAGNITUDE = 1e12
+MAX_PRICES = 1_000
 """Of one event: what a price is compared with."""
 POWERS = frozenset(
     {"DISPATCH_SETPOINT", "DISPATCH_SETPOINT_RELATIVE", "CONTROL_SETPOINT"}
@@ -157,7 +157,7 @@ def _number(value: object) -> float | None:
     """A number that can be meant; None for all else."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return float(value) if -LARGEST <= value <= LARGEST else None
+    return float(value) if -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE else None
 
 
 def _scaled(value: float, units: str | None, rated_kw: Float32) -> Float32 | float | None:
@@ -190,7 +190,7 @@ def _prices(each: ActivePayload, now: datetime) -> Iterator[float]:
                 if number is not None:
                     yield number
                     found += 1
-                    if found == MOST_PRICES:
+                    if found == MAX_PRICES:
                         return
     if not found:
         yield 0.0

@@ -24,7 +24,7 @@ from app.platform import Database, LockPerName, SayOnce, from_us, json_bytes, to
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-MOST_GONE = 100_000
+MAX_GONE = 100_000
 """Events that are gone, of all VENs, that are remembered."""
 NOTHING_GRANTED = Granted()
 
@@ -164,7 +164,7 @@ class EventStore:
 
     def _remember_gone(self, ven_name: str, event_id: str) -> None:
         self._gone[ven_name, event_id] = None
-        while len(self._gone) > MOST_GONE:
+        while len(self._gone) > MAX_GONE:
             self._gone.popitem(last=False)
 
     def program_ids(self, ven_name: str) -> frozenset[str]:

@@ -19,7 +19,7 @@ from app.platform import Database, FanOut, SayOnce, Shutdown, from_us, to_us
 
 logger = logging.getLogger(__name__)
 
-LEAST_APART = timedelta(seconds=30)
+MIN_INTERVAL = timedelta(seconds=30)
 """Two heartbeats that find it gone; two at once may be those of somebody who looks."""
 AGAIN_AFTER = timedelta(hours=24)
 MANY = 3
@@ -174,7 +174,7 @@ class LostObjects:
             if looked.gone and looked.listed:
                 line = f"{_words(what)} is in the VTN's list, and by its id the VTN answers 404"
                 self._say_once(logger, logging.WARNING, line)
-            elif looked.gone and abs(now - since) >= LEAST_APART:
+            elif looked.gone and abs(now - since) >= MIN_INTERVAL:
                 lost.append(what)
         return lost
 

@@ -17,7 +17,7 @@ from app.platform import DatabaseError
 from app.readings import Frame, ReadingLog, column_map
 
 KEPT = timedelta(hours=1)
-MOST_POINTS = 3_600
+MAX_POINTS = 3_600
 UNKNOWN = -1
 """The kind of a resource that is no longer in the fleet."""
 
@@ -52,7 +52,7 @@ class PowerHistory:
         self._simulator = simulator
         self._lock = threading.Lock()
         self._seq = 0
-        self._points: deque[PowerPoint] = deque(maxlen=MOST_POINTS)
+        self._points: deque[PowerPoint] = deque(maxlen=MAX_POINTS)
 
     def __call__(self) -> None:
         """Take up the newest frame, if it is a new one."""

@@ -30,9 +30,9 @@ from app.readings import AppendsFrames, Frame, FrameDetail, Reading, StoreFull, 
 
 logger = logging.getLogger(__name__)
 
-LONGEST_STEP_H = 1.0
+MAX_STEP_H = 1.0
 """What a step is taken for at most: while nothing was metered, nothing is known."""
-USUAL_TICK_S = 30.0
+DEFAULT_TICK_S = 30.0
 Float32 = npt.NDArray[np.float32]
 
 
@@ -81,7 +81,7 @@ class MeterDataSimulator:
         self._loaded: Profiles | None = None
         self._known: Shapes | None = None
         self._with_removed: Shapes | None = None
-        self._tick_s = USUAL_TICK_S
+        self._tick_s = DEFAULT_TICK_S
         self._last: Frame | None = None
         self._begun = False
 
@@ -133,14 +133,14 @@ class MeterDataSimulator:
                 shapes.resources,
                 ControlInput(
                     now=now,
-                    step_h=min(passed_s / 3600, LONGEST_STEP_H),
+                    step_h=min(passed_s / 3600, MAX_STEP_H),
                     shape_kw=self._shape_kw(shapes, index),
                     mean_kw=shapes.mean_kw,
                     stored_kwh=_stored(shapes.resources, last),
                 ),
             )
             if passed_s:
-                self._tick_s = min(passed_s, LONGEST_STEP_H * 3600)
+                self._tick_s = min(passed_s, MAX_STEP_H * 3600)
             measured_kw = _measured(result.commanded_kw)
             return Frame(
                 taken_at=now,

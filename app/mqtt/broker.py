@@ -26,8 +26,8 @@ from app.openadr import BrokerAddress, VtnError
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
+INITIAL_PAUSE_S = 0.5
+MAX_PAUSE_S = 30.0
 ANSWERS_WITHIN_S = 10.0
 RESTS_S = 30.0
 """How long an address that does not answer is left alone, where there are others."""
@@ -48,8 +48,8 @@ class BrokerLoop:
     def __init__(
         self,
         *,
-        first_pause_s: float = FIRST_PAUSE_S,
-        longest_pause_s: float = LONGEST_PAUSE_S,
+        first_pause_s: float = INITIAL_PAUSE_S,
+        longest_pause_s: float = MAX_PAUSE_S,
         answers_within_s: float = ANSWERS_WITHIN_S,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -17,7 +17,7 @@ from app.openadr import BrokerAddress
 
 CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 60
-MOST_PACKET_BYTES = 1 << 20
+MAX_PACKET_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class _BoundedClient(Client):
 
     def _sock_recv(self, bufsize: int) -> bytes:
         packet: Any = self._in_packet
-        if packet["have_remaining"] and packet["remaining_length"] > MOST_PACKET_BYTES:
+        if packet["have_remaining"] and packet["remaining_length"] > MAX_PACKET_BYTES:
             raise OSError("the broker sends a packet that is too large")
         return super()._sock_recv(bufsize)
 

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 logger = logging.getLogger(__name__)
 
 SERVICE = "ven-fleet"
-MOST_FRAMES = 1_000
+MAX_FRAMES = 1_000
 """Whose spans are remembered, so that reports can point at them."""
-MOST_LINKS = 100
+MAX_LINKS = 100
 FLUSHED_WITHIN_MS = 1_000
 
 
@@ -103,7 +103,7 @@ class OtlpTracing:
         """The span that made a frame."""
         with self._lock:
             self._frames[seq] = context
-            while len(self._frames) > MOST_FRAMES:
+            while len(self._frames) > MAX_FRAMES:
                 self._frames.popitem(last=False)
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class OtlpTracing:
         after, through = frames
         with self._lock:
             found = [self._frames[seq] for seq in self._frames if after < seq <= through]
-        return [Link(each) for each in found[-MOST_LINKS:]]
+        return [Link(each) for each in found[-MAX_LINKS:]]
 
     def _ready(self) -> Any:
         with self._lock:

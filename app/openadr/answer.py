@@ -13,7 +13,7 @@ import orjson
 
 PROBLEM = frozenset({"type", "title", "status", "detail"})
 """Members of problem details (RFC 9457; 3.1.0 `problem`)."""
-MOST_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 """Of one answer, unpacked."""
 
 

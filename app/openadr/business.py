@@ -18,7 +18,7 @@ BUSINESS_LOGIC = "business logic"
 """What stands in the place of a VEN's name where credentials are asked for."""
 PROGRAM = "ven-fleet"
 """The program that events are put under where the VTN has none."""
-LONGEST_NAME = 60
+MAX_NAME_CHARACTERS = 60
 WORDS = ("ALERT_", "DISPATCH_INSTRUCTION")
 WHOLE = frozenset({"SIMPLE", "CONTROL_LEVEL_OFFSET"})
 """Payload types whose values are whole numbers (3.1.0 Definition, enumerations)."""
@@ -78,7 +78,7 @@ class BusinessLogic:
         payload = {"type": kind, "values": [typed(kind, value)]}
         event: dict[str, Any] = {
             "programID": self._program_id(program_name),
-            "eventName": f"{kind} {value}"[:LONGEST_NAME],
+            "eventName": f"{kind} {value}"[:MAX_NAME_CHARACTERS],
             "intervalPeriod": {"start": _written(start), "duration": duration},
             "intervals": [{"id": 0, "payloads": [payload]}],
         }

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 OPENS_AFTER = 3
 """Attempts in a row for which no connection was made; one request makes as many."""
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 8.0
+INITIAL_PAUSE_S = 1.0
+MAX_PAUSE_S = 8.0
 """So that a VTN that is back is found within 10 s."""
 
 
@@ -27,7 +27,7 @@ class Circuit:
         self._opened = False
         self.outages = 0
         """How often it opened."""
-        self._pause_s = FIRST_PAUSE_S
+        self._pause_s = INITIAL_PAUSE_S
         self._tried_again_at_s = 0.0
 
     @property
@@ -57,7 +57,7 @@ class Circuit:
         if not self._failures and not self._opened:
             return  # as nearly always
         with self._lock:
-            self._failures, self._opened, self._pause_s = 0, False, FIRST_PAUSE_S
+            self._failures, self._opened, self._pause_s = 0, False, INITIAL_PAUSE_S
 
     def connected(self) -> None:
         """A connection was made, whatever came of the request."""
@@ -84,4 +84,4 @@ class Circuit:
     def _plan(self) -> None:
         """The next attempt, spread so that many clients of one VTN do not come together."""
         self._tried_again_at_s = self._monotonic() + self._pause_s * random.uniform(0.5, 1.0)
-        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+        self._pause_s = min(self._pause_s * 2, MAX_PAUSE_S)

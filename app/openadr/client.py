@@ -42,7 +42,7 @@ from app.platform import SayOnce
 
 logger = logging.getLogger(__name__)
 
-MOST_LISTED_BYTES = 256 << 20
+MAX_LISTED_BYTES = 256 << 20
 NOT_GIVEN = (400, 403, 404, 405, 501)
 """What VTNs answer about what they do not have, or not for VENs."""
 T = TypeVar("T")
@@ -305,7 +305,7 @@ class VtnClient:
                 raise VtnUnavailable(f"GET {path}: ended, since the application stops")
             entries, bytes_ = self._page(path, {**params, "skip": skip, "limit": PAGE})
             listed_bytes += bytes_
-            if listed_bytes > MOST_LISTED_BYTES:
+            if listed_bytes > MAX_LISTED_BYTES:
                 raise VtnUnavailable(f"GET {path}: the list is larger than 256 MiB")
             return entries
 

@@ -18,7 +18,7 @@ from urllib3.exceptions import (
     TimeoutError,
 )
 
-from app.openadr.answer import MOST_BYTES, Answer, is_problem, problem_text, retry_after_s
+from app.openadr.answer import MAX_BYTES, Answer, is_problem, problem_text, retry_after_s
 from app.openadr.circuit import Circuit
 from app.openadr.errors import (
     AnswerTooLarge,
@@ -39,13 +39,13 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 BACKOFF_S = 0.5
-LONGEST_WAIT_S = 2.0
+MAX_WAIT_S = 2.0
 """Of one attempt for the next one. Who is asked to wait longer, waits without a connection."""
 QUICK_S = 2.0
 """Of an answer whose Date tells the VTN's time; one with an Age is a cache's."""
 WORTH_COMPRESSING = 1 << 10
 """Bytes of a body."""
-FASTEST = 1
+FASTEST_COMPRESSION = 1
 NOT_READ = (400, 415, 422)
 """What a VTN answers to a body that it cannot read."""
 
@@ -217,7 +217,7 @@ class VtnHttp:
             return answer
 
         if self._compresses and data is not None and len(data) >= WORTH_COMPRESSING:
-            answer = ask(gzip.compress(data, FASTEST), "gzip")
+            answer = ask(gzip.compress(data, FASTEST_COMPRESSION), "gzip")
             self._took_gzip = self._took_gzip or answer.status < 300
             if answer.status in NOT_READ:  # of the coding, or of what is in it
                 answer = ask(data)
@@ -290,7 +290,7 @@ class VtnHttp:
                     status=answer.status,
                     retry_after_s=asked_s,
                 )
-            last = attempt == attempts or wait_s > LONGEST_WAIT_S
+            last = attempt == attempts or wait_s > MAX_WAIT_S
             if last or self._shutdown.is_set() or self._shutdown.wait(wait_s):
                 raise failure
         raise AssertionError("the last attempt returns or raises")
@@ -366,5 +366,5 @@ def _is_one(error: HTTPError, kind: type[BaseException]) -> bool:
 
 def _reason(error: HTTPError) -> str:
     if isinstance(error, DecodeError | AnswerTooLarge):
-        return f"the answer cannot be unpacked, or is larger than {MOST_BYTES >> 20} MiB"
+        return f"the answer cannot be unpacked, or is larger than {MAX_BYTES >> 20} MiB"
     return reason(error)

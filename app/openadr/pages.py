@@ -12,7 +12,7 @@ from typing import Any
 
 PAGE = 50
 """Entries that are asked for at once: the largest `limit` that the specification allows."""
-MOST_PAGES = 2_500
+MAX_PAGES = 2_500
 READS_ON_EVERY = 10
 """Readings of a list that is as it was."""
 MAX_LISTS = 1 << 20
@@ -41,7 +41,7 @@ class PageMemory:
         known: set[str] = set()
         before: list[str] = []
         skip = 0
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             found = page(skip)
             ids = [key(entry) for entry in found]
             fresh = [entry for entry in found if adds(known, entry)]

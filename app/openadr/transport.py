@@ -15,7 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 
-from app.openadr.answer import MOST_BYTES, Answer
+from app.openadr.answer import MAX_BYTES, Answer
 from app.openadr.errors import (
     AnswerTooLarge,
     AnswerTooSlow,
@@ -26,7 +26,7 @@ from app.openadr.errors import (
 from app.openadr.unreachable import PROXY_WANTS_A_PASSWORD, tell_when_not_connected
 
 CHUNK_BYTES = 64 << 10
-LONGEST_ANSWER = 10
+MAX_ANSWER_TIMEOUTS = 10
 """How many times `timeout_s` a whole answer may take that comes in drops."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -123,7 +123,7 @@ class HttpTransport:
         except ValueError as error:
             # Before anything was sent; its text may hold what a header was made of, a token.
             raise NoUsableAddress(type(error).__name__) from None
-        content = self._read(response, began_s + LONGEST_ANSWER * self._timeout_s)
+        content = self._read(response, began_s + MAX_ANSWER_TIMEOUTS * self._timeout_s)
         if to.wants_url and response.status == PROXY_WANTS_A_PASSWORD:
             raise NotConnected(through_proxy=True, status=response.status)
         return Answer(
@@ -161,7 +161,7 @@ class HttpTransport:
             for piece in _as_it_comes(response):
                 pieces.append(piece)
                 size += len(piece)
-                if size > MOST_BYTES:
+                if size > MAX_BYTES:
                     raise AnswerTooLarge("the answer is too large")
                 if time.monotonic() > ends_s:
                     raise AnswerTooSlow("the answer comes too slowly")

@@ -11,7 +11,7 @@ from datetime import datetime
 from app.platform import DatabaseError
 
 WINDOW_S = 30.0
-MOST_POINTS = 120
+MAX_POINTS = 120
 """An hour of them."""
 
 
@@ -42,7 +42,7 @@ class Backlog:
         self._lock = threading.Lock()
         self._least: int | None = None
         self._began_s = monotonic()
-        self._points: deque[BacklogPoint] = deque(maxlen=MOST_POINTS)
+        self._points: deque[BacklogPoint] = deque(maxlen=MAX_POINTS)
 
     def __call__(self) -> None:
         """Look; to be called every second or so."""

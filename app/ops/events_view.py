@@ -11,11 +11,11 @@ from app.events import EventStore, SeenEvent
 from app.openadr import Interval, Timeline
 from app.ops.throttled import ThrottledValue
 
-MOST_BARS = 200
+MAX_BARS = 200
 """Intervals of one event that are drawn."""
-MOST_EVENTS = 100
-MOST_LAID_OUT = 1_000
-MOST_WORDS = 200
+MAX_EVENTS = 100
+MAX_LAID_OUT = 1_000
+MAX_WORDING_CHARACTERS = 200
 """Characters of what a VTN says, which may be of any length."""
 
 
@@ -76,7 +76,7 @@ class EventsView:
         self._newest = ThrottledValue(look=self._lay_out, every_s=0.0, monotonic=monotonic)
 
     def rows(self, *, before: timedelta, after: timedelta) -> tuple[list[EventRow], int]:
-        """At most MOST_EVENTS, what is in force first; and how many events there are in all.
+        """At most MAX_EVENTS, what is in force first; and how many events there are in all.
 
         With the intervals of the time from so long before now to so long after.
         """
@@ -84,7 +84,7 @@ class EventsView:
         known = self._newest()
         # What is in force is looked for among all of these, and drawn for few.
         order = sorted(known.newest, key=lambda each: not each.holds(now))
-        rows = [self._row(each, now, now - before, now + after) for each in order[:MOST_EVENTS]]
+        rows = [self._row(each, now, now - before, now + after) for each in order[:MAX_EVENTS]]
         rows.sort(key=lambda row: (not row.holds, row.bars[0].start if row.bars else now, row.vens))
         return rows, known.total
 
@@ -93,7 +93,7 @@ class EventsView:
         event = seen.event
         return EventRow(
             event_id=event.event_id,
-            event_name=event.event_name[:MOST_WORDS],
+            event_name=event.event_name[:MAX_WORDING_CHARACTERS],
             priority=event.priority,
             targets=sorted(event.targets),
             vens=known.vens,
@@ -113,7 +113,7 @@ class EventsView:
                 for seen in self._events.of_ven(ven_name):
                     first, name, vens = found.get(seen.event.event_id, (seen, ven_name, 0))
                     found[seen.event.event_id] = first, name, vens + 1
-            newest = nlargest(MOST_LAID_OUT, found.values(), key=lambda each: each[0].first_seen)
+            newest = nlargest(MAX_LAID_OUT, found.values(), key=lambda each: each[0].first_seen)
             known = [
                 _Known(seen, ven_name, vens, None if seen.is_cancelled else seen.timeline)
                 for seen, ven_name, vens in newest
@@ -145,17 +145,17 @@ class _LaidOut:
 
 
 def _bars(timeline: Timeline, start: datetime, end: datetime, now: datetime) -> list[Bar]:
-    """The intervals that touch this time, at most MOST_BARS, from the first on."""
+    """The intervals that touch this time, at most MAX_BARS, from the first on."""
     found: list[Bar] = []
     over = timeline.end
     if over is not None:
         end = min(end, over)
     first, last = timeline.pass_at(start), timeline.pass_at(end)
-    for round_ in range(first, min(last, first + MOST_BARS) + 1):
+    for round_ in range(first, min(last, first + MAX_BARS) + 1):
         for each in timeline.of_pass(round_):
             if each.start >= end or (each.end is not None and each.end <= start):
                 continue
-            if len(found) == MOST_BARS:
+            if len(found) == MAX_BARS:
                 return found
             found.append(_bar(each, now))
     return found
@@ -166,11 +166,11 @@ def _bar(interval: Interval, now: datetime) -> Bar:
     return Bar(
         start=interval.start,
         end=interval.end,
-        words=", ".join(told)[:MOST_WORDS],
+        words=", ".join(told)[:MAX_WORDING_CHARACTERS],
         holds=interval.holds(now),
     )
 
 
 def payload_words(kind: str, value: object) -> str:
     """A payload as people read it: its type, and its value where it has one."""
-    return kind if value is None else f"{kind} {str(value)[:MOST_WORDS]}"
+    return kind if value is None else f"{kind} {str(value)[:MAX_WORDING_CHARACTERS]}"

@@ -15,7 +15,7 @@ from app.ops.events_view import payload_words
 from app.readings import ReadingLog
 from app.reporting.delivery import DeliveryStats, VenDelivery
 
-MOST_PROBLEMS = 1_000
+MAX_PROBLEMS = 1_000
 """VENs that are looked for when only those with problems are asked for."""
 
 
@@ -84,7 +84,7 @@ class FleetView:
         """Some of the VENs, by name, and how many there are of these."""
         only = None
         if only_problems:
-            only = [name for name, _ in self._journal.first_problems(MOST_PROBLEMS)]
+            only = [name for name, _ in self._journal.first_problems(MAX_PROBLEMS)]
         return self._rows(skip=skip, limit=limit, search=search, only=only)
 
     def _rows(self, **which: Any) -> tuple[list[VenRow], int]:

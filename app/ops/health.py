@@ -18,7 +18,7 @@ from app.scheduling import TaskScheduler
 from app.supervision import OverdueTasks
 from app.vens import PushTrust, Removals
 
-LONGEST_IDLE_S = 30.0
+MAX_IDLE_S = 30.0
 """Of the thread that looks after the others."""
 WAITS_LONG_S = 5.0
 """For the database."""
@@ -102,7 +102,7 @@ class Health:
 
     def alive(self) -> bool:
         """Whether the process still looks after itself; if not, it should be started anew."""
-        return self._guard.idle_s < LONGEST_IDLE_S
+        return self._guard.idle_s < MAX_IDLE_S
 
     def readiness(self) -> Readiness:
         """Started, the VTN answers, room in the store, every task on time; what else to look at."""

@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 T = TypeVar("T")
 REST = 100
 """How many times as long as a look took the next one waits: looking takes 1 % of the time."""
-LONGEST_REST_S = 30.0
+MAX_REST_S = 30.0
 """Who looks is not told what is older, whatever a look takes."""
 
 
@@ -36,7 +36,7 @@ class ThrottledValue(Generic[T]):
 
     def __call__(self) -> T:
         found, now_s = self._found, self._monotonic()
-        if found is None or now_s >= found.holds_until_s + LONGEST_REST_S:
+        if found is None or now_s >= found.holds_until_s + MAX_REST_S:
             with self._looking:
                 return self._newest()
         if now_s >= found.holds_until_s and self._looking.acquire(blocking=False):
@@ -51,6 +51,6 @@ class ThrottledValue(Generic[T]):
         found, began_s = self._found, self._monotonic()
         if found is None or began_s >= found.holds_until_s:
             value = self._look()
-            rest_s = min(REST * (self._monotonic() - began_s), LONGEST_REST_S)
+            rest_s = min(REST * (self._monotonic() - began_s), MAX_REST_S)
             found = self._found = _Found(value, began_s + max(self._every_s, rest_s))
         return found.value

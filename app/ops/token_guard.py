@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 BETWEEN_TRIES_S = 1.0
 """Between the answers to wrong tokens from one address."""
-LONGEST_WAIT_S = 30.0
+MAX_WAIT_S = 30.0
 
 
 class TokenGuard:
@@ -51,6 +51,6 @@ class TokenGuard:
             for address, answered_s in list(self._answered_s.items()):
                 if answered_s <= now_s:
                     del self._answered_s[address]
-            last_s = min(self._answered_s.get(who, now_s) + BETWEEN_TRIES_S, now_s + LONGEST_WAIT_S)
+            last_s = min(self._answered_s.get(who, now_s) + BETWEEN_TRIES_S, now_s + MAX_WAIT_S)
             self._answered_s[who] = last_s
             return last_s - now_s

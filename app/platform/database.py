@@ -29,7 +29,7 @@ from app.platform.waits import Waits
 
 logger = logging.getLogger(__name__)
 BUSY_TIMEOUT_S = 30
-MOST_CONNECTIONS = 100
+MAX_CONNECTIONS = 100
 """Beside the five that are kept: a thread that waits for one would look like a broken database."""
 SERVER_ARGUMENTS = {
     "connect_timeout": 10,
@@ -51,7 +51,7 @@ def make_engine(url: str | URL) -> Engine:
             parsed,
             hide_parameters=True,
             pool_pre_ping=server,
-            max_overflow=MOST_CONNECTIONS,
+            max_overflow=MAX_CONNECTIONS,
             connect_args=SERVER_ARGUMENTS if server else {},
         )
     except (ArgumentError, NoSuchModuleError, ValueError):

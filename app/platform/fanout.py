@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Failure = TypeVar("Failure", bound=Exception)
 
-LEAST_WORKERS = 2
+MIN_WORKERS = 2
 """One waits for the VTN while the other works."""
 LOOKS_EVERY_S = 0.02
 IDLE_BELOW = 0.85
@@ -43,7 +43,7 @@ class FanOut:
         self._shutdown = shutdown
         self._monotonic = monotonic
         self._cpu_s = cpu_s
-        self._least = min(LEAST_WORKERS, max_workers)
+        self._least = min(MIN_WORKERS, max_workers)
         self.workers = self._least
         """How many the next call begins with."""
 

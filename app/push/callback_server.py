@@ -13,9 +13,9 @@ from app.push.webhooks import Webhooks
 
 logger = logging.getLogger(__name__)
 
-MOST_BODY_BYTES = 1 << 20
+MAX_BODY_BYTES = 1 << 20
 CALL_LASTS_S = 10.0
-MOST_CALLS_AT_ONCE = 200
+MAX_CALLS_AT_ONCE = 200
 """What is more gets 503: it comes again, or is found by a poll."""
 
 
@@ -46,7 +46,7 @@ class CallbackServer:
             name="callback",
             certificate=certificate,
             key=key,
-            max_requests=MOST_CALLS_AT_ONCE,
+            max_requests=MAX_CALLS_AT_ONCE,
             lasts_s=CALL_LASTS_S,
         )
 
@@ -107,7 +107,7 @@ def make_callback(webhooks: Webhooks, inbox: Inbox) -> Any:
         body = bytearray()
         async for piece in request.stream():
             body += piece
-            if len(body) > MOST_BODY_BYTES:
+            if len(body) > MAX_BODY_BYTES:
                 inbox.count("refused")
                 return PlainTextResponse("", status_code=413)
         webhooks.heard(path, bytes(body))

@@ -21,10 +21,10 @@ from app.vens import PlansPolls
 
 logger = logging.getLogger(__name__)
 
-MOST_WAITING = 10_000
-MOST_BYTES = 64 << 20
-MOST_AT_ONCE = 500
-MOST_LINES = 500
+MAX_WAITING = 10_000
+MAX_BYTES = 64 << 20
+MAX_AT_ONCE = 500
+MAX_LINES = 500
 """In the log, of what cannot be taken."""
 ASKS_AGAIN_S = 5.0
 """A VEN that could not be asked."""
@@ -108,7 +108,7 @@ class Inbox:
         names = tuple(ven_names)
         with self._changed:
             self._counts["received"] += 1
-            full = len(self._waiting) >= MOST_WAITING or self._bytes + len(body) > MOST_BYTES
+            full = len(self._waiting) >= MAX_WAITING or self._bytes + len(body) > MAX_BYTES
             if full:
                 self._counts["dropped"] += 1
             else:
@@ -154,7 +154,7 @@ class Inbox:
                 self._changed.wait()
             if self._closing.is_set():
                 return ()
-            taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+            taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_AT_ONCE))]
             self._bytes -= sum(len(each.body) for each in taken)
             return taken
 
@@ -223,6 +223,6 @@ class Inbox:
 
     def _say(self, line: str) -> None:
         """Once: who floods the VEN does not flood its log."""
-        if self._lines < MOST_LINES and self._say_once.is_new(line):
+        if self._lines < MAX_LINES and self._say_once.is_new(line):
             self._lines += 1
             logger.warning("%s", line)

@@ -19,7 +19,7 @@ from app.vens import PushTrust
 logger = logging.getLogger(__name__)
 
 SOURCE = "webhooks"
-LONGEST_ECHO = 1024
+MAX_ECHO_CHARACTERS = 1024
 REFUSED_FOR_S = 300.0
 """How long a VTN that refuses a subscription is not asked for it again."""
 
@@ -215,7 +215,7 @@ class Webhooks:
     def echo(self, path: str, query: Mapping[str, str]) -> str | None:
         """The answer to a challenge; None where there is no such callback, or nothing to say."""
         value = query.get("echo")
-        if path not in self._by_path or value is None or len(value) > LONGEST_ECHO:
+        if path not in self._by_path or value is None or len(value) > MAX_ECHO_CHARACTERS:
             return None
         self._echoed_at_s[path] = self._monotonic()
         return value

@@ -13,7 +13,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 _TYPES = {"baseline_kw": "<f4", "stored_kwh": "<f4", "setpoint_kw": "<f4", "level": "i1"}
 _HEAD = struct.Struct("<BI")
-FASTEST = 1
+FASTEST_COMPRESSION = 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,7 +40,7 @@ class FrameDetail:
         parts = []
         for number, (name, array) in enumerate(self._arrays()):
             if array is not None:
-                body = zlib.compress(array.astype(_TYPES[name]).tobytes(), FASTEST)
+                body = zlib.compress(array.astype(_TYPES[name]).tobytes(), FASTEST_COMPRESSION)
                 parts += [_HEAD.pack(number, len(body)), body]
         return b"".join(parts) or None
 

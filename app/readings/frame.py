@@ -15,7 +15,7 @@ from app.readings.roster import Roster, column_map, realign
 
 ROW_BYTES = 64
 """What a row takes beside its arrays, about."""
-USUAL = FrameDetail()
+NO_DETAIL = FrameDetail()
 PowerKw = npt.NDArray[np.float32]
 
 
@@ -31,7 +31,7 @@ class Frame:
     power_kw: PowerKw
     """As measured, one value per column of the roster, whatever was commanded; positive consumes,
     negative exports; NaN: no reading."""
-    detail: FrameDetail = USUAL
+    detail: FrameDetail = NO_DETAIL
     """What stands beside the power."""
     seq: int = 0
     """The number that the store gave it, which rises whatever the clock does; 0: not stored."""

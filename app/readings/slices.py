@@ -12,7 +12,7 @@ from app.readings.frame import ROW_BYTES
 from app.readings.index import Entry
 from app.readings.rosters import RosterBook
 
-MOST_MOVED = 50_000
+MAX_MOVED = 50_000
 """Slices in one transaction, about."""
 Spans = Mapping[str, tuple[int, int]]
 """By VEN: the numbers of a first and a last frame."""
@@ -32,7 +32,7 @@ def copy_out(connection: Connection, spans: Spans, rosters: RosterBook) -> list[
         {
             "first": min(first for first, _ in spans.values()),
             "last": max(last for _, last in spans.values()),
-            "most": max(MOST_MOVED // len(spans), 1),
+            "most": max(MAX_MOVED // len(spans), 1),
         },
     ).scalars()
     for seq in list(seqs):

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 KEPT_RUNS = 60
 """Of each task, to be looked at."""
-LONGEST_TRACEBACK = 20_000
+MAX_TRACEBACK_CHARACTERS = 20_000
 """Characters."""
 
 
@@ -157,7 +157,7 @@ class Task:
                 self._failures += 1
                 self._last_error = told
                 lines = traceback.format_exception(error)
-                self._last_traceback = "".join(lines)[-LONGEST_TRACEBACK:]
+                self._last_traceback = "".join(lines)[-MAX_TRACEBACK_CHARACTERS:]
         self.durations_s.observe(duration_s)
         if isinstance(error, self._expected):
             self._say_once.problem(

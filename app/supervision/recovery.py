@@ -14,7 +14,7 @@ from app.scheduling import TaskScheduler
 
 logger = logging.getLogger(__name__)
 TRIES_WRITES_EVERY_S = 8.0
-MOST_PROBES = 8
+MAX_PROBES = 8
 """At a time: one that hangs does not keep the next one from finding the VTN."""
 RETRIES_FOR_S = 10.0
 """How long a thread goes on to the next held VEN before it ends."""
@@ -68,7 +68,7 @@ class Recovery:
     def __call__(self) -> None:
         """Look; to be called every second."""
         self.probes = [probe for probe in self.probes if probe.is_alive()]
-        if self._circuit.probe_due and len(self.probes) < MOST_PROBES:
+        if self._circuit.probe_due and len(self.probes) < MAX_PROBES:
             probe = threading.Thread(
                 target=self._ven_manager.try_vtn, name="vtn-probe", daemon=True
             )

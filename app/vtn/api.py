@@ -26,16 +26,16 @@ from app.vtn.versions import KINDS, Version, Version301, Version310
 from app.vtn.wire import Wire, to_json
 
 BASE_301 = "/openadr3/3.0.1"
-MOST_BODY_BYTES = 16 << 20
+MAX_BODY_BYTES = 16 << 20
 """Of business logic, which writes a year of prices at once."""
-MOST_BODY_BYTES_OF_A_VEN = 4 << 20
-MOST_FORM_BYTES = 16 << 10
-MOST_FORM_FIELDS = 20
+MAX_BODY_BYTES_OF_A_VEN = 4 << 20
+MAX_FORM_BYTES = 16 << 10
+MAX_FORM_FIELDS = 20
 LONG_BODY_BYTES = 64 << 10
 """What is longer is read on a thread, so that others need not wait for it."""
-MOST_LONG_BODIES = 2
+MAX_LONG_BODIES = 2
 """At a time."""
-MOST_CHALLENGES = 8
+MAX_CHALLENGES = 8
 """Subscriptions that are written at once."""
 SCHEME = "Bearer"
 NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -53,7 +53,7 @@ def make_api(*, objects: Objects, tokens: Tokens, broker: MqttPublisher | None) 
         base_url = str(request.base_url).rstrip("/")
         return JSONResponse({"tokenURL": f"{base_url}/auth/token"})
 
-    long_bodies = CapacityLimiter(MOST_LONG_BODIES)
+    long_bodies = CapacityLimiter(MAX_LONG_BODIES)
     token_route = Route("/auth/token", _token_endpoint(tokens), methods=["POST"])
     routes = [
         Route("/auth/server", auth_server),
@@ -175,10 +175,10 @@ def _collection(
     What a request does takes microseconds, and is done at once, one after the other; but a long
     body is read, and a subscription's callbacks are asked, on threads that nothing else waits for.
     """
-    challenges = CapacityLimiter(MOST_CHALLENGES)
+    challenges = CapacityLimiter(MAX_CHALLENGES)
 
     async def read(request: Request, client: Client) -> Wire:
-        most = MOST_BODY_BYTES_OF_A_VEN if client.is_ven else MOST_BODY_BYTES
+        most = MAX_BODY_BYTES_OF_A_VEN if client.is_ven else MAX_BODY_BYTES
         raw = await _body(request, most_bytes=most)
         if len(raw) <= LONG_BODY_BYTES:
             return paths.body(kind, request, raw, client)
@@ -306,9 +306,9 @@ def _token_endpoint(tokens: Tokens) -> Callable[[Request], Awaitable[Response]]:
         return answered
 
     async def answer(request: Request) -> Response:
-        form = await _body(request, FORM, most_bytes=MOST_FORM_BYTES)
+        form = await _body(request, FORM, most_bytes=MAX_FORM_BYTES)
         try:
-            values = dict(parse_qsl(form.decode(errors="replace"), max_num_fields=MOST_FORM_FIELDS))
+            values = dict(parse_qsl(form.decode(errors="replace"), max_num_fields=MAX_FORM_FIELDS))
         except ValueError:
             return JSONResponse({"error": "invalid_request"}, status_code=400)
         grant_type, client_id = values.get("grant_type"), values.get("client_id", "")

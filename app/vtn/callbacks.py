@@ -23,7 +23,7 @@ from app.vtn.wire import Wire, to_json
 
 TIMEOUT_S = 10.0
 """For everything: of one delivery, and of the challenges of one subscription."""
-MOST_ANSWERED_BYTES = 4096
+MAX_ANSWERED_BYTES = 4096
 GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 NOT_PUBLIC = tuple(
     map(
@@ -199,7 +199,7 @@ class Callbacks:
             )
             answer = connection.getresponse()
             with contextlib.closing(answer):
-                content: bytes = answer.read(MOST_ANSWERED_BYTES)
+                content: bytes = answer.read(MAX_ANSWERED_BYTES)
         except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             raise CallbackFailed(self._words(error, connection)) from None
         finally:

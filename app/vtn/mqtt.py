@@ -15,8 +15,8 @@ from app.vtn.wire import Wire, to_json
 
 logger = logging.getLogger(__name__)
 
-MOST_QUEUED = 10_000
-LONGEST_PAUSE_S = 10
+MAX_QUEUED = 10_000
+MAX_PAUSE_S = 10
 ROOM_WITHIN_S = 5.0
 MQTT_ERR_QUEUE_SIZE = 15
 """paho's; imported only where there is a broker."""
@@ -53,8 +53,8 @@ class MqttPublisher:
         from paho.mqtt.enums import CallbackAPIVersion
 
         client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv311)
-        client.max_queued_messages_set(MOST_QUEUED)
-        client.reconnect_delay_set(1, LONGEST_PAUSE_S)
+        client.max_queued_messages_set(MAX_QUEUED)
+        client.reconnect_delay_set(1, MAX_PAUSE_S)
         if self._url.username is not None:
             client.username_pw_set(unquote(self._url.username), unquote(self._url.password or ""))
         if self.address.tls:

@@ -19,8 +19,8 @@ from app.vtn.wire import Wire
 
 logger = logging.getLogger(__name__)
 
-MOST_WAITING = 10_000
-MOST_CLIENTS = 100_000
+MAX_WAITING = 10_000
+MAX_CLIENTS = 100_000
 VERSIONS: dict[str, Version] = {
     Version310.name: Version310(),
     Version301.name: Version301(),
@@ -47,7 +47,7 @@ class Notifier:
         self._broker = broker
         self._bl_client_id = bl_client_id
         self._objects: Objects | None = None
-        self._waiting: queue.Queue[Change | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[Change | None] = queue.Queue(MAX_WAITING)
         self._thread: threading.Thread | None = None
         self._closing = False
         self._stale = True
@@ -124,12 +124,12 @@ class Notifier:
         owners = {str(body["clientID"]) for body in bodies if body.get("clientID") is not None}
         if owners:
             return sorted(owners)
-        return [str(ven.get("clientID")) for ven in self._store.select("VEN", limit=MOST_CLIENTS)]
+        return [str(ven.get("clientID")) for ven in self._store.select("VEN", limit=MAX_CLIENTS)]
 
     def _call_back(self, change: Change) -> None:
         if self._stale:
             self._stale = False
-            self._subscriptions = self._store.select("SUBSCRIPTION", limit=MOST_CLIENTS)
+            self._subscriptions = self._store.select("SUBSCRIPTION", limit=MAX_CLIENTS)
         for subscription in self._subscriptions:
             version = VERSIONS[subscription["version"]]
             found = self._told(

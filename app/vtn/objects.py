@@ -15,7 +15,7 @@ from typing import Any, Literal
 from app.openadr import slug
 from app.vtn.activity import has_transpired
 from app.vtn.errors import Conflict, Refused
-from app.vtn.queries import LARGEST_PAGE
+from app.vtn.queries import MAX_PAGE_SIZE
 from app.vtn.store import VtnStore
 from app.vtn.tokens import READ_SCOPES, WRITE_SCOPES, Client
 from app.vtn.versions import Version, flat_targets
@@ -29,7 +29,7 @@ HANGING = {"VEN": ("RESOURCE",), "PROGRAM": ("EVENT",)}
 """What is removed with it."""
 FIELDS = ("programID", "eventID", "venID", "clientName", "venName", "resourceName")
 """What searches compare."""
-MOST_CHILDREN = 100_000
+MAX_CHILDREN = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class Objects:
             fields=fields,
             accept=accept if by_targets or wanted or active_at or objects else None,
             skip=query.get("skip", 0),
-            limit=query.get("limit", LARGEST_PAGE),
+            limit=query.get("limit", MAX_PAGE_SIZE),
         )
         return [version.shown(_without_secrets(see(body) or body, client)) for body in page]
 
@@ -184,12 +184,12 @@ class Objects:
         owned = [
             body
             for kind in ("VEN", "RESOURCE")
-            for body in self._store.select(kind, client_id=client_id, limit=MOST_CHILDREN)
+            for body in self._store.select(kind, client_id=client_id, limit=MAX_CHILDREN)
         ]
         return frozenset(target for body in owned for target in flat_targets(body.get("targets")))
 
     def _children(self, kind: str, parent: str) -> list[Wire]:
-        return self._store.select(kind, parent=parent, limit=MOST_CHILDREN)
+        return self._store.select(kind, parent=parent, limit=MAX_CHILDREN)
 
     def _owned(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
         """The object, if the client may change it; 404, 403."""

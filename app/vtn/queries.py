@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from app.vtn.errors import Refused
 from app.vtn.wire import Name, ObjectId, ObjectType
 
-LARGEST_PAGE = 50
+MAX_PAGE_SIZE = 50
 
 
 def _integer(text: Any) -> Any:
@@ -27,7 +27,7 @@ def _yes(text: str) -> bool:
 
 Integer = Annotated[int, BeforeValidator(_integer)]
 Skip = Annotated[Integer, Field(ge=0, le=2**31 - 1)]
-Limit = Annotated[Integer, Field(ge=0, le=LARGEST_PAGE)]
+Limit = Annotated[Integer, Field(ge=0, le=MAX_PAGE_SIZE)]
 YesNo = Annotated[Literal["true", "false"], AfterValidator(_yes)]
 
 

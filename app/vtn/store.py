@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 from app.vtn.errors import Conflict, Gone
 from app.vtn.wire import Wire, to_json
 
-MOST_REPORTS = 20_000
+MAX_REPORTS = 20_000
 """Older reports make way: this VTN is no archive."""
-MOST_PAGE_CHARACTERS = 16 << 20
+MAX_PAGE_CHARACTERS = 16 << 20
 """Of the objects of a page, which may be shorter than what was asked for."""
 
 SCHEMA = """
@@ -114,7 +114,7 @@ class VtnStore:
                 self._open().execute(
                     "DELETE FROM object WHERE kind='REPORT' AND position <= "
                     "(SELECT max(position) FROM object WHERE kind='REPORT') - ?",
-                    (MOST_REPORTS,),
+                    (MAX_REPORTS,),
                 )
             return made
 
@@ -219,7 +219,7 @@ def _page(rows: Iterable[Row]) -> Iterator[Row]:
     """The first of these, which begin with their text, and as many more as a page holds."""
     length = 0
     for row in rows:
-        if length and length + len(row[0]) > MOST_PAGE_CHARACTERS:
+        if length and length + len(row[0]) > MAX_PAGE_CHARACTERS:
             return
         length += len(row[0])
         yield row

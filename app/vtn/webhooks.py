@@ -16,14 +16,14 @@ from app.vtn.wire import Wire
 
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 16
-MOST_AT_ONCE_OF_A_CLIENT = 2
-MOST_FAILING_AT_ONCE = MOST_AT_ONCE // 2
+MAX_AT_ONCE = 16
+MAX_AT_ONCE_OF_A_CLIENT = 2
+MAX_FAILING_AT_ONCE = MAX_AT_ONCE // 2
 """Of callbacks that failed last time: they may hang, and leave the rest to those that answer."""
-MOST_WAITING = 1_000
+MAX_WAITING = 1_000
 """Notifications of one callback; what is older makes way."""
 TRIES = 6
-FIRST_PAUSE_S = 1.0
+INITIAL_PAUSE_S = 1.0
 ASKS_BROKEN_EVERY_S = 300.0
 ENDS_WITHIN_S = 1.0
 
@@ -35,7 +35,7 @@ class _Lane:
     client_id: str
     url: str
     token: str | None
-    waiting: deque[Wire] = field(default_factory=lambda: deque(maxlen=MOST_WAITING))
+    waiting: deque[Wire] = field(default_factory=lambda: deque(maxlen=MAX_WAITING))
     failures: int = 0
     due_s: float = 0.0
 
@@ -67,7 +67,7 @@ class Webhooks:
         callbacks: TellsCallbacks,
         *,
         monotonic_s: Callable[[], float] = time.monotonic,
-        first_pause_s: float = FIRST_PAUSE_S,
+        first_pause_s: float = INITIAL_PAUSE_S,
         asks_broken_every_s: float = ASKS_BROKEN_EVERY_S,
     ) -> None:
         self._callbacks = callbacks
@@ -146,7 +146,7 @@ class Webhooks:
 
     def _next(self, now_s: float) -> _Lane | None:
         """Of those whose turn it is, the one that has waited longest."""
-        if len(self._busy) >= MOST_AT_ONCE:
+        if len(self._busy) >= MAX_AT_ONCE:
             return None
         failing = sum(each.failures > 0 for each in self._busy)
         busy = Counter(each.client_id for each in self._busy)
@@ -154,8 +154,8 @@ class Webhooks:
             each
             for each in self._ready()
             if each.due_s <= now_s
-            and busy[each.client_id] < MOST_AT_ONCE_OF_A_CLIENT
-            and (each.failures == 0 or failing < MOST_FAILING_AT_ONCE)
+            and busy[each.client_id] < MAX_AT_ONCE_OF_A_CLIENT
+            and (each.failures == 0 or failing < MAX_FAILING_AT_ONCE)
         )
         return min(may, key=lambda each: each.due_s, default=None)
 

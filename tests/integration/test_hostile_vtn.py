@@ -14,8 +14,8 @@ import pytest
 from app.fleet import VEN
 from app.observability.logs import configure_logging
 from app.openadr import NoCredentials, VtnHttp, VtnUnavailable
-from app.openadr.answer import MOST_BYTES
-from app.openadr.pages import MOST_PAGES
+from app.openadr.answer import MAX_BYTES
+from app.openadr.pages import MAX_PAGES
 from tests.conftest import MakeContainer, MakeHttp
 from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn
 from tests.support.workbench import Bench
@@ -53,7 +53,7 @@ def raw_server(send: Callable[[socket.socket], None]) -> tuple[str, socket.socke
 def test_an_answer_that_unpacks_to_more_than_is_meant_is_not_read_to_its_end(
     make_http: MakeHttp,
 ) -> None:
-    bomb = gzip.compress(b"[" + b" " * (MOST_BYTES + (1 << 20)) + b"]")
+    bomb = gzip.compress(b"[" + b" " * (MAX_BYTES + (1 << 20)) + b"]")
     head = (
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
         b"Content-Length: %d\r\n\r\n" % len(bomb)
@@ -110,7 +110,7 @@ def test_a_list_of_ever_new_objects_ends(
 
     container = make_container(vtn={"base_url": scripted_vtn(page).base_url})
 
-    assert len(container.openadr.ven_client("v").events(frozenset())) == 50 * MOST_PAGES
+    assert len(container.openadr.ven_client("v").events(frozenset())) == 50 * MAX_PAGES
 
 
 def test_an_event_that_is_nested_too_deep_hides_no_other_one(

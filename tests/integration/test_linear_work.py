@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.in_process, pytest.mark.rest]
 
 APP = str(Path(__file__).parents[2] / "app")
 SMALL = 60
-MOST_GROWTH = 2.02
+MAX_GROWTH = 2.02
 """From one fleet to one of twice its size; what is done once for all makes it less than 2."""
 OF_ALL_VENS = 8
 """Statements of a delivery that has nothing to send, however many VENs there are."""
@@ -103,7 +103,7 @@ def test_twice_the_vens_are_twice_the_work(tmp_path: Path, make_container: MakeC
         f"{place} {step.__name__}": b / a
         for place, (step, a, b) in enumerate(zip(STEPS, small, large, strict=True))
     }
-    assert {name: each for name, each in growth.items() if each > MOST_GROWTH} == {}
+    assert {name: each for name, each in growth.items() if each > MAX_GROWTH} == {}
 
 
 def test_interval_reports_that_are_not_due_cost_no_statement_of_their_own(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from app.platform.asgi import AsgiServer
 from app.vtn import EmbeddedVtn
 from app.vtn.api import make_api
 from app.vtn.objects import Objects
-from app.vtn.store import MOST_PAGE_CHARACTERS, VtnStore
+from app.vtn.store import MAX_PAGE_CHARACTERS, VtnStore
 from tests.support.callers import Caller, make_event
 from tests.support.servers import free_port
 
@@ -69,7 +69,7 @@ class TestPages:
     @pytest.mark.parametrize("by_targets", [False, True])
     def test_long_objects_come_a_few_at_a_time(self, tmp_path: Path, *, by_targets: bool) -> None:
         store = VtnStore(tmp_path / "vtn.db")
-        each_third = "x" * (MOST_PAGE_CHARACTERS // 3)
+        each_third = "x" * (MAX_PAGE_CHARACTERS // 3)
         for number in range(5):
             store.add("REPORT", {"number": number, "words": each_third})
 
@@ -83,7 +83,7 @@ class TestPages:
     def test_one_that_is_longer_than_a_page_comes_alone(self, tmp_path: Path) -> None:
         store = VtnStore(tmp_path / "vtn.db")
         for number in range(2):
-            store.add("REPORT", {"number": number, "words": "x" * MOST_PAGE_CHARACTERS})
+            store.add("REPORT", {"number": number, "words": "x" * MAX_PAGE_CHARACTERS})
 
         assert [each["number"] for each in store.select("REPORT")] == [0]
         store.close()

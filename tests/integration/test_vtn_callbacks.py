@@ -14,8 +14,8 @@ from app.vtn.callbacks import anywhere
 from app.vtn.errors import CallbackFailed
 from app.vtn.webhooks import (
     ASKS_BROKEN_EVERY_S,
-    MOST_AT_ONCE,
-    MOST_AT_ONCE_OF_A_CLIENT,
+    MAX_AT_ONCE,
+    MAX_AT_ONCE_OF_A_CLIENT,
     TRIES,
     Webhooks,
 )
@@ -172,9 +172,9 @@ class TestCallbacksThatHang:
         self, webhooks: Webhooks, hook: Callback, certificate: Certificate
     ) -> None:
         hook.may_answer.clear()
-        for number in range(3 * MOST_AT_ONCE):
+        for number in range(3 * MAX_AT_ONCE):
             tell(webhooks, f"{hook.url}/{number}", number)
-        wait_until(lambda: hook.asked == MOST_AT_ONCE_OF_A_CLIENT)
+        wait_until(lambda: hook.asked == MAX_AT_ONCE_OF_A_CLIENT)
 
         with callback(certificate) as other:
             tell(webhooks, other.url, 1, client_id="client-b")
@@ -185,12 +185,12 @@ class TestCallbacksThatHang:
     def test_nor_when_they_are_those_of_many_clients(self) -> None:
         callbacks = HangingCallbacks()
         webhooks = Webhooks(callbacks, first_pause_s=0.001)
-        for number in range(3 * MOST_AT_ONCE):
+        for number in range(3 * MAX_AT_ONCE):
             tell(webhooks, f"{URL}{number}", number, client_id=f"client-{number}")
-        wait_until(lambda: callbacks.hanging == MOST_AT_ONCE)
+        wait_until(lambda: callbacks.hanging == MAX_AT_ONCE)
         callbacks.fail_once()
-        wait_until(lambda: callbacks.failed == 3 * MOST_AT_ONCE)
-        wait_until(lambda: callbacks.hanging == MOST_AT_ONCE // 2)
+        wait_until(lambda: callbacks.failed == 3 * MAX_AT_ONCE)
+        wait_until(lambda: callbacks.hanging == MAX_AT_ONCE // 2)
 
         tell(webhooks, f"{URL}good", 1, client_id="good")
 

@@ -9,14 +9,14 @@ import pytest
 from paho.mqtt.client import Client, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
-from app.vtn.mqtt import MOST_QUEUED, MqttPublisher
+from app.vtn.mqtt import MAX_QUEUED, MqttPublisher
 from app.vtn.topics import for_everyone
 from app.vtn.wire import Wire
 from tests.support.broker import Broker
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
-MANY = MOST_QUEUED + 2_000
+MANY = MAX_QUEUED + 2_000
 
 
 def test_of_more_than_it_may_keep_nothing_is_lost_while_the_broker_is_there(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.vtn import EmbeddedCredentials, EmbeddedVtn
-from app.vtn.api import MOST_CHALLENGES
+from app.vtn.api import MAX_CHALLENGES
 from app.vtn.callbacks import is_public
 from tests.support.callback import Callback
 from tests.support.callers import Caller, make_event
@@ -89,7 +89,7 @@ class TestTheChallenge:
                 pool.submit(ven, "POST", "/subscriptions", wish(f"{hook.url}/{number}"))
                 for number in range(50)
             ]
-            wait_until(lambda: hook.challenged == MOST_CHALLENGES)
+            wait_until(lambda: hook.challenged == MAX_CHALLENGES)
 
             another = Caller(vtn, "client-b", secrets.ven_secret)
 

@@ -12,7 +12,7 @@ from app.events import PushOutcome
 from app.openadr import Event
 from app.platform import DatabaseError, SayOnce
 from app.push import Inbox
-from app.push.inbox import MOST_BYTES, MOST_WAITING
+from app.push.inbox import MAX_BYTES, MAX_WAITING
 from app.vens import PollPlan, PushTrust
 from tests.support.fakes import FakeClock
 from tests.support.waiting import wait_until
@@ -126,19 +126,19 @@ def test_what_cannot_be_stored_is_asked_for(
 def test_a_flood_is_bounded_and_what_is_dropped_is_asked_for(
     inbox: Inbox, manager: Manager
 ) -> None:
-    for _ in range(MOST_WAITING + 5):
+    for _ in range(MAX_WAITING + 5):
         inbox.put(["Aarhus"], b"{")
-    assert inbox.counts == {"received": MOST_WAITING + 5, "dropped": 5}
+    assert inbox.counts == {"received": MAX_WAITING + 5, "dropped": 5}
 
     inbox.start()
 
-    wait_until(lambda: inbox.counts.get("malformed") == MOST_WAITING)
+    wait_until(lambda: inbox.counts.get("malformed") == MAX_WAITING)
     wait_until(lambda: manager.polled)
     assert len(manager.polled) < 50, "however many ask for it"
 
 
 def test_large_ones_are_bounded_by_their_bytes(inbox: Inbox) -> None:
-    large = b"x" * (MOST_BYTES // 4)
+    large = b"x" * (MAX_BYTES // 4)
 
     for _ in range(6):
         inbox.put(["Aarhus"], large)

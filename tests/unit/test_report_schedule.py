@@ -16,7 +16,7 @@ from tests.support.events import NOW, interval, seen, timeline
 
 NOON = "2026-06-01T12:00:00Z"
 MINUTE = timedelta(minutes=1)
-MOST = 400
+MAX_REPORTS = 400
 """Reports that are looked at: of more hours than the instants are drawn from."""
 
 durations = st.sampled_from(["PT10M", "PT15M", "PT40M"])
@@ -72,7 +72,7 @@ def test_it_is_the_same_plan_from_wherever_it_is_looked_at(
     plan = plan_of(event, numbers)
     assume(plan is not None)
     assert plan is not None
-    whole = list(islice(plan.after(0), MOST))
+    whole = list(islice(plan.after(0), MAX_REPORTS))
     instant = NOW + minutes * MINUTE
 
     assert all(one.key < next_.key for one, next_ in pairwise(whole))

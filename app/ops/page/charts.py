@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from nicegui import ui
 
 HOUR_S = 3600.0
-SHORTEST_S = 60.0
+MIN_S = 60.0
 """What a chart shows at the least."""
-MOST_POINTS = 300
+MAX_POINTS = 300
 COLOURS = [
     *("#3d8fd6", "#e0812c", "#3fa45b", "#d1495b", "#8a7fd1", "#b08a3c", "#2fa3a0", "#c06fb5"),
     "#7f8c99",
@@ -51,7 +51,7 @@ def line_chart(description: str, *, unit: str, least: float = 0) -> Any:
 
 def thinned(points: Sequence[Point]) -> Sequence[Point]:
     """At most so many as can be told apart; the newest is always one of them."""
-    step = -(-len(points) // MOST_POINTS)
+    step = -(-len(points) // MAX_POINTS)
     return points[::-1][:: max(step, 1)][::-1]
 
 
@@ -80,7 +80,7 @@ def show_lines(
     """By name, points of (seconds since 1970, value); and what is marked behind them."""
     instants_s = [at_s for points in lines.values() for at_s, _ in points]
     latest_s = max(instants_s, default=0.0)
-    span_s = min(max(latest_s - min(instants_s, default=0.0), SHORTEST_S), HOUR_S)
+    span_s = min(max(latest_s - min(instants_s, default=0.0), MIN_S), HOUR_S)
     chart.options["xAxis"] |= {
         "min": round((latest_s - span_s) * 1000),
         "max": round(latest_s * 1000),

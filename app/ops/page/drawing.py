@@ -12,7 +12,7 @@ from app.observability import Node
 from app.ops.events_view import Bar, EventRow
 
 WIDTH, ROW, LEFT = 1100, 40, 250
-MOST_LINES = 8
+MAX_LINES = 8
 """From one box; what more need is written in it, or nothing could be seen."""
 BOX_WIDTH, BOX_HEIGHT, COLUMN, GAP, TITLE = 158, 34, 210, 44, 24
 
@@ -114,7 +114,7 @@ def wiring(nodes: Sequence[Node]) -> str:
         parts += [
             _line(at[needed], at[node.name])
             for needed in node.needs
-            if needed in at and used[needed] <= MOST_LINES
+            if needed in at and used[needed] <= MAX_LINES
         ]
     for node in nodes:
         x, y = at[node.name]
@@ -144,7 +144,7 @@ def _line(needed: tuple[float, float], by: tuple[float, float]) -> str:
 
 
 def _uses(count: int) -> str:
-    return f", needed by {count}" if count > MOST_LINES else ""
+    return f", needed by {count}" if count > MAX_LINES else ""
 
 
 def _told(node: Node) -> str:

@@ -20,7 +20,7 @@ from app.ops.page.widgets import Figures, Grid, Pager
 
 ROWS = 25
 HOUR = timedelta(hours=1)
-MOST_TOLD = 12
+MAX_LISTED = 12
 """Intervals of events."""
 
 
@@ -99,8 +99,8 @@ def _in_force(events: Sequence[EventRow], now: datetime) -> str:
         for event in events
         for bar in event.in_force
     ]
-    more = f", and {len(told) - MOST_TOLD:,} more" if len(told) > MOST_TOLD else ""
-    return f"In force: {'; '.join(told[:MOST_TOLD])}{more}" if told else "No event is in force."
+    more = f", and {len(told) - MAX_LISTED:,} more" if len(told) > MAX_LISTED else ""
+    return f"In force: {'; '.join(told[:MAX_LISTED])}{more}" if told else "No event is in force."
 
 
 def _spans(events: Sequence[EventRow]) -> list[Span]:
@@ -113,7 +113,7 @@ def _spans(events: Sequence[EventRow]) -> list[Span]:
         )
         for event in events
         for bar in event.bars
-    ][:MOST_TOLD]
+    ][:MAX_LISTED]
 
 
 class _Vens:

@@ -15,8 +15,8 @@ from app.scheduling import JobInfo, TaskRun
 
 BARS = " ▁▂▃▄▅▆▇█"
 SHOWN_RUNS = 12
-LONGEST_WAIT_S = 3.0
-SHORTEST_S = 1.0
+MAX_WAIT_S = 3.0
+MIN_S = 1.0
 """Shorter intervals are for settings; a slip here would ask the VTN without end."""
 
 
@@ -97,7 +97,7 @@ def _ran(run: Future[bool]) -> str:
     if run.done() and not run.result():
         return "runs already"
     try:
-        well = run.result(LONGEST_WAIT_S)
+        well = run.result(MAX_WAIT_S)
     except TimeoutError:
         return "has begun, and goes on"
     return "has run" if well else "has failed; see the last errors"
@@ -153,7 +153,7 @@ def _interval_form(
 
     async def change() -> None:
         every_s = float(seconds.value or 0)
-        if every_s < SHORTEST_S:
+        if every_s < MIN_S:
             ui.notify("Give a number of seconds, 1 or more.", type="negative")
             return
         name = str(task.value)

@@ -14,7 +14,7 @@ from app.ops.page.shell import Shell
 from app.ops.page.widgets import Grid, scrolling_drawing
 
 ALL = "all providers"
-FIRST = "ven_manager"
+INITIAL_FOCUS = "ven_manager"
 """Around what one begins to look: its name in the container itself."""
 
 
@@ -44,7 +44,7 @@ def make_wiring_view(services: PageServices) -> Callable[[], None]:
                 f" dashed: {', '.join(replaced) or 'none'}."
             ).classes("quiet")
             names = [node.name for node in nodes]
-            first = next((node.name for node in nodes if node.alias == FIRST), ALL)
+            first = next((node.name for node in nodes if node.alias == INITIAL_FOCUS), ALL)
             choice = ui.select([ALL, *sorted(names)], value=first, label="Around", with_input=True)
             choice.props("dense")
             choice.classes("short")

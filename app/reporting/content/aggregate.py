@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from app.control import Span
 from app.readings import Frame, Roster
-from app.reporting.content.instant import ESTIMATED, LARGEST_GAP, MISSING, OK
+from app.reporting.content.instant import ESTIMATED, MAX_GAP, MISSING, OK
 
 Floats = npt.NDArray[np.float64]
 TOLERANCE = timedelta(seconds=1)
@@ -151,7 +151,7 @@ class SpanSums:
             base_segments = (bases[:-1] + bases[1:]) / 2 * hours[:, None]
             made.baseline_kwh += np.where(measured, base_segments, 0).sum(axis=0)
             made.hours += np.where(measured, hours[:, None], 0).sum(axis=0)
-            if np.diff(times[first : last + 1]).max() > LARGEST_GAP.total_seconds():
+            if np.diff(times[first : last + 1]).max() > MAX_GAP.total_seconds():
                 made.has_gap = True
             peaks = powers
         for row in peaks:

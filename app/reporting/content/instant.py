@@ -19,7 +19,7 @@ Numbers = npt.NDArray[Any]
 AGGREGATED = (b'"AGGREGATED_REPORT"',)
 IDLE_KW = 0.01
 """Less is no significant consumption."""
-LARGEST_GAP = timedelta(minutes=5)
+MAX_GAP = timedelta(minutes=5)
 """Between two readings: what lies in a longer one is estimated."""
 OK, ESTIMATED, MISSING = "OK", "ESTIMATED", "MISSING"
 """Data quality (3.1.0 enumerations)."""
@@ -264,7 +264,7 @@ def select_resources(
     """Only of the resources that are asked for, as one where that is asked, with their quality."""
     names, numbers, quality = values.quoted_names, values.numbers, values.quality
     if request.with_quality and quality is None:
-        usual = ESTIMATED if values.duration > LARGEST_GAP else OK
+        usual = ESTIMATED if values.duration > MAX_GAP else OK
         absent = [number != number or number is None for number in numbers.tolist()]
         quality = [MISSING if each else usual for each in absent]
     if scope is not None:

@@ -29,9 +29,9 @@ from app.reporting.requests import ActiveRequest, DueReport, Quantity
 from app.reporting.streams import IntervalStream, RequestIndex
 
 WINDOW_BYTES = 16 << 20
-MOST_CELLS = 2_000_000
+MAX_CELLS = 2_000_000
 """Resources times spans that are added up at a time."""
-LEAST_MEASURED = 0.9
+MIN_MEASURED_SHARE = 0.9
 """Of a span; the rest is estimated from it. Of less, nothing is told."""
 AHEAD = timedelta(minutes=5)
 """What is dated later than so much after now, a wrong clock has dated."""
@@ -131,7 +131,7 @@ class IntervalReports:
             if number in late or newest is None:
                 continue
             size = len(pieces[number]) * len(newest.roster.names(history[number].stream.ven_name))
-            if batch and cells + size > MOST_CELLS:
+            if batch and cells + size > MAX_CELLS:
                 yield from self._of_frames(batch, fleet)
                 batch, cells = [], 0
             batch.append((history[number], pieces[number]))
@@ -144,7 +144,7 @@ class IntervalReports:
         """Of whole frames: in one sweep for all, a span of much of the fleet once."""
         vens_by_span = Counter(piece.span for _, pieces in due for piece in pieces)
         many = {span for span, count in vens_by_span.items() if count > SHARED_BY}
-        if len(many) * fleet > MOST_CELLS:
+        if len(many) * fleet > MAX_CELLS:
             many = set()
         places: dict[tuple[Span, str | None], int] = {}
         for each, pieces in due:
@@ -331,7 +331,7 @@ def _value(
     has_gap: bool,
 ) -> tuple[object, str]:
     """A value with its quality; none where too little of the span was measured."""
-    if hours <= 0 or hours < LEAST_MEASURED * whole_h:
+    if hours <= 0 or hours < MIN_MEASURED_SHARE * whole_h:
         return None, MISSING
     is_whole = hours >= whole_h - TOLERANCE / timedelta(hours=1)
     quality = OK if is_whole and not has_gap else ESTIMATED

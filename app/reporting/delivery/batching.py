@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from app.reporting.content import RenderedReport
 from app.reporting.delivery.locator import ReportLocator
 from app.reporting.delivery.outgoing import OutgoingReport
-from app.reporting.delivery.sender import LEAST_BYTES
+from app.reporting.delivery.sender import MIN_BYTES
 from app.reporting.streams import AnyStream, InFlight, Transition
 
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 """Of one report's body."""
 BATCH_BYTES = 8 << 20
 """Of the bodies of one batch; at most three are held: made, in flight, and just sent."""
@@ -69,7 +69,7 @@ class Batch:
 class SizeLimits:
     """How large a report may be: what the settings say, and what a VTN was seen to take."""
 
-    def __init__(self, *, most_readings: int, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, *, most_readings: int, most_bytes: int = MAX_BYTES) -> None:
         self.most_readings = most_readings
         self._most_bytes = most_bytes
         self._of_ven: dict[str, int] = {}
@@ -81,5 +81,5 @@ class SizeLimits:
     def make_smaller(self, ven_name: str, refused_bytes: int) -> int:
         """The VTN found a body of this VEN too large; the bound for its next ones, in bytes."""
         most = min(self.most_bytes(ven_name), refused_bytes // 2)
-        self._of_ven[ven_name] = max(most, LEAST_BYTES)
+        self._of_ven[ven_name] = max(most, MIN_BYTES)
         return self._of_ven[ven_name]

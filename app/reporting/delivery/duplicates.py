@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 LOOKS = 3
 THEN_TIMES = 5
 """The settling time, then five times as long, then twenty-five times."""
-MOST_AT_ONCE = 50
+MAX_AT_ONCE = 50
 
 
 class DuplicateSweeper:
@@ -70,7 +70,7 @@ class DuplicateSweeper:
         )
         now = self._clock()
         never = now + self._settle * THEN_TIMES**LOOKS  # planned by a clock that was ahead
-        where = {"now": to_us(now), "never": to_us(never), "most": MOST_AT_ONCE}
+        where = {"now": to_us(now), "never": to_us(never), "most": MAX_AT_ONCE}
         with self._database.read() as connection:
             due = connection.execute(query, where).all()
         for row in due:

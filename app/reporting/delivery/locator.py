@@ -11,10 +11,10 @@ from app.openadr import ReportPage, VtnReport
 
 PAGE_BYTES = 512 << 10
 """About how large a page of reports may be."""
-SMALLEST_PAGE, LARGEST_PAGE = 5, 50
-MOST_PAGES = 25_000
+MIN_PAGE_SIZE, MAX_PAGE_SIZE = 5, 50
+MAX_PAGES = 25_000
 """Of the smallest size: what 125,000 reports fill, for a list that has no end."""
-MOST_PAGES_AROUND = 20
+MAX_PAGES_NEARBY = 20
 
 
 class ListsReports(Protocol):
@@ -42,7 +42,7 @@ class ReportLocator:
     @property
     def page(self) -> int:
         """How many reports to ask for at a time."""
-        return min(max(PAGE_BYTES // max(self.body_bytes, 1), SMALLEST_PAGE), LARGEST_PAGE)
+        return min(max(PAGE_BYTES // max(self.body_bytes, 1), MIN_PAGE_SIZE), MAX_PAGE_SIZE)
 
 
 def find(client: ListsReports, locator: ReportLocator) -> list[VtnReport]:
@@ -83,7 +83,7 @@ def find_duplicates(client: ListsReports, locator: ReportLocator) -> list[VtnRep
     since = -(-locator.reports_since // locator.page) + 1
     oldest_first = max(locator.reports_before - locator.page // 2, 0)
     for first, most in ((0, since), (oldest_first, since + 1)):
-        for page in _pages(client, locator, first, most=min(most, MOST_PAGES_AROUND)):
+        for page in _pages(client, locator, first, most=min(most, MAX_PAGES_NEARBY)):
             for report in _named(page.reports, locator.name):
                 found[report.report_id] = report
     return _by_age(list(found.values()))
@@ -94,7 +94,7 @@ def _page(client: ListsReports, locator: ReportLocator, skip: int) -> ReportPage
 
 
 def _pages(
-    client: ListsReports, locator: ReportLocator, skip: int, *, most: int = MOST_PAGES
+    client: ListsReports, locator: ReportLocator, skip: int, *, most: int = MAX_PAGES
 ) -> Iterator[ReportPage]:
     """Page by page to the end of the list, or to where it shows nothing new."""
     seen: set[str] = set()

@@ -13,7 +13,7 @@ from app.reporting.delivery.locator import ReportLocator
 from app.reporting.delivery.rejected import RejectedReport
 from app.reporting.streams import AnyStream, InFlight
 
-USUAL_BYTES = 64 << 10
+TYPICAL_BYTES = 64 << 10
 """What a report takes whose body is not at hand."""
 
 
@@ -85,7 +85,7 @@ class OutgoingReport:
                 ven_name=stream.ven_name,
                 event_id=stream.request.event_id,
                 name=in_flight.name,
-                body_bytes=USUAL_BYTES,
+                body_bytes=TYPICAL_BYTES,
                 reports_before=stream.reports_sent,
                 earlier=stream.last_report,
             ),

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 LARGE_BYTES = 256 << 10
 """A 400 on a larger body may be about its size."""
-LEAST_BYTES = 1 << 10
+MIN_BYTES = 1 << 10
 """Smaller than this no body is made because a VTN found one too large."""
 
 
@@ -194,7 +194,7 @@ def failed(report: OutgoingReport, error: VtnError) -> DeliveryOutcome:
 
 def _refusal(error: VtnRejected, report: OutgoingReport) -> Fate:
     too_large = error.status == 413 or (error.status == 400 and error.body_bytes > LARGE_BYTES)
-    can_shrink = report.report.readings > 1 and len(report.report.body) > LEAST_BYTES
+    can_shrink = report.report.readings > 1 and len(report.report.body) > MIN_BYTES
     # In doubt: cut in pieces it would be there twice if what was sent first still came.
     if too_large and can_shrink and not report.was_sent and not report.is_smallest:
         return Fate.TOO_LARGE

@@ -15,9 +15,9 @@ from app.reporting.requests.quantities import DATA_QUALITY, FORECASTS, Quantity,
 from app.reporting.requests.schedule import ReportSchedule
 
 FORECAST = "FORECAST"
-FASTEST = timedelta(seconds=1)
+MIN_REPEAT = timedelta(seconds=1)
 """Of intervals that repeat: more often nothing is reported."""
-USUAL_FORECAST = timedelta(hours=1)
+DEFAULT_FORECAST = timedelta(hours=1)
 """What a VEN forecasts where it may choose, and how often."""
 
 
@@ -180,14 +180,14 @@ def _is_too_fast(timeline: Timeline, *, implied: bool) -> bool:
         return False
     first = timeline.of_pass(0)
     ends = [each.end for each in first if each.end is not None]
-    return bool(ends) and max(ends) - first[0].start < FASTEST
+    return bool(ends) and max(ends) - first[0].start < MIN_REPEAT
 
 
 def _usual_forecast(seen: SeenEvent) -> ReportSchedule:
     """Where the VEN determines the intervals of a forecast: the next hour, every hour."""
     hourly = replace(
         seen.event,
-        period=IntervalPeriod(start=seen.first_seen, duration=WireDuration(rest=USUAL_FORECAST)),
+        period=IntervalPeriod(start=seen.first_seen, duration=WireDuration(rest=DEFAULT_FORECAST)),
         intervals=(),
         duration=None,
     )

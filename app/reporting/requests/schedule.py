@@ -10,13 +10,13 @@ from functools import cached_property
 from app.openadr import Interval, Timeline
 from app.platform import from_us, to_us
 
-MOST_INTERVALS = 100_000
+MAX_INTERVALS = 100_000
 """That an implied timeline with an end is counted to."""
-MOST_COVERED = 10_000
+MAX_INTERVALS_PER_REPORT = 10_000
 """Intervals in one report."""
-MOST_EMPTY = 1_000
+MAX_EMPTY_PASSES = 1_000
 """Passes without a report, one after the other, before it is believed that there is none."""
-MOST_LAID_OUT = 100_000
+MAX_LAID_OUT = 100_000
 """Intervals in all reports of an event that ends, or in those of one pass of one that does not."""
 
 
@@ -76,12 +76,16 @@ class ReportSchedule:
             self._first = max(all_of_it - self._length, 0)
         self._shift = frequency if frequency > 0 else self._length
         needed = self._first + self._shift * max(repeat, 1) + self._length
-        if one_by_one and repeat >= 0 and needed <= MOST_INTERVALS:
+        if one_by_one and repeat >= 0 and needed <= MAX_INTERVALS:
             self._endless, self._count = False, needed
         covered = self._length if self._endless else min(self._length, self._count)
         laid_out = covered * (self._count // self._shift + 1)
         farthest = max(self._first, self._shift) if self._endless else 0
-        if covered > MOST_COVERED or farthest > MOST_INTERVALS or laid_out > MOST_LAID_OUT:
+        if (
+            covered > MAX_INTERVALS_PER_REPORT
+            or farthest > MAX_INTERVALS
+            or laid_out > MAX_LAID_OUT
+        ):
             raise ValueError("more intervals than a report can hold")
         if self._per_pass and self._first >= self._count:
             raise ValueError("no interval has that number")
@@ -94,7 +98,7 @@ class ReportSchedule:
         round_ = max(self._pass_of(key) - self._latest_due, 0)
         last = key
         empty = 0
-        while empty <= MOST_EMPTY:
+        while empty <= MAX_EMPTY_PASSES:
             reports = self._of_pass(round_)
             if reports is None:
                 return
@@ -249,7 +253,7 @@ def _latest_of(reports: Iterable[DueReport], limit: int) -> DueReport | None:
 def _counted(timeline: Timeline) -> int:
     """How many intervals an implied timeline has."""
     low, high = 0, 1
-    while high < MOST_INTERVALS and timeline.interval(high) is not None:
+    while high < MAX_INTERVALS and timeline.interval(high) is not None:
         low, high = high, high * 2
     while low + 1 < high:
         middle = (low + high) // 2

@@ -28,7 +28,7 @@ LEFT_AFTER_DROPPING = 0.95
 """Of the bound in bytes, so that not every tick has to drop something."""
 LATE_SIGHT = timedelta(minutes=2)
 """How long frames are kept that nobody needs: an event may be seen a poll after its start."""
-MOST_DROPPED = 10_000
+MAX_DROPPED = 10_000
 """Rejected reports that one dropping looks at."""
 
 
@@ -124,7 +124,7 @@ class Retention:
         excess = self._bytes() - target
         cut_us = 0
         cut_seq = 0
-        asides = [(at_us, 0, bytes_) for at_us, bytes_ in self._rejected.ages(MOST_DROPPED)]
+        asides = [(at_us, 0, bytes_) for at_us, bytes_ in self._rejected.ages(MAX_DROPPED)]
         for taken_at_us, seq, bytes_ in sorted((*self._frames_by_age(), *asides)):
             if excess <= 0 and taken_at_us >= self._oldest_allowed_us():
                 break
