@@ -31,7 +31,7 @@ from tests.support.servers import free_port
 
 EVENTS = 20
 RESOURCES_PER_VEN = 2
-MAX_S = 60.0
+MAX_WAIT_S = 60.0
 QUIET_S = 1.5
 
 
@@ -121,7 +121,7 @@ def row(kind: str, vens: int, events: int) -> str:
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    pause, ends_s = threading.Event(), time.monotonic() + MAX_S
+    pause, ends_s = threading.Event(), time.monotonic() + MAX_WAIT_S
     while not holds():
         if time.monotonic() > ends_s:
             raise TimeoutError("push brings nothing")

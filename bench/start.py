@@ -21,7 +21,7 @@ SAMPLE = Shape(10, 20)
 LARGE = Shape(287, 46)
 ROUNDS = 5
 ROOT = Path(__file__).parents[1]
-MAX_S = 120.0
+MAX_WAIT_S = 120.0
 
 
 def import_s() -> float:
@@ -57,7 +57,7 @@ def start(shape: Shape, vtn: Sink, directory: Path) -> tuple[float, float]:
     try:
         while vtn.counts()["reports"] == before:
             assert process.poll() is None, "the application ended"
-            assert time.perf_counter() - began_s < MAX_S, "no report came"
+            assert time.perf_counter() - began_s < MAX_WAIT_S, "no report came"
             time.sleep(0.01)
         took_s = time.perf_counter() - began_s
         while vtn.counts()["readings"] < readings + shape.resources:

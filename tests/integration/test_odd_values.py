@@ -17,7 +17,7 @@ from tests.support.workbench import RESOURCES, TICK, Bench
 
 pytestmark = pytest.mark.in_process
 
-MAX_LENGTH_ID = "x" * 128
+LONGEST_ID = "x" * 128
 ODD = "zero \x00, new line \n, wide \U0001f50c, right to left \u202e"
 LONG = "\u00e5" * 10_000
 MANY = [ODD, *(f"{number}{LONG}"[:128] for number in range(1000, 1300))]
@@ -123,6 +123,6 @@ def test_a_program_id_that_is_none_is_refused_where_it_is_read(program_id: objec
 
 
 def test_the_longest_ids_are_read() -> None:
-    found = read_event({"id": MAX_LENGTH_ID, "programID": MAX_LENGTH_ID})
+    found = read_event({"id": LONGEST_ID, "programID": LONGEST_ID})
 
-    assert (found.event_id, found.program_id) == (MAX_LENGTH_ID, MAX_LENGTH_ID)
+    assert (found.event_id, found.program_id) == (LONGEST_ID, LONGEST_ID)

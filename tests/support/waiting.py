@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 
-MAX_S = 20.0
+MAX_WAIT_S = 20.0
 
 
 def wait_until(
     condition: Callable[[], object],
     *,
-    timeout_s: float = MAX_S,
+    timeout_s: float = MAX_WAIT_S,
     otherwise: Callable[[], str] = lambda: "the condition did not come to hold in time",
 ) -> None:
     """Return as soon as the condition holds; fail, with these words, if it does not in time."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from nicegui import ui
 
 HOUR_S = 3600.0
-MIN_S = 60.0
+MIN_SPAN_S = 60.0
 """What a chart shows at the least."""
 MAX_POINTS = 300
 COLOURS = [
@@ -80,7 +80,7 @@ def show_lines(
     """By name, points of (seconds since 1970, value); and what is marked behind them."""
     instants_s = [at_s for points in lines.values() for at_s, _ in points]
     latest_s = max(instants_s, default=0.0)
-    span_s = min(max(latest_s - min(instants_s, default=0.0), MIN_S), HOUR_S)
+    span_s = min(max(latest_s - min(instants_s, default=0.0), MIN_SPAN_S), HOUR_S)
     chart.options["xAxis"] |= {
         "min": round((latest_s - span_s) * 1000),
         "max": round(latest_s * 1000),

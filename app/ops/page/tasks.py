@@ -16,7 +16,7 @@ from app.scheduling import JobInfo, TaskRun
 BARS = " ▁▂▃▄▅▆▇█"
 SHOWN_RUNS = 12
 MAX_WAIT_S = 3.0
-MIN_S = 1.0
+MIN_INTERVAL_S = 1.0
 """Shorter intervals are for settings; a slip here would ask the VTN without end."""
 
 
@@ -153,7 +153,7 @@ def _interval_form(
 
     async def change() -> None:
         every_s = float(seconds.value or 0)
-        if every_s < MIN_S:
+        if every_s < MIN_INTERVAL_S:
             ui.notify("Give a number of seconds, 1 or more.", type="negative")
             return
         name = str(task.value)
