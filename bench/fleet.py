@@ -95,7 +95,7 @@ def save_enrolled(container: Container, sample: Mapping[str, Sequence[Resource]]
     """A fleet that counts as enrolled."""
     container.fleet.repository().save(
         {
-            name: [replace(each, status=Status.APPROVED) for each in resources]
+            name: [replace(resource, status=Status.APPROVED) for resource in resources]
             for name, resources in sample.items()
         }
     )

@@ -28,7 +28,7 @@ class NoFrames:
         return self._frames[-1] if self._frames else None
 
     def last_before(self, instant: datetime) -> int:
-        return max((each.seq for each in self._frames if each.taken_at < instant), default=0)
+        return max((frame.seq for frame in self._frames if frame.taken_at < instant), default=0)
 
     def oldest_seq(self) -> int:
         return self._frames[0].seq if self._frames else 0

@@ -107,10 +107,14 @@ def conformance(directory: Path, stack: ExitStack) -> None:
         ven=("ven-of-others", secrets.ven_secret),
     )
     findings = found["findings"]
-    for each in findings:
-        if each["outcome"] != "passed":
-            print(f"  {each['severity']} {each['outcome']}: {each['id']}: {each['detail']}")
-    required = Counter(each["outcome"] for each in findings if each["severity"] == "required")
+    for finding in findings:
+        if finding["outcome"] != "passed":
+            print(
+                f"  {finding['severity']} {finding['outcome']}: {finding['id']}: {finding['detail']}"
+            )
+    required = Counter(
+        finding["outcome"] for finding in findings if finding["severity"] == "required"
+    )
     print(f"  required: {', '.join(f'{count} {outcome}' for outcome, count in required.items())}")
     assert not required["failed"], f"{required['failed']} required checks failed"
     assert required["passed"] >= MIN_PASSED, f"only {required['passed']} required checks were made"

@@ -43,7 +43,7 @@ def vtn(
     port = free_port()
     command = [
         *(str(program), "vtn", "--listen", f"127.0.0.1:{port}"),
-        *(word for each in clients for word in ("--client", each)),
+        *(word for client in clients for word in ("--client", client)),
         *("--database", str(directory / "openadr.sqlite")),
         # The same after a restart, or the tokens of before are none.
         *("--token-key", secrets.token_hex(16), "--payload-validation", "strict", *options),

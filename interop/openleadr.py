@@ -137,7 +137,7 @@ class OpenLeadr(Vtn):
         now = int(time.time())
         claims = {"sub": "setup", "scope": "write_users", "iat": now, "nbf": now - 5}
         parts = ({"alg": "HS256", "typ": "JWT"}, {**claims, "exp": now + 600})
-        signed = b".".join(_encoded(json.dumps(each).encode()) for each in parts)
+        signed = b".".join(_encoded(json.dumps(part).encode()) for part in parts)
         signature = hmac.digest(self._key, signed, "sha256")
         return b".".join((signed, _encoded(signature))).decode()
 

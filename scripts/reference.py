@@ -43,7 +43,11 @@ def settings_env() -> str:
     for name, task in tasks.items():
         lines.append(f"# {task.does}")
         prefix = f"TASKS__{name.upper()}__"
-        lines += [f"#{each.name}={each.value}" for each in settings if each.name.startswith(prefix)]
+        lines += [
+            f"#{setting.name}={setting.value}"
+            for setting in settings
+            if setting.name.startswith(prefix)
+        ]
     before, _, rest = (ROOT / "settings.env").read_text().partition(TASKS_BEGIN)
     _, _, after = rest.partition(TASKS_END)
     block = "".join(f"{line}\n" for line in lines)

@@ -128,10 +128,10 @@ class Fleet:
         return Footprint(
             memory_mib=pages * os.sysconf("SC_PAGESIZE") / (1 << 20),
             threads=threading.active_count(),
-            vtn_sockets=sum(each.startswith("socket:") for each in open_files),
-            database_files=sum("/fleet.db" in each for each in open_files),
+            vtn_sockets=sum(file.startswith("socket:") for file in open_files),
+            database_files=sum("/fleet.db" in file for file in open_files),
             other_files=sum(
-                not each.startswith("socket:") and "/fleet.db" not in each for each in open_files
+                not file.startswith("socket:") and "/fleet.db" not in file for file in open_files
             ),
             database_kib=sum((self._directory / name).stat().st_size for name in files) >> 10,
         )

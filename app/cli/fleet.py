@@ -117,7 +117,7 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         """
         with opened() as tools:
             known = {same_name(name): name for name in tools.repository.ven_names()}
-            names = ven or [each.ven_name for each in tools.repository.pending_vens()]
+            names = ven or [pending_ven.ven_name for pending_ven in tools.repository.pending_vens()]
             for name in names:
                 if same_name(name) not in known:
                     raise typer.BadParameter(f"the fleet has no VEN {name!r}; see `fleet list`")
@@ -256,25 +256,25 @@ def _list(tools: FleetTools, *, as_json: bool) -> None:
     if as_json:
         rows = [
             {
-                "ven_name": each.ven.ven_name,
-                "status": each.ven.status.value,
-                "vtn_ven_id": each.ven.vtn_ven_id,
-                "resources": each.resources,
-                "approved": each.approved,
-                "power_kw": power_kw.get(each.ven.ven_name),
+                "ven_name": summary.ven.ven_name,
+                "status": summary.ven.status.value,
+                "vtn_ven_id": summary.ven.vtn_ven_id,
+                "resources": summary.resources,
+                "approved": summary.approved,
+                "power_kw": power_kw.get(summary.ven.ven_name),
             }
-            for each in summaries
+            for summary in summaries
         ]
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
     table = Table("VEN", "status", "id at the VTN", "resources", "approved", "kW")
-    for each in summaries:
+    for summary in summaries:
         table.add_row(
-            each.ven.ven_name,
-            each.ven.status.value,
-            each.ven.vtn_ven_id or "",
-            str(each.resources),
-            str(each.approved),
-            f"{power_kw[each.ven.ven_name]:.1f}" if each.ven.ven_name in power_kw else "",
+            summary.ven.ven_name,
+            summary.ven.status.value,
+            summary.ven.vtn_ven_id or "",
+            str(summary.resources),
+            str(summary.approved),
+            f"{power_kw[summary.ven.ven_name]:.1f}" if summary.ven.ven_name in power_kw else "",
         )
     show(table if summaries else "The fleet is empty; see `fleet seed` and `fleet import`.")

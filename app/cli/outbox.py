@@ -34,29 +34,29 @@ def make_outbox_cli(opened: Callable[[], AbstractContextManager[RejectedReports]
         if as_json:
             rows = [
                 {
-                    "id": each.set_aside_id,
-                    "ven_name": each.ven_name,
-                    "event_id": each.event_id,
-                    "report_name": each.report_name,
-                    "readings": each.readings,
-                    "refused_at": each.refused_at.isoformat(),
-                    "problem": each.problem,
-                    "to_send": each.to_send,
+                    "id": report.set_aside_id,
+                    "ven_name": report.ven_name,
+                    "event_id": report.event_id,
+                    "report_name": report.report_name,
+                    "readings": report.readings,
+                    "refused_at": report.refused_at.isoformat(),
+                    "problem": report.problem,
+                    "to_send": report.to_send,
                 }
-                for each in reports
+                for report in reports
             ]
             print(json.dumps(rows, indent=1, ensure_ascii=False))
             return
         table = Table("id", "VEN", "event", "readings", "refused at", "the VTN's words", "next")
-        for each in reports:
+        for report in reports:
             table.add_row(
-                str(each.set_aside_id),
-                Text(each.ven_name),
-                each.event_id,
-                str(each.readings),
-                f"{each.refused_at:%Y-%m-%d %H:%M:%S}",
-                Text(_printable(each.problem)),
-                "is sent again" if each.to_send else "",
+                str(report.set_aside_id),
+                Text(report.ven_name),
+                report.event_id,
+                str(report.readings),
+                f"{report.refused_at:%Y-%m-%d %H:%M:%S}",
+                Text(_printable(report.problem)),
+                "is sent again" if report.to_send else "",
             )
         show(table if reports else "No report was set aside.")
 
@@ -85,7 +85,7 @@ def _chosen(outbox: RejectedReports, ids: list[int] | None, all_: bool) -> list[
     if bool(ids) == all_:
         print("error: name reports by their ids, or --all; see `outbox list`", file=sys.stderr)
         raise typer.Exit(2)
-    known = [each.set_aside_id for each in outbox.reports()]
+    known = [report.set_aside_id for report in outbox.reports()]
     if not ids:
         return known
     missing = sorted(set(ids).difference(known))

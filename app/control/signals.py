@@ -90,8 +90,8 @@ class SignalResolver:
         until: datetime | None = None
         for ven_name in resources.roster.ven_names:
             events = events_of(ven_name)
-            for each in active_payloads(events, now):
-                self._add(making, ven_name, each, now)
+            for active_payload in active_payloads(events, now):
+                self._add(making, ven_name, active_payload, now)
             for seen in events:
                 change = seen.timeline.next_change(now)
                 if change is not None and (until is None or change < until):

@@ -82,11 +82,11 @@ class Grants:
             return granted
         ours = {same_name(name): name for name in self._resource_names(ven.ven_name)}
         targets = {}
-        for each in resources:
+        for resource in resources:
             # As the fleet spells it: a VTN may compose its letters in another way.
-            name = ours.pop(same_name(each.resource_name), each.resource_name)
+            name = ours.pop(same_name(resource.resource_name), resource.resource_name)
             targets[name] = self._readable(
-                each.targets,
+                resource.targets,
                 kept.resources.get(name, frozenset()),
                 f"VEN {ven.ven_name}, resource {name!r}",
             )

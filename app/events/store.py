@@ -90,10 +90,10 @@ class EventStore:
                 # What push brought meanwhile may be newer than what was asked before.
                 latest = self._view(ven.ven_name)
                 brought = {
-                    event_id: each
-                    for event_id, each in latest.events.items()
-                    if each != kept.events.get(event_id)
-                    and _is_newer(each, asked.events.get(event_id), event_id in kept.events)
+                    event_id: event
+                    for event_id, event in latest.events.items()
+                    if event != kept.events.get(event_id)
+                    and _is_newer(event, asked.events.get(event_id), event_id in kept.events)
                 }
                 now = replace(asked, events={**asked.events, **brought})
                 if now != latest:
@@ -192,7 +192,7 @@ class EventStore:
         with self._lock:
             if ven_name not in self._seen:
                 self._seen[ven_name] = [
-                    _seen(ven_name, view, each) for each in view.events.values()
+                    _seen(ven_name, view, event) for event in view.events.values()
                 ]
             return self._seen[ven_name]
 
@@ -364,7 +364,7 @@ def _is_newer(pushed: _Kept, polled: _Kept | None, was_known: bool) -> bool:
 def _changed(kept: _View, now: _View) -> list[str]:
     """The ids of what is new or different."""
     return sorted(
-        event_id for event_id, each in now.events.items() if each != kept.events.get(event_id)
+        event_id for event_id, event in now.events.items() if event != kept.events.get(event_id)
     )
 
 

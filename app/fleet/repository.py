@@ -206,14 +206,17 @@ class FleetRepository:
 
     def names_of_removed(self, ven_name: str) -> list[str]:
         """The resources of a VEN that are on their way out."""
-        return [each.resource_name for _, each in self.resources(ven_name, status=Status.REMOVED)]
+        return [
+            resource.resource_name
+            for _, resource in self.resources(ven_name, status=Status.REMOVED)
+        ]
 
     def vtn_resource_ids(self, ven_name: str) -> dict[str, str]:
         """The VTN's id of each resource of a VEN that has one, by name."""
         return {
-            each.resource_name: each.vtn_resource_id
-            for _, each in self.resources(ven_name)
-            if each.vtn_resource_id is not None
+            resource.resource_name: resource.vtn_resource_id
+            for _, resource in self.resources(ven_name)
+            if resource.vtn_resource_id is not None
         }
 
     def save(

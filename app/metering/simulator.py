@@ -230,12 +230,12 @@ class MeterDataSimulator:
         """How many VENs and resources there are, in all and by status and VEN."""
         summaries = self._repository.summaries()
         total = {
-            status: sum(getattr(each, status) for each in summaries)
+            status: sum(getattr(summary, status) for summary in summaries)
             for status in ("approved", "pending", "suspended")
         }
         return {
             "total_vens": len(summaries),
-            "total_resources": sum(each.resources for each in summaries),
+            "total_resources": sum(summary.resources for summary in summaries),
             "total_approved": total["approved"],
             "total_pending": total["pending"],
             "total_suspended": total["suspended"],
@@ -245,14 +245,14 @@ class MeterDataSimulator:
                 Status.SUSPENDED.value: total["suspended"],
             },
             "by_ven": {
-                each.ven.ven_name: {
-                    "status": each.ven.status.value,
-                    "resources": each.resources,
-                    "approved": each.approved,
-                    "pending": each.pending,
-                    "suspended": each.suspended,
+                summary.ven.ven_name: {
+                    "status": summary.ven.status.value,
+                    "resources": summary.resources,
+                    "approved": summary.approved,
+                    "pending": summary.pending,
+                    "suspended": summary.suspended,
                 }
-                for each in summaries
+                for summary in summaries
             },
         }
 

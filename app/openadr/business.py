@@ -121,12 +121,12 @@ class BusinessLogic:
         if not programs and name is None:
             made = self._object(self._post("/programs", {"programName": PROGRAM}))
             return str(made["id"])
-        fitting = [each for each in programs if name in (None, each.get("programName"))]
+        fitting = [program for program in programs if name in (None, program.get("programName"))]
         if len(fitting) == 1:
             return str(fitting[0]["id"])
         if name is not None:
             raise ValueError(f"the VTN has no program named {name!r}")
-        names = ", ".join(str(each.get("programName")) for each in programs[:5])
+        names = ", ".join(str(program.get("programName")) for program in programs[:5])
         raise ValueError(f"the VTN has {len(programs)} programs ({names}); choose with --program")
 
     def _granted(self, ven_name: str) -> list[Any]:
@@ -143,7 +143,7 @@ class BusinessLogic:
         given_targets(ven)  # what cannot be read is not written over
         given = ven.get("targets") or ()
         entries = [given] if isinstance(given, str) else given
-        targets = [each for each in entries if isinstance(each, str)]  # what can be written back
+        targets = [entry for entry in entries if isinstance(entry, str)]  # what can be written back
         if target not in targets:
             body = {
                 "objectType": "BL_VEN_REQUEST",

@@ -69,7 +69,7 @@ def given_objects(wire: Wire, name: str) -> list[Wire]:
     """A list of objects; null and absent are an empty one."""
     value = wire.get(name)
     entries = [] if value is None else value
-    if not isinstance(entries, list) or not all(isinstance(each, Mapping) for each in entries):
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
         raise WireError(f"{name} {shown(wire, name)} cannot be read")
     return entries
 
@@ -139,6 +139,6 @@ def _is_typed_target(entry: Wire) -> bool:
         isinstance(entry.get("type"), str)
         and isinstance(values, list)
         and bool(values)
-        and all(isinstance(each, str | int | float) for each in values)
-        and not any(isinstance(each, bool) for each in values)
+        and all(isinstance(value, str | int | float) for value in values)
+        and not any(isinstance(value, bool) for value in values)
     )

@@ -130,7 +130,7 @@ def read_topics(wire: Any) -> tuple[str, ...]:
 def _is_filter(topic: str) -> bool:
     """Whether a broker can take it (MQTT 3.1.1, 4.7)."""
     levels = topic.split("/")
-    alone = all(each in ("+", "#") or not {"+", "#"} & set(each) for each in levels)
+    alone = all(level in ("+", "#") or not {"+", "#"} & set(level) for level in levels)
     ends = "#" not in levels[:-1]
     return bool(topic) and "\0" not in topic and len(topic) < 16_384 and alone and ends
 

@@ -179,9 +179,9 @@ class Timeline:
         """What lies between two passes: by the calendar where the intervals follow on."""
         if not self.loops or self._end_of_pass is None:
             return None
-        durations = [self._duration(each) or NOTHING for each in self._event.intervals]
-        follow_on = all(_follows(each) for each in self._event.intervals[1:])
-        if follow_on and any(each.months for each in durations):
+        durations = [self._duration(interval) or NOTHING for interval in self._event.intervals]
+        follow_on = all(_follows(interval) for interval in self._event.intervals[1:])
+        if follow_on and any(duration.months for duration in durations):
             return _sum(durations)
         return WireDuration(rest=self._end_of_pass - self.start)
 
@@ -246,10 +246,10 @@ class Timeline:
     def _pass_end(self, intervals: Sequence[Interval]) -> datetime | None:
         """When all of these are over; None: one never ends, or there is none."""
         latest: datetime | None = None
-        for each in intervals:
-            if each.end is None:
+        for interval in intervals:
+            if interval.end is None:
                 return None
-            latest = each.end if latest is None else max(latest, each.end)
+            latest = interval.end if latest is None else max(latest, interval.end)
         return latest
 
     def _cut(self, intervals: Sequence[Interval]) -> list[Interval]:
@@ -258,9 +258,11 @@ class Timeline:
         if ends is None:
             return list(intervals)
         return [
-            each if each.end is not None and each.end <= ends else replace(each, end=ends)
-            for each in intervals
-            if each.start < ends
+            interval
+            if interval.end is not None and interval.end <= ends
+            else replace(interval, end=ends)
+            for interval in intervals
+            if interval.start < ends
         ]
 
 
@@ -268,7 +270,9 @@ def lasts_untold(event: Event) -> bool:
     """Whether nothing says how long some interval lasts: not itself, no default, not the event."""
     if event.duration or (event.period is not None and event.period.duration is not None):
         return False
-    return any(each.period is None or each.period.duration is None for each in event.intervals)
+    return any(
+        interval.period is None or interval.period.duration is None for interval in event.intervals
+    )
 
 
 def implied_timeline(event: Event, *, first_seen: datetime, draw: Draw) -> Timeline | None:
@@ -311,11 +315,11 @@ def _lasting_to_the_next(
 
 
 def _sum(durations: Sequence[WireDuration]) -> WireDuration:
-    if any(each.infinite for each in durations):
+    if any(duration.infinite for duration in durations):
         return FOREVER
     return WireDuration(
-        months=sum(each.months for each in durations),
-        rest=sum((each.rest for each in durations), timedelta(0)),
+        months=sum(duration.months for duration in durations),
+        rest=sum((duration.rest for duration in durations), timedelta(0)),
     )
 
 

@@ -99,7 +99,9 @@ class EventsView:
             vens=known.vens,
             ven_name=known.ven_name,
             is_cancelled=seen.is_cancelled,
-            asks_for=[each.payload_type for each in event.report_descriptors],
+            asks_for=[
+                report_descriptor.payload_type for report_descriptor in event.report_descriptors
+            ],
             in_force=[] if timeline is None else [_bar(each, now) for each in timeline.at(now)],
             bars=[] if timeline is None else _bars(timeline, start, end, now),
         )
@@ -162,7 +164,9 @@ def _bars(timeline: Timeline, start: datetime, end: datetime, now: datetime) -> 
 
 
 def _bar(interval: Interval, now: datetime) -> Bar:
-    told = (payload_words(each.type, interval.value(each, now)) for each in interval.payloads)
+    told = (
+        payload_words(payload.type, interval.value(payload, now)) for payload in interval.payloads
+    )
     return Bar(
         start=interval.start,
         end=interval.end,

@@ -142,10 +142,10 @@ class Inbox:
                 self._take(messages)
             except DatabaseError as error:
                 self._say(f"what push brings cannot be stored: {error}")
-                self.ask({name for each in messages for name in each.ven_names})
+                self.ask({name for message in messages for name in message.ven_names})
             except Exception:
                 logger.exception("push: %d notifications were not taken", len(messages))
-                self.ask({name for each in messages for name in each.ven_names})
+                self.ask({name for message in messages for name in message.ven_names})
 
     def _next(self) -> Sequence[_Message]:
         """What waits, some of it; nothing at the end."""

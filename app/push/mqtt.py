@@ -204,7 +204,7 @@ class MqttPush:
         client = self._client_for(ven.ven_name)
         programs = self._program_ids(ven.ven_name)
         return self._own_topics(ven, client).union(
-            *(self._topics_of_program(each, client) for each in programs)
+            *(self._topics_of_program(program, client) for program in programs)
         )
 
     def _own_topics(self, ven: VEN, client: VtnClient) -> frozenset[str]:

@@ -157,9 +157,9 @@ class Webhooks:
         self._by_path[path] = ven_name
         try:
             found = {
-                each.program_id: each.subscription_id
-                for each in client.subscriptions()
-                if url in each.callback_urls
+                subscription.program_id: subscription.subscription_id
+                for subscription in client.subscriptions()
+                if url in subscription.callback_urls
             }
         except (VtnRejected, VtnUnauthorised) as error:
             self._trust.interrupted(SOURCE, [ven_name])

@@ -54,10 +54,10 @@ def copy_out(connection: Connection, spans: Spans, rosters: RosterBook) -> list[
         ]
         if slices:
             connection.execute(text(_INSERT), slices)
-        for each in slices:
-            size = len(each["power_kw"]) + len(each["detail"] or b"") + ROW_BYTES
+        for slice_ in slices:
+            size = len(slice_["power_kw"]) + len(slice_["detail"] or b"") + ROW_BYTES
             entry = Entry(seq=seq, taken_at_us=row.taken_at_us, roster_id=row.roster_id, bytes=size)
-            moved.append((each["ven_name"], entry))
+            moved.append((slice_["ven_name"], entry))
     return moved
 
 

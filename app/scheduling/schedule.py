@@ -61,7 +61,7 @@ def job(
 
 def default_schedules(jobs: providers.Dict) -> dict[str, Schedule]:
     """When each of these runs by default; builds none of them."""
-    return {name: each.args[1] for name, each in jobs.kwargs.items()}
+    return {name: kwarg.args[1] for name, kwarg in jobs.kwargs.items()}
 
 
 def schedule_of(settings: TaskOverrides, tasks: Mapping[str, Job]) -> list[SchedulerConfig]:

@@ -180,13 +180,15 @@ class VENManager:
         """One cheap request; log how the VTN and the fleet are; enrol what is pending, or lost;
         tell the VTN what an import changed."""
         summaries = self._repository.summaries()
-        enrolled = [each.ven.ven_name for each in summaries if each.ven.status is Status.APPROVED]
-        asked = enrolled or [each.ven.ven_name for each in summaries]
+        enrolled = [
+            summary.ven.ven_name for summary in summaries if summary.ven.status is Status.APPROVED
+        ]
+        asked = enrolled or [summary.ven.ven_name for summary in summaries]
         logger.info(
             "heartbeat: the VTN %s; %d VENs enrolled, %d pending; %d readings waiting",
             self._asked(self._any_of(asked)) if asked else "was not asked",
             len(enrolled),
-            sum(each.ven.status is Status.PENDING for each in summaries),
+            sum(summary.ven.status is Status.PENDING for summary in summaries),
             self._reports.waiting(),
         )
         try:

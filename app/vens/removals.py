@@ -240,9 +240,12 @@ class Removals:
             return []
         client, ven_id = self._client_for(name), ven.vtn_ven_id
         ids = self._repository.vtn_resource_ids(name)
-        ours = {each.resource_name for _, each in self._repository.resources(name)}
+        ours = {resource.resource_name for _, resource in self._repository.resources(name)}
         if of_ven and ours - ids.keys():
-            ids |= {each.resource_name: each.resource_id for each in client.resources(ven_id)}
+            ids |= {
+                resource.resource_name: resource.resource_id
+                for resource in client.resources(ven_id)
+            }
         if not of_ven:
             ids = {own: id_ for own, id_ in ids.items() if own == removal.resource_name}
         steps = [partial(client.remove_resource, ven_id, id_) for id_ in ids.values()]

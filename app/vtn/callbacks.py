@@ -147,7 +147,7 @@ class Callbacks:
         until_s = self._monotonic_s() + self._timeout_s
         operations = subscription["objectOperations"]
         for url, token in dict.fromkeys(
-            (each["callbackUrl"], each.get("bearerToken")) for each in operations
+            (operation["callbackUrl"], operation.get("bearerToken")) for operation in operations
         ):
             try:
                 self._challenge(url, token, until_s - self._monotonic_s())

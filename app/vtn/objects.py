@@ -140,10 +140,12 @@ class Objects:
             )
             changes.append(Change(operation="UPDATE", body=made, before=old))
             if kind == "VEN" and made["clientID"] != old.get("clientID"):
-                for each in self._children("RESOURCE", object_id):
-                    given = {**each, "clientID": made["clientID"]}
-                    moved = self._store.replace("RESOURCE", each, given, client_id=made["clientID"])
-                    changes.append(Change(operation="UPDATE", body=moved, before=each))
+                for child in self._children("RESOURCE", object_id):
+                    given = {**child, "clientID": made["clientID"]}
+                    moved = self._store.replace(
+                        "RESOURCE", child, given, client_id=made["clientID"]
+                    )
+                    changes.append(Change(operation="UPDATE", body=moved, before=child))
         for change in changes:
             self._changed(change)
         return version.shown(made)
@@ -300,18 +302,18 @@ def _seen(
 def _without_descriptors_of_others(version: Version, body: Wire, granted: frozenset[str]) -> Wire:
     """A report descriptor for others asks this VEN for nothing; its targets are theirs."""
     descriptors = body.get("reportDescriptors")
-    if not descriptors or not any(each.get("targets") for each in descriptors):
+    if not descriptors or not any(descriptor.get("targets") for descriptor in descriptors):
         return body
     shown = []
-    for each in descriptors:
-        targets = each.get("targets") or []
+    for descriptor in descriptors:
+        targets = descriptor.get("targets") or []
         own = [
             target
             for target in targets
             if version.is_public({"targets": [target]}) or flat_targets([target]) & granted
         ]
         if own or not targets:
-            shown.append({**each, "targets": own} if targets else each)
+            shown.append({**descriptor, "targets": own} if targets else descriptor)
     return {**body, "reportDescriptors": shown}
 
 

@@ -145,11 +145,11 @@ def _without(body: Wire, names: Sequence[str]) -> Wire:
 def flat_targets(targets: Any) -> frozenset[str]:
     """Targets of either version as strings, which is how they are compared."""
     found = set[str]()
-    for each in targets or ():
-        if isinstance(each, str):
-            found.add(each)
-        elif _is_typed(each):
-            found.update(typed_target(each["type"], value) for value in each["values"])
+    for target in targets or ():
+        if isinstance(target, str):
+            found.add(target)
+        elif _is_typed(target):
+            found.update(typed_target(target["type"], value) for value in target["values"])
     return frozenset(found)
 
 
@@ -159,11 +159,11 @@ def _is_typed(target: Any) -> bool:
 
 
 def _typed_targets(targets: Any) -> list[Wire]:
-    typed = [each for each in targets or () if _is_typed(each)]
-    for each in targets or ():
-        if isinstance(each, str):
-            kind, found, value = each.partition("=")
-            pair = (kind, value) if found and kind else (TARGET, each)
+    typed = [target for target in targets or () if _is_typed(target)]
+    for target in targets or ():
+        if isinstance(target, str):
+            kind, found, value = target.partition("=")
+            pair = (kind, value) if found and kind else (TARGET, target)
             typed.append({"type": pair[0], "values": [pair[1]]})
     return typed
 
@@ -172,10 +172,12 @@ def _with_targets(body: Wire, convert: Callable[[Any], Any]) -> Wire:
     """The object with its targets, and those of its report descriptors, in another form."""
     shown = {**body, "targets": convert(body["targets"])} if body.get("targets") else body
     descriptors = body.get("reportDescriptors")
-    if descriptors and any(each.get("targets") for each in descriptors):
+    if descriptors and any(descriptor.get("targets") for descriptor in descriptors):
         converted = [
-            {**each, "targets": convert(each["targets"])} if each.get("targets") else each
-            for each in descriptors
+            {**descriptor, "targets": convert(descriptor["targets"])}
+            if descriptor.get("targets")
+            else descriptor
+            for descriptor in descriptors
         ]
         shown = {**shown, "reportDescriptors": converted}
     return shown

@@ -142,7 +142,7 @@ class Webhooks:
             ).start()
 
     def _ready(self) -> list[_Lane]:
-        return [each for each in self._lanes.values() if each.waiting and each not in self._busy]
+        return [lane for lane in self._lanes.values() if lane.waiting and lane not in self._busy]
 
     def _next(self, now_s: float) -> _Lane | None:
         """Of those whose turn it is, the one that has waited longest."""

@@ -80,8 +80,8 @@ def line_of(version: str, path: tuple[str | int, ...]) -> int:
 def _path(target: str) -> tuple[str | int, ...]:
     assert target.startswith("$")
     steps = list(_STEP.finditer(target))
-    assert "".join(each[0] for each in steps) == target[1:], target
-    return tuple(int(each[3]) if each[3] else each[1] or each[2] for each in steps)
+    assert "".join(step[0] for step in steps) == target[1:], target
+    return tuple(int(step[3]) if step[3] else step[1] or step[2] for step in steps)
 
 
 class _Loader(yaml.SafeLoader):

@@ -38,7 +38,7 @@ class Target:
             "bl": (secrets.bl_client_id, secrets.bl_client_secret),
             "ven": (VEN, secrets.ven_secret),
         }
-        self.tokens = {role: self._token(*each) for role, each in self._secrets.items()}
+        self.tokens = {role: self._token(*secret) for role, secret in self._secrets.items()}
 
     def aim(self, case: Any) -> None:
         """What the file cannot say: ids are those of objects, and a callback answers the echo."""

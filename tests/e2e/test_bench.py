@@ -11,8 +11,8 @@ SMALL = Shape(3, 4)
 
 
 def names(rows: list[Row]) -> list[str]:
-    assert all(each.median >= 0 for each in rows)
-    return [each.name for each in rows]
+    assert all(row.median >= 0 for row in rows)
+    return [row.name for row in rows]
 
 
 def test_delivery_is_measured_and_the_sink_counts_what_was_acknowledged() -> None:

@@ -24,7 +24,7 @@ def power_kw(start: Start) -> dict[str, float]:
     """As `fleet list` shows it."""
     command = start("fleet", "list", "--json", **QUICK)
     assert command.join() == 0
-    return {each["ven_name"]: each["power_kw"] for each in json.loads(command.output)}
+    return {load["ven_name"]: load["power_kw"] for load in json.loads(command.output)}
 
 
 def latest_kw(directory: Path, ven_name: str) -> float:

@@ -292,7 +292,7 @@ def test_a_report_that_was_refused_is_sent_again_or_dropped(site: Site, window: 
     put_aside(site, "first", "second")
     seen = window(site)
     seen.look_at("/delivery")
-    first, second = (str(each.set_aside_id) for each in outbox(site).reports())
+    first, second = (str(report.set_aside_id) for report in outbox(site).reports())
 
     seen.press(f"Drop {first}")
     seen.press("No")

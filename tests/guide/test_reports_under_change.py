@@ -76,7 +76,7 @@ def test_an_interval_at_the_end_of_the_calendar_is_forecast_as_far_as_that_goes(
     (report,) = guide.told(event_id, "USAGE_FORECAST")
     assert ids(report) == [0, 1]
     assert spans(report)[1] == (start, duration)
-    assert all(each is not None for place in range(8) for each in values(report, place))
+    assert all(value is not None for place in range(8) for value in values(report, place))
 
 
 def test_an_event_that_is_extended_goes_on_with_its_telemetry(guide: Guide) -> None:

@@ -140,7 +140,7 @@ class TestClient:
 
         def answer(asked: ReceivedRequest) -> Answer:
             skip = int(asked.query["skip"][0])
-            page = [{"id": each, "reportName": each} for each in names[skip : skip + 7]]
+            page = [{"id": name, "reportName": name} for name in names[skip : skip + 7]]
             return Answer(200, page)
 
         client = self.make(make_http(scripted_vtn(answer).base_url))

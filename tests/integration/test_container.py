@@ -80,7 +80,9 @@ def test_every_provider_builds_for_every_choice_and_does_no_io(
 
 
 def test_credentials_follow_the_settings(make_container: MakeContainer, tmp_path: Path) -> None:
-    kinds = [type(make_container(**each).openadr.credentials()) for each in choices(tmp_path)[:5]]
+    kinds = [
+        type(make_container(**choice).openadr.credentials()) for choice in choices(tmp_path)[:5]
+    ]
 
     assert kinds == [
         ClientCredentialsByVen,

@@ -173,4 +173,4 @@ def test_clients_of_vens_are_made_by_the_factory_itself(make_container: MakeCont
 
     clients = [container.fleet.enrolment()._client_for, container.ven_manager()._client_for]
 
-    assert all(each is container.openadr.ven_client for each in clients)
+    assert all(client is container.openadr.ven_client for client in clients)

@@ -177,7 +177,9 @@ class TestRepository:
 
         assert repository.save(fleet) == 0
 
-        approved = [each for _, each in repository.resources("Aarhus", status=Status.APPROVED)]
+        approved = [
+            resource for _, resource in repository.resources("Aarhus", status=Status.APPROVED)
+        ]
         assert len(approved) == 3
         assert {each.vtn_resource_id for each in approved} == {"id"}
         assert [ven.ven_name for ven in repository.pending_vens()] == ["Aalborg"]
@@ -230,7 +232,9 @@ class TestRepository:
         repository.approve("Aarhus", vtn_ven_id="v1", vtn_resource_ids=ids)
         repository.set_status("Aarhus", fleet["Aarhus"][0].resource_name, Status.SUSPENDED)
 
-        (aarhus,) = [each for each in repository.summaries() if each.ven.ven_name == "Aarhus"]
+        (aarhus,) = [
+            summary for summary in repository.summaries() if summary.ven.ven_name == "Aarhus"
+        ]
 
         assert aarhus.resources == 4
         assert (aarhus.approved, aarhus.pending, aarhus.suspended) == (2, 1, 1)
@@ -254,7 +258,7 @@ class TestRepository:
 
         assert [ven.ven_name for ven in repository.pending_vens()] == ["Aalborg"]
         assert repository.count_pending_vens() == 1
-        assert [each.resources for each in repository.summaries()] == [0, 0]
+        assert [summary.resources for summary in repository.summaries()] == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -330,4 +330,4 @@ def test_two_reports_of_one_span_are_both_sent(bench: Bench) -> None:
     bench.manager.generate_reports()
 
     assert len(bench.reports()) == 2 * VENS
-    assert all(each.in_flight is None for each in bench.container.streams.store().streams())
+    assert all(stream.in_flight is None for stream in bench.container.streams.store().streams())

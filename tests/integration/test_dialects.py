@@ -109,9 +109,9 @@ def test_reports_on_intervals(bench: Bench) -> None:
     bench.tick(42)
     bench.manager.generate_reports()
 
-    reports = [each for each in bench.reports() if each["eventID"] == event["id"]]
+    reports = [report for report in bench.reports() if report["eventID"] == event["id"]]
     assert len(reports) == 3
-    assert [each["id"] for each in reports[0]["resources"][0]["intervals"]] == [0, 1]
+    assert [report["id"] for report in reports[0]["resources"][0]["intervals"]] == [0, 1]
 
 
 def test_an_event_from_the_command_line_reaches_one_ven_without_a_grant(bench: Bench) -> None:

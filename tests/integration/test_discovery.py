@@ -50,5 +50,5 @@ def test_the_command_prints_what_it_finds(tmp_path: Path) -> None:
     )
 
     assert "vtn-for-people" in shown.stdout
-    assert "vtn-for-people" in [each["name"] for each in json.loads(as_json.stdout)]
+    assert "vtn-for-people" in [load["name"] for load in json.loads(as_json.stdout)]
     announcement.close()

@@ -46,7 +46,7 @@ def test_a_fleet_is_enrolled_once(vtn: EmbeddedVtn, make_container: MakeContaine
     assert len(vtn.store.select("VEN")) == 3
     assert len(vtn.store.select("RESOURCE", limit=99)) == 12
     summaries = container.fleet.repository().summaries()
-    assert all(each.approved == 4 and each.ven.vtn_ven_id for each in summaries)
+    assert all(summary.approved == 4 and summary.ven.vtn_ven_id for summary in summaries)
 
 
 def test_a_restart_with_an_empty_database_creates_nothing_twice(

@@ -155,7 +155,7 @@ def test_an_event_whose_change_cannot_be_read_is_not_followed_until_it_can(
         assert sync(events, Unreadable(event("e2"))) == ["e2"]
     assert sync(events, FakeClient(event("e1"), event("e2"))) == ["e1", "e2"]
 
-    (line,) = [each for each in caplog.messages if "cannot be read" in each]
+    (line,) = [message for message in caplog.messages if "cannot be read" in message]
     assert "'e1'" in line
 
 

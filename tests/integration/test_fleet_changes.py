@@ -23,7 +23,7 @@ def attributes_at_vtn(bench: Bench) -> dict[str, Any]:
 
 
 def puts(bench: Bench) -> int:
-    return sum(each.method == "PUT" for each in bench.transport.requests)
+    return sum(request.method == "PUT" for request in bench.transport.requests)
 
 
 class TestAResourceThatAnImportChanges:

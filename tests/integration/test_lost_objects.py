@@ -63,7 +63,7 @@ class TestAVen:
 
         assert names_at_vtn(bench, "VEN") == sorted(SAMPLE)
         assert len(names_at_vtn(bench, "RESOURCE")) == TICK
-        (line,) = [each for each in caplog.messages if "enrolled again" in each]
+        (line,) = [message for message in caplog.messages if "enrolled again" in message]
         assert "VEN Aarhus" in line
         assert "targets" in line
         assert bench.container.ops.health().readiness().warnings == ()
@@ -146,7 +146,7 @@ def test_a_vtn_that_lost_all_gets_all_back_in_one_line(
 
     assert names_at_vtn(bench, "VEN") == sorted(SAMPLE)
     assert len(names_at_vtn(bench, "RESOURCE")) == len(SAMPLE) * RESOURCES
-    (line,) = [each for each in caplog.messages if "enrolled again" in each]
+    (line,) = [message for message in caplog.messages if "enrolled again" in message]
     assert line.startswith("the VTN has lost 3 VENs")
 
 

@@ -101,7 +101,7 @@ def test_whatever_is_searched_for_finds_nothing(bench: Bench, searched: str) -> 
 
 def test_what_is_taken_out_goes_and_comes_back(bench: Bench) -> None:
     repository = bench.container.fleet.repository()
-    fleet = {"Aarhus": [each for _, each in repository.resources("Aarhus")]}
+    fleet = {"Aarhus": [resource for _, resource in repository.resources("Aarhus")]}
     removals = bench.container.vens.removals()
     removals.begin(Removal(ven_name="Aalborg"))
     removals.begin(Removal(ven_name="Aarhus"))

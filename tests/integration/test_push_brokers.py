@@ -199,8 +199,8 @@ class TestWhenTheVtnNames:
 
     def serve(self, container: Container, *brokers: Broker | SmallBroker | str) -> None:
         uris = tuple(
-            each.url if isinstance(each, Broker) else str(getattr(each, "address", each))
-            for each in brokers
+            broker.url if isinstance(broker, Broker) else str(getattr(broker, "address", broker))
+            for broker in brokers
         )
         mqtt = MqttBinding(uris=uris, method="ANONYMOUS") if uris else None
         container.push.mqtt_push().serve(container.ven_manager().vens, Notifiers(mqtt=mqtt))

@@ -89,10 +89,10 @@ def test_a_deleted_event_ends(fleet: PushedFleet) -> None:
 
 
 def test_each_ven_has_a_path_and_a_token_of_its_own(fleet: PushedFleet) -> None:
-    operations = [each["objectOperations"][0] for each in subscriptions(fleet)]
+    operations = [subscription["objectOperations"][0] for subscription in subscriptions(fleet)]
 
-    assert len({each["callbackUrl"] for each in operations}) == len(fleet.names)
-    assert len({each["bearerToken"] for each in operations}) == len(fleet.names)
+    assert len({operation["callbackUrl"] for operation in operations}) == len(fleet.names)
+    assert len({operation["bearerToken"] for operation in operations}) == len(fleet.names)
 
 
 class TestTheSubscription:
@@ -106,7 +106,7 @@ class TestTheSubscription:
     def test_one_that_was_left_is_used_again(
         self, fleet: PushedFleet, make_container: MakeContainer
     ) -> None:
-        before = {each["id"] for each in subscriptions(fleet)}
+        before = {subscription["id"] for subscription in subscriptions(fleet)}
         fleet.stop_watching()
         fleet.container.platform.shutdown().set()
         fleet.container.push.callback_server().close()  # as after a crash: nothing is removed
@@ -116,7 +116,7 @@ class TestTheSubscription:
         try:
             restarted.start()
 
-            assert {each["id"] for each in subscriptions(fleet)} == before
+            assert {subscription["id"] for subscription in subscriptions(fleet)} == before
         finally:
             restarted.close()
 
@@ -221,9 +221,9 @@ class TestWhoCalls:
         self, fleet: PushedFleet, certificate: Certificate
     ) -> Callable[..., requests.Response]:
         (operation,) = next(
-            each["objectOperations"]
-            for each in subscriptions(fleet)
-            if each["clientName"] == "Aarhus"
+            subscription["objectOperations"]
+            for subscription in subscriptions(fleet)
+            if subscription["clientName"] == "Aarhus"
         )
 
         def call(

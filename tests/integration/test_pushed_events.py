@@ -31,7 +31,7 @@ class Vtn:
     """A VTN's answers. `meanwhile` is called while it is asked for the list of events."""
 
     def __init__(self, *events: Event, targets: tuple[str, ...] = ()) -> None:
-        self.events_there = {each.event_id: each for each in events}
+        self.events_there = {event.event_id: event for event in events}
         self.targets = frozenset(targets)
         self.meanwhile: Callable[[], object] = lambda: None
         self.ven_name = NAME

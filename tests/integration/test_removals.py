@@ -269,7 +269,7 @@ def test_push_opens_nothing_for_one_that_is_gone(bench: Bench) -> None:
     assert bench.manager.take_events([("Aarhus", event.event)]) == [PushOutcome.KNOWN]
 
     assert "Aarhus" not in bench.container.events.store().ven_names()
-    open_ = [each.ven_name for each in bench.container.streams.store().open_streams()]
+    open_ = [stream.ven_name for stream in bench.container.streams.store().open_streams()]
     assert "Aarhus" not in open_
 
 

@@ -34,7 +34,7 @@ class TestAnImportMeanwhile:
 
     def again(self, bench: Bench, ven_name: str) -> None:
         repository = bench.container.fleet.repository()
-        repository.save({ven_name: [each for _, each in repository.resources(ven_name)]})
+        repository.save({ven_name: [resource for _, resource in repository.resources(ven_name)]})
 
     @pytest.mark.parametrize("ven_name", ["Aalborg", "Esbjerg"])
     def test_it_stays_while_it_or_another_one_is_removed(self, bench: Bench, ven_name: str) -> None:
@@ -78,7 +78,11 @@ class TestAnImportMeanwhile:
         repository = bench.container.fleet.repository()
         remove(bench, "Aarhus", PUMP)
         remove(bench, "Aarhus")
-        others = [each for _, each in repository.resources("Aarhus") if each.resource_name != PUMP]
+        others = [
+            resource
+            for _, resource in repository.resources("Aarhus")
+            if resource.resource_name != PUMP
+        ]
         repository.save({"Aarhus": others})
         bench.manager.heartbeat()
         bench.manager.generate_reports()
@@ -98,8 +102,8 @@ class TestAnImportMeanwhile:
         repository = bench.container.fleet.repository()
         fleet = {
             "Aarhus": [
-                replace(each, status=Status.PENDING, vtn_resource_id=None)
-                for _, each in repository.resources("Aarhus")
+                replace(resource, status=Status.PENDING, vtn_resource_id=None)
+                for _, resource in repository.resources("Aarhus")
             ]
         }
         remove(bench, "Aarhus")
@@ -172,7 +176,7 @@ class TestAnImportMeanwhile:
 
         assert vens(bench) == ["Aalborg", "Esbjerg"]
         streams = bench.container.streams.store().open_streams()
-        assert "Aarhus" not in {each.ven_name for each in streams}
+        assert "Aarhus" not in {stream.ven_name for stream in streams}
 
 
 class TestAVtnThatFailsRemovals:

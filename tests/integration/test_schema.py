@@ -27,7 +27,8 @@ def unique(engine: Engine, table: str) -> list[list[str]]:
     """The columns of each constraint."""
     if engine.dialect.name != "sqlite":
         return sorted(
-            each["column_names"] for each in inspect(engine).get_unique_constraints(table)
+            unique_constraint["column_names"]
+            for unique_constraint in inspect(engine).get_unique_constraints(table)
         )
     columns = "SELECT name FROM pragma_index_info(:index) ORDER BY seqno"
     with engine.connect() as connection:
@@ -57,8 +58,8 @@ def schema(engine: Engine) -> dict[str, Any]:
             "key": key,
             "unique": unique(engine, name),
             "references": sorted(
-                (tuple(each["constrained_columns"]), each["referred_table"])
-                for each in look.get_foreign_keys(name)
+                (tuple(foreign_key["constrained_columns"]), foreign_key["referred_table"])
+                for foreign_key in look.get_foreign_keys(name)
             ),
         }
     statement = (

@@ -74,7 +74,7 @@ def test_a_stream_that_an_earlier_version_left_below_zero_is_ended(
             bench.manager.poll_events()
             assert bench.manager.generate_reports() == 0
 
-    (line,) = [each for each in caplog.messages if "are ended" in each]
+    (line,) = [message for message in caplog.messages if "are ended" in message]
     assert line.startswith(f"{VENS} streams")
     bench.assert_each_once(TICK)
 
@@ -111,7 +111,7 @@ def test_a_held_ven_whose_event_goes_while_its_report_is_made_is_tried_again(ben
 
         def next_batch(self, streams: list[Any]) -> object:
             batch = builder.next_batch(streams)
-            ended = [each for each in streams if each.ven_name == "Aalborg"]
+            ended = [stream for stream in streams if stream.ven_name == "Aalborg"]
             bench.container.streams.store().apply(
                 [(each, lambda now: now.end(at_us=1, last_frame=1)) for each in ended]
             )

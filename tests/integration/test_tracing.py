@@ -72,7 +72,12 @@ def test_a_report_points_at_the_frames_that_it_tells_of(
     assert len(reports) == VENS
     for report in reports:
         assert {link.span_id for link in report.links} == frames
-        assert {each.key for each in report.attributes} >= {"ven", "report", "readings", "fate"}
+        assert {attribute.key for attribute in report.attributes} >= {
+            "ven",
+            "report",
+            "readings",
+            "fate",
+        }
 
 
 def test_reports_belong_to_their_delivery(traced: Bench, collector: ScriptedVtn) -> None:

@@ -121,7 +121,7 @@ def business_logic_writes(bl):
         )
 
     for_all, for_some = event("for-all"), event("for-some", targets=targets(ZONE))
-    assert [each.payloads[0].values for each in for_all.intervals] == [(0.25,), (1.5,)]
+    assert [interval.payloads[0].values for interval in for_all.intervals] == [(0.25,), (1.5,)]
     assert for_all.interval_period.start == START
     assert for_all.interval_period.duration == HOUR
     assert for_some.targets == targets(ZONE)

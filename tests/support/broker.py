@@ -136,7 +136,7 @@ class Broker:
 
     def _write_users(self) -> None:
         draft = self._directory / "users.new"
-        draft.write_text("".join(_entry(*each) for each in self._users.items()))
+        draft.write_text("".join(_entry(*user) for user in self._users.items()))
         draft.chmod(0o600)
         draft.replace(self._directory / "users")
 

@@ -92,7 +92,7 @@ def bent(draw: st.DrawFn, whole: st.SearchStrategy[Any]) -> Any:
 
 def _places(value: Any) -> Any:
     entries = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, each in entries:
+    for key, entry in entries:
         yield value, key
-        if isinstance(each, dict | list):
-            yield from _places(each)
+        if isinstance(entry, dict | list):
+            yield from _places(entry)

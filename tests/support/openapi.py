@@ -60,7 +60,7 @@ class OpenApi:
         """The same for what a VTN answers, but for defects of the file that nobody can satisfy."""
         contradicted = OVERLAY.get(schema) in self.document["components"]["schemas"]
         errors = self.body_errors(schema, body)
-        return [each for each in errors if not (contradicted and each.startswith("objectType:"))]
+        return [error for error in errors if not (contradicted and error.startswith("objectType:"))]
 
     def body_errors(self, schema: str, body: Any) -> list[str]:
         """What is wrong with an object of this schema; empty if nothing is."""

@@ -50,7 +50,7 @@ class RecordedDatabase(Database):
 
     def of(self, beginning: str) -> list[Transaction]:
         """Those with a statement that begins so."""
-        return [each for each in self.transactions if each.writes(beginning)]
+        return [transaction for transaction in self.transactions if transaction.writes(beginning)]
 
     def _note(self, _connection: object, _cursor: object, statement: str, *_: Any) -> None:
         statements = getattr(self._of_thread, "statements", None)

@@ -81,7 +81,7 @@ class Bench:
     def retry(self) -> int:
         """Let every report that was set aside be sent again."""
         outbox = self.container.streams.rejected()
-        return int(outbox.retry([each.set_aside_id for each in outbox.reports()]))
+        return int(outbox.retry([report.set_aside_id for report in outbox.reports()]))
 
     def replace(self, path: str, stand_in: object) -> None:
         """Let the manager be built again, with this in the place of 'room.provider'."""

@@ -78,7 +78,7 @@ def report(clock: FakeClock, ven_name: str, name: str = "r") -> OutgoingReport:
 
 
 def names(reports: Sequence[OutgoingReport]) -> list[str]:
-    return [each.name for each in reports]
+    return [report.name for report in reports]
 
 
 def send(batches: BatchSender, reports: Sequence[OutgoingReport]) -> list[DeliveryOutcome]:
@@ -117,6 +117,6 @@ def test_a_ven_that_comes_to_be_held_is_not_tried_again_in_the_same_batch(
     )
 
     assert [name for name in sender.sent if name.startswith("Aarhus")] == ["Aarhus 1"]
-    assert [each.report.name for each in outcomes if each.is_delivered] == [
+    assert [outcome.report.name for outcome in outcomes if outcome.is_delivered] == [
         *("Esbjerg 1", "Esbjerg 2", "Esbjerg 3")
     ]

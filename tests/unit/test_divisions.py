@@ -66,7 +66,7 @@ outgoing = OutgoingReport.of_rejected
 
 
 def resources_of(aside: RejectedReport) -> list[str]:
-    return [each["resourceName"] for each in orjson.loads(aside.body)["resources"]]
+    return [load["resourceName"] for load in orjson.loads(aside.body)["resources"]]
 
 
 def settle(
@@ -87,8 +87,8 @@ def settle(
         for name in found.in_place_of:
             to_send = deque(each for each in to_send if each.report_name != name)
             kept = [each for each in kept if each.report_name != name]
-        to_send.extend(each for each in found.asides if each.is_part)
-        kept += [each for each in found.asides if not each.is_part]
+        to_send.extend(aside for aside in found.asides if aside.is_part)
+        kept += [aside for aside in found.asides if not aside.is_part]
     return requests, kept
 
 
@@ -132,7 +132,7 @@ def test_a_part_has_the_readings_of_its_resources_but_for_what_is_missing(
 
     kept = refused.refused(outgoing(whole), VtnRejected("no", status=400))
 
-    assert [each.readings for each in kept.asides] == [5, 8]
+    assert [aside.readings for aside in kept.asides] == [5, 8]
 
 
 def test_where_nothing_is_taken_it_is_kept_whole_and_not_divided_for_a_day(

@@ -133,7 +133,7 @@ class TestJson:
     def test_a_file_that_is_none(self, tmp_path: Path, content: str, words: str) -> None:
         line = refused(tmp_path, content, "json")
 
-        assert any(each in line for each in words.split("|"))
+        assert any(word in line for word in words.split("|"))
 
 
 FIELD = Path(os.environ.get(VARIABLE, FILES)).parent / "field"

@@ -73,16 +73,19 @@ def test_the_sample_is_ten_danish_towns_of_twenty_resources_of_every_kind() -> N
     assert all(name.isascii() for name in fleet)
     assert {len(resources) for resources in fleet.values()} == {20}
     for resources in fleet.values():
-        assert {each.kind for each in resources} == set(ResourceKind)
-        assert all(each.address and each.meter_point_id and each.latitude for each in resources)
+        assert {resource.kind for resource in resources} == set(ResourceKind)
+        assert all(
+            resource.address and resource.meter_point_id and resource.latitude
+            for resource in resources
+        )
     assert fleet == sample_fleet(vens=10, resources_per_ven=20)
 
 
 def test_meter_points_are_gsrns_and_differ() -> None:
     ids = [
-        each.meter_point_id
+        resource.meter_point_id
         for resources in sample_fleet(vens=30, resources_per_ven=20).values()
-        for each in resources
+        for resource in resources
     ]
 
     assert len(set(ids)) == len(ids)

@@ -174,7 +174,7 @@ def test_a_flood_does_not_fill_the_log(
         inbox.put(["Aarhus"], b"{")
 
     wait_until(lambda: inbox.counts.get("malformed") == 100)
-    assert [each.message for each in caplog.records] == [
+    assert [record.message for record in caplog.records] == [
         "push brings a notification that is not JSON; the VTN is asked instead"
     ]
     assert manager.taken == []

@@ -24,7 +24,7 @@ class Plain:
     slices: list[tuple[str, Entry]] = field(default_factory=list)
 
     def append(self, taken_at_us: int, roster_id: int) -> Entry:
-        newest = max((each.seq for each in self.frames), default=0)
+        newest = max((frame.seq for frame in self.frames), default=0)
         entry = Entry(seq=newest + 1, taken_at_us=taken_at_us, roster_id=roster_id, bytes=10)
         self.frames.append(entry)
         return entry
@@ -39,13 +39,13 @@ class Plain:
         """All but the newest, which no log removes while it may number another."""
         newest = self.frames[-1:]
         self.frames = [
-            each
-            for each in self.frames[:-1]
-            if each.seq >= seq or (before_us is not None and each.taken_at_us >= before_us)
+            frame
+            for frame in self.frames[:-1]
+            if frame.seq >= seq or (before_us is not None and frame.taken_at_us >= before_us)
         ] + newest
 
     def remove_slices(self, floors: dict[str, int]) -> None:
-        self.slices = [each for each in self.slices if each[1].seq >= floors[each[0]]]
+        self.slices = [slice_ for slice_ in self.slices if slice_[1].seq >= floors[slice_[0]]]
 
     def of_ven(self, ven_name: str, after: int, through: int) -> Counter[int]:
         mine = [entry for name, entry in self.slices if name == ven_name]
@@ -57,7 +57,7 @@ class Plain:
         """By its number: of each instant, the bytes together."""
         entries = {entry.seq: entry for entry in self.frames}
         entries |= {entry.seq: entry for _, entry in self.slices}
-        bytes_ = Counter(seq for seq in [each.seq for each in self.frames])
+        bytes_ = Counter(seq for seq in [frame.seq for frame in self.frames])
         bytes_.update(entry.seq for _, entry in self.slices)
         return [Kept(seq, entries[seq].taken_at_us, 10 * bytes_[seq]) for seq in sorted(entries)]
 
@@ -91,8 +91,8 @@ def test_the_index_knows_what_a_list_of_all_would_say(data: st.DataObject) -> No
 
     assert index.kept() == plain.kept()
     assert index.bytes == 10 * (len(plain.frames) + len(plain.slices))
-    assert index.newest_seq == max((each.seq for each in plain.frames), default=0)
-    assert index.oldest_seq == min((each.seq for each in plain.frames), default=0)
+    assert index.newest_seq == max((frame.seq for frame in plain.frames), default=0)
+    assert index.oldest_seq == min((frame.seq for frame in plain.frames), default=0)
     firsts = [[entry for name, entry in plain.slices if name == ven][:1] for ven in VENS]
     oldest = [first.taken_at_us for first in sum(firsts, plain.frames[:1])]
     assert index.oldest_us == min(oldest, default=None)
@@ -111,8 +111,8 @@ def test_frames_are_counted_by_roster(
 def test_frames_are_found_by_their_instants(data: st.DataObject, instant_us: int) -> None:
     index, plain = changed(data)
 
-    before = [each.seq for each in plain.frames if each.taken_at_us < instant_us]
-    after = [each.taken_at_us for each in plain.frames if each.taken_at_us > instant_us]
+    before = [frame.seq for frame in plain.frames if frame.taken_at_us < instant_us]
+    after = [frame.taken_at_us for frame in plain.frames if frame.taken_at_us > instant_us]
     assert index.frames.last_before(instant_us) == max(before, default=0)
     assert index.frames.taken_after(instant_us) == after
 

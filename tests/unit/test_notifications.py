@@ -142,7 +142,9 @@ class TestNotifiers:
         ]
 
         def usable(plain_to: tuple[str, ...] | None) -> list[str]:
-            return [str(each) for each in broker_addresses(uris, plain_to=plain_to)]
+            return [
+                str(broker_address) for broker_address in broker_addresses(uris, plain_to=plain_to)
+            ]
 
         assert usable(("127.0.0.1",)) == ["mqtts://broker.example:8883", "mqtt://127.0.0.1:1884"]
         assert usable(None) == [

@@ -28,7 +28,7 @@ def test_settings_env_shows_every_setting_with_its_default() -> None:
     tasks = Container().scheduled_tasks()
     defaults = {name: task.schedule for name, task in tasks.items()}
     settings = effective_settings(Settings(), defaults)
-    assert shown_there == {each.name: each.value for each in settings}
+    assert shown_there == {setting.name: setting.value for setting in settings}
 
 
 def test_every_line_of_settings_env_is_a_comment() -> None:
@@ -256,7 +256,10 @@ def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", "@other")
     monkeypatch.setenv("SETTINGS_FILE", "gone.env")
 
-    found = {each.name: (each.value, each.source) for each in effective_settings(settings, {})}
+    found = {
+        effective_setting.name: (effective_setting.value, effective_setting.source)
+        for effective_setting in effective_settings(settings, {})
+    }
     assert found["FLEET__VENS"] == ("3", "environment")
     assert found["LOG__LEVEL"] == ("INFO", "default")
     assert settings.notify_socket == "@systemd"
@@ -269,7 +272,10 @@ def test_effective_settings_say_where_each_is_from_and_mask_secrets(
     write_file("VTN__BEARER_TOKEN=hunter2\n")
     monkeypatch.setenv("FLEET__VENS", "3")
 
-    found = {each.name: (each.value, each.source) for each in effective_settings(Settings(), {})}
+    found = {
+        effective_setting.name: (effective_setting.value, effective_setting.source)
+        for effective_setting in effective_settings(Settings(), {})
+    }
 
     assert found["FLEET__VENS"] == ("3", "environment")
     assert found["VTN__BEARER_TOKEN"] == ("**********", "settings.env")

@@ -144,7 +144,7 @@ def test_one_channels_error_does_not_stop_the_other(
     for _ in range(3):
         look()
 
-    assert [len(each.served) for each in channels] == [1, 3]
+    assert [len(channel.served) for channel in channels] == [1, 3]
     clock.advance(seconds=ASKS_AGAIN_S)
     look()
-    assert [len(each.served) for each in channels] == [2, 4]
+    assert [len(channel.served) for channel in channels] == [2, 4]

@@ -23,8 +23,8 @@ H = timedelta(hours=1)
 def hours(intervals: Iterable[Interval]) -> list[tuple[float, float | None]]:
     """Begin and end in hours after noon."""
     return [
-        ((each.start - NOW) / H, None if each.end is None else (each.end - NOW) / H)
-        for each in intervals
+        ((interval.start - NOW) / H, None if interval.end is None else (interval.end - NOW) / H)
+        for interval in intervals
     ]
 
 
@@ -319,7 +319,7 @@ def test_no_interval_runs_backwards_and_what_follows_begins_where_the_other_ends
 
     for round_ in (0, 1, made.pass_at(instant)):
         intervals = made.of_pass(round_)
-        assert all(each.end is None or each.end >= each.start for each in intervals)
+        assert all(interval.end is None or interval.end >= interval.start for interval in intervals)
         for one, next_ in pairwise(intervals):
             own = event["intervals"][next_.number % made.count]["intervalPeriod"] or {}
             if own.get("start") in (None, "0001-01-01"):

@@ -199,7 +199,9 @@ class TestNeverMoreWidelyThanItWasWritten:
 
         event = read_event({**EVENT, "reportDescriptors": descriptors})
 
-        assert [each.payload_type for each in event.report_descriptors] == ["DEMAND"]
+        assert [
+            report_descriptor.payload_type for report_descriptor in event.report_descriptors
+        ] == ["DEMAND"]
         (line,) = event.unread
         assert line.startswith("report descriptor 0: ")
         assert field in line
@@ -288,7 +290,7 @@ class TestWholeNumbers:
     def test_an_id_that_is_none_is_the_place_and_said(self, interval_id: Any) -> None:
         event = read_event({**EVENT, "intervals": [{}, {"id": interval_id}]})
 
-        assert [each.interval_id for each in event.intervals] == [0, 1]
+        assert [interval.interval_id for interval in event.intervals] == [0, 1]
         assert len(event.unread) == 1
 
 

@@ -101,9 +101,9 @@ def show_lines(
             "itemStyle": {"color": "rgba(128, 128, 128, 0.18)"},
             "label": {"color": "#888888", "position": "insideTopLeft"},
             "data": [
-                each.as_area(latest_s - span_s, latest_s)
-                for each in spans
-                if each.start_s < latest_s and each.end_s > latest_s - span_s
+                span.as_area(latest_s - span_s, latest_s)
+                for span in spans
+                if span.start_s < latest_s and span.end_s > latest_s - span_s
             ],
         }
     chart.update()

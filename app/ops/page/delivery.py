@@ -126,7 +126,7 @@ class _Refused:
         if found is None:
             return
         reports, total = found
-        self._grid.show([(each.set_aside_id, _cells(each)) for each in reports])
+        self._grid.show([(report.set_aside_id, _cells(report)) for report in reports])
         self._pager.show(total)
 
 

@@ -117,10 +117,10 @@ class Grid:
                 target = self._link(key)
                 if first.props.get("href") != target:
                     first.props["href"] = target
-            for each, action in zip(self._buttons[place], self._actions, strict=True):
-                each.set_visibility(action.shown(key))
-                if each.props.get("aria-label") != (label := f"{action.name} {texts[0]}"):
-                    each.props["aria-label"] = label
+            for button, action in zip(self._buttons[place], self._actions, strict=True):
+                button.set_visibility(action.shown(key))
+                if button.props.get("aria-label") != (label := f"{action.name} {texts[0]}"):
+                    button.props["aria-label"] = label
         self._empty.set_visibility(not rows)
 
     def say_if_empty(self, words: str) -> None:

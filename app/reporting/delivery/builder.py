@@ -39,9 +39,9 @@ class ReportBuilder:
     def lost(self, streams: Sequence[AnyStream]) -> list[IntervalStream]:
         """Those whose report in flight is of no interval that is still asked for."""
         return [
-            each
-            for each in streams
-            if isinstance(each, IntervalStream) and self._intervals.is_lost(each)
+            stream
+            for stream in streams
+            if isinstance(stream, IntervalStream) and self._intervals.is_lost(stream)
         ]
 
     def next_batch(self, streams: Sequence[AnyStream]) -> Batch:

@@ -49,7 +49,7 @@ class Debts:
         """
         streams = self._store.of_ven(ven_name)
         waiting = self._backlog.waiting_of(streams, through=through, begun_before=begun_before)
-        in_doubt = sum(each.in_flight is not None for each in streams)
+        in_doubt = sum(stream.in_flight is not None for stream in streams)
         return max(waiting, in_doubt) + self._rejected.readings_of(ven_name, refused=False)
 
     def set_aside(self, ven_name: str) -> int:

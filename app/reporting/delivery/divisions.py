@@ -228,4 +228,6 @@ def _readings(resource: Mapping[str, Any]) -> int:
 
 
 def _is_missing(payloads: Iterable[Mapping[str, Any]]) -> bool:
-    return any(each["type"] == DATA_QUALITY and MISSING in each["values"] for each in payloads)
+    return any(
+        payload["type"] == DATA_QUALITY and MISSING in payload["values"] for payload in payloads
+    )

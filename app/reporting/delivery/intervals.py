@@ -47,16 +47,16 @@ class IntervalBuilder:
         for each in [each for each in due if each.is_over and each.stream.in_flight is None]:
             batch.moved.append((each.stream, _advancing(to=ReportPosition(each.report.key))))
         to_make = [each for each in due if not each.is_over or each.stream.in_flight is not None]
-        for each, values in self._reports.values(to_make):
+        for report, values in self._reports.values(to_make):
             if batch.is_full:
                 return
-            request = each.stream.request
+            request = report.stream.request
             told = (
                 [select_resources(one, request, None) for one in values]
                 if request.aggregate
                 else values
             )
-            self._add(batch, each, told)
+            self._add(batch, report, told)
         waiting = {each.stream.stream_id for each in due}
         for stream in streams:
             if stream.stream_id not in waiting and stream.in_flight is None:

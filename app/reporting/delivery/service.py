@@ -260,7 +260,9 @@ class DeliveryService:
 
     def _unsent(self, held: Mapping[int, str], *batches: InFlightBatch | None) -> list[AnyStream]:
         """The streams that owe something and can go on."""
-        busy = {each for batch in batches if batch is not None for each in batch.stream_ids}
+        busy = {
+            stream_id for batch in batches if batch is not None for stream_id in batch.stream_ids
+        }
         held_vens = self._held_vens.problems()
         return [
             stream

@@ -169,7 +169,7 @@ def _render(
         # A part of one frame; the last part ends with the frame.
         due, columns = values[:1], slice(start, through.column or len(values[0].numbers))
     else:
-        due = [each for each in values if each.seq <= through.seq]
+        due = [value for value in values if value.seq <= through.seq]
         columns = slice(0, max(len(each.numbers) for each in due))
     return render(
         ven_name=stream.ven_name, request=stream.request, values=due, columns=columns, name=name

@@ -77,7 +77,10 @@ def requests_of(seen: SeenEvent) -> Iterator[ActiveRequest | str]:
     if seen.is_cancelled:
         return
     event = seen.event
-    with_quality = any(each.payload_type == DATA_QUALITY for each in event.report_descriptors)
+    with_quality = any(
+        report_descriptor.payload_type == DATA_QUALITY
+        for report_descriptor in event.report_descriptors
+    )
     alike = Counter[str]()
     for descriptor in event.report_descriptors:
         if descriptor.payload_type == DATA_QUALITY:

@@ -32,7 +32,7 @@ class DueReport:
     @property
     def begins(self) -> datetime:
         """The start of the earliest interval; they need not be in order."""
-        return min(each.start for each in self.intervals)
+        return min(interval.start for interval in self.intervals)
 
 
 class ReportSchedule:
@@ -103,10 +103,10 @@ class ReportSchedule:
             if reports is None:
                 return
             empty = 0 if reports else empty + 1
-            for each in reports:
-                if each.key > last:
-                    last = each.key
-                    yield each
+            for report in reports:
+                if report.key > last:
+                    last = report.key
+                    yield report
             round_ = max(round_ + 1, self._first_from(round_ + 1) // self._count)
 
     def next_after(self, key: int) -> DueReport | None:
@@ -188,7 +188,7 @@ class ReportSchedule:
         else:
             last = self._first + most * self._shift
             firsts = range(self._first_from(round_), min(end, last), self._shift)
-        return self._made([each for each in firsts if self._says_something_new(each)])
+        return self._made([first for first in firsts if self._says_something_new(first)])
 
     def _says_something_new(self, first: int) -> bool:
         """Whether it covers an interval that the report `_apart` before it does not.
@@ -235,18 +235,18 @@ class ReportSchedule:
     def _due(self, intervals: Sequence[Interval]) -> datetime | None:
         """None: never, since one of them has no end."""
         if not self._historical:
-            return min(each.start for each in intervals)
+            return min(interval.start for interval in intervals)
         latest = intervals[0].start
-        for each in intervals:
-            if each.end is None:
+        for interval in intervals:
+            if interval.end is None:
                 return None
-            latest = max(latest, each.end)
+            latest = max(latest, interval.end)
         return latest
 
 
 def _latest_of(reports: Iterable[DueReport], limit: int) -> DueReport | None:
     """The last one whose key is not above this one."""
-    past = (each for each in reports if each.key <= limit)
+    past = (report for report in reports if report.key <= limit)
     return max(past, key=lambda each: each.key, default=None)
 
 

@@ -130,7 +130,7 @@ class Retention:
                 break
             excess -= bytes_
             cut_us, cut_seq = taken_at_us, max(cut_seq, seq)
-        behind = [each for each in self._store.streams() if each.needs_frames_after < cut_seq]
+        behind = [stream for stream in self._store.streams() if stream.needs_frames_after < cut_seq]
         cuts = {
             each: max(cut_seq, each.in_flight.through.seq if each.in_flight else 0)
             for each in behind
