@@ -97,7 +97,7 @@ def latencies_s(container: Container, events: int) -> list[float]:
 
         def is_known(event_id: str = event["id"]) -> bool:
             return all(
-                any(each.event.event_id == event_id for each in store.of_ven(name))
+                any(seen.event.event_id == event_id for seen in store.of_ven(name))
                 for name in names
             )
 

@@ -109,9 +109,8 @@ def conformance(directory: Path, stack: ExitStack) -> None:
     findings = found["findings"]
     for finding in findings:
         if finding["outcome"] != "passed":
-            print(
-                f"  {finding['severity']} {finding['outcome']}: {finding['id']}: {finding['detail']}"
-            )
+            line = "  {severity} {outcome}: {id}: {detail}".format_map(finding)
+            print(line)
     required = Counter(
         finding["outcome"] for finding in findings if finding["severity"] == "required"
     )

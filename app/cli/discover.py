@@ -41,7 +41,7 @@ def discover_vtns(
         print(f"No VTN announced itself within {seconds:g} s.")
         return
     table = Table("VTN", "version", "VTN__BASE_URL", "addresses", "credentials")
-    for each in found:
-        needs = {True: "needed", False: "none", None: ""}[each.requires_auth]
-        table.add_row(each.name, each.version, each.url, ", ".join(each.addresses), needs)
+    for vtn in found:
+        needs = {True: "needed", False: "none", None: ""}[vtn.requires_auth]
+        table.add_row(vtn.name, vtn.version, vtn.url, ", ".join(vtn.addresses), needs)
     show(table)

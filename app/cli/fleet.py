@@ -245,7 +245,7 @@ def _removed(removal: Removal, owed: int, *, is_left: bool, alone: bool) -> str:
 
 def _is_in(removal: Removal, left: Sequence[Removal]) -> bool:
     return (removal.ven_name, removal.resource_name) in {
-        (each.ven_name, each.resource_name) for each in left
+        (removal.ven_name, removal.resource_name) for removal in left
     }
 
 

@@ -56,26 +56,26 @@ def nodes(container_providers: Mapping[str, AnyProvider]) -> list[Node]:
     Selector cannot tell what is chosen.
     """
     found = list(_walk(container_providers))
-    names = {id(each.provider): each.name for each in found}
+    names = {id(node.provider): node.name for node in found}
     aliases = {
         id(provider): name
         for name, provider in container_providers.items()
         if names.get(id(provider), name) != name
     }
     graph = []
-    for each in found:
-        paths = tuple(dict.fromkeys(_dependencies(each.provider, names)))
+    for node in found:
+        paths = tuple(dict.fromkeys(_dependencies(node.provider, names)))
         graph.append(
             Node(
-                name=each.name,
-                room=each.room,
-                kind=type(each.provider).__name__,
-                provides=_provides(each.provider),
+                name=node.name,
+                room=node.room,
+                kind=type(node.provider).__name__,
+                provides=_provides(node.provider),
                 depends_on=tuple(name + path for name, path in paths),
                 needs=tuple(dict.fromkeys(name for name, _ in paths)),
-                alias=aliases.get(id(each.provider)),
-                overridden_by=_described(each.provider.last_overriding)
-                if each.provider.overridden
+                alias=aliases.get(id(node.provider)),
+                overridden_by=_described(node.provider.last_overriding)
+                if node.provider.overridden
                 else None,
             )
         )
@@ -89,7 +89,7 @@ def _walk(container_providers: Mapping[str, AnyProvider]) -> Iterator[_Found]:
         for name, provider in container_providers.items()
         if isinstance(provider, providers.Container)
     }
-    in_rooms = {id(each.provider) for own in rooms.values() for each in own}
+    in_rooms = {id(node.provider) for own in rooms.values() for node in own}
     for name, provider in container_providers.items():
         if name in rooms:
             own = rooms[name]

@@ -156,16 +156,18 @@ class Timeline:
 
     def at(self, instant: datetime) -> list[Interval]:
         """The intervals that hold at this instant, in the event's order."""
-        return [each for each in self.of_pass(self.pass_at(instant)) if each.holds(instant)]
+        return [
+            interval for interval in self.of_pass(self.pass_at(instant)) if interval.holds(instant)
+        ]
 
     def next_change(self, instant: datetime) -> datetime | None:
         """The first instant above this one at which something else may hold; None: never."""
         round_ = self.pass_at(instant)
         bounds: list[datetime] = []
-        for each in (*self.of_pass(round_), *self.of_pass(round_ + 1)):
-            bounds += [each.start] if each.end is None else [each.start, each.end]
-            if each.holds(instant):
-                bounds += each.changes(instant)
+        for interval in (*self.of_pass(round_), *self.of_pass(round_ + 1)):
+            bounds += [interval.start] if interval.end is None else [interval.start, interval.end]
+            if interval.holds(instant):
+                bounds += interval.changes(instant)
         return min((bound for bound in bounds if bound > instant), default=None)
 
     def _first_offset(self) -> timedelta:

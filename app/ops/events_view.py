@@ -83,7 +83,7 @@ class EventsView:
         now = self._clock()
         known = self._newest()
         # What is in force is looked for among all of these, and drawn for few.
-        order = sorted(known.newest, key=lambda each: not each.holds(now))
+        order = sorted(known.newest, key=lambda row: not row.holds(now))
         rows = [self._row(each, now, now - before, now + after) for each in order[:MAX_EVENTS]]
         rows.sort(key=lambda row: (not row.holds, row.bars[0].start if row.bars else now, row.vens))
         return rows, known.total
@@ -154,12 +154,12 @@ def _bars(timeline: Timeline, start: datetime, end: datetime, now: datetime) -> 
         end = min(end, over)
     first, last = timeline.pass_at(start), timeline.pass_at(end)
     for round_ in range(first, min(last, first + MAX_BARS) + 1):
-        for each in timeline.of_pass(round_):
-            if each.start >= end or (each.end is not None and each.end <= start):
+        for interval in timeline.of_pass(round_):
+            if interval.start >= end or (interval.end is not None and interval.end <= start):
                 continue
             if len(found) == MAX_BARS:
                 return found
-            found.append(_bar(each, now))
+            found.append(_bar(interval, now))
     return found
 
 

@@ -91,11 +91,11 @@ class FleetView:
         found, total = self._repository.page_of_summaries(**which)
         frame = self._frames.last()
         rows = []
-        for each in found:
-            name = each.ven.ven_name
+        for summary in found:
+            name = summary.ven.ven_name
             own = None if frame is None else frame.power_kw[frame.roster.columns(name)]
             power_kw = None if own is None or not len(own) else float(own[own == own].sum())
-            rows.append(VenRow(summary=each, power_kw=power_kw, delivery=self._journal.of(name)))
+            rows.append(VenRow(summary=summary, power_kw=power_kw, delivery=self._journal.of(name)))
         return rows, total
 
     def resources(self, ven_name: str, *, skip: int, limit: int) -> tuple[list[ResourceRow], int]:
@@ -105,12 +105,12 @@ class FleetView:
         asked = list(active_payloads(by_precedence(self._events.of_ven(ven_name)), self._clock()))
         rows = [
             ResourceRow(
-                resource=each,
-                power_kw=None if _rests(each) else powers.get(each.resource_name),
-                stored_kwh=stored.get(each.resource_name) if each.energy_max_kwh else None,
-                follows=[] if _rests(each) else self._follows(each, asked),
+                resource=resource,
+                power_kw=None if _rests(resource) else powers.get(resource.resource_name),
+                stored_kwh=stored.get(resource.resource_name) if resource.energy_max_kwh else None,
+                follows=[] if _rests(resource) else self._follows(resource, asked),
             )
-            for each in found
+            for resource in found
         ]
         return rows, total
 

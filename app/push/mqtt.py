@@ -52,8 +52,8 @@ class BrokerConnection:
             for each in own:
                 by_filter.setdefault(each, []).append(name)
         matcher = MQTTMatcher()
-        for each, names in by_filter.items():
-            matcher[each] = names
+        for topic_filter, names in by_filter.items():
+            matcher[topic_filter] = names
         self._matcher = matcher
         return frozenset(by_filter)
 

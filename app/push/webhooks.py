@@ -119,9 +119,9 @@ class Webhooks:
         """Remove the subscriptions, as far as there is time for it. May be called again."""
         subscribed, self._subscribed = self._subscribed, {}
         ids = [
-            (name, each.subscription_id)
+            (name, subscription.subscription_id)
             for name, own in subscribed.items()
-            for each in own.values()
+            for subscription in own.values()
         ]
         if not ids or timeout_s <= 0:
             return

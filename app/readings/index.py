@@ -164,7 +164,7 @@ class LogIndex:
 
     def kept(self) -> list[Kept]:
         """What is kept, by its number."""
-        found = {each.seq: each for each in self.frames.kept()}
+        found = {entry.seq: entry for entry in self.frames.kept()}
         for slices in self._slices.values():
             for seq, taken_at_us, bytes_ in slices.kept():
                 beside = found[seq].bytes if seq in found else 0

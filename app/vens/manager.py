@@ -315,7 +315,7 @@ class VENManager:
                 self._poll_plan.ends(ven_name, poll, changes(before, self._states(ven_name)))
 
     def _states(self, ven_name: str) -> Mapping[str, str]:
-        return dict(state_of(each.event) for each in self._events.of_ven(ven_name))
+        return dict(state_of(seen.event) for seen in self._events.of_ven(ven_name))
 
     def _say(self, about: str, problem: str | None) -> None:
         self._say_once.problem(logger, about, problem, well=f"{about}: well again")

@@ -131,7 +131,7 @@ class Webhooks:
                 now_s = self._monotonic_s()
                 lane = self._next(now_s)
                 if lane is None:
-                    later = [each.due_s - now_s for each in self._ready() if each.due_s > now_s]
+                    later = [call.due_s - now_s for call in self._ready() if call.due_s > now_s]
                     self._changed.wait(min(later, default=None))
                     continue
                 self._busy.add(lane)
@@ -148,16 +148,16 @@ class Webhooks:
         """Of those whose turn it is, the one that has waited longest."""
         if len(self._busy) >= MAX_AT_ONCE:
             return None
-        failing = sum(each.failures > 0 for each in self._busy)
-        busy = Counter(each.client_id for each in self._busy)
+        failing = sum(call.failures > 0 for call in self._busy)
+        busy = Counter(call.client_id for call in self._busy)
         may = (
-            each
-            for each in self._ready()
-            if each.due_s <= now_s
-            and busy[each.client_id] < MAX_AT_ONCE_OF_A_CLIENT
-            and (each.failures == 0 or failing < MAX_FAILING_AT_ONCE)
+            call
+            for call in self._ready()
+            if call.due_s <= now_s
+            and busy[call.client_id] < MAX_AT_ONCE_OF_A_CLIENT
+            and (call.failures == 0 or failing < MAX_FAILING_AT_ONCE)
         )
-        return min(may, key=lambda each: each.due_s, default=None)
+        return min(may, key=lambda call: call.due_s, default=None)
 
     def _deliver(self, lane: _Lane, notification: Wire) -> None:
         failure: Exception | None = None

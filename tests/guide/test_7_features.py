@@ -105,7 +105,7 @@ class TestTiming:
         guide.pass_time(ticks=1)
 
         assert guide.power_kw("base") + guide.power_kw("ventilation") > shed
-        assert any(each.is_cancelled for each in guide.container.events.store().of_ven("Aarhus"))
+        assert any(seen.is_cancelled for seen in guide.container.events.store().of_ven("Aarhus"))
 
     def test_a_deleted_event_ends_at_once(self, guide: Guide) -> None:
         """7.9: another approach."""

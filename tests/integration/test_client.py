@@ -148,7 +148,7 @@ class TestClient:
             ven_name="Aarhus", event_id="e", name="r25", body_bytes=1000, reports_before=0
         )
 
-        assert [each.report_id for each in find(client, locator)] == ["r25"]
+        assert [report.report_id for report in find(client, locator)] == ["r25"]
 
     def test_a_vtn_that_repeats_one_page_for_ever_is_left(
         self, scripted_vtn: MakeVtn, make_http: MakeHttp

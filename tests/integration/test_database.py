@@ -228,7 +228,7 @@ class TestRepository:
     def test_resources_are_counted_by_status(self, repository: FleetRepository) -> None:
         fleet = sample_fleet(vens=3, resources_per_ven=4)
         repository.save(fleet)
-        ids = {each.resource_name: "id" for each in fleet["Aarhus"][:3]}
+        ids = {resource.resource_name: "id" for resource in fleet["Aarhus"][:3]}
         repository.approve("Aarhus", vtn_ven_id="v1", vtn_resource_ids=ids)
         repository.set_status("Aarhus", fleet["Aarhus"][0].resource_name, Status.SUSPENDED)
 

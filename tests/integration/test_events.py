@@ -62,7 +62,7 @@ def events(database: Database, clock: FakeClock) -> EventStore:
 
 
 def sync(events: EventStore, client: FakeClient) -> list[str]:
-    return [each.event.event_id for each in events.sync(AARHUS, client)]
+    return [seen.event.event_id for seen in events.sync(AARHUS, client)]
 
 
 def test_an_event_that_is_missing_from_a_list_is_asked_for(events: EventStore) -> None:

@@ -113,7 +113,7 @@ def test_no_event_stops_the_fleet(
         simulator.increase_time()
         manager.generate_reports()
 
-        known = {each.event.event_id for each in applied}
+        known = {seen.event.event_id for seen in applied}
         assert len(known) + len(vtn.refused) == len(events)
         for event in vtn.events:
             named = sum(repr(event["id"]) in line for line in vtn.refused)

@@ -110,7 +110,7 @@ def anonymous(broker: Broker) -> dict[str, Any]:
 
 
 def knows(container: Container) -> bool:
-    return [each.event.event_id for each in container.events.store().of_ven(NAME)] == ["event-1"]
+    return [seen.event.event_id for seen in container.events.store().of_ven(NAME)] == ["event-1"]
 
 
 def test_a_certificate_that_the_vtn_gives_opens_the_broker(

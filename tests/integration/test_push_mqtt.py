@@ -239,7 +239,7 @@ class Listener:
         self._client.loop_start()
 
     def subscribe(self, *filters: str) -> None:
-        self._client.subscribe([(each, 1) for each in filters])
+        self._client.subscribe([(filter_, 1) for filter_ in filters])
         assert self._granted.wait(5)
 
     def close(self) -> None:

@@ -69,7 +69,7 @@ def sync(events: EventStore, vtn: Vtn) -> None:
 def known(events: EventStore) -> dict[str, str]:
     """By id: when each event was changed."""
     return {
-        each.event.event_id: each.event.raw["modificationDateTime"] for each in events.of_ven(NAME)
+        seen.event.event_id: seen.event.raw["modificationDateTime"] for seen in events.of_ven(NAME)
     }
 
 
@@ -89,7 +89,7 @@ def test_several_for_several_vens_at_once(events: EventStore) -> None:
 
     assert outcomes == [PushOutcome.TAKEN] * 3
     assert known(events) == {"e": MINUTE.format(1)}
-    assert [each.event.event_id for each in events.of_ven("Esbjerg")] == ["e"]
+    assert [seen.event.event_id for seen in events.of_ven("Esbjerg")] == ["e"]
 
 
 @pytest.mark.parametrize(

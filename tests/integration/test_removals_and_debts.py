@@ -129,7 +129,7 @@ class TestWhatIsOwed:
 
         left = bench.container.vens.removals().settle(alone=True)
 
-        assert [each.ven_name for each in left] == ["Aarhus"]
+        assert [ven.ven_name for ven in left] == ["Aarhus"]
 
     @pytest.mark.parametrize("status", [401, 403, 429])
     def test_a_ven_that_is_held_and_owes_nothing_goes(self, bench: Bench, status: int) -> None:

@@ -68,7 +68,7 @@ class FakeFleet:
         self, ven_name: str | None = None, *, status: Status | None = None
     ) -> Iterator[tuple[str, Resource]]:
         for name in sorted(self.fleet):
-            for each in sorted(self.fleet[name], key=lambda each: each.resource_name):
+            for each in sorted(self.fleet[name], key=lambda resource: resource.resource_name):
                 if ven_name in (None, name) and status in (None, each.status):
                     yield name, each
 

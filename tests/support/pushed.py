@@ -97,8 +97,8 @@ class PushedFleet:
             name
             for name in self.names
             if any(
-                each.event.event_id == event_id and not each.is_cancelled
-                for each in book.of_ven(name)
+                seen.event.event_id == event_id and not seen.is_cancelled
+                for seen in book.of_ven(name)
             )
         ]
 

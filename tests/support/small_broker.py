@@ -81,7 +81,7 @@ class SmallBroker:
                 filters.append(body[place + 2 : place + 2 + length].decode())
                 place += 3 + length
             self.subscribes.append(filters)
-            codes = bytes(1 if self._takes(each) else REFUSED for each in filters)
+            codes = bytes(1 if self._takes(filter_) else REFUSED for filter_ in filters)
             return b"\x90" + _length(2 + len(codes)) + body[:2] + codes
         return b"\xd0\0" if kind == PINGREQ else b""
 

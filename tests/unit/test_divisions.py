@@ -85,8 +85,8 @@ def settle(
             continue
         found = refused.refused(outgoing(part), VtnRejected("odd value", status=400))
         for name in found.in_place_of:
-            to_send = deque(each for each in to_send if each.report_name != name)
-            kept = [each for each in kept if each.report_name != name]
+            to_send = deque(report for report in to_send if report.report_name != name)
+            kept = [report for report in kept if report.report_name != name]
         to_send.extend(aside for aside in found.asides if aside.is_part)
         kept += [aside for aside in found.asides if not aside.is_part]
     return requests, kept

@@ -76,7 +76,7 @@ def test_it_is_the_same_plan_from_wherever_it_is_looked_at(
     instant = NOW + minutes * MINUTE
 
     assert all(one.key < next_.key for one, next_ in pairwise(whole))
-    past = [each for each in whole if each.key <= to_us(instant)]
+    past = [report for report in whole if report.key <= to_us(instant)]
     assert plan.latest(instant) == (past[-1] if past else None)
     assert list(islice(plan.after(to_us(instant)), 3)) == whole[len(past) : len(past) + 3]
     assert plan.next_after(to_us(instant)) == next(iter(whole[len(past) :]), None)

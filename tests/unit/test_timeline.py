@@ -192,7 +192,7 @@ class TestRandomizeStart:
 
     def starts(self, ven_name: str, **fields: Any) -> list[float]:
         made = timeline(ven_name=ven_name, **fields).of_pass(0)
-        return [(each.start - NOW) / timedelta(minutes=1) for each in made]
+        return [(interval.start - NOW) / timedelta(minutes=1) for interval in made]
 
     def test_all_intervals_that_follow_on_are_shifted_alike(self) -> None:
         first, second = self.starts(

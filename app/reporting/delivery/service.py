@@ -208,8 +208,8 @@ class DeliveryService:
         ]
         vens = sorted({stream.ven_name for stream in streams})
         some = set(random.sample(vens, min(len(vens), RETRIES_AT_ONCE)))
-        batch = self._builder.next_batch([each for each in streams if each.ven_name in some])
-        claimed = [each for each in batch.reports if self._held_vens.claim(each.ven_name)]
+        batch = self._builder.next_batch([stream for stream in streams if stream.ven_name in some])
+        claimed = [report for report in batch.reports if self._held_vens.claim(report.ven_name)]
         batch.reports = claimed
         reports: list[OutgoingReport] = []
         try:

@@ -174,7 +174,7 @@ class Settlement:
                 )
             )
             changes.refused[:] = [
-                each for each in changes.refused if each.report_name not in kept.in_place_of
+                report for report in changes.refused if report.report_name not in kept.in_place_of
             ]
             changes.refused += kept.asides
         elif fate in (Fate.REFUSED, Fate.TOO_LARGE, Fate.EVENT_GONE):

@@ -182,7 +182,7 @@ def _is_too_fast(timeline: Timeline, *, implied: bool) -> bool:
     if not (timeline.loops or implied):
         return False
     first = timeline.of_pass(0)
-    ends = [each.end for each in first if each.end is not None]
+    ends = [interval.end for interval in first if interval.end is not None]
     return bool(ends) and max(ends) - first[0].start < MIN_REPEAT
 
 

@@ -323,11 +323,11 @@ def _intervals_due(
     when the next one is due."""
     found = others = 0
     next_due: datetime | None = None
-    for each in upcoming:
-        if each.due <= until or (before is not None and each.begins < before):
-            found, others = found + len(each.intervals), 0
+    for report in upcoming:
+        if report.due <= until or (before is not None and report.begins < before):
+            found, others = found + len(report.intervals), 0
             continue
-        next_due = next_due or each.due
+        next_due = next_due or report.due
         others += 1  # one that is due later may have begun earlier
         if before is None or others > MAX_OVERLAPPING:
             break

@@ -44,7 +44,7 @@ class RequestIndex:
 
     def event_ids(self, ven_name: str) -> frozenset[str]:
         """All events of the VEN, also those that ask for no report."""
-        return frozenset(each.event.event_id for each in self._seen_of(ven_name))
+        return frozenset(seen.event.event_id for seen in self._seen_of(ven_name))
 
     def of(self, stream: AnyStream) -> ActiveRequest | None:
         """What a stream is asked for; None: its event no longer asks for it."""

@@ -116,11 +116,11 @@ class StreamStore:
                 if then is not streams[stream_id]
             ]
             new = [
-                each
-                for each in (*begin, *begun_by)
-                if each.key not in self._ids.get(each.ven_name, {})
+                stream
+                for stream in (*begin, *begun_by)
+                if stream.key not in self._ids.get(stream.ven_name, {})
             ]
-            gone = [each for each in forget if each.stream_id in streams]
+            gone = [stream for stream in forget if stream.stream_id in streams]
             if written or new or gone or in_transaction is not None:
                 try:
                     with self._database.write(durable=durable) as connection:
@@ -138,9 +138,9 @@ class StreamStore:
                     streams[then.stream_id] = then
                 for each in begun:
                     self._add(streams, each)
-                for each in gone:
-                    del streams[each.stream_id]
-                    self._ids[each.ven_name].pop(each.key, None)
+                for stream in gone:
+                    del streams[stream.stream_id]
+                    self._ids[stream.ven_name].pop(stream.key, None)
                 self._backlog.changed([*(then for _, then in written), *begun], gone)
             return [after[stream_id] for stream_id in order]
 
