@@ -74,8 +74,8 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
         if as_json:
             print(json.dumps(event, indent=1, ensure_ascii=False))
             return
-        told = "all VENs" if ven is None else f"VEN {ven}"
-        print(f"event {event['id']}: {kind} {value} for {told}, {_when(begins)}, {duration}")
+        addressees = "all VENs" if ven is None else f"VEN {ven}"
+        print(f"event {event['id']}: {kind} {value} for {addressees}, {_when(begins)}, {duration}")
 
     @cli.command("list", epilog=examples("ven-fleet event list --json | jq '.[].eventName'"))
     def list_(as_json: AsJson = False) -> None:
@@ -152,5 +152,5 @@ def _reports(event: Any) -> list[str]:
 
 def _text(value: object) -> Text:
     """As text, without markup or control characters; bounded."""
-    told = "" if value is None else str(value)
-    return Text("".join(char for char in told if char.isprintable())[:MAX_SHOWN])
+    shown_value = "" if value is None else str(value)
+    return Text("".join(char for char in shown_value if char.isprintable())[:MAX_SHOWN])

@@ -79,14 +79,16 @@ class FleetController:
             low[columns], high[columns] = policy.bounds_kw(
                 baseline[columns], low[columns], high[columns]
             )
-            told = {name: signals.by_type[name] for name in policy.follows & signals.by_type.keys()}
+            followed = {
+                name: signals.by_type[name] for name in policy.follows & signals.by_type.keys()
+            }
             group = Group(
                 resources=resources,
                 inputs=inputs,
                 columns=columns,
                 low=low,
                 high=high,
-                signals=told,
+                signals=followed,
             )
             power[columns] = policy.requested_kw(group, baseline[columns])
         np.clip(power, low, high, out=power)
@@ -148,8 +150,8 @@ class FleetController:
     def _say_what_changed(self, now: dict[str, int]) -> None:
         """One line when something else is in force than before."""
         if now != self._in_force:
-            told = "; ".join(f"{kind} for {count} resources" for kind, count in sorted(now.items()))
-            logger.info("in force: %s", told or "nothing")
+            text = "; ".join(f"{kind} for {count} resources" for kind, count in sorted(now.items()))
+            logger.info("in force: %s", text or "nothing")
         self._in_force = now
 
     def _tell(self, resources: ResourceArrays, signals: ControlSignals) -> None:

@@ -192,7 +192,7 @@ class FleetRepository:
         with self._database.read() as connection:
             return [(to_resource(row), row.changed_revision) for row in connection.execute(query)]
 
-    def told(self, ven_name: str, resource_name: str, revision: int) -> None:
+    def mark_told(self, ven_name: str, resource_name: str, revision: int) -> None:
         """The VTN knows the resource as it was at this revision of the fleet."""
         with self._database.write() as connection:
             connection.execute(

@@ -40,9 +40,9 @@ class ResourceUpdates:
         """At a heartbeat: all that changed. A VEN that the VTN fails is held, and told later."""
         names = self._held.free(self._repository.changed_vens())
         outcomes = self._fan_out(names, self._held.watched(self._tell, str), failure=VtnError)
-        told = sum(count for _, count in outcomes if not isinstance(count, VtnError))
-        if told:
-            logger.info("the VTN was told of %d resources that an import changed", told)
+        sent = sum(count for _, count in outcomes if not isinstance(count, VtnError))
+        if sent:
+            logger.info("the VTN was told of %d resources that an import changed", sent)
         self._held.tell()
 
     def _tell(self, ven_name: str) -> int:
@@ -50,7 +50,7 @@ class ResourceUpdates:
         ven = self._repository.ven(ven_name)
         if ven is None or ven.vtn_ven_id is None:
             return 0
-        told = 0
+        sent = 0
         client = self._client_for(ven_name)
         for resource, revision in self._repository.changed_resources(ven_name):
             name, resource_id = resource.resource_name, resource.vtn_resource_id
@@ -60,7 +60,7 @@ class ResourceUpdates:
                 client.update_resource, ven.vtn_ven_id, resource_id, resource.attributes()
             )
             try:
-                told += update()
+                sent += update()
             except (VtnRejected, VtnUnauthorised, WireError) as error:
                 if isinstance(error, VtnUnauthorised) and error.status != 403:
                     raise
@@ -70,5 +70,5 @@ class ResourceUpdates:
                     f"VEN {ven_name}, resource {name!r}: the VTN does not take what an import"
                     f" changed: {error}",
                 )
-            self._repository.told(ven_name, name, revision)
-        return told
+            self._repository.mark_told(ven_name, name, revision)
+        return sent

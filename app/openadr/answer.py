@@ -66,9 +66,9 @@ def problem_text(answer: Answer) -> str:
     if not isinstance(problem, dict):
         return ""
     texts = [str(problem[name]) for name in ("title", "detail", "error") if problem.get(name)]
-    told = ", " + ": ".join(texts) if texts else ""
+    text = ", " + ": ".join(texts) if texts else ""
     # It is shown and stored, and not every database takes a zero byte.
-    told = "".join(char if char.isprintable() else " " for char in told)
+    text = "".join(char if char.isprintable() else " " for char in text)
     token = (answer.authorization or "").removeprefix("Bearer ")
     # Hidden before it is cut: half a token is one, too.
-    return (told.replace(token, "**********") if token else told)[:500]
+    return (text.replace(token, "**********") if token else text)[:500]

@@ -292,8 +292,8 @@ def _is_url(url: object) -> TypeGuard[str]:
 def _error_code(answer: Answer) -> str:
     """RFC 6749 `error`; never the description, which may echo what was sent."""
     try:
-        told: Any = answer.json()
+        problem: Any = answer.json()
     except orjson.JSONDecodeError:
         return ""
-    code = told.get("error") if isinstance(told, dict) else None
+    code = problem.get("error") if isinstance(problem, dict) else None
     return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,40}", code) else ""

@@ -58,20 +58,22 @@ def discover(*, for_s: float, interfaces: Sequence[str] = ()) -> list[FoundVtn]:
 
 
 def _found(info: Any) -> FoundVtn:
-    told = {_text(name): _text(value) for name, value in info.properties.items()}
+    properties = {_text(name): _text(value) for name, value in info.properties.items()}
     host = str(info.server or "").rstrip(".")
     return FoundVtn(
         name=str(info.name).removesuffix(f".{SERVICE_TYPE}"),
-        version=told.get("version", ""),
-        url=told.get("local_url") or _url(host, info.port, told),
+        version=properties.get("version", ""),
+        url=properties.get("local_url") or _url(host, info.port, properties),
         addresses=tuple(info.parsed_addresses()),
-        requires_auth={"true": True, "false": False}.get(told.get("requires_auth", "").lower()),
+        requires_auth={"true": True, "false": False}.get(
+            properties.get("requires_auth", "").lower()
+        ),
     )
 
 
-def _url(host: str, port: int, told: Mapping[str, str]) -> str:
+def _url(host: str, port: int, properties: Mapping[str, str]) -> str:
     """https, which a VTN has to speak."""
-    return f"https://{host}:{port}/{told.get('base_path', '').strip('/')}".rstrip("/")
+    return f"https://{host}:{port}/{properties.get('base_path', '').strip('/')}".rstrip("/")
 
 
 def _text(value: bytes | None) -> str:

@@ -146,12 +146,12 @@ def read_notification(body: bytes, topic: str = "") -> Notification:
         raise WireError("a notification that is not JSON") from None
     if not isinstance(wire, Mapping):
         raise WireError("a notification that is not an object")
-    told = wire.get("object")
-    if isinstance(told, Mapping):
+    changed = wire.get("object")
+    if isinstance(changed, Mapping):
         operation = str(wire.get("operation", "")).upper()
-        kind = wire.get("objectType") or told.get("objectType") or _kind(told)
+        kind = wire.get("objectType") or changed.get("objectType") or _kind(changed)
     else:
-        told = wire
+        changed = wire
         operation = topic.rpartition("/")[2].upper()
         kind = wire.get("objectType") or _kind(wire)
     operation = OPERATIONS.get(operation, operation)
@@ -159,7 +159,7 @@ def read_notification(body: bytes, topic: str = "") -> Notification:
         raise WireError("a notification without an operation")
     if kind not in KINDS:
         raise WireError("a notification without an objectType")
-    return Notification(kind=str(kind), operation=operation, object=told)
+    return Notification(kind=str(kind), operation=operation, object=changed)
 
 
 def _kind(wire: Wire) -> str | None:

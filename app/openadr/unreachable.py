@@ -65,7 +65,7 @@ def was_never_sent(error: HTTPError) -> bool:
     """Whether the VTN cannot have seen the request."""
     return any(
         isinstance(cause, NotConnected | LocationValueError)
-        or (isinstance(cause, ssl.SSLError) and _told(cause) == CERTIFICATE_REQUIRED)
+        or (isinstance(cause, ssl.SSLError) and _tls_alert(cause) == CERTIFICATE_REQUIRED)
         for cause in causes(error)
     )
 
@@ -125,7 +125,8 @@ def _of_proxy(found: list[BaseException], status: int | None) -> str:
         return f"the proxy refuses ({status}); {PROXY_SETTINGS}"
     for cause in found:
         if isinstance(cause, ssl.SSLError):
-            return f"no TLS connection to the proxy ({_told(cause) or 'refused'}); {PROXY_SETTINGS}"
+            alert = _tls_alert(cause) or "refused"
+            return f"no TLS connection to the proxy ({alert}); {PROXY_SETTINGS}"
     return f"the proxy cannot be reached; {PROXY_SETTINGS}"
 
 
@@ -133,14 +134,14 @@ def _of_tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         what = OF_TLS.get(error.verify_code, f"is not accepted: {error.verify_message}")
         return f"its TLS certificate {what}"
-    told = _told(error)
-    if told in NO_TLS:
+    alert = _tls_alert(error)
+    if alert in NO_TLS:
         return "it speaks no TLS on that port: is VTN__BASE_URL's port right, or http:// meant?"
-    if any(words in told for words in WANTS_A_CERTIFICATE):
+    if any(words in alert for words in WANTS_A_CERTIFICATE):
         return "it wants a client certificate, or no TLS that this machine speaks"
-    return f"TLS failed ({told or type(error).__name__})"
+    return f"TLS failed ({alert or type(error).__name__})"
 
 
-def _told(error: ssl.SSLError) -> str:
+def _tls_alert(error: ssl.SSLError) -> str:
     """OpenSSL's name of it; blank: it has none."""
     return getattr(error, "reason", None) or ""

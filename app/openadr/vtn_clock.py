@@ -32,10 +32,10 @@ class VtnClock:
         if now_s - self._looks_at_s < LOOKS_EVERY_S:
             return
         self._looks_at_s = now_s
-        told = _read(date)
-        if told is None:
+        date_ = _read(date)
+        if date_ is None:
             return
-        self.ahead = told + HALF_A_SECOND - self._clock()
+        self.ahead = date_ + HALF_A_SECOND - self._clock()
         apart = abs(self.ahead) >= WORTH_A_WARNING
         if apart and not self._is_apart:
             logger.warning("%s", self.warning())
@@ -56,7 +56,7 @@ class VtnClock:
 
 def _read(date: str | None) -> datetime | None:
     try:
-        told = email.utils.parsedate_to_datetime(date or "")
+        date_ = email.utils.parsedate_to_datetime(date or "")
     except (ValueError, OverflowError):
         return None
-    return told if told.tzinfo else told.replace(tzinfo=UTC)
+    return date_ if date_.tzinfo else date_.replace(tzinfo=UTC)

@@ -73,8 +73,8 @@ class AuditLog:
             finally:
                 os.close(descriptor)
         # Our handlers escape what cannot be printed; others, which may see the line, would fail.
-        told = "".join(f", {name} {value}" for name, value in values.items())
-        said = f"{who}: {action} {about}: {state}{told}".encode(errors="backslashreplace")
+        text = "".join(f", {name} {value}" for name, value in values.items())
+        said = f"{who}: {action} {about}: {state}{text}".encode(errors="backslashreplace")
         logger.info("by hand, from %s", said.decode())
 
     def _conclude(self, *entry: Any) -> None:

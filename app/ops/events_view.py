@@ -164,13 +164,13 @@ def _bars(timeline: Timeline, start: datetime, end: datetime, now: datetime) -> 
 
 
 def _bar(interval: Interval, now: datetime) -> Bar:
-    told = (
+    texts = (
         payload_words(payload.type, interval.value(payload, now)) for payload in interval.payloads
     )
     return Bar(
         start=interval.start,
         end=interval.end,
-        words=", ".join(told)[:MAX_WORDING_CHARACTERS],
+        words=", ".join(texts)[:MAX_WORDING_CHARACTERS],
         holds=interval.holds(now),
     )
 

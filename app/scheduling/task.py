@@ -151,11 +151,11 @@ class Task:
             self._began_s = None
             self._runs += 1
             self._last_duration_s = duration_s
-            told = None if error is None else f"{type(error).__name__}: {error}"
-            self._history.append(TaskRun(started=started, duration_s=duration_s, error=told))
+            problem = None if error is None else f"{type(error).__name__}: {error}"
+            self._history.append(TaskRun(started=started, duration_s=duration_s, error=problem))
             if error is not None:
                 self._failures += 1
-                self._last_error = told
+                self._last_error = problem
                 lines = traceback.format_exception(error)
                 self._last_traceback = "".join(lines)[-MAX_TRACEBACK_CHARACTERS:]
         self.durations_s.observe(duration_s)

@@ -101,17 +101,17 @@ class Notifier:
         if broker is None:
             return
         version = VERSIONS["3.1.0"]
-        told = without_tokens(change.body)
+        shown = without_tokens(change.body)
         now = topics.for_everyone(change.body)
         for topic in now:
-            _tell(broker, topic, change.operation, version, told)
+            _tell(broker, topic, change.operation, version, shown)
         if change.before is not None:
             was = without_tokens(change.before)
             for topic in topics.for_everyone(change.before) - now:
                 _tell(broker, topic, "DELETE", version, was)
         for client_id in self._clients(change):
             own = topics.for_client(change.kind, client_id)
-            found = self._told(version, change, client_id)
+            found = self._notifications(version, change, client_id)
             if own is not None and found is not None:
                 operation, seen = found
                 _tell(broker, own, operation, version, seen)
@@ -132,13 +132,13 @@ class Notifier:
             self._subscriptions = self._store.select("SUBSCRIPTION", limit=MAX_CLIENTS)
         for subscription in self._subscriptions:
             version = VERSIONS[subscription["version"]]
-            found = self._told(
+            found = self._notifications(
                 version, change, subscription["clientID"], partial(_concerns, subscription)
             )
             if found is None:
                 continue
             operation, seen = found
-            told = notification(version, operation, without_tokens(seen))
+            shown = notification(version, operation, without_tokens(seen))
             for place, each in enumerate(subscription["objectOperations"]):
                 if change.kind in each["objects"] and operation in each["operations"]:
                     self._webhooks.tell(
@@ -147,10 +147,10 @@ class Notifier:
                         client_id=subscription["clientID"],
                         url=each["callbackUrl"],
                         token=each.get("bearerToken"),
-                        notification=told,
+                        notification=shown,
                     )
 
-    def _told(
+    def _notifications(
         self,
         version: Version,
         change: Change,

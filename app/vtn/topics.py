@@ -45,8 +45,8 @@ def for_everyone(body: Wire) -> frozenset[str]:
     kind = body["objectType"]
     found = {f"{ALL}/{_COLLECTIONS[kind]}"}
     if kind in BY_TARGETS:
-        told = (body, *(body.get("reportDescriptors") or ()))
-        roots = (ALL,) if any(each.get("targets") for each in told) else (ALL, PREFIX)
+        objects = (body, *(body.get("reportDescriptors") or ()))
+        roots = (ALL,) if any(each.get("targets") for each in objects) else (ALL, PREFIX)
         for root in roots:
             if kind == "EVENT":
                 found.add(f"{root}/programs/{body['programID']}/events")

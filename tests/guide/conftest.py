@@ -85,7 +85,7 @@ class Guide(Bench):
             )
         )
 
-    def told(
+    def reports_of(
         self, event_id: str, payload_type: str, ven_name: str = "Aarhus"
     ) -> list[dict[str, Any]]:
         """The reports of one VEN to an event that hold this type, oldest first."""

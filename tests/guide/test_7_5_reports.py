@@ -46,15 +46,15 @@ class TestReportsOnIntervals:
         begin = guide.clock.now
         event_id = self.hours(guide, 4, USAGE)
         self.run(guide, 3.9)
-        assert guide.told(event_id, "USAGE") == []
+        assert guide.reports_of(event_id, "USAGE") == []
         self.run(guide, 0.2)
 
-        (report,) = guide.told(event_id, "USAGE")
+        (report,) = guide.reports_of(event_id, "USAGE")
         assert ids(report) == [0, 1, 2, 3]
         assert spans(report) == [(stamp(begin + n * HOUR), "PT3600S") for n in range(4)]
         assert len(report["resources"]) == 8
         self.run(guide, 3)
-        assert len(guide.told(event_id, "USAGE")) == 1, "a repeat of 1 is one report"
+        assert len(guide.reports_of(event_id, "USAGE")) == 1, "a repeat of 1 is one report"
 
     def test_a_forecast_is_sent_when_the_first_interval_begins(self, guide: Guide) -> None:
         begin = guide.clock.now + HOUR
@@ -64,10 +64,10 @@ class TestReportsOnIntervals:
             reportDescriptors=usage(historical=False),
         )
         self.run(guide, 0.9)
-        assert guide.told(event_id, "USAGE") == []
+        assert guide.reports_of(event_id, "USAGE") == []
         self.run(guide, 0.2)
 
-        (report,) = guide.told(event_id, "USAGE")
+        (report,) = guide.reports_of(event_id, "USAGE")
         assert ids(report) == [0, 1, 2]
         assert spans(report)[0] == (stamp(begin), "PT3600S")
 
@@ -75,14 +75,14 @@ class TestReportsOnIntervals:
         event_id = self.hours(guide, 5, {**USAGE, "startInterval": 1, "numIntervals": 3})
         self.run(guide, 5.1)
 
-        (report,) = guide.told(event_id, "USAGE")
+        (report,) = guide.reports_of(event_id, "USAGE")
         assert ids(report) == [1, 2, 3]
 
     def test_the_last_intervals(self, guide: Guide) -> None:
         event_id = self.hours(guide, 5, {**USAGE, "numIntervals": 2})
         self.run(guide, 5.1)
 
-        (report,) = guide.told(event_id, "USAGE")
+        (report,) = guide.reports_of(event_id, "USAGE")
         assert ids(report) == [3, 4]
 
     def test_reports_at_a_regular_period(self, guide: Guide) -> None:
@@ -94,9 +94,13 @@ class TestReportsOnIntervals:
         sent = []
         for _ in range(8):
             self.run(guide, 1)
-            sent.append(len(guide.told(event_id, "USAGE")))
+            sent.append(len(guide.reports_of(event_id, "USAGE")))
 
-        assert [ids(report) for report in guide.told(event_id, "USAGE")] == [[1, 2], [3, 4], [5, 6]]
+        assert [ids(report) for report in guide.reports_of(event_id, "USAGE")] == [
+            [1, 2],
+            [3, 4],
+            [5, 6],
+        ]
         assert sent == [0, 0, 1, 1, 2, 2, 3, 3]
 
     def test_rolling_forecasts(self, guide: Guide) -> None:
@@ -114,7 +118,7 @@ class TestReportsOnIntervals:
         )
         self.run(guide, 5)
 
-        assert [ids(report) for report in guide.told(event_id, "USAGE")] == [
+        assert [ids(report) for report in guide.reports_of(event_id, "USAGE")] == [
             [0, 1, 2],
             [1, 2, 3],
             [2, 3, 4],
@@ -124,7 +128,7 @@ class TestReportsOnIntervals:
         event_id = self.hours(guide, 2, USAGE, duration="P9999Y")
         self.run(guide, 6.1)
 
-        reports = guide.told(event_id, "USAGE")
+        reports = guide.reports_of(event_id, "USAGE")
         assert [ids(report) for report in reports] == [[0, 1]] * 3
         starts = [start for report in reports for start, _ in spans(report)]
         assert len(set(starts)) == 6
@@ -133,13 +137,13 @@ class TestReportsOnIntervals:
         event_id = self.hours(guide, 1, {"payloadType": "READING", "frequency": 0})
         guide.pass_time(ticks=3)
 
-        assert len(guide.told(event_id, "READING")) == 3
+        assert len(guide.reports_of(event_id, "READING")) == 3
 
     def test_report_only_with_ven_determined_intervals(self, guide: Guide) -> None:
         event_id = guide.send(reportDescriptors=usage())
         guide.pass_time(ticks=3)
 
-        assert [ids(report) for report in guide.told(event_id, "USAGE")] == [[0], [0], [0]]
+        assert [ids(report) for report in guide.reports_of(event_id, "USAGE")] == [[0], [0], [0]]
 
     def test_report_only_with_intervals_of_business_logic(self, guide: Guide) -> None:
         event_id = guide.send(
@@ -149,7 +153,7 @@ class TestReportsOnIntervals:
         )
         self.run(guide, 2.1)
 
-        (report,) = guide.told(event_id, "USAGE")
+        (report,) = guide.reports_of(event_id, "USAGE")
         assert ids(report) == [7, 8]
 
     def test_report_only_with_implied_intervals(self, guide: Guide) -> None:
@@ -160,7 +164,7 @@ class TestReportsOnIntervals:
         )
         self.run(guide, 4.1)
 
-        reports = guide.told(event_id, "USAGE")
+        reports = guide.reports_of(event_id, "USAGE")
         starts = [start for report in reports for start, _ in spans(report)]
         assert starts == [stamp(begin + n * HOUR) for n in range(4)]
 
@@ -175,7 +179,7 @@ class TestReportsOnIntervals:
         )
         self.run(guide, 4.1)
 
-        assert [spans(report) for report in guide.told(event_id, "USAGE")] == [
+        assert [spans(report) for report in guide.reports_of(event_id, "USAGE")] == [
             [(stamp(begin + n * HOUR), "PT3600S")] for n in range(reports)
         ]
 
@@ -183,7 +187,7 @@ class TestReportsOnIntervals:
         event_id = self.hours(guide, 2, {**USAGE, "reportIntervals": "SUB_INTERVALS"}, USAGE)
         self.run(guide, 2.1)
 
-        in_pieces, whole = guide.told(event_id, "USAGE")
+        in_pieces, whole = guide.reports_of(event_id, "USAGE")
         if len(ids(in_pieces)) < len(ids(whole)):
             in_pieces, whole = whole, in_pieces
         assert set(ids(in_pieces)) == {0, 1}
@@ -195,7 +199,7 @@ class TestReportsOnIntervals:
         event_id = self.hours(guide, 2, {**USAGE, "reportIntervals": "OPEN_INTERVALS"})
         guide.pass_time(ticks=2)
 
-        assert len(guide.told(event_id, "USAGE")) == 2
+        assert len(guide.reports_of(event_id, "USAGE")) == 2
 
     def test_of_what_was_due_before_the_event_was_seen_only_the_latest_is_sent(
         self, make_guide: MakeGuide
@@ -211,7 +215,7 @@ class TestReportsOnIntervals:
         )
         self.run(guide, 2)
 
-        assert [ids(report) for report in guide.told(event_id, "USAGE")] == [[2], [3], [4]]
+        assert [ids(report) for report in guide.reports_of(event_id, "USAGE")] == [[2], [3], [4]]
 
     def test_a_restart_in_the_middle_changes_nothing(
         self, guide: Guide, make_container: MakeContainer
@@ -223,4 +227,4 @@ class TestReportsOnIntervals:
         restarted = Guide(make_container(vtn={"embedded_port": port}), guide.vtn, guide.clock)
         self.run(restarted, 1)
 
-        assert [ids(report) for report in guide.told(event_id, "USAGE")] == [[0], [0, 1]]
+        assert [ids(report) for report in guide.reports_of(event_id, "USAGE")] == [[0], [0, 1]]

@@ -72,7 +72,7 @@ class TestReferences:
         event_id = guide.send(reportDescriptors=usage(payloadType="READING"))
         guide.pass_time(ticks=1)
 
-        (report,) = guide.told(event_id, "READING")
+        (report,) = guide.reports_of(event_id, "READING")
         assert (report["eventID"], report["clientName"]) == (event_id, "Aarhus")
 
 
@@ -128,7 +128,7 @@ class TestTiming:
         )
         guide.pass_time(ticks=2)
 
-        assert len(guide.told(event_id, "READING")) == 2
+        assert len(guide.reports_of(event_id, "READING")) == 2
 
 
 class TestDescriptors:
@@ -180,7 +180,9 @@ def test_an_aggregated_report_is_the_sum_of_all_resources(guide: Guide) -> None:
     )
     guide.until(guide.clock.now + 1.1 * HOUR, tick_s=300)
 
-    one, each = sorted(guide.told(event_id, "USAGE"), key=lambda found: len(found["resources"]))
+    one, each = sorted(
+        guide.reports_of(event_id, "USAGE"), key=lambda found: len(found["resources"])
+    )
     assert one["resources"][0]["resourceName"] == "AGGREGATED_REPORT"
     total = sum(values(each, place)[0] for place in range(8))
     assert values(one) == [pytest.approx(total)]
@@ -192,7 +194,7 @@ class TestDataQuality:
     DESCRIPTORS = [USAGE, {"payloadType": "DATA_QUALITY"}]
 
     def quality(self, guide: Guide, event_id: str) -> list[str]:
-        (report,) = guide.told(event_id, "USAGE")
+        (report,) = guide.reports_of(event_id, "USAGE")
         return [each["payloads"][1]["values"][0] for each in report["resources"][0]["intervals"]]
 
     def test_it_stands_beside_each_value(self, guide: Guide) -> None:
@@ -229,9 +231,9 @@ class TestTargets:
         )
         guide.pass_time(ticks=1)
 
-        (report,) = guide.told(event_id, "READING")
+        (report,) = guide.reports_of(event_id, "READING")
         assert [each["resourceName"] for each in report["resources"]] == ["Aarhus-03-battery"]
-        assert guide.told(event_id, "READING", "Aalborg") == []
+        assert guide.reports_of(event_id, "READING", "Aalborg") == []
         assert guide.waiting() == 0
 
 

@@ -52,8 +52,8 @@ def test_8_9_2_a_thermostat_is_set_off_by_a_level(guide: Guide) -> None:
     event_id = guide.send(reportDescriptors=[{"payloadType": "BASELINE"}, {"payloadType": "USAGE"}])
     guide.pass_time(ticks=3)
 
-    used = values(guide.told(event_id, "USAGE")[-1], 4)[0]
-    usual = values(guide.told(event_id, "BASELINE")[-1], 4)[0]
+    used = values(guide.reports_of(event_id, "USAGE")[-1], 4)[0]
+    usual = values(guide.reports_of(event_id, "BASELINE")[-1], 4)[0]
     assert used == pytest.approx(usual / 2, abs=1e-4), "half of what ventilation can do without"
 
 
@@ -79,9 +79,9 @@ def test_8_9_3_fast_dispatch_without_end_and_its_set_point(guide: Guide) -> None
     powers = dict(frame.powers("Aarhus"))
     assert powers["Aarhus-01-heat-pump"] == pytest.approx(0.5)
     assert powers["Aarhus-03-battery"] == pytest.approx(0.5)
-    told = guide.told(event_id, "SETPOINT")[-1]
-    assert values(told) == [0.5]
-    assert guide.told(relative, "SETPOINT") == [], "volts are not metered, and said so once"
+    reports_of = guide.reports_of(event_id, "SETPOINT")[-1]
+    assert values(reports_of) == [0.5]
+    assert guide.reports_of(relative, "SETPOINT") == [], "volts are not metered, and said so once"
 
 
 @pytest.mark.parametrize("case", ["8.9.4", "8.9.5", "8.9.6"])
@@ -143,7 +143,7 @@ class TestCapacity:
                     assert least - 0.01 <= self.net(guide) <= most + 0.01
         guide.pass_time(ticks=1)
 
-        (report,) = guide.told(event_id, "READING")
+        (report,) = guide.reports_of(event_id, "READING")
         assert ids(report) == [0, 1]
         assert report["payloadDescriptors"][0]["units"] == "KW"
         for units in ("VOLTS", "KVAR"):
@@ -184,7 +184,7 @@ class TestCapacity:
             )
             guide.pass_time(ticks=2)
 
-        assert guide.told(event_id, "IMPORT_CAPACITY_RESERVATION") == []
+        assert guide.reports_of(event_id, "IMPORT_CAPACITY_RESERVATION") == []
         assert caplog.text.count("IMPORT_CAPACITY_RESERVATION (readingType None") == 1
 
     def test_8_10_2_a_reservation_adds_to_what_was_subscribed(self, guide: Guide) -> None:
@@ -210,7 +210,7 @@ def test_8_11_a_cta_2045_device_says_in_a_word_what_it_does(guide: Guide) -> Non
     guide.send(intervalPeriod=period(guide.clock.now, "PT1H"), intervals=prices(3, kind="SIMPLE"))
     guide.pass_time(ticks=1)
 
-    before, after = guide.told(event_id, "OPERATING_STATE")
+    before, after = guide.reports_of(event_id, "OPERATING_STATE")
     assert {value for place in range(8) for value in values(before, place)} == {"NORMAL"}
     assert values(after, 4) == ["IDLE_CURTAILED"]
     assert values(after, 7) == ["NORMAL"], "base load follows nothing"
@@ -218,13 +218,16 @@ def test_8_11_a_cta_2045_device_says_in_a_word_what_it_does(guide: Guide) -> Non
 
 def test_8_12_an_event_that_is_updated_holds_as_updated(guide: Guide) -> None:
     begin = guide.clock.now
-    told = {"type": "DISPATCH_INSTRUCTION", "values": ["load_reduction", "combustion_gen_standby"]}
+    reports_of = {
+        "type": "DISPATCH_INSTRUCTION",
+        "values": ["load_reduction", "combustion_gen_standby"],
+    }
     event_id = guide.send(
         intervals=[
             {
                 "id": 0,
                 "intervalPeriod": period(begin, "PT2H"),
-                "payloads": [told, {"type": "SIMPLE", "values": [1]}],
+                "payloads": [reports_of, {"type": "SIMPLE", "values": [1]}],
             }
         ]
     )
@@ -236,7 +239,7 @@ def test_8_12_an_event_that_is_updated_holds_as_updated(guide: Guide) -> None:
             {
                 "id": 0,
                 "intervalPeriod": period(begin, "PT1H"),
-                "payloads": [told, {"type": "SIMPLE", "values": [1]}],
+                "payloads": [reports_of, {"type": "SIMPLE", "values": [1]}],
             },
             {
                 "id": 1,

@@ -63,10 +63,12 @@ def test_8_2_load_shed_by_levels(guide: Guide, level: int) -> None:
     )
     guide.pass_time(ticks=2)
 
-    (_, told) = guide.told(event_id, "SIMPLE_LEVEL")
-    assert {value for place in range(8) for value in values(told, place)} == {level}
+    (_, reports_of) = guide.reports_of(event_id, "SIMPLE_LEVEL")
+    assert {value for place in range(8) for value in values(reports_of, place)} == {level}
     delta = sum(
-        sum(values(report, n)) for report in guide.told(event_id, "DELTA_USAGE") for n in range(8)
+        sum(values(report, n))
+        for report in guide.reports_of(event_id, "DELTA_USAGE")
+        for n in range(8)
     )
     assert (delta == 0) == (level == 0)
     assert delta <= 0
@@ -100,8 +102,8 @@ def test_8_3_day_ahead_prices_with_a_usage_report(guide: Guide) -> None:
     )
     guide.until(begin + 12.1 * HOUR, tick_s=300)
 
-    (report,) = guide.told(event_id, "USAGE")
-    (baseline,) = guide.told(event_id, "BASELINE")
+    (report,) = guide.reports_of(event_id, "USAGE")
+    (baseline,) = guide.reports_of(event_id, "BASELINE")
     assert ids(report) == list(range(12))
     assert spans(report) == [(stamp(begin + n * HOUR), "PT3600S") for n in range(12)]
     assert report["payloadDescriptors"][0]["readingType"] == "DIRECT_READ"
@@ -177,7 +179,7 @@ def test_8_6_state_of_charge(guide: Guide) -> None:
     )
     guide.pass_time(ticks=1)
 
-    found = {kind: guide.told(event_id, kind)[0] for kind in kinds}
+    found = {kind: guide.reports_of(event_id, kind)[0] for kind in kinds}
     for report in found.values():
         names = [each["resourceName"] for each in report["resources"]]
         assert names == [
@@ -215,16 +217,16 @@ def test_8_7_a_rolling_forecast_of_capability(guide: Guide) -> None:
     guide.until(begin + 2.1 * HOUR, tick_s=300)
 
     for kind in ("LOAD_SHED_DELTA_AVAILABLE", "GENERATION_DELTA_AVAILABLE"):
-        reports = guide.told(event_id, kind)
+        reports = guide.reports_of(event_id, kind)
         assert [len(ids(report)) for report in reports] == [48] * 3
         assert [spans(report)[0][0] for report in reports] == [
             stamp(begin + n * HOUR) for n in range(3)
         ]
         assert all(value >= 0 for place in range(8) for value in values(reports[0], place))
-    shed = guide.told(event_id, "LOAD_SHED_DELTA_AVAILABLE")[0]
+    shed = guide.reports_of(event_id, "LOAD_SHED_DELTA_AVAILABLE")[0]
     assert sum(values(shed, 0)) > 0, "a heat pump can consume less"
     assert sum(values(shed, 7)) == 0, "base load cannot"
-    more = guide.told(event_id, "GENERATION_DELTA_AVAILABLE")[0]
+    more = guide.reports_of(event_id, "GENERATION_DELTA_AVAILABLE")[0]
     assert sum(values(more, 2)) > 0, "a battery can give"
 
 
@@ -237,7 +239,7 @@ def test_8_8_a_rolling_forecast_of_operation_as_one(guide: Guide) -> None:
     )
     guide.until(begin + 2.5 * HOUR, tick_s=300)
 
-    first, second = guide.told(event_id, "USAGE")
+    first, second = guide.reports_of(event_id, "USAGE")
     assert [each["resourceName"] for each in first["resources"]] == ["AGGREGATED_REPORT"]
     expected = values(first)
     assert expected[1] < min(expected[0], expected[2]), "the event that is planned is foreseen"

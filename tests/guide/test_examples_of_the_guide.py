@@ -64,7 +64,7 @@ def test_a_misspelt_payload_type_is_read(guide: Guide) -> None:
     )
     guide.pass_time(ticks=2)
 
-    (report,) = guide.told(event_id, "USAGE")
+    (report,) = guide.reports_of(event_id, "USAGE")
     assert len(values(report)) == 1
 
 
@@ -77,4 +77,4 @@ def test_an_event_with_a_duration_of_minus_one_is_named_and_hides_no_other(
         whole = serve(guide, reportDescriptors=[{"payloadType": "READING"}])
 
     assert broken in caplog.text
-    assert len(guide.told(whole, "READING")) == 1
+    assert len(guide.reports_of(whole, "READING")) == 1

@@ -46,7 +46,7 @@ def test_it_is_reported_as_telemetry_and_on_intervals(guide: Guide, kind: str) -
     guide.until(guide.clock.now + 11 * MINUTE)
 
     for event_id in (telemetry, intervals):
-        report = guide.told(event_id, kind)[0]
+        report = guide.reports_of(event_id, kind)[0]
         assert report["payloadDescriptors"][0].get("units") == SERVED[kind]
         assert len(report["resources"]) == (3 if kind.startswith("STORAGE") else 8)
         assert all(value is not None for value in values(report))
@@ -72,7 +72,7 @@ def test_with_its_quality_every_value_is_as_the_enumerations_say(
     guide.until(guide.clock.now + 11 * MINUTE)
 
     for event_id in (telemetry, intervals):
-        for report in guide.told(event_id, kind):
+        for report in guide.reports_of(event_id, kind):
             assert enumerations.errors(report) == []
 
 
@@ -82,7 +82,7 @@ def test_a_number_that_is_missing_is_0_and_missing(guide: Guide) -> None:
     )
     guide.pass_time(ticks=2)
 
-    report = guide.told(event_id, "SETPOINT")[0]
+    report = guide.reports_of(event_id, "SETPOINT")[0]
     assert {
         (payload["type"], payload["values"][0])
         for resource in report["resources"]
@@ -104,7 +104,7 @@ def test_demand_is_of_its_reading_type(guide: Guide, kind: str) -> None:
 
     found: dict[str, Any] = {
         report["payloadDescriptors"][0]["readingType"]: values(report, 7)[0]
-        for report in guide.told(event_id, "DEMAND")
+        for report in guide.reports_of(event_id, "DEMAND")
     }
     assert found[kind] <= found["PEAK"]
     assert 0 < found["MEAN"] <= found["PEAK"]
@@ -114,7 +114,7 @@ def test_regulation_is_what_is_left_to_the_limits(guide: Guide) -> None:
     kinds = ("UP_REGULATION_AVAILABLE", "DOWN_REGULATION_AVAILABLE", "READING")
     event_id = guide.send(reportDescriptors=[{"payloadType": kind} for kind in kinds])
     guide.pass_time(ticks=1)
-    up, down, power = (guide.told(event_id, kind)[0] for kind in kinds)
+    up, down, power = (guide.reports_of(event_id, kind)[0] for kind in kinds)
     resources = guide.container.simulator().resources()
 
     assert {*values(up, 7), *values(down, 7)} == {0}, "base load is what it is"

@@ -47,7 +47,7 @@ def test_intervals_out_of_order_are_measured_like_others(guide: Guide) -> None:
     first = guide.send(intervals=hours[::-1], reportDescriptors=[{**EACH, "repeat": 1}])
     guide.until(begin + 2.1 * HOUR, tick_s=120)
 
-    (whole,), (one,) = guide.told(all_at_once, "USAGE"), guide.told(first, "USAGE")
+    (whole,), (one,) = guide.reports_of(all_at_once, "USAGE"), guide.reports_of(first, "USAGE")
     assert ids(whole) == [1, 0]
     for place in range(8):
         assert values(whole, place)[1] == pytest.approx(values(one, place)[0])
@@ -73,7 +73,7 @@ def test_an_interval_at_the_end_of_the_calendar_is_forecast_as_far_as_that_goes(
     )
     guide.until(begin + 5 * MINUTE)
 
-    (report,) = guide.told(event_id, "USAGE_FORECAST")
+    (report,) = guide.reports_of(event_id, "USAGE_FORECAST")
     assert ids(report) == [0, 1]
     assert spans(report)[1] == (start, duration)
     assert all(value is not None for place in range(8) for value in values(report, place))
@@ -85,12 +85,12 @@ def test_an_event_that_is_extended_goes_on_with_its_telemetry(guide: Guide) -> N
     event: dict[str, Any] = {"intervals": prices(1), "reportDescriptors": asked}
     event_id = guide.send(intervalPeriod=period(begin, "PT10M"), **event)
     guide.pass_time(ticks=60)
-    before = len(guide.told(event_id, "READING"))
+    before = len(guide.reports_of(event_id, "READING"))
     guide.update(event_id, intervalPeriod=period(begin, "PT60M"), **event)
     guide.pass_time(ticks=20)
 
     assert before == 19
-    assert len(guide.told(event_id, "READING")) >= before + 20
+    assert len(guide.reports_of(event_id, "READING")) >= before + 20
 
 
 def test_a_descriptor_that_is_changed_sends_nothing_again(guide: Guide) -> None:
@@ -104,7 +104,9 @@ def test_a_descriptor_that_is_changed_sends_nothing_again(guide: Guide) -> None:
     guide.update(event_id, **event, reportDescriptors=[{**EACH, "repeat": 12}])
     guide.until(begin + 31 * MINUTE)
 
-    assert [ids(report) for report in guide.told(event_id, "USAGE")] == [[n] for n in range(6)]
+    assert [ids(report) for report in guide.reports_of(event_id, "USAGE")] == [
+        [n] for n in range(6)
+    ]
 
 
 @pytest.mark.parametrize("fault", ["lost answer", "lost request"])
@@ -121,7 +123,7 @@ def test_an_event_that_moves_under_a_report_in_doubt(guide: Guide, fault: str) -
     guide.update(event_id, intervalPeriod=period(later, "PT10M"), **event)
     guide.pass_time(ticks=70)
 
-    reports = guide.told(event_id, "USAGE")
+    reports = guide.reports_of(event_id, "USAGE")
     as_moved = [(stamp(later + n * 10 * MINUTE), "PT600S") for n in range(3)]
     if fault == "lost answer":  # it was there: what it was made of is gone
         as_moved[0] = stamp(begin), "PT600S"
@@ -145,7 +147,7 @@ def test_a_report_in_parts_is_sent_whole_though_a_newer_one_is_due(
     guide.pass_time(ticks=60)
 
     by_interval: dict[int, list[str]] = {}
-    for report in guide.told(event_id, "USAGE"):
+    for report in guide.reports_of(event_id, "USAGE"):
         for resource in report["resources"]:
             by_interval.setdefault(ids(report)[0], []).append(resource["resourceName"])
     assert all(len(names) == len(set(names)) == 8 for names in by_interval.values())
@@ -162,7 +164,7 @@ def test_many_sub_intervals_come_in_reports_of_bounded_size(make_guide: MakeGuid
     )
     guide.until(guide.clock.now + 1.02 * HOUR)
 
-    reports = guide.told(event_id, "USAGE")
+    reports = guide.reports_of(event_id, "USAGE")
     sizes = [
         sum(len(resource["intervals"]) for resource in report["resources"]) for report in reports
     ]
@@ -189,7 +191,7 @@ def test_of_what_was_hardly_measured_nothing_is_told(guide: Guide) -> None:
     )
     guide.until(begin + 2.1 * HOUR, tick_s=60)
 
-    assert [ids(report) for report in guide.told(event_id, "USAGE")] == [[1]]
+    assert [ids(report) for report in guide.reports_of(event_id, "USAGE")] == [[1]]
 
 
 def test_an_event_that_is_seen_a_poll_after_its_start_is_measured_whole(guide: Guide) -> None:
@@ -203,7 +205,7 @@ def test_an_event_that_is_seen_a_poll_after_its_start_is_measured_whole(guide: G
     )
     guide.pass_time(ticks=12)
 
-    (report,) = guide.told(event_id, "USAGE")
+    (report,) = guide.reports_of(event_id, "USAGE")
     (interval,) = report["resources"][0]["intervals"]
     assert interval["payloads"][1]["values"] == ["OK"]
 
@@ -228,7 +230,7 @@ def test_what_was_moved_out_for_one_ven_is_measured_like_the_rest(make_guide: Ma
     assert guide.container.readings.log().sliced_through() != {}
     guide.until(begin + 2.02 * HOUR, tick_s=60)
 
-    (used,), (mean,) = guide.told(event_id, "USAGE"), guide.told(event_id, "DEMAND")
+    (used,), (mean,) = guide.reports_of(event_id, "USAGE"), guide.reports_of(event_id, "DEMAND")
     for place in range(8):
         assert values(used, place)[0] == pytest.approx(2 * values(mean, place)[0], abs=1e-6)
         (interval,) = used["resources"][place]["intervals"]
@@ -286,5 +288,7 @@ def test_the_reports_of_an_event_that_has_gone_on_for_years_are_found_at_once(
     )
     guide.until(guide.clock.now + 61 * MINUTE, tick_s=60)
 
-    told = {start for report in guide.told(event_id, "USAGE") for start, _ in spans(report)}
-    assert told == {stamp(begin + 20_000 * HOUR)}  # the one that was measured
+    reports_of = {
+        start for report in guide.reports_of(event_id, "USAGE") for start, _ in spans(report)
+    }
+    assert reports_of == {stamp(begin + 20_000 * HOUR)}  # the one that was measured

@@ -12,7 +12,7 @@ from tests.support.changing_fleet import (
     ask_for_ten_minutes,
     at_vtn,
     remove,
-    told_by,
+    reported_by,
     vens,
 )
 from tests.support.fakes import FakeClock
@@ -52,7 +52,7 @@ class TestWhatIsOwed:
             bench.manager.generate_reports()
 
         assert vens(bench) == ["Aalborg", "Esbjerg"]
-        assert told_by(bench, "Aarhus", kind) == told_by(bench, "Aalborg", kind) > 0
+        assert reported_by(bench, "Aarhus", kind) == reported_by(bench, "Aalborg", kind) > 0
 
     @pytest.mark.parametrize("status", [401, 429])
     def test_a_report_that_is_due_is_waited_for(self, bench: Bench, status: int) -> None:
@@ -71,7 +71,7 @@ class TestWhatIsOwed:
         bench.manager.generate_reports()
 
         assert vens(bench) == ["Aalborg", "Esbjerg"]
-        assert told_by(bench, "Aarhus", "USAGE") >= RESOURCES
+        assert reported_by(bench, "Aarhus", "USAGE") >= RESOURCES
 
     def test_so_is_one_that_is_due_later_and_has_some_of_its_readings(self, bench: Bench) -> None:
         ask_for_ten_minutes(bench, 4, USAGE)
@@ -85,7 +85,7 @@ class TestWhatIsOwed:
         bench.manager.generate_reports()
 
         assert vens(bench) == ["Aalborg", "Esbjerg"]
-        assert told_by(bench, "Aarhus", "USAGE") > 0
+        assert reported_by(bench, "Aarhus", "USAGE") > 0
 
     def test_a_report_about_nobody_else_is_waited_for(self, bench: Bench) -> None:
         resource = at_vtn(bench)
@@ -103,7 +103,7 @@ class TestWhatIsOwed:
         bench.manager.generate_reports()
 
         assert bench.container.fleet.repository().resource("Aarhus", PUMP) is None
-        assert told_by(bench, "Aarhus", "USAGE") > 0
+        assert reported_by(bench, "Aarhus", "USAGE") > 0
 
     def test_the_rest_of_a_report_in_parts_is_waited_for(
         self, make_container: MakeContainer, vtn: EmbeddedVtn, clock: FakeClock

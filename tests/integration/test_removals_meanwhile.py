@@ -15,7 +15,7 @@ from tests.support.changing_fleet import (
     at_vtn,
     pump_of,
     remove,
-    told_by,
+    reported_by,
     vens,
     vens_at_vtn,
 )
@@ -55,7 +55,7 @@ class TestAnImportMeanwhile:
 
         assert vens(bench) == sorted({"Aarhus", ven_name}, key=sorted(SAMPLE).index)
         assert vens_at_vtn(bench) == vens(bench)
-        assert told_by(bench, ven_name, "READING") == RESOURCES
+        assert reported_by(bench, ven_name, "READING") == RESOURCES
 
     def test_what_is_gone_at_the_vtn_already_is_made_anew(self, bench: Bench) -> None:
         def resources_only(method: str, path: str) -> Answer | None:

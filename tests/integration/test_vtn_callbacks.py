@@ -71,8 +71,8 @@ class TestABrokenCallback:
 
         hook.status = 200
 
-        wait_until(lambda: len(hook.told) == 2)
-        assert hook.told == [{"number": 1}, {"number": 2}]
+        wait_until(lambda: len(hook.received) == 2)
+        assert hook.received == [{"number": 1}, {"number": 2}]
 
     def test_one_that_never_answers_well_is_set_aside(
         self,
@@ -104,8 +104,8 @@ class TestABrokenCallback:
         webhooks.forget(f"client-a {hook.url}")
         tell(webhooks, hook.url, 3)
 
-        wait_until(lambda: hook.told)
-        assert hook.told == [{"number": 3}]
+        wait_until(lambda: hook.received)
+        assert hook.received == [{"number": 3}]
 
     def test_when_it_answers_again_it_hears_the_newest_and_all_that_follows(
         self,
@@ -128,8 +128,8 @@ class TestABrokenCallback:
 
         wait_until(lambda: "a callback at 127.0.0.1 answers again" in caplog.text)
         tell(webhooks, hook.url, 4, 5)
-        wait_until(lambda: len(hook.told) == 3)
-        assert [each["number"] for each in hook.told] == [3, 4, 5]
+        wait_until(lambda: len(hook.received) == 3)
+        assert [each["number"] for each in hook.received] == [3, 4, 5]
         webhooks.close()
 
     def test_redirects_are_not_followed(
@@ -179,8 +179,8 @@ class TestCallbacksThatHang:
         with callback(certificate) as other:
             tell(webhooks, other.url, 1, client_id="client-b")
 
-            wait_until(lambda: other.told)
-        assert hook.told == []
+            wait_until(lambda: other.received)
+        assert hook.received == []
 
     def test_nor_when_they_are_those_of_many_clients(self) -> None:
         callbacks = HangingCallbacks()
@@ -194,7 +194,7 @@ class TestCallbacksThatHang:
 
         tell(webhooks, f"{URL}good", 1, client_id="good")
 
-        wait_until(lambda: callbacks.told == [f"{URL}good"])
+        wait_until(lambda: callbacks.received == [f"{URL}good"])
         webhooks.close()
         callbacks.end()
 
@@ -205,9 +205,9 @@ class TestCallbacksThatHang:
         tell(webhooks, f"{hook.url}/middle", *range(100))
         tell(webhooks, short, 1)
 
-        wait_until(lambda: hook.told_at("/callback/short"))
+        wait_until(lambda: hook.calls_at("/callback/short"))
 
-        assert hook.told_at("/callback/long") < 100
+        assert hook.calls_at("/callback/long") < 100
         webhooks.close()
 
 
@@ -220,12 +220,12 @@ class HangingCallbacks:
         self._fail_first = self._ended = False
         self.hanging = 0
         self.failed = 0
-        self.told: list[str] = []
+        self.received: list[str] = []
 
     def tell(self, url: str, token: str | None, notification: object) -> None:
         del token, notification
         if url.endswith("good"):
-            self.told.append(url)
+            self.received.append(url)
             return
         with self._changed:
             first, self.hanging = url not in self._seen, self.hanging + 1
@@ -251,4 +251,4 @@ def test_a_host_is_reached_by_its_name_at_whichever_address_answers(
 ) -> None:
     callbacks.tell(hook.url.replace("127.0.0.1", "localhost"), None, {"number": 1})
 
-    assert hook.told == [{"number": 1}], "the certificate is that of the name"
+    assert hook.received == [{"number": 1}], "the certificate is that of the name"

@@ -166,10 +166,10 @@ class TestWhatIsTold:
         changed = bl("PUT", f"/events/{event['id']}", body).json()
         bl("DELETE", f"/events/{event['id']}")
 
-        wait_until(lambda: len(hook.told) == 3)
-        assert hook.told == [
-            {"objectType": "EVENT", "operation": operation, "object": told}
-            for operation, told in (("CREATE", event), ("UPDATE", changed), ("DELETE", changed))
+        wait_until(lambda: len(hook.received) == 3)
+        assert hook.received == [
+            {"objectType": "EVENT", "operation": operation, "object": received}
+            for operation, received in (("CREATE", event), ("UPDATE", changed), ("DELETE", changed))
         ]
         assert set(hook.tokens) == {"Bearer secret-of-the-subscriber"}
 
@@ -182,8 +182,8 @@ class TestWhatIsTold:
 
         make_event(bl)
 
-        wait_until(lambda: hook.told)
-        assert hook.told[0]["operation"] == "POST"
+        wait_until(lambda: hook.received)
+        assert hook.received[0]["operation"] == "POST"
 
     def test_3_0_1_tells_every_ven_of_what_has_targets_of_its_kind(
         self, vtn: EmbeddedVtn, secrets: EmbeddedCredentials, bl: Caller, hook: Callback
@@ -199,8 +199,8 @@ class TestWhatIsTold:
             "/events", {"programID": program["id"], "intervals": [], "targets": targets}
         )
 
-        wait_until(lambda: hook.told)
-        assert hook.told[0]["object"] == event
+        wait_until(lambda: hook.received)
+        assert hook.received[0]["object"] == event
 
     def test_a_ven_is_not_told_of_what_it_may_not_see(
         self, ven: Caller, bl: Caller, hook: Callback
@@ -213,10 +213,10 @@ class TestWhatIsTold:
         bl("PUT", f"/vens/{mine['id']}", {**grant, "targets": ["mine"]})
         seen = make_event(bl, targets=["mine", "others"])
 
-        wait_until(lambda: hook.told)
-        (told,) = hook.told
-        assert told["object"]["id"] == seen["id"]
-        assert told["object"]["targets"] == ["mine"], "of targets, those that were granted"
+        wait_until(lambda: hook.received)
+        (received,) = hook.received
+        assert received["object"]["id"] == seen["id"]
+        assert received["object"]["targets"] == ["mine"], "of targets, those that were granted"
 
     def test_who_loses_sight_of_an_event_is_told_that_it_is_gone(
         self, ven: Caller, bl: Caller, hook: Callback
@@ -227,8 +227,8 @@ class TestWhatIsTold:
         body = {"programID": event["programID"], "targets": ["others"]}
         bl("PUT", f"/events/{event['id']}", body)
 
-        wait_until(lambda: len(hook.told) == 2)
-        assert hook.told[1] == {"objectType": "EVENT", "operation": "DELETE", "object": event}
+        wait_until(lambda: len(hook.received) == 2)
+        assert hook.received[1] == {"objectType": "EVENT", "operation": "DELETE", "object": event}
 
     def test_who_asked_for_one_program_is_told_when_an_event_leaves_it(
         self, bl: Caller, ven: Caller, hook: Callback
@@ -239,8 +239,8 @@ class TestWhatIsTold:
 
         bl("PUT", f"/events/{event['id']}", {"programID": elsewhere})
 
-        wait_until(lambda: hook.told)
-        assert hook.told == [{"objectType": "EVENT", "operation": "DELETE", "object": event}]
+        wait_until(lambda: hook.received)
+        assert hook.received == [{"objectType": "EVENT", "operation": "DELETE", "object": event}]
 
     def test_a_ven_that_changes_hands_is_gone_for_the_one_and_changed_for_the_other(
         self, ven: Caller, other: Caller, bl: Caller, hook: Callback
@@ -256,12 +256,12 @@ class TestWhatIsTold:
         given = {"objectType": "BL_VEN_REQUEST", "venName": "A", "clientID": other.client_id}
         bl("PUT", f"/vens/{mine['id']}", given)
 
-        def told() -> set[tuple[str, str, str]]:
+        def received() -> set[tuple[str, str, str]]:
             # Each at least once: an answer that comes too late is no answer.
             return {(path, each["objectType"], each["operation"]) for path, each in hook.each()}
 
-        wait_until(lambda: len(told()) >= 4, otherwise=lambda: f"told: {told()}")
-        assert told() == {
+        wait_until(lambda: len(received()) >= 4, otherwise=lambda: f"told: {received()}")
+        assert received() == {
             ("/callback/before", "VEN", "DELETE"),
             ("/callback/before", "RESOURCE", "DELETE"),
             ("/callback/after", "VEN", "UPDATE"),
@@ -297,8 +297,8 @@ class TestWhatIsTold:
         make_event(bl)
         make_event(bl)
 
-        wait_until(lambda: hook.told_at("/callback/wide") == 2)
-        assert hook.told_at("/callback/narrow") == 0
+        wait_until(lambda: hook.calls_at("/callback/wide") == 2)
+        assert hook.calls_at("/callback/narrow") == 0
 
     def test_a_token_is_shown_to_its_subscriber_only(
         self, ven: Caller, bl: Caller, hook: Callback

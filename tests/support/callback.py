@@ -27,7 +27,7 @@ class Callback:
         """What it answers to a challenge; None: what it is asked."""
         self.drips = False
         self.challenged = 0
-        self.told: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.asked = 0
         """How many notifications have come, also while it hangs."""
         self.tokens: list[str | None] = []
@@ -50,7 +50,7 @@ class Callback:
         self.may_answer.wait(10)
         self.tokens.append(asked.headers.get("Authorization"))
         if self.status == 200:
-            self.told.append(json.loads(asked.body))
+            self.received.append(json.loads(asked.body))
         location = {"Location": f"{self.url}/elsewhere"} if self.status == 302 else {}
         return Answer(self.status, {}, headers=location, drips=self.drips)
 
@@ -58,7 +58,7 @@ class Callback:
         """The paths that were asked for."""
         return {asked.path for asked in self._server.asked}
 
-    def told_at(self, path: str) -> int:
+    def calls_at(self, path: str) -> int:
         """How often this path was told something."""
         return len(self._server.of("POST", path))
 

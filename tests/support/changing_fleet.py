@@ -58,7 +58,7 @@ def ask_for_ten_minutes(bench: Bench, times: int, descriptor: dict[str, Any]) ->
     bench.manager.poll_events()
 
 
-def told_by(bench: Bench, ven_name: str, payload_type: str) -> int:
+def reported_by(bench: Bench, ven_name: str, payload_type: str) -> int:
     """How many values of a type the VTN has of a VEN's resources."""
     found = bench.readings(payload_type)
     return sum(count for (name, _), count in found.items() if name.startswith(ven_name))

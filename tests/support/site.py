@@ -51,5 +51,5 @@ class Site:
 
     def changes(self) -> list[tuple[str, str]]:
         """What was done by hand, and what came of it, without what was only asked."""
-        told = [(entry["action"], entry["state"]) for entry in self.audit()]
-        return [(action, state) for action, state in told if state != "asked"]
+        reports_of = [(entry["action"], entry["state"]) for entry in self.audit()]
+        return [(action, state) for action, state in reports_of if state != "asked"]

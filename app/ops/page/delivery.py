@@ -71,8 +71,8 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
                 show_lines(
                     chart, {"waiting": [(at.at.timestamp(), float(at.waiting)) for at in points]}
                 )
-            told = await run.io_bound(journal.first_problems, ROWS)
-            problems.show([(name, (name, formatting.shortened(why))) for name, why in told or ()])
+            first = await run.io_bound(journal.first_problems, ROWS)
+            problems.show([(name, (name, formatting.shortened(why))) for name, why in first or ()])
 
         shell.every(REFRESH_S, show)
 

@@ -122,7 +122,7 @@ def wiring(nodes: Sequence[Node]) -> str:
         parts.append(
             f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="4"'
             f' fill="var(--panel)" stroke="var(--quiet)"{dashed}>'
-            f"<title>{escape(_told(node))}</title></rect>"
+            f"<title>{escape(_tooltip(node))}</title></rect>"
             f'<text x="{x + 6}" y="{y + 15}" font-weight="600">'
             f"{escape(_short(node.short_name, 22))}</text>"
             f'<text x="{x + 6}" y="{y + 29}" style="fill:var(--quiet);font-size:10px">'
@@ -147,7 +147,7 @@ def _uses(count: int) -> str:
     return f", needed by {count}" if count > MAX_LINES else ""
 
 
-def _told(node: Node) -> str:
+def _tooltip(node: Node) -> str:
     needs = f" ← {', '.join(node.depends_on)}" if node.depends_on else ""
     instead = f" [overridden by {node.overridden_by}]" if node.overridden_by else ""
     return f"{node.name}: {node.kind} {node.provides}{needs}{instead}"

@@ -57,7 +57,7 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
                 await shell.change(
                     lambda who: services.actions.cancel_event(who, event_id),
                     f"{name} is cancelled: its VENs go back to what they did.",
-                    sure=f"Cancel {name}, {_told(shown[event_id], services.clock())}?"
+                    sure=f"Cancel {name}, {_described(shown[event_id], services.clock())}?"
                     + (f" Its VENs stop reporting {stops} for it." if stops else ""),
                 )
                 await show_now()
@@ -101,7 +101,7 @@ def _name(row: EventRow) -> str:
     return formatting.shortened(row.event_name or row.event_id, 60)
 
 
-def _told(row: EventRow, now: datetime) -> str:
+def _described(row: EventRow, now: datetime) -> str:
     """For whom it is, and until when."""
     ends = [bar.end for bar in row.in_force]
     return f"for {row.whose}" + (f", until {formatting.until(ends[0], now)}" if ends else "")

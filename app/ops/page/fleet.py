@@ -94,13 +94,13 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
 
 def _in_force(events: Sequence[EventRow], now: datetime) -> str:
     """In one line what holds now, for how many VENs, and until when."""
-    told = [
+    shown = [
         f"{bar.words} until {formatting.until(bar.end, now)} ({event.whose})"
         for event in events
         for bar in event.in_force
     ]
-    more = f", and {len(told) - MAX_LISTED:,} more" if len(told) > MAX_LISTED else ""
-    return f"In force: {'; '.join(told[:MAX_LISTED])}{more}" if told else "No event is in force."
+    more = f", and {len(shown) - MAX_LISTED:,} more" if len(shown) > MAX_LISTED else ""
+    return f"In force: {'; '.join(shown[:MAX_LISTED])}{more}" if shown else "No event is in force."
 
 
 def _spans(events: Sequence[EventRow]) -> list[Span]:

@@ -211,16 +211,16 @@ class IntervalReports:
         carried: Frame | None = None
         if ven_name is not None:
             while len(part := self._slices(ven_name, seq)) and part[-1].seq > seq:
-                told = [frame for frame in part if frame.taken_at <= latest]
+                credible = [frame for frame in part if frame.taken_at <= latest]
                 window = sorted(
-                    (frame for frame in told if frame.taken_at <= end),
+                    (frame for frame in credible if frame.taken_at <= end),
                     key=lambda frame: frame.taken_at,
                 )
                 if window:
                     yield window
                     carried = window[-1]
                 seq = part[-1].seq
-                if told and told[-1].taken_at >= end:
+                if credible and credible[-1].taken_at >= end:
                     return
         if carried is not None:
             start = max(start, carried.taken_at)
@@ -372,14 +372,14 @@ def _piece_values(
     quoted: Sequence[bytes],
 ) -> Values:
     nothing = (None, MISSING)
-    told = [found.get(name, nothing) for name in names]
-    is_words = any(isinstance(value, str) for value, _ in told)
+    values = [found.get(name, nothing) for name in names]
+    is_words = any(isinstance(value, str) for value, _ in values)
     numbers: Numbers = (
-        np.array([value for value, _ in told], dtype=object)
+        np.array([value for value, _ in values], dtype=object)
         if is_words
-        else np.array([np.nan if value is None else value for value, _ in told], dtype=np.float64)
+        else np.array([np.nan if value is None else value for value, _ in values], dtype=np.float64)
     )
-    whole = not is_words and all(isinstance(value, int) for value, _ in told) and told
+    whole = not is_words and all(isinstance(value, int) for value, _ in values) and values
     return Values(
         seq=0,
         start=piece.span[0],
@@ -387,5 +387,5 @@ def _piece_values(
         quoted_names=quoted,
         numbers=numbers.astype(np.int64) if whole else numbers,
         interval_id=piece.interval_id,
-        quality=[quality for _, quality in told] if due.stream.request.with_quality else None,
+        quality=[quality for _, quality in values] if due.stream.request.with_quality else None,
     )

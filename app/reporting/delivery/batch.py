@@ -141,11 +141,11 @@ class BatchSender:
         frames = None
         if isinstance(report.in_flight, FramesInFlight):
             frames = report.stream.needs_frames_after, report.in_flight.through.seq
-        told = {"ven": report.ven_name, "report": report.name}
+        context = {"ven": report.ven_name, "report": report.name}
         with (
-            log_context(**told),
+            log_context(**context),
             self._tracing.span(
-                "send report", frames=frames, readings=report.report.readings, **told
+                "send report", frames=frames, readings=report.report.readings, **context
             ) as span,
         ):
             outcome = self._sender.send(report, client)

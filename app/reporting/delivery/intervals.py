@@ -51,12 +51,12 @@ class IntervalBuilder:
             if batch.is_full:
                 return
             request = report.stream.request
-            told = (
+            selected = (
                 [select_resources(one, request, None) for one in values]
                 if request.aggregate
                 else values
             )
-            self._add(batch, report, told)
+            self._add(batch, report, selected)
         waiting = {each.stream.stream_id for each in due}
         for stream in streams:
             if stream.stream_id not in waiting and stream.in_flight is None:

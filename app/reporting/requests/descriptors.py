@@ -54,8 +54,8 @@ class ReportRequest:
     @property
     def descriptor(self) -> str:
         """What tells the streams of one event apart."""
-        told = f"{self.payload_type}/{self.asked_reading_type or ''}/{self.units or ''}"
-        return f"{told}/{self.particulars}" if self.particulars else told
+        text = f"{self.payload_type}/{self.asked_reading_type or ''}/{self.units or ''}"
+        return f"{text}/{self.particulars}" if self.particulars else text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,8 +212,8 @@ def _particulars(descriptor: ReportDescriptor, schedule: ReportSchedule | None) 
     """
     parts = ["aggregate"] if descriptor.aggregate else []
     if descriptor.targets:
-        told = "\0".join(sorted(descriptor.targets)).encode()
-        parts.append(hashlib.blake2b(told, digest_size=6).hexdigest())
+        text = "\0".join(sorted(descriptor.targets)).encode()
+        parts.append(hashlib.blake2b(text, digest_size=6).hexdigest())
     if schedule is not None:
         parts.append("on intervals" if descriptor.historical else "forecast")
     return " ".join(parts)

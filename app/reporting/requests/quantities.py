@@ -103,9 +103,9 @@ def _by_reading_type(
             return Quantity.PEAK_POWER, _PEAK, POWER_UNIT
         if reading_type == "DIRECT_READ":
             return Quantity.INSTANT_POWER, "DIRECT_READ", POWER_UNIT
-        return Quantity.MEAN_POWER, _told(reading_type, "MEAN"), POWER_UNIT
+        return Quantity.MEAN_POWER, _or_default(reading_type, "MEAN"), POWER_UNIT
     if payload_type == "BASELINE" and (units == POWER_UNIT or reading_type in _MEAN):
-        return Quantity.BASELINE_POWER, _told(reading_type, "MEAN"), POWER_UNIT
+        return Quantity.BASELINE_POWER, _or_default(reading_type, "MEAN"), POWER_UNIT
     if payload_type == "READING" and reading_type in _MEAN:
         return Quantity.MEAN_POWER, reading_type, POWER_UNIT
     if payload_type == "READING" and reading_type == _PEAK:
@@ -114,8 +114,8 @@ def _by_reading_type(
     if direct is None or reading_type in (*_MEAN, _PEAK):
         return None
     quantity, usual_units = direct
-    return quantity, _told(reading_type, "DIRECT_READ"), usual_units
+    return quantity, _or_default(reading_type, "DIRECT_READ"), usual_units
 
 
-def _told(asked: str | None, usual: str) -> str:
+def _or_default(asked: str | None, usual: str) -> str:
     return usual if asked is None else asked

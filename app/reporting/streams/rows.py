@@ -123,7 +123,7 @@ def _read_in_flight(stored: str | None, *, planned: bool) -> InFlight | None:
     if stored is None:
         return None
     values = orjson.loads(stored)
-    told = {
+    columns = {
         "name": values["name"],
         "planned_us": values["planned_us"],
         "again": values.get("again", False),
@@ -133,9 +133,9 @@ def _read_in_flight(stored: str | None, *, planned: bool) -> InFlight | None:
             through=ReportPosition(*values["done"]),
             needed_after=values["through"][0],
             key=values["key"],
-            **told,
+            **columns,
         )
-    return FramesInFlight(through=FramePosition(*values["through"]), **told)
+    return FramesInFlight(through=FramePosition(*values["through"]), **columns)
 
 
 @functools.lru_cache(maxsize=4096)
