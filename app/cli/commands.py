@@ -26,7 +26,7 @@ from app.cli.event import make_event_cli
 from app.cli.failures import report_expected_errors, tell
 from app.cli.fleet import FleetTools, make_fleet_cli
 from app.cli.help import AsJson, examples
-from app.cli.outbox import make_outbox_cli
+from app.cli.rejected import make_rejected_cli
 from app.cli.terminal import replace_what_cannot_be_shown, show
 from app.observability import configure_logging, log_uncaught
 from app.observability import graph as wiring
@@ -201,8 +201,8 @@ def vtn(
 
 
 @contextmanager
-def opened_outbox() -> Iterator[RejectedReports]:
-    """The outbox of the settings' database."""
+def opened_rejected_reports() -> Iterator[RejectedReports]:
+    """The rejected reports of the settings' database."""
     with wired() as container:
         database = container.platform.database()
         if database.file is not None and not database.file.exists():
@@ -210,7 +210,10 @@ def opened_outbox() -> Iterator[RejectedReports]:
         yield container.streams.rejected()
 
 
-cli.add_typer(make_outbox_cli(opened_outbox), name="outbox")
+cli.add_typer(make_rejected_cli(opened_rejected_reports), name="rejected")
+cli.add_typer(
+    make_rejected_cli(opened_rejected_reports, formerly="outbox"), name="outbox", hidden=True
+)
 
 
 @contextmanager

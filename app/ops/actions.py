@@ -25,14 +25,14 @@ class OperatorActions:
         *,
         scheduler: TaskScheduler,
         repository: FleetRepository,
-        outbox: RejectedReports,
+        rejected_reports: RejectedReports,
         business_logic: Callable[[], BusinessLogic],
         audit: AuditLog,
         clock: Callable[[], datetime],
     ) -> None:
         self._scheduler = scheduler
         self._repository = repository
-        self._outbox = outbox
+        self._rejected_reports = rejected_reports
         self._business_logic = business_logic
         self._audit = audit
         self._clock = clock
@@ -77,13 +77,13 @@ class OperatorActions:
     def retry_reports(self, who: str, set_aside_ids: Sequence[int]) -> int:
         """The next delivery sends them again; how many."""
         with self._audit.change(who, "send again", "reports", ids=set_aside_ids) as led_to:
-            led_to["reports"] = count = self._outbox.retry(set_aside_ids)
+            led_to["reports"] = count = self._rejected_reports.retry(set_aside_ids)
             return count
 
     def drop_reports(self, who: str, set_aside_ids: Sequence[int]) -> int:
         """Their readings will not reach the VTN; how many."""
         with self._audit.change(who, "drop", "reports", ids=set_aside_ids) as led_to:
-            led_to["reports"] = count = self._outbox.drop(set_aside_ids)
+            led_to["reports"] = count = self._rejected_reports.drop(set_aside_ids)
             return count
 
     def send_event(

@@ -57,7 +57,7 @@ class OpsContainer(containers.DeclarativeContainer):
         waiting=waiting,
         scheduler=scheduling.scheduler,
         retention=streams.retention,
-        outbox=streams.rejected,
+        rejected_reports=streams.rejected,
         tally=streams.losses,
         overdue_tasks=supervision.overdue_tasks,
         guard=supervision.guard,
@@ -86,7 +86,7 @@ class OpsContainer(containers.DeclarativeContainer):
         OperatorActions,
         scheduler=scheduling.scheduler,
         repository=fleet.repository,
-        outbox=streams.rejected,
+        rejected_reports=streams.rejected,
         business_logic=openadr.business_logic.provider,
         audit=providers.Factory(
             AuditLog, path=platform.settings.provided.audit_file, clock=platform.clock
@@ -110,7 +110,7 @@ class OpsContainer(containers.DeclarativeContainer):
         power=metering.power_history,
         scheduler=scheduling.scheduler,
         journal=delivery.stats,
-        outbox=streams.rejected,
+        rejected_reports=streams.rejected,
         backlog=backlog,
         waiting=waiting,
         simulator=metering.simulator,

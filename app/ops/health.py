@@ -43,7 +43,7 @@ class Readiness:
     store_share: float = 0.0
     """How much of STORE__MAX_BYTES is used."""
     set_aside: int = 0
-    """Reports that the VTN refused; `outbox list` shows them."""
+    """Reports that the VTN refused; `rejected list` shows them."""
     expired_readings: int = 0
     dropped_readings: int = 0
     push: Mapping[str, int] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Health:
         waiting: Callable[[], int],
         scheduler: TaskScheduler,
         retention: Retention,
-        outbox: RejectedReports,
+        rejected_reports: RejectedReports,
         tally: LossCounters,
         overdue_tasks: OverdueTasks,
         guard: PeriodicThread,
@@ -91,7 +91,7 @@ class Health:
         self._waiting = waiting
         self._scheduler = scheduler
         self._retention = retention
-        self._outbox = outbox
+        self._rejected_reports = rejected_reports
         self._tally = tally
         self._overdue_tasks = overdue_tasks
         self._guard = guard
@@ -134,7 +134,7 @@ class Health:
             paused_tasks=tuple(job.name for job in self._scheduler.get_jobs() if job.paused),
             waiting=self._waiting(),
             store_share=share,
-            set_aside=self._outbox.count(),
+            set_aside=self._rejected_reports.count(),
             expired_readings=given_up.get("expired", 0),
             dropped_readings=given_up.get("dropped", 0),
             push={"vens": self._push_trust.count(), **self._inbox.counts},

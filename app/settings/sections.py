@@ -96,7 +96,7 @@ class StoreSettings(Section):
     keep_unasked: Duration = timedelta(hours=1)
     """How long readings are kept that no event asks for."""
     max_bytes: ByteSize = Field(default=ByteSize(10 << 30), ge=1 << 12)
-    """Of readings and of reports that were set aside."""
+    """Of readings and of rejected reports."""
     max_age: Duration | None = None
     """How old readings may grow that are owed; None: as old as it takes."""
     when_full: Literal["stop_metering", "drop_oldest"] = "stop_metering"

@@ -15,7 +15,7 @@ from tests.e2e.conftest import Start
 
 COMMANDS = (
     *("", "run", "vtn", "discover", "tasks", "graph", "check"),
-    *("outbox list", "outbox retry", "outbox drop"),
+    *("rejected list", "rejected retry", "rejected drop"),
     *("event send", "event list", "event cancel"),
     *("fleet seed", "fleet import", "fleet export", "fleet list"),
 )
@@ -35,7 +35,7 @@ def test_every_command_shows_examples_that_begin_with_its_name(start: Start, com
     assert re.search(rf"ven-fleet {command}".rstrip(), examples), shown
 
 
-@pytest.mark.parametrize("group", ["", "fleet", "event", "outbox"])
+@pytest.mark.parametrize("group", ["", "fleet", "event", "rejected"])
 def test_what_a_command_does_fits_its_line(start: Start, group: str) -> None:
     shown = told(start, *group.split(), "--help")
 

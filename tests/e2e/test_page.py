@@ -292,7 +292,7 @@ def test_a_report_that_was_refused_is_sent_again_or_dropped(site: Site, window: 
     put_aside(site, "first", "second")
     seen = window(site)
     seen.look_at("/delivery")
-    first, second = (str(report.set_aside_id) for report in outbox(site).reports())
+    first, second = (str(report.set_aside_id) for report in rejected(site).reports())
 
     seen.press(f"Drop {first}")
     seen.press("No")
@@ -307,7 +307,7 @@ def test_a_report_that_was_refused_is_sent_again_or_dropped(site: Site, window: 
     assert site.changes()[-2:] == [("drop", "done"), ("send again", "done")]
 
 
-def outbox(site: Site) -> RejectedReports:
+def rejected(site: Site) -> RejectedReports:
     """Of the running application, from beside it."""
     path = site.directory / "data" / "fleet.db"
     return RejectedReports(Database(make_engine(f"sqlite:///{path}")))

@@ -280,7 +280,7 @@ def test_graph_in_every_format(invoke: Invoke) -> None:
         )
 
 
-@pytest.mark.parametrize("command", ["fleet list", "graph", "outbox list", "tasks", "check"])
+@pytest.mark.parametrize("command", ["fleet list", "graph", "rejected list", "tasks", "check"])
 def test_a_setting_for_a_task_that_is_none_stops_every_command(
     invoke: Invoke, command: str
 ) -> None:

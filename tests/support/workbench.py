@@ -79,9 +79,9 @@ class Bench:
         return int(self.container.delivery.service().waiting())
 
     def retry(self) -> int:
-        """Let every report that was set aside be sent again."""
-        outbox = self.container.streams.rejected()
-        return int(outbox.retry([report.set_aside_id for report in outbox.reports()]))
+        """Let every rejected report be sent again."""
+        rejected = self.container.streams.rejected()
+        return int(rejected.retry([report.set_aside_id for report in rejected.reports()]))
 
     def replace(self, path: str, stand_in: object) -> None:
         """Let the manager be built again, with this in the place of 'room.provider'."""

@@ -87,8 +87,8 @@ def settle(
         for name in found.in_place_of:
             to_send = deque(report for report in to_send if report.report_name != name)
             kept = [report for report in kept if report.report_name != name]
-        to_send.extend(aside for aside in found.asides if aside.is_part)
-        kept += [aside for aside in found.asides if not aside.is_part]
+        to_send.extend(aside for aside in found.rejected if aside.is_part)
+        kept += [aside for aside in found.rejected if not aside.is_part]
     return requests, kept
 
 
@@ -111,7 +111,7 @@ def test_only_what_is_refused_for_its_content_is_divided(
 ) -> None:
     kept = refused.refused(outgoing(report(clock)), VtnRejected("no", status=status))
 
-    assert len(kept.asides) == parts
+    assert len(kept.rejected) == parts
 
 
 def test_what_may_be_at_the_vtn_already_is_kept_whole(
@@ -121,7 +121,7 @@ def test_what_may_be_at_the_vtn_already_is_kept_whole(
 
     kept = refused.refused(outgoing(in_doubt), VtnRejected("no", status=400))
 
-    (aside,) = kept.asides
+    (aside,) = kept.rejected
     assert resources_of(aside) == NAMES
 
 
@@ -132,7 +132,7 @@ def test_a_part_has_the_readings_of_its_resources_but_for_what_is_missing(
 
     kept = refused.refused(outgoing(whole), VtnRejected("no", status=400))
 
-    assert [aside.readings for aside in kept.asides] == [5, 8]
+    assert [aside.readings for aside in kept.rejected] == [5, 8]
 
 
 def test_where_nothing_is_taken_it_is_kept_whole_and_not_divided_for_a_day(
@@ -172,7 +172,7 @@ def test_reports_that_are_settled_make_room_for_one_that_is_not(
     pair = NAMES[8:10]
     one, other = refused.refused(
         outgoing(report(clock, pair)), VtnRejected("no", status=400)
-    ).asides
+    ).rejected
     for number in range(2 * MAX_DIVISIONS):
         settle(refused, report(clock, NAMES[:4], name=f"other-{number}"), {NAMES[number % 4]})
 

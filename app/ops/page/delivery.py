@@ -25,13 +25,14 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
         with shell.around("Delivery"):
             figures = Figures(
                 *("readings taken", "readings delivered", "reports delivered"),
-                *("last report", "readings waiting", "reports set aside", "readings given up"),
+                *("last report", "readings waiting", "reports rejected", "readings given up"),
                 "store used",
             )
             vtn = ui.label("")
             ui.label(
-                "Since the application started. Waiting: owed, and sent with the next report. Set"
-                " aside: refused by the VTN, and waits for you. Given up: nobody will report it."
+                "Since the application started. Waiting: owed, and sent with the next report."
+                " Rejected: refused by the VTN, and kept until you decide. Given up: never"
+                " reported."
             ).classes("quiet")
             with ui.element("h2"):
                 ui.label("Readings waiting over the last hour, UTC")
@@ -60,7 +61,7 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
                 reports_delivered=formatting.count(journal.reports),
                 last_report=formatting.ago(journal.last_report_at, services.clock()),
                 readings_waiting=formatting.count(found.waiting),
-                reports_set_aside=formatting.count(found.set_aside),
+                reports_rejected=formatting.count(found.set_aside),
                 readings_given_up=formatting.count(found.expired_readings + found.dropped_readings),
                 store_used=f"{found.store_share:.1%}",
             )
@@ -89,7 +90,7 @@ def _of_the_vtn(services: PageServices) -> str:
 
 
 class _Refused:
-    """The table of reports that were set aside."""
+    """The table of rejected reports."""
 
     def __init__(self, services: PageServices, shell: Shell) -> None:
         self._services = services
@@ -122,7 +123,9 @@ class _Refused:
 
     async def _show(self) -> None:
         """As it is now."""
-        found = await run.io_bound(self._services.outbox.page, skip=self._pager.skip, limit=ROWS)
+        found = await run.io_bound(
+            self._services.rejected_reports.page, skip=self._pager.skip, limit=ROWS
+        )
         if found is None:
             return
         reports, total = found

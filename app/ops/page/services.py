@@ -28,7 +28,7 @@ class PageServices:
     power: PowerHistory
     scheduler: TaskScheduler
     journal: DeliveryStats
-    outbox: RejectedReports
+    rejected_reports: RejectedReports
     backlog: Backlog
     waiting: Callable[[], int]
     """Readings that are owed and not acknowledged."""

@@ -1,7 +1,7 @@
 """Reports that a VTN refuses for some resource, sent without it (rules.md, 'Reports').
 
 A refused report is divided by resource, and its parts are sent, until those resources are found
-that the VTN does not take. They are remembered for a day, and set aside without being sent.
+that the VTN does not take. They are remembered for a day, and rejected without being sent.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class _Division:
 class Kept:
     """What is kept of refused reports."""
 
-    asides: Sequence[RejectedReport]
+    rejected: Sequence[RejectedReport]
     in_place_of: Collection[str]
     """The names of the reports that they are kept for."""
 
@@ -108,43 +108,44 @@ class RefusedResources:
         When it was in vain to divide a report, it is kept whole, in the place of all its parts.
         """
         now = self._clock()
-        aside = report.rejected(str(error), at=now)
-        itself = Kept([aside], [aside.report_name])
+        rejected = report.rejected(str(error), at=now)
+        itself = Kept([rejected], [rejected.report_name])
         of_content = isinstance(error, VtnRejected) and error.status in OF_CONTENT
         if not of_content or report.was_sent:
             return itself  # in doubt: what was sent first may still come
-        names, key = _names(aside), (aside.ven_name, _payload_type(aside))
+        names, key = _names(rejected), (rejected.ven_name, _payload_type(rejected))
         with self._lock:
             if now < self._in_vain.get(key, now):
                 return itself
-            root = self._root_of.get(aside.report_name, aside.report_name)
+            root = self._root_of.get(rejected.report_name, rejected.report_name)
             if len(names) <= 1 and root not in self._divisions:
                 return itself
-            division = self._divisions.setdefault(root, _Division(aside, len(names)))
+            division = self._divisions.setdefault(root, _Division(rejected, len(names)))
             division.refused += 1
-            division.unsettled.discard(aside.report_name)
+            division.unsettled.discard(rejected.report_name)
             if len(names) <= 1:
-                division.alone += [(name, aside.problem) for name in names]
+                division.alone += [(name, rejected.problem) for name in names]
                 if division.taken:
                     self._remember(key, division)
             most = min(MAX_IN_VAIN, 2 * division.resources - 1)
             if not division.taken and division.refused >= most:
                 self._in_vain[key] = now + REMEMBERED
                 self._forget(root)
-                return Kept([division.whole], division.parts or [aside.report_name])
+                return Kept([division.whole], division.parts or [rejected.report_name])
             if len(names) <= 1:
                 self._forget_if_settled(root)
                 return itself
             half = len(names) // 2
             parts = [
-                replace(_part(aside, some), is_part=True) for some in (names[:half], names[half:])
+                replace(_part(rejected, some), is_part=True)
+                for some in (names[:half], names[half:])
             ]
             division.parts |= {part.report_name for part in parts}
             division.unsettled |= {part.report_name for part in parts}
             self._root_of.update((part.report_name, root) for part in parts)
             if len(self._divisions) > MAX_DIVISIONS:
                 self._forget(next(iter(self._divisions)))
-            return Kept(parts, [aside.report_name])
+            return Kept(parts, [rejected.report_name])
 
     def taken(self, part: RejectedReport) -> None:
         """A part of a refused report was taken, or may have been: it is not known yet."""
@@ -177,34 +178,34 @@ class RefusedResources:
 def say_refused(refused: Sequence[RejectedReport]) -> None:
     """One line for all that were refused in the same words; parts that are to be sent are none."""
     by_problem: dict[str, list[RejectedReport]] = {}
-    for aside in refused:
-        if not aside.is_part:
-            by_problem.setdefault(aside.problem, []).append(aside)
-    for problem, asides in by_problem.items():
-        more = f" and {len(asides) - 1} more" if len(asides) > 1 else ""
-        with log_context(ven=asides[0].ven_name, report=asides[0].report_name):
+    for report in refused:
+        if not report.is_part:
+            by_problem.setdefault(report.problem, []).append(report)
+    for problem, rejected in by_problem.items():
+        more = f" and {len(rejected) - 1} more" if len(rejected) > 1 else ""
+        with log_context(ven=rejected[0].ven_name, report=rejected[0].report_name):
             logger.warning(
-                "VEN %s: report %s%s, with %d readings, set aside: %s (see `outbox list`)",
-                asides[0].ven_name,
-                asides[0].report_name,
+                "VEN %s: report %s%s with %d readings is rejected: %s (see `rejected list`)",
+                rejected[0].ven_name,
+                rejected[0].report_name,
                 more,
-                sum(aside.readings for aside in asides),
+                sum(report.readings for report in rejected),
                 problem,
             )
 
 
-def _read(aside: RejectedReport) -> Mapping[str, Any]:
+def _read(report: RejectedReport) -> Mapping[str, Any]:
     """The report's JSON, which is our own."""
-    read: Mapping[str, Any] = orjson.loads(aside.body)
+    read: Mapping[str, Any] = orjson.loads(report.body)
     return read
 
 
-def _names(aside: RejectedReport) -> list[str]:
-    return [resource["resourceName"] for resource in _read(aside)["resources"]]
+def _names(report: RejectedReport) -> list[str]:
+    return [resource["resourceName"] for resource in _read(report)["resources"]]
 
 
-def _payload_type(aside: RejectedReport) -> str:
-    return str(_read(aside)["payloadDescriptors"][0]["payloadType"])
+def _payload_type(report: RejectedReport) -> str:
+    return str(_read(report)["payloadDescriptors"][0]["payloadType"])
 
 
 def _part(whole: RejectedReport, names: Sequence[str]) -> RejectedReport:

@@ -38,7 +38,7 @@ class RejectedReport:
 
 
 class RejectedReports:
-    """The reports that were set aside. Another process may list, retry and drop them meanwhile."""
+    """The reports that the VTN refused. Another process may list, retry and drop them meanwhile."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -98,9 +98,9 @@ class RejectedReports:
             rows = connection.execute(query, where)
             return [_read(row, zlib.decompress(row.body)) for row in rows]
 
-    def begin_to_send(self, asides: Collection[RejectedReport], now_us: int) -> None:
+    def begin_to_send(self, rejected: Collection[RejectedReport], now_us: int) -> None:
         """Before they are sent: from here on they may be at the VTN."""
-        if not asides:
+        if not rejected:
             return
         with self._database.write() as connection:
             connection.execute(
@@ -108,7 +108,7 @@ class RejectedReports:
                     "UPDATE set_aside SET in_doubt_us = coalesce(in_doubt_us, :now)"
                     " WHERE set_aside_id = :id"
                 ),
-                [{"now": now_us, "id": aside.set_aside_id} for aside in asides],
+                [{"now": now_us, "id": report.set_aside_id} for report in rejected],
             )
 
     def not_sent(self, connection: Connection, rejected: RejectedReport) -> None:

@@ -127,7 +127,7 @@ class Settlement:
             kept = (
                 outcome.parts
                 if fate is Fate.DIVIDED
-                else self._refused.refused(report, outcome.error).asides
+                else self._refused.refused(report, outcome.error).rejected
             )
             changes.others += [partial(self._rejected.put, rejected=each) for each in kept]
             changes.refused += kept
@@ -170,13 +170,13 @@ class Settlement:
                 partial(
                     self._rejected.put_in_place,
                     report_names=kept.in_place_of,
-                    rejected=kept.asides,
+                    rejected=kept.rejected,
                 )
             )
             changes.refused[:] = [
                 report for report in changes.refused if report.report_name not in kept.in_place_of
             ]
-            changes.refused += kept.asides
+            changes.refused += kept.rejected
         elif fate in (Fate.REFUSED, Fate.TOO_LARGE, Fate.EVENT_GONE):
             write(
                 partial(

@@ -90,7 +90,7 @@ class Retention:
         """Remove what every cursor has passed; move out what lags behind the fleet."""
         with self._lock:
             self._prune()
-            # What was just set aside takes room, too.
+            # What was just rejected takes room, too.
             if self._bounds.when_full == "drop_oldest" and self._is_full(0):
                 self._drop_oldest(0)
 

@@ -1,4 +1,4 @@
-"""`outbox`: the reports that the VTN refused for their content."""
+"""`rejected`: the reports that the VTN refused for their content."""
 
 from __future__ import annotations
 
@@ -16,21 +16,36 @@ from app.cli.help import AsJson, examples
 from app.cli.terminal import show
 from app.reporting.delivery import RejectedReports
 
-Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as `outbox list` shows them.")]
+Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as `rejected list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
-def make_outbox_cli(opened: Callable[[], AbstractContextManager[RejectedReports]]) -> typer.Typer:
-    """The commands; `opened` gives the outbox, and closes what it opened."""
+def make_rejected_cli(
+    opened: Callable[[], AbstractContextManager[RejectedReports]], *, formerly: str = ""
+) -> typer.Typer:
+    """The commands; `opened` gives the rejected reports, and closes what it opened.
+
+    `formerly`: an earlier name of these commands, which is accepted with a warning.
+    """
     cli = typer.Typer(
         rich_markup_mode=None, help="Reports that the VTN refused: list, send again, drop."
     )
 
-    @cli.command("list", epilog=examples("ven-fleet outbox list --json | jq '.[].problem'"))
+    if formerly:
+
+        @cli.callback()
+        def warn() -> None:
+            """Before each command."""
+            print(
+                f"warning: `{formerly}` is now called `rejected`; this name goes with version 0.3",
+                file=sys.stderr,
+            )
+
+    @cli.command("list", epilog=examples("ven-fleet rejected list --json | jq '.[].problem'"))
     def list_(as_json: AsJson = False) -> None:
-        """What was set aside, and the VTN's words."""
-        with opened() as outbox:
-            reports = outbox.reports()
+        """The rejected reports, and why the VTN refused them."""
+        with opened() as rejected:
+            reports = rejected.reports()
         if as_json:
             rows = [
                 {
@@ -47,7 +62,7 @@ def make_outbox_cli(opened: Callable[[], AbstractContextManager[RejectedReports]
             ]
             print(json.dumps(rows, indent=1, ensure_ascii=False))
             return
-        table = Table("id", "VEN", "event", "readings", "refused at", "the VTN's words", "next")
+        table = Table("id", "VEN", "event", "readings", "refused at", "why", "next")
         for report in reports:
             table.add_row(
                 str(report.set_aside_id),
@@ -58,39 +73,39 @@ def make_outbox_cli(opened: Callable[[], AbstractContextManager[RejectedReports]
                 Text(_printable(report.problem)),
                 "is sent again" if report.to_send else "",
             )
-        show(table if reports else "No report was set aside.")
+        show(table if reports else "No report was rejected.")
 
-    @cli.command(epilog=examples("ven-fleet outbox retry 1 2", "ven-fleet outbox retry --all"))
+    @cli.command(epilog=examples("ven-fleet rejected retry 1 2", "ven-fleet rejected retry --all"))
     def retry(ids: Ids = None, all_: All = False, as_json: AsJson = False) -> None:
         """Let `run` send them again, under the same names."""
-        with opened() as outbox:
-            chosen = _chosen(outbox, ids, all_)
-            count = outbox.retry(chosen)
+        with opened() as rejected:
+            chosen = _chosen(rejected, ids, all_)
+            count = rejected.retry(chosen)
         words = f"{count} reports are sent again with the next delivery"
         print(json.dumps({"reports": count}) if as_json else words)
 
-    @cli.command(epilog=examples("ven-fleet outbox drop 1"))
+    @cli.command(epilog=examples("ven-fleet rejected drop 1"))
     def drop(ids: Ids = None, all_: All = False, as_json: AsJson = False) -> None:
         """Give them up: their readings will not reach the VTN."""
-        with opened() as outbox:
-            chosen = _chosen(outbox, ids, all_)
-            count = outbox.drop(chosen)
+        with opened() as rejected:
+            chosen = _chosen(rejected, ids, all_)
+            count = rejected.drop(chosen)
         print(json.dumps({"reports": count}) if as_json else f"{count} reports are dropped")
 
     return cli
 
 
-def _chosen(outbox: RejectedReports, ids: list[int] | None, all_: bool) -> list[int]:
+def _chosen(rejected: RejectedReports, ids: list[int] | None, all_: bool) -> list[int]:
     """The reports that are meant, all of which must be there."""
     if bool(ids) == all_:
-        print("error: name reports by their ids, or --all; see `outbox list`", file=sys.stderr)
+        print("error: name reports by their ids, or --all; see `rejected list`", file=sys.stderr)
         raise typer.Exit(2)
-    known = [report.set_aside_id for report in outbox.reports()]
+    known = [report.set_aside_id for report in rejected.reports()]
     if not ids:
         return known
     missing = sorted(set(ids).difference(known))
     if missing:
-        print(f"error: there is no report {missing[0]}; see `outbox list`", file=sys.stderr)
+        print(f"error: there is no report {missing[0]}; see `rejected list`", file=sys.stderr)
         raise typer.Exit(1)
     return ids
 

@@ -1,4 +1,4 @@
-"""Reports that the VTN refuses for their content: set aside, listed, sent again, dropped."""
+"""Reports that the VTN refuses for their content: kept, listed, sent again, dropped."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_refused_report_is_said_once_with_the_words_of_the_vtn(
     with caplog.at_level(logging.WARNING, logger="app"):
         refuse(bench, "Aarhus")
 
-    assert caplog.text.count("with 4 readings, set aside: POST /reports: 422") == 1
+    assert caplog.text.count("with 4 readings is rejected: POST /reports: 422") == 1
 
 
 def test_a_report_that_is_retried_is_sent_with_the_next_delivery(bench: Bench) -> None:
@@ -157,50 +157,50 @@ def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Benc
 def test_a_crash_after_a_retried_report_was_taken_doubles_nothing(bench: Bench) -> None:
     refuse(bench, "Aarhus")
     bench.retry()
-    outbox = bench.container.streams.rejected()
+    rejected = bench.container.streams.rejected()
 
     class Crashes:
-        """The outbox, up to the point where it would remember that the report was taken."""
+        """Real, up to the point where it would remember that the report was taken."""
 
         def __getattr__(self, name: str) -> object:
             if name == "delivered":
                 raise DatabaseError("the process ends here")
-            return getattr(outbox, name)
+            return getattr(rejected, name)
 
     bench.replace("streams.rejected", Crashes())
     with pytest.raises(DatabaseError):
         bench.manager.generate_reports()
-    bench.replace("streams.rejected", outbox)
+    bench.replace("streams.rejected", rejected)
     bench.manager.generate_reports()
 
     bench.assert_each_once(TICK)
-    assert outbox.reports() == []
+    assert rejected.reports() == []
 
 
 class TestCommands:
-    """`outbox` beside an application."""
+    """`rejected` beside an application."""
 
     @pytest.fixture(autouse=True)
     def refused(self, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         refuse(bench, "Aarhus", ticks=2)
         monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
 
-    def outbox(self, *arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(cli, ["outbox", *arguments])
+    def rejected(self, *arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(cli, ["rejected", *arguments])
         return result.exit_code, result.output
 
     def test_list_shows_each_with_the_words_of_the_vtn(self) -> None:
-        code, output = self.outbox("list", "--json")
+        code, output = self.rejected("list", "--json")
 
         rows = json.loads(output)
         assert code == 0
         assert len(rows) == 2
         assert rows[0]["problem"] == "POST /reports: 422, a fault of the test"
-        assert "Aarhus" in self.outbox("list")[1]
+        assert "Aarhus" in self.rejected("list")[1]
 
     def test_retry_lets_the_application_send_it(self, bench: Bench) -> None:
         last = bench.container.streams.rejected().reports()[-1].set_aside_id
-        assert self.outbox("retry", str(last)) == (
+        assert self.rejected("retry", str(last)) == (
             0,
             "1 reports are sent again with the next delivery\n",
         )
@@ -208,33 +208,39 @@ class TestCommands:
         assert bench.manager.generate_reports() == RESOURCES
 
     def test_drop_all(self, bench: Bench) -> None:
-        assert self.outbox("drop", "--all")[0] == 0
+        assert self.rejected("drop", "--all")[0] == 0
 
         assert bench.container.streams.rejected().count() == 0
 
     def test_a_number_that_is_none_changes_nothing(self, bench: Bench) -> None:
         first = bench.container.streams.rejected().reports()[0].set_aside_id
-        code, _ = self.outbox("drop", str(first), "777")
+        code, _ = self.rejected("drop", str(first), "777")
 
         assert code == 1
         assert bench.container.streams.rejected().count() == 2
 
     @pytest.mark.parametrize("arguments", [(), ("1", "--all")])
     def test_which_ones_must_be_said(self, arguments: tuple[str, ...]) -> None:
-        assert self.outbox("drop", *arguments)[0] == 2
+        assert self.rejected("drop", *arguments)[0] == 2
 
 
-def test_an_empty_outbox_says_so(
+def test_that_nothing_was_rejected_is_said(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
 
     assert bench.container.streams.rejected().count() == 0
-    assert "No report was set aside." in CliRunner().invoke(cli, ["outbox", "list"]).output
+    assert "No report was rejected." in CliRunner().invoke(cli, ["rejected", "list"]).output
 
 
-def test_a_wrong_data_dir_is_no_empty_outbox(tmp_path: Path) -> None:
+def test_the_former_name_of_the_command_is_accepted_with_a_warning() -> None:
     result = CliRunner().invoke(cli, ["outbox", "list"])
+
+    assert "warning: `outbox` is now called `rejected`" in result.stderr
+
+
+def test_a_wrong_data_dir_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["rejected", "list"])
 
     assert result.exit_code == 1
     assert not (tmp_path / "data").exists()
