@@ -8,7 +8,7 @@ PINNED := constraints.txt pyproject.toml
 WORKERS := $(shell expr $$(nproc) + 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-rest test-all coverage lint vtn bench soak reference pictures interop audit
+.PHONY: help setup run test test-rest test-all coverage lint docs package vtn bench soak reference pictures interop audit
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -77,7 +77,13 @@ soak-day:
 soak-troubled:
 	$(BIN)/python -m soak.troubled
 
-reference: $(VENV)/.run  ## write anew what documents say of the wiring
+docs: $(VENV)/.docs  ## the documentation as a site, in docs/_build; a broken link fails
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build
+
+package: $(VENV)/.docs  ## build the wheel, and run it from an environment of its own
+	$(BIN)/python -m scripts.package
+
+reference: $(VENV)/.run  ## write anew what is generated from the code
 	$(BIN)/python -m scripts.reference
 
 pictures: $(VENV)/.dev  ## make the README's pictures of the page anew (needs Chromium)
@@ -101,6 +107,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: $(VENV)/bin/python $(PINNED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run

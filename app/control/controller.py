@@ -151,7 +151,7 @@ class FleetController:
         """One line when something else is in force than before."""
         if now != self._in_force:
             text = "; ".join(f"{kind} for {count} resources" for kind, count in sorted(now.items()))
-            logger.info("in force: %s", text or "nothing")
+            logger.info("active: %s", text or "nothing")
         self._in_force = now
 
     def _tell(self, resources: ResourceArrays, signals: ControlSignals) -> None:

@@ -69,7 +69,7 @@ class SignalResolver:
 
     `alert_level`: the SIMPLE level that an ALERT is treated as. `percent_sign`: 1 where a positive
     CONTROL_LEVEL_OFFSET_PERCENT means less load, as a positive CONTROL_LEVEL_OFFSET does; -1 where
-    it means more (rules.md, 'Reports': the specification says both).
+    it means more (openadr.md, 'Reports': the specification says both).
     """
 
     def __init__(self, *, alert_level: int, percent_sign: int) -> None:

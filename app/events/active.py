@@ -1,4 +1,4 @@
-"""What holds now for the resources of one VEN (User Guide 7.1; rules.md, 'Targets')."""
+"""What holds now for the resources of one VEN (User Guide 7.1; openadr.md, 'Targets')."""
 
 from __future__ import annotations
 

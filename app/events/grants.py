@@ -1,4 +1,4 @@
-"""The targets that business logic granted to a VEN and its resources (rules.md, 'Targets')."""
+"""The targets that business logic granted to a VEN and its resources (openadr.md, 'Targets')."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Granted:
     def scope(self, targets: Targets) -> frozenset[str] | None:
         """The resources that something with these targets is meant for; None: all of the VEN's.
 
-        rules.md, 'Targets': without targets, all; else those whose targets meet these, and all of
+        openadr.md, 'Targets': without targets, all; else those whose targets meet these, and all of
         them if the VEN's own do.
         """
         if not targets or not targets.isdisjoint(self.ven):
@@ -58,7 +58,7 @@ class SeenEvent(ScheduledEvent):
 
     ven_name: str
     is_cancelled: bool = False
-    """Whether it was emptied of its time after it had one (rules.md, 'Time')."""
+    """Whether it was emptied of its time after it had one (openadr.md, 'Time')."""
     granted: Granted = NOTHING_GRANTED
     units: Mapping[str, str] = field(default_factory=dict)
     """By payload type: what the event says, or else its program."""

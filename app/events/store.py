@@ -52,7 +52,7 @@ class EventStore:
     """What each VEN is asked, by event id.
 
     An event that is missing from a list is asked for by its id: only 404 says that it is gone
-    (rules.md, 'Reading what a VTN sends'). `clock` gives the first sight, which is remembered.
+    (openadr.md, 'Reading what a VTN sends'). `clock` gives the first sight, which is remembered.
     `grants` reads the targets that a VEN has.
     Safe for several threads.
     """
@@ -105,7 +105,7 @@ class EventStore:
 
         Taken is what is new, or newer by the VTN's clock, and meant for the VEN by the targets that
         it is known to have. What was gone before and what cannot be compared is UNCLEAR: only the
-        VTN can say (rules.md, 'Push').
+        VTN can say (openadr.md, 'Push').
         """
         with self._writing:
             seen_now = self._clock()

@@ -1,4 +1,4 @@
-"""Makes VENs and resources known to the VTN (rules.md, 'Roles, credentials, enrolment')."""
+"""Makes VENs and resources known to the VTN (openadr.md, 'Roles, credentials, enrolment')."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class LostObjects:
     """Told by each poll what the VTN shows of a VEN; looks at each heartbeat for what is missing.
 
     Lost is what two heartbeats find gone by its id (404, with problem details), and in no list:
-    absence from a list alone says nothing (rules.md, 'Reading what a VTN sends'). It is
+    absence from a list alone says nothing (openadr.md, 'Reading what a VTN sends'). It is
     enrolled again at once, but only once in 24 hours: who removes it again may mean it. It stays
     metered meanwhile. Safe for several threads.
     """

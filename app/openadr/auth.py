@@ -107,7 +107,8 @@ class TokenEndpoint:
     def fetch(self, credentials: ClientCredentials) -> tuple[str, float | None]:
         """A token and its lifetime in seconds, None where the answer names none.
 
-        Credentials go into the form body only, `scope` only if it is set (rules.md, 'Roles').
+        Credentials go into the form body only, `scope` only if it is set (openadr.md, 'Roles,
+        credentials, enrolment').
         """
         client = BackendApplicationClient(client_id=credentials.client_id)
         form = client.prepare_request_body(

@@ -165,11 +165,11 @@ class VtnClient:
         self._remove_surely(f"/vens/{ven_id}")
 
     def programs(self, targets: Targets) -> list[Program]:
-        """The programs that a VEN with these targets may see (rules.md, 'Targets')."""
+        """The programs that a VEN with these targets may see (openadr.md, 'Targets')."""
         return self._seen_with("/programs", targets, read_program)
 
     def events(self, targets: Targets) -> list[Event]:
-        """The events that a VEN with these targets may see (rules.md, 'Targets')."""
+        """The events that a VEN with these targets may see (openadr.md, 'Targets')."""
         return self._seen_with("/events", targets, read_event)
 
     def event(self, event_id: str) -> Event | None:

@@ -1,4 +1,4 @@
-"""Which OAuth2 client each VEN is (rules.md, 'Roles, credentials, enrolment')."""
+"""Which OAuth2 client each VEN is (openadr.md, 'Roles, credentials, enrolment')."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LETTERS = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa", "Æ": "Ae", "Ø": 
 
 
 def slug(ven_name: str) -> str:
-    """A VEN's name as a client id may be spelled (rules.md, 'Roles, credentials, enrolment')."""
+    """A VEN's name as a client id may be spelled (openadr.md, 'Roles, credentials, enrolment')."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", ven_name.translate(_LETTERS))[:128]
 
 

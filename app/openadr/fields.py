@@ -95,7 +95,7 @@ def given_targets(wire: Wire) -> Targets:
     """The targets of an object: 3.1.0 has strings, 3.0.1 has values by type ('TYPE=value').
 
     A string is a list of one. WireError for all else that is no list of such: an object without
-    targets concerns everybody (rules.md, 'Time' and 'Targets').
+    targets concerns everybody (openadr.md, 'Time' and 'Targets').
     """
     value = wire.get("targets")
     if value is None:

@@ -1,6 +1,6 @@
 """How a VTN tells of changes: notifiers, MQTT topics, subscriptions, notifications.
 
-OpenADR 3.1.0, Definition, 'Notifications via Additional Protocols' and 'Subscriptions'; rules.md,
+OpenADR 3.1.0, Definition, 'Notifications via Additional Protocols' and 'Subscriptions'; openadr.md,
 'Push'. Read as leniently as all else.
 """
 
@@ -117,7 +117,7 @@ def _binding(wire: Any) -> MqttBinding | None:
 def read_topics(wire: Any) -> tuple[str, ...]:
     """The topic filters of a notifierTopicsResponse: ALL, and every operation that is named.
 
-    Some VTNs name ALL and publish to the single operations only (rules.md, 'Push').
+    Some VTNs name ALL and publish to the single operations only (openadr.md, 'Push').
     """
     topics = wire.get("topics") if isinstance(wire, Mapping) else None
     if not isinstance(topics, Mapping):

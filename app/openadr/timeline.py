@@ -1,7 +1,7 @@
 """The timeline of an event: absolute intervals, made when they are looked at.
 
 Pure: an event, the instant at which its VEN first saw it, and a draw for randomizeStart decide all
-of it (User Guide 7.3, 7.4; rules.md, 'Time').
+of it (User Guide 7.3, 7.4; openadr.md, 'Time').
 """
 
 from __future__ import annotations

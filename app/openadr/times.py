@@ -1,4 +1,4 @@
-"""Instants and durations as they cross the wire (rules.md, 'Time')."""
+"""Instants and durations as they cross the wire (openadr.md, 'Time')."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What crosses the wire: lenient in, strict out (rules.md, 'Reading what a VTN sends').
+"""What crosses the wire: lenient in, strict out (openadr.md, 'Reading what a VTN sends').
 
 Unknown fields are ignored, null is absent, objectType is optional on what is read. Refused is an
 object without an id, an event also without programID, and what cannot be read where absent would

@@ -76,16 +76,18 @@ class Metrics:
             ("runs", "Runs that ended, well or not."),
             ("failures", "Runs that ended with an error."),
             ("skipped", "Starts that fell due while the last run was still going."),
-            ("missed", "Starts that became part of a later run."),
+            ("missed", "Starts that were merged into a later run."),
         ):
             counter = CounterMetricFamily(f"ven_task_{key}", words, labels=["task"])
             for info in infos:
                 counter.add_metric([info["name"]], info[key])  # type: ignore[literal-required]
             yield counter
         lateness = GaugeMetricFamily(
-            "ven_task_lateness_seconds", "Of the last planned start.", labels=["task"]
+            "ven_task_lateness_seconds",
+            "How late the last start was, against its plan.",
+            labels=["task"],
         )
-        paused = GaugeMetricFamily("ven_task_paused", "1: it does not start.", labels=["task"])
+        paused = GaugeMetricFamily("ven_task_paused", "1: somebody paused it.", labels=["task"])
         for info in infos:
             if info["lateness_s"] is not None:
                 lateness.add_metric([info["name"]], info["lateness_s"])
@@ -119,12 +121,12 @@ class Metrics:
             value=self._journal.reports,
         )
         found = self._health.readiness()
-        yield GaugeMetricFamily("ven_ready", "1: all is well.", value=found.ready)
+        yield GaugeMetricFamily("ven_ready", "1: /readyz answers 200.", value=found.ready)
         if found.counted:
             yield from _owed(found)
         power = GaugeMetricFamily(
             "ven_power_kilowatts",
-            "Of all resources of a kind; negative: it exports.",
+            "Power of all resources of a kind; negative: they export.",
             labels=["kind"],
         )
         for kind, power_kw in self._newest_power():
@@ -145,18 +147,20 @@ class Metrics:
 
         http = self._http
         yield GaugeMetricFamily(
-            "ven_vtn_up", "0: the VTN counts as down.", value=not http.circuit.is_open
+            "ven_vtn_up",
+            "1: the VTN answers; 0: it counts as down.",
+            value=not http.circuit.is_open,
         )
         yield CounterMetricFamily(
             "ven_vtn_outages", "How often it began to count as down.", value=http.circuit.outages
         )
         requests = CounterMetricFamily(
             "ven_vtn_requests",
-            "Attempts, by what came of them: a status, 'broken' or 'unreachable'.",
+            "Requests, by method and outcome: a status, 'broken' or 'unreachable'.",
             labels=["method", "outcome"],
         )
         errors = CounterMetricFamily(
-            "ven_vtn_errors", "Those that did not succeed.", labels=["outcome"]
+            "ven_vtn_errors", "Requests that did not succeed, by outcome.", labels=["outcome"]
         )
         failed: dict[str, int] = {}
         for (method, outcome), count in sorted(http.request_stats.outcomes().items()):
@@ -182,15 +186,21 @@ def _owed(found: Readiness) -> Iterator[Any]:
         "ven_readings_waiting", "Readings owed and not acknowledged.", value=found.waiting
     )
     yield GaugeMetricFamily(
-        "ven_reports_set_aside", "Reports that the VTN refused.", value=found.set_aside
+        "ven_reports_set_aside",
+        "Reports that the VTN refused, and that wait for a decision.",
+        value=found.set_aside,
     )
     lost = CounterMetricFamily(
-        "ven_readings_given_up", "Readings that nobody will report.", labels=["why"]
+        "ven_readings_given_up",
+        "Readings that will never be reported: no event asked in time, or they were dropped.",
+        labels=["why"],
     )
     lost.add_metric(["expired"], found.expired_readings)
     lost.add_metric(["dropped"], found.dropped_readings)
     yield lost
-    yield GaugeMetricFamily("ven_store_used_ratio", "Of STORE__MAX_BYTES.", value=found.store_share)
+    yield GaugeMetricFamily(
+        "ven_store_used_ratio", "Share of STORE__MAX_BYTES that is used.", value=found.store_share
+    )
 
 
 def _buckets(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:

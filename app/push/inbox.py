@@ -1,4 +1,4 @@
-"""Takes what push brings: each notification is read, and is at most a hint (rules.md, 'Push').
+"""Takes what push brings: each notification is read, and is at most a hint (openadr.md, 'Push').
 
 An event that can be read, is newer than what the VEN has, and is meant for it, is taken as it is.
 Everything else, a deletion too, makes the VEN ask its VTN.

@@ -1,4 +1,4 @@
-"""Push by MQTT: which broker, which topics, one connection per identity (rules.md, 'Push')."""
+"""Push by MQTT: which broker, which topics, one connection per identity (openadr.md, 'Push')."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Push by webhooks: each VEN subscribes with a callback of its own (rules.md, 'Push')."""
+"""Push by webhooks: each VEN subscribes with a callback of its own (openadr.md, 'Push')."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which VENs are asked for their events, and when (rules.md, 'Push')."""
+"""Which VENs are asked for their events, and when (openadr.md, 'Push')."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether what push brings is all that there is (rules.md, 'Push')."""
+"""Whether what push brings is all that there is (openadr.md, 'Push')."""
 
 from __future__ import annotations
 

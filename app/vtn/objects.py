@@ -253,7 +253,7 @@ class Objects:
                 raise Conflict("the subscription names a program that is not there") from None
 
     def _ven(self, body: Wire, client: Client, old: Mapping[str, Any]) -> Wire:
-        """One ven object per client id (rules.md, 'Roles, credentials, enrolment')."""
+        """One ven object per client id (openadr.md, 'Roles, credentials, enrolment')."""
         owner = client.client_id if client.is_ven else body.get("clientID") or old.get("clientID")
         # 3.0.1 has no clientID: business logic's ven is that of the client named like it.
         owner = owner or slug(body["venName"])

@@ -46,14 +46,14 @@ def test_an_event_moves_one_ven_and_cancelling_it_moves_it_back(
     sent = start(*("event", "send", "--type", "SIMPLE", "--value", "3", "--ven", "Aarhus"), **QUICK)
     assert sent.join() == 0
     event_id = sent.output.split()[1].rstrip(":")
-    application.wait_for("in force: SIMPLE for 8 resources")
+    application.wait_for("active: SIMPLE for 8 resources")
 
     wait_until(lambda: latest_kw(tmp_path, "Aarhus") < latest_kw(tmp_path, "Aalborg") - 3)
     shed = power_kw(start)
     assert shed["Aarhus"] < shed["Aalborg"] - 3
 
     assert start("event", "cancel", event_id, **QUICK).join() == 0
-    application.wait_for("in force: nothing")
+    application.wait_for("active: nothing")
     wait_until(lambda: latest_kw(tmp_path, "Aarhus") > shed["Aarhus"] + 3)
     assert application.stop() == 0
 

@@ -1,4 +1,4 @@
-"""Who a VEN is, and whom it trusts (rules.md, 'Roles, credentials, enrolment')."""
+"""Who a VEN is, and whom it trusts (openadr.md, 'Roles, credentials, enrolment')."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_scopes_are_asked_for_only_where_they_are_set(
 def test_programs_and_events_are_asked_for_without_targets_and_with_all_of_them(
     scripted_vtn: MakeVtn, make_container: MakeContainer
 ) -> None:
-    """rules.md, 'Targets': each of the two lists hides something at one VTN or another."""
+    """openadr.md, 'Targets': each of the two lists hides something at one VTN or another."""
 
     def script(asked: ReceivedRequest) -> Answer:
         if asked.path != "/events":

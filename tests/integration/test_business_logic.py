@@ -1,4 +1,4 @@
-"""Events out of the command line (rules.md, 'Events out of the command line')."""
+"""Events out of the command line (openadr.md, 'Events out of the command line')."""
 
 from __future__ import annotations
 

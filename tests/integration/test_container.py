@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,13 +21,13 @@ from app.openadr import ClientCredentialsByVen, SharedCredentials, VtnVen
 from app.platform import NoServer
 from app.scheduling import ScheduleError, SchedulerConfig, TaskScheduler, every, job
 from app.settings import Settings, SettingsError
+from app.vens import VENManager
 from app.vtn import EmbeddedVtn
 from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.servers import free_port
 
-README = Path(__file__).parents[2] / "README.md"
 NAMES = list(Container.scheduled_tasks.kwargs)
 """The scheduled tasks; who writes another need not tell the tests."""
 
@@ -250,21 +249,18 @@ class TestOverrides:
         assert make_container(fleet={"vens": 3}).settings().fleet.vens == 3
 
 
+def count_vens_task(ven_manager: VENManager) -> int:
+    return len(ven_manager.vens)
+
+
 class TestANewTask:
-    """The example of the README: a function, and a line of the wiring."""
+    """A function, and a line of the wiring (docs/extend/task.md)."""
 
     def with_it(self, make_container: MakeContainer, **settings: Any) -> Container:
-        """The container, with what the README says."""
-        section = README.read_text().partition("## Write and wire a task")[2]
-        function, wiring = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[:2]
+        """The container, with one task more."""
         container = make_container(**settings)
-        written: dict[str, Any] = {}
-        exec(function, written)
-        names = {"job": job, "every": every, "providers": providers}
-        names |= {"tasks": SimpleNamespace(**written), "ven_manager": container.ven_manager}
-        exec(wiring, names)
-        made: Any = names["scheduled_tasks"]
-        container.scheduled_tasks.add_kwargs(**made.kwargs)
+        task = job(count_vens_task, every(hours=1), ven_manager=container.ven_manager)
+        container.scheduled_tasks.add_kwargs(count_vens=task)
         return container
 
     def test_it_is_scheduled_and_runs(self, make_container: MakeContainer) -> None:

@@ -1,4 +1,4 @@
-"""OpenADR 3.0.1 behind the same face (rules.md, '3.0.1 has not')."""
+"""OpenADR 3.0.1 behind the same face (openadr.md, '3.0.1 has not')."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ ANSWERS = {
 def test_what_the_embedded_vtn_answers_is_valid(
     vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock, version: str
 ) -> None:
-    """Against the file, with what no server can satisfy taken out (rules.md)."""
+    """Against the file, with what no server can satisfy taken out (openadr.md)."""
     judge = OpenApi(official_file(version))
     port = vtn.port
     bench = Bench(make_container(vtn={"embedded_port": port, "api_version": version}), vtn, clock)

@@ -1,4 +1,4 @@
-"""Enrolment at a VTN: finds, adopts, creates; survives; repeats (rules.md, 'Roles, …')."""
+"""Enrolment at a VTN: finds, adopts, creates; survives; repeats (openadr.md, 'Roles, …')."""
 
 from __future__ import annotations
 

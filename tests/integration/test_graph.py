@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from dependency_injector import providers
@@ -28,11 +29,9 @@ def test_the_graph_of_the_application_reaches_every_provider() -> None:
     assert reached == set(nodes)
 
 
-@pytest.mark.parametrize("document", ["settings.env", "README.md", "docs/wiring.md"])
-def test_what_a_document_says_of_the_wiring_is_so(document: str) -> None:
-    path = ROOT / document
-
-    assert path.read_text() == documents()[path], "run `make reference`"
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_generated_from_the_code_is_up_to_date(document: Path) -> None:
+    assert document.read_text() == documents()[document], "run `make reference`"
 
 
 def test_a_provider_that_is_none_is_named(make_container: MakeContainer) -> None:

@@ -1,4 +1,4 @@
-"""The VTN tells of changes by MQTT, with a real broker between (rules.md, 'Push')."""
+"""The VTN tells of changes by MQTT, with a real broker between (openadr.md, 'Push')."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class TestEvents:
 
         fleet.container.simulator().increase_time()
 
-        assert f"in force: SIMPLE for {2 * len(fleet.names)} resources" in caplog.text
+        assert f"active: SIMPLE for {2 * len(fleet.names)} resources" in caplog.text
 
     def test_a_cancelled_event_ends(self, fleet: PushedFleet) -> None:
         event_id = fleet.send()

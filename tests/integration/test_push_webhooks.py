@@ -1,4 +1,4 @@
-"""The VTN tells of changes by webhooks, over TLS (rules.md, 'Push')."""
+"""The VTN tells of changes by webhooks, over TLS (openadr.md, 'Push')."""
 
 from __future__ import annotations
 

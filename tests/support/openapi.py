@@ -28,7 +28,7 @@ def official_file(version: str = "3.1.0") -> Path:
     path = folder / version / "openadr3.yaml"
     if not path.is_file():
         skip_or_fail(
-            f"{path} is not there: get the OpenAPI files of OpenADR 3 from the OpenADR Alliance, as"
+            f"{path} is not there: docs/developer/official-files.md says how to get it, as"
             f" {version}/openadr3.yaml in a folder that {VARIABLE} names",
             fails=os.environ.get("REQUIRE_OPENADR_FILES") == "1",
         )

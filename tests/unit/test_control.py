@@ -1,4 +1,4 @@
-"""How resources answer: whatever is asked, limits hold (User Guide 8; rules.md, 'Targets')."""
+"""How resources answer: whatever is asked, limits hold (User Guide 8; openadr.md, 'Targets')."""
 
 from __future__ import annotations
 

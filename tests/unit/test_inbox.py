@@ -1,4 +1,4 @@
-"""What is done with what push brings, whatever it is (rules.md, 'Push')."""
+"""What is done with what push brings, whatever it is (openadr.md, 'Push')."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which VENs are polled, and when push is trusted to tell of every change (rules.md, 'Push')."""
+"""Which VENs are polled, and when push is trusted to tell of every change (openadr.md, 'Push')."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The timeline of an event (User Guide 7.3 and 7.4; rules.md, 'Time')."""
+"""The timeline of an event (User Guide 7.3 and 7.4; openadr.md, 'Time')."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class TestPeriods:
 
 
 class TestNow:
-    """Year 1 (User Guide 7.3, 'do it now'; rules.md, 'Time')."""
+    """Year 1 (User Guide 7.3, 'do it now'; openadr.md, 'Time')."""
 
     def test_at_the_event_it_is_literal(self) -> None:
         forever = timeline(

@@ -1,4 +1,4 @@
-"""Timelines at their edges: cut, without duration, over months, and over (rules.md, 'Time')."""
+"""Timelines at their edges: cut, without duration, over months, and over (openadr.md, 'Time')."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ H = timedelta(hours=1)
 
 
 class TestEventDurationThatCutsAnInterval:
-    """Values are laid out over the interval as it is written, and then cut (rules.md, 'Time')."""
+    """Values are laid out over the interval as it is written, and then cut (openadr.md, 'Time')."""
 
     def test_several_values_keep_their_times(self) -> None:
         prices = {"type": "PRICE", "values": list(range(24))}

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
 from app.control import Forecast, ResourceArrays, Span
-from app.readings import Frame
+from app.readings import Frame, FrameDetail
+from app.reporting.content.of_frame import OF_FRAME, Numbers, nothing
 from app.reporting.requests import Quantity, ReportRequest
 
-Numbers = npt.NDArray[Any]
 AGGREGATED = (b'"AGGREGATED_REPORT"',)
-IDLE_KW = 0.01
-"""Less is no significant consumption."""
 MAX_GAP = timedelta(minutes=5)
 """Between two readings: what lies in a longer one is estimated."""
 OK, ESTIMATED, MISSING = "OK", "ESTIMATED", "MISSING"
@@ -115,21 +113,15 @@ def instant(
     """The values of a quantity at the instant of a frame; NaN, or None, for no value."""
     columns = frame.roster.columns(ven_name)
     power = frame.power_kw[columns]
-    if quantity is Quantity.INSTANT_POWER:
-        return power
-    detail = frame.detail.part(columns)
-    nothing = np.full(len(power), np.nan, dtype=np.float32)
-    if quantity is Quantity.SETPOINT:
-        return nothing if detail.setpoint_kw is None else detail.setpoint_kw
-    if quantity is Quantity.LEVEL:
-        return np.zeros(len(power), dtype=np.int64) if detail.level is None else detail.level
-    if quantity is Quantity.STATE:
-        return _states(power, power if detail.baseline_kw is None else detail.baseline_kw)
+    if of_frame := OF_FRAME.get(quantity):
+        return of_frame(power, frame.detail.part(columns))
     if model is None:
-        return nothing
+        return nothing(power)
     if quantity in _STORES:
-        stored = nothing if detail.stored_kwh is None else detail.stored_kwh
-        return _of_store(quantity, ven_name, frame, stored, model)
+        stored = frame.detail.part(columns).stored_kwh
+        return _of_store(
+            quantity, ven_name, frame, nothing(power) if stored is None else stored, model
+        )
     low, high = (reach[columns] for reach in model.bounds_kw(frame))
     return _capability(quantity, power, low, high)
 
@@ -146,16 +138,18 @@ def of_forecast(
         return result.baseline_kw.astype(np.float64) * hours
     if quantity is Quantity.DELTA_ENERGY:
         return (power.astype(np.float64) - result.baseline_kw) * hours
-    if quantity in (Quantity.INSTANT_POWER, Quantity.MEAN_POWER, Quantity.PEAK_POWER):
+    if quantity in (Quantity.MEAN_POWER, Quantity.PEAK_POWER):
         return power
     if quantity is Quantity.BASELINE_POWER:
         return result.baseline_kw
-    if quantity is Quantity.SETPOINT:
-        return result.setpoint_kw
-    if quantity is Quantity.LEVEL:
-        return result.level
-    if quantity is Quantity.STATE:
-        return _states(power, result.baseline_kw)
+    if of_frame := OF_FRAME.get(quantity):
+        detail = FrameDetail(
+            baseline_kw=result.baseline_kw,
+            stored_kwh=result.stored_kwh,
+            setpoint_kw=result.setpoint_kw,
+            level=result.level,
+        )
+        return of_frame(power, detail)
     if quantity in _STORES:
         resources = model.resources().part(ven_name)
         return _store_value(quantity, resources, result.stored_kwh)
@@ -210,18 +204,6 @@ def _store_value(quantity: Quantity, resources: ResourceArrays, stored: Numbers)
     else:
         value = np.clip(-resources.lowest_kw, 0, None)
     return np.where(resources.is_storage, value, np.nan)
-
-
-def _states(power: Numbers, baseline: Numbers) -> Numbers:
-    """Operating states (3.1.0 enumerations): told by what is done and what would have been."""
-    states = np.full(len(power), "NORMAL", dtype=object)
-    idle = np.abs(power) < IDLE_KW
-    less, more = power < baseline - IDLE_KW, power > baseline + IDLE_KW
-    states[less & ~idle] = "RUNNING_CURTAILED"
-    states[less & idle] = "IDLE_CURTAILED"
-    states[more & ~idle] = "RUNNING_HEIGHTENED"
-    states[more & idle] = "IDLE_HEIGHTENED"
-    return states
 
 
 def _between(quantity: Quantity, ven_name: str, before: Frame, frame: Frame) -> Numbers:

@@ -19,12 +19,12 @@ from app.reporting.content.instant import (
     ESTIMATED,
     MISSING,
     OK,
-    Numbers,
     ResourceModel,
     Values,
     instant,
     of_forecast,
 )
+from app.reporting.content.of_frame import Numbers
 from app.reporting.requests import ActiveRequest, DueReport, Quantity
 from app.reporting.streams import IntervalStream, RequestIndex
 

@@ -1,4 +1,4 @@
-"""Reports that a VTN refuses for some resource, sent without it (rules.md, 'Reports').
+"""Reports that a VTN refuses for some resource, sent without it (openadr.md, 'Reports').
 
 A refused report is divided by resource, and its parts are sent, until those resources are found
 that the VTN does not take. They are remembered for a day, and rejected without being sent.

@@ -24,7 +24,7 @@ MAX_AT_ONCE = 50
 
 
 class DuplicateSweeper:
-    """Finds two reports of one name and reduces them to one (rules.md, 'Reports')."""
+    """Finds two reports of one name and reduces them to one (openadr.md, 'Reports')."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Whether a report is at the VTN already (rules.md, 'Reports', after an unseen outcome)."""
+"""Whether a report is at the VTN already (openadr.md, 'Reports', after an unseen outcome)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends one report, and says what became of it (rules.md, 'Reports')."""
+"""Sends one report, and says what became of it (openadr.md, 'Reports')."""
 
 from __future__ import annotations
 

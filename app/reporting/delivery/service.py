@@ -50,10 +50,10 @@ class DeliveryService:
 
     A batch is built (`ReportBuilder`), stored as in flight (`StreamStore`), sent (`BatchSender`),
     and what became of it is stored in one transaction (`Settlement`). After any outcome that was
-    not seen, a crash included, a report is looked up by its name before it is sent again (rules.md,
-    'Reports'). A report that is refused for its content is kept, and its stream goes on. VENs that
-    the VTN fails are held, and tried beside the others. Safe for several threads; one delivery runs
-    at a time.
+    not seen, a crash included, a report is looked up by its name before it is sent again
+    (openadr.md, 'Reports'). A report that is refused for its content is kept, and its stream goes
+    on. VENs that the VTN fails are held, and tried beside the others. Safe for several threads; one
+    delivery runs at a time.
     """
 
     def __init__(

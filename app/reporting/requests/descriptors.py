@@ -1,4 +1,4 @@
-"""What an event asks to be reported, as far as it can be served (rules.md, 'Reports')."""
+"""What an event asks to be reported, as far as it can be served (openadr.md, 'Reports')."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def _particulars(descriptor: ReportDescriptor, schedule: ReportSchedule | None) 
 
 
 def _is_ven_determined(event: Event, descriptor: ReportDescriptor) -> bool:
-    """rules.md, 'Reports', VEN-determined: the VEN reports when it sees fit."""
+    """openadr.md, 'Reports', VEN-determined: the VEN reports when it sees fit."""
     report_only = not event.intervals and event.period is None
     return (
         report_only or descriptor.frequency == 0 or descriptor.report_intervals == "OPEN_INTERVALS"

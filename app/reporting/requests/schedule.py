@@ -1,4 +1,4 @@
-"""When reports are due, and which intervals each covers (User Guide 7.5; rules.md, 'Reports')."""
+"""When reports are due, and which intervals each covers (User Guide 7.5; openadr.md, 'Reports')."""
 
 from __future__ import annotations
 

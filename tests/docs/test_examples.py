@@ -1,0 +1,77 @@
+"""What the documentation shows is done, page by page, as a reader would do it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.vtn import EmbeddedCredentials, EmbeddedVtn
+from tests.support.documents import ROOT, Block, Terminal, blocks_of, copy_of_the_checkout
+from tests.support.servers import free_port
+
+pytestmark = pytest.mark.rest
+
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs" / "tutorials").glob("*.md")),
+    *sorted((ROOT / "docs" / "extend").glob("*.md")),
+]
+NOT_RUN = {
+    "make test ": "this test would run itself",
+}
+"""By how a command begins: why a reader does it, and this test does not."""
+ENVIRONMENT = Path(sys.prefix)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    folder = tmp_path / "ven-fleet"
+    copy_of_the_checkout(folder)
+    (folder / ".venv").symlink_to(ENVIRONMENT)
+    vtn = EmbeddedVtn(directory=tmp_path / "vtn", port=free_port())
+    vtn.start()
+    ops_port, vtn_port = free_port(), free_port()
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    made = Terminal(
+        folder=folder,
+        variables={
+            **kept,
+            "VTN__EMBEDDED_PORT": str(vtn_port),
+            "OPS__PORT": str(ops_port),
+            "COLUMNS": "120",
+            # For commands that a reader waits for: what is polled and metered comes sooner.
+            "TASKS__POLL_EVENTS__SECONDS": "1",
+            "TASKS__SIMULATE_METERDATA__SECONDS": "1",
+        },
+        not_run=NOT_RUN,
+        instead={
+            "https://vtn.example/openadr3/3.1.0": vtn.base_url,
+            "'…'": EmbeddedCredentials.of(tmp_path / "vtn").ven_secret,
+            "127.0.0.1:8080": f"127.0.0.1:{ops_port}",
+            "127.0.0.1:8081": f"127.0.0.1:{vtn_port}",
+        },
+    )
+    yield made
+    made.close()
+    vtn.close()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_shows_is_so(page: Path, terminal: Terminal) -> None:
+    for block in blocks_of(page):
+        doing(block, terminal)(block)
+
+
+def doing(block: Block, terminal: Terminal) -> Callable[[Block], None]:
+    """What a reader does with a block."""
+    if block.language == "console":
+        return terminal.run
+    if block.order:
+        return terminal.write
+    if block.language == "text":
+        return terminal.shows
+    raise AssertionError(f"nothing is done with this block:\n{block.text}")
