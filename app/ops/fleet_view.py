@@ -131,13 +131,13 @@ class FleetView:
     def _follows(self, resource: Resource, asked: Sequence[ActivePayload]) -> list[str]:
         """Of each payload type what prevails, if it is meant for this resource."""
         understood = self._policy_of[resource.kind].follows
-        told: dict[str, str] = {}
-        for each in asked:
-            scope = each.seen.scope
-            meant = scope is None or resource.resource_name in scope
-            if meant and (each.type in understood or each.type.startswith("ALERT_")):
-                told[each.type] = f"{payload_words(each.type, each.value)} ({each.event_id})"
-        return list(told.values())
+        followed: dict[str, str] = {}
+        for payload in asked:
+            scope = payload.seen.scope
+            concerned = scope is None or resource.resource_name in scope
+            if concerned and (payload.type in understood or payload.type.startswith("ALERT_")):
+                followed[payload.type] = payload_words(payload.type, payload.value)
+        return list(followed.values())
 
 
 def _rests(resource: Resource) -> bool:

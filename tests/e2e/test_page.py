@@ -147,7 +147,7 @@ def test_a_changed_interval_is_shown_and_holds(site: Site, window: Open) -> None
     seen.look_at("/tasks")
     seen.page.get_by_label("Task", exact=True).click()
     seen.page.get_by_role("option", name="resource_status_checker").click()
-    seconds = seen.page.get_by_label("Every so many seconds")
+    seconds = seen.page.get_by_label("Interval in seconds")
     expect(seconds).to_have_value("300")
     seconds.fill("1")
 
@@ -166,7 +166,7 @@ def test_an_interval_that_would_ask_the_vtn_without_end_is_refused(
     seen = window(site)
     seen.look_at("/tasks")
     schedule = seen.cell("heartbeat", "schedule")
-    seen.page.get_by_label("Every so many seconds").fill("0.1")
+    seen.page.get_by_label("Interval in seconds").fill("0.1")
 
     seen.press("Change")
 
@@ -207,7 +207,7 @@ def test_an_event_that_is_sent_moves_the_fleet(site: Site, window: Open) -> None
     wait_until(lambda: len(drawn(seen, "HEAT_PUMP")) > 2)
     assert drawn(seen, "HEAT_PUMP")[-1] < before / 2
     assert marked(seen) == ["SIMPLE 3"]
-    expect(seen.page.get_by_text("In force: SIMPLE 3 until")).to_contain_text("(3 VENs)")
+    expect(seen.page.get_by_text("Active: SIMPLE 3 until")).to_contain_text("(3 VENs)")
     assert max(drawn(seen, "HEAT_PUMP")) >= before * 0.9
     assert float(seen.cell("HEAT_PUMP", "power").removesuffix(" kW")) < before / 2
     seen.look_at("/events")
@@ -256,7 +256,7 @@ def test_the_wiring_is_drawn_around_a_provider(site: Site, window: Open) -> None
     drawing = seen.page.locator(".drawing svg")
     expect(drawing).to_contain_text("generate_reports")
 
-    seen.page.get_by_label("Around").fill("simulator")
+    seen.page.get_by_label("Show what surrounds").fill("simulator")
     seen.page.get_by_role("option", name="metering.simulator", exact=True).click()
 
     expect(drawing).to_contain_text("simulate_meterdata")
@@ -300,7 +300,7 @@ def test_a_report_that_was_refused_is_sent_again_or_dropped(site: Site, window: 
     seen.press(f"Drop {first}")
     seen.press("Yes")
     expect(seen.row(first)).not_to_be_visible()
-    seen.press(f"Send again {second}")
+    seen.press(f"Retry {second}")
 
     # The VTN knows no such event.
     expect(seen.row(second)).to_contain_text("event gone is gone")

@@ -85,12 +85,12 @@ def test_who_changes_something_has_to_know_the_token(tmp_path: Path, window: Ope
 
     seen.press("Pause heartbeat")
     seen.page.get_by_label("Token").fill("hunter1")
-    seen.press("Go on")
-    expect(seen.page.get_by_text("This is not the token.")).to_be_visible()
+    seen.press("Continue")
+    expect(seen.page.get_by_text("That is not the token.")).to_be_visible()
     assert site.metric("ven_task_paused", task="heartbeat") == 0
     seen.press("Pause heartbeat")
     seen.page.get_by_label("Token").fill("hunter2")
-    seen.press("Go on")
+    seen.press("Continue")
 
     wait_until(lambda: site.metric("ven_task_paused", task="heartbeat") == 1)
     assert [(entry["action"], entry["state"]) for entry in site.audit()] == [

@@ -10,8 +10,10 @@ from nicegui import ui
 
 HOUR_S = 3600.0
 MIN_SPAN_S = 60.0
-"""What a chart shows at the least."""
+"""What a chart spans at the least."""
 MAX_POINTS = 300
+LINES_OF_WORDS = 4
+"""Of spans, so that the words of one do not cover those of the next."""
 COLOURS = [
     *("#3d8fd6", "#e0812c", "#3fa45b", "#d1495b", "#8a7fd1", "#b08a3c", "#2fa3a0", "#c06fb5"),
     "#7f8c99",
@@ -63,13 +65,17 @@ class Span:
     start_s: float
     end_s: float
 
-    def as_area(self, earliest_s: float, latest_s: float) -> list[dict[str, Any]]:
-        """Its two ends, within what is drawn."""
+    def as_area(self, earliest_s: float, latest_s: float, line: int) -> list[dict[str, Any]]:
+        """Its two ends, within what is drawn; `line`: in which one its words stand."""
         start_s, end_s = (
             min(max(each, earliest_s), latest_s) for each in (self.start_s, self.end_s)
         )
         return [
-            {"name": self.words, "xAxis": round(start_s * 1000)},
+            {
+                "name": self.words,
+                "xAxis": round(start_s * 1000),
+                "label": {"offset": [0, 14 * line]},
+            },
             {"xAxis": round(end_s * 1000)},
         ]
 
@@ -79,12 +85,11 @@ def show_lines(
 ) -> None:
     """By name, points of (seconds since 1970, value); and what is marked behind them."""
     instants_s = [at_s for points in lines.values() for at_s, _ in points]
-    latest_s = max(instants_s, default=0.0)
-    span_s = min(max(latest_s - min(instants_s, default=0.0), MIN_SPAN_S), HOUR_S)
-    chart.options["xAxis"] |= {
-        "min": round((latest_s - span_s) * 1000),
-        "max": round(latest_s * 1000),
-    }
+    newest_s = max(instants_s, default=0.0)
+    earliest_s = max(min(instants_s, default=0.0), newest_s - HOUR_S)
+    # In the first minute the lines grow from the left.
+    latest_s = max(newest_s, earliest_s + MIN_SPAN_S)
+    chart.options["xAxis"] |= {"min": round(earliest_s * 1000), "max": round(latest_s * 1000)}
     chart.options["series"] = [
         {
             "name": name,
@@ -101,9 +106,9 @@ def show_lines(
             "itemStyle": {"color": "rgba(128, 128, 128, 0.18)"},
             "label": {"color": "#888888", "position": "insideTopLeft"},
             "data": [
-                span.as_area(latest_s - span_s, latest_s)
-                for span in spans
-                if span.start_s < latest_s and span.end_s > latest_s - span_s
+                span.as_area(earliest_s, newest_s, number % LINES_OF_WORDS)
+                for number, span in enumerate(spans)
+                if span.start_s < newest_s and span.end_s > earliest_s
             ],
         }
     chart.update()

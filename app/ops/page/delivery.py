@@ -36,17 +36,20 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
             ).classes("quiet")
             with ui.element("h2"):
                 ui.label("Readings waiting over the last hour, UTC")
-            ui.label("The least of each half minute: what comes and goes is no backlog.").classes(
-                "quiet"
-            )
+            ui.label(
+                "The lowest of each half minute, so that what is sent at once does not count."
+            ).classes("quiet")
             chart = line_chart("Readings that waited over the last hour", unit="readings", least=1)
             with ui.element("h2"):
-                ui.label("Reports that the VTN refused")
+                ui.label("Rejected reports")
             _Refused(services, shell)
             with ui.element("h2"):
-                ui.label("VENs whose last report was not acknowledged")
+                ui.label("VENs with undelivered reports")
             problems = Grid(
-                "VENs with a problem", ["VEN", "problem"], rows=ROWS, none="No VEN has a problem."
+                "They are tried again by themselves; what is owed waits",
+                ["VEN", "problem"],
+                rows=ROWS,
+                none="Every VEN's last report was acknowledged.",
             )
         drawn: list[object] = [None]
 
@@ -83,9 +86,9 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
 def _of_the_vtn(services: PageServices) -> str:
     http = services.http
     if http.circuit.is_open:
-        return f"The VTN at {http.base_url} does not answer; what is owed waits."
+        return f"The VTN at {http.base_url} does not answer; what is owed waits for it."
     if http.latency_s is None:
-        return f"The VTN at {http.base_url} was not asked yet."
+        return f"The VTN at {http.base_url} has not been asked yet."
     return f"The VTN at {http.base_url} answers in {formatting.seconds(http.latency_s)}."
 
 
@@ -96,12 +99,12 @@ class _Refused:
         self._services = services
         self._shell = shell
         self._grid = Grid(
-            "Set aside, with the VTN's words",
-            ["report", "VEN", "event", "readings", "refused at", "the VTN's words", "next"],
+            "Kept until they are retried, when the cause is gone, or dropped",
+            ["report", "VEN", "event", "readings", "refused at", "why", "next"],
             rows=ROWS,
             numbers=["readings"],
-            none="No report was refused.",
-            actions=[Action("Send again", self._retry), Action("Drop", self._drop)],
+            none="The VTN has refused no report.",
+            actions=[Action("Retry", self._retry), Action("Drop", self._drop)],
         )
         self._show_now = shell.every(REFRESH_S, self._show)
         self._pager = Pager(rows=ROWS, changed=self._show_now)
@@ -117,7 +120,7 @@ class _Refused:
         await self._shell.change(
             lambda who: self._services.actions.drop_reports(who, [set_aside_id]),
             lambda count: "It is dropped." if count else GONE,
-            sure=f"Drop report {set_aside_id}? Its readings will not reach the VTN.",
+            sure=f"Drop report {set_aside_id}? Its readings will never reach the VTN.",
         )
         await self._show_now()
 

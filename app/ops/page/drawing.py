@@ -1,4 +1,4 @@
-"""Drawings as SVG: when events hold, and what is wired to what."""
+"""Drawings as SVG: when events are active, and which provider depends on which."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def timeline(rows: Sequence[EventRow], now: datetime, start: datetime, end: date
 
     parts = [
         f'<svg role="img" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
-        ' aria-label="When the intervals of events hold; the table below says the same">'
+        ' aria-label="When the intervals of events are active; the table below says the same">'
     ]
     for hour in _hours(start, end):
         parts += [
@@ -75,7 +75,7 @@ def whom(row: EventRow) -> str:
 
 
 def _held(bar: Bar) -> str:
-    """What holds, and until when."""
+    """What is active, and until when."""
     lasts = "" if bar.end is None else f" until {bar.end:%H:%M}"
     return f"{_short(bar.words, 32)}{lasts}"
 
@@ -100,7 +100,7 @@ def wiring(nodes: Sequence[Node]) -> str:
     height = TITLE + GAP * max(map(len, columns), default=1) + 4
     parts = [
         f'<svg role="img" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-        ' aria-label="What each provider needs, room by room; the table below says the same">'
+        ' aria-label="What each provider depends on, room by room; the table below says the same">'
     ]
     for own in columns:
         if own[0].room:

@@ -1,4 +1,4 @@
-"""The view of events: what is in force, what comes, and a form to send one."""
+"""The view of events: what is active, what comes, and a form to send one."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
             if services.sends_events:
                 _form(services, shell)
             with ui.element("h2"):
-                ui.label("What holds and what comes: from an hour ago to 12 hours from now, UTC")
-            drawing = scrolling_drawing("When the intervals of events hold")
+                ui.label("Active and upcoming: from an hour ago to 12 hours from now, UTC")
+            drawing = scrolling_drawing("When the intervals of events are active")
 
             shown: dict[str, EventRow] = {}
 
@@ -63,17 +63,17 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
                 await show_now()
 
             grid = Grid(
-                "Events that VENs have, UTC",
+                "Events, UTC",
                 [
-                    *("event", "in force", "since", "until", "comes next"),
-                    *("priority", "VENs", "targets", "reports", "id"),
+                    *("event", "active", "since", "until", "upcoming"),
+                    *("priority", "VENs", "targets", "requests", "id"),
                 ],
                 rows=ROWS,
                 actions=[Action("Cancel", cancel, lambda key: not shown[key].is_cancelled)]
                 if services.sends_events
                 else (),
                 numbers=("priority", "VENs"),
-                none="No VEN has an event.",
+                none="No VEN has an event. Send one below, or wait for the next poll of the VTN.",
             )
             more = ui.label("").classes("quiet")
 
@@ -112,7 +112,7 @@ def _cells(row: EventRow, now: datetime) -> tuple[str, ...]:
     upcoming = [
         f"{bar.words} at {formatting.until(bar.start, now)}" for bar in row.bars if bar.start > now
     ]
-    usual = "no" if row.bars or not row.asks_for else "asks for reports only"
+    usual = "no" if row.bars or not row.asks_for else "requests reports only"
     first = row.in_force[0] if row.in_force else None
     return (
         _name(row),
@@ -142,8 +142,10 @@ def _form(services: PageServices, shell: Shell) -> None:
         kind.on_value_change(say_what_it_is)
         say_what_it_is()
         lasts = ui.select(DURATIONS, value="PT10M", label="Duration").props("dense")
-        ven = ui.input("Only this VEN (blank: all)").props("dense clearable")
-        priority = ui.number("Priority (0: first)", min=0, precision=0).props("dense clearable")
+        ven = ui.input("VEN (blank: all)").props("dense clearable")
+        priority = ui.number("Priority (0 is the highest)", min=0, precision=0).props(
+            "dense clearable"
+        )
 
         async def send() -> None:
             level = priority.value

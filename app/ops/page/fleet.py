@@ -53,7 +53,7 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
             if found is None:
                 return
             events = found[0]
-            in_force.set_text(_in_force(events, services.clock()))
+            in_force.set_text(_active(events, services.clock()))
             points = thinned(services.power.points())
             if points and points[-1] is not known[0]:
                 known[0] = points[-1]
@@ -92,19 +92,19 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
     return fleet
 
 
-def _in_force(events: Sequence[EventRow], now: datetime) -> str:
-    """In one line what holds now, for how many VENs, and until when."""
+def _active(events: Sequence[EventRow], now: datetime) -> str:
+    """In one line what is active, for how many VENs, and until when."""
     shown = [
         f"{bar.words} until {formatting.until(bar.end, now)} ({event.whose})"
         for event in events
         for bar in event.in_force
     ]
     more = f", and {len(shown) - MAX_LISTED:,} more" if len(shown) > MAX_LISTED else ""
-    return f"In force: {'; '.join(shown[:MAX_LISTED])}{more}" if shown else "No event is in force."
+    return f"Active: {'; '.join(shown[:MAX_LISTED])}{more}" if shown else "No event is active."
 
 
 def _spans(events: Sequence[EventRow]) -> list[Span]:
-    """When something held, to be marked in the chart."""
+    """When something was active, to be marked in the chart."""
     return [
         Span(
             formatting.shortened(bar.words, 40),
@@ -127,7 +127,7 @@ class _Vens:
             self._only = ui.checkbox("Only those with problems", on_change=self._anew)
         columns = ["VEN", "status", "resources", "power", "last report", "problem"]
         self._grid = Grid(
-            "VENs of the fleet",
+            "Open one to see its resources",
             columns,
             rows=ROWS,
             link=lambda key: f"/vens/{quote(key, safe='')}",

@@ -131,18 +131,18 @@ class Shell:
         token_guard = self._services.token_guard
         if not token_guard.has_token:
             ui.notify(
-                "Nothing can be changed from here: set OPS__TOKEN, and start again.",
+                "Nothing can be changed from here: set OPS__TOKEN and restart the application.",
                 type="negative",
                 close_button="Close",
             )
             return False
         with ui.dialog() as dialog, ui.card():
-            ui.label("Who changes something here has to know OPS__TOKEN.")
+            ui.label("To change something here, give OPS__TOKEN.")
             token = ui.input("Token", password=True).props("autofocus autocomplete=off")
             token.on("keydown.enter", lambda: dialog.submit(token.value))
             with ui.row():
-                button("Go on", lambda: dialog.submit(token.value), main=True)
-                button("Leave it", lambda: dialog.submit(None))
+                button("Continue", lambda: dialog.submit(token.value), main=True)
+                button("Cancel", lambda: dialog.submit(None))
         given = await dialog
         dialog.delete()
         if not given:
@@ -152,5 +152,5 @@ class Shell:
             wait_s = token_guard.refuse(self._who)
             await run.io_bound(self._services.actions.refused, self._who)
             await asyncio.sleep(wait_s)
-            ui.notify("This is not the token.", type="negative")
+            ui.notify("That is not the token.", type="negative")
         return self._admitted

@@ -59,12 +59,11 @@ def make_tasks_view(services: PageServices) -> Callable[[], None]:
                 ],
             )
             ui.label(
-                "Skipped: fell due while the last run was still going. Missed: became part of a"
-                " later run. Lateness: how late the last planned run began. Durations: of the last"
-                " runs, oldest first."
+                "Skipped: due while the last run was still going. Missed: merged into a later run."
+                " Lateness: how late the last run began. Durations: of the last runs, oldest first."
             ).classes("quiet")
             with ui.element("h2"):
-                ui.label("Change an interval, until the application starts again")
+                ui.label("Change an interval, until the next restart")
             form = ui.element("div").classes("form")
             with ui.element("h2"):
                 ui.label("Last errors")
@@ -141,7 +140,7 @@ def _interval_form(
 ) -> None:
     first = names[0] if names else None
     task = ui.select(names, value=first, label="Task").props("dense")
-    seconds = ui.number("Every so many seconds").props("dense")
+    seconds = ui.number("Interval in seconds").props("dense")
 
     def show_what_it_is() -> None:
         """Of a schedule that is no interval, the time between its next two starts."""

@@ -39,16 +39,18 @@ def make_wiring_view(services: PageServices) -> Callable[[], None]:
             nodes = services.wiring()
             replaced = [node.name for node in nodes if node.overridden_by]
             ui.label(
-                "The application is built by one container: each provider makes one part, and gives"
-                " it the parts that it needs. Each column is a room. Overridden, and"
+                "One container builds the application: each provider makes one part and gives it"
+                " the parts that it depends on. Each column is a room. Overridden, and"
                 f" dashed: {', '.join(replaced) or 'none'}."
             ).classes("quiet")
             names = [node.name for node in nodes]
             first = next((node.name for node in nodes if node.alias == INITIAL_FOCUS), ALL)
-            choice = ui.select([ALL, *sorted(names)], value=first, label="Around", with_input=True)
+            choice = ui.select(
+                [ALL, *sorted(names)], value=first, label="Show what surrounds", with_input=True
+            )
             choice.props("dense")
             choice.classes("short")
-            drawn = scrolling_drawing("What is wired to what")
+            drawn = scrolling_drawing("Which provider depends on which")
 
             def draw() -> None:
                 some = nodes if choice.value == ALL else around(nodes, str(choice.value))
@@ -58,7 +60,7 @@ def make_wiring_view(services: PageServices) -> Callable[[], None]:
             draw()
             grid = Grid(
                 "Providers of the container",
-                ["provider", "kind", "makes", "is given", "overridden by"],
+                ["provider", "kind", "makes", "depends on", "overridden by"],
                 rows=max(len(nodes), 1),
             )
             grid.show(
