@@ -1,4 +1,4 @@
-"""Breaks each invariant of docs/invariants.md in a copy, and sees the test that it names fail.
+"""Breaks each invariant of the page of invariants in a copy, and sees the test that it names fail.
 
 `python -m soak.mutations`, or with the number of one of them.
 """
