@@ -170,7 +170,7 @@ class Application:
         try:
             self._ops.open_page()
         except Exception:
-            logger.exception("the page cannot be shown; all else goes on")
+            logger.exception("the page cannot be shown; everything else continues")
 
     def wait(self) -> None:
         """Until somebody requests the stop."""
@@ -233,7 +233,7 @@ class Application:
         if result.outage is None:
             logger.info("enrolled: %d of %d VENs", len(result.enrolled), vens)
         elif self._repository.pending_vens() and not self._shutdown.is_set():
-            logger.warning("enrolment goes on when the VTN answers")
+            logger.warning("enrolment continues when the VTN answers")
             self._later = threading.Thread(target=self._enrol_later, name="enrolment", daemon=True)
             self._later.start()
 
@@ -266,7 +266,7 @@ class Application:
             try:
                 succeeded = self._scheduler.run_now(name).result(timeout_s)
             except TimeoutError:
-                logger.info("task %s goes on while the schedule begins", name)
+                logger.info("task %s is still running while the schedule begins", name)
                 continue
             if not succeeded:
                 self.failed.append(name)

@@ -62,7 +62,7 @@ class NoFrames:
     def drop_below(self, seq: int) -> None:
         raise AssertionError(f"nothing is full in what is measured: {seq}")
 
-    def kept(self) -> list[Any]:
+    def sizes(self) -> list[Any]:
         raise AssertionError("nothing is full in what is measured")
 
     def slices_since(self, ven_name: str, seq: int, *, most_bytes: int) -> list[Frame]:

@@ -239,7 +239,7 @@ def opened_fleet() -> Iterator[FleetTools]:
             frames=container.readings.log(),
             enrol=container.fleet.lost_objects().enrol_by_hand,
             removals=container.vens.removals(),
-            alone=container.platform.run_lock().alone,
+            try_run_lock=container.platform.run_lock().alone,
             vens=settings.vens,
             resources_per_ven=settings.resources_per_ven,
         )

@@ -27,22 +27,22 @@ from app.fleet import (
     write_csv,
     write_json,
 )
-from app.openadr import same_name
+from app.openadr import normalized_name
 from app.readings import ReadingLog
 from app.vens import Removal, Removals
 
 
 @dataclass(frozen=True, kw_only=True)
 class FleetTools:
-    """What the commands work with; `vens`, `resources_per_ven`: of a sample, by default."""
+    """What the commands work with; `vens`, `resources_per_ven`: the default size of a sample."""
 
     repository: FleetRepository
     frames: ReadingLog
     enrol: Callable[[str], VEN]
-    """Enrols a VEN, whatever held it. Raises VtnError."""
+    """Enrols a VEN, also where automatic enrolment has given it up. Raises VtnError."""
     removals: Removals
-    alone: Callable[[], AbstractContextManager[bool]]
-    """Whether no `run` is going on; as long as it lasts, none begins."""
+    try_run_lock: Callable[[], AbstractContextManager[bool]]
+    """Yields whether no `run` is active, and keeps one from starting meanwhile."""
     vens: int
     resources_per_ven: int
 
@@ -108,20 +108,20 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
     )
     def enrol(
         ven: Annotated[
-            list[str] | None, typer.Argument(help="VENs by name; all that are pending.")
+            list[str] | None, typer.Argument(help="VEN names. Default: all that are pending.")
         ] = None,
     ) -> None:
         """Enrol VENs at the VTN now.
 
-        Also one that was lost there twice within a day, which is held until then.
+        Also one that the VTN lost twice within a day, which is not enrolled again by itself.
         """
         with opened() as tools:
-            known = {same_name(name): name for name in tools.repository.ven_names()}
+            known = {normalized_name(name): name for name in tools.repository.ven_names()}
             names = ven or [pending_ven.ven_name for pending_ven in tools.repository.pending_vens()]
             for name in names:
-                if same_name(name) not in known:
+                if normalized_name(name) not in known:
                     raise typer.BadParameter(f"the fleet has no VEN {name!r}; see `fleet list`")
-            for name in [known[same_name(each)] for each in names]:
+            for name in [known[normalized_name(each)] for each in names]:
                 found = tools.repository.ven(name)
                 if found is not None and found.status is Status.REMOVED:
                     raise typer.BadParameter(f"VEN {name!r} is to be removed; import it again")
@@ -140,7 +140,7 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
     def remove(
         ven: Annotated[str, typer.Argument(help="A VEN by its name.")],
         resource: Annotated[
-            str | None, typer.Argument(help="One of its resources; all of the VEN.")
+            str | None, typer.Argument(help="Resource name. Default: the whole VEN.")
         ] = None,
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
         drop_owed: Annotated[
@@ -152,20 +152,24 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
     ) -> None:
         """Take a VEN or a resource out of the fleet, and out of the VTN.
 
-        Metering stops at once; it goes when the readings that it owes are delivered.
+        Metering stops at once; the VEN or resource is removed when the readings that it owes are
+        delivered.
         """
         with opened() as tools:
-            removal = _named(tools, ven, resource)
+            removal = _resolve_removal(tools, ven, resource)
             removal = replace(removal, keep_at_vtn=keep_at_vtn, drop_owed=drop_owed)
             owed = tools.removals.owed(removal)
         if not yes:
-            typer.confirm(f"Remove {removal}? {_what_of_owed(removal, owed)}", abort=True)
-        with opened() as tools:  # anew: a run may have delivered meanwhile
-            with tools.alone() as alone:
+            typer.confirm(f"Remove {removal}? {_owed_notice(removal, owed)}", abort=True)
+        with opened() as tools:  # again: a run may have delivered meanwhile
+            with tools.try_run_lock() as has_run_lock:
                 owed = tools.removals.owed(removal)
                 tools.removals.begin(removal)
-                left = tools.removals.settle(alone=True) if alone else tools.removals.pending()
-            print(_removed(removal, owed, is_left=_is_in(removal, left), alone=alone))
+                left = (
+                    tools.removals.settle(alone=True) if has_run_lock else tools.removals.pending()
+                )
+            is_left = _is_pending(removal, left)
+            print(_removal_message(removal, owed, is_left=is_left, has_run_lock=has_run_lock))
 
     @cli.command(epilog=examples("ven-fleet fleet export --format json > fleet.json"))
     def export(
@@ -198,29 +202,29 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
     return cli
 
 
-def _named(tools: FleetTools, ven_name: str, resource_name: str | None) -> Removal:
-    """As the fleet spells it."""
-    known = _spelled(ven_name, tools.repository.ven_names())
+def _resolve_removal(tools: FleetTools, ven_name: str, resource_name: str | None) -> Removal:
+    """The removal of these, as the fleet spells their names. BadParameter: it has no such one."""
+    known = _match_name(ven_name, tools.repository.ven_names())
     if known is None:
         raise typer.BadParameter(f"the fleet has no VEN {ven_name!r}; see `fleet list`")
     if resource_name is None:
         return Removal(ven_name=known)
     own = [each.resource_name for _, each in tools.repository.resources(known)]
-    resource = _spelled(resource_name, own)
+    resource = _match_name(resource_name, own)
     if resource is None:
         raise typer.BadParameter(f"VEN {known!r} has no resource {resource_name!r}")
     return Removal(ven_name=known, resource_name=resource)
 
 
-def _spelled(name: str, names: Sequence[str]) -> str | None:
-    """The one of these that is meant: exactly, or with its letters composed in another way."""
+def _match_name(name: str, names: Sequence[str]) -> str | None:
+    """The one of these with that name, exactly or after normalisation; None: there is none."""
     if name in names:
         return name
-    return next((each for each in names if same_name(each) == same_name(name)), None)
+    return next((each for each in names if normalized_name(each) == normalized_name(name)), None)
 
 
-def _what_of_owed(removal: Removal, owed: int) -> str:
-    """What becomes of what it owes, for the question."""
+def _owed_notice(removal: Removal, owed: int) -> str:
+    """What happens to the readings that it owes, for the question."""
     if removal.resource_name != THE_VEN:
         if removal.drop_owed:
             return "Its readings that are owed may be missing in the reports of its VEN."
@@ -232,18 +236,18 @@ def _what_of_owed(removal: Removal, owed: int) -> str:
     return f"{owed} readings that are owed are delivered first."
 
 
-def _removed(removal: Removal, owed: int, *, is_left: bool, alone: bool) -> str:
+def _removal_message(removal: Removal, owed: int, *, is_left: bool, has_run_lock: bool) -> str:
     """What came of it."""
     lost = owed if removal.drop_owed and removal.resource_name == THE_VEN else 0
     losses = f"; {lost} readings that were owed are lost" if lost else ""
     if not is_left:
         return f"{removal} is removed{losses}"
-    who = "the next run" if alone else "the run that is going on"
+    who = "the next run" if has_run_lock else "the active run"
     first = " when what it owes is delivered" if owed and not removal.drop_owed else ""
-    return f"{removal} is metered no more; {who} removes it{first}{losses}"
+    return f"{removal} is no longer metered; {who} will remove it{first}{losses}"
 
 
-def _is_in(removal: Removal, left: Sequence[Removal]) -> bool:
+def _is_pending(removal: Removal, left: Sequence[Removal]) -> bool:
     return (removal.ven_name, removal.resource_name) in {
         (removal.ven_name, removal.resource_name) for removal in left
     }

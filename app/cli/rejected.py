@@ -37,7 +37,7 @@ def make_rejected_cli(
         def warn() -> None:
             """Before each command."""
             print(
-                f"warning: `{formerly}` is now called `rejected`; this name goes with version 0.3",
+                f"warning: `{formerly}` is deprecated and will be removed in 0.3; use `rejected`",
                 file=sys.stderr,
             )
 

@@ -51,7 +51,7 @@ class FleetController:
         self._efficiency: tuple[ResourceArrays | None, Float32] = None, np.ones(0, dtype=np.float32)
         self._signals: ControlSignals | None = None
         self._made_at: datetime | None = None
-        self._in_force: dict[str, int] = {}
+        self._active: dict[str, int] = {}
 
     def answer(self, resources: ResourceArrays, inputs: ControlInput) -> ControlResult:
         """What these resources are asked to do."""
@@ -133,7 +133,7 @@ class FleetController:
             if signals is None or not self._holds(signals, now):
                 signals = self._resolver.make(resources, self._events_of, now)
                 self._signals, self._made_at = signals, now
-                self._say_what_changed(signals.in_force())
+                self._say_what_changed(signals.resources_per_type())
             return signals
 
     def _holds(self, signals: ControlSignals, now: datetime) -> bool:
@@ -149,15 +149,15 @@ class FleetController:
 
     def _say_what_changed(self, now: dict[str, int]) -> None:
         """One line when something else is in force than before."""
-        if now != self._in_force:
+        if now != self._active:
             text = "; ".join(f"{kind} for {count} resources" for kind, count in sorted(now.items()))
             logger.info("active: %s", text or "nothing")
-        self._in_force = now
+        self._active = now
 
     def _tell(self, resources: ResourceArrays, signals: ControlSignals) -> None:
         """Each payload type that is in force and not followed, once per event."""
-        for event_id, kind in signals.not_followed:
-            self._tell_once(event_id, kind, "no kind of resource follows it")
+        for event_id, kind in signals.unsupported:
+            self._tell_once(event_id, kind, "its type, units or value is not supported")
         for kind, event_id in signals.asked_by.items():
             cannot = [
                 name for name in resources.of_kind if kind not in self._policies[name].follows

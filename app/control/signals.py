@@ -14,53 +14,56 @@ from app.control.policies import PRICES
 from app.events import ActivePayload, SeenEvent, active_payloads
 
 Float32 = npt.NDArray[np.float32]
-ALERTS = "ALERT_"
+ALERT_PREFIX = "ALERT_"
 SIMPLE = "SIMPLE"
-BELOW_ZERO = -2.0
-"""An export price below zero: nobody wants what is exported."""
+NEGATIVE_EXPORT_PRICE = -2.0
+"""The signal, outside of -1 to 1, of an export price below zero: exporting costs."""
 MAX_MAGNITUDE = 1e12
 MAX_PRICES = 1_000
-"""Of one event: what a price is compared with."""
-POWERS = frozenset(
+"""Prices of one event that a price is compared with, at most."""
+POWER_TYPES = frozenset(
     {"DISPATCH_SETPOINT", "DISPATCH_SETPOINT_RELATIVE", "CONTROL_SETPOINT"}
     | {
-        f"{way}_CAPACITY_{kind}"
+        f"{way}_CAPACITY_{payload_type}"
         for way in ("IMPORT", "EXPORT")
-        for kind in ("LIMIT", "SUBSCRIPTION", "RESERVATION")
+        for payload_type in ("LIMIT", "SUBSCRIPTION", "RESERVATION")
     }
 )
 PERCENT_OFFSET = "CONTROL_LEVEL_OFFSET_PERCENT"
-CHARGE = "CHARGE_STATE_SETPOINT"
+CHARGE_STATE = "CHARGE_STATE_SETPOINT"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ControlSignals:
-    """What is asked of resources, until it may change."""
+    """What active events ask of resources, until that may change."""
 
     by_type: Mapping[str, Float32]
     """NaN where nothing is asked."""
     holds_until: datetime | None
-    not_followed: Sequence[tuple[str, str]]
-    """(event id, payload type) of what is in force and not understood."""
+    unsupported: Sequence[tuple[str, str]]
+    """(event id, payload type) of active payloads whose type, units or value is not supported."""
     asked_by: Mapping[str, str]
-    """By payload type: one event that asks for it."""
+    """By payload type: an event that asks for it."""
     size: int
 
-    def in_force(self) -> dict[str, int]:
+    def resources_per_type(self) -> dict[str, int]:
         """How many resources are asked for each type."""
-        return {kind: int((~np.isnan(array)).sum()) for kind, array in self.by_type.items()}
+        return {
+            payload_type: int((~np.isnan(array)).sum())
+            for payload_type, array in self.by_type.items()
+        }
 
-    def of(self, kind: str) -> Float32:
+    def of(self, payload_type: str) -> Float32:
         """What is asked of one type, NaN where nothing is."""
-        array = self.by_type.get(kind)
+        array = self.by_type.get(payload_type)
         return np.full(self.size, np.nan, dtype=np.float32) if array is None else array
 
 
 @dataclass(kw_only=True)
-class _Making:
+class _SignalBuilder:
     resources: ResourceArrays
     arrays: dict[str, Float32] = field(default_factory=dict)
-    not_followed: list[tuple[str, str]] = field(default_factory=list)
+    unsupported: list[tuple[str, str]] = field(default_factory=list)
     asked_by: dict[str, str] = field(default_factory=dict)
 
 
@@ -86,75 +89,77 @@ class SignalResolver:
 
         `events_of`: a VEN's events by rising precedence, so that the last one prevails.
         """
-        making = _Making(resources=resources)
+        builder = _SignalBuilder(resources=resources)
         until: datetime | None = None
         for ven_name in resources.roster.ven_names:
             events = events_of(ven_name)
             for active_payload in active_payloads(events, now):
-                self._add(making, ven_name, active_payload, now)
+                self._add(builder, ven_name, active_payload, now)
             for seen in events:
                 change = seen.timeline.next_change(now)
                 if change is not None and (until is None or change < until):
                     until = change
         return ControlSignals(
-            by_type=making.arrays,
+            by_type=builder.arrays,
             holds_until=until,
-            not_followed=making.not_followed,
-            asked_by=making.asked_by,
+            unsupported=builder.unsupported,
+            asked_by=builder.asked_by,
             size=resources.roster.size,
         )
 
-    def _add(self, making: _Making, ven_name: str, each: ActivePayload, now: datetime) -> None:
-        kind = SIMPLE if each.type.startswith(ALERTS) else each.type
-        columns = making.resources.roster.columns(ven_name)
-        value = self._value(making.resources, columns, each, now)
+    def _add(
+        self, builder: _SignalBuilder, ven_name: str, payload: ActivePayload, now: datetime
+    ) -> None:
+        payload_type = SIMPLE if payload.type.startswith(ALERT_PREFIX) else payload.type
+        columns = builder.resources.roster.columns(ven_name)
+        value = self._value(builder.resources, columns, payload, now)
         if value is None:
-            making.not_followed.append((each.event_id, each.type))
+            builder.unsupported.append((payload.event_id, payload.type))
             return
-        array = making.arrays.get(kind)
+        array = builder.arrays.get(payload_type)
         if array is None:
-            array = making.arrays[kind] = np.full(
-                making.resources.roster.size, np.nan, dtype=np.float32
+            array = builder.arrays[payload_type] = np.full(
+                builder.resources.roster.size, np.nan, dtype=np.float32
             )
-        making.asked_by[kind] = each.event_id
+        builder.asked_by[payload_type] = payload.event_id
         part = array[columns]
-        if each.seen.scope is not None:
-            names = making.resources.roster.names(ven_name)
-            meant = np.array([name in each.seen.scope for name in names], dtype=np.bool_)
-            value = np.where(meant, value, part)
-        if each.type.startswith(ALERTS):
+        if payload.seen.scope is not None:
+            names = builder.resources.roster.names(ven_name)
+            targeted = np.array([name in payload.seen.scope for name in names], dtype=np.bool_)
+            value = np.where(targeted, value, part)
+        if payload.type.startswith(ALERT_PREFIX):
             value = np.fmax(part, value)  # an alert does not end a higher level
         part[:] = value
 
     def _value(
-        self, resources: ResourceArrays, columns: slice, each: ActivePayload, now: datetime
+        self, resources: ResourceArrays, columns: slice, payload: ActivePayload, now: datetime
     ) -> Float32 | float | None:
-        """One number for all, or one per resource; None for what is not understood."""
-        if each.type.startswith(ALERTS):
+        """One number for all, or one per resource; None: type, units or value is not supported."""
+        if payload.type.startswith(ALERT_PREFIX):
             return self._alert_level
-        value = _number(each.value)
+        value = _number(payload.value)
         if value is None:
             return None
-        if each.type in POWERS:
-            return _scaled(value, each.units, resources.rated_kw[columns])
-        if each.type == CHARGE:
+        if payload.type in POWER_TYPES:
+            return _scaled(value, payload.units, resources.rated_kw[columns])
+        if payload.type == CHARGE_STATE:
             low, high = resources.store_min_kwh[columns], resources.store_max_kwh[columns]
-            if each.units in (None, "PERCENT"):
+            if payload.units in (None, "PERCENT"):
                 return np.asarray(low + value * (high - low), dtype=np.float32)
-            return value if each.units == "KWH" else None
-        if each.type in PRICES:
-            return _dearness(each, value, now)
-        if each.type == SIMPLE:
+            return value if payload.units == "KWH" else None
+        if payload.type in PRICES:
+            return _relative_price(payload, value, now)
+        if payload.type == SIMPLE:
             return min(max(round(value), 0), 3)
-        if each.type == "CONTROL_LEVEL_OFFSET":
+        if payload.type == "CONTROL_LEVEL_OFFSET":
             return min(max(value, -10.0), 10.0)
-        if each.type == PERCENT_OFFSET:
+        if payload.type == PERCENT_OFFSET:
             return self._percent_sign * min(max(value, -1.0), 1.0)
         return None
 
 
 def _number(value: object) -> float | None:
-    """A number that can be meant; None for all else."""
+    """The value as a float; None where it is not numeric, or out of range."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     return float(value) if -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE else None
@@ -166,26 +171,26 @@ def _scaled(value: float, units: str | None, rated_kw: Float32) -> Float32 | flo
     return np.asarray(value * rated_kw, dtype=np.float32) if units == "PERCENT" else None
 
 
-def _dearness(each: ActivePayload, value: float, now: datetime) -> float:
-    """Where a price stands among those of its event: from -1, the cheapest, to 1, the dearest."""
-    if value < 0 and each.type == "EXPORT_PRICE":
-        return BELOW_ZERO
-    prices = list(_prices(each, now))
+def _relative_price(payload: ActivePayload, value: float, now: datetime) -> float:
+    """Where a price stands among those of its event: from -1 (cheapest) to 1 (most expensive)."""
+    if value < 0 and payload.type == "EXPORT_PRICE":
+        return NEGATIVE_EXPORT_PRICE
+    prices = list(_prices(payload, now))
     low, high = min(prices), max(prices)
     mean = sum(prices) / len(prices)
     spread = max(high - mean, mean - low)
     return (value - mean) / spread if spread > 0 else 0.0
 
 
-def _prices(each: ActivePayload, now: datetime) -> Iterator[float]:
-    """All prices of the same pass of the event, this one included."""
-    timeline = each.seen.timeline
+def _prices(payload: ActivePayload, now: datetime) -> Iterator[float]:
+    """All prices of the same pass of the event, with this one."""
+    timeline = payload.seen.timeline
     found = 0
     for interval in timeline.of_pass(timeline.pass_at(now)):
-        for payload in interval.payloads:
-            if payload.type != each.type:
+        for other in interval.payloads:
+            if other.type != payload.type:
                 continue
-            for value in payload.values:
+            for value in other.values:
                 number = _number(value)
                 if number is not None:
                     yield number

@@ -17,7 +17,7 @@ from app.openadr import (
     VtnUnauthorised,
     VtnVen,
     WireError,
-    same_name,
+    normalized_name,
 )
 from app.platform import SayOnce
 
@@ -80,11 +80,11 @@ class Grants:
         if resources is None:
             self._shown(ven, True, ())
             return granted
-        ours = {same_name(name): name for name in self._resource_names(ven.ven_name)}
+        ours = {normalized_name(name): name for name in self._resource_names(ven.ven_name)}
         targets = {}
         for resource in resources:
             # As the fleet spells it: a VTN may compose its letters in another way.
-            name = ours.pop(same_name(resource.resource_name), resource.resource_name)
+            name = ours.pop(normalized_name(resource.resource_name), resource.resource_name)
             targets[name] = self._readable(
                 resource.targets,
                 kept.resources.get(name, frozenset()),

@@ -24,7 +24,7 @@ from app.openadr import (
     VtnUnauthorised,
     VtnVen,
     WireError,
-    same_name,
+    normalized_name,
 )
 from app.platform import FanOut, LockPerName, Progress, Shutdown, no_progress
 
@@ -69,12 +69,12 @@ class Listed:
 
     def __init__(self, vens: Sequence[VtnVen]) -> None:
         self.vens = vens
-        self._by_name = {same_name(ven.ven_name): ven for ven in reversed(vens)}
+        self._by_name = {normalized_name(ven.ven_name): ven for ven in reversed(vens)}
         self.ids = {ven.ven_id for ven in vens}
 
     def named(self, ven_name: str) -> VtnVen | None:
         """The one of this name, in whichever way the VTN composes its letters."""
-        return self._by_name.get(same_name(ven_name))
+        return self._by_name.get(normalized_name(ven_name))
 
 
 class Enrolment:
@@ -263,7 +263,7 @@ class Enrolment:
             return []
         ids = self._ids_by_name(client, ven_id)
         for resource in ours:
-            name, known_id = same_name(resource.resource_name), resource.vtn_resource_id
+            name, known_id = normalized_name(resource.resource_name), resource.vtn_resource_id
             if name in ids or self._shutdown.is_set():
                 continue
             if known_id is not None and not (
@@ -283,14 +283,15 @@ class Enrolment:
                     raise
                 ids.update(now)
         return [
-            (each.resource_name, ids[same_name(each.resource_name)])
+            (each.resource_name, ids[normalized_name(each.resource_name)])
             for each in ours
-            if same_name(each.resource_name) in ids
+            if normalized_name(each.resource_name) in ids
         ]
 
     def _ids_by_name(self, client: VtnClient, ven_id: str) -> dict[str, str]:
         return {
-            same_name(found.resource_name): found.resource_id for found in client.resources(ven_id)
+            normalized_name(found.resource_name): found.resource_id
+            for found in client.resources(ven_id)
         }
 
     def _changed(self, ven: VEN, vtn_ven_id: str, resource_ids: Mapping[str, str]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.fleet.errors import FleetFileError
 from app.fleet.model import DESCRIPTION_FIELDS, VEN, Resource, ResourceKind, Status
-from app.openadr import same_name
+from app.openadr import normalized_name
 from app.platform import TextFileError, read_text
 
 COLUMNS = ("ven_name", "resource_name", *DESCRIPTION_FIELDS, "status")
@@ -37,14 +37,16 @@ def read_fleet(path: Path) -> Fleet:
     seen: dict[tuple[str, str], str] = {}
     for place, given_name, row in rows:
         try:
-            ven_name = names.setdefault(same_name(given_name), VEN(ven_name=given_name).ven_name)
+            ven_name = names.setdefault(
+                normalized_name(given_name), VEN(ven_name=given_name).ven_name
+            )
             resources = fleet.setdefault(ven_name, [])
             if row is None:
                 continue
             resource = _resource(row)
         except (ValueError, TypeError) as error:
             raise FleetFileError(f"{path} {place}: {error}") from None
-        before = seen.setdefault((ven_name, same_name(resource.resource_name)), place)
+        before = seen.setdefault((ven_name, normalized_name(resource.resource_name)), place)
         if before != place:
             raise FleetFileError(
                 f"{path} {place}: {ven_name!r} has {resource.resource_name!r} at {before} too"

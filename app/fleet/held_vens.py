@@ -241,7 +241,7 @@ class HeldVens:
             well, self._well_again = self._well_again, []
         for name, hold in new[:MAX_LINES]:
             logger.warning(
-                "VEN %s: its %s are held and tried again, the others go on: %s",
+                "VEN %s: its %s are paused and retried, the others continue: %s",
                 name,
                 self._what,
                 hold.problem,
@@ -249,7 +249,7 @@ class HeldVens:
         if len(new) > MAX_LINES:
             logger.warning("and the %s of %d VENs more", self._what, len(new) - MAX_LINES)
         for name in well[:MAX_LINES]:
-            logger.info("VEN %s: its %s are well again", name, self._what)
+            logger.info("VEN %s: its %s have recovered", name, self._what)
         if len(well) > MAX_LINES:
             logger.info("and the %s of %d VENs more", self._what, len(well) - MAX_LINES)
 

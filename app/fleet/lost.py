@@ -149,7 +149,7 @@ class LostObjects:
         if waiting:
             more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
             yield (
-                f"{_words(waiting[0])}{more}: the VTN does not show it any more; what it has lost"
+                f"{_words(waiting[0])}{more}: the VTN no longer shows it; what it has lost"
                 " is enrolled again by the heartbeat"
             )
 

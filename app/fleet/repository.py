@@ -13,7 +13,7 @@ from app.fleet.model import VEN, Resource, Status, VenSummary
 from app.fleet.rows import description, pending, summaries, to_resource, to_ven
 from app.fleet.tables import resource_table, ven_table
 from app.fleet.taken_out import named, none_such, raise_revision, take_in
-from app.openadr import same_name
+from app.openadr import normalized_name
 from app.platform import Database, Progress, no_progress
 
 logger = logging.getLogger(__name__)
@@ -231,19 +231,20 @@ class FleetRepository:
         with self._database.write() as connection:
             spelled = _spellings(connection.execute(select(ven_table.c.ven_name)).scalars())
             keys = {
-                name: _ensure_ven(connection, spelled.get(same_name(name), name)) for name in fleet
+                name: _ensure_ven(connection, spelled.get(normalized_name(name), name))
+                for name in fleet
             }
             known: dict[int, dict[str, Row[Any]]] = defaultdict(dict)
             if any(fleet.values()):
                 for row in connection.execute(select(resource_table)):
-                    known[row.ven_key][same_name(row.resource_name)] = row
+                    known[row.ven_key][normalized_name(row.resource_name)] = row
             added: list[dict[str, Any]] = []
             changed: list[dict[str, Any]] = []
             back: list[int] = []
             for ven_name, resources in fleet.items():
                 ven_key = keys[ven_name]
                 for resource in resources:
-                    before = known[ven_key].get(same_name(resource.resource_name))
+                    before = known[ven_key].get(normalized_name(resource.resource_name))
                     values = description(resource)
                     if before is None:
                         added.append(
@@ -281,7 +282,7 @@ class FleetRepository:
         known = self.ven(ven_name)
         if known is None:
             self.save({VEN(ven_name=ven_name).ven_name: ()})
-            name = _spellings(self.ven_names())[same_name(ven_name)]
+            name = _spellings(self.ven_names())[normalized_name(ven_name)]
             known = self.ven(name)
         return known or VEN(ven_name=ven_name)
 
@@ -352,7 +353,7 @@ def _spellings(names: Iterable[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in names:
-        other = found.setdefault(same_name(name), name)
+        other = found.setdefault(normalized_name(name), name)
         if other != name:
             logger.warning("two VENs are both named %s: one of them should be removed", name)
     return found

@@ -42,7 +42,7 @@ class ResourceUpdates:
         outcomes = self._fan_out(names, self._held.watched(self._tell, str), failure=VtnError)
         sent = sum(count for _, count in outcomes if not isinstance(count, VtnError))
         if sent:
-            logger.info("the VTN was told of %d resources that an import changed", sent)
+            logger.info("the VTN has %d resources that an import changed", sent)
         self._held.tell()
 
     def _tell(self, ven_name: str) -> int:

@@ -28,15 +28,15 @@ class PowerPoint:
 
     taken_at: datetime
     by_kind_kw: Mapping[ResourceKind, float]
-    """Of the kinds that there are; positive consumes, negative exports."""
+    """Only kinds with a reading; positive consumes, negative exports."""
 
     @property
     def total_kw(self) -> float:
         return sum(self.by_kind_kw.values())
 
 
-class HasPlant(Protocol):
-    """What knows the resources as they are now."""
+class ProvidesResources(Protocol):
+    """Gives the arrays of the resources as they are now."""
 
     def resources(self) -> ResourceArrays: ...
 
@@ -47,7 +47,7 @@ class PowerHistory:
     `simulator` gives the fleet as it is now. One thread looks, and any may read.
     """
 
-    def __init__(self, *, frames: ReadingLog, simulator: HasPlant) -> None:
+    def __init__(self, *, frames: ReadingLog, simulator: ProvidesResources) -> None:
         self._frames = frames
         self._simulator = simulator
         self._lock = threading.Lock()
@@ -60,11 +60,9 @@ class PowerHistory:
             frame = self._frames.last()
             if frame is None or frame.seq == self._seq:
                 return
-            resources = (
-                self._simulator.resources()
-            )  # may wait for a tick: nobody waits for us meanwhile
+            resources = self._simulator.resources()  # may wait for a tick, without our lock
         except DatabaseError:
-            return  # /readyz says so; the next look takes it up
+            return  # /readyz says so, and the next call tries again
         point = _point(frame, resources)
         with self._lock:
             self._seq = frame.seq

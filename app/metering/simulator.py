@@ -31,7 +31,7 @@ from app.readings import AppendsFrames, Frame, FrameDetail, Reading, StoreFull, 
 logger = logging.getLogger(__name__)
 
 MAX_STEP_H = 1.0
-"""What a step is taken for at most: while nothing was metered, nothing is known."""
+"""Upper bound of one step, used after a gap in metering."""
 DEFAULT_TICK_S = 30.0
 Float32 = npt.NDArray[np.float32]
 
@@ -39,14 +39,14 @@ Float32 = npt.NDArray[np.float32]
 class MeterDataSimulator:
     """The first MeterSource: one step computes the power of every approved resource at once.
 
-    What a resource does of itself is its load shape; `control_model` says how it answers events.
-    States of charge go on from the last frame, over restarts, too.
+    What a resource does without events is its load shape; `control_model` says how it answers
+    them. States of charge continue from the last frame, also after a restart.
 
-    The noise is read from a table drawn once from `seed`, at an offset that is a function of seed
-    and index, so that the same index gives the same powers after a restart. The index goes on from
+    The noise comes from a table drawn once from `seed`, at an offset that depends on seed and
+    index, so that the same index gives the same powers after a restart. The index continues from
     the last stored frame; without one it begins at the quarter of the year that `clock` shows.
-    Safe for several threads. `clock` returns an aware UTC datetime, `monotonic` seconds that never
-    go back: by these goes what passed between two frames, where it is known.
+    Safe for several threads. `clock` returns aware UTC; `monotonic`, seconds that never go back,
+    measures the time between two frames where both were taken by this process.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class MeterDataSimulator:
         self.problem: str | None = None
         """Why the last tick could not be stored; None while all is well."""
         self.readings_taken = 0
-        """Since the start."""
+        """Since the application started."""
         self._lock = threading.RLock()
         self._loaded: Profiles | None = None
         self._known: Shapes | None = None
@@ -86,9 +86,9 @@ class MeterDataSimulator:
         self._begun = False
 
     def initialize_resources(self, vens: Iterable[VEN | str] | None = None) -> int:
-        """Take up the approved resources of these VENs, or of all; returns how many.
+        """Load the approved resources of these VENs (default: all); their number.
 
-        A fleet that changes later is taken up by the next step.
+        What changes in the fleet later is loaded by the next step.
         """
         names = None
         if vens is not None:
@@ -116,7 +116,7 @@ class MeterDataSimulator:
             self.readings_taken += frame.roster.size
             span.is_of_frame(self._last.seq)
             if self.problem is not None:
-                logger.info("metering goes on")
+                logger.info("metering resumed")
             self.problem = None
             return frame.profile_index
 

@@ -193,7 +193,7 @@ class BrokerLoop:
                 try:
                     self._calls.popleft()()
                 except Exception:
-                    logger.exception("MQTT: a defect; the other connections go on")
+                    logger.exception("MQTT: a defect; the other connections continue")
             if self._monotonic() >= looks_at_s:
                 looks_at_s = self._monotonic() + 1.0
                 for session in list(self._sessions):

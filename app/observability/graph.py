@@ -43,7 +43,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Declared:
     name: str
     room: str
     provider: AnyProvider
@@ -82,7 +82,7 @@ def nodes(container_providers: Mapping[str, AnyProvider]) -> list[Node]:
     return graph
 
 
-def _walk(container_providers: Mapping[str, AnyProvider]) -> Iterator[_Found]:
+def _walk(container_providers: Mapping[str, AnyProvider]) -> Iterator[_Declared]:
     """Each provider once, under its name in its room, where it has one."""
     rooms = {
         name: list(_of_room(name, provider.container.providers))
@@ -94,17 +94,17 @@ def _walk(container_providers: Mapping[str, AnyProvider]) -> Iterator[_Found]:
         if name in rooms:
             own = rooms[name]
         else:
-            own = [_Found(name, "", provider)] if id(provider) not in in_rooms else []
+            own = [_Declared(name, "", provider)] if id(provider) not in in_rooms else []
         for each in own:
             yield from _with_entries(each, in_rooms)
 
 
-def _of_room(room: str, own: Mapping[str, AnyProvider]) -> Iterator[_Found]:
+def _of_room(room: str, own: Mapping[str, AnyProvider]) -> Iterator[_Declared]:
     """What a room makes; of its ports, those that were replaced after it was wired."""
     for name, provider in own.items():
         is_port = isinstance(provider, providers.Dependency | providers.DependenciesContainer)
         if not is_port or _is_replaced(provider):
-            yield _Found(f"{room}.{name}", room, provider)
+            yield _Declared(f"{room}.{name}", room, provider)
 
 
 def _is_replaced(port: AnyProvider) -> bool:
@@ -113,7 +113,7 @@ def _is_replaced(port: AnyProvider) -> bool:
     return isinstance(port, providers.Dependency) and len(behind) > 1
 
 
-def _with_entries(found: _Found, named: Collection[int]) -> Iterator[_Found]:
+def _with_entries(found: _Declared, named: Collection[int]) -> Iterator[_Declared]:
     """With the entries of a Dict that are given something; beside rooms, it is drawn as one."""
     entries = found.provider.kwargs if isinstance(found.provider, providers.Dict) else {}
     needy = {
@@ -123,7 +123,7 @@ def _with_entries(found: _Found, named: Collection[int]) -> Iterator[_Found]:
     }
     room = found.room or (found.name if needy else "")
     for key, entry in needy.items():
-        yield _Found(f"{found.name}.{key}", room, entry)
+        yield _Declared(f"{found.name}.{key}", room, entry)
     yield replace(found, room=room)
 
 

@@ -16,7 +16,7 @@ from app.openadr.credentials import (
     ClientCredentials,
     CredentialsFile,
     CredentialsTemplate,
-    same_name,
+    normalized_name,
     slug,
 )
 from app.openadr.dialects import Dialect310
@@ -118,12 +118,12 @@ __all__ = [
     "is_object_id",
     "lasts_untold",
     "make_session",
+    "normalized_name",
     "ping_as",
     "read_duration",
     "read_event",
     "read_instant",
     "read_notification",
-    "same_name",
     "slug",
     "typed_target",
     "write_duration",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from app.openadr.auth import VenCredentials
-from app.openadr.credentials import same_name
+from app.openadr.credentials import normalized_name
 from app.openadr.errors import VtnUnavailable
 from app.openadr.fields import Wire, given_targets
 from app.openadr.http import VtnHttp
@@ -134,8 +134,8 @@ class BusinessLogic:
         if self._is_301:
             return [{"type": "VEN_NAME", "values": [ven_name]}]
         found = self._list("/vens", {"venName": ven_name})
-        wanted = same_name(ven_name)
-        named = [each for each in found if same_name(str(each.get("venName"))) == wanted]
+        wanted = normalized_name(ven_name)
+        named = [each for each in found if normalized_name(str(each.get("venName"))) == wanted]
         if not named:
             raise ValueError(f"the VTN has no VEN named {ven_name!r}")
         ven = named[0]

@@ -24,7 +24,7 @@ def slug(ven_name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "-", ven_name.translate(_LETTERS))[:128]
 
 
-def same_name(name: str) -> str:
+def normalized_name(name: str) -> str:
     """The form in which names are compared: with letters composed (Unicode NFC)."""
     return unicodedata.normalize("NFC", name)
 
@@ -100,10 +100,10 @@ class CredentialsFile:
 
     def of(self, ven_name: str) -> ClientCredentials:
         with self._lock:
-            if same_name(ven_name) not in self._table:
+            if normalized_name(ven_name) not in self._table:
                 self._table = _read_credentials(self._path)
         try:
-            return self._table[same_name(ven_name)]
+            return self._table[normalized_name(ven_name)]
         except KeyError:
             raise MissingCredentials(
                 f"VTN__CREDENTIALS_FILE {self._path} has no line for VEN {ven_name!r}"
@@ -125,7 +125,9 @@ def _read_credentials(path: Path) -> Mapping[str, ClientCredentials]:
                 raise CredentialsError(
                     f"{path} line {rows.line_num}: needs ven_name, client_id, client_secret"
                 )
-            table[same_name(row[0])] = ClientCredentials(client_id=row[1], client_secret=row[2])
+            table[normalized_name(row[0])] = ClientCredentials(
+                client_id=row[1], client_secret=row[2]
+            )
     except TextFileError as error:
         raise CredentialsError(f"{path} {error}") from None
     except csv.Error:

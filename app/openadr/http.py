@@ -173,7 +173,7 @@ class VtnHttp:
     def _guarded(self, method: str, path: str, **request: Any) -> tuple[Any, int]:
         """The answer and its size, if the circuits let the request through."""
         if self._shutdown.failed:
-            raise VtnDown("the VTN is not asked any more, since this run stops")
+            raise VtnDown("the VTN is no longer asked, since this run stops")
         if not all(circuit.allow_request() for circuit in self._circuits(method)):
             raise VtnDown(f"the VTN at {self.base_url} is down and is not asked for now")
         return self._request(method, path, **request)

@@ -9,7 +9,7 @@ from dependency_injector import containers, providers
 from app.observability import no_wiring
 from app.ops.actions import OperatorActions
 from app.ops.audit import AuditLog
-from app.ops.backlog import Backlog
+from app.ops.backlog_history import BacklogHistory
 from app.ops.clock import ClockCheck
 from app.ops.events_view import EventsView
 from app.ops.fleet_view import FleetView
@@ -58,9 +58,9 @@ class OpsContainer(containers.DeclarativeContainer):
         scheduler=scheduling.scheduler,
         retention=streams.retention,
         rejected_reports=streams.rejected,
-        tally=streams.losses,
+        loss_counters=streams.losses,
         overdue_tasks=supervision.overdue_tasks,
-        guard=supervision.guard,
+        watchdog=supervision.guard,
         held_vens=fleet.held_vens,
         lost_objects=fleet.lost_objects,
         removals=vens.removals,
@@ -79,8 +79,8 @@ class OpsContainer(containers.DeclarativeContainer):
         health=health,
         http=openadr.http,
     )
-    backlog = providers.ThreadSafeSingleton(
-        Backlog, waiting=waiting, clock=platform.clock, monotonic=platform.monotonic
+    backlog_history = providers.ThreadSafeSingleton(
+        BacklogHistory, waiting=waiting, clock=platform.clock, monotonic=platform.monotonic
     )
     actions = providers.ThreadSafeSingleton(
         OperatorActions,
@@ -111,7 +111,7 @@ class OpsContainer(containers.DeclarativeContainer):
         scheduler=scheduling.scheduler,
         journal=delivery.stats,
         rejected_reports=streams.rejected,
-        backlog=backlog,
+        backlog_history=backlog_history,
         waiting=waiting,
         simulator=metering.simulator,
         http=openadr.http,
@@ -130,7 +130,7 @@ class OpsContainer(containers.DeclarativeContainer):
     watch = providers.ThreadSafeSingleton(
         PeriodicThread,
         name="ops-watch",
-        callbacks=providers.List(metering.power_history, backlog),
+        callbacks=providers.List(metering.power_history, backlog_history),
         every_s=1.0,
         shutdown=platform.shutdown,
     )

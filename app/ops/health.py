@@ -19,10 +19,10 @@ from app.supervision import OverdueTasks
 from app.vens import PushTrust, Removals
 
 MAX_IDLE_S = 30.0
-"""Of the thread that looks after the others."""
+"""How long the watchdog thread may be idle before the process counts as dead."""
 WAITS_LONG_S = 5.0
 """For the database."""
-FULL = 0.95
+NOT_READY_STORE_SHARE = 0.95
 """Of STORE__MAX_BYTES: what is worth a warning."""
 
 
@@ -36,7 +36,7 @@ class Readiness:
     """What concerns single VENs, resources or readings: the others go on."""
     paused_tasks: tuple[str, ...] = ()
     """By hand; what they do is not done meanwhile."""
-    counted: bool = True
+    counts_known: bool = True
     """Whether the numbers are known; not while the database does not answer."""
     waiting: int = 0
     """Readings that are owed and not acknowledged."""
@@ -69,9 +69,9 @@ class Health:
         scheduler: TaskScheduler,
         retention: Retention,
         rejected_reports: RejectedReports,
-        tally: LossCounters,
+        loss_counters: LossCounters,
         overdue_tasks: OverdueTasks,
-        guard: PeriodicThread,
+        watchdog: PeriodicThread,
         held_vens: HeldVens,
         lost_objects: LostObjects,
         removals: Removals,
@@ -92,42 +92,42 @@ class Health:
         self._scheduler = scheduler
         self._retention = retention
         self._rejected_reports = rejected_reports
-        self._tally = tally
+        self._loss_counters = loss_counters
         self._overdue_tasks = overdue_tasks
-        self._guard = guard
+        self._watchdog = watchdog
         self._push_trust = push_trust
         self._inbox = inbox
         self.started = False
         """Set by who starts and stops the application."""
 
     def alive(self) -> bool:
-        """Whether the process still looks after itself; if not, it should be started anew."""
-        return self._guard.idle_s < MAX_IDLE_S
+        """Whether the watchdog thread still runs; if not, the process should be restarted."""
+        return self._watchdog.idle_s < MAX_IDLE_S
 
     def readiness(self) -> Readiness:
         """Started, the VTN answers, room in the store, every task on time; what else to look at."""
         waits_s = self._database.waits_s()
         if waits_s >= WAITS_LONG_S:  # a look would wait, too
             line = f"database {self._database.name}: has not answered for {waits_s:.0f} s"
-            return Readiness(reasons=(line,), counted=False)
+            return Readiness(reasons=(line,), counts_known=False)
         try:
             return self._look()
         except DatabaseError as error:
-            return Readiness(reasons=(str(error),), counted=False)
+            return Readiness(reasons=(str(error),), counts_known=False)
 
     def _look(self) -> Readiness:
-        reasons = [] if self.started else ["the start is not done"]
+        reasons = [] if self.started else ["startup has not finished"]
         if self._http.circuit.is_open:
             reasons.append(f"the VTN at {self._http.base_url} does not answer")
         elif self._http.writes.is_open:
-            reasons.append(f"the VTN at {self._http.base_url} takes no reports")
+            reasons.append(f"the VTN at {self._http.base_url} does not accept reports")
         if self._simulator.problem is not None:
-            reasons.append(f"metering has stopped: {self._simulator.problem}")
+            reasons.append(f"the latest readings could not be stored: {self._simulator.problem}")
         share = self._retention.share_used()
-        if share >= FULL:
+        if share >= NOT_READY_STORE_SHARE:
             reasons.append(f"the store of readings has {share:.0%} of STORE__MAX_BYTES")
         reasons += self._overdue_tasks.reasons()
-        given_up = self._tally.all()
+        given_up = self._loss_counters.all()
         return Readiness(
             reasons=tuple(reasons),
             warnings=tuple(self._warnings()),
@@ -151,9 +151,10 @@ class Health:
         if held:
             (name, problem), others = held[0], len(held) - 1
             more = f" and of {others} more" if others else ""
-            yield f"the events of VEN {name}{more} are not known anew: {problem}"
+            yield f"the events of VEN {name}{more} could not be refreshed: {problem}"
         yield from self._lost_objects.warnings()
         yield from self._removals.warnings()
-        reports = self._delivery.held
+        reports = self._delivery.blocked
         if reports:
-            yield f"{len(reports)} reports are not delivered and stay owed: {reports[0]}"
+            count = len(reports)
+            yield f"{count} report streams are blocked; their readings remain owed: {reports[0]}"

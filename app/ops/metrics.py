@@ -122,7 +122,7 @@ class Metrics:
         )
         found = self._health.readiness()
         yield GaugeMetricFamily("ven_ready", "1: /readyz answers 200.", value=found.ready)
-        if found.counted:
+        if found.counts_known:
             yield from _owed(found)
         power = GaugeMetricFamily(
             "ven_power_kilowatts",

@@ -13,7 +13,7 @@ MAX_REST_S = 30.0
 """Who looks is not told what is older, whatever a look takes."""
 
 
-class _Found(NamedTuple, Generic[T]):
+class _Held(NamedTuple, Generic[T]):
     value: T
     holds_until_s: float
 
@@ -32,7 +32,7 @@ class ThrottledValue(Generic[T]):
         self._every_s = every_s
         self._monotonic = monotonic
         self._looking = threading.Lock()
-        self._found: _Found[T] | None = None
+        self._found: _Held[T] | None = None
 
     def __call__(self) -> T:
         found, now_s = self._found, self._monotonic()
@@ -52,5 +52,5 @@ class ThrottledValue(Generic[T]):
         if found is None or began_s >= found.holds_until_s:
             value = self._look()
             rest_s = min(REST * (self._monotonic() - began_s), MAX_REST_S)
-            found = self._found = _Found(value, began_s + max(self._every_s, rest_s))
+            found = self._found = _Held(value, began_s + max(self._every_s, rest_s))
         return found.value

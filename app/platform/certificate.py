@@ -46,7 +46,7 @@ class ServedCertificate:
             load_certificate(self._context, self._certificate, self._key)
         except CertificateError as error:
             logger.warning(
-                "%s has changed, and cannot be used with %s: %s; the one before goes on",
+                "%s has changed, and cannot be used with %s: %s; the previous one stays in use",
                 self._certificate,
                 self._key,
                 error,

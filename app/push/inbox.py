@@ -216,7 +216,7 @@ class Inbox:
             try:
                 self._ven_manager.poll_asked()
             except DatabaseError as error:
-                self._say(f"events are not known anew: {error}")
+                self._say(f"events could not be refreshed: {error}")
             except Exception:
                 logger.exception("push: the VTN was not asked")
             self._closing.wait(self._asks_every_s)

@@ -177,7 +177,7 @@ class MqttPush:
 
     def _connect(self, connection: BrokerConnection, topics: Mapping[str, frozenset[str]]) -> None:
         begins = not connection.topics
-        self._trust.wants(SOURCE, topics)
+        self._trust.require(SOURCE, topics)
         filters = connection.serve(topics)
         if begins:
             connection.session.filters = filters

@@ -29,7 +29,7 @@ class Channel(Protocol):
     def close(self, timeout_s: float) -> None: ...
 
 
-class Server(Protocol):
+class CallbackListener(Protocol):
     """What listens for callbacks."""
 
     def start(self) -> None: ...
@@ -120,7 +120,7 @@ class Push:
         self,
         *,
         inbox: Inbox,
-        server: Server,
+        server: CallbackListener,
         watch: PeriodicThread,
         channels: Sequence[Channel],
         remaining_for_work_s: Callable[[], float],

@@ -194,7 +194,7 @@ class Webhooks:
         self._looked_at_s[ven_name] = self._monotonic()
         asked_back = frozenset(each for each, own in kept.items() if own.was_asked_back)
         if wanted and (written or lost):  # what a new program had before is not known
-            self._trust.wants(SOURCE, {ven_name: wanted})
+            self._trust.require(SOURCE, {ven_name: wanted})
         self._inbox.ask(self._trust.confirmed(SOURCE, [ven_name], asked_back))
         if wanted <= asked_back:
             return None

@@ -24,8 +24,8 @@ class Entry:
     """What it takes in the store, about."""
 
 
-class Kept(NamedTuple):
-    """What is kept of one instant: the frame, the slices of it, or both."""
+class StoredSize(NamedTuple):
+    """What is stored of one instant: the frame, slices of it, or both."""
 
     seq: int
     taken_at_us: int
@@ -41,8 +41,8 @@ class Entries:
         self.seqs = array("q")
         self._taken_at_us = array("q")
         self._bytes = array("q")
-        self._roster_from = array("q")
-        """The numbers from which another roster holds; one for each of `_rosters`."""
+        self._roster_start_seqs = array("q")
+        """The first sequence number of each of `_rosters`."""
         self._rosters = array("q")
 
     def __len__(self) -> int:
@@ -60,7 +60,7 @@ class Entries:
         self._bytes.append(entry.bytes)
         self.bytes += entry.bytes
         if not self._rosters or self._rosters[-1] != entry.roster_id:
-            self._roster_from.append(entry.seq)
+            self._roster_start_seqs.append(entry.seq)
             self._rosters.append(entry.roster_id)
 
     def last_before(self, instant_us: int) -> int:
@@ -68,41 +68,41 @@ class Entries:
         (places,) = np.nonzero(_numbers(self._taken_at_us) < instant_us)
         return self.seqs[places[-1]] if places.size else 0
 
-    def taken_after(self, instant_us: int) -> list[int]:
+    def instants_after(self, instant_us: int) -> list[int]:
         """The instants that are later."""
         instants = _numbers(self._taken_at_us)
         later: list[int] = instants[instants > instant_us].tolist()
         return later
 
     def by_roster(self, after: int, through: int | None = None) -> Counter[int]:
-        """How many there are above a number, up to another, by their roster's row."""
+        """How many have a sequence number above one, up to another, by the id of their roster."""
         found: Counter[int] = Counter()
         place = bisect_right(self.seqs, after)
         last = len(self.seqs) if through is None else bisect_right(self.seqs, through)
-        run = bisect_right(self._roster_from, self.seqs[place]) if place < last else 0
+        run = bisect_right(self._roster_start_seqs, self.seqs[place]) if place < last else 0
         while place < last:  # `run` is the next one
-            ends = run == len(self._roster_from)
-            end = last if ends else min(bisect_left(self.seqs, self._roster_from[run]), last)
+            ends = run == len(self._roster_start_seqs)
+            end = last if ends else min(bisect_left(self.seqs, self._roster_start_seqs[run]), last)
             found[self._rosters[run - 1]] += end - place
             place, run = end, run + 1
         return found
 
-    def kept(self) -> Iterable[Kept]:
-        """What each takes."""
-        return map(Kept, self.seqs, self._taken_at_us, self._bytes)
+    def sizes(self) -> Iterable[StoredSize]:
+        """What each takes in the store."""
+        return map(StoredSize, self.seqs, self._taken_at_us, self._bytes)
 
     def has(self, below: int, before_us: int | None = None) -> bool:
-        """Whether there are some below a number, that were taken before the instant."""
+        """Whether some have a lower sequence number and, if `before_us` is given, are older."""
         return bool(self._places(below, before_us).size)
 
     def remove(self, below: int, before_us: int | None = None) -> None:
-        """Those below a number that were taken before the instant, if one is given."""
+        """Remove those with a lower sequence number that, if `before_us` is given, are older."""
         going = self._places(below, before_us)
         self.bytes -= int(_numbers(self._bytes)[going].sum())
         for column in (self.seqs, self._taken_at_us, self._bytes):
             column[:] = array("q", np.delete(_numbers(column), going).tobytes())
-        left = bisect_right(self._roster_from, self.seqs[0]) - 1 if self.seqs else None
-        for column in (self._roster_from, self._rosters):
+        left = bisect_right(self._roster_start_seqs, self.seqs[0]) - 1 if self.seqs else None
+        for column in (self._roster_start_seqs, self._rosters):
             del column[:left]
 
     def _places(self, below: int, before_us: int | None) -> npt.NDArray[np.intp]:
@@ -162,22 +162,22 @@ class LogIndex:
         """For each VEN with slices: the number up to which its readings stand in them."""
         return {name: slices.seqs[-1] for name, slices in self._slices.items()}
 
-    def kept(self) -> list[Kept]:
-        """What is kept, by its number."""
-        found = {entry.seq: entry for entry in self.frames.kept()}
+    def sizes(self) -> list[StoredSize]:
+        """What is stored, by its number."""
+        found = {entry.seq: entry for entry in self.frames.sizes()}
         for slices in self._slices.values():
-            for seq, taken_at_us, bytes_ in slices.kept():
+            for seq, taken_at_us, bytes_ in slices.sizes():
                 beside = found[seq].bytes if seq in found else 0
-                found[seq] = Kept(seq, taken_at_us, beside + bytes_)
+                found[seq] = StoredSize(seq, taken_at_us, beside + bytes_)
         return [found[seq] for seq in sorted(found)]
 
-    def passed_slices(self, floor: Callable[[str], int]) -> list[str]:
-        """The VENs with slices below their number."""
+    def vens_with_slices_below(self, floor: Callable[[str], int]) -> list[str]:
+        """The VENs that have slices below the number that `floor` gives them."""
         return [name for name, slices in self._slices.items() if slices.has(floor(name))]
 
     def remove_slices(self, floor: Callable[[str], int]) -> None:
-        """Those below each VEN's number."""
-        for name in self.passed_slices(floor):
+        """Remove the slices below the number that `floor` gives each VEN."""
+        for name in self.vens_with_slices_below(floor):
             self._slices[name].remove(floor(name))
             if not self._slices[name]:
                 del self._slices[name]

@@ -15,7 +15,7 @@ from app.platform import Database, from_us, to_us
 from app.readings.appender import Appended, LogAppender
 from app.readings.detail import unpack
 from app.readings.frame import ROW_BYTES, Frame, bounded
-from app.readings.index import Entry, Kept, LogIndex
+from app.readings.index import Entry, LogIndex, StoredSize
 from app.readings.roster import Roster
 from app.readings.rosters import RosterBook
 from app.readings.slices import Spans, copy_out
@@ -76,7 +76,7 @@ class ReadingLog:
 
     def dated_after(self, instant: datetime) -> tuple[int, datetime | None]:
         """How many frames are dated later, and the last of their dates."""
-        later = self._ask(lambda index: index.frames.taken_after(to_us(instant)))
+        later = self._ask(lambda index: index.frames.instants_after(to_us(instant)))
         return len(later), from_us(max(later)) if later else None
 
     def oldest_seq(self) -> int:
@@ -95,9 +95,9 @@ class ReadingLog:
         """What frames and slices take, about."""
         return self._ask(lambda index: index.bytes)
 
-    def kept(self) -> list[Kept]:
-        """What is kept, by its number."""
-        return self._ask(lambda index: index.kept())
+    def sizes(self) -> list[StoredSize]:
+        """What is stored, by its number."""
+        return self._ask(lambda index: index.sizes())
 
     def sliced_through(self) -> dict[str, int]:
         """For each VEN with slices: the number up to which its readings stand in them."""
@@ -240,7 +240,7 @@ class ReadingLog:
         def floor(ven_name: str) -> int:
             return floors.get(ven_name, NO_NUMBER)
 
-        passed = self._ask(lambda index: index.passed_slices(floor))
+        passed = self._ask(lambda index: index.vens_with_slices_below(floor))
         if passed:
             self._remove(
                 "FROM slice WHERE ven_name = :ven_name AND seq < :seq",

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from app.readings.frame import Frame
-from app.readings.index import Kept
+from app.readings.index import StoredSize
 from app.readings.roster import Roster
 
 
@@ -70,6 +70,6 @@ class KeepsFrames(ReadsFrames, Protocol):
 
     def oldest_us(self) -> int | None: ...
 
-    def kept(self) -> list[Kept]: ...
+    def sizes(self) -> list[StoredSize]: ...
 
     def bytes_stored(self) -> int: ...

@@ -53,7 +53,7 @@ class ClockGuard:
         jumped = (now - last[0]) - timedelta(seconds=passed_s - last[1])
         if abs(jumped) > JUMP:
             logger.warning(
-                "the clock jumped by %+.1f s; every task is planned anew", jumped.total_seconds()
+                "the clock jumped by %+.1f s; every task is rescheduled", jumped.total_seconds()
             )
             self._scheduler.plan_anew(jumped)
 

@@ -294,7 +294,7 @@ class VENManager:
         problem = None
         if errors and (not_tried or self._http.circuit.is_open):
             problem = (
-                f"the events of {not_tried + len(errors)} VENs are not known anew: {errors[0]}"
+                f"the events of {not_tried + len(errors)} VENs could not be refreshed: {errors[0]}"
             )
         self._say(about, problem)
         self.retry_held(for_s=RETRIES_FOR_S)
@@ -318,4 +318,4 @@ class VENManager:
         return dict(state_of(seen.event) for seen in self._events.of_ven(ven_name))
 
     def _say(self, about: str, problem: str | None) -> None:
-        self._say_once.problem(logger, about, problem, well=f"{about}: well again")
+        self._say_once.problem(logger, about, problem, well=f"{about}: recovered")

@@ -44,7 +44,7 @@ class PollPlan:
     def due(self, ven_names: Sequence[str]) -> list[str]:
         """Of these, the VENs to ask now."""
         now_s = self._monotonic()
-        trusted = self._trust.trusted(ven_names)
+        trusted = self._trust.refresh_trusted(ven_names)
         with self._lock:
             return [
                 name
@@ -73,7 +73,10 @@ class PollPlan:
 
     def begins(self, ven_name: str) -> Poll:
         """A poll of this VEN begins."""
-        is_trusted, coverage = self._trust.is_trusted(ven_name), self._trust.coverage(ven_name)
+        is_trusted, coverage = (
+            self._trust.is_trusted(ven_name),
+            self._trust.coverage_count(ven_name),
+        )
         with self._lock:
             asked = ven_name in self._asked
             self._asked.pop(ven_name, None)

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 Change = tuple[str, str]
 """An event's id, and which state of it: its modificationDateTime, or GONE."""
-BRINGS_WITHIN_S = 10.0
+PUSH_GRACE_S = 10.0
 MAX_BROUGHT = 200
 """Changes that push brought, of one VEN, that are remembered."""
 
@@ -31,10 +31,10 @@ class _Coverage:
 @dataclass
 class _Ven:
     of_source: dict[str, _Coverage] = field(default_factory=dict)
-    coverage: int = 0
-    """How often push began to cover all that the VEN wants."""
-    polled_in: int = -1
-    """In which of these the last poll began that succeeded."""
+    coverage_count: int = 0
+    """How often push began to cover everything that the VEN wants."""
+    polled_at_count: int = -1
+    """`coverage_count` when the last successful poll began."""
     is_doubted: bool = False
     brought: OrderedDict[Change, None] = field(default_factory=OrderedDict)
     awaited: dict[Change, float] = field(default_factory=dict)
@@ -43,14 +43,15 @@ class _Ven:
     @property
     def is_trusted(self) -> bool:
         is_covered = any(each.is_complete for each in self.of_source.values())
-        return is_covered and not self.is_doubted and self.polled_in == self.coverage
+        return is_covered and not self.is_doubted and self.polled_at_count == self.coverage_count
 
 
 class PushTrust:
     """Push to a VEN is trusted while all of this holds, and nobody else decides it:
 
     - a kind of push (MQTT, webhooks) covers all that the VEN wants to be told of: every filter or
-      subscription that it `wants` is confirmed (`confirmed`), and none was lost since (`lost`);
+      subscription that is required (`require`) is confirmed (`confirmed`), and none was lost since
+      (`lost`);
     - a poll that began after that succeeded, since what was missed before is not known;
     - no poll found a change that push did not bring within 10 s, unless push brought another one,
       or began anew, since then.
@@ -68,8 +69,8 @@ class PushTrust:
         self._lock = threading.Lock()
         self._vens: dict[str, _Ven] = {}
 
-    def wants(self, source: str, wanted: Mapping[str, Iterable[object]]) -> None:
-        """By VEN: what this kind of push has to cover; nothing of it is confirmed yet."""
+    def require(self, source: str, wanted: Mapping[str, Iterable[object]]) -> None:
+        """By VEN: what this kind of push has to cover from now on; nothing of it is confirmed."""
         with self._lock:
             for name, parts in wanted.items():
                 self._ven(name).of_source[source] = _Coverage(frozenset(parts))
@@ -90,7 +91,7 @@ class PushTrust:
                     continue
                 was_complete, coverage.is_complete = coverage.is_complete, coverage.wanted <= parts
                 if coverage.is_complete and not was_complete:
-                    ven.coverage += 1
+                    ven.coverage_count += 1
                     ven.is_doubted = False
                     ven.awaited.clear()
                     new.append(name)
@@ -122,18 +123,21 @@ class PushTrust:
             if first:
                 ven.is_doubted = False
 
-    def coverage(self, ven_name: str) -> int:
-        """Where push stands when a poll begins; for `polled`."""
+    def coverage_count(self, ven_name: str) -> int:
+        """To be read when a poll begins, and passed to `polled`."""
         with self._lock:
-            return self._ven(ven_name).coverage
+            return self._ven(ven_name).coverage_count
 
-    def polled(self, ven_name: str, coverage: int, should_be_known: Iterable[Change]) -> None:
-        """A poll succeeded; `coverage`: as it was when it began. `should_be_known`: the changes
-        that push should have brought, or will within 10 s."""
-        until_s = self._monotonic() + BRINGS_WITHIN_S
+    def polled(self, ven_name: str, coverage_count: int, should_be_known: Iterable[Change]) -> None:
+        """A poll succeeded.
+
+        `coverage_count`: as it was when the poll began. `should_be_known`: the changes that push
+        should have brought, or will bring within 10 s.
+        """
+        until_s = self._monotonic() + PUSH_GRACE_S
         with self._lock:
             ven = self._ven(ven_name)
-            ven.polled_in = coverage
+            ven.polled_at_count = coverage_count
             ven.awaited |= {each: until_s for each in should_be_known if each not in ven.brought}
 
     def is_trusted(self, ven_name: str) -> bool:
@@ -141,8 +145,11 @@ class PushTrust:
         with self._lock:
             return self._ven(ven_name).is_trusted
 
-    def trusted(self, ven_names: Iterable[str]) -> set[str]:
-        """Of these, the VENs that need not be polled. Meets what push did not bring in time."""
+    def refresh_trusted(self, ven_names: Iterable[str]) -> set[str]:
+        """Of these, the VENs that need not be polled.
+
+        VENs to which push did not bring a change in time are doubted from now on, and logged.
+        """
         now_s = self._monotonic()
         trusted: set[str] = set()
         doubted: list[str] = []
@@ -161,7 +168,7 @@ class PushTrust:
                 " polled as without push",
                 doubted[0],
                 f" and {len(doubted) - 1} more" if len(doubted) > 1 else "",
-                BRINGS_WITHIN_S,
+                PUSH_GRACE_S,
             )
         return trusted
 
@@ -171,12 +178,12 @@ class PushTrust:
             return sum(ven.is_trusted for ven in self._vens.values())
 
     def tell(self) -> None:
-        """Log when push begins to work, for any VEN, and when it ends for all."""
+        """Log when push begins to work for some VEN, and when it no longer does for any."""
         if self.count():
             line = f"push works; polling is every {self._safety_s:.0f} s where it does"
             self._say_once.problem(logger, "push works", line, level=logging.INFO)
         elif self._say_once.problem(logger, "push works", None):
-            logger.warning("push does not work any more; polling as before")
+            logger.warning("push no longer works; polling as before")
 
     def forget(self, ven_name: str) -> None:
         """A VEN that is not of the fleet any more."""

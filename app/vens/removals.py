@@ -128,10 +128,10 @@ class Removals:
             return [_removal(row) for row in connection.execute(query)]
 
     def settle(self, *, alone: bool = False) -> list[Removal]:
-        """Bring those to their end that owe nothing, some at a time; what is left.
+        """Complete the removals that owe nothing, some at a time; those that are left.
 
-        `alone`: nobody meters now. A VEN that the VTN fails is held, and tried later; after one
-        that got no answer, no other one is tried.
+        `alone`: no run is active, so that nothing is metered now. A VEN that the VTN fails is held
+        and tried later; after one that got no answer, no other one is tried.
         """
         ends_s = self._monotonic() + SETTLES_FOR_S
         pending = self.pending()

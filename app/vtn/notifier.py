@@ -14,7 +14,7 @@ from app.vtn.mqtt import MqttPublisher
 from app.vtn.objects import Change, Objects, without_tokens
 from app.vtn.store import VtnStore
 from app.vtn.versions import Version, Version301, Version310, flat_targets, notification
-from app.vtn.webhooks import Webhooks
+from app.vtn.webhooks import WebhookDelivery
 from app.vtn.wire import Wire
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Notifier:
         self,
         *,
         store: VtnStore,
-        webhooks: Webhooks,
+        webhooks: WebhookDelivery,
         broker: MqttPublisher | None,
         bl_client_id: str,
     ) -> None:
@@ -72,7 +72,7 @@ class Notifier:
         try:
             self._waiting.put_nowait(change)
         except queue.Full:
-            logger.warning("VTN: too many changes at once; one is not told")
+            logger.warning("VTN: too many changes at once; one is not published")
 
     def close(self) -> None:
         """May be called again."""
@@ -93,7 +93,7 @@ class Notifier:
                     tell(change)
                 except Exception:
                     logger.exception(
-                        "VTN: a %s of a %s was not told", change.operation, change.kind
+                        "VTN: a %s of a %s was not published", change.operation, change.kind
                     )
 
     def _publish(self, change: Change) -> None:

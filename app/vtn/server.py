@@ -20,7 +20,7 @@ from app.vtn.tokens import LIFETIME_S, Tokens
 
 if TYPE_CHECKING:
     from app.vtn.notifier import Notifier
-    from app.vtn.webhooks import Webhooks
+    from app.vtn.webhooks import WebhookDelivery
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class EmbeddedVtn:
             Announcement(name=NAME, port=port, interfaces=_announced_on(host)) if announce else None
         )
         self._tokens: Tokens | None = None
-        self.webhooks: Webhooks | None = None
+        self.webhooks: WebhookDelivery | None = None
         self._notifier: Notifier | None = None
 
     def start(self) -> None:
@@ -107,7 +107,7 @@ class EmbeddedVtn:
         from app.vtn.api import make_api
         from app.vtn.notifier import Notifier
         from app.vtn.objects import Objects
-        from app.vtn.webhooks import Webhooks
+        from app.vtn.webhooks import WebhookDelivery
 
         try:
             self._server.listen()
@@ -128,7 +128,7 @@ class EmbeddedVtn:
         self._tokens = Tokens(
             credentials, lifetime_s=self._token_lifetime_s, on_issue=self._on_token
         )
-        self.webhooks = Webhooks(self._callbacks)
+        self.webhooks = WebhookDelivery(self._callbacks)
         self._notifier = Notifier(
             store=self.store,
             webhooks=self.webhooks,

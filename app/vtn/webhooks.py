@@ -56,7 +56,7 @@ class TellsCallbacks(Protocol):
     def tell(self, url: str, token: str | None, notification: Wire) -> None: ...
 
 
-class Webhooks:
+class WebhookDelivery:
     """Building it does no I/O; its threads begin with the first notification.
 
     `monotonic_s`: a clock in seconds that never goes back.

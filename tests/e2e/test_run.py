@@ -241,7 +241,7 @@ def test_a_vtn_that_is_unreachable_at_start_is_enrolled_with_when_it_answers(
     started_alone.stop()
     secret = json.loads((tmp_path / "data" / "vtn" / "credentials.json").read_text())["ven_secret"]
     application = start("run", **{**remote, "VTN__CLIENT_SECRET": secret})
-    application.wait_for("enrolment goes on when the VTN answers")
+    application.wait_for("enrolment continues when the VTN answers")
     application.wait_for("schedule: ")
 
     vtn = start("vtn", DATA_DIR="data")

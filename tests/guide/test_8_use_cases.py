@@ -134,7 +134,7 @@ def test_8_4_a_curve_for_inverters_is_recorded_as_not_followed(
         )
         guide.pass_time(ticks=3)
 
-    assert caplog.text.count("CURVE: no kind of resource follows it") == 1
+    assert caplog.text.count("CURVE: its type, units or value is not supported") == 1
 
 
 @of_310

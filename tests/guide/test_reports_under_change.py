@@ -263,7 +263,7 @@ def test_no_descriptor_costs_without_end(
     guide.pass_time(ticks=2)
 
     assert "defect" not in caplog.text
-    assert guide.container.delivery.service().held == ()
+    assert guide.container.delivery.service().blocked == ()
 
 
 @pytest.mark.parametrize(

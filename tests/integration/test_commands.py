@@ -109,7 +109,7 @@ class TestRemove:
         database.close()
 
         assert removed.stdout == (
-            "VEN Aarhus is metered no more; the run that is going on removes it\n"
+            "VEN Aarhus is no longer metered; the active run will remove it\n"
         )
         assert "REMOVED" in invoke("fleet", "list").output
         assert "Aarhus" not in invoke("fleet", "export").output

@@ -98,7 +98,7 @@ def test_unasked_readings_are_kept_for_an_hour_and_said_once(
     frames = bench.container.readings.log().since(0, most_bytes=1 << 30)
     assert bench.clock.now - frames[0].taken_at <= timedelta(hours=1)
     assert len(frames) >= 119
-    assert caplog.text.count("no event asks for the readings of 3 VENs (Aalborg, …)") == 1
+    assert caplog.text.count("no event requests the readings of 3 VENs (Aalborg, …)") == 1
 
 
 def test_what_was_delivered_is_removed(bench: Bench) -> None:
@@ -271,7 +271,7 @@ def test_a_problem_is_said_when_it_begins_and_when_it_ends(
             bench.manager.generate_reports()
 
     assert caplog.text.count("its reports are held and tried again") == VENS
-    assert caplog.text.count("its reports are well again") == VENS
+    assert caplog.text.count("its reports have recovered") == VENS
     assert "Traceback" not in caplog.text
 
 

@@ -110,7 +110,9 @@ def test_a_full_disk_stops_metering_and_nothing_is_lost(small_bench: Bench, disk
     stored += ticks_that_are_stored(small_bench, 200)
     assert small_bench.container.simulator().problem is not None
     assert stored < 206, "the disk was never full"
-    assert "metering has stopped: database" in str(small_bench.container.ops.health().readiness())
+    assert "the latest readings could not be stored: database" in str(
+        small_bench.container.ops.health().readiness()
+    )
 
     disk.reserve()
     stored += ticks_that_are_stored(small_bench, 3)

@@ -77,7 +77,7 @@ def test_not_ready_is_503_with_the_reasons(health: Health, ops: str) -> None:
 
     status, body = get(ops, "/readyz")
 
-    assert (status, body["ready"], body["reasons"]) == (503, False, ["the start is not done"])
+    assert (status, body["ready"], body["reasons"]) == (503, False, ["startup has not finished"])
 
 
 def test_a_process_that_no_longer_looks_after_itself_is_not_alive(bench: Bench, ops: str) -> None:
@@ -107,7 +107,7 @@ def test_a_stream_that_is_held(bench: Bench, health: Health) -> None:
 
     (warning,) = health.readiness().warnings
     assert warning.startswith(
-        "1 reports are not delivered and stay owed: VEN Aarhus: POST /reports"
+        "1 report streams are blocked; their readings remain owed: VEN Aarhus: POST /reports"
     )
     assert health.readiness().ready, "the others go on"
 
@@ -133,7 +133,7 @@ def test_metering_that_has_stopped(bench: Bench, health: Health) -> None:
     bench.container.simulator().problem = "database data/fleet.db: disk is full"
 
     assert health.readiness().reasons == (
-        "metering has stopped: database data/fleet.db: disk is full",
+        "the latest readings could not be stored: database data/fleet.db: disk is full",
     )
 
 

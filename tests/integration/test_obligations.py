@@ -102,7 +102,7 @@ def test_a_span_that_nobody_asks_for_expires_and_is_counted(
         bench.manager.generate_reports()
 
     assert bench.container.streams.losses().all() == {"expired": 2 * TICK}
-    assert "24 readings expired, since no event asks for them any more" in caplog.text
+    assert "24 readings expired, since no event requests them any more" in caplog.text
     assert bench.waiting() == 0
     bench.tick()
     bench.manager.generate_reports()
@@ -144,7 +144,7 @@ def test_a_report_to_an_event_that_is_gone_is_held_until_the_poll_knows_it(bench
     second = bench.ask(READING)
 
     assert bench.manager.generate_reports() == 0, "409: the event is gone, and nobody knew"
-    assert "is gone" in bench.container.delivery.service().held[0]
+    assert "is gone" in bench.container.delivery.service().blocked[0]
 
     bench.clock.advance(seconds=1)
     bench.manager.poll_events()

@@ -279,32 +279,35 @@ class TestTheBacklog:
     def look(self, bench: Bench, *, for_s: int) -> None:
         for _ in range(for_s // 5):
             bench.clock.advance(seconds=5)
-            bench.container.ops.backlog()()
+            bench.container.ops.backlog_history()()
 
     def test_what_waits_is_kept_for_an_hour_by_half_minutes(self, bench: Bench) -> None:
-        bench.container.ops.backlog()
+        bench.container.ops.backlog_history()
         bench.tick()
 
         self.look(bench, for_s=2 * 3600)
 
-        points = bench.container.ops.backlog().points()
+        points = bench.container.ops.backlog_history().points()
         assert len(points) == 120
         assert {point.waiting for point in points} == {3 * RESOURCES}
         assert (points[-1].at - points[0].at).total_seconds() == 119 * 30
 
     def test_readings_on_their_way_are_no_backlog(self, bench: Bench) -> None:
-        bench.container.ops.backlog()
+        bench.container.ops.backlog_history()
         for _ in range(4):
             bench.container.simulator().increase_time()
             self.look(bench, for_s=15)
             bench.manager.generate_reports()
             self.look(bench, for_s=15)
 
-        points = bench.container.ops.backlog().points()
+        points = bench.container.ops.backlog_history().points()
         assert [point.waiting for point in points] == [0] * 4
 
     def test_a_database_that_does_not_answer_is_no_defect(self, bench: Bench) -> None:
-        backlog, history = bench.container.ops.backlog(), bench.container.metering.power_history()
+        backlog, history = (
+            bench.container.ops.backlog_history(),
+            bench.container.metering.power_history(),
+        )
         bench.tick()
         with bench.container.platform.database().write() as connection:
             connection.exec_driver_sql("ALTER TABLE fleet RENAME TO elsewhere")

@@ -149,7 +149,7 @@ def test_nothing_is_set_aside_where_the_whole_vtn_answers_404_or_403(bench: Benc
         assert bench.manager.generate_reports() == 0
 
     assert bench.container.streams.rejected().reports() == []
-    assert len(bench.container.delivery.service().held) == VENS
+    assert len(bench.container.delivery.service().blocked) == VENS
     bench.wait_out_holds()
     assert bench.manager.generate_reports() == 2 * TICK
 
@@ -236,7 +236,7 @@ def test_that_nothing_was_rejected_is_said(
 def test_the_former_name_of_the_command_is_accepted_with_a_warning() -> None:
     result = CliRunner().invoke(cli, ["outbox", "list"])
 
-    assert "warning: `outbox` is now called `rejected`" in result.stderr
+    assert "warning: `outbox` is deprecated" in result.stderr
 
 
 def test_a_wrong_data_dir_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:

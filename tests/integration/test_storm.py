@@ -124,7 +124,7 @@ def test_every_reading_arrives_once_in_a_storm(make_storm: MakeStorm, seed: int)
         bench.clock.advance(seconds=10 * SETTLE_S)
         bench.manager.generate_reports()
 
-    assert bench.waiting() == 0, bench.container.delivery.service().held
+    assert bench.waiting() == 0, bench.container.delivery.service().blocked
     assert bench.container.streams.rejected().reports() == []
     bench.assert_each_once(ticks * TICK)
     bench.assert_each_once(max(ticks - 1, 0) * TICK, "USAGE")

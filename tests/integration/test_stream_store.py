@@ -46,13 +46,13 @@ OF_TYPES: dict[Any, st.SearchStrategy[Any]] = {
 class CountsNothing:
     """Nobody asks how much is owed."""
 
-    def changed(self, streams: Sequence[AnyStream], gone: Sequence[AnyStream]) -> None:
-        del streams, gone
+    def update(self, changed: Sequence[AnyStream], removed: Sequence[AnyStream]) -> None:
+        del changed, removed
 
     def reset(self) -> None:
         """There is nothing to forget."""
 
-    def total(self) -> int:
+    def total_owed(self) -> int:
         raise AssertionError("nobody asks")
 
 

@@ -17,7 +17,7 @@ from app.vtn.webhooks import (
     MAX_AT_ONCE,
     MAX_AT_ONCE_OF_A_CLIENT,
     TRIES,
-    Webhooks,
+    WebhookDelivery,
 )
 from tests.support.callback import Callback, callback
 from tests.support.certificates import Certificate
@@ -34,14 +34,14 @@ def callbacks(certificate: Certificate) -> Callbacks:
 
 
 @pytest.fixture
-def webhooks(callbacks: Callbacks, hook: Callback) -> Iterator[Webhooks]:
+def webhooks(callbacks: Callbacks, hook: Callback) -> Iterator[WebhookDelivery]:
     del hook  # it ends after these
-    made = Webhooks(callbacks, first_pause_s=0.001, asks_broken_every_s=1000.0)
+    made = WebhookDelivery(callbacks, first_pause_s=0.001, asks_broken_every_s=1000.0)
     yield made
     made.close()
 
 
-def tell(webhooks: Webhooks, url: str, *numbers: int, client_id: str = "client-a") -> None:
+def tell(webhooks: WebhookDelivery, url: str, *numbers: int, client_id: str = "client-a") -> None:
     """Notifications of one subscription per client and URL."""
     for number in numbers:
         webhooks.tell(
@@ -64,7 +64,9 @@ def is_set_aside(caplog: pytest.LogCaptureFixture) -> ReceivedRequest:
 
 
 class TestABrokenCallback:
-    def test_what_fails_is_tried_again_in_order(self, webhooks: Webhooks, hook: Callback) -> None:
+    def test_what_fails_is_tried_again_in_order(
+        self, webhooks: WebhookDelivery, hook: Callback
+    ) -> None:
         hook.status = 503
         tell(webhooks, hook.url, 1, 2)
         wait_until(lambda: hook.tokens)
@@ -76,7 +78,7 @@ class TestABrokenCallback:
 
     def test_one_that_never_answers_well_is_set_aside(
         self,
-        webhooks: Webhooks,
+        webhooks: WebhookDelivery,
         hook: Callback,
         caplog: pytest.LogCaptureFixture,
         is_set_aside: ReceivedRequest,
@@ -93,7 +95,7 @@ class TestABrokenCallback:
         )
 
     def test_when_its_subscription_is_written_anew_it_is_told_again(
-        self, webhooks: Webhooks, hook: Callback, is_set_aside: ReceivedRequest
+        self, webhooks: WebhookDelivery, hook: Callback, is_set_aside: ReceivedRequest
     ) -> None:
         hook.status = 500
         tell(webhooks, hook.url, 1)
@@ -116,7 +118,7 @@ class TestABrokenCallback:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         caplog.set_level(logging.INFO, "app.vtn")
-        webhooks = Webhooks(callbacks, monotonic_s=clock.monotonic, first_pause_s=0.0)
+        webhooks = WebhookDelivery(callbacks, monotonic_s=clock.monotonic, first_pause_s=0.0)
         hook.status = 500
         tell(webhooks, hook.url, 1)
         wait_until(is_set_aside)
@@ -133,7 +135,7 @@ class TestABrokenCallback:
         webhooks.close()
 
     def test_redirects_are_not_followed(
-        self, webhooks: Webhooks, hook: Callback, is_set_aside: ReceivedRequest
+        self, webhooks: WebhookDelivery, hook: Callback, is_set_aside: ReceivedRequest
     ) -> None:
         hook.status = 302
         tell(webhooks, hook.url, 1)
@@ -169,7 +171,7 @@ class TestABrokenCallback:
 
 class TestCallbacksThatHang:
     def test_they_do_not_hold_those_of_others(
-        self, webhooks: Webhooks, hook: Callback, certificate: Certificate
+        self, webhooks: WebhookDelivery, hook: Callback, certificate: Certificate
     ) -> None:
         hook.may_answer.clear()
         for number in range(3 * MAX_AT_ONCE):
@@ -184,7 +186,7 @@ class TestCallbacksThatHang:
 
     def test_nor_when_they_are_those_of_many_clients(self) -> None:
         callbacks = HangingCallbacks()
-        webhooks = Webhooks(callbacks, first_pause_s=0.001)
+        webhooks = WebhookDelivery(callbacks, first_pause_s=0.001)
         for number in range(3 * MAX_AT_ONCE):
             tell(webhooks, f"{URL}{number}", number, client_id=f"client-{number}")
         wait_until(lambda: callbacks.hanging == MAX_AT_ONCE)
@@ -199,7 +201,7 @@ class TestCallbacksThatHang:
         callbacks.end()
 
     def test_each_gets_its_turn(self, hook: Callback, callbacks: Callbacks) -> None:
-        webhooks = Webhooks(callbacks)
+        webhooks = WebhookDelivery(callbacks)
         long, short = f"{hook.url}/long", f"{hook.url}/short"
         tell(webhooks, long, *range(100))
         tell(webhooks, f"{hook.url}/middle", *range(100))

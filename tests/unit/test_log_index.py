@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.readings.index import Entry, Kept, LogIndex
+from app.readings.index import Entry, LogIndex, StoredSize
 
 VENS = "AB"
 below = st.integers(0, 12)
@@ -53,13 +53,15 @@ class Plain:
         entries = mine + [entry for entry in self.frames if entry.seq > sliced]
         return Counter(entry.roster_id for entry in entries if after < entry.seq <= through)
 
-    def kept(self) -> list[Kept]:
+    def sizes(self) -> list[StoredSize]:
         """By its number: of each instant, the bytes together."""
         entries = {entry.seq: entry for entry in self.frames}
         entries |= {entry.seq: entry for _, entry in self.slices}
         bytes_ = Counter(seq for seq in [frame.seq for frame in self.frames])
         bytes_.update(entry.seq for _, entry in self.slices)
-        return [Kept(seq, entries[seq].taken_at_us, 10 * bytes_[seq]) for seq in sorted(entries)]
+        return [
+            StoredSize(seq, entries[seq].taken_at_us, 10 * bytes_[seq]) for seq in sorted(entries)
+        ]
 
 
 def changed(data: st.DataObject) -> tuple[LogIndex, Plain]:
@@ -89,7 +91,7 @@ def changed(data: st.DataObject) -> tuple[LogIndex, Plain]:
 def test_the_index_knows_what_a_list_of_all_would_say(data: st.DataObject) -> None:
     index, plain = changed(data)
 
-    assert index.kept() == plain.kept()
+    assert index.sizes() == plain.sizes()
     assert index.bytes == 10 * (len(plain.frames) + len(plain.slices))
     assert index.newest_seq == max((frame.seq for frame in plain.frames), default=0)
     assert index.oldest_seq == min((frame.seq for frame in plain.frames), default=0)
@@ -114,7 +116,7 @@ def test_frames_are_found_by_their_instants(data: st.DataObject, instant_us: int
     before = [frame.seq for frame in plain.frames if frame.taken_at_us < instant_us]
     after = [frame.taken_at_us for frame in plain.frames if frame.taken_at_us > instant_us]
     assert index.frames.last_before(instant_us) == max(before, default=0)
-    assert index.frames.taken_after(instant_us) == after
+    assert index.frames.instants_after(instant_us) == after
 
 
 @given(st.data(), st.fixed_dictionaries(dict.fromkeys(VENS, below)))
@@ -124,4 +126,4 @@ def test_only_vens_with_slices_below_their_number_are_passed(
     index, plain = changed(data)
 
     passed = {name for name, entry in plain.slices if entry.seq < floors[name]}
-    assert set(index.passed_slices(floors.__getitem__)) == passed
+    assert set(index.vens_with_slices_below(floors.__getitem__)) == passed

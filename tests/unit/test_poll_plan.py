@@ -33,7 +33,7 @@ def poll(plan: PollPlan, *ven_names: str, finds: set[tuple[str, str]] | None = N
 
 def begin(trust: PushTrust, source: str = "MQTT") -> list[str]:
     """Push of this kind covers Aalborg."""
-    trust.wants(source, {"Aalborg": TOPICS})
+    trust.require(source, {"Aalborg": TOPICS})
     return trust.confirmed(source, ["Aalborg"], TOPICS)
 
 
@@ -59,7 +59,7 @@ def test_where_push_works_a_ven_is_left_alone(pushed: PollPlan, trust: PushTrust
 def test_push_works_when_all_that_the_ven_wants_is_confirmed(
     plan: PollPlan, trust: PushTrust
 ) -> None:
-    trust.wants("MQTT", {"Aalborg": TOPICS})
+    trust.require("MQTT", {"Aalborg": TOPICS})
     one = frozenset({"vens/1/events"})
 
     assert trust.confirmed("MQTT", ["Aalborg"], one) == []
@@ -75,7 +75,7 @@ def test_push_works_when_all_that_the_ven_wants_is_confirmed(
 def test_a_ven_that_wants_more_is_polled_until_that_is_confirmed(
     pushed: PollPlan, trust: PushTrust
 ) -> None:
-    trust.wants("MQTT", {"Aalborg": TOPICS | {"programs/2/events"}})
+    trust.require("MQTT", {"Aalborg": TOPICS | {"programs/2/events"}})
 
     assert pushed.due(["Aalborg"]) == ["Aalborg"]
 
@@ -142,7 +142,7 @@ def test_its_beginning_and_its_end_are_said_once(
 
     assert caplog.messages == [
         "push works; polling is every 300 s where it does",
-        "push does not work any more; polling as before",
+        "push no longer works; polling as before",
     ]
 
 
@@ -163,7 +163,7 @@ def test_a_ven_is_left_alone_only_if_a_whole_poll_came_after_push_covered_it(
     for step in steps:
         clock.advance(seconds=1)
         if step == "wants":
-            trust.wants("MQTT", {"Aalborg": TOPICS})
+            trust.require("MQTT", {"Aalborg": TOPICS})
             wanted, covered, polled_since, began_covered = True, False, False, False
         elif step == "confirmed":
             trust.confirmed("MQTT", ["Aalborg"], TOPICS)
@@ -234,7 +234,7 @@ class TestDoubt:
         assert pushed.due(["Aalborg"]) == ["Aalborg"]
 
         if how == "it begins anew":
-            trust.wants("MQTT", {"Aalborg": TOPICS})
+            trust.require("MQTT", {"Aalborg": TOPICS})
             trust.confirmed("MQTT", ["Aalborg"], TOPICS)
         else:
             trust.brought("Aalborg", ("event-2", "later"), first=True)

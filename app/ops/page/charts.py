@@ -58,7 +58,7 @@ def thinned(points: Sequence[Point]) -> Sequence[Point]:
 
 
 @dataclass(frozen=True)
-class Span:
+class MarkedSpan:
     """A time that is marked in a chart, in seconds since 1970."""
 
     words: str
@@ -81,7 +81,7 @@ class Span:
 
 
 def show_lines(
-    chart: Any, lines: Mapping[str, Sequence[tuple[float, float]]], spans: Sequence[Span] = ()
+    chart: Any, lines: Mapping[str, Sequence[tuple[float, float]]], spans: Sequence[MarkedSpan] = ()
 ) -> None:
     """By name, points of (seconds since 1970, value); and what is marked behind them."""
     instants_s = [at_s for points in lines.values() for at_s, _ in points]

@@ -14,7 +14,7 @@ from app.ops.page.widgets import Action, Figures, Grid, Pager
 from app.reporting.delivery import RejectedReport
 
 ROWS = 25
-GONE = "It is not there any more."
+GONE = "It no longer exists."
 
 
 def make_delivery_view(services: PageServices) -> Callable[[], None]:
@@ -42,7 +42,7 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
             chart = line_chart("Readings that waited over the last hour", unit="readings", least=1)
             with ui.element("h2"):
                 ui.label("Rejected reports")
-            _Refused(services, shell)
+            _RejectedReports(services, shell)
             with ui.element("h2"):
                 ui.label("VENs with undelivered reports")
             problems = Grid(
@@ -69,7 +69,7 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
                 store_used=f"{found.store_share:.1%}",
             )
             vtn.set_text(_of_the_vtn(services))
-            points = services.backlog.points()
+            points = services.backlog_history.points()
             if points and points[-1] is not drawn[0]:
                 drawn[0] = points[-1]
                 show_lines(
@@ -92,7 +92,7 @@ def _of_the_vtn(services: PageServices) -> str:
     return f"The VTN at {http.base_url} answers in {formatting.seconds(http.latency_s)}."
 
 
-class _Refused:
+class _RejectedReports:
     """The table of rejected reports."""
 
     def __init__(self, services: PageServices, shell: Shell) -> None:

@@ -12,7 +12,7 @@ from nicegui import run, ui
 
 from app.ops.events_view import EventRow
 from app.ops.page import formatting
-from app.ops.page.charts import Span, line_chart, show_lines, thinned
+from app.ops.page.charts import MarkedSpan, line_chart, show_lines, thinned
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
 from app.ops.page.ven import ven_cells
@@ -103,10 +103,10 @@ def _active(events: Sequence[EventRow], now: datetime) -> str:
     return f"Active: {'; '.join(shown[:MAX_LISTED])}{more}" if shown else "No event is active."
 
 
-def _spans(events: Sequence[EventRow]) -> list[Span]:
+def _spans(events: Sequence[EventRow]) -> list[MarkedSpan]:
     """When something was active, to be marked in the chart."""
     return [
-        Span(
+        MarkedSpan(
             formatting.shortened(bar.words, 40),
             bar.start.timestamp(),
             math.inf if bar.end is None else bar.end.timestamp(),

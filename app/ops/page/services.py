@@ -10,7 +10,7 @@ from app.metering import MeterDataSimulator, PowerHistory
 from app.observability import Node
 from app.openadr import VtnHttp
 from app.ops.actions import OperatorActions
-from app.ops.backlog import Backlog
+from app.ops.backlog_history import BacklogHistory
 from app.ops.events_view import EventsView
 from app.ops.fleet_view import FleetView
 from app.ops.health import Readiness
@@ -29,7 +29,7 @@ class PageServices:
     scheduler: TaskScheduler
     journal: DeliveryStats
     rejected_reports: RejectedReports
-    backlog: Backlog
+    backlog_history: BacklogHistory
     waiting: Callable[[], int]
     """Readings that are owed and not acknowledged."""
     simulator: MeterDataSimulator

@@ -33,7 +33,9 @@ def make_tasks_view(services: PageServices) -> Callable[[], None]:
                 await show_now()
 
             async def resume(name: str) -> None:
-                await shell.change(lambda who: actions.resume_task(who, name), f"{name} goes on.")
+                await shell.change(
+                    lambda who: actions.resume_task(who, name), f"{name} has resumed."
+                )
                 await show_now()
 
             async def run_now(name: str) -> None:
@@ -98,7 +100,7 @@ def _ran(run: Future[bool]) -> str:
     try:
         well = run.result(MAX_WAIT_S)
     except TimeoutError:
-        return "has begun, and goes on"
+        return "is still running"
     return "has run" if well else "has failed; see the last errors"
 
 

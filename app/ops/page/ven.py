@@ -30,8 +30,8 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
             async def suspend(name: str) -> None:
                 await shell.change(
                     lambda who: services.actions.suspend(who, ven_name, name),
-                    f"{name} is suspended: it is metered and reported no more; the device itself"
-                    " goes on.",
+                    f"{name} is suspended: it is no longer metered and reported; the device"
+                    " itself continues.",
                 )
                 await show_now()
 

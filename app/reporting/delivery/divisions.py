@@ -56,7 +56,7 @@ class _Division:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Refusal:
     """What is kept of refused reports."""
 
     rejected: Sequence[RejectedReport]
@@ -102,14 +102,14 @@ class RefusedResources:
         ]
         return [*parts, replace(_part(whole, others), is_part=True)] if others else parts
 
-    def refused(self, report: OutgoingReport, error: VtnError | None) -> Kept:
+    def refused(self, report: OutgoingReport, error: VtnError | None) -> Refusal:
         """What is kept of a refused report: its halves, which are to be sent, or itself.
 
         When it was in vain to divide a report, it is kept whole, in the place of all its parts.
         """
         now = self._clock()
         rejected = report.rejected(str(error), at=now)
-        itself = Kept([rejected], [rejected.report_name])
+        itself = Refusal([rejected], [rejected.report_name])
         of_content = isinstance(error, VtnRejected) and error.status in OF_CONTENT
         if not of_content or report.was_sent:
             return itself  # in doubt: what was sent first may still come
@@ -131,7 +131,7 @@ class RefusedResources:
             if not division.taken and division.refused >= most:
                 self._in_vain[key] = now + REMEMBERED
                 self._forget(root)
-                return Kept([division.whole], division.parts or [rejected.report_name])
+                return Refusal([division.whole], division.parts or [rejected.report_name])
             if len(names) <= 1:
                 self._forget_if_settled(root)
                 return itself
@@ -145,7 +145,7 @@ class RefusedResources:
             self._root_of.update((part.report_name, root) for part in parts)
             if len(self._divisions) > MAX_DIVISIONS:
                 self._forget(next(iter(self._divisions)))
-            return Kept(parts, [rejected.report_name])
+            return Refusal(parts, [rejected.report_name])
 
     def taken(self, part: RejectedReport) -> None:
         """A part of a refused report was taken, or may have been: it is not known yet."""

@@ -27,7 +27,7 @@ class Resender:
         sender: BatchSender,
         settlement: Settlement,
         circuit: Circuit,
-        writes: Circuit,
+        write_circuit: Circuit,
         clock: Callable[[], datetime],
         shutdown: Shutdown,
     ) -> None:
@@ -35,7 +35,7 @@ class Resender:
         self._sender = sender
         self._settlement = settlement
         self._circuit = circuit
-        self._writes = writes
+        self._write_circuit = write_circuit
         self._clock = clock
         self._shutdown = shutdown
 
@@ -48,7 +48,7 @@ class Resender:
         done: list[int] = []
         last = 0
         while not self._must_end(begun=last > 0):
-            most = 1 if self._writes.is_open else MAX_AT_ONCE
+            most = 1 if self._write_circuit.is_open else MAX_AT_ONCE
             rejected = self._rejected.to_send(most, above=last)
             if not rejected:
                 break
@@ -68,5 +68,5 @@ class Resender:
         return done
 
     def _must_end(self, *, begun: bool) -> bool:
-        no_writes = begun and self._writes.is_open
+        no_writes = begun and self._write_circuit.is_open
         return self._shutdown.is_set() or self._circuit.is_open or no_writes

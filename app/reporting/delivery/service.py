@@ -1,4 +1,4 @@
-"""DeliveryService: what the VENManager asks for reports."""
+"""The entry point of report delivery, used by the VENManager."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from app.reporting.streams import AnyStream, StreamReconciler, StreamStore, Tran
 
 logger = logging.getLogger(__name__)
 
-PASS_S = 60.0
-"""After so long, what was held is tried again, and what is not needed is removed."""
-LOOKS_EVERY_S = 0.5
-"""While only held VENs are waited for: whether the others have something to send."""
+MAX_PASS_S = 60.0
+"""A pass starts no batch after this time, so that held VENs are retried and old frames pruned."""
+RETRY_WAIT_S = 0.5
+"""How long a retry of held VENs is waited for, before the others are looked at again."""
 RETRIES_FOR_S = 5.0
-"""After so long, no other held VEN is tried in this delivery."""
+"""After this time no other held VEN is retried in this delivery."""
 RETRIES_AT_ONCE = 10
-"""Held VENs for which reports are made; as many are sent as there are connections for them."""
+"""Held VENs for which reports are built; as many are sent as there are connections for them."""
 DOWN = "the VTN is down; it is tried again every few seconds"
 Send = Callable[[Sequence[OutgoingReport], list[DeliveryOutcome]], None]
 
@@ -68,8 +68,8 @@ class DeliveryService:
         duplicates: DuplicateSweeper,
         retention: Prunes,
         circuit: Circuit,
-        writes: Circuit,
-        held: HoldsVens,
+        write_circuit: Circuit,
+        held_vens: HoldsVens,
         shutdown: Shutdown,
         tracing: Tracing,
         say_once: SayOnce,
@@ -83,14 +83,14 @@ class DeliveryService:
         self._duplicates = duplicates
         self._retention = retention
         self._circuit = circuit
-        self._writes = writes
-        self._held_vens = held
+        self._write_circuit = write_circuit
+        self._held_vens = held_vens
         self._shutdown = shutdown
         self._tracing = tracing
         self._delivering = threading.Lock()
         self._say_once = say_once
-        self.held: tuple[str, ...] = ()
-        """Why streams could not go on in the last delivery, one line each."""
+        self.blocked: tuple[str, ...] = ()
+        """Why streams were blocked in the last delivery, one line each."""
 
     def follow(self, ven_names: Sequence[str]) -> None:
         """From now on, owe what the events of these VENs ask for, and nothing else."""
@@ -123,24 +123,26 @@ class DeliveryService:
             return sum(done)
 
     def _pass(self, client_for: ClientFor) -> tuple[list[int], bool]:
-        """What is owed, for about a minute, then all else; the readings of each report that was
-        acknowledged, and whether there is more to send."""
+        """What is owed, for about a minute, then everything else.
+
+        The readings of each acknowledged report, and whether more is to be sent.
+        """
         self._reconciler.reassign_unsent()
-        held: dict[int, str] = {}
-        done, more = self._send_what_is_owed(client_for, held)
+        blocked: dict[int, str] = {}
+        done, more = self._send_what_is_owed(client_for, blocked)
         if not self._circuit.is_open and not self._shutdown.is_set():
             done += self._resender.send_again(client_for)
-            self._look_up_those_of_gone_events(client_for)
+            self._resolve_abandoned_reports(client_for)
             self._duplicates.look(client_for)
         if not self._shutdown.is_set():
-            self._say_problems(held)
+            self._log_problems(blocked)
         self._retention.prune()
         return done, more
 
     def _send_what_is_owed(
-        self, client_for: ClientFor, held: dict[int, str]
+        self, client_for: ClientFor, blocked: dict[int, str]
     ) -> tuple[list[int], bool]:
-        """Batch by batch; the readings of each report, and whether time ran out.
+        """Batch by batch; the readings of each acknowledged report, and whether more is to be sent.
 
         While one batch is in flight, what became of the one before is stored, and the next one is
         made of the other streams. VENs that are held are tried beside them.
@@ -153,54 +155,62 @@ class DeliveryService:
         try:
             while not self._shutdown.is_set():
                 passed_s = time.monotonic() - began_s
-                late = passed_s > PASS_S
+                late = passed_s > MAX_PASS_S
                 if retry is not None and retry.is_done(0.0):
-                    done += self._end(retry, held)
+                    done += self._finish_batch(retry, blocked)
                     retry = None
                 if retry is None and passed_s <= RETRIES_FOR_S:
-                    retry = self._retry_held(held, in_flight, send)
-                streams = self._unsent(held, in_flight, retry)
-                if in_flight is None and not (streams and self._answers(client_for, streams, held)):
+                    retry = self._retry_held(blocked, in_flight, send)
+                streams = self._sendable_streams(blocked, in_flight, retry)
+                if in_flight is None and not (
+                    streams and self._vtn_is_available(client_for, streams, blocked)
+                ):
                     if retry is None:
                         break
-                    retry.is_done(LOOKS_EVERY_S)
+                    retry.is_done(RETRY_WAIT_S)
                     continue
                 batch = self._builder.next_batch(streams) if streams and not late else Batch()
-                if self._writes.is_open:  # one report, to see whether it takes them again
+                if self._write_circuit.is_open:  # one report, to see whether it takes them again
                     batch.reports = random.sample(batch.reports, min(len(batch.reports), 1))
                 reports = self._plan(batch)
                 sent, in_flight = in_flight, None
                 if sent is not None:
                     sent.outcomes()  # all are in
-                answers = sent is None or not streams or self._answers(client_for, streams, held)
-                if reports and answers:
+                is_available = (
+                    sent is None
+                    or not streams
+                    or self._vtn_is_available(client_for, streams, blocked)
+                )
+                if reports and is_available:
                     # In another order each time, so that none is always the last.
                     in_flight = InFlightBatch(random.sample(reports, len(reports)), send)
                 if sent is not None:
-                    done += self._end(sent, held)
-                if reports and not answers:  # not any more
-                    self._settle(reports, [], held)
+                    done += self._finish_batch(sent, blocked)
+                if reports and not is_available:  # the VTN became unavailable meanwhile
+                    self._settle(reports, [], blocked)
                 if late:
                     return done, bool(streams or sent)
-                if not answers or not (sent or reports or batch.moved):
+                if not is_available or not (sent or reports or batch.moved):
                     if retry is None:
                         break
-                    retry.is_done(LOOKS_EVERY_S)
+                    retry.is_done(RETRY_WAIT_S)
         finally:
             with contextlib.ExitStack() as ends:  # both, whatever one of them meets
                 for left in (in_flight, retry):
                     if left is not None:
-                        ends.callback(lambda batch: done.extend(self._end(batch, held)), left)
+                        ends.callback(
+                            lambda batch: done.extend(self._finish_batch(batch, blocked)), left
+                        )
         return done, False
 
     def _retry_held(
-        self, held: Mapping[int, str], in_flight: InFlightBatch | None, send: Send
+        self, blocked: Mapping[int, str], in_flight: InFlightBatch | None, send: Send
     ) -> InFlightBatch | None:
         """A report of each held VEN that may be tried now, on its way; None: there is none."""
         due = set(self._held_vens.due())
-        if not due or self._writes.is_open or self._circuit.is_open:
+        if not due or self._write_circuit.is_open or self._circuit.is_open:
             return None
-        taken = held.keys() | (in_flight.stream_ids if in_flight is not None else set())
+        taken = blocked.keys() | (in_flight.stream_ids if in_flight is not None else set())
         streams = [
             stream
             for stream in self._store.open_streams()
@@ -234,11 +244,11 @@ class DeliveryService:
             if (stream := now.get(report.stream.stream_id)) and stream.flies(report.name)
         ]
 
-    def _end(self, batch: InFlightBatch, held: dict[int, str]) -> list[int]:
+    def _finish_batch(self, batch: InFlightBatch, blocked: dict[int, str]) -> list[int]:
         """Settle a batch when all of it was tried; the readings of each report."""
         outcomes = batch.outcomes()
         self._sender.give_back(batch.reports)  # those that were not tried
-        done = self._settle(batch.reports, outcomes, held)
+        done = self._settle(batch.reports, outcomes, blocked)
         batch.raise_defect()
         return done
 
@@ -246,11 +256,11 @@ class DeliveryService:
         self,
         reports: Sequence[OutgoingReport],
         outcomes: Sequence[DeliveryOutcome],
-        held: dict[int, str],
+        blocked: dict[int, str],
     ) -> list[int]:
         settled = self._settlement.settle(reports, outcomes)
         for stream_id, problem in settled.waiting.items():
-            held[stream_id] = problem or held.get(stream_id, "")
+            blocked[stream_id] = problem or blocked.get(stream_id, "")
         for outcome in settled.too_large:
             if isinstance(outcome.error, VtnRejected):
                 name = outcome.report.ven_name
@@ -258,8 +268,10 @@ class DeliveryService:
                 logger.info("VEN %s: reports are made smaller, at most %d bytes", name, most_bytes)
         return settled.readings
 
-    def _unsent(self, held: Mapping[int, str], *batches: InFlightBatch | None) -> list[AnyStream]:
-        """The streams that owe something and can go on."""
+    def _sendable_streams(
+        self, blocked: Mapping[int, str], *batches: InFlightBatch | None
+    ) -> list[AnyStream]:
+        """The streams that owe something and can be sent now."""
         busy = {
             stream_id for batch in batches if batch is not None for stream_id in batch.stream_ids
         }
@@ -267,28 +279,35 @@ class DeliveryService:
         return [
             stream
             for stream in self._store.open_streams()
-            if stream.stream_id not in held
+            if stream.stream_id not in blocked
             and stream.owes
             and stream.stream_id not in busy
             and stream.ven_name not in held_vens
         ]
 
-    def _answers(
-        self, client_for: ClientFor, streams: Sequence[AnyStream], held: dict[int, str]
+    def _vtn_is_available(
+        self, client_for: ClientFor, streams: Sequence[AnyStream], blocked: dict[int, str]
     ) -> bool:
-        """Whether the VTN can be asked; one that counts as down is tried with a cheap request."""
+        """Whether the VTN can be asked; else `blocked` gets these streams.
+
+        One that counts as down is tried with a cheap request.
+        """
         if self._circuit.is_open:
-            with contextlib.suppress(VtnError):  # the circuit hears of it
+            with contextlib.suppress(VtnError):  # the circuit has counted it
                 client_for(random.choice(streams).ven_name).ping()
-        if self._circuit.is_open or (self._writes.is_open and not self._writes.probe_due):
-            held.update((stream.stream_id, DOWN) for stream in streams)
+        if self._circuit.is_open or (
+            self._write_circuit.is_open and not self._write_circuit.probe_due
+        ):
+            blocked.update((stream.stream_id, DOWN) for stream in streams)
             return False
         return True
 
-    def _look_up_those_of_gone_events(self, client_for: ClientFor) -> None:
-        """Reports in doubt that no stream sends any more: their spans are handed over only when it
-        is known whether the VTN has them."""
-        ended = [each for each in self._store.streams() if not each.is_open and each.owes]
+    def _resolve_abandoned_reports(self, client_for: ClientFor) -> None:
+        """Look up in-doubt reports that no stream will send again.
+
+        Until it is known whether the VTN has them, their spans cannot be handed over.
+        """
+        ended = [stream for stream in self._store.streams() if not stream.is_open and stream.owes]
         to_find = self._sender.sendable(
             OutgoingReport.to_look_up(stream, stream.in_flight)
             for stream in (*ended, *self._builder.lost(self._store.open_streams()))
@@ -302,17 +321,17 @@ class DeliveryService:
         if any(outcome.fate is not Fate.STILL_IN_DOUBT for outcome in outcomes):
             self._reconciler.reassign_unsent()
 
-    def _say_problems(self, held: Mapping[int, str]) -> None:
-        """Log when deliveries begin to fail, for another reason, or are well again."""
+    def _log_problems(self, blocked: Mapping[int, str]) -> None:
+        """Log when deliveries begin to fail, fail for another reason, or have recovered."""
         self._held_vens.tell()
         of_vens = self._held_vens.problems()
         waiting = [stream for stream in self._store.open_streams() if stream.owes]
         own = [
             problem
             for stream in waiting
-            if (problem := held.get(stream.stream_id)) and stream.ven_name not in of_vens
+            if (problem := blocked.get(stream.stream_id)) and stream.ven_name not in of_vens
         ]
-        self.held = tuple(
+        self.blocked = tuple(
             sorted(
                 own
                 + [
@@ -327,7 +346,7 @@ class DeliveryService:
             logger,
             "reports that are not delivered",
             problem,
-            line=f"{len(own)} reports are not delivered and stay owed: {problem}",
+            line=f"{len(own)} report streams are blocked; their readings remain owed: {problem}",
             well="reports are delivered again",
         )
 

@@ -158,7 +158,7 @@ class Retention:
         By their numbers: one that a wrong clock dated earlier than one before it is no older.
         """
         newest_us = 0
-        for seq, taken_at_us, bytes_ in self._frames.kept():
+        for seq, taken_at_us, bytes_ in self._frames.sizes():
             newest_us = max(newest_us, taken_at_us)
             yield newest_us, seq, bytes_
 
@@ -172,7 +172,7 @@ class Retention:
             logger,
             "readings that no event asks for",
             "some" if unasked else None,
-            line=f"no event asks for the readings of {len(unasked)} VENs ({unasked[0]}, …);"
+            line=f"no event requests the readings of {len(unasked)} VENs ({unasked[0]}, …);"
             f" they are kept for {self._bounds.keep_unasked}"
             if unasked
             else "",

@@ -68,21 +68,21 @@ class Backlog:
         self._counted_through = 0
         """The number of the last frame that is in the total."""
 
-    def changed(self, streams: Sequence[AnyStream], gone: Sequence[AnyStream]) -> None:
-        """These streams began, or are others now; the others are no more."""
+    def update(self, changed: Sequence[AnyStream], removed: Sequence[AnyStream]) -> None:
+        """Streams that began or changed, and streams that were removed."""
         with self._lock:
             try:
                 counts = self._is_up_to_date()
-                for stream in streams:
+                for stream in changed:
                     self._change(stream, counts=counts)
-                for stream in gone:
+                for stream in removed:
                     count = self._counts.pop(stream.stream_id, None)
                     if count is not None and counts:
                         self._discount(count)
             except BaseException as error:
                 self._roster = None
-                self._counts.update((stream.stream_id, _Count(stream)) for stream in streams)
-                for stream in gone:
+                self._counts.update((stream.stream_id, _Count(stream)) for stream in changed)
+                for stream in removed:
                     self._counts.pop(stream.stream_id, None)
                 if not isinstance(error, DatabaseError):  # else it is counted anew when asked for
                     raise
@@ -103,7 +103,7 @@ class Backlog:
                 if count is not None:
                     self._count_again(count)
 
-    def total(self) -> int:
+    def total_owed(self) -> int:
         """How many readings are owed and not acknowledged, over all streams.
 
         Where reports have their times, the values of those that are due.

@@ -182,7 +182,7 @@ class StreamReconciler:
             "event %s is gone; what %d VENs had not sent of its %s expires: no other event asks"
             " for it",
         )
-        logger.warning("%d readings expired, since no event asks for them any more", readings)
+        logger.warning("%d readings expired, since no event requests them any more", readings)
 
     def _say_ended(self, ended: Sequence[AnyStream]) -> None:
         if len(ended) == 1:

@@ -27,25 +27,25 @@ Transition = Callable[[Any], AnyStream | tuple[AnyStream, AnyStream | None]]
 begins with that."""
 
 
-class CountsStreams(Protocol):
-    """Keeps count of what streams owe."""
+class BacklogCounter(Protocol):
+    """Counts the readings that streams owe."""
 
-    def changed(self, streams: Sequence[AnyStream], gone: Sequence[AnyStream]) -> None: ...
+    def update(self, changed: Sequence[AnyStream], removed: Sequence[AnyStream]) -> None: ...
 
     def reset(self) -> None: ...
 
-    def total(self) -> int: ...
+    def total_owed(self) -> int: ...
 
 
 class StreamStore:
     """The only one who writes streams. Safe for several threads.
 
-    A change is a transition of a stream, applied to what is stored when it comes to it: nobody
-    overwrites what another thread found out meanwhile. Memory follows when the database has it.
+    A transition is applied to the latest stored stream, so that a change that another thread made
+    meanwhile is never overwritten. The copy in memory is updated after the commit.
     """
 
     def __init__(
-        self, *, database: Database, clock: Callable[[], datetime], backlog: CountsStreams
+        self, *, database: Database, clock: Callable[[], datetime], backlog: BacklogCounter
     ) -> None:
         self._database = database
         self._backlog = backlog
@@ -70,10 +70,10 @@ class StreamStore:
             return [streams[stream_id] for stream_id in self._ids.get(ven_name, {}).values()]
 
     def waiting(self) -> int:
-        """How many readings are owed and not acknowledged, over all streams: kept, not computed."""
+        """How many readings are owed and not acknowledged, over all streams; costs no query."""
         with self._lock:
             self._streams()
-        return self._backlog.total()
+        return self._backlog.total_owed()
 
     def needs(self) -> FrameNeeds:
         """Which frames are still needed."""
@@ -101,19 +101,19 @@ class StreamStore:
             begun_by: list[AnyStream] = []
             for given, transition in changes:
                 stream_id = given.stream_id
-                now = after.get(stream_id) or streams.get(stream_id)
-                if now is None:
+                current = after.get(stream_id) or streams.get(stream_id)
+                if current is None:
                     continue
-                then = transition(now)
-                if isinstance(then, tuple):
-                    then, other = then
+                updated = transition(current)
+                if isinstance(updated, tuple):
+                    updated, other = updated
                     begun_by += [] if other is None else [other]
-                after[stream_id] = then
+                after[stream_id] = updated
                 order.append(stream_id)
             written = [
-                (streams[stream_id], then)
-                for stream_id, then in after.items()
-                if then is not streams[stream_id]
+                (streams[stream_id], updated)
+                for stream_id, updated in after.items()
+                if updated is not streams[stream_id]
             ]
             new = [
                 stream
@@ -125,23 +125,25 @@ class StreamStore:
                 try:
                     with self._database.write(durable=durable) as connection:
                         _update(connection, written)
-                        begun = [replace(each, stream_id=_insert(connection, each)) for each in new]
+                        begun = [
+                            replace(stream, stream_id=_insert(connection, stream)) for stream in new
+                        ]
                         _delete(connection, gone)
                         if in_transaction is not None:
                             in_transaction(connection)
                 except BaseException:
-                    # It may be stored, and only the answer be lost: all is read again.
+                    # The commit may have succeeded although the call failed: all is read again.
                     self._loaded, self._ids = None, {}
                     self._backlog.reset()
                     raise
-                for _, then in written:
-                    streams[then.stream_id] = then
-                for each in begun:
-                    self._add(streams, each)
+                for _, updated in written:
+                    streams[updated.stream_id] = updated
+                for stream in begun:
+                    self._add(streams, stream)
                 for stream in gone:
                     del streams[stream.stream_id]
                     self._ids[stream.ven_name].pop(stream.key, None)
-                self._backlog.changed([*(then for _, then in written), *begun], gone)
+                self._backlog.update([*(updated for _, updated in written), *begun], gone)
             return [after[stream_id] for stream_id in order]
 
     def _streams(self) -> dict[int, AnyStream]:
@@ -149,19 +151,19 @@ class StreamStore:
             with self._database.read() as connection:
                 rows = connection.execute(stream_table.select().order_by("stream_id"))
                 loaded = [read_row(row) for row in rows]
-            loaded = self._end_what_is_all_sent(loaded)
+            loaded = self._end_completed_streams(loaded)
             streams: dict[int, AnyStream] = {}
             for stream in loaded:
                 self._add(streams, stream)
             self._loaded = streams
-            self._backlog.changed(loaded, ())
+            self._backlog.update(loaded, ())
         return self._loaded
 
     def _add(self, streams: dict[int, AnyStream], stream: AnyStream) -> None:
         streams[stream.stream_id] = stream
         self._ids.setdefault(stream.ven_name, {})[stream.key] = stream.stream_id
 
-    def _end_what_is_all_sent(self, loaded: list[AnyStream]) -> list[AnyStream]:
+    def _end_completed_streams(self, loaded: list[AnyStream]) -> list[AnyStream]:
         """Earlier versions could forget to end a stream, which then went on without end."""
         now_us = to_us(self._clock())
         mended = [
@@ -177,7 +179,7 @@ class StreamStore:
             with self._database.write() as connection:
                 _update(connection, ended)
             logger.warning(
-                "%d streams of reports had sent all that was asked for, or more, and are ended",
+                "ended %d report streams that had already sent all requested reports",
                 len(ended),
             )
         return mended
@@ -201,23 +203,25 @@ def _update_of(columns: tuple[str, ...]) -> Update:
 
 
 _COLUMNS = [column.name for column in stream_table.columns if column.name != "stream_id"]
-_PLACES = ", ".join(f":{name}" for name in _COLUMNS)
-_VALUES = f"({', '.join(_COLUMNS)}) VALUES ({_PLACES})"
+_PLACEHOLDERS = ", ".join(f":{name}" for name in _COLUMNS)
+_VALUES = f"({', '.join(_COLUMNS)}) VALUES ({_PLACEHOLDERS})"
 _INSERT = text(
     f"INSERT INTO stream {_VALUES} ON CONFLICT DO NOTHING RETURNING stream_id"  # nosec B608
 )
-_KNOWN = select(stream_table.c.stream_id).where(
+_SELECT_ID = select(stream_table.c.stream_id).where(
     *(stream_table.c[name] == bindparam(name) for name in KEY_COLUMNS)
 )
 
 
 def _insert(connection: Connection, stream: AnyStream) -> int:
-    """Its number; also where it was stored before and only the answer was lost."""
+    """Its id; also where an earlier commit succeeded although its call failed."""
     values = new_row(stream)
-    made = connection.execute(_INSERT, values).scalar()
-    if made is None:
-        made = connection.execute(_KNOWN, {name: values[name] for name in KEY_COLUMNS}).scalar_one()
-    return int(made)
+    stream_id = connection.execute(_INSERT, values).scalar()
+    if stream_id is None:
+        stream_id = connection.execute(
+            _SELECT_ID, {name: values[name] for name in KEY_COLUMNS}
+        ).scalar_one()
+    return int(stream_id)
 
 
 def _delete(connection: Connection, streams: Iterable[AnyStream]) -> None:

@@ -23,7 +23,7 @@ class BacklogPoint:
     waiting: int
 
 
-class Backlog:
+class BacklogHistory:
     """The least that waited in each half minute: readings on their way are no backlog.
 
     Looks when called. One thread looks, and any may read. `waiting` counts what is owed.
