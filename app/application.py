@@ -259,7 +259,7 @@ class Application:
         return [job.name for job in self._scheduler.get_jobs() if job.name not in STARTUP_TASKS]
 
     def _run_each(self, names: Sequence[str], timeout_s: float | None = None) -> None:
-        """One after the other; after so long one goes on beside the next."""
+        """One after the other; after so long, the next one starts beside it."""
         for name in names:
             if self._shutdown.is_set():
                 return

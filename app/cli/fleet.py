@@ -237,7 +237,7 @@ def _owed_notice(removal: Removal, owed: int) -> str:
 
 
 def _removal_message(removal: Removal, owed: int, *, is_left: bool, has_run_lock: bool) -> str:
-    """What came of it."""
+    """The outcome, in words."""
     lost = owed if removal.drop_owed and removal.resource_name == THE_VEN else 0
     losses = f"; {lost} readings that were owed are lost" if lost else ""
     if not is_left:

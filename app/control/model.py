@@ -119,7 +119,7 @@ class ControlInput:
     step_h: float
     """How long the answer will hold; 0 where nothing is known of it."""
     shape_kw: Float32
-    """What each would do of itself, within its limits of power."""
+    """What each would do without events, within its limits of power."""
     mean_kw: Float32
     """The mean of `shape_kw` over a year."""
     stored_kwh: Float32

@@ -39,7 +39,7 @@ class Granted:
 
 
 class PushOutcome(Enum):
-    """What came of an event that push brought to a VEN."""
+    """The outcome of an event that push brought to a VEN."""
 
     TAKEN = "taken"
     """It is new, or newer than what the VEN had."""

@@ -73,7 +73,7 @@ class EventStore:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._gone: OrderedDict[tuple[str, str], None] = OrderedDict()
-        """What the VTN has no more: a late notification does not bring it back."""
+        """What the VTN no longer has: a late notification does not bring it back."""
         self._views: dict[str, _View] | None = None
         self._seen: dict[str, Sequence[SeenEvent]] = {}
         self._same: WeakValueDictionary[bytes, Event] = WeakValueDictionary()
@@ -101,7 +101,7 @@ class EventStore:
             return self.of_ven(ven.ven_name)
 
     def apply_pushed(self, pushed: Sequence[tuple[str, Event]]) -> Sequence[PushOutcome]:
-        """Take events that push brought to VENs, in one write; each with what came of it.
+        """Take events that push brought to VENs, in one write; each with the outcome.
 
         Taken is what is new, or newer by the VTN's clock, and meant for the VEN by the targets that
         it is known to have. What was gone before and what cannot be compared is UNCLEAR: only the
@@ -155,7 +155,7 @@ class EventStore:
     def apply_deleted(self, ven_names: Sequence[str], event_id: str) -> list[str]:
         """Push says that an event is gone: the VENs that have it, and should ask whether it is.
 
-        To the others a late notification does not bring it any more.
+        To the others a late notification no longer brings it.
         """
         with self._lock:
             for name in ven_names:
@@ -202,7 +202,7 @@ class EventStore:
             return list(self._known())
 
     def forget(self, ven_name: str) -> None:
-        """A VEN that is not of the fleet any more."""
+        """A VEN that is no longer in the fleet."""
         with self._writing:
             with self._database.write() as connection:
                 forget_ven(connection, ven_name)

@@ -43,7 +43,7 @@ def everything_again(_: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class EnrolmentResult:
-    """What came of enrolling several VENs."""
+    """The outcome of enrolling several VENs."""
 
     enrolled: tuple[str, ...] = ()
     failed: Mapping[str, VtnError] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Listed:
 class Enrolment:
     """Finds, adopts or creates VENs and resources at the VTN, as often as asked.
 
-    `client_for` gives a VEN's client; `held` is told what came of each. Safe for several threads;
+    `client_for` gives a VEN's client; `held` gets the outcome of each. Safe for several threads;
     one VEN is enrolled by one at a time, so that none is created twice.
     """
 
@@ -223,7 +223,7 @@ class Enrolment:
         try:
             return ask() is None
         except (VtnUnauthorised, WireError):
-            return False  # it shows it no more, or not so that it can be read
+            return False  # it no longer shows it, or not so that it can be read
 
     def _is_older(self, listed: Listed, ven: VEN) -> bool:
         """Whether the VEN was enrolled after this listing, by somebody else."""

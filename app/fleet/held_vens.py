@@ -1,4 +1,4 @@
-"""VENs whose requests fail: each is left alone for a while, and the others go on."""
+"""VENs whose requests fail: each is left alone for a while, and the others continue."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class HeldVens:
     def watched(
         self, work: Callable[[Item], Result], ven_of: Callable[[Item], str]
     ) -> Callable[[Item], Result]:
-        """`work`, and what came of it is remembered for the VEN."""
+        """`work`, whose outcome is remembered for the VEN."""
 
         def attempt(item: Item) -> Result:
             ven_name = ven_of(item)
@@ -192,7 +192,7 @@ class HeldVens:
             self._end_retry(ven_name)
 
     def forget(self, ven_name: str) -> None:
-        """It is not of the fleet any more."""
+        """It is no longer in the fleet."""
         with self._lock:
             self._end_retry(ven_name)
             self._holds.pop(ven_name, None)

@@ -34,7 +34,7 @@ What = tuple[str, str]
 
 @dataclass(frozen=True)
 class _Looked:
-    """What came of looking for an object by its id: whether the VTN has it, and lists it."""
+    """The outcome of looking for an object by its id: whether the VTN has it, and lists it."""
 
     gone: bool
     listed: bool
@@ -75,7 +75,7 @@ class LostObjects:
         self._missing: dict[str, frozenset[str]] = {}
         """By VEN: what its last poll did not find."""
         self._gone_since: dict[What, datetime] = {}
-        """What the VTN does not have any more, and since when a heartbeat knows."""
+        """What the VTN no longer has, and since when a heartbeat knows."""
         self._held: dict[What, datetime] = {}
         """What is lost again, and when it was last enrolled again."""
 
@@ -125,7 +125,7 @@ class LostObjects:
             )
 
     def forget(self, ven_name: str) -> None:
-        """What was missing of a VEN that is well again, or of the fleet no more."""
+        """What was missing of a VEN that has recovered, or is no longer in the fleet."""
         with self._lock:
             self._missing.pop(ven_name, None)
             for known in (self._gone_since, self._held):

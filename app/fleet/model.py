@@ -35,7 +35,7 @@ class Status(StrEnum):
     SUSPENDED = "SUSPENDED"
     """Taken out by an operator for a while."""
     REMOVED = "REMOVED"
-    """Taken out for good: metered no more, and gone when nothing of it is owed."""
+    """Taken out for good: no longer metered, and gone when nothing of it is owed."""
 
 
 class ResourceKind(StrEnum):

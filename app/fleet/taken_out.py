@@ -43,7 +43,7 @@ def take_out(connection: Connection, ven_name: str, resource_name: str) -> None:
 
 def take_in(connection: Connection, ven_keys: Iterable[int], resource_keys: Iterable[int]) -> None:
     """What was on its way out and is imported again is to be enrolled: these resources; and these
-    VENs, if they were, with all that they have but for resources that are removed of themselves."""
+    VENs, if they were, with all that they have but for resources that are removed by themselves."""
     was_removed = ven_table.c.status == REMOVED["status"]
     chosen = was_removed & ven_table.c.ven_key.in_(list(ven_keys))
     vens = connection.execute(select(ven_table.c.ven_name).where(chosen)).scalars().all()

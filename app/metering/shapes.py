@@ -1,4 +1,4 @@
-"""What resources do of themselves: load shapes, scaled to each, with noise."""
+"""What resources do without events: load shapes, scaled to each, with noise."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shapes:
-    """What resources do of themselves, one array element per column."""
+    """What resources do without events, one array element per column."""
 
     revision: int
     vens: frozenset[str] | None

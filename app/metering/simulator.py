@@ -100,7 +100,7 @@ class MeterDataSimulator:
     def increase_time(self) -> int:
         """One tick: move to the next index and store its frame, durably. Returns the index.
 
-        StoreFull or DatabaseError: the next tick goes on from what is stored.
+        StoreFull or DatabaseError: the next tick continues from what is stored.
         """
         with self._lock, self._tracing.span("take readings") as span:
             frame = self.next_frame()
@@ -310,7 +310,7 @@ class MeterDataSimulator:
         )
 
     def _shape_kw(self, shapes: Shapes, index: int) -> Float32:
-        """What all do of themselves at one index, within each resource's limits."""
+        """What all do without events at one index, within each resource's limits."""
         shape_kw = shapes.shape_kw(self._profiles().per_unit[index])
         start = _noise_offset(self._seed, index)
         shape_kw += shapes.noise_kw * shapes.noise[start : start + shapes.resources.roster.size]

@@ -250,7 +250,7 @@ class BrokerLoop:
         session.events = selectors.EVENT_READ
         self._selector.register(sock, session.events, session)
         self._write(session)
-        # What held of a connection before does not hold any more.
+        # What was true of the connection before no longer is.
         self._guarded(session, lambda session: session.on_subscribed(frozenset()))
 
     def _forget(self, sock: Any) -> None:
@@ -284,7 +284,7 @@ class BrokerLoop:
                 session.asked[mid] = asked
                 session.deadline_s = self._monotonic() + self._answers_within_s
         if not new and not session.asked:
-            self._is_up(session)  # who is served anew wants nothing that is not there already
+            self._is_up(session)  # who is served again wants nothing that is not there already
         self._write(session)
 
     def _granted(self, session: Session, mid: int, codes: list[Any]) -> None:

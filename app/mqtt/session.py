@@ -27,7 +27,7 @@ class Login:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     renew_at_s: float = float("inf")
-    """By the monotonic clock: when it has to be made anew with another login."""
+    """By the monotonic clock: when it has to be made again with another login."""
 
 
 class _BoundedClient(Client):

@@ -60,7 +60,7 @@ class Circuit:
             self._failures, self._opened, self._pause_s = 0, False, INITIAL_PAUSE_S
 
     def connected(self) -> None:
-        """A connection was made, whatever came of the request."""
+        """A connection was made, whatever the outcome of the request."""
         if self._failures:
             with self._lock:
                 self._failures = 0

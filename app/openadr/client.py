@@ -261,7 +261,7 @@ class VtnClient:
         return self._auth.broker_token()
 
     def refuse_token(self, token: str) -> None:
-        """A broker did not take it: the next one is fetched anew."""
+        """A broker did not take it: a new one is fetched next."""
         self._auth.refused(f"Bearer {token}")
 
     def _one(self, path: str, read: Callable[[Wire], T]) -> T | None:

@@ -5,11 +5,11 @@ VtnError                            said in its one line
 │   └── VtnUnreachable              the VTN has not even seen it
 │       └── VtnDown                 (FailsForAll) nobody was asked: end the fan-out
 ├── VtnRejected                     the same again changes nothing: leave it, or change it
-├── VtnUnauthorised                 hold the VEN, and go on with the others
+├── VtnUnauthorised                 hold the VEN, and continue with the others
 │   └── ClientRefused               its client id or secret is wrong: tell the operator
 ├── OutcomeUnknown                  a POST may have been done: look before sending it again
 └── CredentialsError                (ValueError) not asked: wrong settings of all, or
-    └── MissingCredentials          of one VEN; the others go on
+    └── MissingCredentials          of one VEN; the others continue
 WireError                           ValueError: leave the object out, or as it was, and say so
 
 Below the client, inside of the transport only:
@@ -90,7 +90,7 @@ class CredentialsError(VtnError, ValueError):
 
 
 class MissingCredentials(CredentialsError):
-    """One VEN has none; the others may go on."""
+    """One VEN has none; the others may continue."""
 
 
 class ClientRefused(VtnUnauthorised):

@@ -102,7 +102,7 @@ class Timeline:
             and self._end_of_pass > self.start
             and (self._ends is None or self._ends > self._end_of_pass)
         )
-        """Whether the intervals begin anew when they are over (event.duration)."""
+        """Whether the intervals begin again when they are over (event.duration)."""
         self._step = self._step_of_passes()
         if self._step is not None and self._step.months:
             self._first = self._laid_out(self.start)  # by the calendar, as all passes

@@ -1,4 +1,4 @@
-"""What an operator may change; each is written down before it is made, with what came of it."""
+"""What an operator may change; each is written down before it is made, with the outcome."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class OperatorActions:
             self._scheduler.change_interval(name, seconds)
 
     def suspend(self, who: str, ven_name: str, resource_name: str) -> None:
-        """It is metered and reported no more."""
+        """It is no longer metered and reported."""
         with self._audit.change(who, "suspend resource", resource_name, ven=ven_name):
             self._repository.set_status(ven_name, resource_name, Status.SUSPENDED)
 

@@ -1,4 +1,4 @@
-"""Who changed what by hand, and what came of it."""
+"""Who changed what by hand, and the outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 class AuditLog:
     """JSON lines in a file that only its owner reads, and lines in the log.
 
-    A change has two: what was asked, before it is made, and what came of it; with the first alone,
+    A change has two: what was asked, before it is made, and the outcome; with the first alone,
     the process ended between them. `clock`: aware UTC.
     Safe for several threads.
     """
@@ -83,7 +83,7 @@ class AuditLog:
             self.write(*entry)
         except OSError as error:
             logger.warning(
-                "what came of a change cannot be written to %s: %s; it was: %s",
+                "the outcome of a change cannot be written to %s: %s; it was: %s",
                 self._path,
                 error.strerror,
                 entry,

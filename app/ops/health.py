@@ -33,7 +33,7 @@ class Readiness:
     reasons: tuple[str, ...]
     """What concerns the whole: it is not ready."""
     warnings: tuple[str, ...] = ()
-    """What concerns single VENs, resources or readings: the others go on."""
+    """What concerns single VENs, resources or readings: the others continue."""
     paused_tasks: tuple[str, ...] = ()
     """By hand; what they do is not done meanwhile."""
     counts_known: bool = True
@@ -47,7 +47,7 @@ class Readiness:
     expired_readings: int = 0
     dropped_readings: int = 0
     push: Mapping[str, int] = field(default_factory=dict)
-    """For how many VENs it works, and what came of what it brought."""
+    """For how many VENs it works, and the outcomes of what it brought."""
 
     @property
     def ready(self) -> bool:

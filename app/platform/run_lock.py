@@ -66,7 +66,7 @@ class RunLock:
             self._files[file] = found
 
     def lost(self) -> str | None:
-        """Why this run must not go on, in words; None: it has what it took.
+        """Why this run must stop, in words; None: it has what it took.
 
         Somebody replaced or removed its files, or PostgreSQL ended our session and another run
         came first.

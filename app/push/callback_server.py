@@ -51,7 +51,7 @@ class CallbackServer:
         )
 
     def start(self) -> None:
-        """Listen and answer. What stands against it is a warning: polling goes on."""
+        """Listen and answer. What stands against it is a warning: polling continues."""
         if self._server.is_serving or not self._has_a_usable_certificate():
             return
         try:

@@ -54,7 +54,7 @@ class _Message:
 class Inbox:
     """A bounded queue with two threads behind it: one takes events, the other asks VTNs.
 
-    `counts`: what was received, and what came of it: taken, known, unclear (the VTN is asked),
+    `counts`: what was received, and the outcome: taken, known, unclear (the VTN is asked),
     malformed, not_ours, dropped, and what others count here. Building it does no I/O.
     """
 
@@ -92,7 +92,7 @@ class Inbox:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many notifications were received, and what came of them."""
+        """How many notifications were received, and the outcomes."""
         with self._changed:
             return dict(self._counts)
 

@@ -19,7 +19,7 @@ from app.readings.rosters import RosterBook
 
 @dataclass(frozen=True)
 class _Handed:
-    """A frame that a thread handed in, and what became of it."""
+    """A frame that a thread handed in, and its outcome."""
 
     frame: Frame
     stored: Future[Frame] = field(default_factory=Future)
@@ -125,7 +125,7 @@ def _another_instant(connection: Connection, instant_us: int) -> int:
     if newest is None or instant_us > newest:
         return instant_us
     taken = text("SELECT 1 FROM frame WHERE taken_at_us = :instant")
-    instant_us += 1  # of frames that are there no more, one may have had this instant
+    instant_us += 1  # of frames that are gone, one may have had this instant
     while connection.execute(taken, {"instant": instant_us}).first():
         instant_us += 1
     return instant_us

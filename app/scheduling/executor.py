@@ -106,7 +106,7 @@ class TaskExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has no ty
             return self._loop
 
     def shutdown(self, wait: bool = True, timeout_s: float | None = None) -> bool:
-        """Take no more runs and wait for those under way; False if the timeout came first."""
+        """Accept no more runs and wait for those under way; False if the timeout came first."""
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         with self._state:
             self._closed = True

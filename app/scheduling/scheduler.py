@@ -90,18 +90,18 @@ class TaskScheduler:
         )
 
     def remove_task(self, name: str) -> None:
-        """Take it out of the schedule; a run under way goes on to its end."""
+        """Take it out of the schedule; a run in progress continues to its end."""
         self._task(name)
         self._scheduler.remove_job(name)
         del self._tasks[name]
 
     def pause_task(self, name: str) -> None:
-        """No planned run starts until `resume_task`; a run under way goes on."""
+        """No planned run starts until `resume_task`; a run in progress continues."""
         self._task(name)
         self._scheduler.pause_job(name)
 
     def resume_task(self, name: str) -> None:
-        """Plan it anew from now."""
+        """Reschedule it from now."""
         self._task(name)
         self._scheduler.resume_job(name)
 
@@ -160,9 +160,9 @@ class TaskScheduler:
         return "" if thread_id is None else self._executor.stack(thread_id)
 
     def plan_anew(self, jumped: timedelta) -> None:
-        """The clock has jumped by this much: each task comes when it would have come without.
+        """The clock has jumped by this much: each task starts when it would have without the jump.
 
-        An interval goes on where it was, and lasts no longer than it is; cron follows the new time.
+        An interval continues where it was and gets no longer; cron follows the new time.
         """
         now = self._clock()
         for task in self.get_jobs():

@@ -27,7 +27,7 @@ class PlansAnew(Protocol):
 
 
 class ClockGuard:
-    """Compares the clock with monotonic time, and has every task planned anew when they part.
+    """Compares the clock with monotonic time, and has every task rescheduled when they differ.
 
     APScheduler plans by the clock: set back by an hour, it would start nothing for an hour.
     """

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 class RunLockGuard:
-    """Stops the application when `lost` says why it must not go on."""
+    """Stops the application when `lost` says why it must stop."""
 
     def __init__(self, *, lost: Callable[[], str | None], shutdown: Shutdown) -> None:
         self._lost = lost

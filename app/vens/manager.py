@@ -51,10 +51,10 @@ class EventFeed(Protocol):
         """All the events that the VEN now has."""
 
     def forget(self, ven_name: str) -> None:
-        """A VEN that is not of the fleet any more."""
+        """A VEN that is no longer in the fleet."""
 
     def apply_pushed(self, pushed: Sequence[tuple[str, Event]]) -> Sequence[PushOutcome]:
-        """Take events that push brought to VENs, each with what came of it."""
+        """Take events that push brought to VENs, each with the outcome."""
 
     def apply_deleted(self, ven_names: Sequence[str], event_id: str) -> Sequence[str]:
         """Push says that an event is gone: the VENs that should ask whether it is."""
@@ -78,8 +78,8 @@ class VENManager:
     """Enrols the VENs, keeps their events, and has their readings reported.
 
     Safe for several threads. What the VTN refuses or does not answer is logged and tried again by
-    a later call; only `register_load_ven` raises it. A VEN that fails is held, and the others go on
-    (`HeldVens`).
+    a later call; only `register_load_ven` raises it. A VEN that fails is held, and the others
+    continue (`HeldVens`).
     """
 
     def __init__(
@@ -231,7 +231,7 @@ class VENManager:
         self._sync(ven_name)
 
     def _asked(self, ven_name: str) -> str:
-        """Ask the VTN as this VEN; what came of it, in words."""
+        """Ask the VTN as this VEN; the outcome in words."""
         try:
             self._client_for(ven_name).ping()
         except (VtnUnauthorised, VtnRejected) as error:
@@ -250,7 +250,7 @@ class VENManager:
         self._sync_each([name for name in self.polled if name in asked], "events")
 
     def take_events(self, pushed: Sequence[tuple[str, Event]]) -> Sequence[PushOutcome]:
-        """Take events that push brought to VENs, each with what came of it."""
+        """Take events that push brought to VENs, each with the outcome."""
         known = set(self.polled)
         ours = [each for each in pushed if each[0] in known]  # a VEN may have been removed
         came = dict(zip(map(id, ours), self._events.apply_pushed(ours), strict=True))

@@ -65,7 +65,7 @@ class PollPlan:
             self._asked.update(dict.fromkeys(ven_names))
 
     def forget(self, ven_name: str) -> None:
-        """A VEN that is not of the fleet any more."""
+        """A VEN that is no longer in the fleet."""
         self._trust.forget(ven_name)
         with self._lock:
             self._asked.pop(ven_name, None)

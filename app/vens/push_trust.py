@@ -54,7 +54,7 @@ class PushTrust:
       (`lost`);
     - a poll that began after that succeeded, since what was missed before is not known;
     - no poll found a change that push did not bring within 10 s, unless push brought another one,
-      or began anew, since then.
+      or began again, since then.
 
     `monotonic` returns seconds that never go back; `safety_s`: how often a VEN is polled all the
     same, for the log. Safe for several threads.
@@ -186,7 +186,7 @@ class PushTrust:
             logger.warning("push no longer works; polling as before")
 
     def forget(self, ven_name: str) -> None:
-        """A VEN that is not of the fleet any more."""
+        """A VEN that is no longer in the fleet."""
         with self._lock:
             self._vens.pop(ven_name, None)
 

@@ -189,7 +189,7 @@ class Callbacks:
             allows=self._allows,
             **self._tls,
         )
-        # Time-outs of sockets begin anew with every byte.
+        # Time-outs of sockets start again with every byte.
         alarm = threading.Timer(timeout_s, connection.give_up)
         alarm.daemon = True
         alarm.start()

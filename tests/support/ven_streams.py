@@ -200,7 +200,7 @@ class Ven:
         )
 
     def reopen(self) -> None:
-        """The event that is gone longest asks again; it goes on where it was."""
+        """The event that is gone longest asks again; it continues where it was."""
         gone = [stream for stream in self.streams.values() if not stream.is_open]
         if gone:
             event_id = gone[0].request.event_id

@@ -83,7 +83,7 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
                     return
                 rows, total = found
                 now = services.clock()
-                # To the minute, which is a pixel: so it is sent anew when it looks different.
+                # To the minute, which is a pixel: so it is sent again when it looks different.
                 minute = now.replace(second=0, microsecond=0)
                 timed = [row for row in rows[:ROWS] if row.bars]
                 drawing.set_content(timeline(timed, minute, minute - BEFORE, minute + AFTER))

@@ -101,7 +101,7 @@ class Shell:
     async def change(
         self, change: Callable[[str], Any], done: str | Callable[[Any], str], sure: str = ""
     ) -> None:
-        """Make a change if this browser may, and say what came of it; `change` is told who asks.
+        """Make a change if this browser may, and show the outcome; `change` gets who asks.
 
         `done`: in words, or what makes words of the result. `sure`: what is asked before.
         """

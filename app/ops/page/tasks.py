@@ -94,7 +94,7 @@ def make_tasks_view(services: PageServices) -> Callable[[], None]:
 
 
 def _ran(run: Future[bool]) -> str:
-    """What became of a run; of one that takes long, that it goes on."""
+    """The outcome of a run, or that it is still running."""
     if run.done() and not run.result():
         return "runs already"
     try:

@@ -29,7 +29,7 @@ def button(name: str, press: Callable[[], Any], *, main: bool = False) -> Any:
 
 
 class Grid:
-    """A table of so many rows that are filled anew, and never made anew.
+    """A table of so many rows that are filled again and again, and made once.
 
     `link` gives the address behind the first cell of a row; `numbers`: the columns to align as
     such; `none`: what is said where there is no row.

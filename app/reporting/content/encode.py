@@ -169,7 +169,7 @@ def report_name(
 ) -> str:
     """The same for the same readings and no others, at most 128 ASCII characters.
 
-    Made of instants and not of the store's numbers, which begin anew with a new database.
+    Made of instants and not of the store's numbers, which start again with a new database.
     """
     parts = [
         ven_name,

@@ -184,7 +184,7 @@ class InFlightBatch:
         return self._outcomes
 
     def raise_defect(self) -> None:
-        """Raise what `send` raised; what became of the others is settled by then."""
+        """Raise what `send` raised; the outcomes of the others are settled by then."""
         if self._defect is not None:
             raise self._defect
 

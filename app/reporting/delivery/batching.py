@@ -25,7 +25,7 @@ class Batch:
 
     reports: list[OutgoingReport] = field(default_factory=list)
     moved: list[tuple[AnyStream, Transition]] = field(default_factory=list)
-    """Streams that go on without a report: there is nothing to tell."""
+    """Streams that advance without a report: there is nothing to tell."""
     bytes: int = 0
     acknowledged: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By VEN and event: how many reports the VTN has."""

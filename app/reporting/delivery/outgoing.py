@@ -1,4 +1,4 @@
-"""A report on its way to the VTN, and what became of it."""
+"""A report on its way to the VTN, and its outcome."""
 
 from __future__ import annotations
 

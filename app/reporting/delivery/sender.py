@@ -1,4 +1,4 @@
-"""Sends one report, and says what became of it (openadr.md, 'Reports')."""
+"""Sends one report, and returns its outcome (openadr.md, 'Reports')."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MIN_BYTES = 1 << 10
 class ReportSender:
     """Sends reports, each once: after any outcome that was not seen it looks before it sends.
 
-    No VtnError leaves it: what became of a report is a DeliveryOutcome. `settle_s`: how long a VTN
+    No VtnError leaves it: the outcome of a report is a DeliveryOutcome. `settle_s`: how long a VTN
     may still be at work on a report whose answer was not seen. `when_unreadable`: what to do where
     the VEN may not read its own reports. Safe for threads.
     """

@@ -49,7 +49,7 @@ class DeliveryService:
     """Delivers what is owed: per stream one report at a time, oldest readings first.
 
     A batch is built (`ReportBuilder`), stored as in flight (`StreamStore`), sent (`BatchSender`),
-    and what became of it is stored in one transaction (`Settlement`). After any outcome that was
+    and the outcomes are stored in one transaction (`Settlement`). After any outcome that was
     not seen, a crash included, a report is looked up by its name before it is sent again
     (openadr.md, 'Reports'). A report that is refused for its content is kept, and its stream goes
     on. VENs that the VTN fails are held, and tried beside the others. Safe for several threads; one
@@ -144,7 +144,7 @@ class DeliveryService:
     ) -> tuple[list[int], bool]:
         """Batch by batch; the readings of each acknowledged report, and whether more is to be sent.
 
-        While one batch is in flight, what became of the one before is stored, and the next one is
+        While one batch is in flight, the outcomes of the one before are stored, and the next one is
         made of the other streams. VENs that are held are tried beside them.
         """
         done: list[int] = []

@@ -29,7 +29,7 @@ class Settled:
     delivered: list[tuple[str, int]] = field(default_factory=list)
     """(VEN's name, readings) of each report that the VTN has, empty ones left out."""
     waiting: dict[int, str] = field(default_factory=dict)
-    """By stream: why it cannot go on in this delivery; blank: its report was not tried."""
+    """By stream: why it is blocked in this delivery; blank: its report was not tried."""
     too_large: list[DeliveryOutcome] = field(default_factory=list)
     """Reports that have to be made smaller."""
 
@@ -82,7 +82,7 @@ class Settlement:
     def settle(
         self, reports: Sequence[OutgoingReport], outcomes: Sequence[DeliveryOutcome]
     ) -> Settled:
-        """Store what became of these reports; those without an outcome were not tried."""
+        """Store the outcomes of these reports; those without an outcome were not tried."""
         settled, changes = Settled(), _Changes()
         # Refusals last: whether it was in vain to divide a report is known when all else is.
         for outcome in sorted(outcomes, key=lambda each: each.fate is Fate.REFUSED):
@@ -134,7 +134,7 @@ class Settlement:
         elif fate is Fate.IN_DOUBT:
             change(lambda now: now.in_doubt(name, planned_us=now_us, again=report.was_sent))
         elif fate is Fate.STILL_IN_DOUBT:
-            # After the clock was set back, the settling time begins anew.
+            # After the clock was set back, the settling time starts again.
             planned_us = min(report.in_doubt_us or now_us, now_us)
             change(lambda now: now.in_doubt(name, planned_us=planned_us))
         else:

@@ -208,7 +208,7 @@ def _usual_forecast(seen: SeenEvent) -> ReportSchedule:
 def _particulars(descriptor: ReportDescriptor, schedule: ReportSchedule | None) -> str:
     """Empty for telemetry of all resources, one by one.
 
-    Not when and how often: an event that changes these goes on with the streams that it has.
+    Not when and how often: an event that changes these continues with the streams that it has.
     """
     parts = ["aggregate"] if descriptor.aggregate else []
     if descriptor.targets:

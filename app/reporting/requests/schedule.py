@@ -194,7 +194,7 @@ class ReportSchedule:
         """Whether it covers an interval that the report `_apart` before it does not.
 
         Towards an event's end the intervals run out, and reports would repeat the last ones: as
-        many as one covers. A forecast may repeat them, since it is made anew. Within a pass,
+        many as one covers. A forecast may repeat them, since it is made again. Within a pass,
         `_made` sees to it.
         """
         before = first - self._apart

@@ -84,7 +84,7 @@ class Backlog:
                 self._counts.update((stream.stream_id, _Count(stream)) for stream in changed)
                 for stream in removed:
                     self._counts.pop(stream.stream_id, None)
-                if not isinstance(error, DatabaseError):  # else it is counted anew when asked for
+                if not isinstance(error, DatabaseError):  # else it is counted again when asked for
                     raise
 
     def reset(self) -> None:
@@ -125,7 +125,7 @@ class Backlog:
 
     @contextmanager
     def _counting(self) -> Iterator[None]:
-        """After an error, all is counted anew."""
+        """After an error, everything is counted again."""
         try:
             yield
         except BaseException:
@@ -177,7 +177,7 @@ class Backlog:
         )
 
     def _is_up_to_date(self) -> bool:
-        """Add what was metered since; False where all has to be counted, first or anew."""
+        """Add what was metered since; False where all has to be counted, first or again."""
         if self._roster is None:
             return False
         newest_seq, new = self._frames.frames_after(self._counted_through)
@@ -229,7 +229,7 @@ class Backlog:
             self._total -= self._owed(count.stream, self._counted_through, count.scope)
 
     def _between(self, before: TelemetryStream, after: TelemetryStream, scope: Scope) -> int:
-        """What it owed and owes no more."""
+        """What it owed and no longer owes."""
         readings = self._readings(before, after.acked_frame.seq, scope)
         return readings - before.acked_frame.column + after.acked_frame.column
 
@@ -271,7 +271,7 @@ class Backlog:
             before = None if begun_before is None else min(begun_before, now)
             upcoming = active.schedule.after(stream.acked_report.key)
             intervals, next_due = _intervals_due(upcoming, until, before)
-        if begun_before is not None and intervals:  # they are metered no more
+        if begun_before is not None and intervals:  # they are no longer metered
             names += self._fleet.names_of_removed(stream.ven_name)
         width = _width(names, active.scope, aggregate=stream.request.aggregate)
         return max(intervals * width - stream.acked_report.cell, 0), next_due

@@ -112,7 +112,7 @@ class StreamReconciler:
         self._say_ended(ended)
 
     def unfollow(self, ven_name: str) -> None:
-        """A VEN that is not of the fleet any more."""
+        """A VEN that is no longer in the fleet."""
         with self._following:
             self._followed.pop(ven_name, None)
             self._wanted.pop(ven_name, None)
@@ -211,7 +211,7 @@ class StreamReconciler:
                 gone.append(stream)
                 continue
             followed = self._followed.get(stream.ven_name)
-            if followed is None:  # not yet, or it is not of the fleet any more
+            if followed is None:  # not yet, or it is no longer in the fleet
                 fleet = frozenset(self._fleet.ven_names()) if fleet is None else fleet
                 followed = None if stream.ven_name in fleet else frozenset()
             if followed is not None and stream.request.event_id not in followed:

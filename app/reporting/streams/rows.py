@@ -67,7 +67,7 @@ def changed_columns(before: AnyStream, after: AnyStream) -> dict[str, Any]:
     """What is different of the two; of its progress, all of it.
 
     A server that crashed may have undone what was not durable: a report in flight that is written
-    without its cursor would go on from an older one.
+    without its cursor would continue from an older one.
     """
     old, new = vars(before), vars(after)
     different = {

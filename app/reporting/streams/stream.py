@@ -144,7 +144,7 @@ class Stream(ABC, Generic[Flight]):
         return self._passed(name, at_us=at_us, sent=True)
 
     def reject(self: Self, name: str, *, at_us: int) -> Self:
-        """The VTN refuses the report, which is kept elsewhere: the stream goes on without it.
+        """The VTN refuses the report, which is kept elsewhere: the stream continues without it.
 
         As with `acknowledge`, it counts as one of those that are asked for, also where its span
         was given up meanwhile.
@@ -165,7 +165,7 @@ class Stream(ABC, Generic[Flight]):
         return self if then == flying else replace(self, in_flight=then)
 
     def withdraw(self: Self, name: str) -> Self:
-        """The VTN does not have the report, and will not: its span is planned anew."""
+        """The VTN does not have the report, and will not: its span is planned again."""
         return replace(self, in_flight=None) if self.flies(name) else self
 
     @abstractmethod
@@ -173,7 +173,7 @@ class Stream(ABC, Generic[Flight]):
         """The event asks for it no longer; what was read up to that frame stays owed."""
 
     def reopen(self: Self) -> Self:
-        """The event asks for it again: it goes on where it was."""
+        """The event asks for it again: it continues where it was."""
         return replace(self, ended_at_us=None)
 
     def restate(self: Self, request: ReportRequest) -> Self:
@@ -287,7 +287,7 @@ class TelemetryStream(Stream[FramesInFlight]):
                 acked_frame=start,
                 last_frame=last,
             )
-        # What it gave away is not its own any more, should it be asked again.
+        # What it gave away is no longer its own, should it be asked again.
         return replace(self.skip(self.last_frame), first_frame=self.last_frame), successor
 
     def inherit(self, after: int) -> TelemetryStream:
