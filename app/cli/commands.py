@@ -47,7 +47,7 @@ cli = typer.Typer(
     epilog=examples(
         "make run                        # a VTN, 10 sample VENs, and the page",
         "ven-fleet fleet import my.csv   # your own fleet",
-        "ven-fleet check                 # what holds, and from where",
+        "ven-fleet check                 # the settings, and where they come from",
         "ven-fleet event send --type SIMPLE --value 2",
         "ven-fleet --install-completion  # commands and options by TAB",
     ),
@@ -167,10 +167,16 @@ def stop_on_signals(shutdown: Shutdown) -> None:
 )
 def vtn(
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Instead of VTN__EMBEDDED_PORT.")
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="The port to listen on, instead of VTN__EMBEDDED_PORT."
+        ),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="The address to listen on; others than loopback: plain http.")
+        str,
+        typer.Option(
+            help="The address to listen on; anything but loopback is served by plain http."
+        ),
     ] = "127.0.0.1",
     announce: Annotated[
         bool, typer.Option("--announce", help="Announce it on the local network (mDNS).")
@@ -296,12 +302,14 @@ def graph(
         list[str] | None,
         typer.Argument(help="Only these providers or rooms. All, where none is named."),
     ] = None,
-    rooms: Annotated[bool, typer.Option("--rooms", help="A room for all that is in it.")] = False,
+    rooms: Annotated[
+        bool, typer.Option("--rooms", help="Show rooms instead of the providers in them.")
+    ] = False,
     format_: Annotated[GraphFormat, typer.Option("--format")] = GraphFormat.TEXT,
 ) -> None:
-    """The wiring: every provider, and what it needs.
+    """The wiring: every provider, and what it depends on.
 
-    With its kind, and what overrides it.
+    Also its kind, and what overrides it.
     """
     write = {
         GraphFormat.TEXT: wiring.as_text,
@@ -323,7 +331,7 @@ def graph(
 def check(as_json: AsJson = False) -> None:
     """Validate the settings, open the database, ask the VTN.
 
-    Prints what holds, and from where.
+    Prints the effective settings, and where each comes from.
     """
     with wired() as container:
         settings = container.settings()

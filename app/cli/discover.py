@@ -16,7 +16,7 @@ from app.openadr import discover
 Seconds = Annotated[float, typer.Option("--seconds", min=0.1, max=60, help="How long to listen.")]
 Interface = Annotated[
     list[str] | None,
-    typer.Option("--interface", help="An address of this machine to listen on; all."),
+    typer.Option("--interface", help="An address of this machine to listen on. Default: all."),
 ]
 
 

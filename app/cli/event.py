@@ -38,15 +38,23 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
     def send(
         kind: Annotated[str, typer.Option("--type", help="Payload type, such as SIMPLE.")],
         value: Annotated[str, typer.Option("--value", help="One value, such as 2 or 0.31.")],
-        duration: Annotated[str, typer.Option("--duration", help="Such as PT10M.")] = "PT10M",
+        duration: Annotated[
+            str, typer.Option("--duration", help="How long it lasts, such as PT10M.")
+        ] = "PT10M",
         start: Annotated[
-            str | None, typer.Option("--start", help="Such as 2026-06-01T12:00:00Z; now.")
+            str | None, typer.Option("--start", help="Such as 2026-06-01T12:00:00Z. Default: now.")
         ] = None,
-        ven: Annotated[str | None, typer.Option("--ven", help="Only this VEN.")] = None,
+        ven: Annotated[
+            str | None, typer.Option("--ven", help="Only this VEN. Default: all VENs.")
+        ] = None,
         program: Annotated[
-            str | None, typer.Option("--program", help="Its name, where the VTN has several.")
+            str | None,
+            typer.Option("--program", help="The program's name, where the VTN has several."),
         ] = None,
-        priority: Annotated[int | None, typer.Option("--priority", min=0)] = None,
+        priority: Annotated[
+            int | None,
+            typer.Option("--priority", min=0, help="0 is the highest. Default: none, the lowest."),
+        ] = None,
         as_json: AsJson = False,
     ) -> None:
         """Send an event of one interval to all VENs, or to one."""
@@ -103,11 +111,11 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
     def cancel(
         event_id: Id,
         delete: Annotated[
-            bool, typer.Option("--delete", help="Remove it, instead of ending it.")
+            bool, typer.Option("--delete", help="Delete the event instead of ending it.")
         ] = False,
         as_json: AsJson = False,
     ) -> None:
-        """End an event: its VENs go back to what they did."""
+        """End an event: its VENs return to what they did before."""
         with opened() as business:
             if delete:
                 business.delete(event_id)

@@ -66,7 +66,7 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
     ) -> None:
         """Add sample VENs, named after Danish towns.
 
-        What is there already stays as it is.
+        VENs that exist already stay as they are.
         """
         with opened() as tools:
             own = tools.resources_per_ven if resources_per_ven is None else resources_per_ven
@@ -89,7 +89,7 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
     ) -> None:
         """Add or change VENs and resources from a file.
 
-        All of it or, if a row is wrong, none.
+        If a row is wrong, nothing is imported.
         """
         with opened() as tools:
             fleet = read_fleet(file)
@@ -142,12 +142,15 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         resource: Annotated[
             str | None, typer.Argument(help="Resource name. Default: the whole VEN.")
         ] = None,
-        yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
         drop_owed: Annotated[
-            bool, typer.Option("--drop-owed", help="At once: what is not delivered is lost.")
+            bool,
+            typer.Option(
+                "--drop-owed", help="Do not wait: readings that are not delivered are lost."
+            ),
         ] = False,
         keep_at_vtn: Annotated[
-            bool, typer.Option("--keep-at-vtn", help="Leave its objects at the VTN.")
+            bool, typer.Option("--keep-at-vtn", help="Leave its objects at the VTN as they are.")
         ] = False,
     ) -> None:
         """Take a VEN or a resource out of the fleet, and out of the VTN.

@@ -17,7 +17,7 @@ from app.cli.terminal import show
 from app.reporting.delivery import RejectedReports
 
 Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as `rejected list` shows them.")]
-All = Annotated[bool, typer.Option("--all", help="All of them.")]
+All = Annotated[bool, typer.Option("--all", help="All rejected reports.")]
 
 
 def make_rejected_cli(
@@ -86,7 +86,7 @@ def make_rejected_cli(
 
     @cli.command(epilog=examples("ven-fleet rejected drop 1"))
     def drop(ids: Ids = None, all_: All = False, as_json: AsJson = False) -> None:
-        """Give them up: their readings will not reach the VTN."""
+        """Give them up: their readings will never reach the VTN."""
         with opened() as rejected:
             chosen = _chosen(rejected, ids, all_)
             count = rejected.drop(chosen)
