@@ -8,12 +8,14 @@ PINNED := constraints.txt pyproject.toml
 WORKERS := $(shell expr $$(nproc) + 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-rest test-all coverage lint docs package vtn bench soak reference pictures interop audit
+.PHONY: help setup dev run test test-rest test-all coverage lint docs package vtn bench soak reference pictures interop audit
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 setup: $(VENV)/.run  ## create .venv with the pinned dependencies
+
+dev: $(VENV)/.dev  ## the same, with what tests and lint need
 
 run: $(VENV)/.run  ## enrol the fleet, meter and report, until Ctrl-C
 	@exec $(BIN)/python -m app run
@@ -43,8 +45,8 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, bandit, and the size 
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -c pyproject.toml -r app containers.py
 	@long=$$(git ls-files --cached --others --exclude-standard '*.py' | xargs wc -l | \
-	    awk '$$2 != "total" && $$1 > ($$2 == "containers.py" ? 160 : 400)'); \
-	  test -z "$$long" || { echo "files above 400 lines (containers.py: 160):"; echo "$$long"; exit 1; }
+	    awk '$$2 != "total" && $$1 > ($$2 == "containers.py" ? 220 : 400)'); \
+	  test -z "$$long" || { echo "files above 400 lines (containers.py: 220):"; echo "$$long"; exit 1; }
 
 bench: $(VENV)/.dev  ## what everything costs, in one table (a quarter of an hour)
 	$(BIN)/python -m bench $(if $(BEFORE),--before $(BEFORE))

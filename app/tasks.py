@@ -34,7 +34,7 @@ def heartbeat_task(ven_manager: ManagesVens) -> None:
 def simulate_meterdata(simulator: TakesReadings) -> int:
     """Take the next reading of every approved resource.
 
-    The index, for the log.
+    Returns its index.
     """
     return simulator.increase_time()
 
@@ -55,7 +55,7 @@ def resource_status_checker(simulator: TakesReadings) -> None:
 def generate_reports_task(ven_manager: ManagesVens) -> int:
     """Deliver every reading that is owed.
 
-    How many were acknowledged, for the log.
+    Returns how many were acknowledged.
     """
     return ven_manager.generate_reports()
 

@@ -66,8 +66,8 @@ MUTATIONS = (
     Mutation(
         invariant=5,
         file="app/reporting/streams/store.py",
-        code="now = after.get(stream_id) or streams.get(stream_id)",
-        instead="now = given if stream_id in streams else None",
+        code="current = after.get(stream_id) or streams.get(stream_id)",
+        instead="current = given if stream_id in streams else None",
         test="tests/integration/test_stream_store.py"
         "::test_a_change_is_applied_to_what_is_stored_and_not_to_what_was_read",
     ),
@@ -141,7 +141,7 @@ MUTATIONS = (
     Mutation(
         invariant=15,
         file="app/vens/push_trust.py",
-        code=" and self.polled_in == self.coverage",
+        code=" and self.polled_at_count == self.coverage_count",
         instead="",
         test="tests/unit/test_poll_plan.py::test_push_works_only_after_a_poll_that_began_later",
     ),

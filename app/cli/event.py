@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
@@ -95,13 +95,14 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
             return
         # Ids and dates whole in 80 columns: they are what one copies and compares.
         whole = (Column("id", no_wrap=True), Column("start", no_wrap=True))
-        table = Table(*whole, "for", "asks for", "targets", box=None, padding=(0, 1, 0, 0))
+        table = Table(*whole, "for", "requests", "targets", box=None, padding=(0, 1, 0, 0))
         for event in events:
             period = event.get("intervalPeriod") or {}
+            is_cancelled = _is_cancelled(period)
             table.add_row(
                 _text(event["id"]),
-                _text(_start(period.get("start"))),
-                _text(period.get("duration")),
+                _text("cancelled" if is_cancelled else _start(period.get("start"))),
+                _text("" if is_cancelled else period.get("duration")),
                 _text(", ".join((*_payloads(event), *_reports(event)))),
                 _text(", ".join(map(str, event.get("targets") or ()))),
             )
@@ -135,6 +136,12 @@ def _refuse(line: str) -> NoReturn:
 
 def _when(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _is_cancelled(period: Mapping[str, Any]) -> bool:
+    """Whether it is the marker that ends an event (openadr.md, 'Time')."""
+    start, duration = str(period.get("start", "")), str(period.get("duration", ""))
+    return start.startswith("0001-01-01T00:00:00") and duration == "PT0S"
 
 
 def _start(written: object) -> object:

@@ -1,4 +1,4 @@
-"""How the fleet answers the events that are in force: signals, policies, limits."""
+"""How the fleet answers the active events: signals, policies, limits."""
 
 from __future__ import annotations
 
@@ -148,22 +148,22 @@ class FleetController:
         return self._by_precedence[ven_name]
 
     def _say_what_changed(self, now: dict[str, int]) -> None:
-        """One line when something else is in force than before."""
+        """One line when something else is active than before."""
         if now != self._active:
             text = "; ".join(f"{kind} for {count} resources" for kind, count in sorted(now.items()))
             logger.info("active: %s", text or "nothing")
         self._active = now
 
     def _tell(self, resources: ResourceArrays, signals: ControlSignals) -> None:
-        """Each payload type that is in force and not followed, once per event."""
+        """Each active payload type that is not followed, once per event."""
         for event_id, kind in signals.unsupported:
             self._tell_once(event_id, kind, "its type, units or value is not supported")
-        for kind, event_id in signals.asked_by.items():
+        for kind, (event_id, asked_as) in signals.asked_by.items():
             cannot = [
                 name for name in resources.of_kind if kind not in self._policies[name].follows
             ]
             if cannot:
-                self._tell_once(event_id, kind, f"{', '.join(cannot)} cannot follow it")
+                self._tell_once(event_id, asked_as, f"{', '.join(cannot)} cannot follow it")
 
     def _tell_once(self, event_id: str, kind: str, words: str) -> None:
         line = f"event {event_id}: {kind}: {words}"

@@ -23,7 +23,7 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ResourceArrays:
-    """Resources and their limits, one array element per column of the roster."""
+    """Resources and their limits, one array element per column of the roster; read-only."""
 
     roster: Roster
     kinds: npt.NDArray[np.intp]
@@ -139,9 +139,9 @@ class ControlResult:
     highest_kw: Float32
     """What they could have done at the least and at the most."""
     level: npt.NDArray[np.int8]
-    """The SIMPLE level in force; 0: none."""
+    """The active SIMPLE level; 0: none."""
     setpoint_kw: Float32
-    """The set point in force; NaN: none."""
+    """The active set point; NaN: none."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -170,7 +170,9 @@ def _store_kwh(resource: Resource, comfort_h: Mapping[ResourceKind, float]) -> t
 
 
 def _floats(values: array[float]) -> Float32:
-    return np.array(values, dtype=np.float32)
+    made = np.array(values, dtype=np.float32)
+    made.flags.writeable = False  # who computes with limits must not change them
+    return made
 
 
 def half_full(resources: ResourceArrays) -> Float32:

@@ -105,18 +105,23 @@ class Policy(Protocol):
     follows: frozenset[str]
     """The payload types that it can follow."""
     efficiency: float
-    """Of its store, one way."""
+    """Efficiency of its store, one way, from 0 to 1."""
     comfort_h: float
     """For how many hours at rated power its load can be put off or brought forward."""
 
     def self_discharge_kw(self, shape_kw: Float32, mean_kw: Float32) -> Float32:
         """Self-discharge, kW: what the store loses or gives off when nothing is asked."""
 
-    def bounds_kw(self, shape_kw: Float32, low: Float32, high: Float32) -> tuple[Float32, Float32]:
-        """The lowest and the highest power that it can have, within what power and store allow."""
+    def bounds_kw(
+        self, baseline_kw: Float32, low: Float32, high: Float32
+    ) -> tuple[Float32, Float32]:
+        """The lowest and the highest power that it may have, whatever is asked, kW.
+
+        `low`, `high`: the limits of its power, narrowed by what its store allows.
+        """
 
     def requested_kw(self, group: Group, baseline_kw: Float32) -> Float32:
-        """The power that the policy asks for; it is clipped to `bounds_kw`."""
+        """The power that it wants, kW; it is clipped to `bounds_kw`, and to capacity limits."""
 
 
 class Fixed:
@@ -131,11 +136,11 @@ class Fixed:
 
     def bounds_kw(
         self,
-        shape_kw: Float32,
+        baseline_kw: Float32,
         low: Float32,  # noqa: ARG002 - it does what it does
         high: Float32,  # noqa: ARG002
     ) -> tuple[Float32, Float32]:
-        return shape_kw, shape_kw
+        return baseline_kw, baseline_kw
 
     def requested_kw(self, group: Group, baseline_kw: Float32) -> Float32:  # noqa: ARG002
         return baseline_kw
@@ -147,8 +152,10 @@ class Flexible(Fixed):
 
     follows = LIMITS | SHED | SET | PRICES
 
-    def bounds_kw(self, shape_kw: Float32, low: Float32, high: Float32) -> tuple[Float32, Float32]:
-        return np.minimum(low, shape_kw), np.maximum(high, shape_kw)
+    def bounds_kw(
+        self, baseline_kw: Float32, low: Float32, high: Float32
+    ) -> tuple[Float32, Float32]:
+        return np.minimum(low, baseline_kw), np.maximum(high, baseline_kw)
 
     def requested_kw(self, group: Group, baseline_kw: Float32) -> Float32:
         signals = group.signals
@@ -287,11 +294,11 @@ class Photovoltaic(Flexible):
 
     def bounds_kw(
         self,
-        shape_kw: Float32,
+        baseline_kw: Float32,
         low: Float32,  # noqa: ARG002 - the sun sets it
         high: Float32,  # noqa: ARG002
     ) -> tuple[Float32, Float32]:
-        return shape_kw, np.zeros_like(shape_kw)
+        return baseline_kw, np.zeros_like(baseline_kw)
 
     def at_export_price(self, group: Group, requested: Float32) -> Float32:
         """-2 stands for a price below zero."""
@@ -324,9 +331,9 @@ def bounds_of_stores(
     efficiency: Float32,
     step_h: float,
 ) -> tuple[Float32, Float32]:
-    """Limits of power, narrowed so that no store runs over or empty within the step."""
+    """Limits of power, narrowed so that no store runs over or empty within the step; new arrays."""
     if step_h == 0:
-        return lowest_kw, highest_kw
+        return lowest_kw.copy(), highest_kw.copy()
     hours = np.float32(step_h)
     has_store = store_max_kwh > store_min_kwh
     room = _power_for((store_max_kwh - stored_kwh) / hours + self_discharge_kw, efficiency)

@@ -1,4 +1,4 @@
-"""What is in force, as columns: one array per payload type, one element per resource."""
+"""What is active, as columns: one array per payload type, one element per resource."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class ControlSignals:
     holds_until: datetime | None
     unsupported: Sequence[tuple[str, str]]
     """(event id, payload type) of active payloads whose type, units or value is not supported."""
-    asked_by: Mapping[str, str]
-    """By payload type: an event that asks for it."""
+    asked_by: Mapping[str, tuple[str, str]]
+    """By payload type: an event that asks for it, and as which type (an ALERT asks for SIMPLE)."""
     size: int
 
     def resources_per_type(self) -> dict[str, int]:
@@ -64,7 +64,7 @@ class _SignalBuilder:
     resources: ResourceArrays
     arrays: dict[str, Float32] = field(default_factory=dict)
     unsupported: list[tuple[str, str]] = field(default_factory=list)
-    asked_by: dict[str, str] = field(default_factory=dict)
+    asked_by: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 class SignalResolver:
@@ -121,7 +121,7 @@ class SignalResolver:
             array = builder.arrays[payload_type] = np.full(
                 builder.resources.roster.size, np.nan, dtype=np.float32
             )
-        builder.asked_by[payload_type] = payload.event_id
+        builder.asked_by[payload_type] = payload.event_id, payload.type
         part = array[columns]
         if payload.seen.scope is not None:
             names = builder.resources.roster.names(ven_name)

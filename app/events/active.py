@@ -14,7 +14,7 @@ LOWEST_PRIORITY = 1 << 31
 
 @dataclass(frozen=True, kw_only=True)
 class ActivePayload:
-    """A payload that is in force."""
+    """A payload that is active."""
 
     type: str
     value: object
@@ -37,7 +37,7 @@ def by_precedence(events: Sequence[SeenEvent]) -> list[SeenEvent]:
 
 
 def active_payloads(events: Sequence[SeenEvent], now: datetime) -> Iterator[ActivePayload]:
-    """What is in force of these, in their order: what comes later prevails."""
+    """The active payloads of these, in their order: what comes later prevails."""
     for seen in events:
         for interval in seen.timeline.at(now):
             for payload in interval.payloads:

@@ -241,7 +241,7 @@ class HeldVens:
             well, self._well_again = self._well_again, []
         for name, hold in new[:MAX_LINES]:
             logger.warning(
-                "VEN %s: its %s are paused and retried, the others continue: %s",
+                "VEN %s: its %s are held and retried, the others continue: %s",
                 name,
                 self._what,
                 hold.problem,

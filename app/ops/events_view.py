@@ -76,13 +76,13 @@ class EventsView:
         self._newest = ThrottledValue(look=self._lay_out, every_s=0.0, monotonic=monotonic)
 
     def rows(self, *, before: timedelta, after: timedelta) -> tuple[list[EventRow], int]:
-        """At most MAX_EVENTS, what is in force first; and how many events there are in all.
+        """At most MAX_EVENTS, active ones first; and how many events there are in all.
 
         With the intervals of the time from so long before now to so long after.
         """
         now = self._clock()
         known = self._newest()
-        # What is in force is looked for among all of these, and drawn for few.
+        # What is active is looked for among all of these, and drawn for few.
         order = sorted(known.newest, key=lambda row: not row.holds(now))
         rows = [self._row(each, now, now - before, now + after) for each in order[:MAX_EVENTS]]
         rows.sort(key=lambda row: (not row.holds, row.bars[0].start if row.bars else now, row.vens))

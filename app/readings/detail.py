@@ -25,9 +25,9 @@ class FrameDetail:
     stored_kwh: npt.NDArray[np.float32] | None = None
     """The energy in each store; NaN, or None: there is none."""
     setpoint_kw: npt.NDArray[np.float32] | None = None
-    """The set point in force; NaN, or None: there is none."""
+    """The active set point; NaN, or None: there is none."""
     level: npt.NDArray[np.int8] | None = None
-    """The SIMPLE level in force; None: 0."""
+    """The active SIMPLE level; None: 0."""
 
     def part(self, columns: slice) -> FrameDetail:
         """Of these columns only."""

@@ -24,6 +24,12 @@ NOT_RUN = {
     "make test ": "this test would run itself",
 }
 """By how a command begins: why a reader does it, and this test does not."""
+LINT = """
+$ .venv/bin/ruff check --no-cache .
+$ .venv/bin/ruff format --no-cache --check .
+$ .venv/bin/mypy --cache-dir=/dev/null app containers.py
+"""
+"""What is added by a page passes as it stands there."""
 ENVIRONMENT = Path(sys.prefix)
 
 
@@ -64,6 +70,8 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 def test_what_a_page_shows_is_so(page: Path, terminal: Terminal) -> None:
     for block in blocks_of(page):
         doing(block, terminal)(block)
+    if page.parent.name == "extend":
+        terminal.run(Block(language="console", text=LINT))
 
 
 def doing(block: Block, terminal: Terminal) -> Callable[[Block], None]:

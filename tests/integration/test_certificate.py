@@ -81,7 +81,7 @@ def test_half_of_a_new_one_is_not_used(
 
     assert is_shown(url, first)
     assert is_shown(url, first)
-    said = [line for line in caplog.messages if "the one before goes on" in line]
+    said = [line for line in caplog.messages if "the previous one stays in use" in line]
     assert len(said) == 1
     shutil.copy(second.key, files.key)
     assert is_shown(url, second)

@@ -121,7 +121,7 @@ class TestRemove:
 
         removed = invoke("fleet", "remove", "Aarhus", "--yes")
 
-        assert removed.stdout == "VEN Aarhus is metered no more; the next run removes it\n"
+        assert removed.stdout == "VEN Aarhus is no longer metered; the next run will remove it\n"
 
     def test_what_is_not_there_is_named(self, invoke: Invoke) -> None:
         assert "no VEN 'Atlantis'" in invoke("fleet", "remove", "Atlantis").output

@@ -270,7 +270,7 @@ def test_a_problem_is_said_when_it_begins_and_when_it_ends(
             bench.tick()
             bench.manager.generate_reports()
 
-    assert caplog.text.count("its reports are held and tried again") == VENS
+    assert caplog.text.count("its reports are held and retried") == VENS
     assert caplog.text.count("its reports have recovered") == VENS
     assert "Traceback" not in caplog.text
 

@@ -88,7 +88,7 @@ class TestAVen:
 
         assert readiness.ready
         (warning,) = readiness.warnings
-        assert warning.startswith("VEN Aarhus: the VTN does not show it any more")
+        assert warning.startswith("VEN Aarhus: the VTN no longer shows it")
 
     def test_one_that_is_lost_again_within_a_day_is_held_until_it_is_enrolled_by_hand(
         self, bench: Bench, caplog: pytest.LogCaptureFixture

@@ -108,7 +108,7 @@ def test_a_change_whose_outcome_cannot_be_written_down_is_made_and_logged(
         path.mkdir()
 
     assert scheduler.get_job_info("heartbeat")["paused"]
-    assert "what came of a change cannot be written" in caplog.text
+    assert "the outcome of a change cannot be written" in caplog.text
 
 
 def test_the_log_has_words_that_are_no_unicode_as_the_audit_log_has_them(

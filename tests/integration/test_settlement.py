@@ -74,8 +74,8 @@ def test_a_stream_that_an_earlier_version_left_below_zero_is_ended(
             bench.manager.poll_events()
             assert bench.manager.generate_reports() == 0
 
-    (line,) = [message for message in caplog.messages if "are ended" in message]
-    assert line.startswith(f"{VENS} streams")
+    (line,) = [message for message in caplog.messages if message.startswith("ended ")]
+    assert line.startswith(f"ended {VENS} report streams")
     bench.assert_each_once(TICK)
 
 

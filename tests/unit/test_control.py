@@ -268,3 +268,14 @@ def test_limits_of_power_and_energy_always_hold(
     flow = charge_kw * 0.95 if charge_kw > 0 else charge_kw / 0.95
     change = float(result.stored_kwh[battery] - stored[battery])
     assert change == pytest.approx(flow * step_h, abs=1e-3), "what is stored follows the power"
+
+
+def test_what_answers_has_not_changed_the_limits_of_resources() -> None:
+    """Also in the first step, of which no length is known."""
+    of, base_load = resources(), list(KINDS).index(K.BASE_LOAD)
+    shape = np.full(len(KINDS), 2.0, dtype=np.float32)
+    controller().answer(of, inputs(of, step_h=0.0, shape_kw=shape))
+
+    later = controller().answer(of, inputs(of, shape_kw=shape + 1))
+
+    assert later.commanded_kw[base_load] == 3.0

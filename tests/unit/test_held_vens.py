@@ -284,6 +284,6 @@ def test_who_is_well_again_is_said_if_it_was_said_to_be_held(
         retry(held, name, None)
     held.tell()
 
-    assert [line for line in caplog.messages if "well again" in line] == [
-        f"VEN {TEN[0]}: its requests are well again"
+    assert [line for line in caplog.messages if "recovered" in line] == [
+        f"VEN {TEN[0]}: its requests are recovered"
     ]
