@@ -285,5 +285,5 @@ def test_who_is_well_again_is_said_if_it_was_said_to_be_held(
     held.tell()
 
     assert [line for line in caplog.messages if "recovered" in line] == [
-        f"VEN {TEN[0]}: its requests are recovered"
+        f"VEN {TEN[0]}: its requests have recovered"
     ]
