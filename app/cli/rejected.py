@@ -111,5 +111,5 @@ def _chosen(rejected: RejectedReports, ids: list[int] | None, all_: bool) -> lis
 
 
 def _printable(text: str) -> str:
-    """A VTN's words, without what a terminal would obey."""
+    """A VTN's text, with control characters blanked."""
     return "".join(char if char.isprintable() else " " for char in text)

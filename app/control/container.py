@@ -29,5 +29,5 @@ class ControlContainer(containers.DeclarativeContainer):
             percent_sign=platform.settings.provided.events.percent_sign,
         ),
         policies=policy_of,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
     )

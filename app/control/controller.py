@@ -15,7 +15,7 @@ from app.control.policies import Group, Policy, bounds_of_stores, flow_kw
 from app.control.signals import SIMPLE, ControlSignals, SignalResolver
 from app.events import EventStore, SeenEvent, by_precedence
 from app.fleet import ResourceKind
-from app.platform import SayOnce
+from app.platform import LogOnce
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +35,10 @@ class FleetController:
         events: EventStore,
         resolver: SignalResolver,
         policies: Mapping[ResourceKind, Policy],
-        say_once: SayOnce,
+        log_once: LogOnce,
     ) -> None:
         self._events = events
-        self._say_once = say_once
+        self._log_once = log_once
         self._resolver = resolver
         self._policies = policies
         self.comfort_h: Mapping[ResourceKind, float] = {
@@ -167,7 +167,7 @@ class FleetController:
 
     def _tell_once(self, event_id: str, kind: str, words: str) -> None:
         line = f"event {event_id}: {kind}: {words}"
-        self._say_once(
+        self._log_once(
             logger, logging.INFO, line, about=f"event {event_id}: {kind} is not followed"
         )
 

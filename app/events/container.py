@@ -20,10 +20,10 @@ class EventsContainer(containers.DeclarativeContainer):
         EventStore,
         database=platform.database,
         clock=platform.clock,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
         grants=providers.Factory(
             Grants,
-            say_once=platform.say_once,
+            log_once=platform.log_once,
             resource_names=resource_names,
             shown=shown,
         ),

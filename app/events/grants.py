@@ -19,7 +19,7 @@ from app.openadr import (
     WireError,
     normalized_name,
 )
-from app.platform import SayOnce
+from app.platform import LogOnce
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -51,11 +51,11 @@ class Grants:
     def __init__(
         self,
         *,
-        say_once: SayOnce,
+        log_once: LogOnce,
         resource_names: Callable[[str], Collection[str]],
         shown: Callable[[VEN, bool, Collection[str]], None],
     ) -> None:
-        self._say_once = say_once
+        self._log_once = log_once
         self._resource_names = resource_names
         self._shown = shown
 
@@ -110,4 +110,4 @@ class Grants:
             return None
 
     def _say(self, line: str, about: str = "") -> None:
-        self._say_once(logger, logging.WARNING, line, about=about)
+        self._log_once(logger, logging.WARNING, line, about=about)

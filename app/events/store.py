@@ -19,7 +19,7 @@ from app.events.seen import Granted, PushOutcome, SeenEvent
 from app.events.views import forget_ven, read_view, units_of, write_view
 from app.fleet import VEN
 from app.openadr import Event, WireError, lasts_untold, read_event
-from app.platform import Database, LockPerName, SayOnce, from_us, json_bytes, to_us
+from app.platform import Database, LockPerName, LogOnce, from_us, json_bytes, to_us
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +62,11 @@ class EventStore:
         *,
         database: Database,
         clock: Callable[[], datetime],
-        say_once: SayOnce,
+        log_once: LogOnce,
         grants: Grants,
     ) -> None:
         self._grants = grants
-        self._say_once = say_once
+        self._log_once = log_once
         self._database = database
         self._clock = clock
         self._one_at_a_time = LockPerName()
@@ -337,11 +337,11 @@ class EventStore:
     def _tell(self, ven_name: str, event_id: str, what: str) -> None:
         """Of each VEN for those who look closely, and once for all VENs of the event."""
         logger.debug("VEN %s: event %s %s", ven_name, event_id, what)
-        self._say_once(logger, logging.INFO, f"event {event_id} {what}")
+        self._log_once(logger, logging.INFO, f"event {event_id} {what}")
 
     def _say(self, line: str, about: str = "") -> None:
         """A warning, once; with `about`, of the first VEN that meets it."""
-        self._say_once(logger, logging.WARNING, line, about=about)
+        self._log_once(logger, logging.WARNING, line, about=about)
 
 
 _PUT_EVENT = (

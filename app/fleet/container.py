@@ -63,7 +63,7 @@ class FleetContainer(containers.DeclarativeContainer):
         fan_out=platform.fan_out,
         clock=platform.clock,
         shutdown=platform.shutdown,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
     )
     resource_updates = providers.ThreadSafeSingleton(
         ResourceUpdates,
@@ -71,5 +71,5 @@ class FleetContainer(containers.DeclarativeContainer):
         client_for=client_for,
         fan_out=platform.fan_out,
         held=held_vens,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
     )

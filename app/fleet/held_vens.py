@@ -79,7 +79,7 @@ class HoldsVens(Protocol):
 
     def failed(self, ven_name: str, error: VtnError) -> None: ...
 
-    def tell(self) -> None: ...
+    def log_changes(self) -> None: ...
 
 
 class HeldVens:
@@ -230,15 +230,15 @@ class HeldVens:
         elif self._ask is not None and len(self._failed_in_a_row) >= SUSPECTS_AFTER:
             self._ask_others(self._ask)
 
-    def tell(self) -> None:
-        """Log who is held since the last time, and who is well again."""
+    def log_changes(self) -> None:
+        """Log who is held since the last time, and who has recovered."""
         with self._lock:
             new = [(name, hold) for name, hold in self._holds.items() if not hold.said]
             if self._circuit.is_open:
                 new = []  # an outage is one line, and not one of each VEN
             for _, hold in new:
                 hold.said = True
-            well, self._well_again = self._well_again, []
+            recovered, self._well_again = self._well_again, []
         for name, hold in new[:MAX_LINES]:
             logger.warning(
                 "VEN %s: its %s are held and retried, the others continue: %s",
@@ -248,10 +248,10 @@ class HeldVens:
             )
         if len(new) > MAX_LINES:
             logger.warning("and the %s of %d VENs more", self._what, len(new) - MAX_LINES)
-        for name in well[:MAX_LINES]:
+        for name in recovered[:MAX_LINES]:
             logger.info("VEN %s: its %s have recovered", name, self._what)
-        if len(well) > MAX_LINES:
-            logger.info("and the %s of %d VENs more", self._what, len(well) - MAX_LINES)
+        if len(recovered) > MAX_LINES:
+            logger.info("and the %s of %d VENs more", self._what, len(recovered) - MAX_LINES)
 
     def _is_out(self) -> bool:
         """Whether the VTN counts as down; after that, whom it did not answer is free."""

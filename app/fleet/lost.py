@@ -15,7 +15,7 @@ from app.fleet.enrolment import Enrolment, Listed, everything_again
 from app.fleet.model import THE_VEN, VEN, Status
 from app.fleet.repository import FleetRepository
 from app.openadr import VenCredentials, VtnClient, VtnDown, VtnError
-from app.platform import Database, FanOut, SayOnce, Shutdown, from_us, to_us
+from app.platform import Database, FanOut, LogOnce, Shutdown, from_us, to_us
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class LostObjects:
         fan_out: FanOut,
         clock: Callable[[], datetime],
         shutdown: Shutdown,
-        say_once: SayOnce,
+        log_once: LogOnce,
     ) -> None:
         self._database = database
         self._repository = repository
@@ -70,7 +70,7 @@ class LostObjects:
         self._fan_out = fan_out
         self._clock = clock
         self._shutdown = shutdown
-        self._say_once = say_once
+        self._log_once = log_once
         self._lock = threading.Lock()
         self._missing: dict[str, frozenset[str]] = {}
         """By VEN: what its last poll did not find."""
@@ -107,7 +107,7 @@ class LostObjects:
             }
             held = self._held
         for what in held:
-            self._say_once(logger, logging.WARNING, f"{_words(what)} {_HELD.format(ven=what[0])}")
+            self._log_once(logger, logging.WARNING, f"{_words(what)} {_HELD.format(ven=what[0])}")
         self._enrol_again([what for what in lost if what not in held])
 
     def enrol_by_hand(self, ven_name: str) -> VEN:
@@ -173,7 +173,7 @@ class LostObjects:
                 since = self._gone_since.setdefault(what, now) if looked.gone else now
             if looked.gone and looked.listed:
                 line = f"{_words(what)} is in the VTN's list, and by its id the VTN answers 404"
-                self._say_once(logger, logging.WARNING, line)
+                self._log_once(logger, logging.WARNING, line)
             elif looked.gone and abs(now - since) >= MIN_INTERVAL:
                 lost.append(what)
         return lost

@@ -9,7 +9,7 @@ from functools import partial
 from app.fleet.held_vens import HeldVens
 from app.fleet.repository import FleetRepository
 from app.openadr import VtnClient, VtnError, VtnRejected, VtnUnauthorised, WireError
-from app.platform import FanOut, SayOnce
+from app.platform import FanOut, LogOnce
 
 logger = logging.getLogger(__name__)
 
@@ -28,24 +28,24 @@ class ResourceUpdates:
         client_for: Callable[[str], VtnClient],
         fan_out: FanOut,
         held: HeldVens,
-        say_once: SayOnce,
+        log_once: LogOnce,
     ) -> None:
         self._repository = repository
         self._client_for = client_for
         self._fan_out = fan_out
         self._held = held
-        self._say_once = say_once
+        self._log_once = log_once
 
-    def tell(self) -> None:
-        """At a heartbeat: all that changed. A VEN that the VTN fails is held, and told later."""
+    def send(self) -> None:
+        """At a heartbeat: all that changed. A VEN that the VTN fails is held, and sent later."""
         names = self._held.free(self._repository.changed_vens())
-        outcomes = self._fan_out(names, self._held.watched(self._tell, str), failure=VtnError)
+        outcomes = self._fan_out(names, self._held.watched(self._send, str), failure=VtnError)
         sent = sum(count for _, count in outcomes if not isinstance(count, VtnError))
         if sent:
             logger.info("the VTN has %d resources that an import changed", sent)
-        self._held.tell()
+        self._held.log_changes()
 
-    def _tell(self, ven_name: str) -> int:
+    def _send(self, ven_name: str) -> int:
         """How many resources of a VEN were brought up to date."""
         ven = self._repository.ven(ven_name)
         if ven is None or ven.vtn_ven_id is None:
@@ -64,7 +64,7 @@ class ResourceUpdates:
             except (VtnRejected, VtnUnauthorised, WireError) as error:
                 if isinstance(error, VtnUnauthorised) and error.status != 403:
                     raise
-                self._say_once(
+                self._log_once(
                     logger,
                     logging.WARNING,
                     f"VEN {ven_name}, resource {name!r}: the VTN does not take what an import"

@@ -78,12 +78,12 @@ class MeterDataSimulator:
         self.readings_taken = 0
         """Since the application started."""
         self._lock = threading.RLock()
-        self._loaded: Profiles | None = None
-        self._known: Shapes | None = None
-        self._with_removed: Shapes | None = None
+        self._profiles_cache: Profiles | None = None
+        self._shapes: Shapes | None = None
+        self._shapes_with_removed: Shapes | None = None
         self._tick_s = DEFAULT_TICK_S
         self._last: Frame | None = None
-        self._begun = False
+        self._is_last_loaded = False
 
     def initialize_resources(self, vens: Iterable[VEN | str] | None = None) -> int:
         """Load the approved resources of these VENs (default: all); their number.
@@ -94,8 +94,8 @@ class MeterDataSimulator:
         if vens is not None:
             names = frozenset(ven.ven_name if isinstance(ven, VEN) else ven for ven in vens)
         with self._lock:
-            self._known = self._build(self._repository.revision(), names)
-            return self._known.resources.roster.size
+            self._shapes = self._build(self._repository.revision(), names)
+            return self._shapes.resources.roster.size
 
     def increase_time(self) -> int:
         """One tick: move to the next index and store its frame, durably. Returns the index.
@@ -109,7 +109,9 @@ class MeterDataSimulator:
                 self._space.reserve(frame.stored_bytes)
                 self._last = self._frames.append(frame)
             except (StoreFull, DatabaseError) as error:
-                self._begun = False  # it may be stored, and only the answer be lost
+                self._is_last_loaded = (
+                    False  # the commit may have succeeded although the call failed
+                )
                 self.problem = str(error)
                 raise
             self._taken_at_s = self._monotonic()
@@ -268,29 +270,29 @@ class MeterDataSimulator:
 
     def _current(self) -> Shapes:
         revision = self._repository.revision()
-        if self._known is None or self._known.revision != revision:
-            chosen = None if self._known is None else self._known.vens
-            self._known = self._build(revision, chosen)
-        return self._known
+        if self._shapes is None or self._shapes.revision != revision:
+            chosen = None if self._shapes is None else self._shapes.vens
+            self._shapes = self._build(revision, chosen)
+        return self._shapes
 
     def _of_the_past(self) -> Shapes:
-        now, known = self._current(), self._with_removed
+        now, known = self._current(), self._shapes_with_removed
         if known is None or known.revision != now.revision:
             removed = list(self._repository.resources(status=Status.REMOVED))
             known = self._build(now.revision, now.vens, removed) if removed else now
-            self._with_removed = known
+            self._shapes_with_removed = known
         return known
 
     def _last_frame(self) -> Frame | None:
-        if not self._begun:
+        if not self._is_last_loaded:
             self._last = self._frames.last()
-            self._begun = True
+            self._is_last_loaded = True
         return self._last
 
     def _profiles(self) -> Profiles:
-        if self._loaded is None:
-            self._loaded = self._load_profiles()
-        return self._loaded
+        if self._profiles_cache is None:
+            self._profiles_cache = self._load_profiles()
+        return self._profiles_cache
 
     def _build(
         self,

@@ -38,7 +38,7 @@ from app.openadr.wire import (
     read_program,
     read_report,
 )
-from app.platform import SayOnce
+from app.platform import LogOnce
 
 logger = logging.getLogger(__name__)
 
@@ -69,11 +69,11 @@ class VtnClient:
         http: VtnHttp,
         credentials: VenCredentials,
         dialect: Dialect,
-        say_once: SayOnce,
+        log_once: LogOnce,
         pages: PageMemory,
     ) -> None:
         self._pages = pages
-        self._say_once = say_once
+        self._log_once = log_once
         self.ven_name = ven_name
         self._http = http
         self._dialect = dialect
@@ -325,7 +325,7 @@ class VtnClient:
     def _refused(self, reason: str) -> None:
         # Once for all VENs that meet it.
         line = f"VEN {self.ven_name}: the VTN's {reason}; it is left out"
-        self._say_once(logger, logging.WARNING, line, about=reason)
+        self._log_once(logger, logging.WARNING, line, about=reason)
 
 
 def ping_as(client_for: Callable[[str], VtnClient], ven_name: str) -> None:

@@ -96,7 +96,7 @@ class OpenadrContainer(containers.DeclarativeContainer):
         http=http,
         credentials=credentials,
         dialect=dialect,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
         pages=pages,
     )
     business_credentials = providers.Selector(

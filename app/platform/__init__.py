@@ -19,12 +19,12 @@ from app.platform.errors import (
 from app.platform.fanout import FanOut
 from app.platform.json_bytes import json_bytes
 from app.platform.locks import LockPerName
+from app.platform.log_once import LogOnce
 from app.platform.migrations import MIGRATIONS, Migration
 from app.platform.periodic import PeriodicThread
 from app.platform.ports import port
 from app.platform.progress import MakeBar, Progress, no_bar, no_progress
 from app.platform.run_lock import RunLock
-from app.platform.say_once import SayOnce
 from app.platform.secret_file import read_or_make
 from app.platform.servers import NoServer, Server
 from app.platform.shutdown import Shutdown
@@ -43,6 +43,7 @@ __all__ = [
     "FailsForAll",
     "FanOut",
     "LockPerName",
+    "LogOnce",
     "MakeBar",
     "Migration",
     "NoServer",
@@ -52,7 +53,6 @@ __all__ = [
     "Progress",
     "RunLock",
     "RunLockError",
-    "SayOnce",
     "Server",
     "SharedSessionsError",
     "Shutdown",

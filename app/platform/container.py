@@ -10,10 +10,10 @@ from app.observability import NoTracing, OtlpTracing
 from app.platform.database import Database, make_engine
 from app.platform.descriptors import Descriptors
 from app.platform.fanout import FanOut
+from app.platform.log_once import LogOnce
 from app.platform.ports import port
 from app.platform.progress import no_bar
 from app.platform.run_lock import RunLock
-from app.platform.say_once import SayOnce
 from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
 from app.platform.timestamps import utc_now
@@ -27,7 +27,7 @@ class PlatformContainer(containers.DeclarativeContainer):
     clock = providers.Object(utc_now)
     monotonic = providers.Object(time.monotonic)
     shutdown = providers.ThreadSafeSingleton(Shutdown)
-    say_once = providers.ThreadSafeSingleton(SayOnce)
+    log_once = providers.ThreadSafeSingleton(LogOnce)
     bar = providers.Object(no_bar)
     engine = providers.ThreadSafeSingleton(make_engine, settings.provided.database_url)
     database = providers.ThreadSafeSingleton(Database, engine)

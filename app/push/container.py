@@ -28,7 +28,7 @@ class PushContainer(containers.DeclarativeContainer):
         Inbox,
         ven_manager=vens.manager,
         poll_plan=vens.poll_plan,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
     )
     mqtt_push = providers.ThreadSafeSingleton(
         MqttPush,
@@ -41,7 +41,7 @@ class PushContainer(containers.DeclarativeContainer):
         plain_to=platform.settings.provided.vtn.plain_hosts,
         fan_out=platform.fan_out,
         room_for=platform.descriptors.provided.room_for,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
     )
     webhooks = providers.ThreadSafeSingleton(
         Webhooks,
@@ -54,7 +54,7 @@ class PushContainer(containers.DeclarativeContainer):
         client_for=client_for,
         monotonic=platform.monotonic,
         fan_out=platform.fan_out,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
     )
     callback_server = providers.Selector(
         platform.settings.provided.callback.kind,

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from app.events import PushOutcome
 from app.openadr import Event, WireError, read_event, read_notification
-from app.platform import DatabaseError, SayOnce
+from app.platform import DatabaseError, LogOnce
 from app.vens import PlansPolls
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Inbox:
         *,
         ven_manager: TakesEvents,
         poll_plan: PlansPolls,
-        say_once: SayOnce,
+        log_once: LogOnce,
         asks_every_s: float = ASKS_EVERY_S,
         asks_again_s: float = ASKS_AGAIN_S,
     ) -> None:
@@ -78,7 +78,7 @@ class Inbox:
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._counts: Counter[str] = Counter()
-        self._say_once = say_once
+        self._log_once = log_once
         self._lines = 0
 
     def start(self) -> None:
@@ -223,6 +223,6 @@ class Inbox:
 
     def _say(self, line: str) -> None:
         """Once: who floods the VEN does not flood its log."""
-        if self._lines < MAX_LINES and self._say_once.is_new(line):
+        if self._lines < MAX_LINES and self._log_once.is_new(line):
             self._lines += 1
             logger.warning("%s", line)

@@ -24,7 +24,7 @@ from app.openadr import (
     broker_addresses,
     slug,
 )
-from app.platform import FanOut, SayOnce
+from app.platform import FanOut, LogOnce
 from app.push.inbox import Inbox
 from app.vens import PushTrust
 
@@ -81,7 +81,7 @@ class MqttPush:
         plain_to: Sequence[str] | None,
         fan_out: FanOut,
         room_for: Callable[[int], int],
-        say_once: SayOnce,
+        log_once: LogOnce,
     ) -> None:
         self._loop = loop
         self._room_for = room_for
@@ -102,7 +102,7 @@ class MqttPush:
         self._connected_to: tuple[frozenset[BrokerAddress], str, str] | None = None
         self._run_id = secrets.token_hex(4)
         self._tls: ssl.SSLContext | None = None
-        self._say_once = say_once
+        self._log_once = log_once
         self._without_room: set[str] = set()
         """VENs for whose connection there was no room."""
 
@@ -285,8 +285,8 @@ class MqttPush:
     def _say(self, problem: str | None) -> None:
         """When it begins, and its end: not for each VEN, nor for each reason."""
         same = None if problem is None else "push by MQTT has a problem"
-        self._say_once.problem(
-            logger, "push by MQTT", same, line=problem or "", well="push: connected again"
+        self._log_once.problem(
+            logger, "push by MQTT", same, line=problem or "", recovered="push: connected again"
         )
 
 

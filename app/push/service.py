@@ -84,7 +84,7 @@ class Subscriber:
                 self._serve(vens)
         except (VtnError, DatabaseError) as error:
             logger.debug("push: %s", error)
-        self._trust.tell()
+        self._trust.log_changes()
 
     def _serve(self, vens: Sequence[VEN]) -> None:
         now_s = self._monotonic()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from app.fleet import VEN
 from app.openadr import Notifiers, VtnClient, VtnError, VtnRejected, VtnUnauthorised
-from app.platform import FanOut, SayOnce
+from app.platform import FanOut, LogOnce
 from app.push.callback_keys import CallbackKeys
 from app.push.inbox import Inbox
 from app.vens import PushTrust
@@ -63,7 +63,7 @@ class Webhooks:
         client_for: Callable[[str], VtnClient],
         monotonic: Callable[[], float],
         fan_out: FanOut,
-        say_once: SayOnce,
+        log_once: LogOnce,
     ) -> None:
         self._public_url = public_url
         self._keys = keys
@@ -81,7 +81,7 @@ class Webhooks:
         """By VEN: its subscriptions, by program (None: all)."""
         self._looked_at_s: dict[str, float] = {}
         self._not_before_s: dict[str, float] = {}
-        self._say_once = say_once
+        self._log_once = log_once
 
     # What the application does
 
@@ -99,14 +99,14 @@ class Webhooks:
         if refused:
             (name, error), more = refused[0], len(refused) - 1
             others = f" and {more} more" if more else ""
-            self._say_once(
+            self._log_once(
                 logger,
                 logging.WARNING,
                 f"push: the VTN does not subscribe VEN {name}{others}: {error}",
                 about="push: webhooks that are refused",
             )
         if any(isinstance(outcome, _Unasked) for _, outcome in outcomes):
-            self._say_once(
+            self._log_once(
                 logger,
                 logging.WARNING,
                 "push: the VTN takes subscriptions and does not ask their callbacks;"

@@ -65,7 +65,7 @@ class StreamsContainer(containers.DeclarativeContainer):
         fleet=repository,
         clock=platform.clock,
         keep_unasked=platform.settings.provided.store.keep_unasked,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
     )
     retention = providers.ThreadSafeSingleton(
         Retention,
@@ -78,7 +78,7 @@ class StreamsContainer(containers.DeclarativeContainer):
         bounds=providers.Factory(
             StoreBounds.of, platform.settings.provided.store.model_dump.call()
         ),
-        say_once=platform.say_once,
+        log_once=platform.log_once,
     )
 
 
@@ -116,7 +116,7 @@ class DeliveryContainer(containers.DeclarativeContainer):
         clock=platform.clock,
         settle_s=platform.settings.provided.delivery.settle_s,
         when_unreadable=platform.settings.provided.delivery.when_unreadable,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
     )
     duplicates = providers.ThreadSafeSingleton(
         DuplicateSweeper,
@@ -168,7 +168,7 @@ class DeliveryContainer(containers.DeclarativeContainer):
         held_vens=held_reports,
         shutdown=platform.shutdown,
         tracing=platform.tracing,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
     )
     debts = providers.Factory(
         Debts,

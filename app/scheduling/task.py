@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from app.observability import Histogram, log_context
-from app.platform import SayOnce
+from app.platform import LogOnce
 from app.scheduling.config import SchedulerConfig
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Task:
         self._clock = clock
         self._await = await_
         self._expected = expected
-        self._say_once = SayOnce()
+        self._log_once = LogOnce()
         self._began_s: float | None = None
         self.thread_id: int | None = None
         """Of the thread that runs it now."""
@@ -160,7 +160,7 @@ class Task:
                 self._last_traceback = "".join(lines)[-MAX_TRACEBACK_CHARACTERS:]
         self.durations_s.observe(duration_s)
         if isinstance(error, self._expected):
-            self._say_once.problem(
+            self._log_once.problem(
                 logger,
                 self.name,
                 str(error),
@@ -171,7 +171,7 @@ class Task:
         elif error is not None:
             logger.error("task %s: failed after %.3f s", self.name, duration_s, exc_info=error)
         else:
-            self._say_once.problem(logger, self.name, None)
+            self._log_once.problem(logger, self.name, None)
             logger.debug("task %s: returned %.200r in %.3f s", self.name, result, duration_s)
         self.give_back()
         return error is None

@@ -22,7 +22,7 @@ class SupervisionContainer(containers.DeclarativeContainer):
     write_circuit = port()
 
     overdue_tasks = providers.ThreadSafeSingleton(
-        OverdueTasks, scheduler=scheduler, clock=platform.clock, say_once=platform.say_once
+        OverdueTasks, scheduler=scheduler, clock=platform.clock, log_once=platform.log_once
     )
     clock_guard = providers.ThreadSafeSingleton(
         ClockGuard, scheduler=scheduler, clock=platform.clock, monotonic=platform.monotonic

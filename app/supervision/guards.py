@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from app.platform import SayOnce
+from app.platform import LogOnce
 from app.scheduling import TaskScheduler
 
 logger = logging.getLogger(__name__)
@@ -62,17 +62,17 @@ class OverdueTasks:
     """Finds tasks that do not end or do not start, and says once where they stand."""
 
     def __init__(
-        self, *, scheduler: TaskScheduler, clock: Callable[[], datetime], say_once: SayOnce
+        self, *, scheduler: TaskScheduler, clock: Callable[[], datetime], log_once: LogOnce
     ) -> None:
         self._scheduler = scheduler
         self._clock = clock
-        self._say_once = say_once
+        self._log_once = log_once
 
     def __call__(self) -> None:
         """Look, and log what is new; to be called every few seconds."""
         for name, for_s in self._hanging().items():
             began = self._scheduler.get_job_info(name)["last_start"]
-            if self._say_once.is_new(f"task {name} has not ended since {began}"):
+            if self._log_once.is_new(f"task {name} has not ended since {began}"):
                 self._tell(name, for_s)
 
     def _tell(self, name: str, for_s: float) -> None:

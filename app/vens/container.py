@@ -24,7 +24,7 @@ class VensContainer(containers.DeclarativeContainer):
 
     push_trust = providers.ThreadSafeSingleton(
         PushTrust,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
         monotonic=platform.monotonic,
         safety_s=platform.settings.provided.vtn.push_poll_s,
     )
@@ -68,6 +68,6 @@ class VensContainer(containers.DeclarativeContainer):
         lost=fleet.lost_objects,
         updates=fleet.resource_updates,
         removals=removals,
-        say_once=platform.say_once,
+        log_once=platform.log_once,
         monotonic=platform.monotonic,
     )

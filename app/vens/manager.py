@@ -29,7 +29,7 @@ from app.openadr import (
     VtnRejected,
     VtnUnauthorised,
 )
-from app.platform import FanOut, Progress, SayOnce, no_progress
+from app.platform import FanOut, LogOnce, Progress, no_progress
 from app.vens.poll_schedule import GONE, PollPlan, changes, state_of
 from app.vens.push_trust import PushTrust
 from app.vens.removals import Removals
@@ -98,7 +98,7 @@ class VENManager:
         lost: LostObjects,
         updates: ResourceUpdates,
         removals: Removals,
-        say_once: SayOnce,
+        log_once: LogOnce,
         monotonic: Callable[[], float],
     ) -> None:
         self._held = held
@@ -115,7 +115,7 @@ class VENManager:
         self._reports = reports
         self._http = http
         self._fan_out = fan_out
-        self._say_once = say_once
+        self._log_once = log_once
         self._polled: tuple[int, Sequence[str]] = -1, ()
         """Who they are at which revision of the fleet."""
 
@@ -164,7 +164,7 @@ class VENManager:
         pending = {ven.ven_name for ven in vens if ven.status is Status.PENDING}
         self._sync_each([name for name in result.enrolled if name in pending], "events of new VENs")
         self._say("enrolment", self._not_asked(vens, result))
-        self._held.tell()
+        self._held.log_changes()
         return result
 
     def _not_asked(self, vens: Sequence[VEN], result: EnrolmentResult) -> str | None:
@@ -198,7 +198,7 @@ class VENManager:
         self.retry_held(for_s=RETRIES_FOR_S)
         if not self._http.circuit.is_open:
             self._lost.look()
-            self._updates.tell()
+            self._updates.send()
 
     def try_vtn(self) -> None:
         """Ask the VTN one cheap question, as any VEN, so that it is known whether it answers."""
@@ -223,7 +223,7 @@ class VENManager:
             if self._held.claim(ven_name):
                 with contextlib.suppress(VtnError):  # `watched` remembers it
                     retry(ven_name)
-        self._held.tell()
+        self._held.log_changes()
 
     def _retry(self, ven_name: str) -> None:
         if self._repository.is_pending(ven_name):
@@ -318,4 +318,4 @@ class VENManager:
         return dict(state_of(seen.event) for seen in self._events.of_ven(ven_name))
 
     def _say(self, about: str, problem: str | None) -> None:
-        self._say_once.problem(logger, about, problem, well=f"{about}: recovered")
+        self._log_once.problem(logger, about, problem, recovered=f"{about}: recovered")

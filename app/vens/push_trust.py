@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from app.platform import SayOnce
+from app.platform import LogOnce
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +61,10 @@ class PushTrust:
     """
 
     def __init__(
-        self, *, monotonic: Callable[[], float], safety_s: float, say_once: SayOnce
+        self, *, monotonic: Callable[[], float], safety_s: float, log_once: LogOnce
     ) -> None:
         self._monotonic = monotonic
-        self._say_once = say_once
+        self._log_once = log_once
         self._safety_s = safety_s
         self._lock = threading.Lock()
         self._vens: dict[str, _Ven] = {}
@@ -177,12 +177,12 @@ class PushTrust:
         with self._lock:
             return sum(ven.is_trusted for ven in self._vens.values())
 
-    def tell(self) -> None:
+    def log_changes(self) -> None:
         """Log when push begins to work for some VEN, and when it no longer does for any."""
         if self.count():
             line = f"push works; polling is every {self._safety_s:.0f} s where it does"
-            self._say_once.problem(logger, "push works", line, level=logging.INFO)
-        elif self._say_once.problem(logger, "push works", None):
+            self._log_once.problem(logger, "push works", line, level=logging.INFO)
+        elif self._log_once.problem(logger, "push works", None):
             logger.warning("push no longer works; polling as before")
 
     def forget(self, ven_name: str) -> None:

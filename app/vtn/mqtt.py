@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from app.openadr import BrokerAddress
-from app.platform import SayOnce
+from app.platform import LogOnce
 from app.vtn.wire import Wire, to_json
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class MqttPublisher:
         """Where clients find the broker: without user and password."""
         self._verify_tls = verify_tls
         self._client: Any = None
-        self._say_once = SayOnce()
+        self._log_once = LogOnce()
         self._room = threading.Event()
         self.connected = threading.Event()
         """Set while the broker is there."""
@@ -79,7 +79,7 @@ class MqttPublisher:
                 return
             if not self.connected.is_set() or not self._room.wait(ROOM_WITHIN_S):
                 break
-        self._say_once.problem(
+        self._log_once.problem(
             logger,
             "lost",
             f"VTN: the broker {self.address} does not take notifications; they are lost",
@@ -99,11 +99,11 @@ class MqttPublisher:
         else:
             logger.info("VTN: notifications go to %s", self.address)
             for about in ("missing", "lost"):
-                self._say_once.problem(logger, about, None)
+                self._log_once.problem(logger, about, None)
             self.connected.set()
 
     def _on_connect_fail(self, _client: Any, _data: Any) -> None:
-        self._say_once.problem(
+        self._log_once.problem(
             logger,
             "missing",
             f"VTN: the broker {self.address} is not there; it is tried again",

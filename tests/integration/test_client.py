@@ -15,7 +15,7 @@ from app.openadr import (
     VtnHttp,
     VtnUnavailable,
 )
-from app.platform.say_once import SayOnce
+from app.platform.log_once import LogOnce
 from app.reporting.delivery.locator import ReportLocator, find
 from tests.conftest import MakeHttp
 from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn
@@ -33,7 +33,7 @@ class TestClient:
             http=http,
             credentials=SharedCredentials("token"),
             dialect=Dialect310(),
-            say_once=SayOnce(),
+            log_once=LogOnce(),
             pages=pages or PageMemory(),
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 from app.events import EventStore, Granted, Grants, SeenEvent
 from app.openadr import Timeline, read_event
 from app.platform import Database
-from app.platform.say_once import SayOnce
+from app.platform.log_once import LogOnce
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -42,13 +42,13 @@ def interval(number: int, value: Any = 1, kind: str = "PRICE", **period: Any) ->
 
 def book_of(database: Database, clock: Callable[[], datetime]) -> EventStore:
     """The events that this database has."""
-    say_once = SayOnce()
+    log_once = LogOnce()
     return EventStore(
         database=database,
         clock=clock,
-        say_once=say_once,
+        log_once=log_once,
         grants=Grants(
-            say_once=say_once,
+            log_once=log_once,
             resource_names=lambda _: (),
             shown=lambda *_: None,
         ),

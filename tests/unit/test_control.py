@@ -22,7 +22,7 @@ from app.control import (
 )
 from app.events import EventStore, SeenEvent
 from app.fleet import ResourceKind
-from app.platform import SayOnce
+from app.platform import LogOnce
 from tests.support.events import NOW, interval, seen
 from tests.support.fakes import resource
 
@@ -91,7 +91,7 @@ def asked(*payloads: tuple[str, Any], **event: Any) -> SeenEvent:
 def controller(*events: SeenEvent, alert_level: int = 3, percent_sign: int = 1) -> FleetController:
     resolver = SignalResolver(alert_level=alert_level, percent_sign=percent_sign)
     return FleetController(
-        events=Book(events), resolver=resolver, policies=KINDS, say_once=SayOnce()
+        events=Book(events), resolver=resolver, policies=KINDS, log_once=LogOnce()
     )
 
 

@@ -265,7 +265,7 @@ def test_many_are_said_in_few_lines_and_once(
     for number in range(50):
         held.failed(f"VEN {number}", REFUSED)
     for _ in range(3):
-        held.tell()
+        held.log_changes()
         held.failed("VEN 7", REFUSED)
 
     assert len(caplog.records) == 11
@@ -277,12 +277,12 @@ def test_who_is_well_again_is_said_if_it_was_said_to_be_held(
 ) -> None:
     caplog.set_level(logging.INFO, "app")
     held.failed(TEN[0], REFUSED)
-    held.tell()
+    held.log_changes()
     held.failed(TEN[1], REFUSED)
     clock.advance(seconds=MIN_PAUSE_S)
     for name in TEN[:2]:
         retry(held, name, None)
-    held.tell()
+    held.log_changes()
 
     assert [line for line in caplog.messages if "recovered" in line] == [
         f"VEN {TEN[0]}: its requests have recovered"

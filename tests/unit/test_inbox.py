@@ -10,7 +10,7 @@ import pytest
 
 from app.events import PushOutcome
 from app.openadr import Event
-from app.platform import DatabaseError, SayOnce
+from app.platform import DatabaseError, LogOnce
 from app.push import Inbox
 from app.push.inbox import MAX_BYTES, MAX_WAITING
 from app.vens import PollPlan, PushTrust
@@ -50,13 +50,13 @@ class Manager:
 
 @pytest.fixture
 def manager(clock: FakeClock) -> Manager:
-    trust = PushTrust(monotonic=clock.monotonic, safety_s=300.0, say_once=SayOnce())
+    trust = PushTrust(monotonic=clock.monotonic, safety_s=300.0, log_once=LogOnce())
     return Manager(PollPlan(trust=trust, monotonic=clock.monotonic, safety_s=300.0))
 
 
 @pytest.fixture
 def inbox(manager: Manager) -> Iterator[Inbox]:
-    made = Inbox(ven_manager=manager, poll_plan=manager.plan, say_once=SayOnce(), asks_every_s=0.01)
+    made = Inbox(ven_manager=manager, poll_plan=manager.plan, log_once=LogOnce(), asks_every_s=0.01)
     yield made
     made.close()
 
@@ -150,7 +150,7 @@ def test_who_could_not_be_asked_is_asked_again(manager: Manager) -> None:
     inbox = Inbox(
         ven_manager=manager,
         poll_plan=manager.plan,
-        say_once=SayOnce(),
+        log_once=LogOnce(),
         asks_every_s=0.01,
         asks_again_s=0.01,
     )

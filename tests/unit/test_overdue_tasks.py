@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.platform import SayOnce
+from app.platform import LogOnce
 from app.platform.timestamps import utc_now
 from app.scheduling import SchedulerConfig, TaskScheduler
 from app.supervision import OverdueTasks
@@ -30,7 +30,7 @@ def watched() -> Iterator[Callable[..., Watched]]:
         scheduler = TaskScheduler([SchedulerConfig("slow", func, "interval", seconds=seconds)])
         made.append(scheduler)
         scheduler.run_now("slow")
-        return scheduler, OverdueTasks(scheduler=scheduler, clock=utc_now, say_once=SayOnce())
+        return scheduler, OverdueTasks(scheduler=scheduler, clock=utc_now, log_once=LogOnce())
 
     yield make
     for scheduler in made:
@@ -94,7 +94,7 @@ def test_a_start_that_fell_due_and_did_not_come_is_a_reason() -> None:
     clock = FakeClock(utc_now())
     scheduler = TaskScheduler([SchedulerConfig("tick", lambda: None, "interval", minutes=5)])
     scheduler.start()
-    overdue = OverdueTasks(scheduler=scheduler, clock=clock, say_once=SayOnce())
+    overdue = OverdueTasks(scheduler=scheduler, clock=clock, log_once=LogOnce())
     assert overdue.reasons() == []
 
     clock.now += timedelta(minutes=6)

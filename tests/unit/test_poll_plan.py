@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.platform import SayOnce
+from app.platform import LogOnce
 from app.vens import PollPlan, PushTrust
 from tests.support.fakes import FakeClock
 
@@ -18,7 +18,7 @@ TOPICS = frozenset({"vens/1/events", "programs/1/events"})
 
 @pytest.fixture
 def trust(clock: FakeClock) -> PushTrust:
-    return PushTrust(monotonic=clock.monotonic, safety_s=SAFETY_S, say_once=SayOnce())
+    return PushTrust(monotonic=clock.monotonic, safety_s=SAFETY_S, log_once=LogOnce())
 
 
 @pytest.fixture
@@ -135,10 +135,10 @@ def test_its_beginning_and_its_end_are_said_once(
     del pushed
     caplog.set_level("INFO", logger="app")
     for _ in range(2):
-        trust.tell()
+        trust.log_changes()
     trust.lost("MQTT", ["Aalborg"])
     for _ in range(2):
-        trust.tell()
+        trust.log_changes()
 
     assert caplog.messages == [
         "push works; polling is every 300 s where it does",
@@ -156,7 +156,7 @@ def test_a_ven_is_left_alone_only_if_a_whole_poll_came_after_push_covered_it(
     steps: list[str],
 ) -> None:
     clock = FakeClock()
-    trust = PushTrust(monotonic=clock.monotonic, safety_s=SAFETY_S, say_once=SayOnce())
+    trust = PushTrust(monotonic=clock.monotonic, safety_s=SAFETY_S, log_once=LogOnce())
     plan = PollPlan(trust=trust, monotonic=clock.monotonic, safety_s=SAFETY_S)
     wanted = covered = polled_since = False
     begun, began_covered = None, False

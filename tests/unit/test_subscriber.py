@@ -9,7 +9,7 @@ import pytest
 from app.fleet import VEN, Status
 from app.openadr import Circuit, Notifiers, VtnError, VtnRejected, VtnUnauthorised, VtnUnavailable
 from app.openadr.errors import MissingCredentials
-from app.platform import SayOnce
+from app.platform import LogOnce
 from app.push import Subscriber
 from app.push.service import ASKS_AGAIN_S, SOON_S
 from app.vens import PushTrust
@@ -84,7 +84,7 @@ def look(vtn: Vtn, channels: list[Channel], clock: FakeClock) -> Subscriber:
         ven_manager=Fleet(),
         client_for=vtn.client_for,
         channels=channels,
-        trust=PushTrust(monotonic=clock.monotonic, safety_s=300.0, say_once=SayOnce()),
+        trust=PushTrust(monotonic=clock.monotonic, safety_s=300.0, log_once=LogOnce()),
         held=held_vens(Circuit(monotonic=clock.monotonic), clock),
         monotonic=clock.monotonic,
     )

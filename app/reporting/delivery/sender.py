@@ -17,7 +17,7 @@ from app.openadr import (
     VtnUnavailable,
     WireError,
 )
-from app.platform import SayOnce, from_us
+from app.platform import LogOnce, from_us
 from app.reporting.delivery.locator import find
 from app.reporting.delivery.outgoing import DeliveryOutcome, Fate, OutgoingReport
 
@@ -43,12 +43,12 @@ class ReportSender:
         clock: Callable[[], datetime],
         settle_s: float,
         when_unreadable: Literal["hold", "send_again"],
-        say_once: SayOnce,
+        log_once: LogOnce,
     ) -> None:
         self._clock = clock
         self._settle = timedelta(seconds=settle_s)
         self._sends_unread = when_unreadable == "send_again"
-        self._say_once = say_once
+        self._log_once = log_once
 
     def send(self, report: OutgoingReport, client: VtnClient) -> DeliveryOutcome:
         """Send it; one that was sent before is looked up first."""
@@ -155,7 +155,7 @@ class ReportSender:
 
     def _sends_unread_of(self, report: OutgoingReport, error: VtnError) -> bool:
         """Whether one is sent again unseen, as the VEN may not read its reports: said once."""
-        self._say_once(
+        self._log_once(
             logger,
             logging.WARNING,
             f"VEN {report.ven_name} may not read its own reports ({error}): one whose outcome was"

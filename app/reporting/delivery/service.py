@@ -14,7 +14,7 @@ from typing import Protocol
 from app.fleet import HoldsVens
 from app.observability import Tracing
 from app.openadr import Circuit, VtnError, VtnRejected
-from app.platform import SayOnce, Shutdown
+from app.platform import LogOnce, Shutdown
 from app.reporting.delivery.batch import BatchSender, ClientFor, InFlightBatch
 from app.reporting.delivery.batching import Batch
 from app.reporting.delivery.builder import ReportBuilder
@@ -72,7 +72,7 @@ class DeliveryService:
         held_vens: HoldsVens,
         shutdown: Shutdown,
         tracing: Tracing,
-        say_once: SayOnce,
+        log_once: LogOnce,
     ) -> None:
         self._reconciler = reconciler
         self._store = store
@@ -88,7 +88,7 @@ class DeliveryService:
         self._shutdown = shutdown
         self._tracing = tracing
         self._delivering = threading.Lock()
-        self._say_once = say_once
+        self._log_once = log_once
         self.blocked: tuple[str, ...] = ()
         """Why streams were blocked in the last delivery, one line each."""
 
@@ -323,7 +323,7 @@ class DeliveryService:
 
     def _log_problems(self, blocked: Mapping[int, str]) -> None:
         """Log when deliveries begin to fail, fail for another reason, or have recovered."""
-        self._held_vens.tell()
+        self._held_vens.log_changes()
         of_vens = self._held_vens.problems()
         waiting = [stream for stream in self._store.open_streams() if stream.owes]
         own = [
@@ -342,12 +342,12 @@ class DeliveryService:
             )
         )
         problem = min(own, default=None)
-        self._say_once.problem(
+        self._log_once.problem(
             logger,
             "reports that are not delivered",
             problem,
             line=f"{len(own)} report streams are blocked; their readings remain owed: {problem}",
-            well="reports are delivered again",
+            recovered="reports are delivered again",
         )
 
 

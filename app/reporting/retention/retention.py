@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from app.platform import SayOnce, to_us
+from app.platform import LogOnce, to_us
 from app.readings import KeepsFrames, Roster, StoreFull
 from app.reporting.delivery import RejectedReports
 from app.reporting.streams import (
@@ -61,7 +61,7 @@ class Retention:
         losses: LossCounters,
         clock: Callable[[], datetime],
         bounds: StoreBounds,
-        say_once: SayOnce,
+        log_once: LogOnce,
     ) -> None:
         self._frames = frames
         self._store = store
@@ -71,7 +71,7 @@ class Retention:
         self._clock = clock
         self._bounds = bounds
         self._lock = threading.Lock()
-        self._say_once = say_once
+        self._log_once = log_once
 
     def reserve(self, frame_bytes: int) -> None:
         """Before a frame of this size is stored. StoreFull when metering is to stop."""
@@ -168,7 +168,7 @@ class Retention:
             return
         needs = self._store.needs()
         unasked = [name for name in newest.roster.ven_names if name not in needs.asked]
-        self._say_once.problem(
+        self._log_once.problem(
             logger,
             "readings that no event asks for",
             "some" if unasked else None,

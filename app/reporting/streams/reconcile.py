@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from app.platform import SayOnce, to_us
+from app.platform import LogOnce, to_us
 from app.readings import ReadsFrames
 from app.reporting.requests import ActiveRequest, ReportRequest
 from app.reporting.streams.backlog import Backlog
@@ -52,7 +52,7 @@ class StreamReconciler:
         fleet: FleetNames,
         clock: Callable[[], datetime],
         keep_unasked: timedelta,
-        say_once: SayOnce,
+        log_once: LogOnce,
     ) -> None:
         self._frames = frames
         self._store = store
@@ -62,7 +62,7 @@ class StreamReconciler:
         self._fleet = fleet
         self._clock = clock
         self._keep_unasked = keep_unasked
-        self._say_once = say_once
+        self._log_once = log_once
         self._following = threading.Lock()
         self._followed: dict[str, frozenset[str]] = {}
         self._wanted: dict[str, Descriptors] = {}
@@ -78,7 +78,7 @@ class StreamReconciler:
             for ven_name in ven_names:
                 wanted, unserved = self._requests.of_ven(ven_name)
                 for line in unserved:
-                    self._say_once(logger, logging.INFO, line)
+                    self._log_once(logger, logging.INFO, line)
                 if self._wanted.get(ven_name) is not wanted:
                     self._wanted[ven_name] = wanted
                     asked_anew.append(ven_name)

@@ -10,7 +10,7 @@ MAX_REMEMBERED = 200_000
 """Things said; of more, the oldest are said again."""
 
 
-class SayOnce:
+class LogOnce:
     """Knows what was said. Safe for several threads."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class SayOnce:
         problem: str | None,
         *,
         line: str = "",
-        well: str = "",
+        recovered: str = "",
         level: int = logging.WARNING,
         repeated: int | None = None,
     ) -> str | None:
@@ -60,8 +60,8 @@ class SayOnce:
             if problem is not None:
                 self._problems[about] = problem
         if problem is None:
-            if before is not None and well:
-                logger.info("%s", well)
+            if before is not None and recovered:
+                logger.info("%s", recovered)
         elif problem != before:
             logger.log(level, "%s", line or problem)
         elif repeated is not None:

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from app.platform import SayOnce
-from app.platform.say_once import MAX_REMEMBERED
+from app.platform import LogOnce
+from app.platform.log_once import MAX_REMEMBERED
 
 logger = logging.getLogger("app.test")
 
@@ -22,36 +22,36 @@ def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 def test_a_line_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    say_once = SayOnce()
+    log_once = LogOnce()
     for line in ("one", "one", "other", "one"):
-        say_once(logger, logging.INFO, line)
+        log_once(logger, logging.INFO, line)
 
     assert caplog.messages == ["one", "other"]
 
 
 def test_lines_about_the_same_thing_are_one(caplog: pytest.LogCaptureFixture) -> None:
-    say_once = SayOnce()
+    log_once = LogOnce()
     for name in ("Aarhus", "Esbjerg"):
-        say_once(logger, logging.WARNING, f"VEN {name} may not", about="may not")
+        log_once(logger, logging.WARNING, f"VEN {name} may not", about="may not")
 
     assert caplog.messages == ["VEN Aarhus may not"]
 
 
 def test_what_was_met_long_ago_is_forgotten() -> None:
-    say_once = SayOnce()
+    log_once = LogOnce()
     for number in range(MAX_REMEMBERED + 1):
-        assert say_once.is_new(str(number))
+        assert log_once.is_new(str(number))
 
-    assert not say_once.is_new(str(MAX_REMEMBERED))
-    assert say_once.is_new("0")
+    assert not log_once.is_new(str(MAX_REMEMBERED))
+    assert log_once.is_new("0")
 
 
 def test_a_problem_is_said_when_it_begins_changes_and_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    say_once = SayOnce()
+    log_once = LogOnce()
     for problem in ("full", "full", "broken", None, None, "full"):
-        say_once.problem(logger, "disk", problem, well="the disk is well again")
+        log_once.problem(logger, "disk", problem, recovered="the disk is well again")
 
     assert said(caplog) == [
         ("WARNING", "full"),
@@ -64,9 +64,9 @@ def test_a_problem_is_said_when_it_begins_changes_and_ends(
 def test_a_problem_that_stays_can_be_said_at_another_level(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    say_once = SayOnce()
+    log_once = LogOnce()
     for _ in range(2):
-        say_once.problem(
+        log_once.problem(
             logger,
             "task",
             "full",
