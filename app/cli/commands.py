@@ -367,12 +367,12 @@ def check(as_json: AsJson = False) -> None:
             who = f" {vens[0].ven_name!r}" if vens else ""
             answers = f"answers{who} in {(http.latency_s or 0.0) * 1000:.0f} ms"
         if as_json:
-            found = {
+            state = {
                 "settings": [asdict(setting) for setting in shown],
                 "database": {"name": database.name, "vens": len(vens)},
                 "vtn": {"base_url": settings.vtn.url, "words": answers, "ok": code == 0},
             }
-            print(json.dumps(found, indent=1, ensure_ascii=False, default=str))
+            print(json.dumps(state, indent=1, ensure_ascii=False, default=str))
         else:
             print(f"VTN {settings.vtn.url}: {answers}")
         if code:

@@ -30,18 +30,18 @@ def discover_vtns(
     By mDNS, as _openadr3._tcp.
     """
     try:
-        found = discover(for_s=seconds, interfaces=interface or ())
+        vtns = discover(for_s=seconds, interfaces=interface or ())
     except OSError as error:
         typer.echo(f"error: the network cannot be listened to: {error.strerror or error}", err=True)
         raise typer.Exit(1) from None
     if as_json:
-        print(json.dumps([asdict(each) for each in found], indent=1))
+        print(json.dumps([asdict(each) for each in vtns], indent=1))
         return
-    if not found:
+    if not vtns:
         print(f"No VTN announced itself within {seconds:g} s.")
         return
     table = Table("VTN", "version", "VTN__BASE_URL", "addresses", "credentials")
-    for vtn in found:
+    for vtn in vtns:
         needs = {True: "needed", False: "none", None: ""}[vtn.requires_auth]
         table.add_row(vtn.name, vtn.version, vtn.url, ", ".join(vtn.addresses), needs)
     show(table)

@@ -123,8 +123,8 @@ def make_event_cli(opened: Callable[[], AbstractContextManager[BusinessLogic]]) 
             else:
                 business.cancel(event_id)
         done = "deleted" if delete else "cancelled"
-        found = {"id": event_id, "is": done}
-        print(json.dumps(found) if as_json else f"event {event_id} is {done}")
+        result = {"id": event_id, "is": done}
+        print(json.dumps(result) if as_json else f"event {event_id} is {done}")
 
     return cli
 
@@ -153,12 +153,12 @@ def _start(written: object) -> object:
 
 
 def _payloads(event: Any) -> list[str]:
-    found = [
+    texts = [
         f"{payload.get('type')} {', '.join(map(str, payload.get('values') or ()))}"
         for interval in event.get("intervals") or ()
         for payload in interval.get("payloads") or ()
     ]
-    return found if len(found) <= 3 else [*found[:3], "…"]
+    return texts if len(texts) <= 3 else [*texts[:3], "…"]
 
 
 def _reports(event: Any) -> list[str]:

@@ -73,8 +73,8 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
             fleet = sample_fleet(vens=tools.vens if vens is None else vens, resources_per_ven=own)
             with bars() as bar, bar("storing", "resources") as progress:
                 count = tools.repository.save(fleet, progress)
-            found = {"vens": len(fleet), "new_resources": count}
-            print(json.dumps(found) if as_json else f"{len(fleet)} VENs, {count} new resources")
+            result = {"vens": len(fleet), "new_resources": count}
+            print(json.dumps(result) if as_json else f"{len(fleet)} VENs, {count} new resources")
 
     @cli.command(
         "import",
@@ -96,9 +96,9 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
             with bars() as bar, bar("storing", "resources") as progress:
                 count = tools.repository.save(fleet, progress)
             total = sum(len(resources) for resources in fleet.values())
-            found = {"vens": len(fleet), "resources": total, "new_resources": count}
+            result = {"vens": len(fleet), "resources": total, "new_resources": count}
             words = f"{len(fleet)} VENs, {total} resources, {count} of them new"
-            print(json.dumps(found) if as_json else words)
+            print(json.dumps(result) if as_json else words)
 
     @cli.command(
         epilog=examples(
@@ -122,8 +122,8 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
                 if normalized_name(name) not in known:
                     raise typer.BadParameter(f"the fleet has no VEN {name!r}; see `fleet list`")
             for name in [known[normalized_name(each)] for each in names]:
-                found = tools.repository.ven(name)
-                if found is not None and found.status is Status.REMOVED:
+                stored = tools.repository.ven(name)
+                if stored is not None and stored.status is Status.REMOVED:
                     raise typer.BadParameter(f"VEN {name!r} is to be removed; import it again")
                 enrolled = tools.enrol(name)
                 print(f"VEN {name} is enrolled: {enrolled.vtn_ven_id}")

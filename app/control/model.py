@@ -82,8 +82,8 @@ class ResourceArrays:
     @cached_property
     def of_kind(self) -> Mapping[ResourceKind, Columns]:
         """The columns of each kind that there is."""
-        found = ((kind, np.flatnonzero(self.kinds == n)) for n, kind in enumerate(ResourceKind))
-        return {kind: columns for kind, columns in found if len(columns)}
+        by_kind = ((kind, np.flatnonzero(self.kinds == n)) for n, kind in enumerate(ResourceKind))
+        return {kind: columns for kind, columns in by_kind if len(columns)}
 
     @cached_property
     def ven_of(self) -> Columns:

@@ -185,7 +185,7 @@ def _relative_price(payload: ActivePayload, value: float, now: datetime) -> floa
 def _prices(payload: ActivePayload, now: datetime) -> Iterator[float]:
     """All prices of the same pass of the event, with this one."""
     timeline = payload.seen.timeline
-    found = 0
+    count = 0
     for interval in timeline.of_pass(timeline.pass_at(now)):
         for other in interval.payloads:
             if other.type != payload.type:
@@ -194,8 +194,8 @@ def _prices(payload: ActivePayload, now: datetime) -> Iterator[float]:
                 number = _number(value)
                 if number is not None:
                     yield number
-                    found += 1
-                    if found == MAX_PRICES:
+                    count += 1
+                    if count == MAX_PRICES:
                         return
-    if not found:
+    if not count:
         yield 0.0

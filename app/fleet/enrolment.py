@@ -290,8 +290,8 @@ class Enrolment:
 
     def _ids_by_name(self, client: VtnClient, ven_id: str) -> dict[str, str]:
         return {
-            normalized_name(found.resource_name): found.resource_id
-            for found in client.resources(ven_id)
+            normalized_name(resource.resource_name): resource.resource_id
+            for resource in client.resources(ven_id)
         }
 
     def _changed(self, ven: VEN, vtn_ven_id: str, resource_ids: Mapping[str, str]) -> bool:

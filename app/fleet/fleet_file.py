@@ -126,12 +126,12 @@ def _json_rows(path: Path, content: str) -> Rows:
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"{twice!r} stands twice in one object")
-    return found
+    return entries
 
 
 def _resource(row: Mapping[str, Any]) -> Resource:

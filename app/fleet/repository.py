@@ -136,15 +136,15 @@ class FleetRepository:
         """
         if not search.isprintable():
             return [], 0  # no name is so, and not every database takes a zero byte
-        found = select(ven_table)
+        query = select(ven_table)
         if search:
-            found = found.where(ven_table.c.ven_name.icontains(search, autoescape=True))
+            query = query.where(ven_table.c.ven_name.icontains(search, autoescape=True))
         if only is not None:
             names = sorted(name for name in only if name.isprintable())
-            found = found.where(ven_table.c.ven_name.in_(names))
-        page = found.order_by(ven_table.c.ven_name).offset(skip).limit(limit)
+            query = query.where(ven_table.c.ven_name.in_(names))
+        page = query.order_by(ven_table.c.ven_name).offset(skip).limit(limit)
         with self._database.read() as connection:
-            total = connection.execute(select(func.count()).select_from(found.subquery()))
+            total = connection.execute(select(func.count()).select_from(query.subquery()))
             return summaries(connection, page), int(total.scalar_one())
 
     def pending_vens(self) -> list[VEN]:
@@ -300,8 +300,8 @@ class FleetRepository:
     ) -> None:
         """Record an enrolment: the VTN's ids, and APPROVED for what was PENDING."""
         with self._database.write() as connection:
-            found = select(ven_table.c.ven_key).where(ven_table.c.ven_name == ven_name)
-            ven_key = connection.execute(found).scalar_one_or_none()
+            query = select(ven_table.c.ven_key).where(ven_table.c.ven_name == ven_name)
+            ven_key = connection.execute(query).scalar_one_or_none()
             if ven_key is None:
                 return  # it was removed meanwhile
             connection.execute(
@@ -351,12 +351,12 @@ def _spellings(names: Iterable[str]) -> dict[str, str]:
 
     Two that are one in that form stay two: they are named, and left as they are.
     """
-    found: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for name in names:
-        other = found.setdefault(normalized_name(name), name)
+        other = ids.setdefault(normalized_name(name), name)
         if other != name:
             logger.warning("two VENs are both named %s: one of them should be removed", name)
-    return found
+    return ids
 
 
 _APPROVE_RESOURCE = (

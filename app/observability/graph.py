@@ -55,15 +55,15 @@ def nodes(container_providers: Mapping[str, AnyProvider]) -> list[Node]:
     A port is no provider of its own, but the line to what stands behind it. SettingsError where a
     Selector cannot tell what is chosen.
     """
-    found = list(_walk(container_providers))
-    names = {id(node.provider): node.name for node in found}
+    declared = list(_walk(container_providers))
+    names = {id(node.provider): node.name for node in declared}
     aliases = {
         id(provider): name
         for name, provider in container_providers.items()
         if names.get(id(provider), name) != name
     }
     graph = []
-    for node in found:
+    for node in declared:
         paths = tuple(dict.fromkeys(_dependencies(node.provider, names)))
         graph.append(
             Node(
@@ -159,23 +159,23 @@ def _named(graph: list[Node], name: str) -> list[Node]:
     named = own or [node for node in graph if name in (node.name, node.alias)]
     if named:
         return named
-    found = [node for node in graph if node.short_name == name]
-    if len(found) > 1:
-        names = " or ".join(node.name for node in found)
+    matches = [node for node in graph if node.short_name == name]
+    if len(matches) > 1:
+        names = " or ".join(node.name for node in matches)
         raise LookupError(f"{name!r} is one of several: {names}")
-    if not found:
+    if not matches:
         raise LookupError(f"the container has no {name!r}")
-    return found
+    return matches
 
 
 def rooms(graph: list[Node]) -> list[Node]:
     """The same with a node for each room: what rooms need of each other."""
     place = {node.name: node.room or node.name for node in graph}
-    found: dict[str, list[Node]] = {}
+    by_room: dict[str, list[Node]] = {}
     for node in graph:
-        found.setdefault(place[node.name], []).append(node)
+        by_room.setdefault(place[node.name], []).append(node)
     drawn = []
-    for name, own in found.items():
+    for name, own in by_room.items():
         others = (place[needed] for node in own for needed in node.needs)
         needs = tuple(dict.fromkeys(other for other in others if other != name))
         drawn.append(

@@ -121,8 +121,8 @@ class OtlpTracing:
 
         after, through = frames
         with self._lock:
-            found = [self._frames[seq] for seq in self._frames if after < seq <= through]
-        return [Link(each) for each in found[-MAX_LINKS:]]
+            links = [self._frames[seq] for seq in self._frames if after < seq <= through]
+        return [Link(each) for each in links[-MAX_LINKS:]]
 
     def _ready(self) -> Any:
         with self._lock:

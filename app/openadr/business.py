@@ -133,9 +133,9 @@ class BusinessLogic:
         """Targets that reach this VEN only; 3.1.0 wants them granted to its ven object before."""
         if self._is_301:
             return [{"type": "VEN_NAME", "values": [ven_name]}]
-        found = self._list("/vens", {"venName": ven_name})
+        vens = self._list("/vens", {"venName": ven_name})
         wanted = normalized_name(ven_name)
-        named = [each for each in found if normalized_name(str(each.get("venName"))) == wanted]
+        named = [each for each in vens if normalized_name(str(each.get("venName"))) == wanted]
         if not named:
             raise ValueError(f"the VTN has no VEN named {ven_name!r}")
         ven = named[0]

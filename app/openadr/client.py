@@ -149,8 +149,8 @@ class VtnClient:
         WireError: the resource cannot be read.
         """
         path = f"{self._dialect.creates_resources_at(ven_id)}/{resource_id}"
-        found = self._http.get(path, auth=self._auth)
-        body = self._dialect.changed_resource(found, attributes)
+        resource = self._http.get(path, auth=self._auth)
+        body = self._dialect.changed_resource(resource, attributes)
         if body is None:
             return False
         self._http.put(path, auth=self._auth, body=body)
@@ -276,10 +276,10 @@ class VtnClient:
     def _seen_with(self, path: str, targets: Targets, read: Callable[[Wire], T]) -> list[T]:
         """Listed without targets and with them: no VTN shows all in one list."""
         seen: set[str] = set()
-        found = list(self._list(path, {}, read, seen))
+        objects = list(self._list(path, {}, read, seen))
         for query in self._dialect.target_queries(targets):
-            found += self._list(path, query, read, seen)
-        return found
+            objects += self._list(path, query, read, seen)
+        return objects
 
     def _create(self, path: str, body: Mapping[str, Any], read: Callable[[Wire], T]) -> T:
         answer = self._http.post(path, auth=self._auth, body=body)

@@ -103,15 +103,15 @@ def given_targets(wire: Wire) -> Targets:
     entries = [value] if isinstance(value, str) else value
     if not isinstance(entries, list):
         raise WireError(f"targets {shown(wire, 'targets')} cannot be read")
-    found = set[str]()
+    targets = set[str]()
     for entry in entries:
         if isinstance(entry, str) and 1 <= len(entry) <= MAX_TARGET_CHARACTERS:
-            found.add(entry)
+            targets.add(entry)
         elif isinstance(entry, Mapping) and _is_typed_target(entry):
-            found.update(typed_target(entry["type"], each) for each in entry["values"])
+            targets.update(typed_target(entry["type"], each) for each in entry["values"])
         else:
             raise WireError(f"targets {shown(wire, 'targets')} cannot be read")
-    return frozenset(found)
+    return frozenset(targets)
 
 
 def targets(wire: Wire) -> Targets | None:

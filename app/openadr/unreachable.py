@@ -85,26 +85,26 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 def reason(error: HTTPError) -> str:
     """What went wrong and what helps, in a few words that hold nothing from outside."""
-    found = list(causes(error))
-    for cause in found:
+    chain = list(causes(error))
+    for cause in chain:
         if isinstance(cause, NotConnected) and cause.through_proxy:
-            return _of_proxy(found, cause.status)
+            return _of_proxy(chain, cause.status)
         if isinstance(cause, NoAuthorities):
             return (
                 "the file of CA certificates is not there: see VTN__VERIFY_TLS, REQUESTS_CA_BUNDLE"
             )
         if isinstance(cause, LocationValueError | UnicodeError):
             return f"no address that can be used: look at VTN__BASE_URL; {PROXY_SETTINGS}"
-    for cause in found:
+    for cause in chain:
         if isinstance(cause, ssl.SSLError):
             return _of_tls(cause)
-    if any(isinstance(cause, NameResolutionError | socket.gaierror) for cause in found):
+    if any(isinstance(cause, NameResolutionError | socket.gaierror) for cause in chain):
         return "its name is not found: look at VTN__BASE_URL, or at this machine's name server"
-    if any(isinstance(cause, ConnectionRefusedError) for cause in found):
+    if any(isinstance(cause, ConnectionRefusedError) for cause in chain):
         return "connection refused"
-    if any(isinstance(cause, TimeoutError | OutOfTime) for cause in found):
+    if any(isinstance(cause, TimeoutError | OutOfTime) for cause in chain):
         return "no answer in time"
-    if any(isinstance(cause, NewConnectionError) for cause in found):
+    if any(isinstance(cause, NewConnectionError) for cause in chain):
         return "no connection"
     return f"connection broken ({type(error).__name__})"
 

@@ -110,17 +110,17 @@ class EventsView:
         """All of them, unless nothing has changed: many thousand VENs have each their own."""
         revision = self._events.revision
         if self._laid_out.revision != revision:
-            found: dict[str, tuple[SeenEvent, str, int]] = {}
+            by_event: dict[str, tuple[SeenEvent, str, int]] = {}
             for ven_name in self._events.ven_names():
                 for seen in self._events.of_ven(ven_name):
-                    first, name, vens = found.get(seen.event.event_id, (seen, ven_name, 0))
-                    found[seen.event.event_id] = first, name, vens + 1
-            newest = nlargest(MAX_LAID_OUT, found.values(), key=lambda each: each[0].first_seen)
+                    first, name, vens = by_event.get(seen.event.event_id, (seen, ven_name, 0))
+                    by_event[seen.event.event_id] = first, name, vens + 1
+            newest = nlargest(MAX_LAID_OUT, by_event.values(), key=lambda each: each[0].first_seen)
             known = [
                 _Known(seen, ven_name, vens, None if seen.is_cancelled else seen.timeline)
                 for seen, ven_name, vens in newest
             ]
-            self._laid_out = _LaidOut(revision=revision, newest=known, total=len(found))
+            self._laid_out = _LaidOut(revision=revision, newest=known, total=len(by_event))
         return self._laid_out
 
 
@@ -148,7 +148,7 @@ class _LaidOut:
 
 def _bars(timeline: Timeline, start: datetime, end: datetime, now: datetime) -> list[Bar]:
     """The intervals that touch this time, at most MAX_BARS, from the first on."""
-    found: list[Bar] = []
+    bars: list[Bar] = []
     over = timeline.end
     if over is not None:
         end = min(end, over)
@@ -157,10 +157,10 @@ def _bars(timeline: Timeline, start: datetime, end: datetime, now: datetime) -> 
         for interval in timeline.of_pass(round_):
             if interval.start >= end or (interval.end is not None and interval.end <= start):
                 continue
-            if len(found) == MAX_BARS:
-                return found
-            found.append(_bar(interval, now))
-    return found
+            if len(bars) == MAX_BARS:
+                return bars
+            bars.append(_bar(interval, now))
+    return bars
 
 
 def _bar(interval: Interval, now: datetime) -> Bar:

@@ -120,10 +120,10 @@ class Metrics:
             "Reports that the VTN acknowledged.",
             value=self._journal.reports,
         )
-        found = self._health.readiness()
-        yield GaugeMetricFamily("ven_ready", "1: /readyz answers 200.", value=found.ready)
-        if found.counts_known:
-            yield from _owed(found)
+        readiness = self._health.readiness()
+        yield GaugeMetricFamily("ven_ready", "1: /readyz answers 200.", value=readiness.ready)
+        if readiness.counts_known:
+            yield from _owed(readiness)
         power = GaugeMetricFamily(
             "ven_power_kilowatts",
             "Power of all resources of a kind; negative: they export.",

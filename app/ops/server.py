@@ -127,20 +127,20 @@ def make_probes(health: Health, metrics: Metrics) -> Any:
         return JSONResponse({"alive": alive}, status_code=200 if alive else 503)
 
     def readyz(_: Request) -> JSONResponse:
-        found = health.readiness()
+        readiness = health.readiness()
         body = {
-            "ready": found.ready,
-            "reasons": found.reasons,
-            "warnings": found.warnings,
-            "paused_tasks": found.paused_tasks,
-            "waiting_readings": found.waiting,
-            "store_used": round(found.store_share, 4),
-            "set_aside_reports": found.set_aside,
-            "expired_readings": found.expired_readings,
-            "dropped_readings": found.dropped_readings,
-            "push": found.push,
+            "ready": readiness.ready,
+            "reasons": readiness.reasons,
+            "warnings": readiness.warnings,
+            "paused_tasks": readiness.paused_tasks,
+            "waiting_readings": readiness.waiting,
+            "store_used": round(readiness.store_share, 4),
+            "set_aside_reports": readiness.set_aside,
+            "expired_readings": readiness.expired_readings,
+            "dropped_readings": readiness.dropped_readings,
+            "push": readiness.push,
         }
-        return JSONResponse(body, status_code=200 if found.ready else 503)
+        return JSONResponse(body, status_code=200 if readiness.ready else 503)
 
     def metrics_(request: Request) -> Response:
         body, media_type = metrics.text(request.headers.get("Accept", ""))

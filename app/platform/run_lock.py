@@ -62,8 +62,8 @@ class RunLock:
     def database_opened(self) -> None:
         """Its file is there, if it has one: from now on that, too, must stay."""
         file = self._database.file
-        if file is not None and (found := _file_id(file)) is not None:
-            self._files[file] = found
+        if file is not None and (file_id := _file_id(file)) is not None:
+            self._files[file] = file_id
 
     def lost(self) -> str | None:
         """Why this run must stop, in words; None: it has what it took.
@@ -113,7 +113,7 @@ class RunLock:
 def _file_id(path: Path) -> FileId | None:
     """Its device and inode; None: it is not there."""
     try:
-        found = path.stat()
+        stat = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_dev, found.st_ino
+    return stat.st_dev, stat.st_ino

@@ -53,13 +53,13 @@ def unpack(packed: bytes | None) -> FrameDetail:
     if not packed:
         return FrameDetail()
     names = [field.name for field in fields(FrameDetail)]
-    found: dict[str, Array] = {}
+    arrays: dict[str, Array] = {}
     place = 0
     while place < len(packed):
         number, length = _HEAD.unpack_from(packed, place)
         place += _HEAD.size
         name = names[number]
         body = zlib.decompress(packed[place : place + length])
-        found[name] = np.frombuffer(body, dtype=_TYPES[name])
+        arrays[name] = np.frombuffer(body, dtype=_TYPES[name])
         place += length
-    return FrameDetail(**found)
+    return FrameDetail(**arrays)

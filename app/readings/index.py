@@ -76,16 +76,16 @@ class Entries:
 
     def by_roster(self, after: int, through: int | None = None) -> Counter[int]:
         """How many have a sequence number above one, up to another, by the id of their roster."""
-        found: Counter[int] = Counter()
+        counts: Counter[int] = Counter()
         place = bisect_right(self.seqs, after)
         last = len(self.seqs) if through is None else bisect_right(self.seqs, through)
         run = bisect_right(self._roster_start_seqs, self.seqs[place]) if place < last else 0
         while place < last:  # `run` is the next one
             ends = run == len(self._roster_start_seqs)
             end = last if ends else min(bisect_left(self.seqs, self._roster_start_seqs[run]), last)
-            found[self._rosters[run - 1]] += end - place
+            counts[self._rosters[run - 1]] += end - place
             place, run = end, run + 1
-        return found
+        return counts
 
     def sizes(self) -> Iterable[StoredSize]:
         """What each takes in the store."""
@@ -164,12 +164,12 @@ class LogIndex:
 
     def sizes(self) -> list[StoredSize]:
         """What is stored, by its number."""
-        found = {entry.seq: entry for entry in self.frames.sizes()}
+        by_seq = {entry.seq: entry for entry in self.frames.sizes()}
         for slices in self._slices.values():
             for seq, taken_at_us, bytes_ in slices.sizes():
-                beside = found[seq].bytes if seq in found else 0
-                found[seq] = StoredSize(seq, taken_at_us, beside + bytes_)
-        return [found[seq] for seq in sorted(found)]
+                beside = by_seq[seq].bytes if seq in by_seq else 0
+                by_seq[seq] = StoredSize(seq, taken_at_us, beside + bytes_)
+        return [by_seq[seq] for seq in sorted(by_seq)]
 
     def vens_with_slices_below(self, floor: Callable[[str], int]) -> list[str]:
         """The VENs that have slices below the number that `floor` gives them."""

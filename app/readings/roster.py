@@ -74,5 +74,5 @@ def column_map(source: Roster, target: Roster) -> Columns | None:
 
 def realign(values: Float32, where: Columns | None, otherwise: Float32) -> Float32:
     """The values in other columns; `otherwise` where there is none, or NaN."""
-    found = values if where is None else np.where(where < 0, np.nan, values[where])
-    return np.where(np.isnan(found), otherwise, found).astype(np.float32)
+    aligned = values if where is None else np.where(where < 0, np.nan, values[where])
+    return np.where(np.isnan(aligned), otherwise, aligned).astype(np.float32)

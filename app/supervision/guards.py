@@ -92,18 +92,18 @@ class OverdueTasks:
 
     def reasons(self) -> list[str]:
         """Which tasks are not on time, one line each."""
-        found = [
+        overdue = [
             f"task {name} has not ended for {for_s:.0f} s"
             for name, for_s in self._hanging().items()
         ]
         now = self._clock()
         if self._scheduler.is_running:
-            found += [
+            overdue += [
                 f"task {job.name} should have started at {job.next_start:%H:%M:%S} and has not"
                 for job in self._scheduler.get_jobs()
                 if job.next_start is not None and now - job.next_start > LATE
             ]
-        return found
+        return overdue
 
     def _hanging(self) -> dict[str, float]:
         now = self._clock()

@@ -66,6 +66,8 @@ def own_addresses() -> tuple[str, ...]:
     """The IPv4 addresses of this machine in its networks; loopback where it has no other."""
     import ifaddr
 
-    found = {str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4}
-    usable = sorted(each for each in found if not ipaddress.ip_address(each).is_loopback)
+    addresses = {
+        str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4
+    }
+    usable = sorted(each for each in addresses if not ipaddress.ip_address(each).is_loopback)
     return tuple(usable) or ("127.0.0.1",)

@@ -150,8 +150,8 @@ class Paths301(Paths310):
         ven_id, object_id = _path_id(request, "ven_id"), _path_id(request, "id")
 
         def within(client: Client) -> Wire | list[Wire]:
-            found = self.objects.find(self.version, kind, object_id, client)
-            if found["venID"] != ven_id:
+            stored = self.objects.find(self.version, kind, object_id, client)
+            if stored["venID"] != ven_id:
                 raise Refused(404, "no such RESOURCE")
             return operation(client)
 

@@ -48,12 +48,12 @@ def anywhere(_address: str) -> bool:
 
 def is_public(address: str) -> bool:
     """Whether an address is global unicast, and hides none that is not (RFC 6890; IANA)."""
-    found = ipaddress.ip_address(address)
-    if any(found in network for network in NOT_PUBLIC if network.version == found.version):
+    parsed = ipaddress.ip_address(address)
+    if any(parsed in network for network in NOT_PUBLIC if network.version == parsed.version):
         return False
-    if found.version == 6 and found not in GLOBAL_UNICAST:
+    if parsed.version == 6 and parsed not in GLOBAL_UNICAST:
         return False
-    return found.is_global and not found.is_multicast
+    return parsed.is_global and not parsed.is_multicast
 
 
 class _CheckedConnection(HTTPSConnection):
@@ -73,10 +73,10 @@ class _CheckedConnection(HTTPSConnection):
 
     def _new_conn(self) -> socket.socket:
         try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            infos = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError:
-            found = []
-        addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+            infos = []
+        addresses = list(dict.fromkeys(str(each[4][0]) for each in infos))
         if not addresses or not all(map(self._allows, addresses)):
             # Who asks does not learn which names there are in a private network.
             raise CallbackFailed(f"{self.host} has no public address")

@@ -111,9 +111,9 @@ class Notifier:
                 _tell(broker, topic, "DELETE", version, was)
         for client_id in self._clients(change):
             own = topics.for_client(change.kind, client_id)
-            found = self._notifications(version, change, client_id)
-            if own is not None and found is not None:
-                operation, seen = found
+            notifications = self._notifications(version, change, client_id)
+            if own is not None and notifications is not None:
+                operation, seen = notifications
                 _tell(broker, own, operation, version, seen)
 
     def _clients(self, change: Change) -> list[str]:
@@ -132,12 +132,12 @@ class Notifier:
             self._subscriptions = self._store.select("SUBSCRIPTION", limit=MAX_CLIENTS)
         for subscription in self._subscriptions:
             version = VERSIONS[subscription["version"]]
-            found = self._notifications(
+            notifications = self._notifications(
                 version, change, subscription["clientID"], partial(_concerns, subscription)
             )
-            if found is None:
+            if notifications is None:
                 continue
-            operation, seen = found
+            operation, seen = notifications
             shown = notification(version, operation, without_tokens(seen))
             for place, each in enumerate(subscription["objectOperations"]):
                 if change.kind in each["objects"] and operation in each["operations"]:

@@ -105,8 +105,8 @@ class Objects:
 
     def read(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
         may_read(kind, client)
-        found = self.find(version, kind, object_id, client)
-        return version.shown(_without_secrets(found, client))
+        stored = self.find(version, kind, object_id, client)
+        return version.shown(_without_secrets(stored, client))
 
     def create(self, version: Version, kind: str, body: Wire, client: Client) -> Wire:
         _require(WRITE_SCOPES[kind], client)
@@ -153,27 +153,27 @@ class Objects:
     def delete(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
         """Remove it, and what hangs on it: a ven's resources, a program's events."""
         _require(WRITE_SCOPES[kind], client)
-        found = self._owned(version, kind, object_id, client)
+        stored = self._owned(version, kind, object_id, client)
         with self._store.together():
             removed = [
                 each for child in HANGING.get(kind, ()) for each in self._children(child, object_id)
             ]
-            for each in (*removed, found):
+            for each in (*removed, stored):
                 self._store.remove(each["objectType"], each["id"])
-        for each in (*removed, found):
+        for each in (*removed, stored):
             self._changed(Change(operation="DELETE", body=each))
-        return version.shown(found)
+        return version.shown(stored)
 
     def find(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
         """The object as it is kept, and this client sees it; 404. It needs no scope."""
-        found = self._store.get(kind, object_id)
-        if found is not None and kind in BY_TARGETS:
-            found = self._sight(version, client, None)(found)
-        elif found is not None and client.is_ven and found.get("clientID") != client.client_id:
-            found = None
-        if found is None:
+        stored = self._store.get(kind, object_id)
+        if stored is not None and kind in BY_TARGETS:
+            stored = self._sight(version, client, None)(stored)
+        elif stored is not None and client.is_ven and stored.get("clientID") != client.client_id:
+            stored = None
+        if stored is None:
             raise Refused(404, f"no such {kind}")
-        return found
+        return stored
 
     def seen_by(self, version: Version, body: Wire, client_id: str) -> Wire | None:
         """An object as a VEN may be told of it by a notification; None: not at all."""
@@ -195,10 +195,10 @@ class Objects:
 
     def _owned(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
         """The object, if the client may change it; 404, 403."""
-        found = self.find(version, kind, object_id, client)
-        if kind == "SUBSCRIPTION" and found["clientID"] != client.client_id:
+        stored = self.find(version, kind, object_id, client)
+        if kind == "SUBSCRIPTION" and stored["clientID"] != client.client_id:
             raise Refused(403, "a subscription is changed by its client only")
-        return found
+        return stored
 
     def _sight(
         self, version: Version, client: Client, wanted: frozenset[str] | None

@@ -121,11 +121,11 @@ class VtnStore:
     def _taken(
         self, kind: str, parent: str | None, name: str | None, but: str | None = None
     ) -> bool:
-        found = self._open().execute(
+        row = self._open().execute(
             "SELECT 1 FROM object WHERE kind=? AND parent IS ? AND name=? AND id IS NOT ?",
             (kind, parent, name, but),
         )
-        return found.fetchone() is not None
+        return row.fetchone() is not None
 
     def get(self, kind: str, object_id: str) -> Wire | None:
         """The object, or None."""
@@ -204,8 +204,8 @@ class VtnStore:
             return [json.loads(text) for (text,) in rows]
         with self._lock:
             rows = self._open().execute(query, values).fetchall()
-        found = ((text, json.loads(text)) for (text,) in rows)
-        chosen = ((text, body) for text, body in found if accept(body))
+        objects = ((text, json.loads(text)) for (text,) in rows)
+        chosen = ((text, body) for text, body in objects if accept(body))
         return [body for _, body in _page(itertools.islice(chosen, skip, skip + limit))]
 
     def close(self) -> None:

@@ -43,16 +43,16 @@ def operations(path: str, *, create: bool = True) -> Wire:
 def for_everyone(body: Wire) -> frozenset[str]:
     """Where changes of an object are told that is not a VEN's own: topics but for the operation."""
     kind = body["objectType"]
-    found = {f"{ALL}/{_COLLECTIONS[kind]}"}
+    topics = {f"{ALL}/{_COLLECTIONS[kind]}"}
     if kind in BY_TARGETS:
         objects = (body, *(body.get("reportDescriptors") or ()))
         roots = (ALL,) if any(each.get("targets") for each in objects) else (ALL, PREFIX)
         for root in roots:
             if kind == "EVENT":
-                found.add(f"{root}/programs/{body['programID']}/events")
+                topics.add(f"{root}/programs/{body['programID']}/events")
             else:
-                found |= {f"{root}/programs", f"{root}/programs/{body['id']}"}
-    return frozenset(found)
+                topics |= {f"{root}/programs", f"{root}/programs/{body['id']}"}
+    return frozenset(topics)
 
 
 def for_client(kind: str, client_id: str) -> str | None:

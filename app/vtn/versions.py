@@ -144,13 +144,13 @@ def _without(body: Wire, names: Sequence[str]) -> Wire:
 
 def flat_targets(targets: Any) -> frozenset[str]:
     """Targets of either version as strings, which is how they are compared."""
-    found = set[str]()
+    values = set[str]()
     for target in targets or ():
         if isinstance(target, str):
-            found.add(target)
+            values.add(target)
         elif _is_typed(target):
-            found.update(typed_target(target["type"], value) for value in target["values"])
-    return frozenset(found)
+            values.update(typed_target(target["type"], value) for value in target["values"])
+    return frozenset(values)
 
 
 def _is_typed(target: Any) -> bool:

@@ -54,8 +54,8 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
         drawn: list[object] = [None]
 
         async def show() -> None:
-            found = await run.io_bound(services.readiness)
-            if found is None:
+            readiness = await run.io_bound(services.readiness)
+            if readiness is None:
                 return
             journal = services.journal
             figures.show(
@@ -63,10 +63,12 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
                 readings_delivered=formatting.count(journal.readings),
                 reports_delivered=formatting.count(journal.reports),
                 last_report=formatting.ago(journal.last_report_at, services.clock()),
-                readings_waiting=formatting.count(found.waiting),
-                reports_rejected=formatting.count(found.set_aside),
-                readings_given_up=formatting.count(found.expired_readings + found.dropped_readings),
-                store_used=f"{found.store_share:.1%}",
+                readings_waiting=formatting.count(readiness.waiting),
+                reports_rejected=formatting.count(readiness.set_aside),
+                readings_given_up=formatting.count(
+                    readiness.expired_readings + readiness.dropped_readings
+                ),
+                store_used=f"{readiness.store_share:.1%}",
             )
             vtn.set_text(_of_the_vtn(services))
             points = services.backlog_history.points()
@@ -126,12 +128,12 @@ class _RejectedReports:
 
     async def _show(self) -> None:
         """As it is now."""
-        found = await run.io_bound(
+        page = await run.io_bound(
             self._services.rejected_reports.page, skip=self._pager.skip, limit=ROWS
         )
-        if found is None:
+        if page is None:
             return
-        reports, total = found
+        reports, total = page
         self._grid.show([(report.set_aside_id, _cells(report)) for report in reports])
         self._pager.show(total)
 

@@ -78,10 +78,10 @@ def make_events_view(services: PageServices) -> Callable[[], None]:
             more = ui.label("").classes("quiet")
 
             async def show() -> None:
-                found = await run.io_bound(services.events.rows, before=BEFORE, after=AFTER)
-                if found is None:
+                answer = await run.io_bound(services.events.rows, before=BEFORE, after=AFTER)
+                if answer is None:
                     return
-                rows, total = found
+                rows, total = answer
                 now = services.clock()
                 # To the minute, which is a pixel: so it is sent again when it looks different.
                 minute = now.replace(second=0, microsecond=0)

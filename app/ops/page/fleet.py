@@ -49,10 +49,10 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
         known: list[Any] = [None]
 
         async def show_power() -> None:
-            found = await run.io_bound(services.events.rows, before=HOUR, after=timedelta(0))
-            if found is None:
+            answer = await run.io_bound(services.events.rows, before=HOUR, after=timedelta(0))
+            if answer is None:
                 return
-            events = found[0]
+            events = answer[0]
             in_force.set_text(_active(events, services.clock()))
             points = thinned(services.power.points())
             if points and points[-1] is not known[0]:
@@ -141,16 +141,16 @@ class _Vens:
 
     async def _show(self) -> None:
         """As it is now."""
-        found = await run.io_bound(
+        answer = await run.io_bound(
             self._services.fleet.vens,
             skip=self._pager.skip,
             limit=ROWS,
             search=(self._search.value or "").strip(),
             only_problems=bool(self._only.value),
         )
-        if found is None:
+        if answer is None:
             return
-        rows, total = found
+        rows, total = answer
         now = self._services.clock()
         self._grid.show([(row.summary.ven.ven_name, ven_cells(row, now)) for row in rows])
         self._pager.show(total)

@@ -84,15 +84,15 @@ class Shell:
         return shown
 
     async def _say_how_it_is(self) -> None:
-        found = await run.io_bound(self._services.readiness)
-        if found is None:  # the application stops
+        readiness = await run.io_bound(self._services.readiness)
+        if readiness is None:  # the application stops
             return
-        beside = list(found.warnings)
-        if found.paused_tasks:
-            beside.append(f"paused by hand: {', '.join(found.paused_tasks)}")
+        beside = list(readiness.warnings)
+        if readiness.paused_tasks:
+            beside.append(f"paused by hand: {', '.join(readiness.paused_tasks)}")
         text, how = "All is well", "fine"
-        if found.reasons:
-            text, how = "; ".join([*found.reasons, *beside]), "ill"
+        if readiness.reasons:
+            text, how = "; ".join([*readiness.reasons, *beside]), "ill"
         elif beside:
             text, how = f"All else is well; {'; '.join(beside)}", "odd"
         self._well.set_text(text)

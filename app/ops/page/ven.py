@@ -66,12 +66,12 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
                 problem.set_text("" if why == formatting.NOTHING else why)
 
             async def show() -> None:
-                found = await run.io_bound(
+                answer = await run.io_bound(
                     services.fleet.resources, ven_name, skip=pager.skip, limit=ROWS
                 )
-                if found is None:
+                if answer is None:
                     return
-                rows, total = found
+                rows, total = answer
                 status.update({row.resource.resource_name: row.resource.status for row in rows})
                 grid.show([(row.resource.resource_name, _resource_cells(row)) for row in rows])
                 pager.show(total)

@@ -21,13 +21,13 @@ INITIAL_FOCUS = "ven_manager"
 def around(nodes: Sequence[Node], name: str) -> list[Node]:
     """A provider with what it is given, and with what it is given to; and no other lines."""
     given = {needed for node in nodes if node.name == name for needed in node.needs}
-    found = []
+    nearby = []
     for node in nodes:
         if node.name == name:
-            found.append(node)
+            nearby.append(node)
         elif name in node.needs or node.name in given:
-            found.append(replace(node, needs=tuple({name} & set(node.needs))))
-    return found
+            nearby.append(replace(node, needs=tuple({name} & set(node.needs))))
+    return nearby
 
 
 def make_wiring_view(services: PageServices) -> Callable[[], None]:

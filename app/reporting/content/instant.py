@@ -188,8 +188,8 @@ def _of_store(
         return np.full(len(places), np.nan)
     here = np.full(resources.roster.size, np.nan, dtype=np.float32)
     here[places[places >= 0]] = stored[places >= 0]
-    found = _store_value(quantity, resources, here)
-    return np.where(places >= 0, found[places], np.nan)
+    per_resource = _store_value(quantity, resources, here)
+    return np.where(places >= 0, per_resource[places], np.nan)
 
 
 def _store_value(quantity: Quantity, resources: ResourceArrays, stored: Numbers) -> Numbers:

@@ -77,8 +77,8 @@ class IntervalReports:
     def due(self, streams: Sequence[IntervalStream]) -> list[Due]:
         """The next report of each stream that has one now."""
         newest = self._frames.last()
-        found = (self._next(stream, newest) for stream in streams)
-        return [each for each in found if each is not None]
+        upcoming = (self._next(stream, newest) for stream in streams)
+        return [each for each in upcoming if each is not None]
 
     def is_lost(self, stream: IntervalStream) -> bool:
         """Whether the event changed under a report that may be at the VTN: it is only looked up."""
@@ -88,8 +88,8 @@ class IntervalReports:
         if active is None or active.schedule is None:
             return False
         key = stream.in_flight.key
-        found = active.schedule.next_after(key - 1)
-        return found is None or found.key != key
+        following = active.schedule.next_after(key - 1)
+        return following is None or following.key != key
 
     def needed_from(self, stream: IntervalStream, key: int) -> int:
         """The frames up to this number are of no use to the reports after that key."""
@@ -156,8 +156,10 @@ class IntervalReports:
         spans = list(places)
         sums = SpanSums(spans=spans).sweep(self._windows(spans, None))
         for each, pieces in due:
-            found = [sums.done[places[piece.span, _whose(each, piece, many)]] for piece in pieces]
-            yield each, self._made(each, pieces, found)
+            sums_of_pieces = [
+                sums.done[places[piece.span, _whose(each, piece, many)]] for piece in pieces
+            ]
+            yield each, self._made(each, pieces, sums_of_pieces)
 
     def _next(self, stream: IntervalStream, newest: Frame | None) -> Due | None:
         active = self._requests.of(stream)
@@ -351,28 +353,28 @@ def _last_instant(
     ven_name: str, quantity: Quantity, sums: Sequence[SpanSum], model: ResourceModel
 ) -> dict[str, tuple[object, str]]:
     """The value at the last reading in the span of each resource."""
-    found: dict[str, tuple[object, str]] = {}
+    by_name: dict[str, tuple[object, str]] = {}
     for each in sums:
         if each.last is None:
             continue
         values = instant(quantity, ven_name, each.last, model).tolist()
         for name, value in zip(each.last.roster.names(ven_name), values, strict=True):
             if value is not None and value == value:
-                found[name] = value, OK
+                by_name[name] = value, OK
             else:
-                found.setdefault(name, (None, MISSING))
-    return found
+                by_name.setdefault(name, (None, MISSING))
+    return by_name
 
 
 def _piece_values(
     due: Due,
     piece: _Piece,
-    found: dict[str, tuple[object, str]],
+    by_name: dict[str, tuple[object, str]],
     names: Sequence[str],
     quoted: Sequence[bytes],
 ) -> Values:
     nothing = (None, MISSING)
-    values = [found.get(name, nothing) for name in names]
+    values = [by_name.get(name, nothing) for name in names]
     is_words = any(isinstance(value, str) for value, _ in values)
     numbers: Numbers = (
         np.array([value for value, _ in values], dtype=object)

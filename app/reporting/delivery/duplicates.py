@@ -97,9 +97,9 @@ class DuplicateSweeper:
         )
         try:
             client = client_for(row.ven_name)
-            found = find_duplicates(client, locator)
-            if len(found) > 1:
-                reduce_to_one(found, client)
+            copies = find_duplicates(client, locator)
+            if len(copies) > 1:
+                reduce_to_one(copies, client)
         except VtnDown:
             return False
         except (OutcomeUnknown, VtnUnavailable) as error:

@@ -53,23 +53,23 @@ def find(client: ListsReports, locator: ReportLocator) -> list[VtnReport]:
     report of ours, but not this one behind it.
     """
     newest = _page(client, locator, 0)
-    if found := _named(newest.reports, locator.name):
-        return found
+    if copies := _named(newest.reports, locator.name):
+        return copies
     if newest.ends_list or (_has(newest, locator.earlier) and _falls(newest.reports)):
         return []
     shows_earlier, rises = False, True
     last: Sequence[VtnReport] = ()
     for page in _pages(client, locator, max(locator.reports_before - locator.page // 2, 1)):
-        if found := _named(page.reports, locator.name):
-            return found
+        if copies := _named(page.reports, locator.name):
+            return copies
         shows_earlier = shows_earlier or _has(page, locator.earlier)
         rises = rises and _rises([*last, *page.reports])
         last = page.reports[-1:]
     if shows_earlier and rises:
         return []
     for page in _pages(client, locator, newest.length):
-        if found := _named(page.reports, locator.name):
-            return found
+        if copies := _named(page.reports, locator.name):
+            return copies
     return []
 
 
@@ -79,14 +79,14 @@ def find_duplicates(client: ListsReports, locator: ReportLocator) -> list[VtnRep
     A double of it came later than it did. The order of the list is not known: from our count on to
     its end, and from its beginning to what came since.
     """
-    found: dict[str, VtnReport] = {}
+    by_id: dict[str, VtnReport] = {}
     since = -(-locator.reports_since // locator.page) + 1
     oldest_first = max(locator.reports_before - locator.page // 2, 0)
     for first, most in ((0, since), (oldest_first, since + 1)):
         for page in _pages(client, locator, first, most=min(most, MAX_PAGES_NEARBY)):
             for report in _named(page.reports, locator.name):
-                found[report.report_id] = report
-    return _by_age(list(found.values()))
+                by_id[report.report_id] = report
+    return _by_age(list(by_id.values()))
 
 
 def _page(client: ListsReports, locator: ReportLocator, skip: int) -> ReportPage:

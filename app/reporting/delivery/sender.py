@@ -75,20 +75,20 @@ class ReportSender:
 
         NOT_SENT: the VTN does not have it.
         """
-        found = self._look_up(report, client, event_is_gone=True)
-        return DeliveryOutcome(report=report, fate=Fate.NOT_SENT) if found is None else found
+        outcome = self._look_up(report, client, event_is_gone=True)
+        return DeliveryOutcome(report=report, fate=Fate.NOT_SENT) if outcome is None else outcome
 
     def _look_up(
         self, report: OutgoingReport, client: VtnClient, *, event_is_gone: bool = False
     ) -> DeliveryOutcome | None:
         """What is known of a report that may be at the VTN; None: it is not, and will not come."""
         has_settled = self._clock() - from_us(report.in_doubt_us or 0) >= self._settle
-        found = self._is_there(report, client, event_is_gone=event_is_gone)
-        if isinstance(found, VtnError):
+        is_there = self._is_there(report, client, event_is_gone=event_is_gone)
+        if isinstance(is_there, VtnError):
             return DeliveryOutcome(
-                report=report, fate=Fate.STILL_IN_DOUBT, error=found, is_trouble=True
+                report=report, fate=Fate.STILL_IN_DOUBT, error=is_there, is_trouble=True
             )
-        if found:
+        if is_there:
             # A crash may have hidden that it was sent again after it had settled.
             return _delivered(report, again=report.again or has_settled)
         if has_settled:
@@ -105,10 +105,10 @@ class ReportSender:
 
         What cannot be looked up is in doubt.
         """
-        found = self._is_there(report, client)
-        if isinstance(found, VtnError):
-            return _in_doubt(report, error, answered=found.answered)
-        if found:
+        is_there = self._is_there(report, client)
+        if isinstance(is_there, VtnError):
+            return _in_doubt(report, error, answered=is_there.answered)
+        if is_there:
             return _delivered(report, again=report.was_sent)
         if isinstance(error, VtnRejected):
             try:
@@ -127,7 +127,7 @@ class ReportSender:
     ) -> bool | VtnError:
         """Whether the VTN has it, or why that is not known; several of one name become one."""
         try:
-            found = find(client, report.locator)
+            copies = find(client, report.locator)
         except VtnUnauthorised as error:
             if error.status == 403 and self._sends_unread_of(report, error):
                 return False
@@ -140,18 +140,18 @@ class ReportSender:
             return _not_looked_up(report, error)
         except VtnError as error:
             return error
-        if len(found) > 1:
+        if len(copies) > 1:
             try:
-                reduce_to_one(found, client)
+                reduce_to_one(copies, client)
             except VtnError as error:
                 logger.warning(
                     "report %s of VEN %s is at the VTN %d times, and cannot be removed: %s",
                     report.name,
                     report.ven_name,
-                    len(found),
+                    len(copies),
                     error,
                 )
-        return bool(found)
+        return bool(copies)
 
     def _sends_unread_of(self, report: OutgoingReport, error: VtnError) -> bool:
         """Whether one is sent again unseen, as the VEN may not read its reports: said once."""

@@ -104,10 +104,10 @@ def requests_of(seen: SeenEvent) -> Iterator[ActiveRequest | str]:
 def _active_request(
     seen: SeenEvent, descriptor: ReportDescriptor, with_quality: bool
 ) -> ActiveRequest | None:
-    found = served(descriptor.payload_type, descriptor.reading_type, descriptor.units)
-    if found is None or (descriptor.aggregate and not found[0].sums):
+    what_is_served = served(descriptor.payload_type, descriptor.reading_type, descriptor.units)
+    if what_is_served is None or (descriptor.aggregate and not what_is_served[0].sums):
         return None
-    quantity, reading_type, units = found
+    quantity, reading_type, units = what_is_served
     event = seen.event
     is_forecast = (
         not descriptor.historical

@@ -82,10 +82,10 @@ _MEAN, _PEAK = frozenset({"MEAN", "AVERAGE"}), "PEAK"
 
 def served(payload_type: str, reading_type: str | None, units: str | None) -> Served | None:
     """What is reported for this; None: it cannot be."""
-    found = _by_reading_type(payload_type, reading_type, units)
-    if found is None:
+    direct = _by_reading_type(payload_type, reading_type, units)
+    if direct is None:
         return None
-    quantity, told_type, usual_units = found
+    quantity, told_type, usual_units = direct
     if units is not None and units != usual_units:
         return None
     return quantity, told_type, usual_units

@@ -229,8 +229,8 @@ class ReportSchedule:
             last = (first // self._count + 1) * self._count
         if not self._endless:
             last = min(last, self._count)
-        found = (self._timeline.interval(number) for number in range(first, last))
-        return tuple(each for each in found if each is not None)
+        intervals = (self._timeline.interval(number) for number in range(first, last))
+        return tuple(each for each in intervals if each is not None)
 
     def _due(self, intervals: Sequence[Interval]) -> datetime | None:
         """None: never, since one of them has no end."""

@@ -321,14 +321,14 @@ def _intervals_due(
 ) -> tuple[int, datetime | None]:
     """Of the reports that are due until then, or are about a time before the other instant; and
     when the next one is due."""
-    found = others = 0
+    due = others = 0
     next_due: datetime | None = None
     for report in upcoming:
         if report.due <= until or (before is not None and report.begins < before):
-            found, others = found + len(report.intervals), 0
+            due, others = due + len(report.intervals), 0
             continue
         next_due = next_due or report.due
         others += 1  # one that is due later may have begun earlier
         if before is None or others > MAX_OVERLAPPING:
             break
-    return found, next_due
+    return due, next_due

@@ -30,16 +30,16 @@ class RequestIndex:
         with self._lock:
             known = self._by_ven.get(ven_name)
             if known is None or known[0] is not seen:
-                found: dict[tuple[str, str], ActiveRequest] = {}
+                active_requests: dict[tuple[str, str], ActiveRequest] = {}
                 lines: list[str] = []
                 for event in seen:
                     for active in requests_of(event):
                         if isinstance(active, ActiveRequest):
                             key = active.request.event_id, active.request.descriptor
-                            found.setdefault(key, active)
+                            active_requests.setdefault(key, active)
                         else:
                             lines.append(f"event {event.event.event_id}: {active}")
-                known = self._by_ven[ven_name] = seen, found, lines
+                known = self._by_ven[ven_name] = seen, active_requests, lines
             return known[1], known[2]
 
     def event_ids(self, ven_name: str) -> frozenset[str]:

@@ -88,13 +88,13 @@ def read_row(row: Row[Any]) -> AnyStream:
     """The stream of a row that `new_row` made, also by an earlier version."""
     request = _read_request(row.request)
     kind = IntervalStream if request.is_planned else TelemetryStream
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for name in FIELDS[kind]:
         stored = (getattr(row, column) for column in COLUMNS.get(name, (name,)))
-        found[name] = _READ[name](*stored) if name in _READ else next(stored)
-    found["request"] = request
-    found["in_flight"] = None
-    stream = kind(**found)
+        columns[name] = _READ[name](*stored) if name in _READ else next(stored)
+    columns["request"] = request
+    columns["in_flight"] = None
+    stream = kind(**columns)
     flying: Any = _read_in_flight(row.in_flight, planned=request.is_planned)
     if flying is None or flying.through <= stream.cursor:
         return stream
