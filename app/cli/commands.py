@@ -155,8 +155,8 @@ def stop_on_signals(shutdown: Shutdown) -> None:
         # Not in the handler itself: it may interrupt the main thread while that holds the lock.
         threading.Thread(target=shutdown.set).start()
 
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, stop)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
 
 
 @cli.command(

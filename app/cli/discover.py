@@ -35,7 +35,7 @@ def discover_vtns(
         typer.echo(f"error: the network cannot be listened to: {error.strerror or error}", err=True)
         raise typer.Exit(1) from None
     if as_json:
-        print(json.dumps([asdict(each) for each in vtns], indent=1))
+        print(json.dumps([asdict(vtn) for vtn in vtns], indent=1))
         return
     if not vtns:
         print(f"No VTN announced itself within {seconds:g} s.")

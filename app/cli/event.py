@@ -162,7 +162,10 @@ def _payloads(event: Any) -> list[str]:
 
 
 def _reports(event: Any) -> list[str]:
-    return [f"report {each.get('payloadType')}" for each in event.get("reportDescriptors") or ()]
+    return [
+        f"report {descriptor.get('payloadType')}"
+        for descriptor in event.get("reportDescriptors") or ()
+    ]
 
 
 def _text(value: object) -> Text:

@@ -182,7 +182,9 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
     ) -> None:
         """Print the fleet in a form that `fleet import` reads."""
         with opened() as tools:
-            vens = [each for each in tools.repository.vens() if each.status is not Status.REMOVED]
+            vens = [
+                stored for stored in tools.repository.vens() if stored.status is not Status.REMOVED
+            ]
             fleet: dict[str, list[Resource]] = {ven.ven_name: [] for ven in vens}
             for ven_name, resource in tools.repository.resources():
                 if resource.status is not Status.REMOVED:
@@ -212,7 +214,7 @@ def _resolve_removal(tools: FleetTools, ven_name: str, resource_name: str | None
         raise typer.BadParameter(f"the fleet has no VEN {ven_name!r}; see `fleet list`")
     if resource_name is None:
         return Removal(ven_name=known)
-    own = [each.resource_name for _, each in tools.repository.resources(known)]
+    own = [stored.resource_name for _, stored in tools.repository.resources(known)]
     resource = _match_name(resource_name, own)
     if resource is None:
         raise typer.BadParameter(f"VEN {known!r} has no resource {resource_name!r}")
@@ -223,7 +225,7 @@ def _match_name(name: str, names: Sequence[str]) -> str | None:
     """The one of these with that name, exactly or after normalisation; None: there is none."""
     if name in names:
         return name
-    return next((each for each in names if normalized_name(each) == normalized_name(name)), None)
+    return next((known for known in names if normalized_name(known) == normalized_name(name)), None)
 
 
 def _owed_notice(removal: Removal, owed: int) -> str:

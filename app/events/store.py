@@ -252,7 +252,7 @@ class EventStore:
             program_units=(
                 kept.program_units
                 if programs is None
-                else {each.program_id: each.units for each in programs}
+                else {program.program_id: program.units for program in programs}
             ),
         )
 
@@ -314,7 +314,7 @@ class EventStore:
         written = _changed(kept, now)
         if written:
             connection.execute(
-                text(_PUT_EVENT), [_row(ven_name, now.events[each]) for each in written]
+                text(_PUT_EVENT), [_row(ven_name, now.events[event_id]) for event_id in written]
             )
         if (kept.granted, kept.program_units) != (now.granted, now.program_units):
             connection.execute(

@@ -129,7 +129,7 @@ class LostObjects:
         with self._lock:
             self._missing.pop(ven_name, None)
             for known in (self._gone_since, self._held):
-                for what in [each for each in known if each[0] == ven_name]:
+                for what in [key for key in known if key[0] == ven_name]:
                     del known[what]
 
     def warnings(self) -> Iterator[str]:

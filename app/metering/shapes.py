@@ -69,7 +69,7 @@ def build_shapes(
     seed: int,
 ) -> Shapes:
     """Of these resources, each with its VEN; of these VENs only, or of all."""
-    chosen = (each for each in approved if vens is None or each[0] in vens)
+    chosen = (entry for entry in approved if vens is None or entry[0] in vens)
     resources = ResourceArrays.of(chosen, comfort_h)
     column_of = {kind: number for number, kind in enumerate(profiles.kinds)}
     profile = np.array([column_of[kind] for kind in ResourceKind], dtype=np.intp)[resources.kinds]

@@ -279,7 +279,7 @@ class BrokerLoop:
         new = sorted(filters - session.subscribed - frozenset().union(*session.asked.values()))
         for begin in range(0, len(new), FILTERS_AT_ONCE):
             asked = new[begin : begin + FILTERS_AT_ONCE]
-            _, mid = client.subscribe([(each, 1) for each in asked])
+            _, mid = client.subscribe([(topic_filter, 1) for topic_filter in asked])
             if mid is not None:
                 session.asked[mid] = asked
                 session.deadline_s = self._monotonic() + self._answers_within_s

@@ -95,8 +95,8 @@ def _walk(container_providers: Mapping[str, AnyProvider]) -> Iterator[_Declared]
             own = rooms[name]
         else:
             own = [_Declared(name, "", provider)] if id(provider) not in in_rooms else []
-        for each in own:
-            yield from _with_entries(each, in_rooms)
+        for entry in own:
+            yield from _with_entries(entry, in_rooms)
 
 
 def _of_room(room: str, own: Mapping[str, AnyProvider]) -> Iterator[_Declared]:
@@ -109,7 +109,7 @@ def _of_room(room: str, own: Mapping[str, AnyProvider]) -> Iterator[_Declared]:
 
 def _is_replaced(port: AnyProvider) -> bool:
     """Whether something else stands behind it than the wiring gave it."""
-    behind = {id(each) for each in port.overridden}
+    behind = {id(overriding) for overriding in port.overridden}
     return isinstance(port, providers.Dependency) and len(behind) > 1
 
 

@@ -122,7 +122,7 @@ class OtlpTracing:
         after, through = frames
         with self._lock:
             links = [self._frames[seq] for seq in self._frames if after < seq <= through]
-        return [Link(each) for each in links[-MAX_LINKS:]]
+        return [Link(context) for context in links[-MAX_LINKS:]]
 
     def _ready(self) -> Any:
         with self._lock:

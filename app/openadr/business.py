@@ -104,7 +104,7 @@ class BusinessLogic:
             if name not in _METADATA and each is not None and each != []
         }
         intervals = [
-            {name: each for name, each in interval.items() if name != "intervalPeriod"}
+            {name: value for name, value in interval.items() if name != "intervalPeriod"}
             for interval in event["intervals"]
         ]
         self._put(
@@ -135,7 +135,7 @@ class BusinessLogic:
             return [{"type": "VEN_NAME", "values": [ven_name]}]
         vens = self._list("/vens", {"venName": ven_name})
         wanted = normalized_name(ven_name)
-        named = [each for each in vens if normalized_name(str(each.get("venName"))) == wanted]
+        named = [ven for ven in vens if normalized_name(str(ven.get("venName"))) == wanted]
         if not named:
             raise ValueError(f"the VTN has no VEN named {ven_name!r}")
         ven = named[0]

@@ -183,9 +183,13 @@ def _changed_resource(found: Any, attributes: Attributes, body: Wire) -> Wire | 
     if name is None or ven_id is None:
         raise WireError("a resource without resourceName or venID cannot be changed")
     before = given_objects(resource, "attributes")
-    others = [each for each in before if text(each, "type") not in attributes]
-    own = {each["type"]: each.get("values") for each in before if each not in others}
+    others = [attribute for attribute in before if text(attribute, "type") not in attributes]
+    own = {
+        attribute["type"]: attribute.get("values")
+        for attribute in before
+        if attribute not in others
+    }
     now = _values_maps(attributes)
-    if own == {each["type"]: each["values"] for each in now}:
+    if own == {attribute["type"]: attribute["values"] for attribute in now}:
         return None
     return {**body, "resourceName": name, "venID": ven_id, "attributes": [*now, *others]}

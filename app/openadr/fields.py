@@ -108,7 +108,7 @@ def given_targets(wire: Wire) -> Targets:
         if isinstance(entry, str) and 1 <= len(entry) <= MAX_TARGET_CHARACTERS:
             targets.add(entry)
         elif isinstance(entry, Mapping) and _is_typed_target(entry):
-            targets.update(typed_target(entry["type"], each) for each in entry["values"])
+            targets.update(typed_target(entry["type"], value) for value in entry["values"])
         else:
             raise WireError(f"targets {shown(wire, 'targets')} cannot be read")
     return frozenset(targets)

@@ -122,7 +122,7 @@ def read_topics(wire: Any) -> tuple[str, ...]:
     topics = wire.get("topics") if isinstance(wire, Mapping) else None
     if not isinstance(topics, Mapping):
         return ()
-    named = [topics.get(each) for each in ("ALL", *CHANGES)]
+    named = [topics.get(operation) for operation in ("ALL", *CHANGES)]
     usable = [topic for topic in named if isinstance(topic, str) and _is_filter(topic)]
     return tuple(dict.fromkeys(usable))
 

@@ -125,7 +125,7 @@ class Timeline:
         intervals = self.of_pass(round_)
         if place < len(intervals) and intervals[place].number == number:
             return intervals[place]
-        return next((each for each in intervals if each.number == number), None)
+        return next((interval for interval in intervals if interval.number == number), None)
 
     def of_pass(self, round_: int) -> Sequence[Interval]:
         """The intervals of one pass, as many as begin before the event is over."""
@@ -307,13 +307,13 @@ def _lasting_to_the_next(
     """Those without any duration end where the next one begins that has a start of its own."""
     if not any(map(is_endless, made)):
         return made
-    starts = sorted(each.start for each in made)
+    starts = sorted(interval.start for interval in made)
 
     def until_the_next(interval: Interval) -> Interval:
         end = next((start for start in starts if start > interval.start), None)
         return replace(interval, end=end, written_end=end)
 
-    return [until_the_next(each) if is_endless(each) else each for each in made]
+    return [until_the_next(interval) if is_endless(interval) else interval for interval in made]
 
 
 def _sum(durations: Sequence[WireDuration]) -> WireDuration:

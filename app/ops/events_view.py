@@ -84,7 +84,7 @@ class EventsView:
         known = self._newest()
         # What is active is looked for among all of these, and drawn for few.
         order = sorted(known.newest, key=lambda row: not row.holds(now))
-        rows = [self._row(each, now, now - before, now + after) for each in order[:MAX_EVENTS]]
+        rows = [self._row(event, now, now - before, now + after) for event in order[:MAX_EVENTS]]
         rows.sort(key=lambda row: (not row.holds, row.bars[0].start if row.bars else now, row.vens))
         return rows, known.total
 
@@ -102,7 +102,9 @@ class EventsView:
             asks_for=[
                 report_descriptor.payload_type for report_descriptor in event.report_descriptors
             ],
-            in_force=[] if timeline is None else [_bar(each, now) for each in timeline.at(now)],
+            in_force=[]
+            if timeline is None
+            else [_bar(interval, now) for interval in timeline.at(now)],
             bars=[] if timeline is None else _bars(timeline, start, end, now),
         )
 

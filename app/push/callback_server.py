@@ -121,4 +121,4 @@ def make_callback(webhooks: Webhooks, inbox: Inbox) -> Any:
 
     # A proxy may put something before the last part, or take it away.
     paths = ("/{path}", "/{before:path}/{path}")
-    return Starlette(routes=[Route(each, callback, methods=["GET", "POST"]) for each in paths])
+    return Starlette(routes=[Route(path, callback, methods=["GET", "POST"]) for path in paths])

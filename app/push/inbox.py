@@ -155,7 +155,7 @@ class Inbox:
             if self._closing.is_set():
                 return ()
             taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_AT_ONCE))]
-            self._bytes -= sum(len(each.body) for each in taken)
+            self._bytes -= sum(len(message.body) for message in taken)
             return taken
 
     def _take(self, messages: Sequence[_Message]) -> None:

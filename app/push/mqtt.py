@@ -49,8 +49,8 @@ class BrokerConnection:
         self.topics = {**self.topics, **topics}
         by_filter: dict[str, list[str]] = {}
         for name, own in self.topics.items():
-            for each in own:
-                by_filter.setdefault(each, []).append(name)
+            for topic_filter in own:
+                by_filter.setdefault(topic_filter, []).append(name)
         matcher = MQTTMatcher()
         for topic_filter, names in by_filter.items():
             matcher[topic_filter] = names
@@ -211,8 +211,8 @@ class MqttPush:
         known = self._topics_of_ven.get(ven.ven_name)
         if known is not None and known[0] == ven.vtn_ven_id:
             return known[1]
-        named = [client.topics(each.format(ven.vtn_ven_id)) for each in OF_A_VEN]
-        topics = {topic for each in named for topic in each}
+        named = [client.topics(pattern.format(ven.vtn_ven_id)) for pattern in OF_A_VEN]
+        topics = {topic for names in named for topic in names}
         # openleadr names events/vens/{id}/… and publishes below the ven's own topic.
         topics |= {topic[:-1] + "#" for topic in named[0] if topic.endswith("/+")}
         self._topics_of_ven[ven.ven_name] = str(ven.vtn_ven_id), frozenset(topics)

@@ -128,7 +128,7 @@ class Webhooks:
         pool = ThreadPoolExecutor(
             min(self._fan_out.max_workers, len(ids)), thread_name_prefix="vtn"
         )
-        wait([pool.submit(self._unsubscribe, *each) for each in ids], timeout_s)
+        wait([pool.submit(self._unsubscribe, *arguments) for arguments in ids], timeout_s)
         pool.shutdown(wait=False, cancel_futures=True)
 
     def _is_due(self, ven_name: str, notifiers: Notifiers, now_s: float) -> bool:
@@ -192,7 +192,9 @@ class Webhooks:
             kept[program_id] = _Subscription(subscription_id, was_asked_back=asked)
         self._subscribed[ven_name] = kept
         self._looked_at_s[ven_name] = self._monotonic()
-        asked_back = frozenset(each for each, own in kept.items() if own.was_asked_back)
+        asked_back = frozenset(
+            subscription_id for subscription_id, own in kept.items() if own.was_asked_back
+        )
         if wanted and (written or lost):  # what a new program had before is not known
             self._trust.require(SOURCE, {ven_name: wanted})
         self._inbox.ask(self._trust.confirmed(SOURCE, [ven_name], asked_back))

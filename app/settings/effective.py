@@ -47,8 +47,8 @@ def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
         if isinstance(value, BaseModel):
             yield from leaves(value, f"{name}__")
         elif isinstance(value, dict):
-            for key, each in value.items():
-                yield from leaves(each, f"{name}__{key.upper()}__")
+            for key, section in value.items():
+                yield from leaves(section, f"{name}__{key.upper()}__")
         else:
             yield name, value
 

@@ -252,9 +252,9 @@ class VENManager:
     def take_events(self, pushed: Sequence[tuple[str, Event]]) -> Sequence[PushOutcome]:
         """Take events that push brought to VENs, each with the outcome."""
         known = set(self.polled)
-        ours = [each for each in pushed if each[0] in known]  # a VEN may have been removed
+        ours = [change for change in pushed if change[0] in known]  # a VEN may have been removed
         came = dict(zip(map(id, ours), self._events.apply_pushed(ours), strict=True))
-        outcomes = [came.get(id(each), PushOutcome.KNOWN) for each in pushed]
+        outcomes = [came.get(id(change), PushOutcome.KNOWN) for change in pushed]
         taken = (
             name
             for (name, _), each in zip(pushed, outcomes, strict=True)

@@ -42,7 +42,7 @@ class _Ven:
 
     @property
     def is_trusted(self) -> bool:
-        is_covered = any(each.is_complete for each in self.of_source.values())
+        is_covered = any(coverage.is_complete for coverage in self.of_source.values())
         return is_covered and not self.is_doubted and self.polled_at_count == self.coverage_count
 
 
@@ -138,7 +138,9 @@ class PushTrust:
         with self._lock:
             ven = self._ven(ven_name)
             ven.polled_at_count = coverage_count
-            ven.awaited |= {each: until_s for each in should_be_known if each not in ven.brought}
+            ven.awaited |= {
+                change: until_s for change in should_be_known if change not in ven.brought
+            }
 
     def is_trusted(self, ven_name: str) -> bool:
         """Whether push tells this VEN of every change."""

@@ -103,7 +103,7 @@ class Removals:
     def owed(self, removal: Removal) -> int:
         """How many readings have to be delivered before it goes; with `drop_owed`, are lost."""
         name, key = removal.ven_name, _key(removal)
-        begun = {_key(each): each.begun_at for each in self.pending()}
+        begun = {_key(removal): removal.begun_at for removal in self.pending()}
         owed = self._debts.owed(name, through=None, begun_before=begun.get(key, self._clock()))
         return owed + (self._debts.set_aside(name) if removal.drop_owed else 0)
 
@@ -166,7 +166,7 @@ class Removals:
     def warnings(self) -> Iterator[str]:
         """One line where some wait for long."""
         late = self._clock() - LONG
-        waiting = [each for each in self.pending() if each.begun_at < late]
+        waiting = [removal for removal in self.pending() if removal.begun_at < late]
         if not waiting:
             return
         more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
@@ -206,12 +206,12 @@ class Removals:
             logger.info("%s is removed", removal)
 
     def _is_pending(self, removal: Removal) -> bool:
-        return any(_key(each) == _key(removal) for each in self.pending())
+        return any(_key(other) == _key(removal) for other in self.pending())
 
     def _is_gone_at_vtn(self, removal: Removal, ends_s: float) -> bool:
         """Remove it there, as far as there is time; False: the rest is left to the next time."""
         steps = self._steps(removal)
-        for step in [each for each in steps if each.args not in self._asked]:
+        for step in [step_ for step_ in steps if step_.args not in self._asked]:
             if self._shutdown.is_set() or self._monotonic() > ends_s:
                 return False
             refused: VtnError | None = None

@@ -69,5 +69,7 @@ def own_addresses() -> tuple[str, ...]:
     addresses = {
         str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4
     }
-    usable = sorted(each for each in addresses if not ipaddress.ip_address(each).is_loopback)
+    usable = sorted(
+        address for address in addresses if not ipaddress.ip_address(address).is_loopback
+    )
     return tuple(usable) or ("127.0.0.1",)

@@ -76,7 +76,7 @@ class _CheckedConnection(HTTPSConnection):
             infos = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError:
             infos = []
-        addresses = list(dict.fromkeys(str(each[4][0]) for each in infos))
+        addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
         if not addresses or not all(map(self._allows, addresses)):
             # Who asks does not learn which names there are in a private network.
             raise CallbackFailed(f"{self.host} has no public address")

@@ -139,14 +139,14 @@ class Notifier:
                 continue
             operation, seen = notifications
             shown = notification(version, operation, without_tokens(seen))
-            for place, each in enumerate(subscription["objectOperations"]):
-                if change.kind in each["objects"] and operation in each["operations"]:
+            for place, operations in enumerate(subscription["objectOperations"]):
+                if change.kind in operations["objects"] and operation in operations["operations"]:
                     self._webhooks.tell(
                         subscription["id"],
                         place,
                         client_id=subscription["clientID"],
-                        url=each["callbackUrl"],
-                        token=each.get("bearerToken"),
+                        url=operations["callbackUrl"],
+                        token=operations.get("bearerToken"),
                         notification=shown,
                     )
 

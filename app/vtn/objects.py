@@ -89,7 +89,8 @@ class Objects:
             if active_at is not None and has_transpired(body, active_at):
                 return False
             return not objects or any(
-                not objects.isdisjoint(each["objects"]) for each in body["objectOperations"]
+                not objects.isdisjoint(operation["objects"])
+                for operation in body["objectOperations"]
             )
 
         page = self._store.select(
@@ -156,12 +157,14 @@ class Objects:
         stored = self._owned(version, kind, object_id, client)
         with self._store.together():
             removed = [
-                each for child in HANGING.get(kind, ()) for each in self._children(child, object_id)
+                owned
+                for child in HANGING.get(kind, ())
+                for owned in self._children(child, object_id)
             ]
-            for each in (*removed, stored):
-                self._store.remove(each["objectType"], each["id"])
-        for each in (*removed, stored):
-            self._changed(Change(operation="DELETE", body=each))
+            for removed_object in (*removed, stored):
+                self._store.remove(removed_object["objectType"], removed_object["id"])
+        for removed_object in (*removed, stored):
+            self._changed(Change(operation="DELETE", body=removed_object))
         return version.shown(stored)
 
     def find(self, version: Version, kind: str, object_id: str, client: Client) -> Wire:
@@ -238,7 +241,9 @@ class Objects:
         return self._ven(body, client, old) if kind == "VEN" else self._resource(body, client)
 
     def _check_subscription(self, version: Version, body: Wire, client: Client) -> None:
-        for kind in {kind for each in body["objectOperations"] for kind in each["objects"]}:
+        for kind in {
+            kind for operation in body["objectOperations"] for kind in operation["objects"]
+        }:
             may_read(kind, client)
         self._check_program(version, body, client)
         self._verify(body)
@@ -327,5 +332,5 @@ def without_tokens(body: Wire) -> Wire:
     """A subscription without the tokens of its callbacks; anything else as it is."""
     if body["objectType"] != "SUBSCRIPTION":
         return body
-    operations = [{**each, "bearerToken": None} for each in body["objectOperations"]]
+    operations = [{**operation, "bearerToken": None} for operation in body["objectOperations"]]
     return {**body, "objectOperations": operations}

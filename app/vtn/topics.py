@@ -46,7 +46,7 @@ def for_everyone(body: Wire) -> frozenset[str]:
     topics = {f"{ALL}/{_COLLECTIONS[kind]}"}
     if kind in BY_TARGETS:
         objects = (body, *(body.get("reportDescriptors") or ()))
-        roots = (ALL,) if any(each.get("targets") for each in objects) else (ALL, PREFIX)
+        roots = (ALL,) if any(shown.get("targets") for shown in objects) else (ALL, PREFIX)
         for root in roots:
             if kind == "EVENT":
                 topics.add(f"{root}/programs/{body['programID']}/events")

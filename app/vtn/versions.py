@@ -126,7 +126,7 @@ class Version301:
 
     def is_public(self, body: Wire) -> bool:
         """3.0.1 has no object privacy; what 3.1.0 targets stays with those whom it was granted."""
-        return all(isinstance(each, dict) for each in body.get("targets") or ())
+        return all(isinstance(target, dict) for target in body.get("targets") or ())
 
 
 def notification(version: Version, operation: str, body: Wire) -> Wire:
@@ -205,7 +205,7 @@ def _present(value: Any) -> Any:
             for name, each in value.items()
             if each is not None or name not in NULL_IS_ABSENT
         }
-    return [_present(each) for each in value] if isinstance(value, list) else value
+    return [_present(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _valid(shape: TypeAdapter[Any], body: Wire) -> Wire:

@@ -67,9 +67,7 @@ class MarkedSpan:
 
     def as_area(self, earliest_s: float, latest_s: float, line: int) -> list[dict[str, Any]]:
         """Its two ends, within what is drawn; `line`: in which one its words stand."""
-        start_s, end_s = (
-            min(max(each, earliest_s), latest_s) for each in (self.start_s, self.end_s)
-        )
+        start_s, end_s = (min(max(end, earliest_s), latest_s) for end in (self.start_s, self.end_s))
         return [
             {
                 "name": self.words,

@@ -248,7 +248,7 @@ def select_resources(
     if request.with_quality and quality is None:
         usual = ESTIMATED if values.duration > MAX_GAP else OK
         absent = [number != number or number is None for number in numbers.tolist()]
-        quality = [MISSING if each else usual for each in absent]
+        quality = [MISSING if is_absent else usual for is_absent in absent]
     if scope is not None:
         wanted = {orjson.dumps(name) for name in scope}
         kept = [place for place, name in enumerate(names) if name in wanted]

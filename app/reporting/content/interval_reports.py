@@ -78,7 +78,7 @@ class IntervalReports:
         """The next report of each stream that has one now."""
         newest = self._frames.last()
         upcoming = (self._next(stream, newest) for stream in streams)
-        return [each for each in upcoming if each is not None]
+        return [report for report in upcoming if report is not None]
 
     def is_lost(self, stream: IntervalStream) -> bool:
         """Whether the event changed under a report that may be at the VTN: it is only looked up."""
@@ -106,13 +106,13 @@ class IntervalReports:
     def values(self, due: Sequence[Due]) -> Iterator[tuple[Due, list[Values]]]:
         """The values of each of these reports: one entry per interval, all with the same names."""
         history: list[Due] = []
-        for each in due:
-            if each.stream.request.is_forecast:
-                yield each, self._forecast(each)
+        for one in due:
+            if one.stream.request.is_forecast:
+                yield one, self._forecast(one)
             else:
-                history.append(each)
+                history.append(one)
         sliced = self._frames.sliced_through()
-        pieces = [self._pieces(each) for each in history]
+        pieces = [self._pieces(one) for one in history]
         late = [
             number
             for number, each in enumerate(history)
@@ -147,19 +147,19 @@ class IntervalReports:
         if len(many) * fleet > MAX_CELLS:
             many = set()
         places: dict[tuple[Span, str | None], int] = {}
-        for each, pieces in due:
+        for one, pieces in due:
             for piece in pieces:
-                key = piece.span, _whose(each, piece, many)
+                key = piece.span, _whose(one, piece, many)
                 places.setdefault(key, len(places))
         if not places:
             return
         spans = list(places)
         sums = SpanSums(spans=spans).sweep(self._windows(spans, None))
-        for each, pieces in due:
+        for one, pieces in due:
             sums_of_pieces = [
-                sums.done[places[piece.span, _whose(each, piece, many)]] for piece in pieces
+                sums.done[places[piece.span, _whose(one, piece, many)]] for piece in pieces
             ]
-            yield each, self._made(each, pieces, sums_of_pieces)
+            yield one, self._made(one, pieces, sums_of_pieces)
 
     def _next(self, stream: IntervalStream, newest: Frame | None) -> Due | None:
         active = self._requests.of(stream)
@@ -258,7 +258,7 @@ class IntervalReports:
 
     def _forecast(self, due: Due) -> list[Values]:
         request, ven_name = due.stream.request, due.stream.ven_name
-        spans = [(each.start, _end_of(each)) for each in due.report.intervals]
+        spans = [(interval.start, _end_of(interval)) for interval in due.report.intervals]
         scope = due.active.scope
         made: list[Values] = []
         for interval, span, forecast in zip(
@@ -303,11 +303,11 @@ def _by_name(
     if not quantity.spans:
         return _last_instant(ven_name, quantity, sums, model)
     totals: dict[str, list[float]] = {}
-    for each in sums:
-        names = each.roster.names(ven_name)
-        begin = each.roster.columns(ven_name).start - each.columns.start
+    for span_sum in sums:
+        names = span_sum.roster.names(ven_name)
+        begin = span_sum.roster.columns(ven_name).start - span_sum.columns.start
         part = slice(begin, begin + len(names))
-        arrays = (each.energy_kwh, each.baseline_kwh, each.hours, each.peak_kw)
+        arrays = (span_sum.energy_kwh, span_sum.baseline_kwh, span_sum.hours, span_sum.peak_kw)
         for name, *found in zip(names, *(array[part].tolist() for array in arrays), strict=True):
             before = totals.setdefault(name, [0.0, 0.0, 0.0, float("nan")])
             before[:3] = [one + other for one, other in zip(before, found[:3], strict=False)]
@@ -315,7 +315,7 @@ def _by_name(
     if not sums:
         return {}
     whole_h = (sums[0].end - sums[0].start) / timedelta(hours=1)
-    has_gap = any(each.has_gap for each in sums)
+    has_gap = any(span_sum.has_gap for span_sum in sums)
     return {
         name: _value(quantity, *total, whole_h=whole_h, has_gap=has_gap)
         for name, total in totals.items()
@@ -354,11 +354,11 @@ def _last_instant(
 ) -> dict[str, tuple[object, str]]:
     """The value at the last reading in the span of each resource."""
     by_name: dict[str, tuple[object, str]] = {}
-    for each in sums:
-        if each.last is None:
+    for span_sum in sums:
+        if span_sum.last is None:
             continue
-        values = instant(quantity, ven_name, each.last, model).tolist()
-        for name, value in zip(each.last.roster.names(ven_name), values, strict=True):
+        values = instant(quantity, ven_name, span_sum.last, model).tolist()
+        for name, value in zip(span_sum.last.roster.names(ven_name), values, strict=True):
             if value is not None and value == value:
                 by_name[name] = value, OK
             else:

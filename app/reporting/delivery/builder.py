@@ -50,10 +50,10 @@ class ReportBuilder:
         for stream in streams:
             batch.acknowledged[stream.ven_name, stream.request.event_id] += stream.reports_sent
         self._telemetry.add_to(
-            batch, [each for each in streams if isinstance(each, TelemetryStream)]
+            batch, [stream for stream in streams if isinstance(stream, TelemetryStream)]
         )
         if not batch.is_full:
             self._intervals.add_to(
-                batch, [each for each in streams if isinstance(each, IntervalStream)]
+                batch, [stream for stream in streams if isinstance(stream, IntervalStream)]
             )
         return batch

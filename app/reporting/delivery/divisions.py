@@ -212,7 +212,7 @@ def _part(whole: RejectedReport, names: Sequence[str]) -> RejectedReport:
     """The same report for these of its resources, under a name of its own."""
     report = _read(whole)
     chosen = set(names)
-    resources = [each for each in report["resources"] if each["resourceName"] in chosen]
+    resources = [resource for resource in report["resources"] if resource["resourceName"] in chosen]
     digest = hashlib.blake2b("\0".join([whole.report_name, *names]).encode(), digest_size=16)
     name = f"{whole.report_name.rpartition('-')[0]}-{digest.hexdigest()}"
     return replace(

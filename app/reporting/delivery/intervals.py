@@ -46,7 +46,7 @@ class IntervalBuilder:
         due = self._reports.due(streams)
         for each in [each for each in due if each.is_over and each.stream.in_flight is None]:
             batch.moved.append((each.stream, _advancing(to=ReportPosition(each.report.key))))
-        to_make = [each for each in due if not each.is_over or each.stream.in_flight is not None]
+        to_make = [one for one in due if not one.is_over or one.stream.in_flight is not None]
         for report, values in self._reports.values(to_make):
             if batch.is_full:
                 return
@@ -57,7 +57,7 @@ class IntervalBuilder:
                 else values
             )
             self._add(batch, report, selected)
-        waiting = {each.stream.stream_id for each in due}
+        waiting = {one.stream.stream_id for one in due}
         for stream in streams:
             if stream.stream_id not in waiting and stream.in_flight is None:
                 needed = self._reports.needed_from(stream, stream.acked_report.key)

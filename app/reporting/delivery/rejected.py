@@ -133,8 +133,8 @@ class RejectedReports:
             text("DELETE FROM set_aside WHERE report_name = :name"),
             [{"name": name} for name in report_names],
         )
-        for each in rejected:
-            self.put(connection, each)
+        for report in rejected:
+            self.put(connection, report)
 
     def delivered(self, connection: Connection, rejected: RejectedReport) -> None:
         """Sent again, and taken."""
@@ -150,7 +150,9 @@ class RejectedReports:
         if not ids:
             return 0
         with self._database.write() as connection:
-            changed = connection.execute(text(statement), [{"id": each} for each in ids])
+            changed = connection.execute(
+                text(statement), [{"id": set_aside_id} for set_aside_id in ids]
+            )
             return int(changed.rowcount)
 
     def sent_again(

@@ -230,7 +230,7 @@ class DeliveryService:
             raise
         finally:
             planned = {report.name for report in reports}
-            self._sender.give_back(each for each in claimed if each.name not in planned)
+            self._sender.give_back(report for report in claimed if report.name not in planned)
 
     def _plan(self, batch: Batch) -> list[OutgoingReport]:
         """Store that these are about to be sent; those that may be: no span was given up, and no

@@ -129,7 +129,7 @@ class Settlement:
                 if fate is Fate.DIVIDED
                 else self._refused.refused(report, outcome.error).rejected
             )
-            changes.others += [partial(self._rejected.put, rejected=each) for each in kept]
+            changes.others += [partial(self._rejected.put, rejected=part) for part in kept]
             changes.refused += kept
         elif fate is Fate.IN_DOUBT:
             change(lambda now: now.in_doubt(name, planned_us=now_us, again=report.was_sent))

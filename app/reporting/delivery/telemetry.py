@@ -60,7 +60,9 @@ class TelemetryBuilder:
     ) -> Iterator[tuple[TelemetryStream, Sequence[Frame]]]:
         """Each stream with the frames from its cursor on, read once for all that stand near."""
         sliced = self._frames.sliced_through()
-        behind = [each for each in streams if each.acked_frame.seq < sliced.get(each.ven_name, 0)]
+        behind = [
+            stream for stream in streams if stream.acked_frame.seq < sliced.get(stream.ven_name, 0)
+        ]
         for stream in behind:
             yield (
                 stream,
@@ -71,7 +73,7 @@ class TelemetryBuilder:
         newest = self._frames.newest_seq()
         late = {stream.stream_id for stream in behind}
         rest = sorted(
-            (each for each in streams if each.stream_id not in late),
+            (stream for stream in streams if stream.stream_id not in late),
             key=lambda stream: stream.acked_frame,
         )
         while rest and rest[0].acked_frame.seq < newest:
@@ -170,7 +172,7 @@ def _render(
         due, columns = values[:1], slice(start, through.column or len(values[0].numbers))
     else:
         due = [value for value in values if value.seq <= through.seq]
-        columns = slice(0, max(len(each.numbers) for each in due))
+        columns = slice(0, max(len(values.numbers) for values in due))
     return render(
         ven_name=stream.ven_name, request=stream.request, values=due, columns=columns, name=name
     )

@@ -93,7 +93,7 @@ class ReportSchedule:
     def after(self, key: int) -> Iterator[DueReport]:
         """The reports whose key is above this one, in rising order; perhaps without end."""
         if not self._endless:
-            yield from (each for each in self._finite if each.key > key)
+            yield from (report for report in self._finite if report.key > key)
             return
         round_ = max(self._pass_of(key) - self._latest_due, 0)
         last = key
@@ -230,7 +230,7 @@ class ReportSchedule:
         if not self._endless:
             last = min(last, self._count)
         intervals = (self._timeline.interval(number) for number in range(first, last))
-        return tuple(each for each in intervals if each is not None)
+        return tuple(interval for interval in intervals if interval is not None)
 
     def _due(self, intervals: Sequence[Interval]) -> datetime | None:
         """None: never, since one of them has no end."""

@@ -138,7 +138,7 @@ class Retention:
         }
         dropped = self._backlog.owed(cuts)
         self._store.apply(
-            [(each, lambda now: now.skip(cut_seq)) for each in behind],
+            [(stream, lambda now: now.skip(cut_seq)) for stream in behind],
             in_transaction=functools.partial(self._losses.add, DROPPED, dropped),
         )
         dropped += self._rejected.drop_through(

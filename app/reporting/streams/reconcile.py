@@ -265,7 +265,7 @@ def _heir(
 ) -> TelemetryStream | None:
     """The open stream of another event that asks for the same and begins first."""
     gone = {stream.request.event_id for stream in ended}
-    others = (each for each in asking if each.request.event_id not in gone)
+    others = (stream for stream in asking if stream.request.event_id not in gone)
     return min(others, key=lambda each: each.first_frame, default=None)
 
 
