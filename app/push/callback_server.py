@@ -14,6 +14,8 @@ from app.push.webhooks import Webhooks
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1 << 20
+MAX_READ_BYTES = 8 * MAX_BODY_BYTES
+"""Of a body that is too large: who still sends does not see the answer."""
 CALL_LASTS_S = 10.0
 MAX_CALLS_AT_ONCE = 200
 """What is more gets 503: it comes again, or is found by a poll."""
@@ -104,12 +106,16 @@ def make_callback(webhooks: Webhooks, inbox: Inbox) -> Any:
         if not allowed:
             inbox.count("refused")
             return PlainTextResponse("", status_code=404 if allowed is None else 401)
-        body = bytearray()
+        body, size = bytearray(), 0
         async for piece in request.stream():
-            body += piece
-            if len(body) > MAX_BODY_BYTES:
-                inbox.count("refused")
-                return PlainTextResponse("", status_code=413)
+            size += len(piece)
+            if size <= MAX_BODY_BYTES:
+                body += piece
+            elif size > MAX_READ_BYTES:
+                break
+        if size > MAX_BODY_BYTES:
+            inbox.count("refused")
+            return PlainTextResponse("", status_code=413)
         webhooks.heard(path, bytes(body))
         return PlainTextResponse("")
 
