@@ -1,4 +1,4 @@
-"""Business logic's view of a VTN (openadr.md, 'Events out of the command line')."""
+"""Business logic's view of a VTN (openadr.md, 'Events from the command line')."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What OpenADR 3.1.0 and 3.0.1 write differently (openadr.md, '3.0.1 has not')."""
+"""What OpenADR 3.1.0 and 3.0.1 write differently (openadr.md, 'What 3.0.1 does not have')."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Version310:
 
 
 class Version301:
-    """OpenADR 3.0.1 (openadr.md, '3.0.1 has not')."""
+    """OpenADR 3.0.1 (openadr.md, 'What 3.0.1 does not have')."""
 
     name = "3.0.1"
     operations: Mapping[str, str] = {"CREATE": "POST", "UPDATE": "PUT", "DELETE": "DELETE"}

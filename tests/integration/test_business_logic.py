@@ -1,4 +1,4 @@
-"""Events out of the command line (openadr.md, 'Events out of the command line')."""
+"""Events from the command line (openadr.md, 'Events from the command line')."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenADR 3.0.1 behind the same face (openadr.md, '3.0.1 has not')."""
+"""OpenADR 3.0.1 behind the same face (openadr.md, 'What 3.0.1 does not have')."""
 
 from __future__ import annotations
 
