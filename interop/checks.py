@@ -135,7 +135,7 @@ def check(
     _holds("a forecast of every VEN", lambda: len(reports(forecast)) == len(NAMES))
 
     vtn.stop()
-    _holds("the VTN stops; metering resumed", lambda: "does not answer" in application.log)
+    _holds("the VTN stops; metering goes on", lambda: "does not answer" in application.log)
     vtn.start()
     before = len(reports())
     _holds("the VTN starts; reports go on", lambda: len(reports()) > before)

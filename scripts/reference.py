@@ -107,13 +107,7 @@ def settings_page() -> str:
             sections.setdefault(section, []).append(row)
     others = sections.pop("Others", [])
     for section, rows in [*sections.items(), ("Others", others)]:
-        lines += [
-            "",
-            f"## {section}",
-            "",
-            "| setting | default | what it does |",
-            "| --- | --- | --- |",
-        ]
+        lines += ["", f"## {section}", "", *TABLE_OF_SETTINGS]
         lines += rows
     return "\n".join([*lines, ""])
 

@@ -41,7 +41,7 @@ def main() -> None:
         began_s = time.perf_counter()
         catching_up = fleet.begin("generate_reports")
         while not catching_up.done():
-            fleet.tick()  # metering resumed
+            fleet.tick()  # metering goes on meanwhile
             fleet.clock.advance(TICK_S)
             wait([catching_up], timeout=PAUSE_S)
         took_s = time.perf_counter() - began_s

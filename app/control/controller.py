@@ -93,7 +93,7 @@ class FleetController:
             power[columns] = policy.requested_kw(group, baseline[columns])
         np.clip(power, low, high, out=power)
         _share_out(power, low, high, resources, signals.by_type)
-        self._tell(resources, signals)
+        self._log_unsupported(resources, signals)
         stored = inputs.stored_kwh + np.float32(inputs.step_h) * (
             flow_kw(power, efficiency) - self_discharge
         )
@@ -133,7 +133,7 @@ class FleetController:
             if signals is None or not self._holds(signals, now):
                 signals = self._resolver.make(resources, self._events_of, now)
                 self._signals, self._made_at = signals, now
-                self._say_what_changed(signals.resources_per_type())
+                self._log_what_changed(signals.resources_per_type())
             return signals
 
     def _holds(self, signals: ControlSignals, now: datetime) -> bool:
@@ -147,25 +147,27 @@ class FleetController:
             self._by_precedence[ven_name] = by_precedence(self._events.of_ven(ven_name))
         return self._by_precedence[ven_name]
 
-    def _say_what_changed(self, now: dict[str, int]) -> None:
+    def _log_what_changed(self, now: dict[str, int]) -> None:
         """One line when something else is active than before."""
         if now != self._active:
             text = "; ".join(f"{kind} for {count} resources" for kind, count in sorted(now.items()))
             logger.info("active: %s", text or "nothing")
         self._active = now
 
-    def _tell(self, resources: ResourceArrays, signals: ControlSignals) -> None:
+    def _log_unsupported(self, resources: ResourceArrays, signals: ControlSignals) -> None:
         """Each active payload type that is not followed, once per event."""
         for event_id, kind in signals.unsupported:
-            self._tell_once(event_id, kind, "its type, units or value is not supported")
+            self._log_unsupported_once(event_id, kind, "its type, units or value is not supported")
         for kind, (event_id, asked_as) in signals.asked_by.items():
             cannot = [
                 name for name in resources.of_kind if kind not in self._policies[name].follows
             ]
             if cannot:
-                self._tell_once(event_id, asked_as, f"{', '.join(cannot)} cannot follow it")
+                self._log_unsupported_once(
+                    event_id, asked_as, f"{', '.join(cannot)} cannot follow it"
+                )
 
-    def _tell_once(self, event_id: str, kind: str, words: str) -> None:
+    def _log_unsupported_once(self, event_id: str, kind: str, words: str) -> None:
         line = f"event {event_id}: {kind}: {words}"
         self._log_once(
             logger, logging.INFO, line, about=f"event {event_id}: {kind} is not followed"

@@ -9,13 +9,15 @@ from datetime import datetime
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from app.fleet import Resource, ResourceKind
 from app.readings import Columns, Float32, Roster
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 Span = tuple[datetime, datetime]
 """From one instant to another."""
@@ -66,12 +68,12 @@ class ResourceArrays:
                 is_storage.append(resource.energy_max_kwh > 0)
         return cls(
             roster=Roster(rows),
-            kinds=np.array(kinds, dtype=np.intp),
-            lowest_kw=_floats(lowest),
-            highest_kw=_floats(highest),
-            store_min_kwh=_floats(store_min),
-            store_max_kwh=_floats(store_max),
-            is_storage=np.array(is_storage, dtype=np.bool_),
+            kinds=_frozen(np.array(kinds, dtype=np.intp)),
+            lowest_kw=_frozen(np.array(lowest, dtype=np.float32)),
+            highest_kw=_frozen(np.array(highest, dtype=np.float32)),
+            store_min_kwh=_frozen(np.array(store_min, dtype=np.float32)),
+            store_max_kwh=_frozen(np.array(store_max, dtype=np.float32)),
+            is_storage=_frozen(np.array(is_storage, dtype=np.bool_)),
         )
 
     @cached_property
@@ -169,10 +171,9 @@ def _store_kwh(resource: Resource, comfort_h: Mapping[ResourceKind, float]) -> t
     return 0.0, 2 * comfort_h.get(resource.kind, 0.0) * rated_kw
 
 
-def _floats(values: array[float]) -> Float32:
-    made = np.array(values, dtype=np.float32)
-    made.flags.writeable = False  # who computes with limits must not change them
-    return made
+def _frozen(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+    values.flags.writeable = False  # who computes with limits must not change them
+    return values
 
 
 def half_full(resources: ResourceArrays) -> Float32:

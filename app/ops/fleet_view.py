@@ -57,14 +57,14 @@ class FleetView:
         *,
         repository: FleetRepository,
         frames: ReadingLog,
-        journal: DeliveryStats,
+        delivery_stats: DeliveryStats,
         events: EventStore,
         policy_of: Mapping[ResourceKind, Policy],
         clock: Callable[[], datetime],
     ) -> None:
         self._repository = repository
         self._frames = frames
-        self._journal = journal
+        self._delivery_stats = delivery_stats
         self._events = events
         self._policy_of = policy_of
         self._clock = clock
@@ -84,7 +84,7 @@ class FleetView:
         """Some of the VENs, by name, and how many there are of these."""
         only = None
         if only_problems:
-            only = [name for name, _ in self._journal.first_problems(MAX_PROBLEMS)]
+            only = [name for name, _ in self._delivery_stats.first_problems(MAX_PROBLEMS)]
         return self._rows(skip=skip, limit=limit, search=search, only=only)
 
     def _rows(self, **which: Any) -> tuple[list[VenRow], int]:
@@ -95,7 +95,9 @@ class FleetView:
             name = summary.ven.ven_name
             own = None if frame is None else frame.power_kw[frame.roster.columns(name)]
             power_kw = None if own is None or not len(own) else float(own[own == own].sum())
-            rows.append(VenRow(summary=summary, power_kw=power_kw, delivery=self._journal.of(name)))
+            rows.append(
+                VenRow(summary=summary, power_kw=power_kw, delivery=self._delivery_stats.of(name))
+            )
         return rows, total
 
     def resources(self, ven_name: str, *, skip: int, limit: int) -> tuple[list[ResourceRow], int]:

@@ -27,14 +27,14 @@ class Metrics:
         scheduler: TaskScheduler,
         simulator: MeterDataSimulator,
         power: PowerHistory,
-        journal: DeliveryStats,
+        delivery_stats: DeliveryStats,
         health: Health,
         http: VtnHttp,
     ) -> None:
         self._scheduler = scheduler
         self._simulator = simulator
         self._power = power
-        self._journal = journal
+        self._delivery_stats = delivery_stats
         self._health = health
         self._http = http
         self._registry: Any = None
@@ -113,12 +113,12 @@ class Metrics:
         yield CounterMetricFamily(
             "ven_readings_delivered",
             "Readings that the VTN acknowledged.",
-            value=self._journal.readings,
+            value=self._delivery_stats.readings,
         )
         yield CounterMetricFamily(
             "ven_reports_delivered",
             "Reports that the VTN acknowledged.",
-            value=self._journal.reports,
+            value=self._delivery_stats.reports,
         )
         readiness = self._health.readiness()
         yield GaugeMetricFamily("ven_ready", "1: /readyz answers 200.", value=readiness.ready)

@@ -57,12 +57,12 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
             readiness = await run.io_bound(services.readiness)
             if readiness is None:
                 return
-            journal = services.journal
+            delivery_stats = services.delivery_stats
             figures.show(
                 readings_taken=formatting.count(services.simulator.readings_taken),
-                readings_delivered=formatting.count(journal.readings),
-                reports_delivered=formatting.count(journal.reports),
-                last_report=formatting.ago(journal.last_report_at, services.clock()),
+                readings_delivered=formatting.count(delivery_stats.readings),
+                reports_delivered=formatting.count(delivery_stats.reports),
+                last_report=formatting.ago(delivery_stats.last_report_at, services.clock()),
                 readings_waiting=formatting.count(readiness.waiting),
                 reports_rejected=formatting.count(readiness.set_aside),
                 readings_given_up=formatting.count(
@@ -77,7 +77,7 @@ def make_delivery_view(services: PageServices) -> Callable[[], None]:
                 show_lines(
                     chart, {"waiting": [(at.at.timestamp(), float(at.waiting)) for at in points]}
                 )
-            first = await run.io_bound(journal.first_problems, ROWS)
+            first = await run.io_bound(delivery_stats.first_problems, ROWS)
             problems.show([(name, (name, formatting.shortened(why))) for name, why in first or ()])
 
         shell.every(REFRESH_S, show)

@@ -81,9 +81,11 @@ def make_fleet_view(services: PageServices) -> Callable[[], None]:
                 return
             figures.show(
                 VENs=formatting.count(vens),
-                readings_delivered=formatting.count(services.journal.readings),
+                readings_delivered=formatting.count(services.delivery_stats.readings),
                 readings_waiting=formatting.count(waiting),
-                last_report=formatting.ago(services.journal.last_report_at, services.clock()),
+                last_report=formatting.ago(
+                    services.delivery_stats.last_report_at, services.clock()
+                ),
             )
 
         shell.every(REFRESH_S, show_power)

@@ -27,7 +27,7 @@ class PageServices:
     events: EventsView
     power: PowerHistory
     scheduler: TaskScheduler
-    journal: DeliveryStats
+    delivery_stats: DeliveryStats
     rejected_reports: RejectedReports
     backlog_history: BacklogHistory
     waiting: Callable[[], int]
