@@ -105,6 +105,17 @@ def respond(*events: SeenEvent, **fields: Any) -> dict[ResourceKind, float]:
 USUAL = {kind: SHAPE.get(kind, 2.0) for kind in KINDS}
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["kinds", "lowest_kw", "highest_kw", "store_min_kwh", "store_max_kwh", "is_storage"],
+)
+def test_what_is_known_of_resources_cannot_be_changed(name: str) -> None:
+    values = getattr(resources(), name)
+
+    with pytest.raises(ValueError, match="read-only"):
+        values[0] = values[1]
+
+
 def test_without_events_all_do_what_they_do() -> None:
     assert respond() == pytest.approx(USUAL)
 
