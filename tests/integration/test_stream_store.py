@@ -24,6 +24,7 @@ from app.reporting.streams import (
     StreamStore,
     TelemetryStream,
 )
+from app.reporting.streams.spans import Span
 from tests.support.fakes import FakeClock
 from tests.support.flaky_database import LosesAnswers
 
@@ -40,6 +41,9 @@ OF_TYPES: dict[Any, st.SearchStrategy[Any]] = {
     "Quantity": st.sampled_from(Quantity),
     "FramePosition": st.builds(FramePosition, NUMBERS, NUMBERS),
     "ReportPosition": st.builds(ReportPosition, NUMBERS, NUMBERS),
+    "Spans": st.lists(
+        st.builds(Span, NUMBERS, st.builds(FramePosition, NUMBERS, NUMBERS)), max_size=3
+    ).map(tuple),
 }
 
 

@@ -219,16 +219,23 @@ class Ven:
         if any(stream.in_flight is not None for stream in ended.values()):
             return
         heir = self.asking[0]
-        shares, inherited = hand_overs(ended.values(), heir)
+        shares, taken = hand_overs(ended.values(), heir)
         keys = {stream.stream_id: key for key, stream in ended.items()}
-        for stream, after in shares:
-            then, successor = stream.hand_over(heir, after=after)
-            self.streams[keys[stream.stream_id]] = then
+        for stream in ended.values():
+            own = stream.request.event_id
+            if stream.inherited_from and own in self.streams:
+                self.streams[own] = self.streams[own].give_away(stream)
+        for stream, to in shares:
+            key = keys[stream.stream_id]
+            self.streams[key], successor = self.streams[key].hand_over(to)
             if successor is not None:
                 new = f"{successor.request.event_id} {successor.inherited_from}"
                 assert new not in self.streams
                 self.streams[new] = replace(successor, stream_id=100 + len(self.streams))
-        self.streams[heir.request.event_id] = heir.inherit(inherited)
+        for successor in taken:
+            self.streams[heir.request.event_id] = self.streams[heir.request.event_id].inherit(
+                successor
+            )
 
     def owed_by(self, stream: TelemetryStream) -> list[Cell]:
         if not stream.owes:

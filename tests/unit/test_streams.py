@@ -119,7 +119,7 @@ def test_a_report_is_not_sent(stream: TelemetryStream) -> None:
 
 def test_only_what_ended_is_handed_over() -> None:
     with pytest.raises(ValueError, match="has not ended"):
-        telemetry().hand_over(telemetry(stream_id=2), after=0)
+        telemetry().hand_over(telemetry(stream_id=2))
 
 
 @given(

@@ -17,6 +17,7 @@ from app.platform.migrations import (
     m0004_indexes,
     m0005_enrolled_again,
     m0006_changes_and_removals,
+    m0007_measurements,
 )
 
 Migration = Callable[[Connection], None]
@@ -28,4 +29,5 @@ MIGRATIONS: Sequence[Migration] = (
     m0004_indexes.migrate,
     m0005_enrolled_again.migrate,
     m0006_changes_and_removals.migrate,
+    m0007_measurements.migrate,
 )

@@ -8,9 +8,9 @@ from app.reporting.streams.ports import FleetNames
 from app.reporting.streams.reconcile import StreamReconciler
 from app.reporting.streams.request_index import RequestIndex
 from app.reporting.streams.rows import AnyStream
+from app.reporting.streams.spans import FramePosition
 from app.reporting.streams.store import StreamStore, Transition
 from app.reporting.streams.stream import (
-    FramePosition,
     FramesInFlight,
     InFlight,
     IntervalsInFlight,

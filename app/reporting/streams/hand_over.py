@@ -6,22 +6,25 @@ from collections.abc import Iterable
 
 from app.reporting.streams.stream import TelemetryStream
 
+Shares = list[tuple[TelemetryStream, TelemetryStream]]
+"""A stream that ended, and the other event's as it is when it is given something (`hand_over`)."""
+
 
 def hand_overs(
     ended: Iterable[TelemetryStream], to: TelemetryStream
-) -> tuple[list[tuple[TelemetryStream, int]], int]:
+) -> tuple[Shares, list[TelemetryStream]]:
     """How ended streams of one descriptor hand over to one event, which gets no value twice.
 
-    Each with the number up to which others have handed over before (`hand_over`), in their order;
-    and the number above which the event then has every frame (`inherit`).
+    What each gives, in their order; and what the event takes over (`inherit`).
     """
-    shares: list[tuple[TelemetryStream, int]] = []
-    covered_from = covered = 0
+    shares: Shares = []
+    taken: list[TelemetryStream] = []
     for stream in sorted(ended, key=lambda each: each.acked_frame):
-        shares.append((stream, covered))
-        last = min(stream.last_frame or 0, to.first_frame)
-        if last > max(covered, stream.acked_frame.seq):
-            if stream.acked_frame.seq > covered or not covered:  # there is a gap before it
-                covered_from = stream.acked_frame.seq + bool(stream.acked_frame.column)
-            covered = last
-    return shares, covered_from if covered >= to.first_frame else to.first_frame
+        left = stream
+        while left.owes:
+            shares.append((stream, to))
+            left, successor = left.hand_over(to)
+            if successor is not None:
+                taken.append(successor)
+                to = to.inherit(successor)
+    return shares, taken

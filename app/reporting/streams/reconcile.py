@@ -18,13 +18,9 @@ from app.reporting.streams.losses import EXPIRED, LossCounters
 from app.reporting.streams.ports import FleetNames
 from app.reporting.streams.request_index import Descriptors, RequestIndex
 from app.reporting.streams.rows import AnyStream
+from app.reporting.streams.spans import FramePosition
 from app.reporting.streams.store import StreamStore, Transition
-from app.reporting.streams.stream import (
-    FramePosition,
-    IntervalStream,
-    ReportPosition,
-    TelemetryStream,
-)
+from app.reporting.streams.stream import IntervalStream, ReportPosition, TelemetryStream
 
 logger = logging.getLogger(__name__)
 LastBefore = Callable[[datetime], int]
@@ -143,6 +139,11 @@ class StreamReconciler:
                 if stream.in_flight is not None and stream.ended_at_us > latest_us:
                     waiting.add(asks)
         changes: Changes = []
+        own = {
+            (stream.ven_name, stream.asks): stream
+            for stream in self._store.streams()
+            if isinstance(stream, TelemetryStream) and not stream.inherited_from
+        }
         handed_over: list[AnyStream] = []
         expired: dict[TelemetryStream, int] = {}
         for asks, streams in ended.items():
@@ -156,9 +157,14 @@ class StreamReconciler:
                     if (stream.ended_at_us or 0) <= latest_us
                 }
                 continue
-            shares, inherited = hand_overs(streams, heir)
-            changes += [(stream, _handing_over(heir, after)) for stream, after in shares]
-            changes.append((heir, _inheriting(inherited)))
+            shares, taken = hand_overs(streams, heir)
+            changes += [
+                (own[stream.ven_name, stream.asks], _giving_away(stream))
+                for stream in streams
+                if stream.inherited_from and (stream.ven_name, stream.asks) in own
+            ]
+            changes += [(stream, _handing_over(to)) for stream, to in shares]
+            changes += [(heir, _inheriting(successor)) for successor in taken]
             handed_over += streams
         self._store.apply(changes)
         self._expire(expired)
@@ -277,9 +283,13 @@ def _skipping(seq: int) -> Transition:
     return lambda now: now.skip(seq)
 
 
-def _handing_over(heir: TelemetryStream, after: int) -> Transition:
-    return lambda now: now.hand_over(heir, after=after)
+def _handing_over(heir: TelemetryStream) -> Transition:
+    return lambda now: now.hand_over(heir)
 
 
-def _inheriting(after: int) -> Transition:
-    return lambda now: now.inherit(after)
+def _inheriting(successor: TelemetryStream) -> Transition:
+    return lambda now: now.inherit(successor)
+
+
+def _giving_away(successor: TelemetryStream) -> Transition:
+    return lambda now: now.give_away(successor)

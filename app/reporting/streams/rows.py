@@ -13,8 +13,8 @@ from sqlalchemy import Row
 
 from app.platform import from_us, to_us
 from app.reporting.requests import Quantity, ReportRequest
+from app.reporting.streams.spans import FramePosition, Span
 from app.reporting.streams.stream import (
-    FramePosition,
     FramesInFlight,
     InFlight,
     IntervalsInFlight,
@@ -37,7 +37,14 @@ PROGRESS = {
     *("acked_frame", "acked_report", "needed_after"),
     *("in_flight", "reports_left", "reports_sent", "last_report"),
 }
-WITHOUT = {"heir_of": "", "start_seq": 0, "cursor_column": 0, "done_us": 0, "done_column": 0}
+WITHOUT = {
+    "heir_of": "",
+    "has": "[]",
+    "start_seq": 0,
+    "cursor_column": 0,
+    "done_us": 0,
+    "done_column": 0,
+}
 """What stands in columns that a stream of the other kind has no field for."""
 FIELDS: Mapping[type[AnyStream], tuple[str, ...]] = {
     kind: tuple(
@@ -156,11 +163,17 @@ def _read_request(stored: str) -> ReportRequest:
     return ReportRequest(**values)
 
 
+def _read_spans(stored: str) -> tuple[Span, ...]:
+    return tuple(Span(after, FramePosition(*until)) for after, until in orjson.loads(stored))
+
+
 _WRITE: Mapping[str, Callable[[Any], Any]] = {
+    "has": lambda spans: orjson.dumps([[after, list(until)] for after, until in spans]).decode(),
     "request": _write_request,
     "in_flight": _write_in_flight,
 }
 _READ: Mapping[str, Callable[..., Any]] = {
+    "has": _read_spans,
     "acked_frame": FramePosition,
     "acked_report": ReportPosition,
     # Earlier versions could count below zero.

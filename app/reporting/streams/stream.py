@@ -20,13 +20,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from app.reporting.requests import ReportRequest
-
-
-class FramePosition(NamedTuple):
-    """All frames up to number `seq`, and `column` resources of the next one."""
-
-    seq: int
-    column: int = 0
+from app.reporting.streams.spans import (
+    FramePosition,
+    Span,
+    Spans,
+    first_missing,
+    with_span,
+    without,
+)
 
 
 class ReportPosition(NamedTuple):
@@ -210,6 +211,8 @@ class TelemetryStream(Stream[FramesInFlight]):
     """The cursor: what is acknowledged, or given up."""
     first_frame: int = 0
     """The frames above this number are this stream's to report."""
+    has: Spans = ()
+    """What its event has of the frames before: it told them, or took them over."""
     last_frame: int | None = None
     """The last frame of a stream that ended, or that took over a span; None: no end."""
     inherited_from: str = ""
@@ -263,36 +266,43 @@ class TelemetryStream(Stream[FramesInFlight]):
         )
         return skipped.end(at_us=at_us, last_frame=0)
 
-    def hand_over(
-        self, to: TelemetryStream, *, after: int
-    ) -> tuple[TelemetryStream, TelemetryStream | None]:
-        """What it owes passes to the event of another stream: this one, which owes nothing more,
-        and the other event's stream over what is left; None: the other event has all of it.
-
-        `after`: the other event has the frames up to this number already, from others that ended.
+    def hand_over(self, to: TelemetryStream) -> tuple[TelemetryStream, TelemetryStream | None]:
+        """What it owes passes to the event of another stream: this one, and that event's stream
+        over the first part that it has not; None: it has all of it. To be repeated while it owes.
         """
         if self.last_frame is None:
             raise ValueError(f"stream {self.stream_id} has not ended: it reports its own readings")
-        start = max(self.acked_frame, FramePosition(after))
         last = min(self.last_frame, to.first_frame)
-        successor: TelemetryStream | None = None
-        if start.seq < last:
-            successor = TelemetryStream(
-                stream_id=0,
-                ven_name=self.ven_name,
-                request=replace(to.request, since=None),
-                # With its place: a stream that opens and ends again hands over several times.
-                inherited_from=f"{self.stream_id}@{start.seq}",
-                first_frame=start.seq,
-                acked_frame=start,
-                last_frame=last,
-            )
-        # What it gave away is no longer its own, should it be asked again.
-        return replace(self.skip(self.last_frame), first_frame=self.last_frame), successor
+        missing = first_missing(to.has, self.acked_frame, last)
+        start, end = missing or (FramePosition(self.last_frame), self.last_frame)
+        if end == to.first_frame:
+            end = self.last_frame  # it has what follows
+        told = with_span(self.has, Span(self.first_frame, self.acked_frame))
+        # What it gives away is no longer its own, should it be asked again.
+        rest = replace(self.skip(end), first_frame=end, has=told)
+        if missing is None:
+            return rest, None
+        successor = TelemetryStream(
+            stream_id=0,
+            ven_name=self.ven_name,
+            request=replace(to.request, since=None),
+            # With its place: a stream that opens and ends again hands over several times.
+            inherited_from=f"{self.stream_id}@{start.seq}",
+            first_frame=start.seq,
+            acked_frame=start,
+            last_frame=missing[1],
+        )
+        return rest, successor
 
-    def inherit(self, after: int) -> TelemetryStream:
-        """Its event has the frames above this number, too: nobody hands them over once more."""
-        return replace(self, first_frame=min(self.first_frame, after))
+    def inherit(self, successor: TelemetryStream) -> TelemetryStream:
+        """Its event has what this stream of it took over."""
+        until = FramePosition(successor.last_frame or 0)
+        return replace(self, has=with_span(self.has, Span(successor.first_frame, until)))
+
+    def give_away(self, successor: TelemetryStream) -> TelemetryStream:
+        """What a stream of its event took over went on to another event."""
+        left = without(self.has, successor.acked_frame, successor.last_frame or 0)
+        return replace(self, has=left)
 
     @property
     def cursor(self) -> tuple[int, int]:

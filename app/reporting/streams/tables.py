@@ -29,6 +29,7 @@ stream_table = table(
     Column("ended_at_us", BigInteger),
     required_column("done_us", BigInteger, server_default=text("0")),
     required_column("done_column", BigInteger, server_default=text("0")),
+    required_column("has", Text, server_default=text("'[]'")),
     UniqueConstraint(*KEY_COLUMNS),
 )
 tally_table = table(
