@@ -60,6 +60,7 @@ class Application:
         database: Database,
         vtn: Server,
         push: Server,
+        intake: Server,
         ops: Ops,
         health: Health,
         guard: PeriodicThread,
@@ -83,6 +84,7 @@ class Application:
         self._database = database
         self._vtn = vtn
         self._push = push
+        self._intake = intake
         self._ops = ops
         self._health = health
         self._guard = guard
@@ -128,8 +130,10 @@ class Application:
             self._guard.start,
             self._lock_watch.start,
             self._ops.start,
+            *(() if once else (self._intake.start,)),
             self._vtn.start,
             self._seed,
+            self._count_not_metered,
             self._enrol,
             lambda: self._run_each(
                 self._names_of_the_first_runs(), None if once else MAX_STARTUP_RUN_S
@@ -199,6 +203,7 @@ class Application:
         elif not idle:
             logger.warning("stopping: a task still waits for the VTN; what it had stays owed")
         self._push.close()
+        self._intake.close()
         self._vtn_watch.close(min(1.0, self._shutdown.remaining_for_work_s()))
         self._lock_watch.close(min(1.0, self._shutdown.remaining_for_work_s()))
         self._guard.close(min(1.0, self._shutdown.remaining_for_work_s()))
@@ -224,6 +229,14 @@ class Application:
             with self._bar("storing", "resources") as progress:
                 count = self._repository.save(fleet, progress)
             logger.info("sample fleet: %d VENs with %d resources", len(fleet), count)
+
+    def _count_not_metered(self) -> None:
+        count = self._repository.count_not_metered()
+        if count:
+            logger.info(
+                "%d resources are not metered: their source is none; see METERING__DEFAULT_SOURCE",
+                count,
+            )
 
     def _enrol(self) -> None:
         with self._bar("enrolling", "VENs") as progress:
@@ -288,6 +301,7 @@ class ApplicationContainer(containers.DeclarativeContainer):
     openadr = providers.DependenciesContainer()
     fleet = providers.DependenciesContainer()
     metering = providers.DependenciesContainer()
+    intake = providers.DependenciesContainer()
     vens = providers.DependenciesContainer()
     push = providers.DependenciesContainer()
     scheduling = providers.DependenciesContainer()
@@ -300,6 +314,7 @@ class ApplicationContainer(containers.DeclarativeContainer):
         database=platform.database,
         vtn=vtn.server,
         push=push.service,
+        intake=intake.service,
         ops=ops.server,
         health=ops.health,
         guard=supervision.guard,

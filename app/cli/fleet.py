@@ -19,6 +19,7 @@ from app.cli.terminal import show
 from app.fleet import (
     THE_VEN,
     VEN,
+    FleetFileError,
     FleetRepository,
     Resource,
     Status,
@@ -94,11 +95,25 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         with opened() as tools:
             fleet = read_fleet(file)
             with bars() as bar, bar("storing", "resources") as progress:
-                count = tools.repository.save(fleet, progress)
+                try:
+                    count = tools.repository.save(fleet, progress)
+                except ValueError as error:
+                    raise FleetFileError(f"{file}: {error}") from None
             total = sum(len(resources) for resources in fleet.values())
-            result = {"vens": len(fleet), "resources": total, "new_resources": count}
+            left_out = tools.repository.count_not_metered()
+            result = {
+                "vens": len(fleet),
+                "resources": total,
+                "new_resources": count,
+                "not_metered": left_out,
+            }
             words = f"{len(fleet)} VENs, {total} resources, {count} of them new"
             print(json.dumps(result) if as_json else words)
+            if left_out and not as_json:
+                print(
+                    f"{left_out} resources of the fleet are not metered: their source is none;"
+                    " give them one in the column source, see METERING__DEFAULT_SOURCE"
+                )
 
     @cli.command(
         epilog=examples(

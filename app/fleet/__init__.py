@@ -6,13 +6,26 @@ from app.fleet.errors import FleetFileError
 from app.fleet.fleet_file import read_fleet, write_csv, write_json
 from app.fleet.held_vens import HeldVens, HoldsVens
 from app.fleet.lost import LostObjects
-from app.fleet.model import THE_VEN, VEN, Resource, ResourceKind, Status, VenSummary
+from app.fleet.model import (
+    NOT_METERED,
+    SIMULATOR,
+    SOURCE_NAME,
+    THE_VEN,
+    VEN,
+    Resource,
+    ResourceKind,
+    Status,
+    VenSummary,
+)
 from app.fleet.repository import FleetRepository
 from app.fleet.sample import sample_fleet
 from app.fleet.taken_out import remove, take_out
 from app.fleet.updates import ResourceUpdates
 
 __all__ = [
+    "NOT_METERED",
+    "SIMULATOR",
+    "SOURCE_NAME",
     "THE_VEN",
     "VEN",
     "Enrolment",

@@ -23,7 +23,11 @@ class FleetContainer(containers.DeclarativeContainer):
     openadr = providers.DependenciesContainer()
     client_for = port()
 
-    repository = providers.ThreadSafeSingleton(FleetRepository, platform.database)
+    repository = providers.ThreadSafeSingleton(
+        FleetRepository,
+        platform.database,
+        default_source=platform.settings.provided.default_source,
+    )
     held_retries = providers.ThreadSafeSingleton(
         threading.Semaphore, platform.settings.provided.vtn.most_retries
     )

@@ -12,16 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from app.fleet.errors import FleetFileError
-from app.fleet.model import DESCRIPTION_FIELDS, VEN, Resource, ResourceKind, Status
+from app.fleet.model import (
+    DESCRIPTION_FIELDS,
+    METER_FIELDS,
+    VEN,
+    Resource,
+    ResourceKind,
+    Status,
+)
 from app.openadr import normalized_name
 from app.platform import TextFileError, read_text
 
-COLUMNS = ("ven_name", "resource_name", *DESCRIPTION_FIELDS, "status")
+COLUMNS = ("ven_name", "resource_name", *DESCRIPTION_FIELDS, *METER_FIELDS, "status")
 NUMBERS = tuple(name for name in COLUMNS if name.endswith(("_kw", "_kwh", "itude")))
 NO_TEXT = {"Cc": "control character", "Cs": "lone surrogate, half of a character,"}
 FORMULA = re.compile(r'=\s*"|=\w+\(')
 ROUNDED = re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+")
 """A meter point that was taken for a number."""
+IDS = ("meter_point_id", "device")
 Fleet = dict[str, list[Resource]]
 
 
@@ -149,7 +157,11 @@ def _resource(row: Mapping[str, Any]) -> Resource:
         raise ValueError("status REMOVED is what `fleet remove` gives; leave the row out")
     # Only an enrolment approves: the VTN may be another one.
     values["status"] = Status.PENDING if status is Status.APPROVED else status
-    for name in ("resource_name", "meter_point_id", "address"):
+    if row.get("device") == "":
+        values["device"] = (
+            ""  # it is said that there is none; a column that is missing says nothing
+        )
+    for name in ("resource_name", "meter_point_id", "address", *METER_FIELDS):
         if name in values:
             values[name] = _text(name, values[name])
     return Resource(**values)
@@ -168,7 +180,7 @@ def _number(name: str, value: Any) -> float:
 
 def _text(name: str, value: Any) -> str:
     """A text; what a spreadsheet made of one is refused, since nobody can tell what it was."""
-    if isinstance(value, int) and not isinstance(value, bool) and name == "meter_point_id":
+    if isinstance(value, int) and not isinstance(value, bool) and name in IDS:
         return str(value)
     if not isinstance(value, str):
         raise ValueError(f"{name} {str(value)[:40]!r} is not a text")
@@ -177,7 +189,7 @@ def _text(name: str, value: Any) -> str:
         raise ValueError(f"{name} has a {NO_TEXT[unicodedata.category(odd)]} in it")
     if FORMULA.match(value):
         raise ValueError(f"{name} {value[:40]!r} is a formula of a spreadsheet; save its value")
-    if name == "meter_point_id" and ROUNDED.fullmatch(value):
+    if name in IDS and ROUNDED.fullmatch(value):
         raise ValueError(
             f"{name} {value!r} was rounded by a spreadsheet; give the column the format text"
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 MAX_MAGNITUDE = 1e9
 """Of kW and kWh: a terawatt. Single precision counts on exactly enough below it."""
 
+SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 DESCRIPTION_FIELDS = (
     "kind",
     "meter_point_id",
@@ -21,6 +23,12 @@ DESCRIPTION_FIELDS = (
     "energy_max_kwh",
 )
 """What an import may change about a resource; status and the VTN's ids stay."""
+METER_FIELDS = ("source", "device")
+"""What an import may say of a resource's meter; it is nothing that the VTN is told."""
+SIMULATOR = "simulator"
+"""The source of resources whose readings are simulated."""
+NOT_METERED = "none"
+"""The source of resources that have no meter."""
 THE_VEN = ""
 """In the place of a resource's name: the VEN itself."""
 
@@ -73,9 +81,19 @@ class Resource:
     """0 for what stores nothing."""
     status: Status = Status.PENDING
     vtn_resource_id: str | None = None
+    source: str | None = None
+    """`simulator`, `none`, or a name in SOURCES_FILE. None, before it is stored: as it was, or what
+    METERING__DEFAULT_SOURCE says of new ones."""
+    device: str | None = None
+    """As the source calls its meter; blank: the meter point, else the resource's name. None, before
+    it is stored: as it was, or blank."""
 
     def __post_init__(self) -> None:
         _check_name(self.resource_name, "resource_name")
+        if self.source is not None and not SOURCE_NAME.fullmatch(self.source):
+            raise ValueError(f"source {self.source[:80]!r} is no name of a source")
+        if self.device is not None and (len(self.device) > 256 or not self.device.isprintable()):
+            raise ValueError(f"device {self.device[:80]!r} must be up to 256 printable characters")
         for low, high in (("power_min_kw", "power_max_kw"), ("energy_min_kwh", "energy_max_kwh")):
             lowest, highest = getattr(self, low), getattr(self, high)
             if not (math.isfinite(lowest) and math.isfinite(highest)):
@@ -95,6 +113,21 @@ class Resource:
             raise ValueError(f"latitude {self.latitude:g} is not between -90 and 90")
         if self.longitude is not None and not -180 <= self.longitude <= 180:
             raise ValueError(f"longitude {self.longitude:g} is not between -180 and 180")
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether its readings are."""
+        return self.source in (None, SIMULATOR)
+
+    @property
+    def has_meter(self) -> bool:
+        """Whether a source measures it."""
+        return self.source not in (None, SIMULATOR, NOT_METERED)
+
+    @property
+    def meter(self) -> str:
+        """What its source calls its meter."""
+        return self.device or self.meter_point_id or self.resource_name
 
     def attributes(self) -> dict[str, list[str | float]]:
         """OpenADR resource attributes, by type (3.1.0 enumerations, and private ones).

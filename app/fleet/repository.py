@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import func, literal_column, select, text
 
-from app.fleet.model import VEN, Resource, Status, VenSummary
-from app.fleet.rows import description, pending, summaries, to_resource, to_ven
+from app.fleet.model import NOT_METERED, SIMULATOR, VEN, Resource, Status, VenSummary
+from app.fleet.rows import pending, summaries, to_resource, to_ven
+from app.fleet.saving import CHUNK, save_fleet, spellings
 from app.fleet.tables import resource_table, ven_table
-from app.fleet.taken_out import named, none_such, raise_revision, take_in
+from app.fleet.taken_out import named, none_such, raise_revision
 from app.openadr import normalized_name
 from app.platform import Database, Progress, no_progress
-
-logger = logging.getLogger(__name__)
-
-CHUNK = 500
 
 
 class FleetRepository:
     """VENs and resources. Every change raises `revision`, also for other processes to see."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, default_source: str = SIMULATOR) -> None:
         self._database = database
+        self._default_source = default_source
 
     def revision(self) -> int:
         """A number that rises with every change of the fleet, whoever made it."""
@@ -226,63 +222,47 @@ class FleetRepository:
 
         Nothing is removed; status and the VTN's ids of what exists stay. Returns how many
         resources are new. `progress` is told how many of those that are new or changed are stored,
-        and of how many.
+        and of how many. ValueError: two resources would have the same meter.
         """
         with self._database.write() as connection:
-            spelled = _spellings(connection.execute(select(ven_table.c.ven_name)).scalars())
-            keys = {
-                name: _ensure_ven(connection, spelled.get(normalized_name(name), name))
-                for name in fleet
-            }
-            known: dict[int, dict[str, Row[Any]]] = defaultdict(dict)
-            if any(fleet.values()):
-                for row in connection.execute(select(resource_table)):
-                    known[row.ven_key][normalized_name(row.resource_name)] = row
-            added: list[dict[str, Any]] = []
-            changed: list[dict[str, Any]] = []
-            back: list[int] = []
-            for ven_name, resources in fleet.items():
-                ven_key = keys[ven_name]
-                for resource in resources:
-                    before = known[ven_key].get(normalized_name(resource.resource_name))
-                    values = description(resource)
-                    if before is None:
-                        added.append(
-                            {
-                                **values,
-                                "ven_key": ven_key,
-                                "resource_name": resource.resource_name,
-                                "status": resource.status.value,
-                                "vtn_resource_id": resource.vtn_resource_id,
-                            }
-                        )
-                        continue
-                    back += [before.resource_key] if before.status == Status.REMOVED.value else []
-                    if any(getattr(before, field) != value for field, value in values.items()):
-                        changed.append({**values, "resource_key": before.resource_key})
-            take_in(connection, keys.values(), back)
-            revision = raise_revision(connection)
-            total = len(added) + len(changed)
-            for number, chunk in enumerate(_chunks(added)):
-                connection.execute(resource_table.insert(), chunk)
-                progress(number * CHUNK + len(chunk), total)
-            for number, chunk in enumerate(_chunks(changed)):
-                for change in chunk:
-                    key = change.pop("resource_key")
-                    connection.execute(
-                        resource_table.update()
-                        .where(resource_table.c.resource_key == key)
-                        .values(**change, changed_revision=revision)
-                    )
-                progress(len(added) + number * CHUNK + len(chunk), total)
-        return len(added)
+            return save_fleet(
+                connection, fleet, default_source=self._default_source, progress=progress
+            )
+
+    def metered(self) -> Iterator[tuple[str, Resource]]:
+        """(VEN's name, resource) of each that has a real meter and is not on its way out."""
+        query = (
+            select(resource_table, ven_table.c.ven_name)
+            .join(ven_table)
+            .where(
+                resource_table.c.source != literal_column("'simulator'"),
+                resource_table.c.source != NOT_METERED,
+                resource_table.c.status != Status.REMOVED.value,
+            )
+        )
+        with (
+            self._database.read() as connection,
+            connection.execute(query, execution_options={"yield_per": CHUNK}) as rows,
+        ):
+            for row in rows:
+                yield row.ven_name, to_resource(row)
+
+    def count_not_metered(self) -> int:
+        """How many resources are neither simulated nor have a meter."""
+        query = select(func.count()).select_from(resource_table)
+        with self._database.read() as connection:
+            chosen = query.where(
+                resource_table.c.source != literal_column("'simulator'"),
+                resource_table.c.source == NOT_METERED,
+            )
+            return int(connection.execute(chosen).scalar_one())
 
     def ensure_ven(self, ven_name: str) -> VEN:
         """The VEN, added if the fleet has none of this name."""
         known = self.ven(ven_name)
         if known is None:
             self.save({VEN(ven_name=ven_name).ven_name: ()})
-            name = _spellings(self.ven_names())[normalized_name(ven_name)]
+            name = spellings(self.ven_names())[normalized_name(ven_name)]
             known = self.ven(name)
         return known or VEN(ven_name=ven_name)
 
@@ -346,19 +326,6 @@ class FleetRepository:
             raise_revision(connection)
 
 
-def _spellings(names: Iterable[str]) -> dict[str, str]:
-    """How what is there is spelled, by the form in which names are compared.
-
-    Two that are one in that form stay two: they are named, and left as they are.
-    """
-    ids: dict[str, str] = {}
-    for name in names:
-        other = ids.setdefault(normalized_name(name), name)
-        if other != name:
-            logger.warning("two VENs are both named %s: one of them should be removed", name)
-    return ids
-
-
 _APPROVE_RESOURCE = (
     "UPDATE resource SET vtn_resource_id = :vtn_resource_id,"
     " status = CASE WHEN status = :pending THEN :approved ELSE status END"
@@ -369,18 +336,3 @@ _APPROVE_RESOURCE = (
 def _goes_on() -> Any:
     """What is enrolled, and is to stay so."""
     return resource_table.c.status.not_in((Status.PENDING.value, Status.REMOVED.value))
-
-
-def _ensure_ven(connection: Connection, ven_name: str) -> int:
-    query = select(ven_table.c.ven_key).where(ven_table.c.ven_name == ven_name)
-    key = connection.execute(query).scalar_one_or_none()
-    if key is None:
-        connection.execute(
-            ven_table.insert(), {"ven_name": ven_name, "status": Status.PENDING.value}
-        )
-        key = connection.execute(query).scalar_one()
-    return int(key)
-
-
-def _chunks(rows: Sequence[dict[str, Any]]) -> Iterable[Sequence[dict[str, Any]]]:
-    return (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))

@@ -28,12 +28,20 @@ def to_resource(row: Row[Any]) -> Resource:
         energy_max_kwh=row.energy_max_kwh,
         status=Status(row.status),
         vtn_resource_id=row.vtn_resource_id,
+        source=row.source,
+        device=row.device,
     )
 
 
 def description(resource: Resource) -> dict[str, Any]:
     values = {field: getattr(resource, field) for field in DESCRIPTION_FIELDS}
     return {**values, "kind": resource.kind.value}
+
+
+def meter(resource: Resource) -> dict[str, str]:
+    """What is said of its meter."""
+    values = {"source": resource.source, "device": resource.device}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def pending(query: Select[Any]) -> Select[Any]:

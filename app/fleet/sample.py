@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from app.fleet.model import Resource, ResourceKind
+from app.fleet.model import SIMULATOR, Resource, ResourceKind
 
 TOWNS = {
     "Aalborg": (57.048, 9.919),
@@ -80,6 +80,7 @@ def _resources(ven_name: str, count: int) -> list[Resource]:
                 power_min_kw=export * rated_kw,
                 power_max_kw=0.0 if kind is K.PV else rated_kw,
                 energy_max_kwh=round(STORAGE_H.get(kind, 0.0) * rated_kw, 1),
+                source=SIMULATOR,
             )
         )
     return made

@@ -45,6 +45,8 @@ resource_table = table(
     required_column("status", String(16)),
     Column("vtn_resource_id", String(128)),
     required_column("changed_revision", BigInteger, server_default=text("0")),
+    required_column("source", String(64), server_default=text("'simulator'")),
+    required_column("device", String(256), server_default=text("''")),
     UniqueConstraint("ven_key", "resource_name"),
 )
 enrolled_again_table = table(
@@ -53,6 +55,13 @@ enrolled_again_table = table(
     Column("ven_name", String(128), primary_key=True),
     Column("resource_name", String(128), primary_key=True),
     required_column("at_us", BigInteger),
+)
+WITH_METER = text("source <> 'simulator'")
+Index(
+    "resource_of_source",
+    resource_table.c.source,
+    sqlite_where=WITH_METER,
+    postgresql_where=WITH_METER,
 )
 OTHER = text("status <> 'APPROVED'")
 Index(

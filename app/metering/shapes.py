@@ -69,24 +69,41 @@ def build_shapes(
     seed: int,
 ) -> Shapes:
     """Of these resources, each with its VEN; of these VENs only, or of all."""
-    chosen = (entry for entry in approved if vens is None or entry[0] in vens)
-    resources = ResourceArrays.of(chosen, comfort_h)
+    followed: list[int] = []
+    """By column: that of a real series, or -1."""
+
+    def chosen() -> Iterator[tuple[str, Resource]]:
+        for ven_name, resource in approved:
+            if vens is None or ven_name in vens:
+                followed.append(profiles.devices.get(resource.meter, -1))
+                yield ven_name, resource
+
+    resources = ResourceArrays.of(chosen(), comfort_h)
     column_of = {kind: number for number, kind in enumerate(profiles.kinds)}
     profile = np.array([column_of[kind] for kind in ResourceKind], dtype=np.intp)[resources.kinds]
     drawn = np.random.default_rng([seed, 1])
     noise = drawn.standard_normal(resources.roster.size + NOISE_SPAN, dtype=np.float32)
-    offset_kw = _standing_kw(resources)
-    mean = profiles.mean(0, profiles.steps).take(profile) * resources.rated_kw + offset_kw
+    offset_kw, scale_kw = _standing_kw(resources), resources.rated_kw
+    noise_kw = resources.rated_kw * np.float32(NOISE_SHARE)
+    if profiles.devices:
+        columns = np.array(followed, dtype=np.intp)
+        is_real = columns >= 0
+        profile = np.where(is_real, columns, profile)
+        scale_kw = np.where(is_real, np.float32(1), scale_kw)
+        offset_kw, noise_kw = (
+            np.where(is_real, np.float32(0), each) for each in (offset_kw, noise_kw)
+        )
+    mean = profiles.mean(0, profiles.steps).take(profile) * scale_kw + offset_kw
     logger.debug("the simulator takes up %d resources", resources.roster.size)
     return Shapes(
         revision=revision,
         vens=vens,
         resources=resources,
         profile=profile,
-        scale_kw=resources.rated_kw,
+        scale_kw=scale_kw,
         offset_kw=offset_kw,
         mean_kw=np.clip(mean, resources.lowest_kw, resources.highest_kw).astype(np.float32),
-        noise_kw=resources.rated_kw * np.float32(NOISE_SHARE),
+        noise_kw=noise_kw,
         noise=noise,
     )
 

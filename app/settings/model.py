@@ -27,10 +27,13 @@ from app.settings.sections import (
     DeliverySettings,
     EventsSettings,
     FleetSettings,
+    IntakeSettings,
     LogSettings,
+    MeteringSettings,
     OpsSettings,
     ReportingSettings,
     SchedulerSettings,
+    SimulatorSettings,
     StoreSettings,
     TaskSettings,
 )
@@ -54,7 +57,12 @@ class Settings(BaseSettings):
     vtn: VtnSettings = VtnSettings()
     callback: CallbackSettings = CallbackSettings()
     fleet: FleetSettings = FleetSettings()
+    metering: MeteringSettings = MeteringSettings()
+    simulator: SimulatorSettings = SimulatorSettings()
     store: StoreSettings = StoreSettings()
+    sources_file: Path | None = None
+    """Where measurements come from; None: sources.toml, if it is there."""
+    intake: IntakeSettings = IntakeSettings()
     delivery: DeliverySettings = DeliverySettings()
     reporting: ReportingSettings = ReportingSettings()
     bl: BusinessSettings = BusinessSettings()
@@ -204,6 +212,16 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise SettingsError(f"{name} {error}") from None
         return layer.value
+
+    @property
+    def told_reading_type(self) -> str | None:
+        """What reports call readings of a simulator that follows real series; None: as usual."""
+        return None if self.simulator.replay is None else "ESTIMATED"
+
+    @property
+    def default_source(self) -> str:
+        """Of new resources that name none."""
+        return self.metering.default_source or ("simulator" if self.vtn.uses_embedded else "none")
 
     @property
     def sample_size(self) -> tuple[int, int] | None:

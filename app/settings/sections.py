@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.settings.base import LOOPBACK, Duration, Section
+from app.settings.base import LOOPBACK, SOURCE_NAME, Duration, Section
 from app.settings.layers import SCHEDULE_FIELDS
 
 
@@ -100,6 +100,71 @@ class StoreSettings(Section):
     max_age: Duration | None = None
     """How old readings may grow that are owed; None: as old as it takes."""
     when_full: Literal["stop_metering", "drop_oldest"] = "stop_metering"
+
+
+class MeteringSettings(Section):
+    default_source: str | None = None
+    """Of new resources that name none; None: `simulator` with the embedded VTN, else `none`."""
+
+    @field_validator("default_source")
+    @classmethod
+    def _a_name(cls, name: str | None) -> str | None:
+        if name is not None and not SOURCE_NAME.fullmatch(name):
+            raise ValueError("is no name of a source: up to 64 letters, digits, '.', '_' and '-'")
+        return name
+
+
+class SimulatorSettings(Section):
+    replay: Path | None = None
+    """A file of real series that simulated resources follow, by `device`; None: load profiles."""
+    replay_profile: str = ""
+    """How it is read; blank: by its suffix."""
+
+    @field_validator("replay")
+    @classmethod
+    def _a_file(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError("names a file that is not there")
+        return path
+
+
+class IntakeSettings(Section):
+    """Where measurements of real meters are posted, and how long they are kept."""
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """None: nothing is listened for."""
+    certificate: Path | None = None
+    key: Path | None = None
+    behind_proxy: bool = False
+    """Whether something in front of it speaks TLS."""
+    keep: Duration = timedelta(days=45)
+    """From when they came."""
+    max_bytes: ByteSize = Field(default=ByteSize(10 << 30), ge=1 << 12)
+
+    @field_validator("certificate", "key")
+    @classmethod
+    def _a_file(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError("names a file that is not there")
+        return path
+
+    @model_validator(mode="after")
+    def _both(self) -> IntakeSettings:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("INTAKE__CERTIFICATE and INTAKE__KEY go together; one is missing")
+        is_plain = self.certificate is None and self.host not in LOOPBACK
+        if self.port is not None and is_plain and not self.behind_proxy:
+            raise ValueError(
+                "INTAKE__HOST is served by plain http on loopback only; give INTAKE__CERTIFICATE"
+                " and INTAKE__KEY, or say INTAKE__BEHIND_PROXY=true where a proxy speaks TLS"
+            )
+        return self
+
+    @property
+    def kind(self) -> Literal["served", "none"]:
+        """Whether readings may be posted."""
+        return "none" if self.port is None else "served"
 
 
 class DeliverySettings(Section):

@@ -113,6 +113,8 @@ RESOURCES = st.builds(
     power_max_kw=KW,
     energy_max_kwh=KW,
     status=st.sampled_from([Status.PENDING, Status.SUSPENDED]),
+    source=st.sampled_from(["simulator", "none", "plant-1"]),
+    device=st.sampled_from(["", "0x00158d", "HAN 7"]),
 )
 FLEETS = st.dictionaries(
     NAMES, st.lists(RESOURCES, max_size=3, unique_by=lambda each: each.resource_name), max_size=3
