@@ -15,6 +15,7 @@ from app.application import Application, ApplicationContainer
 from app.control import ControlContainer
 from app.events import EventsContainer
 from app.fleet import FleetContainer
+from app.intake import IntakeContainer
 from app.metering import MeterDataSimulator, MeteringContainer
 from app.openadr import OpenadrContainer
 from app.ops import OpsContainer
@@ -44,7 +45,15 @@ class Container(containers.DeclarativeContainer):
     fleet = providers.Container(
         FleetContainer, platform=platform, openadr=openadr, client_for=openadr.ven_client.provider
     )
-    readings = providers.Container(ReadingsContainer, platform=platform)
+    readings = providers.Container(
+        ReadingsContainer, platform=platform, vtn_clock=openadr.vtn_clock
+    )
+    intake = providers.Container(
+        IntakeContainer,
+        platform=platform,
+        fleet=fleet.repository,
+        clock_check=readings.clock_check,
+    )
     events = providers.Container(
         EventsContainer,
         platform=platform,
@@ -66,6 +75,7 @@ class Container(containers.DeclarativeContainer):
         frames=readings.log,
         control_model=control.controller,
         retention=streams.retention,
+        replay=intake.replay.provider,
     )
     delivery = providers.Container(
         DeliveryContainer,
@@ -132,6 +142,7 @@ class Container(containers.DeclarativeContainer):
         control=control,
         streams=streams,
         metering=metering,
+        intake=intake,
         delivery=delivery,
         vens=vens,
         push=push,
@@ -146,6 +157,7 @@ class Container(containers.DeclarativeContainer):
         openadr=openadr,
         fleet=fleet,
         metering=metering,
+        intake=intake,
         vens=vens,
         push=push,
         scheduling=scheduling,

@@ -51,8 +51,8 @@ MUTATIONS = (
     Mutation(
         invariant=3,
         file=STREAM,
-        code="        start = max(self.acked_frame, FramePosition(after))\n",
-        instead="        start = self.acked_frame\n",
+        code="first_missing(to.has, self.acked_frame, last)",
+        instead="first_missing((), self.acked_frame, last)",
         test="tests/unit/test_streams.py"
         "::test_every_value_is_told_refused_dropped_or_owed_and_only_one_of_them",
     ),
@@ -144,6 +144,21 @@ MUTATIONS = (
         code=" and self.polled_at_count == self.coverage_count",
         instead="",
         test="tests/unit/test_poll_plan.py::test_push_works_only_after_a_poll_that_began_later",
+    ),
+    Mutation(
+        invariant=16,
+        file="app/intake/store/log.py",
+        code="known = memory.known(connection, rows)",
+        instead="known = rows[:0]",
+        test="tests/integration/test_measurement_log.py"
+        "::test_whatever_comes_in_whatever_order_is_there_once",
+    ),
+    Mutation(
+        invariant=17,
+        file="app/intake/store/session.py",
+        code=".where(import_table.c.state == PUBLISHED)",
+        instead="",
+        test="tests/integration/test_measurement_log.py::test_what_is_staged_nobody_sees",
     ),
 )
 

@@ -39,6 +39,9 @@ SECTIONS = (
     "DATABASE__",
     "VTN__",
     "FLEET__",
+    "METERING__",
+    "SOURCES_FILE",
+    "INTAKE__",
     "STORE__",
     "DELIVERY__",
     "REPORTING__",
@@ -47,6 +50,7 @@ SECTIONS = (
     "CALLBACK__",
     "TASKS__",
     "SCHEDULER__",
+    "SIMULATOR__",
     "OPS__",
     "LOG__",
 )

@@ -1,5 +1,6 @@
 """What was metered: frames of readings in a durable log, and the columns that they have."""
 
+from app.readings.clock_check import ClockCheck
 from app.readings.container import ReadingsContainer
 from app.readings.detail import FrameDetail
 from app.readings.errors import StoreFull
@@ -10,6 +11,7 @@ from app.readings.roster import Columns, Float32, Roster, column_map, realign
 
 __all__ = [
     "AppendsFrames",
+    "ClockCheck",
     "Columns",
     "Float32",
     "Frame",

@@ -1,0 +1,119 @@
+"""The wiring of this room."""
+
+from __future__ import annotations
+
+from dependency_injector import containers, providers
+
+from app.intake.admission import Admission
+from app.intake.exports import Exports
+from app.intake.http import IntakeServer
+from app.intake.importer import Importer
+from app.intake.intake import Intake
+from app.intake.meters import MeteredFleet, Meters
+from app.intake.replay import load_replay
+from app.intake.service import IntakeService
+from app.intake.sources import SourcesFile
+from app.intake.status import IntakeStats, SourceStatuses
+from app.intake.store import Compaction, Imports, LogSession, MeasurementLog
+from app.intake.unknown import UnknownDevices
+from app.intake.upkeep import Upkeep
+from app.platform import NoServer, PeriodicThread, port
+
+UPKEEP_EVERY_S = 10.0
+
+
+class IntakeContainer(containers.DeclarativeContainer):
+    """What real meters measure: where it comes from, how it is taken, and the log of it."""
+
+    platform = providers.DependenciesContainer()
+    fleet = port(MeteredFleet)
+    clock_check = port()
+
+    session = providers.ThreadSafeSingleton(
+        LogSession,
+        platform.database,
+        max_bytes=platform.settings.provided.intake.max_bytes,
+    )
+    compaction = providers.ThreadSafeSingleton(Compaction, session=session, clock=platform.clock)
+    log = providers.ThreadSafeSingleton(
+        MeasurementLog, session=session, compaction=compaction, clock=platform.clock
+    )
+    imports = providers.ThreadSafeSingleton(Imports, session=session, clock=platform.clock)
+    sources = providers.ThreadSafeSingleton(
+        SourcesFile,
+        platform.settings.provided.sources_file,
+        keep=platform.settings.provided.intake.keep,
+        monotonic=platform.monotonic,
+        log_once=platform.log_once,
+    )
+    meters = providers.ThreadSafeSingleton(Meters, fleet)
+    unknown_devices = providers.ThreadSafeSingleton(
+        UnknownDevices, platform.database, clock=platform.clock
+    )
+    admission = providers.ThreadSafeSingleton(
+        Admission,
+        meters=meters,
+        clock=platform.clock,
+        clock_in_doubt=clock_check.provided.is_in_doubt,
+    )
+    stats = providers.ThreadSafeSingleton(
+        IntakeStats, clock=platform.clock, monotonic=platform.monotonic
+    )
+    intake = providers.ThreadSafeSingleton(
+        Intake, log=log, admission=admission, unknown=unknown_devices, stats=stats
+    )
+    statuses = providers.ThreadSafeSingleton(
+        SourceStatuses,
+        sources=sources,
+        meters=meters,
+        log=log,
+        stats=stats,
+        unknown=unknown_devices,
+        clock=platform.clock,
+        monotonic=platform.monotonic,
+    )
+    importer = providers.ThreadSafeSingleton(
+        Importer, imports=imports, admission=admission, unknown=unknown_devices
+    )
+    exports = providers.ThreadSafeSingleton(Exports, log=log, meters=meters, sources=sources)
+    server = providers.Selector(
+        platform.settings.provided.intake.kind,
+        served=providers.ThreadSafeSingleton(
+            IntakeServer,
+            host=platform.settings.provided.intake.host,
+            port=platform.settings.provided.intake.port,
+            certificate=platform.settings.provided.intake.certificate,
+            key=platform.settings.provided.intake.key,
+            intake=intake,
+            sources=sources,
+            exports=exports,
+        ),
+        none=providers.ThreadSafeSingleton(NoServer),
+    )
+    replay = providers.ThreadSafeSingleton(
+        load_replay,
+        platform.settings.provided.simulator.replay,
+        platform.settings.provided.simulator.replay_profile,
+    )
+    service = providers.ThreadSafeSingleton(
+        IntakeService,
+        sources=sources,
+        server=server,
+        upkeep=providers.Factory(
+            PeriodicThread,
+            name="upkeep",
+            callbacks=providers.List(
+                providers.Factory(
+                    Upkeep,
+                    compaction=compaction,
+                    imports=imports,
+                    clock=platform.clock,
+                    keep=platform.settings.provided.intake.keep,
+                    shutdown=platform.shutdown,
+                    log_once=platform.log_once,
+                )
+            ),
+            every_s=UPKEEP_EVERY_S,
+            shutdown=platform.shutdown,
+        ),
+    )
