@@ -66,7 +66,7 @@ def bars() -> Iterator[MakeBar]:
                     shown.start()
                     rows.append(shown.add_task(doing, total=total))
                 if rows:
-                    shown.update(rows[0], completed=done)
+                    shown.update(rows[0], completed=done, total=total)
 
             try:
                 yield show

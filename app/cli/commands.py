@@ -26,8 +26,10 @@ from app.cli.event import make_event_cli
 from app.cli.failures import report_expected_errors, tell
 from app.cli.fleet import FleetTools, make_fleet_cli
 from app.cli.help import AsJson, examples
+from app.cli.readings import ReadingsTools, make_readings_cli
 from app.cli.rejected import make_rejected_cli
 from app.cli.terminal import replace_what_cannot_be_shown, show
+from app.intake import write_parquet
 from app.observability import configure_logging, log_uncaught
 from app.observability import graph as wiring
 from app.openadr import BusinessLogic, NoCredentials, VtnError, VtnUnauthorised
@@ -252,6 +254,24 @@ def opened_fleet() -> Iterator[FleetTools]:
 
 
 cli.add_typer(make_fleet_cli(opened_fleet), name="fleet")
+
+
+@contextmanager
+def opened_readings() -> Iterator[ReadingsTools]:
+    """The measurements of the settings' database."""
+    with wired() as container:
+        intake = container.intake
+        yield ReadingsTools(
+            importer=intake.importer(),
+            exports=intake.exports(),
+            meters=intake.meters(),
+            sources=intake.sources(),
+            unknown=intake.unknown_devices(),
+            write_parquet=write_parquet,
+        )
+
+
+cli.add_typer(make_readings_cli(opened_readings), name="readings")
 
 
 class GraphFormat(StrEnum):

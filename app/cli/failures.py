@@ -10,20 +10,23 @@ from contextlib import contextmanager
 import typer
 
 from app.fleet import FleetFileError
+from app.intake import IntakeServerError, MeterFileError, SourcesError
 from app.metering import ProfileError
 from app.observability import configure_logging, is_configured, writes_json
 from app.openadr import CredentialsError, VtnError
-from app.platform import DatabaseError, DatabaseUrlError, RunLockError
+from app.platform import DatabaseUrlError, OperationalError, RunLockError
 from app.scheduling import ScheduleError
 from app.settings import SettingsError, log_format
 from app.vtn import VtnStartError
 
 logger = logging.getLogger("app.cli")
-WRONG_SETTINGS = (SettingsError, ScheduleError, CredentialsError, DatabaseUrlError)
+WRONG_SETTINGS = (SettingsError, ScheduleError, CredentialsError, DatabaseUrlError, SourcesError)
 EXPECTED = (
     RunLockError,
-    DatabaseError,
+    OperationalError,
     FleetFileError,
+    IntakeServerError,
+    MeterFileError,
     ProfileError,
     VtnStartError,
     VtnError,

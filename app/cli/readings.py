@@ -1,0 +1,387 @@
+"""`readings`: measurements of real meters, from files and to files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.bars import bars
+from app.cli.help import AsJson, examples
+from app.cli.terminal import show
+from app.intake import (
+    EVERY_SOURCE,
+    FIELDS,
+    Exports,
+    Importer,
+    ImportRequest,
+    ImportResult,
+    Meters,
+    Refusal,
+    Refusals,
+    Source,
+    SourcesFile,
+    UnknownDevices,
+    profile,
+    profiles,
+)
+from app.platform import from_us, utc_now
+
+NICENESS = 19
+"""Of an import: whoever meters and reports comes first."""
+MAX_SHOWN = 20
+"""Refusals that are named, and rows of the table of an import."""
+EXPORTED = tuple(name for name in FIELDS if name not in ("device", "meter_point_id"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingsTools:
+    """What the commands work with."""
+
+    importer: Importer
+    exports: Exports
+    meters: Meters
+    sources: SourcesFile
+    unknown: UnknownDevices
+    write_parquet: Callable[[Path, Iterator[dict[str, Any]]], int]
+
+
+class ExportFormat(StrEnum):
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+Opened = Callable[[], AbstractContextManager[ReadingsTools]]
+From = Annotated[
+    str | None, typer.Option("--from", help="ISO 8601, UTC without an offset. Default: a day ago.")
+]
+To = Annotated[str | None, typer.Option("--to", help="Default: now.")]
+Ven = Annotated[str | None, typer.Option("--ven", help="Only of this VEN.")]
+
+
+def make_readings_cli(opened: Opened) -> typer.Typer:
+    """The commands; `opened` gives the tools, and closes what it opened."""
+    cli = typer.Typer(
+        rich_markup_mode=None, help="Measurements of real meters: import, export, gaps."
+    )
+
+    @cli.command(
+        "import",
+        epilog=examples(
+            "ven-fleet readings import nem12.csv --profile nem12 --source plant",
+            "ven-fleet readings import *.csv --profile eloverblik --dry-run",
+            "ven-fleet readings import mine.csv --profile ./mine.toml --device HAN-7",
+        ),
+    )
+    def import_(
+        files: Annotated[list[Path], typer.Argument(help="All of one kind.")],
+        profile_name: Annotated[
+            str, typer.Option("--profile", help="A name of `readings profiles`, or a .toml file.")
+        ],
+        source: Annotated[
+            str | None,
+            typer.Option(help="The source of the devices. Default: each is looked up in all."),
+        ] = None,
+        device: Annotated[str, typer.Option(help="Of files that name no device.")] = "",
+        time_zone: Annotated[
+            str, typer.Option(help="Of times without an offset. Default: the profile's.")
+        ] = "",
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, and take nothing.")] = False,
+        keep_good: Annotated[
+            bool, typer.Option("--keep-good", help="Take the rest where some are refused.")
+        ] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Take measurements from files: all of them, or nothing.
+
+        What is there already is not taken twice. An import that was interrupted goes on where it
+        was when it is called again.
+        """
+        os.nice(NICENESS)
+        zone = _zone(time_zone)
+        with opened() as tools:
+            chosen = profile(profile_name)
+            known = tools.sources.all()
+            if source is not None and source not in known:
+                names = ", ".join(known) or "none"
+                raise typer.BadParameter(f"there is no source {source!r}; there are {names}")
+            if source is not None and zone is None and not chosen.time_zone:
+                zone = known[source].zone
+            request = ImportRequest(
+                files=files,
+                profile=chosen,
+                source=source,
+                device=device,
+                zone=zone,
+                late=_late(known, source),
+                dry_run=dry_run,
+                keep_good=keep_good,
+            )
+            with bars() as bar, bar("reading", "values") as progress:
+                result = tools.importer.run(request, progress)
+        if as_json:
+            print(json.dumps(_as_json(result), indent=1, ensure_ascii=False))
+        else:
+            _show_result(result, dry_run=dry_run)
+        if result.receipt.refusals.count and not keep_good:
+            raise typer.Exit(1)
+
+    @cli.command("profiles", epilog=examples("ven-fleet readings profiles"))
+    def profiles_(as_json: AsJson = False) -> None:
+        """The kinds of files that can be imported as they are."""
+        found = profiles()
+        if as_json:
+            print(json.dumps({name: each.about for name, each in found.items()}, indent=1))
+            return
+        table = Table("profile", "files")
+        for name, each in found.items():
+            table.add_row(name, each.about)
+        show(table)
+
+    @cli.command(
+        epilog=examples(
+            "ven-fleet readings gaps --from 2026-03-01 --to 2026-04-01",
+            "ven-fleet readings gaps --ven Aarhus --json",
+        )
+    )
+    def gaps(start: From = None, end: To = None, ven: Ven = None, as_json: AsJson = False) -> None:
+        """Where nothing is known of resources that have a meter."""
+        first, last = _span(start, end)
+        with opened() as tools:
+            found = list(tools.exports.gaps(first, last, ven_name=ven))
+        if as_json:
+            print(json.dumps([gap.fields() for gap in found], indent=1, ensure_ascii=False))
+            return
+        table = Table("VEN", "resource", "from", "to", "length")
+        for gap in found:
+            table.add_row(
+                Text(gap.ven_name),
+                Text(gap.resource_name),
+                f"{gap.start:%Y-%m-%d %H:%M:%S}",
+                f"{gap.end:%Y-%m-%d %H:%M:%S}",
+                str(gap.end - gap.start),
+            )
+        if found:
+            show(table)
+        else:
+            print("There is no gap.")
+
+    @cli.command(epilog=examples("ven-fleet readings unknown"))
+    def unknown(as_json: AsJson = False) -> None:
+        """Meters that sources tell of and no resource has.
+
+        Give one to a resource with the columns source and device of the fleet file.
+        """
+        with opened() as tools:
+            tools.unknown.forget_mapped(tools.meters)
+            found = tools.unknown.all()
+        if as_json:
+            rows = [
+                {
+                    "source": each.source,
+                    "device": each.device,
+                    "first_seen": each.first_seen.isoformat(),
+                    "last_seen": each.last_seen.isoformat(),
+                    "refused": each.refused,
+                }
+                for each in found
+            ]
+            print(json.dumps(rows, indent=1, ensure_ascii=False))
+            return
+        table = Table("source", "device", "refused", "first seen", "last seen")
+        for each in found:
+            table.add_row(
+                "any" if each.source == EVERY_SOURCE else each.source,
+                Text(each.device),
+                f"{each.refused:,}",
+                f"{each.first_seen:%Y-%m-%d %H:%M}",
+                f"{each.last_seen:%Y-%m-%d %H:%M}",
+            )
+        if found:
+            show(table)
+        else:
+            print("Every meter that was heard of is a resource's.")
+
+    @cli.command(
+        epilog=examples(
+            "ven-fleet readings export --ven Aarhus --from 2026-03-01 > march.csv",
+            "ven-fleet readings export --format parquet --output all.parquet --from 2026-01-01",
+        )
+    )
+    def export(
+        start: From = None,
+        end: To = None,
+        ven: Ven = None,
+        resource: Annotated[
+            str | None, typer.Option("--resource", help="Only of this resource.")
+        ] = None,
+        format_: Annotated[ExportFormat, typer.Option("--format")] = ExportFormat.CSV,
+        output: Annotated[
+            Path | None, typer.Option(help="A file. Default: stdout; parquet needs a file.")
+        ] = None,
+    ) -> None:
+        """Measurements, in the fields of `POST /readings`: UTC, kW, kWh."""
+        first, last = _span(start, end)
+        if format_ is ExportFormat.PARQUET and output is None:
+            raise typer.BadParameter("parquet needs --output")
+        with opened() as tools:
+            rows = tools.exports.measurements(first, last, ven_name=ven, resource_name=resource)
+            if format_ is ExportFormat.PARQUET and output is not None:
+                count = tools.write_parquet(output, rows)
+            else:
+                with _written(output) as stream:
+                    count = _WRITERS[format_](stream, rows)
+        if output is not None:
+            print(f"{count} measurements in {output}")
+
+    return cli
+
+
+def _late(known: Mapping[str, Source], source: str | None) -> timedelta:
+    """Of one source, or the shortest of all."""
+    chosen = known.values() if source is None else [known[source]]
+    return min((each.late for each in chosen), default=timedelta(0))
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    if not name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise typer.BadParameter(
+            f"time zone {name[:80]!r} cannot be loaded; one such as Europe/Copenhagen is needed"
+        ) from None
+
+
+def _span(start: str | None, end: str | None) -> tuple[datetime, datetime]:
+    last = utc_now() if end is None else _instant(end)
+    first = last - timedelta(days=1) if start is None else _instant(start)
+    if first >= last:
+        raise typer.BadParameter("--to is not after --from")
+    return first, last
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text[:40]!r} is no time such as 2026-03-01T00:00Z") from None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
+
+
+@contextmanager
+def _written(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    with output.open("w", encoding="utf-8", newline="") as stream:
+        yield stream
+
+
+def write_csv(stream: TextIO, rows: Iterator[dict[str, Any]]) -> int:
+    """Rows in the fields of `POST /readings`; how many."""
+    writer = csv.DictWriter(stream, EXPORTED, lineterminator="\n")
+    writer.writeheader()
+    count = 0
+    for row in rows:
+        writer.writerow(row)
+        count += 1
+    return count
+
+
+def _write_json(stream: TextIO, rows: Iterator[dict[str, Any]]) -> int:
+    count = 0
+    stream.write('{"readings": [')
+    for row in rows:
+        stream.write(",\n" if count else "\n")
+        stream.write(json.dumps(row, ensure_ascii=False))
+        count += 1
+    stream.write("\n]}\n")
+    return count
+
+
+_WRITERS = {ExportFormat.CSV: write_csv, ExportFormat.JSON: _write_json}
+
+
+def _as_json(result: ImportResult) -> dict[str, Any]:
+    receipt = result.receipt
+    return {
+        "is_taken": result.is_taken,
+        "taken": receipt.taken,
+        "repeated": receipt.repeated,
+        "corrected": receipt.corrected,
+        "not_told": receipt.not_told,
+        "skipped": dict(result.skipped),
+        "refused_count": receipt.refusals.count,
+        "refused": [str(each) for each in receipt.refusals.first],
+        "series": [
+            {
+                **name._asdict(),
+                "values": total.values,
+                "first": from_us(total.first_us).isoformat(),
+                "last": from_us(total.last_us).isoformat(),
+                "kwh": None if total.kwh is None else round(total.kwh, 9),
+            }
+            for name, total in sorted(result.totals.items())
+        ],
+    }
+
+
+def _show_result(result: ImportResult, *, dry_run: bool) -> None:
+    receipt = result.receipt
+    if result.totals:
+        table = Table("VEN", "resource", "quantity", "values", "first", "last", "kWh")
+        for name, total in sorted(result.totals.items())[:MAX_SHOWN]:
+            words = (name.quantity, name.direction, name.channel)
+            table.add_row(
+                Text(name.ven_name),
+                Text(name.resource_name),
+                " ".join(word for word in words if word),
+                f"{total.values:,}",
+                f"{from_us(total.first_us):%Y-%m-%d %H:%M}",
+                f"{from_us(total.last_us):%Y-%m-%d %H:%M}",
+                "" if total.kwh is None else f"{total.kwh:,.3f}",
+            )
+        show(table)
+        if len(result.totals) > MAX_SHOWN:
+            print(f"… and {len(result.totals) - MAX_SHOWN} series more; --json has all")
+    for what, count in sorted(result.skipped.items()):
+        print(f"skipped: {count:,} values of {what}, which no report can use")
+    _show_refusals(receipt.refusals)
+    if dry_run:
+        print(f"{receipt.taken:,} values could be taken, {receipt.refusals.count:,} not")
+    elif result.is_taken:
+        print(
+            f"{receipt.taken:,} values taken, {receipt.repeated:,} were there already,"
+            f" {receipt.corrected:,} correct what was there, {receipt.refusals.count:,} refused"
+        )
+    else:
+        print("nothing is taken, since some values are refused; see --keep-good", file=sys.stderr)
+
+
+def _show_refusals(refusals: Refusals) -> None:
+    """Each reason once, with the place where it was met first."""
+    by_reason: dict[tuple[str, str, str], list[int]] = {}
+    for each in refusals.first:
+        by_reason.setdefault((each.file, each.column, each.reason), []).append(each.line)
+    for (file, column, reason), lines in list(by_reason.items())[:MAX_SHOWN]:
+        others = f" (and {len(lines) - 1:,} more)" if len(lines) > 1 else ""
+        print(f"refused: {Refusal(lines[0], column, reason, file)}{others}", file=sys.stderr)
+    unnamed = refusals.count - sum(map(len, list(by_reason.values())[:MAX_SHOWN]))
+    if unnamed > 0:
+        print(f"refused: {unnamed:,} others", file=sys.stderr)

@@ -1,0 +1,237 @@
+"""Imports files of meter readings: all of them, or nothing, whatever interrupts it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import orjson
+
+from app.intake.admission import Admission, Admitted
+from app.intake.errors import MeterFileError
+from app.intake.files import MeterFile, Profile
+from app.intake.measurement import (
+    Measurements,
+    Quantity,
+    Receipt,
+    Refusal,
+    Refusals,
+    together,
+)
+from app.intake.store import Arrival, Begun, Imports, Judged, SeriesName
+from app.intake.unknown import EVERY_SOURCE, UnknownDevices
+from app.platform import Progress, no_progress
+
+BLOCK_ROWS = 50_000
+"""Values that one transaction stores, about."""
+HOUR_US = 3_600_000_000
+COUNTED = ("taken", "repeated", "corrected", "not_told")
+MAX_KEPT = 100
+"""Refusals that an interrupted import remembers one by one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportRequest:
+    """What is to be imported."""
+
+    files: Sequence[Path]
+    profile: Profile
+    source: str | None = None
+    """None: each device is looked up in all sources."""
+    device: str = ""
+    """Of files that name none."""
+    zone: ZoneInfo | None = None
+    """Of times without an offset, instead of the profile's."""
+    late: timedelta = timedelta(days=2)
+    """What came later after its end is not told one by one."""
+    dry_run: bool = False
+    keep_good: bool = False
+    """Whether good values are taken although others are refused."""
+
+
+@dataclass(kw_only=True)
+class SeriesTotal:
+    """What was read of one series."""
+
+    values: int = 0
+    first_us: int = 1 << 62
+    last_us: int = 0
+    kwh: float | None = None
+    """The energy of ENERGY, of a register, and of POWER over intervals; None: it has none."""
+    lowest: float = float("inf")
+    highest: float = float("-inf")
+
+
+@dataclass(kw_only=True)
+class ImportResult:
+    """What came of an import."""
+
+    receipt: Receipt = field(default_factory=Receipt)
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Values that no report can use, by what they are."""
+    totals: dict[SeriesName, SeriesTotal] = field(default_factory=dict)
+    is_taken: bool = False
+    """Whether what could be taken was; not of a dry run, nor where something was refused."""
+
+
+class Importer:
+    """Stages what files hold, and takes it at once when all of it is good."""
+
+    def __init__(self, *, imports: Imports, admission: Admission, unknown: UnknownDevices) -> None:
+        self._imports = imports
+        self._admission = admission
+        self._unknown = unknown
+
+    def run(self, request: ImportRequest, progress: Progress = no_progress) -> ImportResult:
+        """`progress` is told how many values were read so far, and of how many, about.
+
+        An import that was interrupted goes on where it was, if its files are the same.
+        MeterFileError: a file is not as the profile says, and nothing is taken. IntakeFull,
+        DatabaseError: nothing is taken, and a repeat goes on.
+        """
+        result = ImportResult()
+        unknown: Counter[str] = Counter()
+        begun = None if request.dry_run else self._imports.begin(_digest(request))
+        staged = Receipt() if begun is None else _receipt(begun.receipt)
+        read = 0
+        try:
+            for file in self._files(request):
+                for block in joined(file.read()):
+                    admitted = self._admission.admit(
+                        block, source=request.source, late=request.late, any_age=True
+                    )
+                    unknown.update(admitted.unknown)
+                    _add_totals(result.totals, admitted.arrival)
+                    read += len(block)
+                    if begun is None:
+                        result.receipt.taken += len(admitted.arrival.rows)
+                        refusals = admitted.receipt.refusals
+                        result.receipt.refusals.extend(refusals, file=str(file.path))
+                    elif read > begun.values:
+                        self._stage(begun, admitted, read, staged, str(file.path))
+                    progress(read, _expected(read, file, request.files))
+                result.receipt.refusals.extend(file.refusals, file=str(file.path))
+                result.skipped.update(file.skipped)
+        except MeterFileError:
+            if begun is not None:
+                self._imports.discard(begun)
+            raise
+        if not (read or result.receipt.refusals.count or staged.refusals.count or result.skipped):
+            if begun is not None:
+                self._imports.discard(begun)
+            names = ", ".join(map(str, request.files))
+            raise MeterFileError(f"{names}: no value was found; is it of the profile's kind?")
+        if not request.dry_run:
+            self._unknown.note(request.source or EVERY_SOURCE, unknown)
+        result.receipt.add(staged)
+        if begun is not None:
+            result.is_taken = self._is_taken(begun, request, result.receipt)
+            if not result.is_taken:
+                self._imports.discard(begun)
+        return result
+
+    def _is_taken(self, begun: Begun, request: ImportRequest, receipt: Receipt) -> bool:
+        """Publish what was staged, unless some of it is refused."""
+        if receipt.refusals.count and not request.keep_good:
+            return False
+        overlapping = self._imports.publish(begun, whole=not request.keep_good)
+        if overlapping:
+            receipt.refusals.first.append(
+                Refusal(0, "", "part of its interval was measured by others meanwhile")
+            )
+            receipt.refusals.count += overlapping
+        return request.keep_good or not overlapping
+
+    def _files(self, request: ImportRequest) -> Iterator[MeterFile]:
+        for path in request.files:
+            yield MeterFile(path, request.profile, device=request.device, zone=request.zone)
+
+    def _stage(
+        self, begun: Begun, admitted: Admitted, read: int, staged: Receipt, file: str
+    ) -> None:
+        def kept(judged: Judged) -> str:
+            receipt = admitted.settled(judged)
+            staged.add(receipt, file=file)
+            return _written(staged)
+
+        self._imports.stage(begun, admitted.arrival, values=read, receipt=kept)
+
+
+def _expected(read: int, file: MeterFile, files: Sequence[Path]) -> int:
+    """How many values there are in all, by the share of bytes that was read."""
+    before = sum(path.stat().st_size for path in files[: files.index(file.path)])
+    total = sum(path.stat().st_size for path in files)
+    done = max(before + file.bytes_read, 1)
+    return max(round(read * total / done), read)
+
+
+def joined(blocks: Iterable[Measurements], rows: int = BLOCK_ROWS) -> Iterator[Measurements]:
+    """The same values in fewer blocks, of about so many."""
+    waiting: list[Measurements] = []
+    for block in blocks:
+        waiting.append(block)
+        if sum(map(len, waiting)) >= rows:
+            yield together(waiting)
+            waiting = []
+    if waiting:
+        yield together(waiting)
+
+
+def _digest(request: ImportRequest) -> str:
+    """What tells one import from another."""
+    digest = hashlib.sha256()
+    for path in request.files:
+        try:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise MeterFileError(f"{path}: cannot be read: {error.strerror}") from None
+    words = (request.profile.model_dump_json(), request.source, request.device, str(request.zone))
+    digest.update(orjson.dumps(words))
+    return digest.hexdigest()
+
+
+def _written(receipt: Receipt) -> str:
+    """What is kept of it: of refusals, the first ones and their number."""
+    counts = {name: getattr(receipt, name) for name in COUNTED}
+    first = receipt.refusals.first[:MAX_KEPT]
+    return orjson.dumps(
+        {**counts, "first": [list(each) for each in first], "refused": receipt.refusals.count}
+    ).decode()
+
+
+def _receipt(kept: str) -> Receipt:
+    if not kept:
+        return Receipt()
+    values = orjson.loads(kept)
+    first = [Refusal(*each) for each in values["first"]]
+    refusals = Refusals(first=first, count=values["refused"])
+    return Receipt(**{name: values[name] for name in COUNTED}, refusals=refusals)
+
+
+def _add_totals(totals: dict[SeriesName, SeriesTotal], arrival: Arrival) -> None:
+    rows = arrival.rows[np.argsort(arrival.rows["series"], kind="stable")]
+    if not len(rows):
+        return
+    places, begins = np.unique(rows["series"], return_index=True)
+    for place, own in zip(places.tolist(), np.split(rows, begins[1:]), strict=True):
+        name = arrival.names[place]
+        total = totals.setdefault(name, SeriesTotal())
+        total.values += len(own)
+        total.first_us = min(total.first_us, int(own["start"].min()))
+        total.last_us = max(total.last_us, int(own["end"].max()))
+        hours = (own["end"] - own["start"]) / HOUR_US
+        if name.quantity == Quantity.ENERGY:
+            total.kwh = (total.kwh or 0.0) + float(own["value"].sum())
+        elif name.quantity == Quantity.POWER and hours.any():
+            total.kwh = (total.kwh or 0.0) + float((own["value"] * hours).sum())
+        elif name.quantity == Quantity.REGISTER:
+            total.lowest = min(total.lowest, float(own["value"].min()))
+            total.highest = max(total.highest, float(own["value"].max()))
+            total.kwh = total.highest - total.lowest
