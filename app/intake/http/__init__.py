@@ -1,0 +1,5 @@
+"""Measurements that are posted: `POST /readings`, and what is missing: `GET /readings/gaps`."""
+
+from app.intake.http.server import IntakeServer
+
+__all__ = ["IntakeServer"]

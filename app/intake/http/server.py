@@ -1,0 +1,77 @@
+"""Where measurements are posted: INTAKE__HOST and INTAKE__PORT."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from pathlib import Path
+
+from app.intake.errors import IntakeServerError
+from app.intake.exports import Exports
+from app.intake.intake import Intake
+from app.intake.sources import SourcesFile
+from app.platform import AsgiServer, CertificateError, load_certificate
+
+logger = logging.getLogger(__name__)
+MAX_REQUESTS = 200
+
+
+class IntakeServer:
+    """Listens, with TLS where there is a certificate. Building it does no I/O."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        certificate: Path | None,
+        key: Path | None,
+        intake: Intake,
+        sources: SourcesFile,
+        exports: Exports,
+    ) -> None:
+        self._where = f"{host}:{port}"
+        self._certificate = certificate
+        self._key = key
+        self._intake = intake
+        self._sources = sources
+        self._exports = exports
+        self._server = AsgiServer(
+            host=host,
+            port=port,
+            name="intake",
+            certificate=certificate,
+            key=key,
+            max_requests=MAX_REQUESTS,
+        )
+
+    def start(self) -> None:
+        """Listen and answer. IntakeServerError: the address or the certificate cannot be used."""
+        # Here and not above: a process that serves nothing does not pay for it.
+        from app.intake.http.api import IntakeApi
+
+        if self._server.is_serving:
+            return
+        if self._certificate is not None and self._key is not None:
+            try:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                load_certificate(context, self._certificate, self._key)
+            except CertificateError as error:
+                raise IntakeServerError(
+                    f"INTAKE__CERTIFICATE or INTAKE__KEY cannot be used: {error}"
+                ) from None
+        try:
+            self._server.listen()
+        except OSError as error:
+            raise IntakeServerError(
+                f"{self._where} cannot be listened on: {error.strerror}; choose another"
+                " INTAKE__PORT"
+            ) from None
+        api = IntakeApi(intake=self._intake, sources=self._sources, exports=self._exports)
+        self._server.serve(api.application())
+        scheme = "http" if self._certificate is None else "https"
+        logger.info("readings are taken at %s://%s/readings", scheme, self._where)
+
+    def close(self) -> None:
+        """Stop listening. May be called again."""
+        self._server.close()
