@@ -2,7 +2,6 @@
 
 from app.ops.actions import OperatorActions
 from app.ops.audit import AuditLog
-from app.ops.clock import ClockCheck
 from app.ops.container import OpsContainer
 from app.ops.events_view import EventsView
 from app.ops.fleet_view import FleetView
@@ -13,7 +12,6 @@ from app.ops.throttled import ThrottledValue
 
 __all__ = [
     "AuditLog",
-    "ClockCheck",
     "EventsView",
     "FleetView",
     "Health",

@@ -10,13 +10,13 @@ from app.observability import no_wiring
 from app.ops.actions import OperatorActions
 from app.ops.audit import AuditLog
 from app.ops.backlog_history import BacklogHistory
-from app.ops.clock import ClockCheck
 from app.ops.events_view import EventsView
 from app.ops.fleet_view import FleetView
 from app.ops.health import Health
 from app.ops.metrics import Metrics
 from app.ops.page import make_page
 from app.ops.page.services import PageServices
+from app.ops.resource_view import ResourceView
 from app.ops.server import NoOps, OpsServer
 from app.ops.throttled import ThrottledValue
 from app.ops.token_guard import TokenGuard
@@ -34,6 +34,7 @@ class OpsContainer(containers.DeclarativeContainer):
     control = providers.DependenciesContainer()
     streams = providers.DependenciesContainer()
     metering = providers.DependenciesContainer()
+    intake = providers.DependenciesContainer()
     delivery = providers.DependenciesContainer()
     vens = providers.DependenciesContainer()
     push = providers.DependenciesContainer()
@@ -64,11 +65,10 @@ class OpsContainer(containers.DeclarativeContainer):
         held_vens=fleet.held_vens,
         lost_objects=fleet.lost_objects,
         removals=vens.removals,
-        clock_check=providers.Factory(
-            ClockCheck, clock=platform.clock, vtn_clock=openadr.vtn_clock, frames=readings.log
-        ),
+        clock_check=readings.clock_check,
         push_trust=vens.push_trust,
         inbox=push.inbox,
+        sources=intake.statuses,
     )
     metrics = providers.ThreadSafeSingleton(
         Metrics,
@@ -78,6 +78,7 @@ class OpsContainer(containers.DeclarativeContainer):
         delivery_stats=delivery.stats,
         health=health,
         http=openadr.http,
+        sources=intake.statuses,
     )
     backlog_history = providers.ThreadSafeSingleton(
         BacklogHistory, waiting=waiting, clock=platform.clock, monotonic=platform.monotonic
@@ -106,6 +107,13 @@ class OpsContainer(containers.DeclarativeContainer):
         ),
         events=providers.Factory(
             EventsView, events=events.store, clock=platform.clock, monotonic=platform.monotonic
+        ),
+        sources=intake.statuses,
+        resources=providers.Factory(
+            ResourceView,
+            repository=fleet.repository,
+            exports=intake.exports,
+            clock=platform.clock,
         ),
         power=metering.power_history,
         scheduler=scheduling.scheduler,

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from app.fleet import FleetRepository, HeldVens, LostObjects
+from app.intake import SourceStatuses
 from app.metering import MeterDataSimulator
 from app.openadr import VtnHttp
-from app.ops.clock import ClockCheck
 from app.platform import Database, DatabaseError, PeriodicThread
 from app.push import Inbox
+from app.readings import ClockCheck
 from app.reporting.delivery import DeliveryService, RejectedReports
 from app.reporting.retention import Retention
 from app.reporting.streams import LossCounters
@@ -78,7 +79,9 @@ class Health:
         clock_check: ClockCheck,
         push_trust: PushTrust,
         inbox: Inbox,
+        sources: SourceStatuses,
     ) -> None:
+        self._sources = sources
         self._held_vens = held_vens
         self._lost_objects = lost_objects
         self._removals = removals
@@ -152,6 +155,7 @@ class Health:
             (name, problem), others = held[0], len(held) - 1
             more = f" and of {others} more" if others else ""
             yield f"the events of VEN {name}{more} could not be refreshed: {problem}"
+        yield from self._sources.warnings()
         yield from self._lost_objects.warnings()
         yield from self._removals.warnings()
         reports = self._delivery.blocked

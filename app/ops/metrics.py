@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from app.intake import SourceStatuses
 from app.metering import MeterDataSimulator, PowerHistory
 from app.observability import Histogram
 from app.openadr import VtnHttp
 from app.ops.health import Health, Readiness
+from app.ops.source_metrics import of_sources
 from app.reporting.delivery import DeliveryStats
 from app.scheduling import TaskScheduler
 
@@ -30,7 +32,9 @@ class Metrics:
         delivery_stats: DeliveryStats,
         health: Health,
         http: VtnHttp,
+        sources: SourceStatuses,
     ) -> None:
+        self._sources = sources
         self._scheduler = scheduler
         self._simulator = simulator
         self._power = power
@@ -124,6 +128,7 @@ class Metrics:
         yield GaugeMetricFamily("ven_ready", "1: /readyz answers 200.", value=readiness.ready)
         if readiness.counts_known:
             yield from _owed(readiness)
+            yield from of_sources(self._sources.all())
         power = GaugeMetricFamily(
             "ven_power_kilowatts",
             "Power of all resources of a kind; negative: they export.",

@@ -22,6 +22,8 @@ VIEWS = {
     "ven": "/vens/Aarhus",
     "events": "/events",
     "tasks": "/tasks",
+    "sources": "/sources",
+    "resource": "/resource?ven=Aarhus&name=Aarhus-01-heat-pump",
     "delivery": "/delivery",
     "wiring": "/wiring",
 }

@@ -14,10 +14,10 @@ import time_machine
 
 from app.openadr import VtnClock, write_instant
 from app.openadr.vtn_clock import LOOKS_EVERY_S
-from app.ops import ClockCheck
 from app.platform.periodic import PeriodicThread
 from app.platform.shutdown import Shutdown
 from app.platform.timestamps import utc_now
+from app.readings import ClockCheck
 from app.scheduling import SchedulerConfig, TaskScheduler
 from app.supervision import ClockGuard
 from tests.support.fakes import FakeClock

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.intake import SourceStatuses
 from app.metering import MeterDataSimulator, PowerHistory
 from app.observability import Node
 from app.openadr import VtnHttp
@@ -14,6 +15,7 @@ from app.ops.backlog_history import BacklogHistory
 from app.ops.events_view import EventsView
 from app.ops.fleet_view import FleetView
 from app.ops.health import Readiness
+from app.ops.resource_view import ResourceView
 from app.ops.token_guard import TokenGuard
 from app.reporting.delivery import DeliveryStats, RejectedReports
 from app.scheduling import TaskScheduler
@@ -25,6 +27,8 @@ class PageServices:
 
     fleet: FleetView
     events: EventsView
+    sources: SourceStatuses
+    resources: ResourceView
     power: PowerHistory
     scheduler: TaskScheduler
     delivery_stats: DeliveryStats

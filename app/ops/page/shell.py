@@ -24,6 +24,7 @@ VIEWS = {
     "Fleet": "/",
     "Events": "/events",
     "Tasks": "/tasks",
+    "Sources": "/sources",
     "Delivery": "/delivery",
     "Wiring": "/wiring",
 }

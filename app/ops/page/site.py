@@ -12,6 +12,7 @@ from app.ops.page.delivery import make_delivery_view
 from app.ops.page.events import make_events_view
 from app.ops.page.fleet import make_fleet_view
 from app.ops.page.services import PageServices
+from app.ops.page.sources import make_resource_view, make_sources_view
 from app.ops.page.tasks import make_tasks_view
 from app.ops.page.ven import make_ven_view
 from app.ops.page.wiring import make_wiring_view
@@ -33,6 +34,8 @@ def make_site(services: PageServices) -> Any:
     ui.page("/events")(make_events_view(services))
     ui.page("/tasks")(make_tasks_view(services))
     ui.page("/delivery")(make_delivery_view(services))
+    ui.page("/sources")(make_sources_view(services))
+    ui.page("/resource")(make_resource_view(services))
     ui.page("/wiring")(make_wiring_view(services))
     app.exception_handler(404)(_not_found)
     site = FastAPI(openapi_url=None)

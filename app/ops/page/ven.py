@@ -12,6 +12,7 @@ from app.ops.fleet_view import ResourceRow, VenRow
 from app.ops.page import formatting
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
+from app.ops.page.sources import resource_address
 from app.ops.page.widgets import Action, Figures, Grid, Pager
 
 ROWS = 25
@@ -52,6 +53,7 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
                     Action("Resume", resume, lambda key: status[key] is Status.SUSPENDED),
                 ],
                 numbers=["power"],
+                link=lambda key: resource_address(ven_name, key),
             )
 
             async def show_ven() -> None:
