@@ -20,6 +20,7 @@ class MeteringContainer(containers.DeclarativeContainer):
     frames = port(AppendsFrames)
     repository = port(MeteredFleet)
     retention = port(SpaceGuard)
+    replay = port()
 
     profiles = providers.ThreadSafeSingleton(load_profiles)
     simulator = providers.ThreadSafeSingleton(
@@ -27,6 +28,7 @@ class MeteringContainer(containers.DeclarativeContainer):
         repository=repository,
         frames=frames,
         profiles=profiles.provider,
+        replay=replay,
         control_model=control_model,
         space=retention,
         tracing=platform.tracing,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,10 @@ class Profiles:
     sources: tuple[str, ...]
     """Where each shape comes from, in words."""
     per_unit: npt.NDArray[np.float32]
-    """Steps x kinds, from -1 (full export) to 1 (full consumption)."""
+    """Steps x kinds, from -1 (full export) to 1 (full consumption); then a column for each of
+    `devices`, in kW."""
+    devices: Mapping[str, int] = field(default_factory=dict)
+    """By the name of a meter: the column of the real series that its resource follows."""
 
     @cached_property
     def _sums(self) -> npt.NDArray[np.float64]:
@@ -48,6 +52,18 @@ class Profiles:
     def _sum_to(self, step: int) -> npt.NDArray[np.float64]:
         years, rest = divmod(step, self.steps)
         return np.asarray(years * self._sums[-1] + self._sums[rest])
+
+    def following(self, series: Mapping[str, npt.NDArray[np.float32]]) -> Profiles:
+        """With real series, a value in kW for each step, by the names of meters."""
+        if not series:
+            return self
+        columns = [np.resize(each, self.steps) for each in series.values()]
+        first = self.per_unit.shape[1]
+        return replace(
+            self,
+            per_unit=np.column_stack([self.per_unit, *columns]),
+            devices={device: first + number for number, device in enumerate(series)},
+        )
 
     @property
     def steps(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,6 +55,7 @@ class MeterDataSimulator:
         repository: MeteredFleet,
         frames: AppendsFrames,
         profiles: Callable[[], Profiles],
+        replay: Callable[[], Mapping[str, Float32]] = dict,
         control_model: ControlModel,
         space: SpaceGuard,
         tracing: Tracing,
@@ -65,6 +66,7 @@ class MeterDataSimulator:
         self._repository = repository
         self._frames = frames
         self._load_profiles = profiles
+        self._load_replay = replay
         self._control_model = control_model
         self._space = space
         self._tracing = tracing
@@ -291,7 +293,7 @@ class MeterDataSimulator:
 
     def _profiles(self) -> Profiles:
         if self._profiles_cache is None:
-            self._profiles_cache = self._load_profiles()
+            self._profiles_cache = self._load_profiles().following(self._load_replay())
         return self._profiles_cache
 
     def _build(
@@ -300,10 +302,10 @@ class MeterDataSimulator:
         vens: frozenset[str] | None,
         removed: Iterable[tuple[str, Resource]] = (),
     ) -> Shapes:
-        """Of the approved resources, and of these."""
+        """Of the approved resources, and of these: those whose readings are simulated."""
         approved = self._repository.resources(status=Status.APPROVED)
         return build_shapes(
-            joined(approved, removed),
+            (entry for entry in joined(approved, removed) if entry[1].is_simulated),
             revision=revision,
             vens=vens,
             comfort_h=self._control_model.comfort_h,

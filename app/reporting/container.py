@@ -44,7 +44,11 @@ class StreamsContainer(containers.DeclarativeContainer):
 
     losses = providers.ThreadSafeSingleton(LossCounters, platform.database)
     rejected = providers.ThreadSafeSingleton(RejectedReports, platform.database)
-    request_index = providers.ThreadSafeSingleton(RequestIndex, events.provided.of_ven)
+    request_index = providers.ThreadSafeSingleton(
+        RequestIndex,
+        events.provided.of_ven,
+        reading_type=platform.settings.provided.told_reading_type,
+    )
     backlog = providers.ThreadSafeSingleton(
         Backlog,
         frames=frames,
