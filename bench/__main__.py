@@ -15,7 +15,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import before, cycle, delivery, enrolment, intervals, page, schedule, start, step
+from bench import (
+    before,
+    cycle,
+    delivery,
+    enrolment,
+    intake,
+    intervals,
+    page,
+    schedule,
+    start,
+    step,
+)
 from bench.rows import Row, machine, table
 
 RESULTS = Path(__file__).with_name("results.md")
@@ -26,6 +37,7 @@ SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "intervals": intervals.rows,
     "step": step.rows,
     "enrolment": enrolment.rows,
+    "intake": intake.rows,
     "schedule": schedule.rows,
     "start": start.rows,
     "page": page.rows,

@@ -40,7 +40,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     (folder / ".venv").symlink_to(ENVIRONMENT)
     vtn = EmbeddedVtn(directory=tmp_path / "vtn", port=free_port())
     vtn.start()
-    ops_port, vtn_port = free_port(), free_port()
+    ops_port, vtn_port, intake_port = free_port(), free_port(), free_port()
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     made = Terminal(
         folder=folder,
@@ -59,6 +59,8 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
             "'…'": EmbeddedCredentials.of(tmp_path / "vtn").ven_secret,
             "127.0.0.1:8080": f"127.0.0.1:{ops_port}",
             "127.0.0.1:8081": f"127.0.0.1:{vtn_port}",
+            "127.0.0.1:8090": f"127.0.0.1:{intake_port}",
+            "INTAKE__PORT=8090": f"INTAKE__PORT={intake_port}",
         },
     )
     yield made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import cycle, delivery, enrolment, intervals, page, schedule, start, step
+from bench import cycle, delivery, enrolment, intake, intervals, page, schedule, start, step
 from bench.fleet import Shape
 from bench.push import row
 from bench.rows import Row, table
@@ -61,3 +61,14 @@ def test_what_the_page_costs_is_measured() -> None:
 
 def test_push_is_measured_until_every_ven_has_the_event() -> None:
     assert row("MQTT", 2, 1).startswith("MQTT           2 VENs")
+
+
+def test_measurements_are_taken_over_http_and_each_is_counted() -> None:
+    assert intake.over_http("CSV", intake.SHAPES[0], batches=2) > 0
+
+
+def test_an_import_is_measured_in_a_process_of_its_own() -> None:
+    found = intake.imported(1)
+
+    assert found["taken"] == 96 * intake.METERS
+    assert found["bytes"] < 100
