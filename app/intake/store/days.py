@@ -166,6 +166,12 @@ def store(connection: Connection, blocks: Sequence[dict[str, Any]]) -> None:
         connection.execute(_UPSERT, blocks)
 
 
+def existing(connection: Connection, keys: Iterable[Key], import_id: int) -> list[Key]:
+    """Those of these blocks that are there."""
+    rows = _blocks(connection, sorted(keys), import_id)
+    return [(row.series_id, row.day) for row in rows]
+
+
 def read_block(connection: Connection, key: Key, import_id: int) -> Rows:
     """The rows of one block that is there."""
     (row,) = _blocks(connection, [key], import_id)

@@ -15,6 +15,7 @@ from app.intake.store.days import (
     Key,
     Merged,
     blocks_of_import,
+    existing,
     merged,
     read_block,
     read_days,
@@ -182,15 +183,14 @@ class Imports:
         return overlapping
 
     def _touched_meanwhile(self, connection: Connection, begun: Begun) -> list[Key]:
-        """Blocks of the import whose series others have given something since it was begun."""
+        """Blocks of the import about which others have said something since it was begun."""
         found = connection.execute(text(_TOUCHED), {"import_id": begun.import_id}).all()
-        recent = self._session.memory.recent.days()
-        return [
-            (row.series_id, row.day)
-            for row in found
-            if row.is_newer
-            or any((row.series_id, day) in recent for day in range(row.day - 1, row.day + 2))
-        ]
+        near = {
+            (series_id, day + by)
+            for series_id, day in self._session.memory.recent.days()
+            for by in (-1, 0, 1)
+        }
+        return sorted({*map(tuple, found), *existing(connection, near, begun.import_id)})
 
     def _judged(self, import_id: int, arrival: Arrival) -> tuple[Judged, Merged]:
         """What is new of it, in blocks."""
@@ -245,12 +245,12 @@ def _discard_some(connection: Connection, import_id: int) -> bool:
 
 
 _TOUCHED = (
-    "SELECT staged.series_id, staged.day, EXISTS (SELECT 1 FROM measurement_day AS seen"
-    " WHERE seen.series_id = staged.series_id AND seen.import_id = 0"
-    " AND seen.day BETWEEN staged.day - 1 AND staged.day + 1"
-    " AND seen.taken_at_us >= own.begun_at_us) AS is_newer"
-    " FROM measurement_day AS staged JOIN measurement_import AS own"
-    " ON own.import_id = staged.import_id WHERE staged.import_id = :import_id"
+    "SELECT DISTINCT staged.series_id, staged.day FROM measurement_import AS own"
+    " JOIN measurement_day AS seen"
+    " ON seen.taken_at_us >= own.begun_at_us AND seen.import_id = 0"
+    " JOIN measurement_day AS staged ON staged.series_id = seen.series_id"
+    " AND staged.day BETWEEN seen.day - 1 AND seen.day + 1"
+    " AND staged.import_id = own.import_id WHERE own.import_id = :import_id"
 )
 _NEXT_NUMBER = (
     "UPDATE measurement_state SET newest_import = newest_import + 1 RETURNING newest_import"
