@@ -102,10 +102,18 @@ def over_http(form: str, shape: str, *, batches: int) -> float:
             )
             for _ in range(CLIENTS)
         ]
+        begin = datetime.now(UTC).replace(microsecond=0) - timedelta(days=20)
         for number, each in enumerate(clients):
             _tell(
                 each,
-                {"form": form, "shape": shape, "batches": batches, "number": number, "port": port},
+                {
+                    "begin": begin.isoformat(),
+                    "form": form,
+                    "shape": shape,
+                    "batches": batches,
+                    "number": number,
+                    "port": port,
+                },
             )
         for each in clients:
             _hear(each)
@@ -136,7 +144,8 @@ def _hear(process: subprocess.Popen[str]) -> int:
 def client() -> None:
     """Posts what it is told to; in a process of its own."""
     given = json.loads(sys.stdin.readline())
-    bodies = list(_bodies(given["form"], given["shape"], given["batches"], given["number"]))
+    begin = datetime.fromisoformat(given["begin"])
+    bodies = list(_bodies(given["form"], given["shape"], given["batches"], given["number"], begin))
     kind, _ = FORMS[given["form"]]
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind}
     connection = http.client.HTTPConnection("127.0.0.1", given["port"])
@@ -149,8 +158,9 @@ def client() -> None:
     print(taken, flush=True)
 
 
-def _bodies(form: str, shape: str, batches: int, client_number: int) -> Iterator[bytes]:
-    begin = datetime.now(UTC).replace(microsecond=0) - timedelta(days=20)
+def _bodies(
+    form: str, shape: str, batches: int, client_number: int, begin: datetime
+) -> Iterator[bytes]:
     for batch in range(batches):
         rows = []
         for place in range(BATCH):
