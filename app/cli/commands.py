@@ -264,7 +264,6 @@ def opened_readings() -> Iterator[ReadingsTools]:
         yield ReadingsTools(
             importer=intake.importer(),
             exports=intake.exports(),
-            meters=intake.meters(),
             sources=intake.sources(),
             unknown=intake.unknown_devices(),
             write_parquet=write_parquet,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TextIO
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.table import Table
@@ -29,7 +29,6 @@ from app.intake import (
     Importer,
     ImportRequest,
     ImportResult,
-    Meters,
     Refusal,
     Refusals,
     Source,
@@ -38,7 +37,7 @@ from app.intake import (
     profile,
     profiles,
 )
-from app.platform import from_us, utc_now
+from app.platform import from_us, time_zone, utc_now
 
 NICENESS = 19
 """Of an import: whoever meters and reports comes first."""
@@ -53,7 +52,6 @@ class ReadingsTools:
 
     importer: Importer
     exports: Exports
-    meters: Meters
     sources: SourcesFile
     unknown: UnknownDevices
     write_parquet: Callable[[Path, Iterator[dict[str, Any]]], int]
@@ -187,7 +185,6 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
         Give one to a resource with the columns source and device of the fleet file.
         """
         with opened() as tools:
-            tools.unknown.forget_mapped(tools.meters)
             found = tools.unknown.all()
         if as_json:
             rows = [
@@ -261,11 +258,9 @@ def _zone(name: str) -> ZoneInfo | None:
     if not name:
         return None
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise typer.BadParameter(
-            f"time zone {name[:80]!r} cannot be loaded; one such as Europe/Copenhagen is needed"
-        ) from None
+        return time_zone(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _span(start: str | None, end: str | None) -> tuple[datetime, datetime]:

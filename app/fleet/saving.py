@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, text
 
-from app.fleet.model import Resource, Status
+from app.fleet.model import SIMULATOR, Resource, Status
 from app.fleet.rows import description, meter
 from app.fleet.tables import resource_table, ven_table
 from app.fleet.taken_out import raise_revision, take_in
@@ -78,7 +78,7 @@ def save_fleet(
         connection.execute(resource_table.update().where(chosen).values(**values))
         if number % CHUNK == 0 or number == len(changed):
             progress(len(added) + number, total)
-    if any(row["source"] != "simulator" for row in added) or changed:
+    if any(row["source"] != SIMULATOR for row in added) or changed:
         _refuse_shared_meters(connection)
     return len(added)
 

@@ -11,6 +11,9 @@ import numpy as np
 
 from app.intake.errors import ClockInDoubt, UnknownMeter
 from app.intake.measurement import (
+    DAY_US,
+    END_US,
+    FIRST_US,
     Bools,
     Direction,
     Int64,
@@ -25,10 +28,8 @@ from app.platform import to_us
 
 AHEAD = timedelta(minutes=5)
 """How far before its time a measurement may come: clocks differ."""
-MAX_LENGTH_US = 366 * 86_400_000_000
+MAX_LENGTH_US = 366 * DAY_US
 """Of an interval."""
-FIRST_US, LAST_US = 31_536_000_000_000, 7_258_118_400_000_000
-"""1971 and 2200."""
 MAX_KW, MAX_KWH = 1e9, 1e12
 """More than any device has, and than any register counts."""
 
@@ -148,7 +149,7 @@ class Admission:
 
     def _wrong(self, batch: Measurements, now: datetime) -> list[tuple[str, Bools]]:
         quantities = np.array([_LIMITS[key.quantity] for key in batch.keys] or [0.0])
-        signed = np.array([key.direction is Direction.NET for key in batch.keys] or [True])
+        signed = np.array([key.may_be_negative for key in batch.keys] or [True])
         level = np.array([key.quantity is Quantity.CHARGE_LEVEL for key in batch.keys] or [False])
         energy = np.array([key.quantity is Quantity.ENERGY for key in batch.keys] or [False])
         register = np.array([key.quantity is Quantity.REGISTER for key in batch.keys] or [False])
@@ -167,8 +168,8 @@ class Admission:
             ("its interval is longer than a year", length_us > MAX_LENGTH_US),
             ("it is more than five minutes in the future", future),
             ("it is no number that can be", ~np.isfinite(value)),
-            ("it is negative", (value < 0) & ~signed[batch.key]),
             ("it is no share from 0 to 100 %", level[batch.key] & ((value < 0) | (value > 100))),
+            ("it is negative", (value < 0) & ~signed[batch.key]),
             ("it is more than any meter measures", np.abs(value) > quantities[batch.key]),
         ]
 
@@ -185,9 +186,9 @@ _LIMITS = {
 def _unfit(key: SeriesKey) -> str | None:
     """Why no value of this key can be taken."""
     if key.quantity is Quantity.REGISTER and key.direction is Direction.NET:
-        return "a REGISTER counts IMPORT or EXPORT"
+        return "the direction of a REGISTER is IMPORT or EXPORT"
     return None
 
 
 def _outside(us: Int64) -> Bools:
-    return np.asarray((us < FIRST_US) | (us >= LAST_US))
+    return np.asarray((us < FIRST_US) | (us >= END_US))

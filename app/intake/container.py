@@ -34,7 +34,9 @@ class IntakeContainer(containers.DeclarativeContainer):
         platform.database,
         max_bytes=platform.settings.provided.intake.max_bytes,
     )
-    compaction = providers.ThreadSafeSingleton(Compaction, session=session, clock=platform.clock)
+    compaction = providers.ThreadSafeSingleton(
+        Compaction, session=session, clock=platform.clock, pause=platform.shutdown.provided.wait
+    )
     log = providers.ThreadSafeSingleton(
         MeasurementLog, session=session, compaction=compaction, clock=platform.clock
     )
@@ -48,7 +50,7 @@ class IntakeContainer(containers.DeclarativeContainer):
     )
     meters = providers.ThreadSafeSingleton(Meters, fleet)
     unknown_devices = providers.ThreadSafeSingleton(
-        UnknownDevices, platform.database, clock=platform.clock
+        UnknownDevices, platform.database, meters=meters, clock=platform.clock
     )
     admission = providers.ThreadSafeSingleton(
         Admission,
@@ -107,7 +109,9 @@ class IntakeContainer(containers.DeclarativeContainer):
                     Upkeep,
                     compaction=compaction,
                     imports=imports,
+                    unknown=unknown_devices,
                     clock=platform.clock,
+                    monotonic=platform.monotonic,
                     keep=platform.settings.provided.intake.keep,
                     shutdown=platform.shutdown,
                     log_once=platform.log_once,

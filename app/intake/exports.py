@@ -8,23 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from app.intake.measurement import Quality, Quantity
+from app.intake.measurement import DAY_US, Quality, Quantity
 from app.intake.meters import Metered, Meters
 from app.intake.sources import SourcesFile
 from app.intake.store import MeasurementLog, Rows, SeriesName
+from app.intake.units import UNIT_OF
 from app.platform import from_us, to_us
 
-WINDOW_US = 31 * 86_400_000_000
+WINDOW_US = 31 * DAY_US
 """That is read of one series at a time."""
 DEFAULT_MAX_AGE = timedelta(minutes=15)
 """Of a source that is no longer in SOURCES_FILE."""
-UNITS = {
-    Quantity.POWER: "KW",
-    Quantity.ENERGY: "KWH",
-    Quantity.REGISTER: "KWH",
-    Quantity.STORED: "KWH",
-    Quantity.CHARGE_LEVEL: "PERCENT",
-}
 
 
 class Gap(NamedTuple):
@@ -78,9 +72,9 @@ class Exports:
 
         An interval is known, and what follows an instant for `max_age` of its source.
         """
-        series: dict[tuple[str, str], list[tuple[int, SeriesName]]] = {}
+        series: dict[tuple[str, str], list[int]] = {}
         for number, name in self._log.series():
-            series.setdefault((name.ven_name, name.resource_name), []).append((number, name))
+            series.setdefault((name.ven_name, name.resource_name), []).append(number)
         for max_age, metered in self._metered():
             if ven_name in (None, metered.ven_name) and source in (None, metered.source):
                 own = series.get((metered.ven_name, metered.resource_name), [])
@@ -96,14 +90,14 @@ class Exports:
     def _gaps_of(
         self,
         metered: Metered,
-        series: Iterable[tuple[int, SeriesName]],
+        series: Iterable[int],
         max_age: timedelta,
         start_us: int,
         end_us: int,
     ) -> Iterator[Gap]:
         max_age_us = max_age // timedelta(microseconds=1)
         known: list[tuple[int, int]] = []
-        for number, _ in series:
+        for number in series:
             for rows in self._windows(number, start_us - max_age_us, end_us):
                 is_instant = rows["end"] == rows["start"]
                 ends = np.where(is_instant, rows["end"] + max_age_us, rows["end"])
@@ -148,7 +142,7 @@ def _gap(metered: Metered, start_us: int, end_us: int) -> Gap:
 
 
 def _fields(name: SeriesName, rows: Rows) -> Iterator[dict[str, Any]]:
-    unit = UNITS[Quantity(name.quantity)]
+    unit = UNIT_OF[Quantity(name.quantity)]
     qualities = {quality.value: quality.name for quality in Quality}
     columns = (rows[column].tolist() for column in ("start", "end", "value", "quality"))
     for start_us, end_us, value, quality in zip(*columns, strict=True):

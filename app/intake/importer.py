@@ -17,6 +17,7 @@ from app.intake.admission import Admission, Admitted
 from app.intake.errors import MeterFileError
 from app.intake.files import MeterFile, Profile
 from app.intake.measurement import (
+    HOUR_US,
     Measurements,
     Quantity,
     Receipt,
@@ -30,7 +31,6 @@ from app.platform import Progress, no_progress
 
 BLOCK_ROWS = 50_000
 """Values that one transaction stores, about."""
-HOUR_US = 3_600_000_000
 COUNTED = ("taken", "repeated", "corrected", "not_told")
 MAX_KEPT = 100
 """Refusals that an interrupted import remembers one by one."""
@@ -131,21 +131,19 @@ class Importer:
             self._unknown.note(request.source or EVERY_SOURCE, unknown)
         result.receipt.add(staged)
         if begun is not None:
-            result.is_taken = self._is_taken(begun, request, result.receipt)
+            result.is_taken = self._publish(begun, request, result.receipt)
             if not result.is_taken:
                 self._imports.discard(begun)
         return result
 
-    def _is_taken(self, begun: Begun, request: ImportRequest, receipt: Receipt) -> bool:
-        """Publish what was staged, unless some of it is refused."""
+    def _publish(self, begun: Begun, request: ImportRequest, receipt: Receipt) -> bool:
+        """Whether it was published: nothing is where some of it is refused."""
         if receipt.refusals.count and not request.keep_good:
             return False
         overlapping = self._imports.publish(begun, whole=not request.keep_good)
         if overlapping:
-            receipt.refusals.first.append(
-                Refusal(0, "", "part of its interval was measured by others meanwhile")
-            )
-            receipt.refusals.count += overlapping
+            reason = "part of its interval was measured by others meanwhile"
+            receipt.refusals.add(0, "", reason, count=overlapping)
         return request.keep_good or not overlapping
 
     def _files(self, request: ImportRequest) -> Iterator[MeterFile]:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from app.platform import to_us
+
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+FIRST_YEAR, LAST_YEAR = 1971, 2199
+"""Between which something may be measured."""
+FIRST_US = to_us(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC))
+END_US = to_us(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC))
+"""Before which everything is measured."""
 MAX_REFUSALS = 1_000
 """Named one by one; of more, only their number is said."""
 
@@ -75,6 +85,12 @@ class SeriesKey(NamedTuple):
     direction: Direction
     channel: str = ""
     """A tariff or a phase; blank: the total."""
+
+    @property
+    def may_be_negative(self) -> bool:
+        """Whether energy of it goes both ways."""
+        both_ways = self.quantity in (Quantity.POWER, Quantity.ENERGY)
+        return both_ways and self.direction is Direction.NET
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -168,9 +184,9 @@ class Refusals:
     first: list[Refusal] = field(default_factory=list)
     count: int = 0
 
-    def add(self, line: int, column: str, reason: str) -> None:
-        """One more."""
-        self.count += 1
+    def add(self, line: int, column: str, reason: str, *, count: int = 1) -> None:
+        """One more, or more for the same reason, which are named once."""
+        self.count += count
         if len(self.first) < MAX_REFUSALS:
             self.first.append(Refusal(line, column, reason))
 

@@ -11,12 +11,18 @@ import numpy.typing as npt
 
 from app.intake.errors import MeterFileError
 from app.intake.files import MeterFile, profile
-from app.intake.measurement import Direction, Measurements, Quantity, SeriesKey, together
+from app.intake.measurement import (
+    HOUR_US,
+    Direction,
+    Measurements,
+    Quantity,
+    SeriesKey,
+    together,
+)
 
 logger = logging.getLogger(__name__)
 Float32 = npt.NDArray[np.float32]
-QUARTER_US = 900_000_000
-HOUR_US = 3_600_000_000
+QUARTER_US = HOUR_US // 4
 YEAR_QUARTERS = 365 * 96
 MAX_INSTANT_US = HOUR_US
 """How long an instant's power holds, until the next one."""

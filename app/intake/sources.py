@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from app.fleet import NOT_METERED, SIMULATOR, SOURCE_NAME
 from app.intake.errors import SourcesError
-from app.platform import LogOnce, TextFileError, read_text
+from app.platform import LogOnce, TextFileError, read_text, time_zone
 
 logger = logging.getLogger(__name__)
 DEFAULT_FILE = Path("sources.toml")
@@ -69,16 +69,13 @@ class Source(BaseModel):
     @classmethod
     def _a_zone(cls, name: str) -> str:
         if name:
-            try:
-                ZoneInfo(name)
-            except (ZoneInfoNotFoundError, ValueError, OSError):
-                raise ValueError(f"time zone {name[:80]!r} cannot be loaded") from None
+            time_zone(name)
         return name
 
     @property
     def zone(self) -> ZoneInfo | None:
         """Of times without an offset."""
-        return ZoneInfo(self.time_zone) if self.time_zone else None
+        return time_zone(self.time_zone) if self.time_zone else None
 
 
 Sources = Mapping[str, Source]

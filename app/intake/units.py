@@ -28,6 +28,14 @@ UNITS: Mapping[str, tuple[frozenset[Quantity], Ratio]] = {
     "PERCENT": (frozenset({Quantity.CHARGE_LEVEL}), Ratio(1, 1)),
 }
 """By unit: the quantities that are measured in it, and what makes kW, kWh or % of a value."""
+UNIT_OF: Mapping[Quantity, str] = {
+    Quantity.POWER: "KW",
+    Quantity.ENERGY: "KWH",
+    Quantity.REGISTER: "KWH",
+    Quantity.STORED: "KWH",
+    Quantity.CHARGE_LEVEL: "PERCENT",
+}
+"""What a value is kept and given back in."""
 NO_ACTIVE_ENERGY = frozenset(
     {"VA", "KVA", "VAH", "KVAH", "VAR", "KVAR", "VARH", "KVARH", "MVARH", "M3"}
 )

@@ -33,8 +33,11 @@ class UnknownDevice(NamedTuple):
 class UnknownDevices:
     """Safe for several threads and processes."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, *, meters: Meters, clock: Callable[[], datetime]
+    ) -> None:
         self._database = database
+        self._meters = meters
         self._clock = clock
 
     def note(self, source: str, devices: Mapping[str, int]) -> None:
@@ -55,7 +58,22 @@ class UnknownDevices:
             )
 
     def all(self) -> list[UnknownDevice]:
-        """Those of each source, what came last first."""
+        """Those of each source that nobody has by now, what came last first."""
+        known = self._meters.known()
+        return [each for each in self._remembered() if not _is_mapped(known, each)]
+
+    def forget_mapped(self) -> None:
+        """Make room: those that somebody has by now are remembered no longer."""
+        known = self._meters.known()
+        gone = [each for each in self._remembered() if _is_mapped(known, each)]
+        if gone:
+            with self._database.write(durable=False) as connection:
+                connection.execute(
+                    text("DELETE FROM unknown_device WHERE source = :source AND device = :device"),
+                    [{"source": each.source, "device": each.device} for each in gone],
+                )
+
+    def _remembered(self) -> list[UnknownDevice]:
         order = (unknown_device_table.c.source, unknown_device_table.c.last_seen_us.desc())
         with self._database.read() as connection:
             rows = connection.execute(select(unknown_device_table).order_by(*order)).all()
@@ -69,17 +87,6 @@ class UnknownDevices:
             )
             for row in rows
         ]
-
-    def forget_mapped(self, meters: Meters) -> None:
-        """Those that somebody has by now."""
-        known = meters.known()
-        gone = [each for each in self.all() if _is_mapped(known, each)]
-        if gone:
-            with self._database.write(durable=False) as connection:
-                connection.execute(
-                    text("DELETE FROM unknown_device WHERE source = :source AND device = :device"),
-                    [{"source": each.source, "device": each.device} for each in gone],
-                )
 
 
 def _is_mapped(known: KnownMeters, unknown: UnknownDevice) -> bool:

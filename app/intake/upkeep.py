@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from app.intake.store import Compaction, Imports
+from app.intake.unknown import UnknownDevices
 from app.platform import LogOnce, OperationalError, Shutdown
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,9 @@ class Upkeep:
         *,
         compaction: Compaction,
         imports: Imports,
+        unknown: UnknownDevices,
         clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
         keep: timedelta,
         shutdown: Shutdown,
         log_once: LogOnce,
@@ -36,7 +38,9 @@ class Upkeep:
         self._log_once = log_once
         self._compaction = compaction
         self._imports = imports
+        self._unknown = unknown
         self._clock = clock
+        self._monotonic = monotonic
         self._keep = keep
         self._shutdown = shutdown
         self._pruned_at: datetime | None = None
@@ -57,6 +61,7 @@ class Upkeep:
             self._pruned_at = now
             self._repeat(lambda: self._compaction.prune(now - self._keep))
             self._repeat(self._imports.discard_abandoned)
+            self._unknown.forget_mapped()
         if self._compaction.rows_waiting > MANY_ROWS or _is_due(self._sorted_at, now, SORTED_EVERY):
             self._sorted_at = now
             newest = self._compaction.newest_seq()  # what comes meanwhile is left to the next look
@@ -65,10 +70,10 @@ class Upkeep:
     def _repeat(self, step: Callable[[], bool]) -> None:
         more = True
         while more and not self._shutdown.is_set():
-            began_s = time.perf_counter()
+            began_s = self._monotonic()
             more = step()
             if more:
-                self._shutdown.wait(PAUSE_SHARE * (time.perf_counter() - began_s))
+                self._shutdown.wait(PAUSE_SHARE * (self._monotonic() - began_s))
 
 
 def _is_due(last: datetime | None, now: datetime, every: timedelta) -> bool:

@@ -1,8 +1,7 @@
 """What every room stands on: database, run lock, shutdown, threads, servers, files. Knows no
 other room but observability."""
 
-from app.platform.asgi import TRY_AGAIN_LATER, AsgiServer
-from app.platform.certificate import load_certificate
+from app.platform.asgi import TRY_AGAIN_LATER, AsgiServer, bounded_body
 from app.platform.columns import key_column, required_column, table
 from app.platform.container import PlatformContainer
 from app.platform.database import Database, make_engine
@@ -30,6 +29,7 @@ from app.platform.servers import NoServer, Server
 from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
 from app.platform.text_file import read_text
+from app.platform.time_zones import time_zone
 from app.platform.timestamps import from_us, to_us, utc_now
 
 __all__ = [
@@ -58,10 +58,10 @@ __all__ = [
     "Shutdown",
     "SystemdNotifier",
     "TextFileError",
+    "bounded_body",
     "from_us",
     "json_bytes",
     "key_column",
-    "load_certificate",
     "make_engine",
     "no_bar",
     "no_progress",
@@ -70,6 +70,7 @@ __all__ = [
     "read_text",
     "required_column",
     "table",
+    "time_zone",
     "to_us",
     "utc_now",
 ]

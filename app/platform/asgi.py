@@ -8,11 +8,11 @@ import socket
 import ssl
 import threading
 from collections import deque
-from collections.abc import Container
+from collections.abc import AsyncIterable, Container
 from pathlib import Path
 from typing import Any
 
-from app.platform.certificate import ServedCertificate
+from app.platform.certificate import ServedCertificate, load_certificate
 
 HEAD_S = 10.0
 """For the head of a request."""
@@ -24,7 +24,7 @@ TRY_AGAIN_LATER = 1013
 
 
 class AsgiServer:
-    """Listens on one address. Building it does no I/O; OSError from `listen` when it is taken.
+    """Listens on one address. Building it does no I/O.
 
     `max_requests`: those above, WebSockets included, get 503, but for `always`: paths of probes,
     for which there is always room. `lasts_s`: after that each connection ends, whatever it does.
@@ -60,7 +60,12 @@ class AsgiServer:
         return self._thread is not None
 
     def listen(self) -> None:
-        """Take the address; requests that come before `serve` wait."""
+        """Take the address; requests that come before `serve` wait.
+
+        OSError: it cannot be had. CertificateError: nor can the certificate be used.
+        """
+        if self._certificate is not None and self._key is not None:
+            load_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._certificate, self._key)
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         # asyncio sets TCP_NODELAY only where the protocol is named; without it each answer on a
         # kept connection waits 40 ms for an acknowledgement.
@@ -127,6 +132,23 @@ class AsgiServer:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+async def bounded_body(
+    pieces: AsyncIterable[bytes], *, max_bytes: int, max_read_bytes: int
+) -> bytes | None:
+    """The body of a request; None: it has more than `max_bytes`.
+
+    `max_read_bytes`: how much of that is read: who still sends does not see the answer.
+    """
+    body, size = bytearray(), 0
+    async for piece in pieces:
+        size += len(piece)
+        if size <= max_bytes:
+            body += piece
+        elif size > max_read_bytes:
+            break
+    return bytes(body) if size <= max_bytes else None
 
 
 class _RequestsBounded:

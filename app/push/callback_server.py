@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from pathlib import Path
 from typing import Any
 
-from app.platform import AsgiServer, CertificateError, load_certificate
+from app.platform import AsgiServer, CertificateError, bounded_body
 from app.push.inbox import Inbox
 from app.push.webhooks import Webhooks
 
@@ -15,7 +14,6 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1 << 20
 MAX_READ_BYTES = 8 * MAX_BODY_BYTES
-"""Of a body that is too large: who still sends does not see the answer."""
 CALL_LASTS_S = 10.0
 MAX_CALLS_AT_ONCE = 200
 """What is more gets 503: it comes again, or is found by a poll."""
@@ -38,8 +36,6 @@ class CallbackServer:
         inbox: Inbox,
     ) -> None:
         self._where = f"{host}:{port}"
-        self._certificate = certificate
-        self._key = key
         self._webhooks = webhooks
         self._inbox = inbox
         self._server = AsgiServer(
@@ -54,10 +50,16 @@ class CallbackServer:
 
     def start(self) -> None:
         """Listen and answer. What stands against it is a warning: polling continues."""
-        if self._server.is_serving or not self._has_a_usable_certificate():
+        if self._server.is_serving:
             return
         try:
             self._server.listen()
+        except CertificateError as error:
+            logger.warning(
+                "webhooks are not heard: CALLBACK__CERTIFICATE or CALLBACK__KEY cannot be used: %s",
+                error,
+            )
+            return
         except OSError as error:
             logger.warning(
                 "webhooks are not heard, since %s cannot be listened on: %s;"
@@ -67,19 +69,6 @@ class CallbackServer:
             )
             return
         self._server.serve(make_callback(self._webhooks, self._inbox))
-
-    def _has_a_usable_certificate(self) -> bool:
-        if self._certificate is None or self._key is None:
-            return True
-        try:
-            load_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._certificate, self._key)
-        except CertificateError as error:
-            logger.warning(
-                "webhooks are not heard: CALLBACK__CERTIFICATE or CALLBACK__KEY cannot be used: %s",
-                error,
-            )
-            return False
-        return True
 
     def close(self) -> None:
         """Stop listening. May be called again."""
@@ -106,17 +95,13 @@ def make_callback(webhooks: Webhooks, inbox: Inbox) -> Any:
         if not allowed:
             inbox.count("refused")
             return PlainTextResponse("", status_code=404 if allowed is None else 401)
-        body, size = bytearray(), 0
-        async for piece in request.stream():
-            size += len(piece)
-            if size <= MAX_BODY_BYTES:
-                body += piece
-            elif size > MAX_READ_BYTES:
-                break
-        if size > MAX_BODY_BYTES:
+        body = await bounded_body(
+            request.stream(), max_bytes=MAX_BODY_BYTES, max_read_bytes=MAX_READ_BYTES
+        )
+        if body is None:
             inbox.count("refused")
             return PlainTextResponse("", status_code=413)
-        webhooks.heard(path, bytes(body))
+        webhooks.heard(path, body)
         return PlainTextResponse("")
 
     async def callback(request: Request) -> Response:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import isodate
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    field_validator,
+)
 
 
 def _duration(value: object) -> object:
@@ -34,6 +42,15 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
 """What a bearer token is made of (RFC 6750, 2.1)."""
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+def _is_there(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError("names a file that is not there")
+    return path
+
+
+ExistingFile = Annotated[Path, AfterValidator(_is_there)]
 
 
 def check_characters(text: str) -> None:

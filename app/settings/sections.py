@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.settings.base import LOOPBACK, SOURCE_NAME, Duration, Section
+from app.settings.base import LOOPBACK, SOURCE_NAME, Duration, ExistingFile, Section
 from app.settings.layers import SCHEDULE_FIELDS
 
 
@@ -33,8 +32,8 @@ class CallbackSettings(Section):
     """Where the VTN finds this server; None: no webhooks."""
     host: str = "127.0.0.1"
     port: int = Field(default=8443, ge=1, le=65535)
-    certificate: Path | None = None
-    key: Path | None = None
+    certificate: ExistingFile | None = None
+    key: ExistingFile | None = None
 
     @field_validator("public_url")
     @classmethod
@@ -51,13 +50,6 @@ class CallbackSettings(Section):
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("must have no user-info and end before any '?' or '#'")
         return url.rstrip("/")
-
-    @field_validator("certificate", "key")
-    @classmethod
-    def _a_file(cls, path: Path | None) -> Path | None:
-        if path is not None and not path.is_file():
-            raise ValueError("names a file that is not there")
-        return path
 
     @model_validator(mode="after")
     def _both(self) -> CallbackSettings:
@@ -115,17 +107,10 @@ class MeteringSettings(Section):
 
 
 class SimulatorSettings(Section):
-    replay: Path | None = None
+    replay: ExistingFile | None = None
     """A file of real series that simulated resources follow, by `device`; None: load profiles."""
     replay_profile: str = ""
     """How it is read; blank: by its suffix."""
-
-    @field_validator("replay")
-    @classmethod
-    def _a_file(cls, path: Path | None) -> Path | None:
-        if path is not None and not path.is_file():
-            raise ValueError("names a file that is not there")
-        return path
 
 
 class IntakeSettings(Section):
@@ -134,20 +119,13 @@ class IntakeSettings(Section):
     host: str = "127.0.0.1"
     port: int | None = Field(default=None, ge=1, le=65535)
     """None: nothing is listened for."""
-    certificate: Path | None = None
-    key: Path | None = None
+    certificate: ExistingFile | None = None
+    key: ExistingFile | None = None
     behind_proxy: bool = False
     """Whether something in front of it speaks TLS."""
     keep: Duration = timedelta(days=45)
     """From when they came."""
     max_bytes: ByteSize = Field(default=ByteSize(10 << 30), ge=1 << 12)
-
-    @field_validator("certificate", "key")
-    @classmethod
-    def _a_file(cls, path: Path | None) -> Path | None:
-        if path is not None and not path.is_file():
-            raise ValueError("names a file that is not there")
-        return path
 
     @model_validator(mode="after")
     def _both(self) -> IntakeSettings:

@@ -71,10 +71,21 @@ class TestWhoseItIs:
         repository.save({"Aarhus": [meter("ninth", source="plant", device="d-9")]})
 
         receipt = bench.take(measured(hour_ago, 1.0, device="d-9"))
-        unknown = bench.container.intake.unknown_devices()
-        unknown.forget_mapped(bench.container.intake.meters())
 
         assert receipt.taken == 1
+        assert bench.container.intake.unknown_devices().all() == []
+
+    def test_a_meter_that_was_mapped_is_forgotten_in_the_end(
+        self, bench: IntakeBench, hour_ago: datetime
+    ) -> None:
+        bench.take(measured(hour_ago, 1.0, device="d-9"))
+        repository = bench.container.fleet.repository()
+        repository.save({"Aarhus": [meter("ninth", source="plant", device="d-9")]})
+        unknown = bench.container.intake.unknown_devices()
+        unknown.forget_mapped()
+
+        repository.save({"Aarhus": [meter("ninth", source="plant", device="d-10")]})
+
         assert unknown.all() == []
 
     def test_what_a_suspended_resource_measures_is_kept(
@@ -141,9 +152,10 @@ class TestWhatItSays:
             ("ENERGY", "IMPORT", -1.0, "it is negative"),
             ("ENERGY", "EXPORT", float("inf"), "it is no number that can be"),
             ("POWER", "NET", 1e300, "it is more than any meter measures"),
-            ("REGISTER", "NET", 1.0, "a REGISTER counts IMPORT or EXPORT"),
+            ("REGISTER", "NET", 1.0, "the direction of a REGISTER is IMPORT or EXPORT"),
             ("CHARGE_LEVEL", "NET", 101.0, "it is no share from 0 to 100 %"),
             ("CHARGE_LEVEL", "NET", -1.0, "it is no share from 0 to 100 %"),
+            ("STORED", "NET", -1.0, "it is negative"),
         ],
     )
     def test_what_cannot_be_is_refused(

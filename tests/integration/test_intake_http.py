@@ -167,7 +167,10 @@ class TestWhatIsTaken:
             ({"quantity": "VOLTAGE"}, "quantity: 'VOLTAGE' is none of POWER, ENERGY, REGISTER"),
             ({"unit": "KW"}, "ENERGY is not measured in KW"),
             ({"unit": None}, "ENERGY is not measured in nothing"),
-            ({"quantity": "REGISTER", "direction": None}, "direction: a REGISTER counts IMPORT"),
+            (
+                {"quantity": "REGISTER", "direction": None},
+                "the direction of a REGISTER is IMPORT or EXPORT",
+            ),
             ({"direction": "UP"}, "direction: 'UP' is none of IMPORT, EXPORT, NET"),
             ({"start": "2026-06-01T11:00"}, "has no offset, and no time zone is given"),
             ({"start": "yesterday"}, "start: 'yesterday' is no time that can be read"),

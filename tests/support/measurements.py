@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -58,7 +59,7 @@ class Log:
         self, database: Database, clock: Callable[[], datetime], max_bytes: int = 1 << 30
     ) -> None:
         session = LogSession(database, max_bytes=max_bytes)
-        self.compaction = Compaction(session=session, clock=clock)
+        self.compaction = Compaction(session=session, clock=clock, pause=time.sleep)
         self.log = MeasurementLog(session=session, compaction=self.compaction, clock=clock)
         self.imports = Imports(session=session, clock=clock)
 

@@ -31,7 +31,16 @@ class TestWhatIsNoNumber:
     def test_a_negative_import_is_refused(self) -> None:
         reading = read("device,start,end,kwh\nm,2026-01-01T00:00Z,2026-01-01T01:00Z,-1\n")
 
-        assert [each.reason for each in reading.refusals] == ["IMPORT is negative: -1"]
+        assert [each.reason for each in reading.refusals] == ["ENERGY IMPORT is negative: -1"]
+
+    def test_a_store_does_not_hold_less_than_nothing(self) -> None:
+        stored = {"column": "kwh", "quantity": "STORED", "unit": "KWH"}
+
+        reading = read(
+            "device,start,kwh\nm,2026-01-01T00:00Z,-1\n", values=[stored], times={"start": "start"}
+        )
+
+        assert [each.reason for each in reading.refusals] == ["STORED is negative: -1"]
 
 
 class TestTimes:
@@ -196,7 +205,7 @@ class TestCells:
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
-        ({"time_zone": "Mars/Base"}, "time_zone: 'Mars/Base' is no time zone"),
+        ({"time_zone": "Mars/Base"}, "time_zone: time zone 'Mars/Base' cannot be loaded"),
         ({"encoding": "latinx"}, "encoding: 'latinx' is no encoding"),
         ({"delimiter": ";;"}, "delimiter:"),
         ({"quality_codes": "x"}, "quality_codes:"),

@@ -15,6 +15,9 @@ from app.intake.errors import MeterFileError
 from app.intake.files.fields import FIELDS
 from app.intake.files.rows import BLOCK_ROWS
 from app.intake.measurement import (
+    END_US,
+    FIRST_US,
+    HOUR_US,
     Direction,
     Measurements,
     MeterName,
@@ -23,10 +26,6 @@ from app.intake.measurement import (
     Refusals,
     SeriesKey,
 )
-
-HOUR_US = 3_600_000_000
-FIRST_S, LAST_S = 31_536_000, 7_226_582_400
-"""1971 and 2199, in seconds since 1970."""
 
 
 @contextmanager
@@ -120,7 +119,7 @@ def _hours(device: str, begin: int, rows: Any, refusals: Refusals) -> Measuremen
     at_s, watts = rows[:, 0], rows[:, 1]
     lines = np.arange(begin + 1, begin + 1 + len(rows), dtype=np.int64)
     absent = np.isnan(watts)
-    dated = (at_s >= FIRST_S) & (at_s <= LAST_S)
+    dated = (at_s >= FIRST_US / 1e6) & (at_s < END_US / 1e6)
     possible = np.isfinite(watts)
     refusals.add_each(lines[~absent & ~dated], f"{device}: it is no time of a measurement")
     refusals.add_each(lines[~absent & dated & ~possible], f"{device}: it is no number that can be")

@@ -12,14 +12,21 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from app.intake.errors import MeterFileError
-from app.intake.files.local_time import Bools, Int64, resolve
-from app.intake.measurement import Measurements, Quality, Refusals, SeriesKey
+from app.intake.files.local_time import resolve
+from app.intake.measurement import (
+    DAY_US,
+    FIRST_YEAR,
+    HOUR_US,
+    LAST_YEAR,
+    Bools,
+    Int64,
+    Measurements,
+    Quality,
+    Refusals,
+    SeriesKey,
+)
+from app.platform import from_us, to_us
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-FIRST_YEAR, LAST_YEAR = 1971, 2199
-DAY_US = 86_400_000_000
-HOUR_US = 3_600_000_000
 MIN_STEPS = 4
 """Between rows, before it is said that they are of another length."""
 ABSENT_US = -(1 << 62)
@@ -34,9 +41,6 @@ class Moment(NamedTuple):
     is_local: bool
     hour: int = 0
     """The number of the hour that ends then; 0: it is not given so."""
-
-    def moved(self, by_us: int) -> Moment:
-        return self._replace(us=self.us + by_us)
 
 
 NEVER = Moment(ABSENT_US, is_local=False)
@@ -78,7 +82,7 @@ class Columns:
         step_us: int = 0,
         takes_first: bool = False,
     ) -> None:
-        self.refusals = refusals
+        self._refusals = refusals
         self._zone = zone
         self._step_us = step_us
         self._takes_first = takes_first
@@ -153,7 +157,7 @@ class Columns:
             ),
             ("it ends before it starts", backwards),
         ):
-            self.refusals.add_each(lines[which & now], why)
+            self._refusals.add_each(lines[which & now], why)
         made = Measurements(
             keys=list(self._keys),
             key=key,
@@ -234,11 +238,10 @@ class Columns:
     def _shorten(self, start: _Ends, end: _Ends, places: Int64, usual_us: int) -> None:
         """Of rows such as 02:00 to 03:00, which stand twice and end at a time that was shown once:
         the first one is as long as the others, too."""
-        shift_us = HOUR_US
         length_us = end.utc_us[places] - start.utc_us[places]
         decided = start.is_twice[places] & ~start.is_undecided[places]
-        too_long = decided & (length_us == usual_us + shift_us)
-        end.utc_us[places[too_long]] -= shift_us
+        too_long = decided & (length_us == usual_us + HOUR_US)
+        end.utc_us[places[too_long]] -= HOUR_US
 
     def _decide_by_length(self, start: _Ends, end: _Ends, places: Int64) -> None:
         """Of an undecided interval, the ends between which it is as long as most of the others."""
@@ -282,15 +285,12 @@ def _is_of_last_night(start: _Ends, end: _Ends, places: Int64, *, by_hours: bool
     """Whether each is at the end of its series, where rows of the same night may follow."""
     twice = start.is_twice[places] | end.is_twice[places]
     kept = np.zeros(len(places), dtype=np.bool_)
-    is_of_day = (
-        abs(int(end.utc_us[places[-1]]) - int(end.utc_us[places[twice]][-1])) < DAY_US
-        if (by_hours and twice.any())
-        else False
-    )
-    if len(twice) and (twice[-1] or is_of_day):
-        at_us = end.utc_us[places]
-        near = twice & (np.abs(at_us - at_us[twice][-1]) < DAY_US)
-        kept[np.flatnonzero(near)[0] :] = True
+    if not twice.any():
+        return kept
+    at_us = end.utc_us[places]
+    is_near = np.abs(at_us - at_us[twice][-1]) < DAY_US
+    if twice[-1] or (by_hours and is_near[-1]):
+        kept[np.flatnonzero(twice & is_near)[0] :] = True
     return kept
 
 
@@ -299,7 +299,7 @@ def moment(cell: str, format_: str, zone: ZoneInfo | None) -> Moment:
     text = cell.strip()
     try:
         if format_ == "unix":
-            at = EPOCH + timedelta(seconds=float(text))
+            at = from_us(0) + timedelta(seconds=float(text))
         elif format_ == "iso":
             at = datetime.fromisoformat(text)
         else:
@@ -309,7 +309,7 @@ def moment(cell: str, format_: str, zone: ZoneInfo | None) -> Moment:
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
         raise ValueError(f"{text[:40]!r} is no time of a measurement")
     if at.tzinfo is not None:
-        return Moment((at - EPOCH) // MICROSECOND, is_local=False)
+        return Moment(to_us(at), is_local=False)
     if zone is None:
         raise ValueError(f"{text[:40]!r} has no offset, and no time zone is given")
-    return Moment((at.replace(tzinfo=UTC) - EPOCH) // MICROSECOND, is_local=True)
+    return Moment(to_us(at.replace(tzinfo=UTC)), is_local=True)

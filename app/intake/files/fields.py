@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from app.intake.errors import MeterFileError
 from app.intake.files.columns import Columns, Moment, moment
 from app.intake.files.delimited import cells
-from app.intake.files.rows import BLOCK_ROWS, number_of
+from app.intake.files.rows import BLOCK_ROWS, number_of, refuse_negative
 from app.intake.measurement import (
     Direction,
     Measurements,
@@ -30,14 +30,13 @@ MAX_KNOWN = 100_000
 """Series and times that are remembered from row to row."""
 MAX_TEXT = 256
 MAX_CHANNEL = 64
-SIGNED = frozenset({Quantity.POWER, Quantity.ENERGY})
-"""Quantities that go in a direction, and are NET where none is said."""
+WITHOUT_DIRECTION = frozenset({Quantity.STORED, Quantity.CHARGE_LEVEL})
+"""What a store holds goes nowhere."""
 
 
 class _Series(NamedTuple):
     key: SeriesKey
     ratio: Ratio
-    is_signed: bool
 
 
 class SeriesFields:
@@ -121,9 +120,8 @@ class FieldReader:
             number = _finite(given)
         else:
             raise ValueError(f"value: {str(given)[:40]!r} is no number")
-        if number < 0 and not series.is_signed:
-            what = f"{series.key.quantity.value} {series.key.direction.value}"
-            raise ValueError(f"value: {what} is negative: {number:g}")
+        if number < 0:
+            refuse_negative(number, series.key)
         start, end = get("start"), get("end")
         self._columns.add(
             line,
@@ -187,17 +185,11 @@ def _series(parts: Mapping[str, Any]) -> _Series:
         raise ValueError(f"channel: it is longer than {MAX_CHANNEL} characters")
     quantity = _word(Quantity, "quantity", texts["quantity"])
     said = texts["direction"]
-    if quantity in SIGNED or quantity is Quantity.REGISTER:
-        direction = _word(Direction, "direction", said) if said else Direction.NET
-    else:
-        direction = Direction.NET
-    if quantity is Quantity.REGISTER and direction is Direction.NET:
-        raise ValueError("direction: a REGISTER counts IMPORT or EXPORT")
-    return _Series(
-        SeriesKey(meter, quantity, direction, texts["channel"]),
-        ratio(texts["unit"], quantity),
-        is_signed=quantity in SIGNED and direction is Direction.NET,
-    )
+    direction = Direction.NET
+    if said and quantity not in WITHOUT_DIRECTION:
+        direction = _word(Direction, "direction", said)
+    key = SeriesKey(meter, quantity, direction, texts["channel"])
+    return _Series(key, ratio(texts["unit"], quantity))
 
 
 def _text(name: str, part: Any) -> str:

@@ -9,12 +9,10 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 
-Int64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from app.intake.measurement import DAY_US, HOUR_US, Bools, Int64
+
 SECOND_US = 1_000_000
-HOUR_US = 3_600_000_000
 DAY = timedelta(days=1)
 
 
@@ -104,7 +102,7 @@ def _nights(wall_us: Int64, places: Int64) -> list[Int64]:
     """These rows, night by night."""
     if not len(places):
         return []
-    apart = np.abs(np.diff(wall_us[places])) > DAY // timedelta(microseconds=1)
+    apart = np.abs(np.diff(wall_us[places])) > DAY_US
     return np.split(places, np.flatnonzero(apart) + 1)
 
 

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,6 +15,8 @@ from app.intake.errors import MeterFileError
 from app.intake.files.delimited import cells as numbered_cells
 from app.intake.files.profile import Profile
 from app.intake.measurement import (
+    FIRST_YEAR,
+    LAST_YEAR,
     Direction,
     Measurements,
     MeterName,
@@ -24,9 +26,9 @@ from app.intake.measurement import (
     SeriesKey,
 )
 from app.intake.units import NO_ACTIVE_ENERGY, Ratio, ratio
+from app.platform import to_us
 
 DAY_MINUTES = 24 * 60
-FIRST_YEAR, LAST_YEAR = 1971, 2199
 DIRECTIONS = {"E": Direction.IMPORT, "B": Direction.EXPORT}
 """By the first letter of the channel's suffix; K and Q are reactive energy."""
 QUALITIES = {
@@ -65,13 +67,17 @@ class _Day:
 class Nem12Reader:
     """Reads one file; the device is the NMI. `zone`: as the market's, without summer time.
 
-    `skipped` counts values of other channels, by their suffix and unit.
+    MeterFileError: there is none, and the profile has none. `skipped` counts values of other
+    channels, by their suffix and unit.
     """
 
     def __init__(
         self, profile: Profile, refusals: Refusals, *, zone: ZoneInfo | None = None
     ) -> None:
-        self._zone = zone or ZoneInfo(profile.time_zone)
+        known = zone or profile.zone
+        if known is None:
+            raise MeterFileError("its days have no offset, and no time zone is given")
+        self._zone = known
         self._refusals = refusals
         self._what, self._intervals = "", 1
         self.skipped: Counter[str] = Counter()
@@ -162,8 +168,7 @@ class Nem12Reader:
 
     def _measured(self, day: _Day) -> Measurements:
         measured = np.array([quality is not None for quality in day.quality])
-        local = day.begin.replace(tzinfo=self._zone).astimezone(UTC)
-        begin_us = (local - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        begin_us = to_us(day.begin.replace(tzinfo=self._zone))
         step_us = day.channel.minutes * 60_000_000
         start_us = begin_us + step_us * np.arange(len(day.values), dtype=np.int64)
         scale = day.channel.ratio

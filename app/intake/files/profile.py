@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
@@ -23,6 +23,7 @@ from pydantic import (
 
 from app.intake.errors import MeterFileError
 from app.intake.measurement import Direction, Quantity
+from app.platform import time_zone
 
 SHIPPED = files("app.intake") / "profiles"
 
@@ -127,10 +128,7 @@ class Profile(_Strict):
     @classmethod
     def _a_zone(cls, name: str) -> str:
         if name:
-            try:
-                ZoneInfo(name)
-            except (ZoneInfoNotFoundError, ValueError, OSError):
-                raise ValueError(f"{name[:80]!r} is no time zone that can be loaded") from None
+            time_zone(name)
         return name
 
     @field_validator("encoding")
@@ -161,6 +159,11 @@ class Profile(_Strict):
             if not (self.times.start or self.times.end or self.times.day):
                 raise ValueError("times: there is no column of a start, an end or a day")
         return self
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """Of times without an offset."""
+        return time_zone(self.time_zone) if self.time_zone else None
 
     @property
     def used_columns(self) -> list[str]:

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 import isodate
 
-from app.intake.files.columns import HOUR_US, MICROSECOND, Columns, Moment, moment
-from app.intake.files.profile import Profile, Times, Value
+from app.intake.files.columns import Columns, Moment, moment
+from app.intake.files.profile import Profile, Times
 from app.intake.measurement import (
+    HOUR_US,
     Direction,
     Measurements,
     MeterName,
@@ -58,7 +59,7 @@ class RowReader:
         self._block_rows = block_rows
         self._profile = profile
         self._device = device
-        self._zone = zone or (ZoneInfo(profile.time_zone) if profile.time_zone else None)
+        self._zone = zone or profile.zone
         self._refusals = refusals
         self._folded = {code.casefold(): word for code, word in profile.quality_codes.items()}
         self._ratios: dict[tuple[str, Quantity], Ratio] = {}
@@ -101,10 +102,10 @@ class RowReader:
                 continue
             try:
                 quality, code = self._quality(row, value.quality or profile.quality)
-                number = self._number(row[value.column], value, unit)
+                meter = MeterName(device=device)
+                key = SeriesKey(meter, value.quantity, value.direction, value.channel)
+                number = self._number(row[value.column], key, unit)
                 if number is not None and quality is not None:
-                    meter = MeterName(device=device)
-                    key = SeriesKey(meter, value.quantity, value.direction, value.channel)
                     columns.add(line, key, start, end, number, quality, code, length_us=length_us)
             except ValueError as error:
                 self._refusals.add(line, value.column, str(error))
@@ -123,16 +124,15 @@ class RowReader:
             raise ValueError(f"{column}: {code[:40]!r} is no quality that the profile knows")
         return None if word == ABSENT_QUALITY else Quality[word], code
 
-    def _number(self, cell: str, value: Value, unit: str) -> float | None:
+    def _number(self, cell: str, key: SeriesKey, unit: str) -> float | None:
         """None: nothing was measured. ValueError: it is no number that can be."""
         number = number_of(cell, decimal=self._profile.decimal)
         if number is None:
             return None
-        if number < 0 and value.direction is not Direction.NET:
-            raise ValueError(f"{value.direction.value} is negative: {cell.strip()[:40]}")
-        scale = self._ratios.get((unit, value.quantity))
+        refuse_negative(number, key)
+        scale = self._ratios.get((unit, key.quantity))
         if scale is None:
-            scale = self._ratios[unit, value.quantity] = ratio(unit, value.quantity)
+            scale = self._ratios[unit, key.quantity] = ratio(unit, key.quantity)
         return number * scale.multiplied / scale.divided
 
     def _times(
@@ -189,12 +189,19 @@ def number_of(cell: str, *, decimal: str = ".") -> float | None:
     return number
 
 
+def refuse_negative(number: float, key: SeriesKey) -> None:
+    """ValueError: it is negative, and values of this series cannot be."""
+    if number < 0 and not key.may_be_negative:
+        direction = "" if key.direction is Direction.NET else f" {key.direction.value}"
+        raise ValueError(f"{key.quantity.value}{direction} is negative: {number:g}")
+
+
 def _at_position(cell: str, begin: Moment | None, length_us: int) -> Moment:
     """The start of the n-th interval of a series, counted from 1."""
     text = cell.strip()
     if begin is None or not text.isdecimal() or not 1 <= int(text) <= MAX_POSITION:
         raise ValueError(f"{text[:40]!r} is no position in a series")
-    return begin.moved((int(text) - 1) * length_us)
+    return begin._replace(us=begin.us + (int(text) - 1) * length_us)
 
 
 def _duration_us(cell: str) -> int:
@@ -208,4 +215,4 @@ def _duration_us(cell: str) -> int:
         raise ValueError(f"{cell.strip()[:40]!r} is no duration") from None
     if not isinstance(duration, timedelta) or duration <= timedelta(0):
         raise ValueError(f"{cell.strip()[:40]!r} is no length of an interval")
-    return duration // MICROSECOND
+    return duration // timedelta(microseconds=1)

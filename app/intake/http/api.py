@@ -25,11 +25,10 @@ from app.intake.http.openapi import DOCUMENT
 from app.intake.intake import Intake
 from app.intake.measurement import Receipt, Refusals
 from app.intake.sources import Source, SourcesFile
-from app.platform import OperationalError, json_bytes
+from app.platform import OperationalError, bounded_body, json_bytes
 
 logger = logging.getLogger(__name__)
 MAX_READ_BYTES = 4 * MAX_BODY_BYTES
-"""Of a body that is too large: who still sends does not see the answer."""
 MAX_AT_ONCE = 2
 """Bodies that are read at a time; others wait."""
 MAX_WAITING = 32
@@ -50,11 +49,11 @@ class IntakeApi:
         self._sources = sources
         self._exports = exports
         self._series = SeriesFields()
+        self._readers = anyio.CapacityLimiter(MAX_AT_ONCE)
         self._waiting = 0
 
     def application(self) -> Any:
         """For an ASGI server."""
-        self._readers = anyio.Semaphore(MAX_AT_ONCE)
         routes = [
             Route("/readings", self._answered(self._post), methods=["POST"]),
             Route("/readings/gaps", self._answered(self._gaps), methods=["GET"]),
@@ -90,9 +89,13 @@ class IntakeApi:
         with self._waiting_place():
             try:
                 with anyio.fail_after(BODY_S):
-                    body = await _body(request)
+                    body = await bounded_body(
+                        request.stream(), max_bytes=MAX_BODY_BYTES, max_read_bytes=MAX_READ_BYTES
+                    )
             except TimeoutError:
                 raise RequestRefused(408, f"the body took longer than {BODY_S:.0f} s") from None
+            if body is None:
+                raise RequestRefused(413, f"the body is more than {MAX_BODY_BYTES >> 20} MiB")
             receipt = await self._in_turn(lambda: self._take(body, encoding, form, source))
         return _json(200, _receipt(receipt))
 
@@ -128,8 +131,7 @@ class IntakeApi:
         return _json(200, DOCUMENT)
 
     async def _in_turn(self, work: Callable[[], Any]) -> Any:
-        async with self._readers:
-            return await to_thread.run_sync(work)
+        return await to_thread.run_sync(work, limiter=self._readers)
 
     @contextmanager
     def _waiting_place(self) -> Iterator[None]:
@@ -149,19 +151,6 @@ class IntakeApi:
             headers = {"WWW-Authenticate": 'Bearer realm="readings"'}
             raise RequestRefused(401, "the bearer token is that of no source", headers)
         return source
-
-
-async def _body(request: Request) -> bytes:
-    body, size = bytearray(), 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size <= MAX_BODY_BYTES:
-            body += piece
-        elif size > MAX_READ_BYTES:
-            break
-    if size > MAX_BODY_BYTES:
-        raise RequestRefused(413, f"the body is more than {MAX_BODY_BYTES >> 20} MiB")
-    return bytes(body)
 
 
 def _instant(request: Request, name: str) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import math
@@ -35,23 +36,16 @@ def unpacked(body: bytes, encoding: str) -> bytes:
         raise RequestRefused(
             415, f"Content-Encoding {encoding[:20]!r} is none of gzip and identity"
         )
-    content, rest = bytearray(), body
-    while rest or not content:  # there may be several packed bodies, one behind the other
-        unpacker = zlib.decompressobj(wbits=31)
-        try:
-            content += unpacker.decompress(rest, MAX_UNPACKED_BYTES + 1 - len(content))
-        except zlib.error:
-            raise RequestRefused(400, "the body is no gzip") from None
-        if len(content) > MAX_UNPACKED_BYTES:
-            raise RequestRefused(
-                413, f"the body is more than {MAX_UNPACKED_BYTES >> 20} MiB unpacked"
-            )
-        if not unpacker.eof:
-            raise RequestRefused(400, "the body is gzip that is cut off")
-        rest = unpacker.unused_data
-        if not rest:
-            break
-    return bytes(content)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as unpacker:
+            content = unpacker.read(MAX_UNPACKED_BYTES + 1)
+    except EOFError:
+        raise RequestRefused(400, "the body is gzip that is cut off") from None
+    except (gzip.BadGzipFile, zlib.error):
+        raise RequestRefused(400, "the body is no gzip") from None
+    if len(content) > MAX_UNPACKED_BYTES:
+        raise RequestRefused(413, f"the body is more than {MAX_UNPACKED_BYTES >> 20} MiB unpacked")
+    return content
 
 
 def measurements(
@@ -82,7 +76,7 @@ def _json_rows(content: bytes, refusals: Refusals) -> Iterator[tuple[int, Mappin
         raise RequestRefused(400, f"the body is no JSON: {str(error)[:100]}") from None
     if not isinstance(document, dict) or not isinstance(document.get("readings"), list):
         raise RequestRefused(422, 'the body is no object with a list "readings"')
-    yield from _objects(enumerate(document["readings"], start=1), refusals)
+    yield from _objects(_bounded(enumerate(document["readings"], start=1)), refusals)
 
 
 def _loads(content: bytes) -> Any:
@@ -116,7 +110,7 @@ def _lines(content: bytes, refusals: Refusals) -> Iterator[tuple[int, Any]]:
 def _objects(
     entries: Iterable[tuple[int, Any]], refusals: Refusals
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, entry in _bounded(entries):
+    for number, entry in entries:
         if isinstance(entry, dict):
             yield number, entry
         else:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from pathlib import Path
 
 from app.intake.errors import IntakeServerError
 from app.intake.exports import Exports
 from app.intake.intake import Intake
 from app.intake.sources import SourcesFile
-from app.platform import AsgiServer, CertificateError, load_certificate
+from app.platform import AsgiServer, CertificateError
 
 logger = logging.getLogger(__name__)
 MAX_REQUESTS = 200
@@ -31,8 +30,7 @@ class IntakeServer:
         exports: Exports,
     ) -> None:
         self._where = f"{host}:{port}"
-        self._certificate = certificate
-        self._key = key
+        self._scheme = "http" if certificate is None else "https"
         self._intake = intake
         self._sources = sources
         self._exports = exports
@@ -52,16 +50,12 @@ class IntakeServer:
 
         if self._server.is_serving:
             return
-        if self._certificate is not None and self._key is not None:
-            try:
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                load_certificate(context, self._certificate, self._key)
-            except CertificateError as error:
-                raise IntakeServerError(
-                    f"INTAKE__CERTIFICATE or INTAKE__KEY cannot be used: {error}"
-                ) from None
         try:
             self._server.listen()
+        except CertificateError as error:
+            raise IntakeServerError(
+                f"INTAKE__CERTIFICATE or INTAKE__KEY cannot be used: {error}"
+            ) from None
         except OSError as error:
             raise IntakeServerError(
                 f"{self._where} cannot be listened on: {error.strerror}; choose another"
@@ -69,8 +63,7 @@ class IntakeServer:
             ) from None
         api = IntakeApi(intake=self._intake, sources=self._sources, exports=self._exports)
         self._server.serve(api.application())
-        scheme = "http" if self._certificate is None else "https"
-        logger.info("readings are taken at %s://%s/readings", scheme, self._where)
+        logger.info("readings are taken at %s://%s/readings", self._scheme, self._where)
 
     def close(self) -> None:
         """Stop listening. May be called again."""

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from app.intake.measurement import DAY_US, Bools, Int64
+
 Rows = npt.NDArray[Any]
 """Of dtype `ROW`."""
-Int64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 ROW = np.dtype(
     [
@@ -32,7 +32,6 @@ CORRECTS = 1
 """Another value was there before."""
 NOT_TOLD = 2
 """It came too late to be told when it came; interval reports have it all the same."""
-DAY_US = 86_400_000_000
 NOTHING: Rows = np.zeros(0, dtype=ROW)
 HEAD = struct.Struct("<BI")
 """The version of the form, and how many rows follow."""

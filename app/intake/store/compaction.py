@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -23,16 +22,26 @@ FOLDED_BLOCKS = 250
 MAX_BLOCKS = 2_000
 """Of old days, that one transaction removes."""
 PAUSE_S = 0.001
-"""Between two transactions."""
+"""Between two transactions, for others that write."""
 
 
 class Compaction:
     """Each step is a few short transactions: what is not done when it is interrupted is done by the
-    next one. Safe for several threads and processes, of which one sorts at a time."""
+    next one. Safe for several threads and processes, of which one sorts at a time.
 
-    def __init__(self, *, session: LogSession, clock: Callable[[], datetime]) -> None:
+    `pause`: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: LogSession,
+        clock: Callable[[], datetime],
+        pause: Callable[[float], object],
+    ) -> None:
         self._session = session
         self._clock = clock
+        self._pause = pause
         self._compacting = threading.Lock()
         """Held by the one who sorts."""
 
@@ -95,7 +104,7 @@ class Compaction:
                 store(connection, made.blocks)
                 grow(connection, sum(made.grown))
                 self._session.memory.series.save(connection, part)
-            self._pause()
+            self._pause(PAUSE_S)
         with self._session.changing() as (connection, state):
             if state.compacted_seq != compacted:
                 return
@@ -129,10 +138,6 @@ class Compaction:
                 )
                 imports = self._session.memory.imports
                 imports[:] = [each for each in imports if each != folded]
-
-    def _pause(self) -> None:
-        """Others may write between two steps."""
-        time.sleep(PAUSE_S)
 
 
 _BATCH_BYTES = (

@@ -9,9 +9,8 @@ import numpy as np
 import orjson
 from sqlalchemy import Connection, Row, select, text
 
+from app.intake.measurement import DAY_US, Int64
 from app.intake.store.columns import (
-    DAY_US,
-    Int64,
     Rows,
     Spans,
     days_of,

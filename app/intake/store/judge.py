@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.intake.store.columns import CORRECTS, Bools, Int64, Rows, is_same_as_before
+from app.intake.measurement import Bools, Int64
+from app.intake.store.columns import CORRECTS, Rows, is_same_as_before
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

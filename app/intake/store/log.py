@@ -11,7 +11,8 @@ from datetime import datetime
 import numpy as np
 from sqlalchemy import Connection, text
 
-from app.intake.store.columns import DAY_US, Rows, Spans, last_of_each, pack
+from app.intake.measurement import DAY_US
+from app.intake.store.columns import Rows, Spans, last_of_each, pack
 from app.intake.store.compaction import Compaction
 from app.intake.store.days import BLOCK_BYTES, VISIBLE, read_span
 from app.intake.store.judge import Judged, judge

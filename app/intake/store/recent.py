@@ -8,7 +8,8 @@ from itertools import takewhile
 
 import numpy as np
 
-from app.intake.store.columns import Int64, Rows, Spans, days_of, last_of_each
+from app.intake.measurement import Int64
+from app.intake.store.columns import Rows, Spans, days_of, last_of_each
 
 MAX_SMALL_RUNS = 16
 """Before they are put together."""

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Connection, Row, select, text
 
-from app.intake.store.columns import Int64, Rows
+from app.intake.measurement import Int64
+from app.intake.store.columns import Rows
 from app.intake.store.tables import code_table, series_table
 
 LONG_AGO = -(1 << 62)
