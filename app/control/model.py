@@ -38,6 +38,8 @@ class ResourceArrays:
     Equal to `store_min_kwh` for what cannot store."""
     is_storage: npt.NDArray[np.bool_]
     """Whether the store is one that people charge: a battery, a car, a tank."""
+    is_metered: npt.NDArray[np.bool_]
+    """Whether a real meter measures it; else its readings are simulated."""
     is_part: bool = False
     """Whether these are one VEN's, cut out of the arrays of all for a moment."""
 
@@ -51,7 +53,7 @@ class ResourceArrays:
         the resources is kept.
         """
         place = {kind: number for number, kind in enumerate(ResourceKind)}
-        kinds, is_storage = array("b"), array("b")
+        kinds, is_storage, is_metered = array("b"), array("b"), array("b")
         lowest, highest, store_min, store_max = (array("f") for _ in range(4))
         rows: list[tuple[str, list[str]]] = []
         for ven_name, group in groupby(approved, key=itemgetter(0)):
@@ -66,6 +68,7 @@ class ResourceArrays:
                 store_min.append(stored_min)
                 store_max.append(stored_max)
                 is_storage.append(resource.energy_max_kwh > 0)
+                is_metered.append(resource.has_meter)
         return cls(
             roster=Roster(rows),
             kinds=_frozen(np.array(kinds, dtype=np.intp)),
@@ -74,6 +77,7 @@ class ResourceArrays:
             store_min_kwh=_frozen(np.array(store_min, dtype=np.float32)),
             store_max_kwh=_frozen(np.array(store_max, dtype=np.float32)),
             is_storage=_frozen(np.array(is_storage, dtype=np.bool_)),
+            is_metered=_frozen(np.array(is_metered, dtype=np.bool_)),
         )
 
     @cached_property
@@ -104,6 +108,7 @@ class ResourceArrays:
             store_min_kwh=self.store_min_kwh[columns],
             store_max_kwh=self.store_max_kwh[columns],
             is_storage=self.is_storage[columns],
+            is_metered=self.is_metered[columns],
             is_part=True,
         )
 

@@ -125,6 +125,11 @@ class Resource:
         return self.source not in (None, SIMULATOR, NOT_METERED)
 
     @property
+    def is_metered(self) -> bool:
+        """Whether it has readings, simulated ones or those of a source."""
+        return self.source != NOT_METERED
+
+    @property
     def meter(self) -> str:
         """What its source calls its meter."""
         return self.device or self.meter_point_id or self.resource_name

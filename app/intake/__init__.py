@@ -1,6 +1,19 @@
 """Readings of real meters: what comes, in which form, and what is kept of it."""
 
 from app.intake.container import IntakeContainer
+from app.intake.energy import (
+    MeasuredEnergy,
+    MeterLimits,
+    Oddity,
+    OddityLog,
+    ResourceSeries,
+    SpanEnergy,
+    counting,
+    new_steps,
+    newest_us,
+    sign_of,
+    ways,
+)
 from app.intake.errors import (
     ClockInDoubt,
     IntakeFull,
@@ -12,7 +25,10 @@ from app.intake.exports import Exports
 from app.intake.files import FIELDS, profile, profiles, write_parquet
 from app.intake.importer import Importer, ImportRequest, ImportResult
 from app.intake.intake import Intake
+from app.intake.latest import Latest, LatestMeasured
 from app.intake.measurement import (
+    END_US,
+    HOUR_US,
     Direction,
     Measurements,
     MeterName,
@@ -22,15 +38,40 @@ from app.intake.measurement import (
     Refusal,
     Refusals,
     SeriesKey,
+    in_us,
 )
-from app.intake.meters import Meters
+from app.intake.meters import KnownMeters, Metered, Meters
 from app.intake.sources import Source, SourcesFile
 from app.intake.status import SourceStatus, SourceStatuses
+from app.intake.store import (
+    NOT_TOLD,
+    NOTHING,
+    TELL,
+    ArrivalCounts,
+    ArrivalLog,
+    Arrivals,
+    Arrived,
+    ChangedSeries,
+    KnownSeries,
+    Rows,
+    SeriesName,
+    is_same_as_before,
+)
 from app.intake.unknown import EVERY_SOURCE, UnknownDevices
 
 __all__ = [
+    "END_US",
     "EVERY_SOURCE",
     "FIELDS",
+    "HOUR_US",
+    "NOTHING",
+    "NOT_TOLD",
+    "TELL",
+    "ArrivalCounts",
+    "ArrivalLog",
+    "Arrivals",
+    "Arrived",
+    "ChangedSeries",
     "ClockInDoubt",
     "Direction",
     "Exports",
@@ -41,23 +82,43 @@ __all__ = [
     "IntakeContainer",
     "IntakeFull",
     "IntakeServerError",
+    "KnownMeters",
+    "KnownSeries",
+    "Latest",
+    "LatestMeasured",
+    "MeasuredEnergy",
     "Measurements",
     "MeterFileError",
+    "MeterLimits",
     "MeterName",
+    "Metered",
     "Meters",
+    "Oddity",
+    "OddityLog",
     "Quality",
     "Quantity",
     "Receipt",
     "Refusal",
     "Refusals",
+    "ResourceSeries",
+    "Rows",
     "SeriesKey",
+    "SeriesName",
     "Source",
     "SourceStatus",
     "SourceStatuses",
     "SourcesError",
     "SourcesFile",
+    "SpanEnergy",
     "UnknownDevices",
+    "counting",
+    "in_us",
+    "is_same_as_before",
+    "new_steps",
+    "newest_us",
     "profile",
     "profiles",
+    "sign_of",
+    "ways",
     "write_parquet",
 ]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from app.intake.measurement import (
     SeriesKey,
 )
 from app.intake.meters import Meters
-from app.intake.store import NOT_TOLD, ROW, Arrival, Judged, SeriesName
+from app.intake.store import NOT_TOLD, ROW, TELL, Arrival, Judged, SeriesName
 from app.platform import to_us
 
 AHEAD = timedelta(minutes=5)
@@ -32,6 +33,14 @@ MAX_LENGTH_US = 366 * DAY_US
 """Of an interval."""
 MAX_KW, MAX_KWH = 1e9, 1e12
 """More than any device has, and than any register counts."""
+
+
+class WhenLate(Enum):
+    """What becomes of a value that comes later than its source may be."""
+
+    COUNT = "it is counted, and not taken"
+    KEEP = "it is taken, and not told"
+    TELL = "it is taken and told, and refused where it is older than what is kept"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,27 +78,33 @@ class Admission:
         meters: Meters,
         clock: Callable[[], datetime],
         clock_in_doubt: Callable[[], bool],
+        keep: timedelta,
     ) -> None:
         self._meters = meters
+        self._keep = keep
         self._clock = clock
         self._clock_in_doubt = clock_in_doubt
 
     def admit(
-        self, batch: Measurements, *, source: str | None, late: timedelta, any_age: bool
+        self, batch: Measurements, *, source: str | None, late: timedelta, when_late: WhenLate
     ) -> Admitted:
-        """`source`: None for one of all; `late`: of `Source`; `any_age`: later ones are taken, too,
-        and not told. ClockInDoubt: a value is of the future, or it is not."""
+        """`source`: None for one of all; `late`: of `Source`. ClockInDoubt: a value is of the
+        future, or it is not."""
         receipt = Receipt()
         unknown: Counter[str] = Counter()
         names, refused = self._names(batch, source, receipt, unknown)
         now = self._clock()
-        for why, found in self._wrong(batch, now):
+        wrong = self._wrong(batch, now)
+        if when_late is WhenLate.TELL:
+            is_over = batch.end_us < to_us(now - self._keep)
+            wrong.append(("it ended longer ago than INTAKE__KEEP: it cannot be told", is_over))
+        for why, found in wrong:
             new = found & ~refused
             if new.any():
                 receipt.refusals.add_each(batch.lines[new], why)
                 refused |= new
         is_late = ~refused & (batch.end_us < to_us(now - late))
-        if not any_age:
+        if when_late is WhenLate.COUNT:
             if is_late.any() and self._clock_in_doubt():
                 raise ClockInDoubt
             receipt.late = int(is_late.sum())
@@ -106,6 +121,8 @@ class Admission:
         ):
             rows[name] = column[kept]
         rows["flags"] = np.where(is_late[kept], NOT_TOLD, 0)
+        if when_late is WhenLate.TELL:
+            rows["flags"] = TELL
         used = np.unique(rows["series"])
         rows["series"] = np.searchsorted(used, rows["series"])
         return Admitted(

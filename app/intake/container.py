@@ -5,16 +5,25 @@ from __future__ import annotations
 from dependency_injector import containers, providers
 
 from app.intake.admission import Admission
+from app.intake.energy import MeasuredEnergy, OddityLog
 from app.intake.exports import Exports
 from app.intake.http import IntakeServer
 from app.intake.importer import Importer
 from app.intake.intake import Intake
+from app.intake.latest import LatestMeasured
 from app.intake.meters import MeteredFleet, Meters
 from app.intake.replay import load_replay
 from app.intake.service import IntakeService
 from app.intake.sources import SourcesFile
 from app.intake.status import IntakeStats, SourceStatuses
-from app.intake.store import Compaction, Imports, LogSession, MeasurementLog
+from app.intake.store import (
+    ArrivalCounts,
+    ArrivalLog,
+    Compaction,
+    Imports,
+    LogSession,
+    MeasurementLog,
+)
 from app.intake.unknown import UnknownDevices
 from app.intake.upkeep import Upkeep
 from app.platform import NoServer, PeriodicThread, port
@@ -40,6 +49,10 @@ class IntakeContainer(containers.DeclarativeContainer):
     log = providers.ThreadSafeSingleton(
         MeasurementLog, session=session, compaction=compaction, clock=platform.clock
     )
+    arrivals = providers.ThreadSafeSingleton(ArrivalLog, session)
+    arrival_counts = providers.ThreadSafeSingleton(
+        ArrivalCounts, session=session, arrivals=arrivals
+    )
     imports = providers.ThreadSafeSingleton(Imports, session=session, clock=platform.clock)
     sources = providers.ThreadSafeSingleton(
         SourcesFile,
@@ -57,6 +70,7 @@ class IntakeContainer(containers.DeclarativeContainer):
         meters=meters,
         clock=platform.clock,
         clock_in_doubt=clock_check.provided.is_in_doubt,
+        keep=platform.settings.provided.intake.keep,
     )
     stats = providers.ThreadSafeSingleton(
         IntakeStats, clock=platform.clock, monotonic=platform.monotonic
@@ -74,6 +88,14 @@ class IntakeContainer(containers.DeclarativeContainer):
         clock=platform.clock,
         monotonic=platform.monotonic,
     )
+    energy = providers.ThreadSafeSingleton(
+        MeasuredEnergy,
+        log=log,
+        sources=sources,
+        keep=platform.settings.provided.intake.keep,
+    )
+    oddities = providers.ThreadSafeSingleton(OddityLog, stats=stats, log_once=platform.log_once)
+    latest = providers.ThreadSafeSingleton(LatestMeasured, log=log, meters=meters, energy=energy)
     importer = providers.ThreadSafeSingleton(
         Importer, imports=imports, admission=admission, unknown=unknown_devices
     )

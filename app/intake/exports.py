@@ -8,17 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from app.intake.measurement import DAY_US, Quality, Quantity
+from app.intake.measurement import DAY_US, Quality, Quantity, in_us
 from app.intake.meters import Metered, Meters
-from app.intake.sources import SourcesFile
+from app.intake.sources import FORMER_SOURCE, SourcesFile
 from app.intake.store import MeasurementLog, Rows, SeriesName
 from app.intake.units import UNIT_OF
 from app.platform import from_us, to_us
 
 WINDOW_US = 31 * DAY_US
 """That is read of one series at a time."""
-DEFAULT_MAX_AGE = timedelta(minutes=15)
-"""Of a source that is no longer in SOURCES_FILE."""
 
 
 class Gap(NamedTuple):
@@ -84,8 +82,7 @@ class Exports:
         """Every resource with a meter, by name, with the `max_age` of its source."""
         sources = self._sources.all()
         for metered in self._meters.known().all():
-            source = sources.get(metered.source)
-            yield DEFAULT_MAX_AGE if source is None else source.max_age, metered
+            yield sources.get(metered.source, FORMER_SOURCE).max_age, metered
 
     def _gaps_of(
         self,
@@ -95,7 +92,7 @@ class Exports:
         start_us: int,
         end_us: int,
     ) -> Iterator[Gap]:
-        max_age_us = max_age // timedelta(microseconds=1)
+        max_age_us = in_us(max_age)
         known: list[tuple[int, int]] = []
         for number in series:
             for rows in self._windows(number, start_us - max_age_us, end_us):

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import orjson
 
-from app.intake.admission import Admission, Admitted
+from app.intake.admission import Admission, Admitted, WhenLate
 from app.intake.errors import MeterFileError
 from app.intake.files import MeterFile, Profile
 from app.intake.measurement import (
@@ -50,9 +50,16 @@ class ImportRequest:
     """Of times without an offset, instead of the profile's."""
     late: timedelta = timedelta(days=2)
     """What came later after its end is not told one by one."""
+    tell: bool = False
+    """Whether all of it is told one by one, however late it comes."""
     dry_run: bool = False
     keep_good: bool = False
     """Whether good values are taken although others are refused."""
+
+    @property
+    def when_late(self) -> WhenLate:
+        """What becomes of what comes late."""
+        return WhenLate.TELL if self.tell else WhenLate.KEEP
 
 
 @dataclass(kw_only=True)
@@ -104,7 +111,7 @@ class Importer:
             for file in self._files(request):
                 for block in joined(file.read()):
                     admitted = self._admission.admit(
-                        block, source=request.source, late=request.late, any_age=True
+                        block, source=request.source, late=request.late, when_late=request.when_late
                     )
                     unknown.update(admitted.unknown)
                     _add_totals(result.totals, admitted.arrival)
@@ -190,7 +197,8 @@ def _digest(request: ImportRequest) -> str:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             raise MeterFileError(f"{path}: cannot be read: {error.strerror}") from None
-    words = (request.profile.model_dump_json(), request.source, request.device, str(request.zone))
+    words = [request.profile.model_dump_json(), request.source, request.device, str(request.zone)]
+    words += ["tell"] if request.tell else []
     digest.update(orjson.dumps(words))
     return digest.hexdigest()
 

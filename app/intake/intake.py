@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from app.intake.admission import Admission
+from app.intake.admission import Admission, WhenLate
 from app.intake.measurement import Measurements, Receipt, Refusals
 from app.intake.sources import Source
 from app.intake.status import OTHERS, IntakeStats
@@ -35,7 +35,9 @@ class Intake:
         again doubles nothing. IntakeFull, ClockInDoubt: nothing is taken. DatabaseError: it may be
         taken all the same.
         """
-        admitted = self._admission.admit(batch, source=source.name, late=source.late, any_age=False)
+        admitted = self._admission.admit(
+            batch, source=source.name, late=source.late, when_late=WhenLate.COUNT
+        )
         self._unknown.note(source.name, admitted.unknown)
         judged = self._log.take(admitted.arrival)
         receipt = admitted.settled(judged)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -25,6 +25,11 @@ END_US = to_us(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC))
 """Before which everything is measured."""
 MAX_REFUSALS = 1_000
 """Named one by one; of more, only their number is said."""
+
+
+def in_us(duration: timedelta) -> int:
+    """In microseconds."""
+    return duration // timedelta(microseconds=1)
 
 
 class Quantity(StrEnum):

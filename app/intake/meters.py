@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from app.fleet import Resource
@@ -27,6 +27,10 @@ class Metered(NamedTuple):
     ven_name: str
     resource_name: str
     source: str
+    power_min_kw: float = 0.0
+    power_max_kw: float = 0.0
+    energy_min_kwh: float = 0.0
+    energy_max_kwh: float = 0.0
 
 
 class KnownMeters:
@@ -34,6 +38,7 @@ class KnownMeters:
 
     def __init__(self, metered: Iterable[tuple[str, Resource]]) -> None:
         self._by_name: dict[MeterName, list[Metered]] = {}
+        self._of_ven: dict[str, dict[str, Metered]] = {}
         for ven_name, resource in metered:
             self._add(ven_name, resource)
 
@@ -57,12 +62,25 @@ class KnownMeters:
             f"several resources have {words}: of the sources {others}", is_anothers=True
         )
 
+    def of_ven(self, ven_name: str) -> Mapping[str, Metered]:
+        """Those of one VEN, by name."""
+        return self._of_ven.get(ven_name, {})
+
     def all(self) -> list[Metered]:
         """Every resource that has a meter, by name."""
         return sorted({each for named in self._by_name.values() for each in named})
 
     def _add(self, ven_name: str, resource: Resource) -> None:
-        metered = Metered(ven_name, resource.resource_name, resource.source or "")
+        metered = Metered(
+            ven_name,
+            resource.resource_name,
+            resource.source or "",
+            resource.power_min_kw,
+            resource.power_max_kw,
+            resource.energy_min_kwh,
+            resource.energy_max_kwh,
+        )
+        self._of_ven.setdefault(ven_name, {})[resource.resource_name] = metered
         names = [
             MeterName(device=normalized_name(resource.meter)),
             MeterName(

@@ -42,6 +42,8 @@ class Source(BaseModel):
     """A live value that comes later than this after its end is not taken."""
     wait: timedelta = timedelta(minutes=2)
     """How long interval reports wait for it."""
+    register_size_kwh: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Where its registers begin again at 0; None: a register that falls is that of a new meter."""
     tell_every: timedelta = timedelta(0)
     """At least so long lies between instants that are told one by one."""
     token_file: Path | None = None
@@ -78,6 +80,8 @@ class Source(BaseModel):
         return time_zone(self.time_zone) if self.time_zone else None
 
 
+FORMER_SOURCE = Source(name="former", type="file")
+"""What holds of a source that is no longer in the file."""
 Sources = Mapping[str, Source]
 """By name."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.intake.errors import SourcesError
@@ -33,6 +33,10 @@ class SourceCounts:
     corrected: int = 0
     late: int = 0
     refused: int = 0
+    differing: int = 0
+    """Told values of a resource that what else was measured of it contradicts."""
+    left_out: int = 0
+    """Told values of a register that was read wrongly in between."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why values were refused, and how many."""
     last_at: datetime | None = None
@@ -72,22 +76,21 @@ class IntakeStats:
                 is_known = reason in counts.reasons or len(counts.reasons) < MAX_REASONS
                 counts.reasons[reason if is_known else OTHERS] += number
 
+    def told(self, source: str, *, differing: bool, left_out: bool) -> None:
+        """A value of a source was told, and there is something odd about it."""
+        with self._lock:
+            counts = self._counts.setdefault(source, SourceCounts())
+            counts.differing += differing
+            counts.left_out += left_out
+
     def of(self, source: str) -> SourceCounts:
         """A copy of what is counted."""
         with self._lock:
             known = self._counts.get(source, SourceCounts())
             self._drop_old(source)
             taken = sum(number for _, number in self._recent.get(source, ()))
-            return SourceCounts(
-                taken=known.taken,
-                repeated=known.repeated,
-                corrected=known.corrected,
-                late=known.late,
-                refused=known.refused,
-                reasons=Counter(known.reasons),
-                last_at=known.last_at,
-                per_second=taken / RATE_OVER_S,
-            )
+            reasons = Counter(known.reasons)
+            return replace(known, reasons=reasons, per_second=taken / RATE_OVER_S)
 
     def _drop_old(self, source: str) -> None:
         recent, now_s = self._recent.get(source), self._monotonic()

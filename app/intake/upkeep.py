@@ -66,6 +66,7 @@ class Upkeep:
             self._sorted_at = now
             newest = self._compaction.newest_seq()  # what comes meanwhile is left to the next look
             self._repeat(lambda: self._compaction.compact(newest))
+            self._repeat(self._compaction.drop_told)
 
     def _repeat(self, step: Callable[[], bool]) -> None:
         more = True

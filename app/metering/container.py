@@ -7,7 +7,7 @@ from dependency_injector import containers, providers
 from app.metering.power import PowerHistory
 from app.metering.profiles import load_profiles
 from app.metering.simulator import MeterDataSimulator
-from app.metering.source import AnswersEvents, MeteredFleet, SpaceGuard
+from app.metering.source import AnswersEvents, KnowsLatest, MeteredFleet, SpaceGuard
 from app.platform import port
 from app.readings import AppendsFrames
 
@@ -21,6 +21,7 @@ class MeteringContainer(containers.DeclarativeContainer):
     repository = port(MeteredFleet)
     retention = port(SpaceGuard)
     replay = port()
+    latest = port(KnowsLatest)
 
     profiles = providers.ThreadSafeSingleton(load_profiles)
     simulator = providers.ThreadSafeSingleton(
@@ -30,6 +31,7 @@ class MeteringContainer(containers.DeclarativeContainer):
         profiles=profiles.provider,
         replay=replay,
         control_model=control_model,
+        latest=latest,
         space=retention,
         tracing=platform.tracing,
         clock=platform.clock,

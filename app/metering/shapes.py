@@ -93,6 +93,11 @@ def build_shapes(
         offset_kw, noise_kw = (
             np.where(is_real, np.float32(0), each) for each in (offset_kw, noise_kw)
         )
+    if resources.is_metered.any():  # what they do is measured
+        scale_kw, offset_kw, noise_kw = (
+            np.where(resources.is_metered, np.float32(0), each)
+            for each in (scale_kw, offset_kw, noise_kw)
+        )
     mean = profiles.mean(0, profiles.steps).take(profile) * scale_kw + offset_kw
     logger.debug("the simulator takes up %d resources", resources.roster.size)
     return Shapes(

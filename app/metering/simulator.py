@@ -14,19 +14,19 @@ import numpy.typing as npt
 from app.control import (
     ControlInput,
     ControlModel,
-    ControlResult,
     Forecast,
     ResourceArrays,
     Span,
     half_full,
 )
 from app.fleet import VEN, Resource, Status
+from app.metering.frames import Measured, made_frame
 from app.metering.profiles import Profiles, quarter_of_the_year
 from app.metering.shapes import NOISE_SPAN, Shapes, build_shapes, joined
-from app.metering.source import MeteredFleet, SpaceGuard
+from app.metering.source import KnowsLatest, MeteredFleet, SpaceGuard
 from app.observability import Tracing
 from app.platform import DatabaseError
-from app.readings import AppendsFrames, Frame, FrameDetail, Reading, StoreFull, column_map, realign
+from app.readings import AppendsFrames, Frame, Reading, StoreFull, column_map, realign
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class MeterDataSimulator:
         profiles: Callable[[], Profiles],
         replay: Callable[[], Mapping[str, Float32]] = dict,
         control_model: ControlModel,
+        latest: KnowsLatest,
         space: SpaceGuard,
         tracing: Tracing,
         clock: Callable[[], datetime],
@@ -68,6 +69,7 @@ class MeterDataSimulator:
         self._load_profiles = profiles
         self._load_replay = replay
         self._control_model = control_model
+        self._latest = latest
         self._space = space
         self._tracing = tracing
         self._clock = clock
@@ -117,7 +119,7 @@ class MeterDataSimulator:
                 self.problem = str(error)
                 raise
             self._taken_at_s = self._monotonic()
-            self.readings_taken += frame.roster.size
+            self.readings_taken += frame.readings
             span.is_of_frame(self._last.seq)
             if self.problem is not None:
                 logger.info("metering resumed")
@@ -133,26 +135,25 @@ class MeterDataSimulator:
             index = quarter_of_the_year(now) if last is None else last.profile_index + 1
             index %= self._profiles().steps
             passed_s = 0.0 if last is None else self._passed_s(last, now)
+            resources = shapes.resources
+            shape_kw, stored_kwh = self._shape_kw(shapes, index), _stored(resources, last)
+            measured = None
+            if resources.is_metered.any():
+                measured = Measured.of(resources, self._latest.latest(resources.roster, now))
+                shape_kw, stored_kwh = measured.taken_up(shape_kw, stored_kwh)
             result = self._control_model.answer(
-                shapes.resources,
+                resources,
                 ControlInput(
                     now=now,
                     step_h=min(passed_s / 3600, MAX_STEP_H),
-                    shape_kw=self._shape_kw(shapes, index),
+                    shape_kw=shape_kw,
                     mean_kw=shapes.mean_kw,
-                    stored_kwh=_stored(shapes.resources, last),
+                    stored_kwh=stored_kwh,
                 ),
             )
             if passed_s:
                 self._tick_s = min(passed_s, MAX_STEP_H * 3600)
-            measured_kw = _measured(result.commanded_kw)
-            return Frame(
-                taken_at=now,
-                profile_index=index,
-                roster=shapes.resources.roster,
-                power_kw=measured_kw,
-                detail=_detail(shapes.resources, result, measured_kw),
-            )
+            return made_frame(resources, result, measured, taken_at=now, profile_index=index)
 
     def _passed_s(self, last: Frame, now: datetime) -> float:
         """How long ago the last frame was taken; over a restart only the clock can tell."""
@@ -228,6 +229,7 @@ class MeterDataSimulator:
         return [
             Reading(resource_name=name, taken_at=frame.taken_at, power_kw=power)
             for name, power in frame.powers(ven_name)
+            if power == power
         ]
 
     def get_statistics(self) -> dict[str, Any]:
@@ -302,10 +304,10 @@ class MeterDataSimulator:
         vens: frozenset[str] | None,
         removed: Iterable[tuple[str, Resource]] = (),
     ) -> Shapes:
-        """Of the approved resources, and of these: those whose readings are simulated."""
+        """Of the approved resources, and of these: those that are simulated, or have a meter."""
         approved = self._repository.resources(status=Status.APPROVED)
         return build_shapes(
-            (entry for entry in joined(approved, removed) if entry[1].is_simulated),
+            (entry for entry in joined(approved, removed) if entry[1].is_metered),
             revision=revision,
             vens=vens,
             comfort_h=self._control_model.comfort_h,
@@ -326,26 +328,6 @@ class MeterDataSimulator:
 def _noise_offset(seed: int, index: int) -> int:
     """Spread over the table by Fibonacci hashing, so that neighbouring steps share no noise."""
     return ((index + seed) * 0x9E3779B97F4A7C15 >> 24) % NOISE_SPAN
-
-
-def _measured(commanded_kw: Float32) -> Float32:
-    """What the meters show, to a watt: simulated resources do what they are asked to."""
-    measured: Float32 = np.round(commanded_kw, 3)
-    return measured
-
-
-def _detail(resources: ResourceArrays, result: ControlResult, measured_kw: Float32) -> FrameDetail:
-    """What stands beside the powers; nothing of what is as usual."""
-    baseline_kw = np.round(result.baseline_kw, 3)
-    has_store = resources.has_store
-    stored_kwh = np.where(has_store, result.stored_kwh, np.float32(np.nan))
-    asked = not np.isnan(result.setpoint_kw).all()
-    return FrameDetail(
-        baseline_kw=None if np.array_equal(baseline_kw, measured_kw) else baseline_kw,
-        stored_kwh=stored_kwh if has_store.any() else None,
-        setpoint_kw=result.setpoint_kw if asked else None,
-        level=result.level if result.level.any() else None,
-    )
 
 
 def _stored(resources: ResourceArrays, last: Frame | None) -> Float32:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from app.control import ControlInput, ControlResult, ResourceArrays
 from app.fleet import Resource, Status, VenSummary
-from app.readings import Frame
+from app.intake import Latest
+from app.readings import Frame, Roster
 
 
 class MeterSource(Protocol):
@@ -36,6 +38,13 @@ class MeteredFleet(Protocol):
     ) -> Iterator[tuple[str, Resource]]: ...
 
     def summaries(self) -> list[VenSummary]: ...
+
+
+@runtime_checkable
+class KnowsLatest(Protocol):
+    """What real meters measured last."""
+
+    def latest(self, roster: Roster, now: datetime) -> Latest: ...
 
 
 @runtime_checkable

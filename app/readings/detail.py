@@ -11,7 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-_TYPES = {"baseline_kw": "<f4", "stored_kwh": "<f4", "setpoint_kw": "<f4", "level": "i1"}
+_TYPES = {
+    "baseline_kw": "<f4",
+    "stored_kwh": "<f4",
+    "setpoint_kw": "<f4",
+    "level": "i1",
+    "metered": "i1",
+}
 _HEAD = struct.Struct("<BI")
 FASTEST_COMPRESSION = 1
 
@@ -28,6 +34,8 @@ class FrameDetail:
     """The active set point; NaN, or None: there is none."""
     level: npt.NDArray[np.int8] | None = None
     """The active SIMPLE level; None: 0."""
+    metered: npt.NDArray[np.int8] | None = None
+    """1 where the power is the latest of a real meter and not simulated; None: nowhere."""
 
     def part(self, columns: slice) -> FrameDetail:
         """Of these columns only."""

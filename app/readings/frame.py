@@ -36,17 +36,39 @@ class Frame:
     seq: int = 0
     """The number that the store gave it, which rises whatever the clock does; 0: not stored."""
 
+    @property
+    def readings(self) -> int:
+        """How many powers it holds."""
+        if self.detail.metered is None:
+            return self.roster.size
+        return int(np.count_nonzero(~np.isnan(self.power_kw)))
+
+    @cached_property
+    def simulated_kw(self) -> PowerKw:
+        """`power_kw` without what real meters measure, which has times of its own."""
+        return self.only_simulated(self.power_kw)
+
+    def only_simulated(self, values: PowerKw) -> PowerKw:
+        """NaN in the columns of real meters."""
+        metered = self.detail.metered
+        return values if metered is None else np.where(metered == 1, np.float32(np.nan), values)
+
     def on(self, roster: Roster) -> Frame:
         """The same instant in the columns of another roster; NaN for who was not metered."""
         where = column_map(self.roster, roster)
         nothing = np.full(roster.size, np.nan, dtype=np.float32)
-        base = self.detail.baseline_kw
+        base, metered = self.detail.baseline_kw, self.detail.metered
         return Frame(
             taken_at=self.taken_at,
             profile_index=self.profile_index,
             roster=roster,
             power_kw=realign(self.power_kw, where, nothing),
-            detail=FrameDetail(baseline_kw=None if base is None else realign(base, where, nothing)),
+            detail=FrameDetail(
+                baseline_kw=None if base is None else realign(base, where, nothing),
+                metered=None
+                if metered is None
+                else (realign(metered.astype(np.float32), where, nothing) == 1).astype(np.int8),
+            ),
             seq=self.seq,
         )
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from app.control import ControlInput, ControlResult, ResourceArrays
 from app.fleet import VEN, HeldVens, Resource, ResourceKind, Status, VenSummary
+from app.intake import Latest
 from app.openadr import Circuit, VtnClock
 from app.platform.timestamps import MICROSECOND
-from app.readings import Frame
+from app.readings import Frame, Roster
 
 
 class FakeClock:
@@ -112,6 +113,21 @@ class UnlimitedSpace:
 
     def reserve(self, frame_bytes: int) -> None:
         """There always is."""
+
+
+class FakeMeters:
+    """What real meters measured last: these powers in kW, by resource."""
+
+    def __init__(self, **power_kw: float) -> None:
+        self.power_kw = power_kw
+
+    def latest(self, roster: Roster, now: datetime) -> Latest:
+        del now
+        names = [name for _, of_ven in roster for name in of_ven]
+        nothing = np.full(len(names), np.nan)
+        return Latest(
+            np.array([self.power_kw.get(name, np.nan) for name in names]), nothing, nothing
+        )
 
 
 class AsShaped:

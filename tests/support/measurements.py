@@ -12,6 +12,7 @@ import numpy as np
 from app.intake.store import (
     ROW,
     Arrival,
+    ArrivalLog,
     Begun,
     Compaction,
     Imports,
@@ -61,6 +62,7 @@ class Log:
         session = LogSession(database, max_bytes=max_bytes)
         self.compaction = Compaction(session=session, clock=clock, pause=time.sleep)
         self.log = MeasurementLog(session=session, compaction=self.compaction, clock=clock)
+        self.arrivals = ArrivalLog(session)
         self.imports = Imports(session=session, clock=clock)
 
     def take(self, *values: Value) -> Judged:
@@ -70,7 +72,11 @@ class Log:
         return self.imports.stage(begun, arrival(values), values=len(values), receipt=lambda _: "")
 
     def compact_all(self) -> None:
+        """As when nobody has anything to tell any more."""
+        self.arrivals.told_through(self.arrivals.newest_seq())
         while self.compaction.compact():
+            pass
+        while self.compaction.drop_told():
             pass
 
     def values(self) -> list[Value]:

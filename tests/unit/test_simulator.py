@@ -12,19 +12,28 @@ import pytest
 from app.fleet import VEN, ResourceKind, Status
 from app.metering import MeterDataSimulator, ProfileError, Profiles, load_profiles
 from app.observability.tracing import NoTracing
-from tests.support.fakes import AsShaped, FakeClock, FakeFleet, FakeFrames, UnlimitedSpace, resource
+from tests.support.fakes import (
+    AsShaped,
+    FakeClock,
+    FakeFleet,
+    FakeFrames,
+    FakeMeters,
+    UnlimitedSpace,
+    resource,
+)
 
 YEAR = 365 * 96
 
 
 def make_simulator(
-    fleet: FakeFleet, frames: FakeFrames, clock: FakeClock, *, seed: int = 0
+    fleet: FakeFleet, frames: FakeFrames, clock: FakeClock, *, seed: int = 0, **measured: float
 ) -> MeterDataSimulator:
     return MeterDataSimulator(
         repository=fleet,
         frames=frames,
         profiles=load_profiles,
         control_model=AsShaped(),
+        latest=FakeMeters(**measured),
         tracing=NoTracing(),
         space=UnlimitedSpace(),
         clock=clock,
@@ -277,3 +286,29 @@ class TestProfiles:
 
         with pytest.raises(ProfileError, match="do not fit"):
             load_profiles(path)
+
+
+def test_of_a_real_meter_a_frame_holds_what_it_measured_last(clock: FakeClock) -> None:
+    fleet = FakeFleet(
+        {
+            "Aarhus": [
+                resource("hall", source="plant"),
+                resource("model", source="simulator"),
+                resource("silent", source="plant"),
+                resource("unmetered", source="none"),
+            ]
+        }
+    )
+
+    frame = make_simulator(fleet, FakeFrames(), clock, hall=4.25, model=99.0).next_frame()
+
+    names = frame.roster.names("Aarhus")
+    powers = dict(zip(names, frame.power_kw.tolist(), strict=True))
+    simulated = dict(zip(names, frame.simulated_kw.tolist(), strict=True))
+    assert names == ("hall", "model", "silent")
+    assert powers["hall"] == 4.25
+    assert powers["model"] != 99.0
+    assert np.isnan(powers["silent"])
+    assert np.isnan(simulated["hall"])
+    assert simulated["model"] == powers["model"]
+    assert frame.readings == 2

@@ -9,7 +9,15 @@ import pytest
 from app import tasks
 from app.metering import MeterDataSimulator, load_profiles
 from app.observability.tracing import NoTracing
-from tests.support.fakes import AsShaped, FakeClock, FakeFleet, FakeFrames, UnlimitedSpace, resource
+from tests.support.fakes import (
+    AsShaped,
+    FakeClock,
+    FakeFleet,
+    FakeFrames,
+    FakeMeters,
+    UnlimitedSpace,
+    resource,
+)
 
 
 class FakeManager:
@@ -46,6 +54,7 @@ def test_the_tasks_of_the_simulator(clock: FakeClock, caplog: pytest.LogCaptureF
         frames=frames,
         profiles=load_profiles,
         control_model=AsShaped(),
+        latest=FakeMeters(),
         tracing=NoTracing(),
         space=UnlimitedSpace(),
         clock=clock,

@@ -24,18 +24,26 @@ ROW = np.dtype(
         ("quality", "i1"),
         ("code", "<i2"),
         ("flags", "u1"),
+        ("seq", "<i8"),
     ]
 )
 """`start` and `end` in microseconds since 1970, the same for an instant; `value` in kW, kWh or %;
-`code` what the source said of the quality, by number; `flags` as below."""
+`code` what the source said of the quality, by number; `flags` as below; `seq` the number of the
+batch with which the measurement first came, whatever corrected it since."""
+NOT_NUMBERED = 0
+"""`seq` of what an import stages: it gets a number when it is published."""
 CORRECTS = 1
 """Another value was there before."""
 NOT_TOLD = 2
 """It came too late to be told when it came; interval reports have it all the same."""
+TELL = 4
+"""It is told, however long ago it ended."""
 NOTHING: Rows = np.zeros(0, dtype=ROW)
 HEAD = struct.Struct("<BI")
 """The version of the form, and how many rows follow."""
-VERSION = 1
+VERSION = 2
+OLDEST_SEQ = 1
+"""Of what is stored in the first form, which did not know it."""
 
 
 class Spans(NamedTuple):
@@ -90,6 +98,7 @@ def pack(rows: Rows) -> bytes:
         rows["quality"].tobytes(),
         _by_byte(np.ascontiguousarray(rows["code"])),
         rows["flags"].tobytes(),
+        _by_byte(_differences(rows["seq"])),
     )
     return HEAD.pack(VERSION, len(rows)) + zlib.compress(b"".join(columns), 1)
 
@@ -97,13 +106,13 @@ def pack(rows: Rows) -> bytes:
 def unpack(body: bytes) -> Rows:
     """What `pack` made."""
     version, count = HEAD.unpack_from(body)
-    if version != VERSION:
+    if version > VERSION:
         raise ValueError(f"measurements of form {version}: a newer version wrote them")
     packed = zlib.decompress(body[HEAD.size :])
     rows = np.empty(count, dtype=ROW)
     at = 0
     columns: dict[str, Any] = {}
-    for name in ROW.names or ():
+    for name in [name for name in ROW.names or () if version > 1 or name != "seq"]:
         kind = ROW[name]
         size = count * kind.itemsize
         transposed = np.frombuffer(packed, dtype=np.uint8, count=size, offset=at)
@@ -114,7 +123,15 @@ def unpack(body: bytes) -> Rows:
     rows["series"] = np.cumsum(columns["series"].reshape(-1))
     rows["start"] = np.cumsum(columns["start"].reshape(-1))
     rows["end"] = rows["start"] + np.cumsum(columns["end"].reshape(-1))
+    rows["seq"] = np.cumsum(columns["seq"].reshape(-1)) if "seq" in columns else OLDEST_SEQ
     return rows
+
+
+def numbered(parts: Sequence[Rows], seq: int) -> list[Rows]:
+    """The rows of an import that was published with this number."""
+    for rows in parts:
+        rows["seq"][rows["seq"] == NOT_NUMBERED] = seq
+    return list(parts)
 
 
 def _differences(column: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -6,11 +6,20 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import Connection, select, text
 
-from app.intake.store.columns import Rows, last_of_each, unpack
-from app.intake.store.days import BLOCK_BYTES, blocks_of_import, merged, remove_of_import, store
-from app.intake.store.session import LogSession, PublishedImport, grow
+from app.intake.measurement import DAY_US, END_US
+from app.intake.store.columns import Rows, last_of_each, numbered, unpack
+from app.intake.store.days import (
+    BLOCK_BYTES,
+    blocks_of_import,
+    keep_of_import,
+    merged,
+    remove_of_import,
+    store,
+)
+from app.intake.store.session import FOLDED, LogSession, PublishedImport, grow
+from app.intake.store.tables import import_table
 from app.platform import to_us
 
 COMPACTED_ROWS = 200_000
@@ -21,6 +30,8 @@ FOLDED_BLOCKS = 250
 """Of an import, that one transaction puts into those of everybody."""
 MAX_BLOCKS = 2_000
 """Of old days, that one transaction removes."""
+DAYS_BEFORE_OWED = 3
+"""That are kept with what is owed: the values of registers before it."""
 PAUSE_S = 0.001
 """Between two transactions, for others that write."""
 
@@ -75,15 +86,36 @@ class Compaction:
                 self._fold(compacted, imports[0])
             return bool(runs or imports)
 
+    def drop_told(self) -> bool:
+        """Remove what is sorted and was told to all who tell it; whether there may be more."""
+        with self._session.changing() as (connection, state):
+            _drop_batches(connection, min(state.compacted_seq, state.told_seq))
+            query = select(import_table.c.import_id).where(
+                import_table.c.state == FOLDED, import_table.c.published_seq <= state.told_seq
+            )
+            import_id = connection.execute(query).scalar()
+            if import_id is None:
+                return False
+            blocks = blocks_of_import(connection, -import_id, MAX_BLOCKS)
+            grow(connection, -remove_of_import(connection, -import_id, blocks))
+            if len(blocks) < MAX_BLOCKS:
+                gone = import_table.c.import_id == import_id
+                connection.execute(import_table.delete().where(gone))
+            return True
+
     def prune(self, before: datetime) -> bool:
         """Remove some days that came before this instant; whether there may be more.
 
-        The last value of each register stays.
+        The last value of each register stays, and what a report owes.
         """
-        with self._session.changing() as (connection, _):
-            chosen = connection.execute(
-                text(_OLD_BLOCKS), {"before": to_us(before), "most": MAX_BLOCKS}
-            ).all()
+        with self._session.changing() as (connection, state):
+            owed_from_us = END_US if state.owed_from_us is None else state.owed_from_us
+            where = {
+                "before": to_us(before),
+                "owed_from": owed_from_us // DAY_US - DAYS_BEFORE_OWED,
+                "most": MAX_BLOCKS,
+            }
+            chosen = connection.execute(text(_OLD_BLOCKS), where).all()
             if chosen:
                 connection.execute(
                     text(_DELETE_BLOCK),
@@ -109,10 +141,8 @@ class Compaction:
             if state.compacted_seq != compacted:
                 return
             where = {"through": through}
-            removed = connection.execute(text(_BATCH_BYTES), where).scalar_one()
-            connection.execute(text("DELETE FROM measurement_batch WHERE seq <= :through"), where)
             connection.execute(text("UPDATE measurement_state SET compacted_seq = :through"), where)
-            grow(connection, -int(removed))
+            _drop_batches(connection, min(through, state.told_seq))
             self._session.memory.compacted_seq = through
             self._session.memory.recent.drop_through(through)
 
@@ -125,19 +155,33 @@ class Compaction:
             grown = 0
             by_age: dict[int, list[Rows]] = {}
             for row in blocks:
-                by_age.setdefault(row.taken_at_us, []).append(unpack(row.body))
+                rows = numbered([unpack(row.body)], folded.published_seq)
+                by_age.setdefault(row.taken_at_us, []).extend(rows)
             for taken_at_us, parts in by_age.items():
                 made = merged(connection, last_of_each(parts), taken_at_us=taken_at_us)
                 store(connection, made.blocks)
                 grown += sum(made.grown)
-            grow(connection, grown - remove_of_import(connection, folded.import_id, blocks))
+            if folded.published_seq > state.told_seq:
+                keep_of_import(connection, folded.import_id, blocks)
+            else:
+                grown -= remove_of_import(connection, folded.import_id, blocks)
+            grow(connection, grown)
             if len(blocks) < FOLDED_BLOCKS:
                 connection.execute(
-                    text("DELETE FROM measurement_import WHERE import_id = :id"),
-                    {"id": folded.import_id},
+                    import_table.update()
+                    .where(import_table.c.import_id == folded.import_id)
+                    .values(state=FOLDED)
                 )
                 imports = self._session.memory.imports
                 imports[:] = [each for each in imports if each != folded]
+
+
+def _drop_batches(connection: Connection, through: int) -> None:
+    where = {"through": through}
+    removed = connection.execute(text(_BATCH_BYTES), where).scalar_one()
+    if removed:
+        connection.execute(text("DELETE FROM measurement_batch WHERE seq <= :through"), where)
+        grow(connection, -int(removed))
 
 
 _BATCH_BYTES = (
@@ -146,8 +190,9 @@ _BATCH_BYTES = (
 )
 _OLD_BLOCKS = (
     "SELECT series_id, day, length(body) AS bytes FROM measurement_day AS old"
-    " WHERE taken_at_us < :before AND import_id = 0 AND NOT (EXISTS (SELECT 1 FROM"
-    " measurement_series WHERE series_id = old.series_id AND quantity = 'REGISTER')"
+    " WHERE taken_at_us < :before AND day < :owed_from AND import_id = 0"
+    " AND NOT (EXISTS (SELECT 1 FROM measurement_series"
+    " WHERE series_id = old.series_id AND quantity = 'REGISTER')"
     " AND day = (SELECT max(day) FROM measurement_day WHERE series_id = old.series_id"
     " AND import_id = 0)) ORDER BY taken_at_us LIMIT :most"
 )

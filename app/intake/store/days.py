@@ -66,26 +66,28 @@ def _blocks(connection: Connection, keys: Sequence[Key], import_id: int) -> Sequ
     return connection.execute(text(_ON_SERVER if on_server else _ON_SQLITE), values).all()
 
 
-def read_span(
-    connection: Connection,
-    series: int,
-    first_day: int,
-    last_day: int,
-    imports: Sequence[int] = (VISIBLE,),
-) -> dict[int, list[Rows]]:
-    """The rows of one series in these days, by import."""
-    found: dict[int, list[Rows]] = {}
-    query = (
-        select(day_table.c.import_id, day_table.c.body)
-        .where(
-            day_table.c.series_id == series,
-            day_table.c.day.between(first_day, last_day),
-            day_table.c.import_id.in_(imports),
-        )
-        .order_by(day_table.c.day)
-    )
-    for row in connection.execute(query):
-        found.setdefault(row.import_id, []).append(unpack(row.body))
+def read_spans(connection: Connection, spans: Spans, import_id: int = VISIBLE) -> list[Rows]:
+    """What begins in these spans."""
+    place = {number: at for at, number in enumerate(spans.series.tolist())}
+    first, last = spans.first_us.tolist(), spans.last_us.tolist()
+    days = np.column_stack((spans.series, spans.first_us // DAY_US, spans.last_us // DAY_US))
+    found: list[Rows] = []
+    for chosen in np.split(days, range(CHUNK, len(days), CHUNK)):
+        on_server = connection.dialect.name != "sqlite"
+        values: dict[str, Any] = {"import_id": import_id}
+        if on_server:
+            values |= {
+                name: chosen[:, at].tolist() for at, name in enumerate(("series", "first", "last"))
+            }
+        else:
+            values["spans"] = orjson.dumps(chosen.tolist()).decode()
+        query = text(_SPANS_ON_SERVER if on_server else _SPANS_ON_SQLITE)
+        for block in connection.execute(query, values):
+            rows, at = unpack(block.body), place[block.series_id]
+            begin = int(np.searchsorted(rows["start"], first[at], side="left"))
+            end = int(np.searchsorted(rows["start"], last[at], side="right"))
+            if begin < end:
+                found.append(rows[begin:end])
     return found
 
 
@@ -111,6 +113,18 @@ def remove_of_import(connection: Connection, import_id: int, blocks: Sequence[Ro
             ],
         )
     return sum(len(row.body) + BLOCK_BYTES for row in blocks)
+
+
+def keep_of_import(connection: Connection, import_id: int, blocks: Sequence[Row[Any]]) -> None:
+    """Set these blocks of it apart, until what came with them is told."""
+    if blocks:
+        connection.execute(
+            text(_KEEP),
+            [
+                {"series_id": row.series_id, "day": row.day, "import_id": import_id}
+                for row in blocks
+            ],
+        )
 
 
 class Merged(NamedTuple):
@@ -206,9 +220,26 @@ _ON_SERVER = (
     " AS wanted (series_id, day) JOIN measurement_day AS day"
     " ON day.series_id = wanted.series_id AND day.day = wanted.day AND day.import_id = :import_id"
 )
+_SPANS_ON_SQLITE = (
+    "SELECT day.series_id, day.body FROM json_each(:spans) AS wanted"
+    " CROSS JOIN measurement_day AS day"
+    " ON day.series_id = json_extract(wanted.value, '$[0]')"
+    " AND day.day BETWEEN json_extract(wanted.value, '$[1]') AND json_extract(wanted.value, '$[2]')"
+    " AND day.import_id = :import_id"
+)
+_SPANS_ON_SERVER = (
+    "SELECT day.series_id, day.body FROM unnest(CAST(:series AS bigint[]),"
+    " CAST(:first AS bigint[]), CAST(:last AS bigint[])) AS wanted (series_id, first, last)"
+    " JOIN measurement_day AS day ON day.series_id = wanted.series_id"
+    " AND day.day BETWEEN wanted.first AND wanted.last AND day.import_id = :import_id"
+)
 _DELETE = (
     "DELETE FROM measurement_day WHERE series_id = :series_id AND day = :day"
     " AND import_id = :import_id"
+)
+_KEEP = (
+    "UPDATE measurement_day SET import_id = -import_id WHERE series_id = :series_id"
+    " AND day = :day AND import_id = :import_id"
 )
 _UPSERT = text(
     "INSERT INTO measurement_day (series_id, day, import_id, taken_at_us, body)"

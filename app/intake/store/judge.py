@@ -56,6 +56,10 @@ def judge(came: Rows, known: Rows) -> Judged:
     stored = rows[changes[last]]
     was_there = np.zeros(int(group[-1]) + 1 if len(group) else 1, dtype=np.bool_)
     was_there[group[~came_now]] = True
+    first = np.flatnonzero(~same)
+    came_first = rows[first[group[changes[last]] - 1]]
+    stored["seq"] = came_first["seq"]
+    stored["flags"] = came_first["flags"] & ~np.uint8(CORRECTS)
     stored["flags"] |= np.where(was_there[group[changes[last]]], CORRECTS, 0).astype(np.uint8)
     return Judged(
         rows=stored,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,12 +11,12 @@ from datetime import datetime
 import numpy as np
 from sqlalchemy import Connection, text
 
-from app.intake.measurement import DAY_US
-from app.intake.store.columns import Rows, Spans, last_of_each, pack
+from app.intake.measurement import DAY_US, END_US, Int64
+from app.intake.store.columns import NOTHING, Rows, Spans, last_of_each, numbered, pack
 from app.intake.store.compaction import Compaction
-from app.intake.store.days import BLOCK_BYTES, VISIBLE, read_span
+from app.intake.store.days import BLOCK_BYTES, read_spans
 from app.intake.store.judge import Judged, judge
-from app.intake.store.series import SeriesName
+from app.intake.store.series import KnownSeries, SeriesName
 from app.intake.store.session import Arrival, LogSession, grow
 from app.intake.store.tables import batch_table
 from app.platform import to_us
@@ -70,6 +70,10 @@ class MeasurementLog:
         with self._session.reading() as connection, self._session.up_to_date(connection) as memory:
             return list(memory.series.all())
 
+    def series_count(self) -> int:
+        """How many series this process knows of."""
+        return len(self._session.memory.series)
+
     def newest(self) -> list[tuple[SeriesName, int]]:
         """Every series that has something, with its newest end, in microseconds since 1970."""
         with self._session.reading() as connection, self._session.up_to_date(connection) as memory:
@@ -77,6 +81,24 @@ class MeasurementLog:
                 (name, memory.series.newest_end_us(number)) for number, name in memory.series.all()
             ]
         return [(name, newest) for name, newest in found if newest > 0]
+
+    def newest_rows(self, series: Int64, since_us: int) -> tuple[Rows, Rows]:
+        """The newest row of each series that is not BAD, and the one before it; zeros where there
+        is none, or it ends before an instant."""
+        with self._session.reading() as connection:
+            with self._session.up_to_date(connection) as memory:
+                last, _ = memory.series.newest(series)
+                ends = np.array([memory.series.newest_end_us(n) for n in series.tolist()])
+                unknown = series[(last["end"] == 0) & (ends >= since_us)]
+            if len(unknown):  # after a restart, or when another process changed the log
+                begins_us = since_us - (to_us(self._clock()) - since_us)
+                first_us = np.full(len(unknown), begins_us)
+                found = self.read_many(Spans(unknown, first_us, np.full(len(unknown), END_US)))
+                with self._session.up_to_date(connection) as memory:
+                    for rows in found.values():
+                        memory.series.remember(rows)
+            with self._session.up_to_date(connection) as memory:
+                return memory.series.newest(series)
 
     def extent(self, series: int) -> tuple[int, int] | None:
         """(the first day that something of a series may be of, the newest end), in microseconds
@@ -93,28 +115,55 @@ class MeasurementLog:
         firsts += [] if day is None else [int(day) * DAY_US]
         return (min(firsts), newest_us) if firsts else None
 
+    def series_of(self, resources: Iterable[tuple[str, str]]) -> list[KnownSeries]:
+        """The series of each (VEN, resource)."""
+        with self._session.reading() as connection, self._session.up_to_date(connection) as memory:
+            return [
+                known
+                for ven_name, resource_name in resources
+                for known in memory.series.of_resource(ven_name, resource_name)
+            ]
+
     def read(self, series: int, start_us: int, end_us: int) -> Rows:
         """What is known of one series that touches this time, in order."""
-        numbers = np.array([series], dtype=np.int64)
+        spans = Spans(np.array([series]), np.array([start_us]), np.array([end_us]))
+        return self.read_many(spans).get(series, NOTHING)
+
+    def read_many(self, spans: Spans) -> dict[int, Rows]:
+        """The same of several series, each in a time of its own; one without anything is left
+        out."""
         with self._session.reading() as connection:
             while True:
                 with self._session.up_to_date(connection) as memory:
                     before = memory.compacted_seq, list(memory.imports)
-                    first = start_us - int(memory.series.longest_us(numbers)[0])
-                    spans = Spans(numbers, np.array([first]), np.array([end_us]))
-                    recent = memory.recent_layers(spans)
-                ids = [VISIBLE, *(each.import_id for each in before[1])]
-                blocks = read_span(connection, series, first // DAY_US, end_us // DAY_US, ids)
+                    longest_us = memory.series.longest_us(spans.series)
+                    begun = spans._replace(first_us=spans.first_us - longest_us)
+                    recent = memory.recent_layers(begun)
+                blocks = read_spans(connection, begun)
+                of_imports = [
+                    numbered(read_spans(connection, begun, each.import_id), each.published_seq)
+                    for each in before[1]
+                ]
                 with self._session.up_to_date(connection) as memory:
                     if (memory.compacted_seq, memory.imports) == before:
                         break  # else something was sorted meanwhile, into these blocks
-        layers = [*blocks.get(VISIBLE, []), *recent[0]]
-        for number, each in enumerate(before[1], start=1):
-            layers += [*blocks.get(each.import_id, []), *recent[number]]
+        layers = [*blocks, *recent[0]]
+        for number, of_import in enumerate(of_imports, start=1):
+            layers += [*of_import, *recent[number]]
         rows = last_of_each(layers)
-        is_instant = rows["end"] == rows["start"]
-        touches = (rows["end"] > start_us) | (is_instant & (rows["start"] >= start_us))
-        return np.asarray(rows[touches & (rows["start"] < end_us)])
+        found: dict[int, Rows] = {}
+        series, begins = np.unique(rows["series"], return_index=True)
+        cuts = [*begins.tolist(), len(rows)]
+        first_us, last_us = spans.first_us.tolist(), spans.last_us.tolist()
+        place = {number: at for at, number in enumerate(spans.series.tolist())}
+        for number, begin, end in zip(series.tolist(), cuts, cuts[1:], strict=False):
+            own, at = rows[begin:end], place[number]
+            is_instant = own["end"] == own["start"]
+            touches = (own["end"] > first_us[at]) | (is_instant & (own["start"] >= first_us[at]))
+            own = own[touches & (own["start"] < last_us[at])]
+            if len(own):
+                found[number] = own
+        return found
 
     def bytes_stored(self) -> int:
         """What batches and blocks take, about."""
@@ -129,7 +178,8 @@ class MeasurementLog:
                 judged: list[Judged] = []
                 for handed in batch:
                     before = [each.rows for each in judged]
-                    judged.append(self._judge(connection, handed.arrival, before))
+                    seq = state.newest_seq
+                    judged.append(self._judge(connection, handed.arrival, seq, before))
                 rows = last_of_each([each.rows for each in judged])
                 if len(rows):
                     body = pack(rows)
@@ -150,10 +200,13 @@ class MeasurementLog:
         for handed, outcome in zip(batch, judged, strict=True):
             handed.judged.set_result(outcome)
 
-    def _judge(self, connection: Connection, arrival: Arrival, before: Sequence[Rows]) -> Judged:
+    def _judge(
+        self, connection: Connection, arrival: Arrival, seq: int, before: Sequence[Rows]
+    ) -> Judged:
         """`before`: what the same transaction stores already."""
         memory = self._session.memory
         rows = memory.numbered(connection, arrival)
+        rows["seq"] = seq
         known = memory.known(connection, rows)
         judged = judge(rows, last_of_each([known, *before]) if before else known)
         memory.series.follow(judged.rows)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Connection, Row, select, text
 
-from app.intake.measurement import Int64
-from app.intake.store.columns import Rows
+from app.intake.measurement import Int64, Quality
+from app.intake.store.columns import NOTHING, ROW, Rows
 from app.intake.store.tables import code_table, series_table
 
 LONG_AGO = -(1 << 62)
@@ -27,6 +27,17 @@ class SeriesName(NamedTuple):
     channel: str = ""
 
 
+class KnownSeries(NamedTuple):
+    """What is known of a series without reading it."""
+
+    number: int
+    name: SeriesName
+    newest_us: int
+    """Its newest end, in microseconds since 1970; far below 0: it has none."""
+    longest_us: int
+    """How long its intervals are at most; 0: it has none."""
+
+
 class SeriesBook:
     """The numbers of series and of quality codes, and how far each series goes.
 
@@ -36,9 +47,12 @@ class SeriesBook:
     def __init__(self) -> None:
         self._ids: dict[SeriesName, int] = {}
         self._names: list[SeriesName] = []
+        self._of_resource: dict[tuple[str, str], list[int]] = {}
         self._codes: dict[str, int] = {"": 0}
         self._newest_end = np.zeros(0, dtype=np.int64)
         self._longest = np.zeros(0, dtype=np.int64)
+        self._last, self._before = NOTHING, NOTHING
+        """By number, the newest row that is not BAD, and the one before it; zeros: not known."""
 
     def load(self, connection: Connection) -> None:
         """What is stored, and not known yet."""
@@ -48,18 +62,44 @@ class SeriesBook:
             .order_by(series_table.c.series_id)
         ).all()
         for row in rows:
-            name = SeriesName(*row[1:6])
-            self._ids[name] = len(self._names)
-            self._names.append(name)
+            self._add(SeriesName(*row[1:6]))
         newest, longest = (np.array(column, dtype=np.int64) for column in _ends(rows))
         self._newest_end = np.concatenate((self._newest_end, newest))
         self._longest = np.concatenate((self._longest, longest))
+        self._make_room()
         codes = connection.execute(select(code_table))
         self._codes = {"": 0, **{row.code: row.code_id for row in codes}}
+
+    def __len__(self) -> int:
+        return len(self._names)
 
     def all(self) -> Iterable[tuple[int, SeriesName]]:
         """Every series."""
         return enumerate(self._names)
+
+    def of_resource(self, ven_name: str, resource_name: str) -> Iterable[KnownSeries]:
+        """The series of one resource."""
+        for number in self._of_resource.get((ven_name, resource_name), ()):
+            yield KnownSeries(
+                number,
+                self._names[number],
+                int(self._newest_end[number]),
+                int(self._longest[number]),
+            )
+
+    def name(self, number: int) -> SeriesName:
+        """Of a series."""
+        return self._names[number]
+
+    def leading(self, number: int) -> SeriesName | None:
+        """The name of a series, if it was the first of its resource and quantity."""
+        name = self._names[number]
+        first = next(
+            each
+            for each in self._of_resource[name.ven_name, name.resource_name]
+            if self._names[each].quantity == name.quantity
+        )
+        return name if first == number else None
 
     def knows(self, names: Sequence[SeriesName], codes: Sequence[str]) -> bool:
         """Whether none of these is to be made."""
@@ -72,13 +112,13 @@ class SeriesBook:
         new: list[SeriesName] = []
         for name in names:
             if name not in self._ids:
-                self._ids[name] = len(self._names)
-                self._names.append(name)
+                self._add(name)
                 new.append(name)
         if new:
             fresh = np.full(len(new), LONG_AGO, dtype=np.int64)
             self._newest_end = np.concatenate((self._newest_end, fresh))
             self._longest = np.concatenate((self._longest, np.zeros(len(new), dtype=np.int64)))
+            self._make_room()
             connection.execute(
                 series_table.insert(),
                 [
@@ -122,6 +162,26 @@ class SeriesBook:
         """These are stored."""
         np.maximum.at(self._newest_end, rows["series"], rows["end"])
         np.maximum.at(self._longest, rows["series"], rows["end"] - rows["start"])
+        self.remember(rows)
+
+    def remember(self, rows: Rows) -> None:
+        """These, in order, may be the newest of their series."""
+        good = rows[rows["quality"] != Quality.BAD]
+        if not len(good):
+            return
+        ends = np.flatnonzero(np.append(good["series"][1:] != good["series"][:-1], True))
+        for at in (ends - 1, ends):  # the last but one first: it may be the one before
+            begins = np.append(0, ends[:-1] + 1)
+            rising = good[at[at >= begins]]
+            numbers = rising["series"]
+            follows = rising["end"] > self._last["end"][numbers]
+            self._before[numbers[follows]] = self._last[numbers[follows]]
+            replaces = rising["end"] >= self._last["end"][numbers]
+            self._last[numbers[replaces]] = rising[replaces]
+
+    def newest(self, series: Int64) -> tuple[Rows, Rows]:
+        """The newest row of each, and the one before it; all zeros where that is not known."""
+        return self._last[series], self._before[series]
 
     def save(self, connection: Connection, rows: Rows) -> None:
         """How far the series of these rows go."""
@@ -135,6 +195,16 @@ class SeriesBook:
         ]
         if values:
             connection.execute(_FOLLOW, values)
+
+    def _make_room(self) -> None:
+        more = np.zeros(len(self._names) - len(self._last), dtype=ROW)
+        self._last = np.concatenate((self._last, more))
+        self._before = np.concatenate((self._before, more))
+
+    def _add(self, name: SeriesName) -> None:
+        number = self._ids[name] = len(self._names)
+        self._names.append(name)
+        self._of_resource.setdefault((name.ven_name, name.resource_name), []).append(number)
 
 
 def _ends(rows: Sequence[Row[Any]]) -> tuple[list[int], list[int]]:

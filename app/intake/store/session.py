@@ -13,7 +13,8 @@ import numpy as np
 from sqlalchemy import Connection, Row, select, text
 
 from app.intake.errors import IntakeFull
-from app.intake.store.columns import NOTHING, Rows, Spans, last_of_each, unpack
+from app.intake.measurement import Int64
+from app.intake.store.columns import NOTHING, Rows, Spans, last_of_each, numbered, unpack
 from app.intake.store.days import Key, keys_of, read_days
 from app.intake.store.recent import RecentRows
 from app.intake.store.series import SeriesBook, SeriesName
@@ -22,8 +23,8 @@ from app.platform import Database
 
 FULL_SHARE = 0.99
 """Of INTAKE__MAX_BYTES: what is taken last may take a little more."""
-STAGING, PUBLISHED = "staging", "published"
-"""States of an import: nobody sees it, everybody does."""
+STAGING, PUBLISHED, FOLDED = "staging", "published", "folded"
+"""States of an import: nobody sees it, everybody does, and its blocks are among those of all."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,7 +71,8 @@ class Memory:
         recent = self.recent_layers(spans)
         layers = [*read_days(connection, keys, spans), *recent[0]]
         for number, each in enumerate(self.imports, start=1):
-            layers += [*read_days(connection, keys, spans, each.import_id), *recent[number]]
+            of_import = read_days(connection, keys, spans, each.import_id)
+            layers += [*numbered(of_import, each.published_seq), *recent[number]]
         return last_of_each(layers)
 
     def spans(self, rows: Rows) -> Spans:
@@ -138,6 +140,11 @@ class LogSession:
                 if is_touched:
                     self.memory = Memory()
                 raise
+
+    def leading(self, series: Int64) -> list[SeriesName | None]:
+        """The name of each series that was the first of its resource and quantity."""
+        with self.reading() as connection, self.up_to_date(connection) as memory:
+            return [memory.series.leading(number) for number in series.tolist()]
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -211,5 +218,5 @@ def grow(connection: Connection, by_bytes: int) -> None:
 
 _LOCK_STATE = (
     "UPDATE measurement_state SET newest_seq = newest_seq + :numbers"
-    " RETURNING newest_seq, compacted_seq, bytes"
+    " RETURNING newest_seq, compacted_seq, told_seq, owed_from_us, bytes"
 )

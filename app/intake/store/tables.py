@@ -31,6 +31,8 @@ state_table = table(
     required_column("compacted_seq", BigInteger),
     required_column("newest_import", BigInteger),
     required_column("bytes", BigInteger),
+    required_column("told_seq", BigInteger, server_default=text("0")),
+    Column("owed_from_us", BigInteger),
 )
 series_table = table(
     metadata,

@@ -18,6 +18,7 @@ from app.platform.migrations import (
     m0005_enrolled_again,
     m0006_changes_and_removals,
     m0007_measurements,
+    m0008_what_is_told_of_meters,
 )
 
 Migration = Callable[[Connection], None]
@@ -30,4 +31,5 @@ MIGRATIONS: Sequence[Migration] = (
     m0005_enrolled_again.migrate,
     m0006_changes_and_removals.migrate,
     m0007_measurements.migrate,
+    m0008_what_is_told_of_meters.migrate,
 )
