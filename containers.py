@@ -67,6 +67,9 @@ class Container(containers.DeclarativeContainer):
         repository=fleet.repository,
         events=events.store,
         frames=readings.log,
+        meters=intake.meters,
+        arrivals=intake.arrivals,
+        arrival_counts=intake.arrival_counts,
     )
     metering = providers.Container(
         MeteringContainer,
@@ -76,12 +79,16 @@ class Container(containers.DeclarativeContainer):
         control_model=control.controller,
         retention=streams.retention,
         replay=intake.replay.provider,
+        latest=intake.latest,
     )
     delivery = providers.Container(
         DeliveryContainer,
         platform=platform,
         streams=streams,
         frames=readings.log,
+        energy=intake.energy,
+        arrivals=intake.arrivals,
+        oddities=intake.oddities,
         simulator=metering.simulator,
         held_reports=fleet.held_reports,
         circuit=openadr.circuit,

@@ -98,6 +98,10 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
         time_zone: Annotated[
             str, typer.Option(help="Of times without an offset. Default: the profile's.")
         ] = "",
+        tell: Annotated[
+            bool,
+            typer.Option("--tell", help="Report each value, however long ago it was measured."),
+        ] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, and take nothing.")] = False,
         keep_good: Annotated[
             bool, typer.Option("--keep-good", help="Take the rest where some are refused.")
@@ -126,6 +130,7 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
                 device=device,
                 zone=zone,
                 late=_late(known, source),
+                tell=tell,
                 dry_run=dry_run,
                 keep_good=keep_good,
             )

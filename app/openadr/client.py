@@ -26,6 +26,7 @@ from app.openadr.notifiers import (
     read_topics,
     subscription,
 )
+from app.openadr.object_id import is_object_id
 from app.openadr.pages import PAGE, PageMemory, adds
 from app.openadr.wire import (
     Event,
@@ -176,9 +177,25 @@ class VtnClient:
         """The event, or None when the VTN says that it is gone (404). WireError: not readable."""
         return self._one(f"/events/{event_id}", read_event)
 
-    def post_report(self, body: bytes, program_id: str) -> None:
-        """Create a report, given as 3.1.0 JSON; returns when the VTN has acknowledged it."""
-        self._http.post("/reports", auth=self._auth, body=self._dialect.report(body, program_id))
+    def post_report(self, body: bytes, program_id: str) -> str | None:
+        """Create a report, given as 3.1.0 JSON; returns when the VTN has acknowledged it, with the
+        id that it gave."""
+        body = self._dialect.report(body, program_id)
+        answer = self._http.post("/reports", auth=self._auth, body=body)
+        report_id = answer.get("id") if isinstance(answer, Mapping) else None
+        return report_id if is_object_id(report_id) else None
+
+    def report(self, report_id: str) -> Mapping[str, Any]:
+        """A report of this VEN as the VTN has it. VtnRejected: it has none, or does not show it."""
+        wire = self._http.get(f"/reports/{report_id}", auth=self._auth)
+        if not isinstance(wire, Mapping):
+            raise WireError(f"report {report_id} is no object")
+        return wire
+
+    def replace_report(self, report_id: str, body: bytes, program_id: str) -> None:
+        """Put another report, given as 3.1.0 JSON, in the place of one; may be repeated."""
+        body = self._dialect.report(body, program_id)
+        self._http.put(f"/reports/{report_id}", auth=self._auth, body=body)
 
     def reports(self, event_id: str, *, skip: int, limit: int) -> ReportPage:
         """One page of this VEN's reports to an event."""

@@ -13,6 +13,8 @@ COUNTED = {
     "corrected": "Measurements of a source that replaced another value.",
     "late": "Measurements of a source that came too late.",
     "refused": "Measurements of a source that were refused.",
+    "differing": "Told intervals whose energy, registers and power differ by more than 5 %.",
+    "left_out": "Told intervals of a register of which wrong values were left out.",
 }
 
 

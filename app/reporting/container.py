@@ -8,13 +8,23 @@ from app.events import ReadsEvents
 from app.fleet import HoldsVens
 from app.platform import port
 from app.readings import KeepsFrames, ReadsFrames
-from app.reporting.content import IntervalReports
+from app.reporting.content import (
+    DueReports,
+    IntervalReports,
+    MeteredIntervals,
+    NewReadings,
+    ReadsArrivals,
+    ReadsMeasurements,
+    SaysOddities,
+)
+from app.reporting.corrections import ChangedReports, Corrections
 from app.reporting.delivery import (
     BatchSender,
     Debts,
     DeliveryService,
     DeliveryStats,
     DuplicateSweeper,
+    MeteredReports,
     RefusedResources,
     RejectedReports,
     ReportBuilder,
@@ -23,10 +33,12 @@ from app.reporting.delivery import (
     Settlement,
     SizeLimits,
 )
-from app.reporting.retention import Retention, StoreBounds
+from app.reporting.retention import KeepsArrivals, Retention, StoreBounds
 from app.reporting.streams import (
     Backlog,
+    CountsArrivals,
     FleetNames,
+    KnowsMeters,
     LossCounters,
     RequestIndex,
     StreamReconciler,
@@ -41,12 +53,23 @@ class StreamsContainer(containers.DeclarativeContainer):
     events = port(ReadsEvents)
     frames = port(KeepsFrames)
     repository = port(FleetNames)
+    meters = port(KnowsMeters)
+    arrivals = port(KeepsArrivals)
+    arrival_counts = port(CountsArrivals)
 
     losses = providers.ThreadSafeSingleton(LossCounters, platform.database)
     rejected = providers.ThreadSafeSingleton(RejectedReports, platform.database)
+    metered_reports = providers.ThreadSafeSingleton(
+        MeteredReports,
+        platform.database,
+        clock=platform.clock,
+        keep=platform.settings.provided.intake.keep,
+        correct_every=platform.settings.provided.intake.correct_every,
+    )
     request_index = providers.ThreadSafeSingleton(
         RequestIndex,
         events.provided.of_ven,
+        meters=meters,
         reading_type=platform.settings.provided.told_reading_type,
     )
     backlog = providers.ThreadSafeSingleton(
@@ -54,6 +77,7 @@ class StreamsContainer(containers.DeclarativeContainer):
         frames=frames,
         requests=request_index,
         fleet=repository,
+        arrivals=arrival_counts,
         clock=platform.clock,
     )
     store = providers.ThreadSafeSingleton(
@@ -67,6 +91,7 @@ class StreamsContainer(containers.DeclarativeContainer):
         losses=losses,
         requests=request_index,
         fleet=repository,
+        arrivals=arrivals,
         clock=platform.clock,
         keep_unasked=platform.settings.provided.store.keep_unasked,
         log_once=platform.log_once,
@@ -74,9 +99,11 @@ class StreamsContainer(containers.DeclarativeContainer):
     retention = providers.ThreadSafeSingleton(
         Retention,
         frames=frames,
+        arrivals=arrivals,
         store=store,
         backlog=backlog,
         rejected=rejected,
+        metered=metered_reports,
         losses=losses,
         clock=platform.clock,
         bounds=providers.Factory(
@@ -92,14 +119,28 @@ class DeliveryContainer(containers.DeclarativeContainer):
     platform = providers.DependenciesContainer()
     streams = providers.DependenciesContainer()
     frames = port(ReadsFrames)
+    energy = port(ReadsMeasurements)
+    arrivals = port(ReadsArrivals)
+    oddities = port(SaysOddities)
     simulator = port()  # of any make: see `app.platform.ports`
     held_reports = port(HoldsVens)
     circuit = port()
     write_circuit = port()
 
+    metered_intervals = providers.ThreadSafeSingleton(
+        MeteredIntervals, energy=energy, arrivals=arrivals, oddities=oddities
+    )
+    due_reports = providers.ThreadSafeSingleton(
+        DueReports,
+        frames=frames,
+        requests=streams.request_index,
+        metered=metered_intervals,
+        clock=platform.clock,
+    )
     interval_reports = providers.ThreadSafeSingleton(
         IntervalReports,
         frames=frames,
+        due=due_reports,
         requests=streams.request_index,
         model=simulator,
         clock=platform.clock,
@@ -109,11 +150,15 @@ class DeliveryContainer(containers.DeclarativeContainer):
         frames=frames,
         requests=streams.request_index,
         model=simulator,
+        due_reports=due_reports,
         interval_reports=interval_reports,
+        new_readings=providers.Factory(NewReadings, arrivals=arrivals, energy=energy),
         clock=platform.clock,
         limits=providers.Factory(
             SizeLimits, most_readings=platform.settings.provided.reporting.max_readings_per_report
         ),
+        correct_every=platform.settings.provided.intake.correct_every,
+        corrects=platform.settings.provided.intake.corrects,
     )
     sender = providers.ThreadSafeSingleton(
         ReportSender,
@@ -145,6 +190,7 @@ class DeliveryContainer(containers.DeclarativeContainer):
         rejected=streams.rejected,
         refused=refused_resources,
         duplicates=duplicates,
+        metered=streams.metered_reports,
         stats=stats,
         clock=platform.clock,
     )
@@ -166,6 +212,27 @@ class DeliveryContainer(containers.DeclarativeContainer):
             shutdown=platform.shutdown,
         ),
         duplicates=duplicates,
+        corrections=providers.Factory(
+            Corrections,
+            changes=providers.Factory(
+                ChangedReports,
+                arrivals=arrivals,
+                energy=energy,
+                requests=streams.request_index,
+                reports=streams.metered_reports,
+            ),
+            reports=streams.metered_reports,
+            rejected=streams.rejected,
+            losses=streams.losses,
+            requests=streams.request_index,
+            metered=metered_intervals,
+            database=platform.database,
+            held=held_reports,
+            fan_out=platform.fan_out,
+            shutdown=platform.shutdown,
+            clock=platform.clock,
+            mode=platform.settings.provided.intake.corrections,
+        ),
         retention=streams.retention,
         circuit=circuit,
         write_circuit=write_circuit,
@@ -177,6 +244,7 @@ class DeliveryContainer(containers.DeclarativeContainer):
     debts = providers.Factory(
         Debts,
         frames=frames,
+        arrivals=arrivals,
         store=streams.store,
         backlog=streams.backlog,
         reconciler=streams.reconciler,

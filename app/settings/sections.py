@@ -126,6 +126,10 @@ class IntakeSettings(Section):
     keep: Duration = timedelta(days=45)
     """From when they came."""
     max_bytes: ByteSize = Field(default=ByteSize(10 << 30), ge=1 << 12)
+    corrections: Literal["replace", "send", "keep"] = "replace"
+    """Of what was told and has changed: put in its place, sent beside it, or left."""
+    correct_every: Duration = Field(default=timedelta(minutes=15))
+    """At most one correction of a report in such a time."""
 
     @model_validator(mode="after")
     def _both(self) -> IntakeSettings:
@@ -138,6 +142,11 @@ class IntakeSettings(Section):
                 " and INTAKE__KEY, or say INTAKE__BEHIND_PROXY=true where a proxy speaks TLS"
             )
         return self
+
+    @property
+    def corrects(self) -> bool:
+        """Whether what changes after it was told is told again."""
+        return self.corrections != "keep"
 
     @property
     def kind(self) -> Literal["served", "none"]:

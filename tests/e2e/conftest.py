@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from app.vtn import EmbeddedVtn
 from tests.support.browser import Window, browser
+from tests.support.faulty_vtn import FaultyVtn
+from tests.support.killed import in_front_of
 from tests.support.processes import Application
 from tests.support.servers import free_port
 from tests.support.site import Site
@@ -70,3 +73,20 @@ def window(chromium: Browser) -> Iterator[Open]:
     yield open_
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def lasting_vtn(tmp_path: Path) -> Iterator[EmbeddedVtn]:
+    """In this process: it goes on while applications end."""
+    server = EmbeddedVtn(directory=tmp_path / "vtn", port=free_port())
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def faulty(lasting_vtn: EmbeddedVtn) -> Iterator[FaultyVtn]:
+    """What stands in front of it."""
+    server = in_front_of(lasting_vtn)
+    yield server
+    server.close()

@@ -1,4 +1,5 @@
-"""Killed between taking and answering, with a client that repeats: nothing is lost or doubled."""
+"""Killed between taking and answering, at a VTN that fails, with a client that repeats: nothing is
+lost or doubled, here or at the VTN."""
 
 from __future__ import annotations
 
@@ -15,9 +16,14 @@ from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy import inspect, text
 
+from app.platform import make_engine
+from app.vtn import EmbeddedVtn
 from tests.e2e.conftest import Start
+from tests.support.faulty_vtn import FaultyVtn
 from tests.support.intake import TOKEN
+from tests.support.killed import at_faulty_vtn, readings_at
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
@@ -27,7 +33,8 @@ SOURCES = '[[source]]\nname = "plant"\ntype = "http"\ntoken_file = "plant.token"
 FLEET = "ven_name,resource_name,kind,power_max_kw,source,device\n" + "".join(
     f"Aarhus,hall-{number},HEAT_PUMP,10,plant,d-{number}\n" for number in range(20)
 )
-BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=20)
+STEP = timedelta(milliseconds=20)
+"""Between the instants of one device: they come about as fast as they are dated."""
 
 
 class Client(threading.Thread):
@@ -36,8 +43,9 @@ class Client(threading.Thread):
     Batches overlap by a half: what was told is told once more.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, begin: datetime) -> None:
         super().__init__(daemon=True)
+        self._begin = begin
         self._url = f"http://127.0.0.1:{port}/readings"
         self._over = threading.Event()
         self.told: set[tuple[str, datetime]] = set()
@@ -49,15 +57,19 @@ class Client(threading.Thread):
             session.trust_env = False
             while not self._over.is_set():
                 batch = [
-                    (f"d-{place}", second) for place in range(20) for second in (number, number + 1)
+                    (f"d-{place}", step) for place in range(20) for step in (number, number + 1)
                 ]
                 rows = "".join(
-                    f"{device},{at(second).isoformat()},POWER,KW,{value(device, second)}\n"
-                    for device, second in batch
+                    f"{device},{self.at(step).isoformat()},POWER,KW,{value(device, step)}\n"
+                    for device, step in batch
                 )
                 self._until_taken(session, "device,start,quantity,unit,value\n" + rows)
-                self.told |= {(device, at(second)) for device, second in batch}
+                self.told |= {(device, self.at(step)) for device, step in batch}
                 number += 1
+                self._over.wait(STEP.total_seconds())
+
+    def at(self, step: int) -> datetime:
+        return self._begin + step * STEP
 
     def _until_taken(self, session: requests.Session, body: str) -> None:
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "text/csv"}
@@ -78,21 +90,17 @@ class Client(threading.Thread):
         self.join(30)
 
 
-def at(second: int) -> datetime:
-    return BEGIN + timedelta(seconds=second)
-
-
-def value(device: str, second: int) -> float:
-    """Another one for each device and second."""
-    return int(device.removeprefix("d-")) + second / 1000
+def value(device: str, step: int) -> float:
+    """Another one for each device and instant."""
+    return int(device.removeprefix("d-")) + step / 10_000
 
 
 @pytest.fixture
-def make_client() -> Iterator[Callable[[int], Client]]:
+def make_client() -> Iterator[Callable[[int, datetime], Client]]:
     made: list[Client] = []
 
-    def make(port: int) -> Client:
-        made.append(Client(port))
+    def make(port: int, begin: datetime) -> Client:
+        made.append(Client(port, begin))
         made[-1].start()
         return made[-1]
 
@@ -101,11 +109,35 @@ def make_client() -> Iterator[Callable[[int], Client]]:
         client.close()
 
 
-def test_what_was_answered_is_there_once(
-    start: Start, database_url: str, tmp_path: Path, make_client: Callable[[int], Client]
+def told_through(database_url: str) -> bool:
+    """Whether all that came is told, and nothing is in doubt."""
+    engine = make_engine(database_url)
+    with engine.connect() as connection:
+        left = [
+            connection.execute(text(query)).scalar()
+            for query in (
+                "SELECT (SELECT newest_seq FROM measurement_state) - min(cursor_seq) FROM stream"
+                " WHERE descriptor LIKE '%measured'",
+                "SELECT count(*) FROM stream WHERE in_flight IS NOT NULL",
+                "SELECT count(*) FROM set_aside",
+                "SELECT count(*) FROM second_look",
+            )
+        ]
+    engine.dispose()
+    return left == [0, 0, 0, 0]
+
+
+def test_what_was_answered_is_there_and_told_once(
+    start: Start,
+    lasting_vtn: EmbeddedVtn,
+    faulty: FaultyVtn,
+    database_url: str,
+    tmp_path: Path,
+    make_client: Callable[[int, datetime], Client],
 ) -> None:
-    """Given a client that repeats until it has a 200; when the application is killed again and
-    again; then every value that was answered is there, once, and as it was sent."""
+    """Given a client that repeats until it has a 200, and a VTN that fails; when the application is
+    killed again and again; then every value that was answered is there, once, and as it was sent,
+    and once all is calm the VTN has it, once."""
     port = free_port()
     (tmp_path / "sources.toml").write_text(SOURCES)
     (tmp_path / "plant.token").write_text(TOKEN)
@@ -113,26 +145,37 @@ def test_what_was_answered_is_there_once(
     (tmp_path / "fleet.csv").write_text(FLEET)
     settings = {
         "DATABASE__URL": database_url,
+        **at_faulty_vtn(faulty, tmp_path),
         "INTAKE__PORT": str(port),
         "OPS__ENABLED": "false",
         "FLEET__SEED_SAMPLE": "false",
     }
     assert start("fleet", "import", "fleet.csv", **settings).join() == 0
-    client = make_client(port)
+    first = start("run", **settings)
+    wait_until(partial(is_asked, database_url), timeout_s=30)
+    assert first.stop() == 0
+    begin = datetime.now(UTC)
+    client = make_client(port, begin)
     drawn = random.Random(3)
     for _ in range(KILLS):
         before = len(client.told)
+        faulty.share = drawn.choice([0.0, 0.3, 0.6])
         application = start("run", **settings)
         wait_until(partial(client.has_told_more, before), timeout_s=30)
         threading.Event().wait(drawn.uniform(0, 0.5))
         application.kill()
+        faulty.catch_up()
+    faulty.share = 0.0
+    faulty.catch_up(all_of_it=True)
+    assert start("rejected", "retry", "--all", **settings).join() == 0
     last = start("run", **settings)
     before = len(client.told)
     wait_until(partial(client.has_told_more, before), timeout_s=30)
     client.close()
+    wait_until(partial(told_through, database_url), timeout_s=60, otherwise=lambda: last.log)
     assert last.stop() == 0
 
-    export = start("readings", "export", "--from", BEGIN.isoformat(), **settings)
+    export = start("readings", "export", "--from", begin.isoformat(), **settings)
     assert export.join() == 0
     rows = list(csv.DictReader(io.StringIO(export.output)))
     found = Counter(
@@ -145,8 +188,27 @@ def test_what_was_answered_is_there_once(
         float(row["value"])
         == value(
             row["resource_name"].replace("hall", "d"),
-            round((datetime.fromisoformat(row["start"]) - BEGIN).total_seconds()),
+            round((datetime.fromisoformat(row["start"]) - begin) / STEP),
         )
         for row in rows
     )
     assert client.repeats >= KILLS
+    told = {
+        (name.replace("hall", "d"), datetime.fromisoformat(start)): count
+        for (name, start), count in readings_at(lasting_vtn).items()
+    }
+    assert set(told.values()) == {1}, "a value is at the VTN twice"
+    assert set(told) == set(found), "a value is not at the VTN"
+    assert sum(faulty.met.values()) > 0, "the VTN never failed"
+
+
+def is_asked(database_url: str) -> bool:
+    """Whether an event asks for what meters measure."""
+    engine = make_engine(database_url)
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("stream"):
+            return False
+        query = text("SELECT count(*) FROM stream WHERE descriptor LIKE '%measured'")
+        found = connection.execute(query).scalar()
+    engine.dispose()
+    return bool(found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,41 +13,16 @@ import pytest
 from sqlalchemy import inspect, text
 
 from app.metering.profiles import load_profiles
-from app.platform import make_engine, utc_now
-from app.vtn import EmbeddedCredentials, EmbeddedVtn
+from app.platform import make_engine
+from app.vtn import EmbeddedVtn
 from tests.e2e.conftest import Start
 from tests.support.faulty_vtn import FaultyVtn
-from tests.support.servers import free_port
+from tests.support.killed import at_faulty_vtn, readings_at
 from tests.support.waiting import wait_until
 
 KILLS = int(os.environ.get("KILLS", "3"))
 """On each database; `make soak` kills 100 times."""
 VENS, RESOURCES = 3, 4
-SETTLE_S = 0.25
-TIMEOUT_S = 0.5
-
-
-@pytest.fixture
-def vtn(tmp_path: Path) -> Iterator[EmbeddedVtn]:
-    server = EmbeddedVtn(directory=tmp_path / "vtn", port=free_port())
-    server.start()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def faulty(vtn: EmbeddedVtn) -> Iterator[FaultyVtn]:
-    """In front of it, in this process: it goes on while the application is killed."""
-    server = FaultyVtn(
-        behind=vtn.base_url,
-        seed=1,
-        clock=utc_now,
-        unique_names=False,
-        latest_s=4 * SETTLE_S,
-        slow_s=1.5 * TIMEOUT_S,
-    )
-    yield server
-    server.close()
 
 
 class Stored:
@@ -105,18 +79,9 @@ def stored(database_url: str) -> Iterator[Stored]:
     made.close()
 
 
-def readings(vtn: EmbeddedVtn) -> Counter[tuple[str, str]]:
-    return Counter(
-        (resource["resourceName"], interval["intervalPeriod"]["start"])
-        for report in vtn.store.select("REPORT", limit=100_000)
-        for resource in report["resources"]
-        for interval in resource["intervals"]
-    )
-
-
 def test_killed_at_random_instants(
     start: Start,
-    vtn: EmbeddedVtn,
+    lasting_vtn: EmbeddedVtn,
     faulty: FaultyVtn,
     database_url: str,
     stored: Stored,
@@ -126,16 +91,11 @@ def test_killed_at_random_instants(
     then, once all is calm, every tick that the store had accepted has arrived exactly once."""
     settings = {
         "DATABASE__URL": database_url,
-        "VTN__BASE_URL": faulty.base_url,
-        "VTN__CLIENT_ID": "{ven_name}",
-        "VTN__CLIENT_SECRET": EmbeddedCredentials.of(tmp_path / "vtn").ven_secret,
-        "VTN__TIMEOUT_S": str(TIMEOUT_S),
-        "DELIVERY__SETTLE_S": str(SETTLE_S),
+        **at_faulty_vtn(faulty, tmp_path),
         "FLEET__SEED_SAMPLE": "true",
         "FLEET__VENS": str(VENS),
         "FLEET__RESOURCES_PER_VEN": str(RESOURCES),
         "TASKS__SIMULATE_METERDATA__SECONDS": "0.05",
-        "TASKS__GENERATE_REPORTS__SECONDS": "0.1",
         "OPS__ENABLED": "false",
     }
     first = start("run", **settings)
@@ -164,7 +124,7 @@ def test_killed_at_random_instants(
     )
     assert last.stop() == 0
 
-    found = readings(vtn)
+    found = readings_at(lasting_vtn)
     assert set(found.values()) == {1}
     assert len(found) == stored.ticks() * VENS * RESOURCES
     assert sum(faulty.met.values()) > 0, "the VTN never failed"

@@ -20,6 +20,7 @@ from app.reporting.streams import (
     FramesInFlight,
     IntervalsInFlight,
     IntervalStream,
+    MeasuredStream,
     ReportPosition,
     StreamStore,
     TelemetryStream,
@@ -39,6 +40,7 @@ OF_TYPES: dict[Any, st.SearchStrategy[Any]] = {
     "bool": st.booleans(),
     "datetime | None": st.none() | INSTANTS,
     "Quantity": st.sampled_from(Quantity),
+    "tuple[int, ...]": st.lists(NUMBERS, max_size=3).map(tuple),
     "FramePosition": st.builds(FramePosition, NUMBERS, NUMBERS),
     "ReportPosition": st.builds(ReportPosition, NUMBERS, NUMBERS),
     "Spans": st.lists(
@@ -75,12 +77,17 @@ def any_of(kind: Any, **given_: st.SearchStrategy[Any]) -> st.SearchStrategy[Any
     )
 
 
-TELEMETRY = any_of(
-    TelemetryStream,
-    stream_id=st.just(0),
-    request=any_of(ReportRequest, is_planned=st.just(False)),
-    in_flight=st.none() | any_of(FramesInFlight, through=OF_TYPES["FramePosition"]),
-)
+def telemetry(kind: Any, *, is_measured: bool) -> st.SearchStrategy[Any]:
+    return any_of(
+        kind,
+        stream_id=st.just(0),
+        request=any_of(ReportRequest, is_planned=st.just(False), is_measured=st.just(is_measured)),
+        in_flight=st.none() | any_of(FramesInFlight, through=OF_TYPES["FramePosition"]),
+    )
+
+
+TELEMETRY = telemetry(TelemetryStream, is_measured=False)
+MEASURED = telemetry(MeasuredStream, is_measured=True)
 INTERVALS = any_of(
     IntervalStream,
     stream_id=st.just(0),
@@ -90,7 +97,13 @@ INTERVALS = any_of(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.one_of(st.tuples(TELEMETRY, TELEMETRY), st.tuples(INTERVALS, INTERVALS)))
+@given(
+    st.one_of(
+        st.tuples(TELEMETRY, TELEMETRY),
+        st.tuples(MEASURED, MEASURED),
+        st.tuples(INTERVALS, INTERVALS),
+    )
+)
 def test_a_stream_is_read_as_it_was_written(pair: tuple[AnyStream, AnyStream]) -> None:
     first, other = pair
     with TemporaryDirectory() as folder:
@@ -116,7 +129,8 @@ def test_a_stream_is_read_as_it_was_written(pair: tuple[AnyStream, AnyStream]) -
         (read,) = store_of(database).streams()
         database.close()
 
-    if changed.in_flight is not None and changed.in_flight.through <= changed.cursor:
+    flying: Any = changed.in_flight
+    if flying is not None and changed.has_passed(flying):
         changed = replace(changed, in_flight=None)  # it was settled, and only that was lost
     if isinstance(changed, TelemetryStream) and changed.reports_left == 0:
         changed = changed.end_if_all_sent(at_us=read.ended_at_us or 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.fleet import sample_fleet
 from app.fleet.held_vens import MAX_PAUSE_S
+from app.reporting.content import NewReadings
 from app.reporting.delivery import ReportBuilder, SizeLimits
 from app.vtn import EmbeddedVtn
 from containers import Container
@@ -24,6 +25,7 @@ REBUILT = (
     "streams.backlog",
     "streams.store",
     "streams.reconciler",
+    "delivery.due_reports",
     "delivery.interval_reports",
     "delivery.builder",
     "delivery.batch_sender",
@@ -97,9 +99,15 @@ class Bench:
             frames=frames or container.readings.log(),
             requests=container.streams.request_index(),
             model=container.simulator(),
+            due_reports=container.delivery.due_reports(),
             interval_reports=container.delivery.interval_reports(),
+            new_readings=NewReadings(
+                arrivals=container.intake.arrivals(), energy=container.intake.energy()
+            ),
             clock=self.clock,
             limits=SizeLimits(**{"most_readings": most_readings, **limits}),
+            correct_every=container.settings().intake.correct_every,
+            corrects=container.settings().intake.corrects,
         )
 
     def restart(self) -> None:

@@ -53,7 +53,7 @@ class SpanSum:
 
 @dataclass(kw_only=True)
 class SpanSums:
-    """Sums over several spans in one sweep through the frames.
+    """Sums over several spans in one sweep through the frames, without what real meters measure.
 
     `spans`: each with the VEN whose columns it needs, or None for all of the fleet's.
     """
@@ -85,7 +85,7 @@ class SpanSums:
     def _add(self, taken: Sequence[Frame], before: Frame | None = None) -> None:
         """Frames of one roster; `before`: the one before them, moved to it."""
         frames = taken if before is None else [before, *taken]
-        power = np.stack([frame.power_kw for frame in frames])
+        power = np.stack([frame.simulated_kw for frame in frames])
         base = (
             power
             if all(frame.detail.baseline_kw is None for frame in frames)

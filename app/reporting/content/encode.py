@@ -9,11 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import orjson
 
+from app.intake import Quality
 from app.openadr import slug, write_duration, write_instant
-from app.platform import json_bytes
-from app.reporting.content.instant import Values
+from app.platform import from_us, json_bytes
+from app.reporting.content.instant import DECIMALS, Values
+from app.reporting.content.readings import Readings
 from app.reporting.requests import DATA_QUALITY, ReportRequest
 
 
@@ -51,16 +54,64 @@ def render(
     else:
         resources, readings = _one_by_one(values, columns, heads, tokens)
     name = name or report_name(ven_name, request, values, columns)
+    body = _body(ven_name, request, name, resources)
+    return RenderedReport(name=name, body=body, readings=readings, is_empty=not resources)
+
+
+def render_readings(
+    *,
+    ven_name: str,
+    request: ReportRequest,
+    readings: Readings,
+    name: str | None = None,
+    corrected_since_us: int | None = None,
+) -> RenderedReport:
+    """One report of one VEN: each reading in an interval of its own, numbered by resource.
+
+    `corrected_since_us`: since when other values are known of them than were told.
+    """
+    numbers = orjson.dumps(np.round(readings.value, DECIMALS), option=orjson.OPT_SERIALIZE_NUMPY)[
+        1:-1
+    ].split(b",")
+    kind = _quoted(request.payload_type)
+    tails = [ENDS_INTERVAL] * len(readings)
+    if request.with_quality:
+        tails = [_QUALITY_TAIL % Quality(each).name.encode() for each in readings.quality.tolist()]
+    times = zip(readings.start_us.tolist(), readings.end_us.tolist(), strict=True)
+    intervals = [
+        b'"intervalPeriod":%b,"payloads":[{"type":%b,"values":[%b%b'
+        % (_period_us(start_us, end_us), kind, number, tail)
+        for (start_us, end_us), number, tail in zip(times, numbers, tails, strict=False)
+    ]
+    resources = []
+    places, begins = np.unique(readings.resource, return_index=True)
+    cuts = [*begins.tolist(), len(readings)]
+    for place, begin, end in zip(places.tolist(), cuts, cuts[1:], strict=False):
+        own = b",".join(
+            b'{"id":%d,%b' % (number, interval)
+            for number, interval in enumerate(intervals[begin:end])
+        )
+        quoted = json_bytes(readings.names[place])
+        resources.append(b"%b%b%b%b%b" % (OPENS, quoted, INTERVALS, own, ENDS_RESOURCE))
+    name = name or _name_of_readings(ven_name, request, readings, corrected_since_us)
+    return RenderedReport(
+        name=name,
+        body=_body(ven_name, request, name, b",".join(resources)),
+        readings=len(readings),
+        is_empty=not len(readings),
+    )
+
+
+def _body(ven_name: str, request: ReportRequest, name: str, resources: bytes) -> bytes:
     head = orjson.dumps(
         {
             "eventID": request.event_id,
             "clientName": ven_name,
             "reportName": name,
-            "payloadDescriptors": list(_descriptors(request)),
+            "payloadDescriptors": list(payload_descriptors(request)),
         }
     )
-    body = b'%b,"resources":[%b]}' % (head[:-1], resources)
-    return RenderedReport(name=name, body=body, readings=readings, is_empty=not resources)
+    return b'%b,"resources":[%b]}' % (head[:-1], resources)
 
 
 def _head(request: ReportRequest, place: int, due: Values) -> bytes:
@@ -78,6 +129,12 @@ def _period(start: datetime, duration: timedelta) -> bytes:
     return json_bytes({"start": write_instant(start), "duration": write_duration(duration)})
 
 
+@functools.lru_cache(maxsize=4096)
+def _period_us(start_us: int, end_us: int) -> bytes:
+    """The same for all meters that are read at one time."""
+    return _period(from_us(start_us), timedelta(microseconds=end_us - start_us))
+
+
 @functools.lru_cache(maxsize=1024)
 def _quoted(text: str) -> bytes:
     return json_bytes(text)
@@ -87,6 +144,7 @@ OPENS = b'{"resourceName":'
 INTERVALS = b',"intervals":['
 ENDS_INTERVAL = b"]}]}"
 ENDS_RESOURCE = b"]}"
+_QUALITY_TAIL = b']},{"type":"DATA_QUALITY","values":["%b"]}]}'
 
 
 def _is_a_table(values: Sequence[Values], tokens: Sequence[Sequence[bytes]]) -> bool:
@@ -147,13 +205,11 @@ def _tails(due: Values, columns: slice) -> Iterable[bytes]:
     """What follows each number: with its DATA_QUALITY, where that is asked for (3.1.0, 7.8)."""
     if due.quality is None:
         return itertools.repeat(ENDS_INTERVAL, len(due.quoted_names[columns]))
-    return [
-        b']},{"type":"DATA_QUALITY","values":["%b"]}]}' % quality.encode()
-        for quality in due.quality[columns]
-    ]
+    return [_QUALITY_TAIL % quality.encode() for quality in due.quality[columns]]
 
 
-def _descriptors(request: ReportRequest) -> Iterator[dict[str, str]]:
+def payload_descriptors(request: ReportRequest) -> Iterator[dict[str, str]]:
+    """What a report says of its payloads (3.1.0, reportPayloadDescriptor)."""
     described = {"readingType": request.reading_type, "units": request.units}
     yield {
         "objectType": "REPORT_PAYLOAD_DESCRIPTOR",
@@ -179,7 +235,28 @@ def report_name(
         write_instant(values[-1].start + values[-1].duration),
         f"{columns.start}-{columns.stop}",
     ]
-    digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+    return _name(ven_name, request, "\0".join(parts).encode())
+
+
+def _name_of_readings(
+    ven_name: str, request: ReportRequest, readings: Readings, corrected_since_us: int | None
+) -> str:
+    """The same for readings of the same resources and times; a correction says of which time."""
+    resources = sorted(set(readings.resource.tolist()))
+    names = "\0".join(readings.names[place] for place in resources)
+    asked = "\0".join((ven_name, request.event_id, request.descriptor, names))
+    times = [np.searchsorted(resources, readings.resource), readings.start_us, readings.end_us]
+    about = asked.encode() + b"".join(each.tobytes() for each in times)
+    if corrected_since_us is None or not len(readings):
+        return _name(ven_name, request, about)
+    begin = from_us(int(readings.start_us.min()))
+    name = _name(ven_name, request, b"%b%d" % (about, corrected_since_us))
+    head, _, digest = name.rpartition("-")
+    return f"{head[:60]}-corrects-{begin:%Y%m%dT%H%M%SZ}-{digest}"
+
+
+def _name(ven_name: str, request: ReportRequest, about: bytes) -> str:
+    digest = hashlib.blake2b(about, digest_size=16).hexdigest()
     return f"{_readable(ven_name, request.payload_type)}-{digest}"
 
 

@@ -14,7 +14,7 @@ import orjson
 from app.control import Forecast, ResourceArrays, Span
 from app.readings import Frame, FrameDetail
 from app.reporting.content.of_frame import OF_FRAME, Numbers, nothing
-from app.reporting.requests import Quantity, ReportRequest
+from app.reporting.requests import Quantity, ReportRequest, Scope
 
 AGGREGATED = (b'"AGGREGATED_REPORT"',)
 MAX_GAP = timedelta(minutes=5)
@@ -77,8 +77,11 @@ def values_of(
     after: int,
     *,
     model: ResourceModel | None = None,
+    with_metered: bool = False,
 ) -> Iterator[Values]:
     """The values of the frames numbered above `after`, oldest first.
+
+    `with_metered`: with the latest power of real meters; else there is none of these.
 
     A quantity between two readings needs the frame before: the first of `frames` is only that,
     unless its number is above `after`. The power between two readings is taken as linear, so that
@@ -94,7 +97,7 @@ def values_of(
                     start=frame.taken_at,
                     duration=timedelta(0),
                     quoted_names=names,
-                    numbers=instant(quantity, ven_name, frame, model),
+                    numbers=instant(quantity, ven_name, frame, model, with_metered=with_metered),
                 )
             elif before is not None and before.taken_at < frame.taken_at:  # else it was set back
                 yield Values(
@@ -102,17 +105,22 @@ def values_of(
                     start=before.taken_at,
                     duration=frame.taken_at - before.taken_at,
                     quoted_names=names,
-                    numbers=_between(quantity, ven_name, before, frame),
+                    numbers=_between(quantity, ven_name, before, frame, with_metered),
                 )
         before = frame
 
 
 def instant(
-    quantity: Quantity, ven_name: str, frame: Frame, model: ResourceModel | None
+    quantity: Quantity,
+    ven_name: str,
+    frame: Frame,
+    model: ResourceModel | None,
+    *,
+    with_metered: bool = False,
 ) -> Numbers:
     """The values of a quantity at the instant of a frame; NaN, or None, for no value."""
     columns = frame.roster.columns(ven_name)
-    power = frame.power_kw[columns]
+    power = (frame.power_kw if with_metered else frame.simulated_kw)[columns]
     if of_frame := OF_FRAME.get(quantity):
         return of_frame(power, frame.detail.part(columns))
     if model is None:
@@ -206,33 +214,38 @@ def _store_value(quantity: Quantity, resources: ResourceArrays, stored: Numbers)
     return np.where(resources.is_storage, value, np.nan)
 
 
-def _between(quantity: Quantity, ven_name: str, before: Frame, frame: Frame) -> Numbers:
+def _between(
+    quantity: Quantity, ven_name: str, before: Frame, frame: Frame, with_metered: bool
+) -> Numbers:
     """The values between two readings; NaN for a resource that the first one had not."""
     hours = (frame.taken_at - before.taken_at) / timedelta(hours=1)
-    if quantity in (Quantity.BASELINE_POWER, Quantity.BASELINE_ENERGY):
-        mean = (_earlier(ven_name, before, frame, base=True) + _of(ven_name, frame, True)) / 2
-        return mean * hours if quantity is Quantity.BASELINE_ENERGY else mean
-    earlier, later = _earlier(ven_name, before, frame), _of(ven_name, frame)
+
+    def both(base: bool) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        later = _of(ven_name, frame, base, with_metered)
+        earlier = _of(ven_name, before, base, with_metered)
+        return _in_columns(ven_name, earlier, before, frame), later
+
+    earlier, later = both(quantity in (Quantity.BASELINE_POWER, Quantity.BASELINE_ENERGY))
     if quantity is Quantity.PEAK_POWER:
         return np.maximum(earlier, later)
     mean = (earlier + later) / 2
-    if quantity is Quantity.MEAN_POWER:
+    if quantity in (Quantity.MEAN_POWER, Quantity.BASELINE_POWER):
         return mean
     if quantity is Quantity.DELTA_ENERGY:
-        mean -= (_earlier(ven_name, before, frame, base=True) + _of(ven_name, frame, True)) / 2
+        mean -= sum(both(True)) / 2
     return mean * hours
 
 
-def _of(ven_name: str, frame: Frame, base: bool = False) -> npt.NDArray[np.float64]:
+def _of(ven_name: str, frame: Frame, base: bool, with_metered: bool) -> npt.NDArray[np.float64]:
     powers = frame.baseline_kw if base else frame.power_kw
+    powers = powers if with_metered else frame.only_simulated(powers)
     return powers[frame.roster.columns(ven_name)].astype(np.float64)
 
 
-def _earlier(
-    ven_name: str, before: Frame, frame: Frame, base: bool = False
+def _in_columns(
+    ven_name: str, earlier: npt.NDArray[np.float64], before: Frame, frame: Frame
 ) -> npt.NDArray[np.float64]:
     """The powers of `before` in the columns of `frame`; NaN for a resource that it had not."""
-    earlier = _of(ven_name, before, base)
     names, earlier_names = frame.roster.names(ven_name), before.roster.names(ven_name)
     if names == earlier_names:
         return earlier
@@ -240,18 +253,15 @@ def _earlier(
     return np.array([by_name.get(name, np.nan) for name in names])
 
 
-def select_resources(
-    values: Values, request: ReportRequest, scope: frozenset[str] | None
-) -> Values:
+def select_resources(values: Values, request: ReportRequest, scope: Scope) -> Values:
     """Only of the resources that are asked for, as one where that is asked, with their quality."""
     names, numbers, quality = values.quoted_names, values.numbers, values.quality
     if request.with_quality and quality is None:
         usual = ESTIMATED if values.duration > MAX_GAP else OK
         absent = [number != number or number is None for number in numbers.tolist()]
         quality = [MISSING if is_absent else usual for is_absent in absent]
-    if scope is not None:
-        wanted = {orjson.dumps(name) for name in scope}
-        kept = [place for place, name in enumerate(names) if name in wanted]
+    if not scope.is_all:
+        kept = [place for place, name in enumerate(names) if orjson.loads(name) in scope]
         names, numbers = [names[place] for place in kept], numbers[kept]
         quality = None if quality is None else [quality[place] for place in kept]
     if request.aggregate and len(names):

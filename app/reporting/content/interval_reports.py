@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import numpy as np
 import orjson
@@ -15,6 +13,7 @@ from app.control import Span
 from app.openadr import Interval, WireDuration
 from app.readings import Frame, ReadsFrames
 from app.reporting.content.aggregate import TOLERANCE, SpanSum, SpanSums
+from app.reporting.content.due import AHEAD, Due, DueReports
 from app.reporting.content.instant import (
     ESTIMATED,
     MISSING,
@@ -24,84 +23,36 @@ from app.reporting.content.instant import (
     instant,
     of_forecast,
 )
+from app.reporting.content.metered import MIN_MEASURED_SHARE
 from app.reporting.content.of_frame import Numbers
-from app.reporting.requests import ActiveRequest, DueReport, Quantity
-from app.reporting.streams import IntervalStream, RequestIndex
+from app.reporting.content.told import Piece
+from app.reporting.requests import Quantity
+from app.reporting.streams import RequestIndex
 
 WINDOW_BYTES = 16 << 20
 MAX_CELLS = 2_000_000
 """Resources times spans that are added up at a time."""
-MIN_MEASURED_SHARE = 0.9
-"""Of a span; the rest is estimated from it. Of less, nothing is told."""
-AHEAD = timedelta(minutes=5)
-"""What is dated later than so much after now, a wrong clock has dated."""
 SHARED_BY = 3
 """By how many VENs a span must be asked for to be added up for the whole fleet at once."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Due:
-    """A report whose time has come."""
-
-    stream: IntervalStream
-    active: ActiveRequest
-    report: DueReport
-    is_over: bool = False
-    """Whether it is a forecast of what has passed: nobody needs it any more."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Piece:
-    """A span of a report: an interval, or a part of one."""
-
-    interval_id: int
-    span: Span
-
-
 class IntervalReports:
-    """Knows which reports are due, and what they hold. `clock`: aware UTC."""
+    """Knows what reports hold that are due. `clock`: aware UTC."""
 
     def __init__(
         self,
         *,
         frames: ReadsFrames,
+        due: DueReports,
         requests: RequestIndex,
         model: ResourceModel,
         clock: Callable[[], datetime],
     ) -> None:
         self._frames = frames
+        self._due = due
         self._requests = requests
         self._model = model
         self._clock = clock
-
-    def due(self, streams: Sequence[IntervalStream]) -> list[Due]:
-        """The next report of each stream that has one now."""
-        newest = self._frames.last()
-        upcoming = (self._next(stream, newest) for stream in streams)
-        return [report for report in upcoming if report is not None]
-
-    def is_lost(self, stream: IntervalStream) -> bool:
-        """Whether the event changed under a report that may be at the VTN: it is only looked up."""
-        if stream.in_flight is None:
-            return False
-        active = self._requests.of(stream)
-        if active is None or active.schedule is None:
-            return False
-        key = stream.in_flight.key
-        following = active.schedule.next_after(key - 1)
-        return following is None or following.key != key
-
-    def needed_from(self, stream: IntervalStream, key: int) -> int:
-        """The frames up to this number are of no use to the reports after that key."""
-        newest = self._frames.newest_seq()
-        active = self._requests.of(stream)
-        if active is None or active.schedule is None or stream.request.is_forecast:
-            return newest
-        upcoming = active.schedule.next_after(key)
-        if upcoming is None:
-            return newest
-        first = self._frames.last_before(upcoming.begins)
-        return min(newest, max(first - 1, 0))
 
     def values(self, due: Sequence[Due]) -> Iterator[tuple[Due, list[Values]]]:
         """The values of each of these reports: one entry per interval, all with the same names."""
@@ -112,7 +63,7 @@ class IntervalReports:
             else:
                 history.append(one)
         sliced = self._frames.sliced_through()
-        pieces = [self._pieces(one) for one in history]
+        pieces = [self._due.pieces(one) for one in history]
         late = [
             number
             for number, each in enumerate(history)
@@ -124,11 +75,19 @@ class IntervalReports:
             sums = SpanSums(spans=spans).sweep(self._windows(spans, each.stream.ven_name))
             yield each, self._made(each, pieces[number], sums.done)
         newest = self._frames.last()
+        alone = [
+            number
+            for number, each in enumerate(history)
+            if number not in late and not self._due.needs_frames(each, newest)
+        ]
+        for number in alone:
+            nothing: list[list[SpanSum]] = [[] for _ in pieces[number]]
+            yield history[number], self._made(history[number], pieces[number], nothing)
         fleet = 0 if newest is None else newest.roster.size
-        batch: list[tuple[Due, Sequence[_Piece]]] = []
+        batch: list[tuple[Due, Sequence[Piece]]] = []
         cells = 0
         for number in range(len(history)):
-            if number in late or newest is None:
+            if number in late or number in alone or newest is None:
                 continue
             size = len(pieces[number]) * len(newest.roster.names(history[number].stream.ven_name))
             if batch and cells + size > MAX_CELLS:
@@ -139,7 +98,7 @@ class IntervalReports:
         yield from self._of_frames(batch, fleet)
 
     def _of_frames(
-        self, due: Sequence[tuple[Due, Sequence[_Piece]]], fleet: int
+        self, due: Sequence[tuple[Due, Sequence[Piece]]], fleet: int
     ) -> Iterator[tuple[Due, list[Values]]]:
         """Of whole frames: in one sweep for all, a span of much of the fleet once."""
         vens_by_span = Counter(piece.span for _, pieces in due for piece in pieces)
@@ -160,47 +119,6 @@ class IntervalReports:
                 sums.done[places[piece.span, _whose(one, piece, many)]] for piece in pieces
             ]
             yield one, self._made(one, pieces, sums_of_pieces)
-
-    def _next(self, stream: IntervalStream, newest: Frame | None) -> Due | None:
-        active = self._requests.of(stream)
-        if active is None or active.schedule is None:
-            return None
-        now = self._clock()
-        in_flight = stream.in_flight
-        if in_flight is not None or stream.acked_report.cell:
-            # Begun: to be made again, or to be gone on with.
-            key = stream.acked_report.key + 1 if in_flight is None else in_flight.key
-            begun = active.schedule.next_after(key - 1)
-            if begun is not None and begun.key == key:
-                return Due(stream=stream, active=active, report=begun)
-            if in_flight is not None:
-                return None
-        if stream.request.is_forecast:
-            latest = active.schedule.latest(now)
-            if latest is None or latest.key <= stream.acked_report.key:
-                return None
-            end = latest.intervals[-1].end
-            is_over = end is not None and end <= now
-            return Due(stream=stream, active=active, report=latest, is_over=is_over)
-        report = active.schedule.next_after(stream.acked_report.key)
-        if report is None or report.due > now or newest is None:
-            return None
-        if not report.due <= newest.taken_at <= now + AHEAD:
-            return None  # nothing was metered since then
-        return Due(stream=stream, active=active, report=report)
-
-    def _pieces(self, due: Due) -> list[_Piece]:
-        pieces: list[_Piece] = []
-        for interval in due.report.intervals:
-            end = interval.end or due.report.due
-            cuts = [interval.start, end]
-            if due.active.sub_intervals:
-                taken = self._frames.instants(due.stream.ven_name, interval.start, end)
-                cuts = sorted({*cuts, *taken})
-            pieces += [
-                _Piece(interval_id=interval.interval_id, span=span) for span in pairwise(cuts)
-            ]
-        return pieces
 
     def _windows(
         self, spans: Sequence[tuple[Span, str | None]], ven_name: str | None
@@ -241,15 +159,24 @@ class IntervalReports:
         return self._frames.slices_since(ven_name, seq, most_bytes=WINDOW_BYTES)
 
     def _made(
-        self, due: Due, pieces: Sequence[_Piece], sums: Sequence[Sequence[SpanSum]]
+        self, due: Due, pieces: Sequence[Piece], sums: Sequence[Sequence[SpanSum]]
     ) -> list[Values]:
         by_piece = [
             _by_name(due.stream.ven_name, due.stream.request.quantity, each, self._model)
             for each in sums
         ]
         names = dict.fromkeys(name for found in by_piece for name in found)
-        scope = due.active.scope
-        kept = [name for name in names if scope is None or name in scope]
+        metered = self._requests.metered(due.stream.ven_name)
+        if metered and not due.stream.request.quantity.is_described:
+            for found in by_piece:
+                for name in metered.keys() & found.keys():
+                    del found[name]
+            names = dict.fromkeys(name for name in names if name not in metered)
+            for name, cells in due.metered.items():
+                names[name] = None
+                for found, cell in zip(by_piece, cells, strict=True):
+                    found[name] = cell
+        kept = due.active.scope.of(names)
         quoted = [orjson.dumps(name) for name in kept]
         return [
             _piece_values(due, piece, found, kept, quoted)
@@ -259,13 +186,15 @@ class IntervalReports:
     def _forecast(self, due: Due) -> list[Values]:
         request, ven_name = due.stream.request, due.stream.ven_name
         spans = [(interval.start, _end_of(interval)) for interval in due.report.intervals]
-        scope = due.active.scope
+        scope, metered = due.active.scope, self._requests.metered(ven_name)
         made: list[Values] = []
         for interval, span, forecast in zip(
             due.report.intervals, spans, self._model.forecast(ven_name, spans), strict=True
         ):
             kept = [
-                place for place, name in enumerate(forecast.names) if scope is None or name in scope
+                place
+                for place, name in enumerate(forecast.names)
+                if name in scope and name not in metered
             ]
             hours = (span[1] - span[0]) / timedelta(hours=1)
             numbers = of_forecast(request.quantity, forecast, hours, self._model, ven_name)
@@ -292,7 +221,7 @@ def _end_of(interval: Interval) -> datetime:
     return interval.end or ENDLESS.after(interval.start) or LAST_INSTANT
 
 
-def _whose(due: Due, piece: _Piece, many: Set[Span]) -> str | None:
+def _whose(due: Due, piece: Piece, many: Set[Span]) -> str | None:
     return None if piece.span in many else due.stream.ven_name
 
 
@@ -368,7 +297,7 @@ def _last_instant(
 
 def _piece_values(
     due: Due,
-    piece: _Piece,
+    piece: Piece,
     by_name: dict[str, tuple[object, str]],
     names: Sequence[str],
     quoted: Sequence[bytes],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from app.reporting.content import RenderedReport
 from app.reporting.delivery.locator import ReportLocator
+from app.reporting.delivery.metered_reports import MeteredReport
 from app.reporting.delivery.outgoing import OutgoingReport
 from app.reporting.delivery.sender import MIN_BYTES
 from app.reporting.streams import AnyStream, InFlight, Transition
@@ -41,6 +42,7 @@ class Batch:
         report: RenderedReport,
         *,
         is_smallest: bool = False,
+        metered: MeteredReport | None = None,
     ) -> None:
         """A report of a stream; that of `stream.in_flight` is made again, and was sent before."""
         self.bytes += len(report.body)
@@ -62,6 +64,7 @@ class Batch:
                 again=in_flight.again,
                 is_smallest=is_smallest,
                 in_flight=in_flight,
+                metered=metered,
             )
         )
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.readings import ReadsFrames
-from app.reporting.content import IntervalReports, ResourceModel
+from app.reporting.content import DueReports, IntervalReports, NewReadings, ResourceModel
 from app.reporting.delivery.batching import Batch, SizeLimits
 from app.reporting.delivery.intervals import IntervalBuilder
+from app.reporting.delivery.measured import MeasuredBuilder
+from app.reporting.delivery.measured_corrections import CorrectionBuilder
 from app.reporting.delivery.telemetry import TelemetryBuilder
-from app.reporting.streams import AnyStream, IntervalStream, RequestIndex, TelemetryStream
+from app.reporting.streams import (
+    AnyStream,
+    IntervalStream,
+    MeasuredStream,
+    RequestIndex,
+    TelemetryStream,
+)
 
 
 class ReportBuilder:
@@ -22,14 +30,31 @@ class ReportBuilder:
         frames: ReadsFrames,
         requests: RequestIndex,
         model: ResourceModel,
+        due_reports: DueReports,
         interval_reports: IntervalReports,
+        new_readings: NewReadings,
         clock: Callable[[], datetime],
         limits: SizeLimits,
+        correct_every: timedelta,
+        corrects: bool,
     ) -> None:
         self._telemetry = TelemetryBuilder(
             frames=frames, requests=requests, model=model, clock=clock, limits=limits
         )
-        self._intervals = IntervalBuilder(reports=interval_reports, clock=clock, limits=limits)
+        self._measured = MeasuredBuilder(
+            new_readings=new_readings, requests=requests, clock=clock, limits=limits
+        )
+        self._corrections = CorrectionBuilder(
+            new_readings=new_readings,
+            requests=requests,
+            clock=clock,
+            limits=limits,
+            every=correct_every,
+            tells=corrects,
+        )
+        self._intervals = IntervalBuilder(
+            due=due_reports, reports=interval_reports, clock=clock, limits=limits
+        )
         self._limits = limits
 
     def make_smaller(self, ven_name: str, refused_bytes: int) -> int:
@@ -49,9 +74,18 @@ class ReportBuilder:
         batch = Batch()
         for stream in streams:
             batch.acknowledged[stream.ven_name, stream.request.event_id] += stream.reports_sent
-        self._telemetry.add_to(
-            batch, [stream for stream in streams if isinstance(stream, TelemetryStream)]
-        )
+        measured = [stream for stream in streams if isinstance(stream, MeasuredStream)]
+        frames = [stream for stream in streams if isinstance(stream, TelemetryStream)]
+        if measured:
+            frames = [stream for stream in frames if not isinstance(stream, MeasuredStream)]
+        self._telemetry.add_to(batch, frames)
+        if not batch.is_full:
+            self._measured.add_to(batch, measured)
+        if not batch.is_full:
+            made = {report.stream.stream_id for report in batch.reports}
+            self._corrections.add_to(
+                batch, [stream for stream in measured if stream.stream_id not in made]
+            )
         if not batch.is_full:
             self._intervals.add_to(
                 batch, [stream for stream in streams if isinstance(stream, IntervalStream)]

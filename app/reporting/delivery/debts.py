@@ -10,8 +10,18 @@ from sqlalchemy import Connection
 
 from app.platform import to_us
 from app.readings import ReadsFrames
+from app.reporting.content import ReadsArrivals
 from app.reporting.delivery.rejected import RejectedReports
-from app.reporting.streams import DROPPED, Backlog, LossCounters, StreamReconciler, StreamStore
+from app.reporting.streams import (
+    DROPPED,
+    AnyStream,
+    Backlog,
+    LossCounters,
+    MeasuredStream,
+    StreamReconciler,
+    StreamStore,
+    Transition,
+)
 
 
 class Debts:
@@ -21,6 +31,7 @@ class Debts:
         self,
         *,
         frames: ReadsFrames,
+        arrivals: ReadsArrivals,
         store: StreamStore,
         backlog: Backlog,
         reconciler: StreamReconciler,
@@ -29,6 +40,7 @@ class Debts:
         clock: Callable[[], datetime],
     ) -> None:
         self._frames = frames
+        self._arrivals = arrivals
         self._store = store
         self._backlog = backlog
         self._reconciler = reconciler
@@ -63,16 +75,18 @@ class Debts:
         """
         lost = self.owed(ven_name, through=None, begun_before=begun_before)
         lost += self.set_aside(ven_name) if with_refused else 0
-        newest, now_us = self._frames.newest_seq(), to_us(self._clock())
         self._store.apply(
-            [
-                (stream, lambda now: now.give_up(through=newest, at_us=now_us))
-                for stream in self._store.of_ven(ven_name)
-            ],
+            [(stream, self._giving_up(stream)) for stream in self._store.of_ven(ven_name)],
             in_transaction=partial(self._given_up, ven_name, lost, with_refused),
         )
         self._reconciler.unfollow(ven_name)
         return lost
+
+    def _giving_up(self, stream: AnyStream) -> Transition:
+        is_measured = isinstance(stream, MeasuredStream)
+        newest = self._arrivals.newest_seq() if is_measured else self._frames.newest_seq()
+        now_us = to_us(self._clock())
+        return lambda now: now.give_up(through=newest, at_us=now_us)
 
     def _given_up(
         self, ven_name: str, lost: int, with_refused: bool, connection: Connection

@@ -8,13 +8,17 @@ from datetime import datetime
 from app.platform import to_us
 from app.reporting.content import (
     Due,
+    DueReports,
     IntervalReports,
     RenderedReport,
+    ToldCells,
     Values,
     render,
     select_resources,
 )
 from app.reporting.delivery.batching import WORTH_MOVING, Batch, SizeLimits
+from app.reporting.delivery.metered_reports import MeteredReport
+from app.reporting.requests import EVERYTHING
 from app.reporting.streams import (
     IntervalsInFlight,
     IntervalStream,
@@ -29,21 +33,23 @@ class IntervalBuilder:
     def __init__(
         self,
         *,
+        due: DueReports,
         reports: IntervalReports,
         clock: Callable[[], datetime],
         limits: SizeLimits,
     ) -> None:
+        self._due = due
         self._reports = reports
         self._clock = clock
         self._limits = limits
 
     def is_lost(self, stream: IntervalStream) -> bool:
         """Whether the event changed under a report that may be at the VTN: it is only looked up."""
-        return self._reports.is_lost(stream)
+        return self._due.is_lost(stream)
 
     def add_to(self, batch: Batch, streams: Sequence[IntervalStream]) -> None:
         """One report of each that is due, until the batch is full."""
-        due = self._reports.due(streams)
+        due = self._due.due(streams)
         for each in [each for each in due if each.is_over and each.stream.in_flight is None]:
             batch.moved.append((each.stream, _advancing(to=ReportPosition(each.report.key))))
         to_make = [one for one in due if not one.is_over or one.stream.in_flight is not None]
@@ -52,7 +58,7 @@ class IntervalBuilder:
                 return
             request = report.stream.request
             selected = (
-                [select_resources(one, request, None) for one in values]
+                [select_resources(one, request, EVERYTHING) for one in values]
                 if request.aggregate
                 else values
             )
@@ -60,7 +66,7 @@ class IntervalBuilder:
         waiting = {one.stream.stream_id for one in due}
         for stream in streams:
             if stream.stream_id not in waiting and stream.in_flight is None:
-                needed = self._reports.needed_from(stream, stream.acked_report.key)
+                needed = self._due.needed_from(stream, stream.acked_report.key)
                 if needed - stream.needed_after >= WORTH_MOVING:
                     batch.moved.append((stream, _advancing(needed_after=needed)))
 
@@ -74,10 +80,11 @@ class IntervalBuilder:
             # In doubt: with the name and the span that it had.
             stop = stream.in_flight.through.cell or cells
             report = _cells(stream, values, start, stop, stream.in_flight.name)
-            batch.put(stream, stream.in_flight, report)
+            metered = self._metered_report(due, values, start, stop, report)
+            batch.put(stream, stream.in_flight, report, metered=metered)
             return
         whole = ReportPosition(key)
-        needed_after = self._reports.needed_from(stream, key)
+        needed_after = self._due.needed_from(stream, key)
         if start >= cells:  # nobody is asked for, or nobody is left
             batch.moved.append((stream, _advancing(to=whole, needed_after=needed_after)))
             return
@@ -99,7 +106,38 @@ class IntervalBuilder:
             needed_after=needed_after if is_whole else stream.needed_after,
             planned_us=to_us(self._clock()),
         )
-        batch.put(stream, in_flight, report, is_smallest=stop - start == 1)
+        metered = self._metered_report(due, values, start, stop, report)
+        batch.put(stream, in_flight, report, is_smallest=stop - start == 1, metered=metered)
+
+    def _metered_report(
+        self, due: Due, values: Sequence[Values], start: int, stop: int, report: RenderedReport
+    ) -> MeteredReport | None:
+        """What is remembered of what it says of real meters."""
+        if not due.metered:
+            return None
+        chosen, columns = _part(values, start, stop)
+        told = (
+            ToldCells.of_aggregate(chosen, due.metered)
+            if due.stream.request.aggregate
+            else ToldCells.of(chosen, columns, due.metered)
+        )
+        if not told.count:
+            return None
+        ends = max(end for _, end in (piece.span for piece in told.pieces))
+        return MeteredReport(
+            ven_name=due.stream.ven_name,
+            event_id=due.stream.request.event_id,
+            descriptor=due.stream.request.descriptor,
+            key=due.report.key,
+            first_cell=start,
+            program_id=due.stream.request.program_id,
+            report_name=report.name,
+            told=told,
+            late_until_us=to_us(ends + due.late),
+            is_sent=not report.is_empty,
+            is_complete=due.is_complete,
+            seen_seq=due.seen_seq,
+        )
 
 
 def _advancing(*, to: ReportPosition | None = None, needed_after: int | None = None) -> Transition:
@@ -114,13 +152,7 @@ def _cells(
     name: str | None = None,
 ) -> RenderedReport:
     """The report of these cells: whole resources, or some intervals of one."""
-    width = max(len(values), 1)
-    resource, first = divmod(start, width)
-    if start % width or stop % width:
-        values = values[first : first + stop - start]
-        columns = slice(resource, resource + 1)
-    else:
-        columns = slice(resource, stop // width)
+    values, columns = _part(values, start, stop)
     return render(
         ven_name=stream.ven_name,
         request=stream.request,
@@ -128,3 +160,12 @@ def _cells(
         columns=columns,
         name=name,
     )
+
+
+def _part(values: Sequence[Values], start: int, stop: int) -> tuple[Sequence[Values], slice]:
+    """The intervals and the columns of these cells."""
+    width = max(len(values), 1)
+    resource, first = divmod(start, width)
+    if start % width or stop % width:
+        return values[first : first + stop - start], slice(resource, resource + 1)
+    return values, slice(resource, stop // width)

@@ -10,6 +10,7 @@ from enum import Enum
 from app.openadr import VtnError
 from app.reporting.content import RenderedReport
 from app.reporting.delivery.locator import ReportLocator
+from app.reporting.delivery.metered_reports import MeteredReport
 from app.reporting.delivery.rejected import RejectedReport
 from app.reporting.streams import AnyStream, InFlight
 
@@ -35,6 +36,8 @@ class OutgoingReport:
     """Whether it cannot be cut into smaller ones."""
     in_flight: InFlight | None = None
     """What its stream has in flight from now on; None: it comes from no stream."""
+    metered: MeteredReport | None = None
+    """What it says of real meters; None: nothing."""
 
     @property
     def name(self) -> str:
@@ -135,6 +138,8 @@ class DeliveryOutcome:
     """What the VTN answered, or why it could not be asked; None: the VTN has the report."""
     is_trouble: bool = False
     """Whether the next report of the VEN would fare alike: it says nothing about this report."""
+    report_id: str | None = None
+    """The VTN's, where the VTN has it and said so."""
     parts: Sequence[RejectedReport] = ()
     """Of a report that was divided: what takes its place."""
 

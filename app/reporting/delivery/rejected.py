@@ -61,7 +61,7 @@ class RejectedReports:
                 "body": zlib.compress(rejected.body),
                 "problem": rejected.problem,
                 "refused_at_us": to_us(rejected.refused_at),
-                "state": PART if rejected.is_part else REFUSED,
+                "state": PART if rejected.is_part else TO_SEND if rejected.to_send else REFUSED,
                 "in_doubt_us": rejected.in_doubt_us,
             },
         )
@@ -78,6 +78,12 @@ class RejectedReports:
         with self._database.read() as connection:
             rows = connection.execute(query, {"limit": limit, "skip": skip})
             return [_read(row) for row in rows], self.count()
+
+    def has(self, report_name: str) -> bool:
+        """Whether a report of this name is among them."""
+        query = text("SELECT 1 FROM set_aside WHERE report_name = :name")
+        with self._database.read() as connection:
+            return connection.execute(query, {"name": report_name}).first() is not None
 
     def count(self) -> int:
         """How many there are."""

@@ -59,7 +59,7 @@ class ReportSender:
         if report.report.is_empty:
             return DeliveryOutcome(report=report, fate=Fate.DELIVERED)
         try:
-            client.post_report(report.report.body, report.program_id)
+            report_id = client.post_report(report.report.body, report.program_id)
         except OutcomeUnknown as error:
             return self._unseen(report, client, error)
         except VtnRejected as error:
@@ -68,7 +68,7 @@ class ReportSender:
             return failed(report, error)
         except VtnError as error:
             return failed(report, error)
-        return _delivered(report, again=report.was_sent)
+        return _delivered(report, again=report.was_sent, report_id=report_id)
 
     def look_up(self, report: OutgoingReport, client: VtnClient) -> DeliveryOutcome:
         """Only look for it, as its event is gone, and 404 says that its reports are, too.
@@ -90,7 +90,8 @@ class ReportSender:
             )
         if is_there:
             # A crash may have hidden that it was sent again after it had settled.
-            return _delivered(report, again=report.again or has_settled)
+            again = report.again or has_settled
+            return _delivered(report, again=again, report_id=is_there)
         if has_settled:
             return None
         not_yet = OutcomeUnknown(
@@ -109,7 +110,7 @@ class ReportSender:
         if isinstance(is_there, VtnError):
             return _in_doubt(report, error, answered=is_there.answered)
         if is_there:
-            return _delivered(report, again=report.was_sent)
+            return _delivered(report, again=report.was_sent, report_id=is_there)
         if isinstance(error, VtnRejected):
             try:
                 gone = client.event(report.locator.event_id) is None
@@ -124,17 +125,18 @@ class ReportSender:
 
     def _is_there(
         self, report: OutgoingReport, client: VtnClient, *, event_is_gone: bool = False
-    ) -> bool | VtnError:
-        """Whether the VTN has it, or why that is not known; several of one name become one."""
+    ) -> str | VtnError:
+        """The VTN's id of it, blank where it has none, or why that is not known; several of one
+        name become one."""
         try:
             copies = find(client, report.locator)
         except VtnUnauthorised as error:
             if error.status == 403 and self._sends_unread_of(report, error):
-                return False
+                return ""
             return _not_looked_up(report, error)
         except VtnRejected as error:
             if error.status == 404 and event_is_gone:
-                return False
+                return ""
             return _not_looked_up(report, error)
         except WireError as error:
             return _not_looked_up(report, error)
@@ -151,7 +153,7 @@ class ReportSender:
                     len(copies),
                     error,
                 )
-        return bool(copies)
+        return copies[0].report_id if copies else ""
 
     def _sends_unread_of(self, report: OutgoingReport, error: VtnError) -> bool:
         """Whether one is sent again unseen, as the VEN may not read its reports: said once."""
@@ -201,8 +203,9 @@ def _refusal(error: VtnRejected, report: OutgoingReport) -> Fate:
     return Fate.REFUSED if error.status in (400, 413, 422) else Fate.NOT_SENT
 
 
-def _delivered(report: OutgoingReport, *, again: bool) -> DeliveryOutcome:
-    return DeliveryOutcome(report=report, fate=Fate.DELIVERED_AGAIN if again else Fate.DELIVERED)
+def _delivered(report: OutgoingReport, *, again: bool, report_id: str | None) -> DeliveryOutcome:
+    fate = Fate.DELIVERED_AGAIN if again else Fate.DELIVERED
+    return DeliveryOutcome(report=report, fate=fate, report_id=report_id)
 
 
 def _in_doubt(report: OutgoingReport, error: VtnError, *, answered: bool) -> DeliveryOutcome:

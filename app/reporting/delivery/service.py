@@ -45,6 +45,16 @@ class Prunes(Protocol):
         """Remove what nobody needs any more."""
 
 
+class Corrects(Protocol):
+    """What tells later what is known later."""
+
+    def look(self) -> None:
+        """Find out what changed."""
+
+    def correct(self, client_for: ClientFor) -> None:
+        """Tell it."""
+
+
 class DeliveryService:
     """Delivers what is owed: per stream one report at a time, oldest readings first.
 
@@ -66,6 +76,7 @@ class DeliveryService:
         settlement: Settlement,
         resender: Resender,
         duplicates: DuplicateSweeper,
+        corrections: Corrects,
         retention: Prunes,
         circuit: Circuit,
         write_circuit: Circuit,
@@ -81,6 +92,7 @@ class DeliveryService:
         self._settlement = settlement
         self._resender = resender
         self._duplicates = duplicates
+        self._corrections = corrections
         self._retention = retention
         self._circuit = circuit
         self._write_circuit = write_circuit
@@ -130,7 +142,9 @@ class DeliveryService:
         self._reconciler.reassign_unsent()
         blocked: dict[int, str] = {}
         done, more = self._send_what_is_owed(client_for, blocked)
+        self._corrections.look()
         if not self._circuit.is_open and not self._shutdown.is_set():
+            self._corrections.correct(client_for)
             done += self._resender.send_again(client_for)
             self._resolve_abandoned_reports(client_for)
             self._duplicates.look(client_for)

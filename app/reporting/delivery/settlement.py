@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from app.platform import to_us
 from app.reporting.delivery.divisions import RefusedResources, say_refused
 from app.reporting.delivery.duplicates import DuplicateSweeper
+from app.reporting.delivery.metered_reports import MeteredReports
 from app.reporting.delivery.outgoing import DeliveryOutcome, Fate, OutgoingReport
 from app.reporting.delivery.rejected import RejectedReport, RejectedReports
 from app.reporting.delivery.stats import DeliveryStats
@@ -69,6 +70,7 @@ class Settlement:
         rejected: RejectedReports,
         refused: RefusedResources,
         duplicates: DuplicateSweeper,
+        metered: MeteredReports,
         stats: DeliveryStats,
         clock: Callable[[], datetime],
     ) -> None:
@@ -76,6 +78,7 @@ class Settlement:
         self._rejected = rejected
         self._refused = refused
         self._duplicates = duplicates
+        self._metered = metered
         self._stats = stats
         self._clock = clock
 
@@ -119,6 +122,9 @@ class Settlement:
             change(lambda now: now.acknowledge(name, at_us=now_us))
             if report.report.readings:
                 settled.delivered.append((report.ven_name, report.report.readings))
+            if report.metered is not None:
+                put = partial(self._metered.put, report=report.metered, again=report.was_sent)
+                changes.others.append(partial(put, report_id=outcome.report_id))
             if fate is Fate.DELIVERED_AGAIN:
                 changes.others.append(partial(self._duplicates.plan, locator=report.locator))
             return
@@ -157,6 +163,8 @@ class Settlement:
         fate, write = outcome.fate, changes.others.append
         if outcome.is_delivered:
             write(partial(self._rejected.delivered, rejected=rejected))
+            name, report_id = rejected.report_name, outcome.report_id
+            write(partial(self._metered.identify, report_name=name, report_id=report_id))
             if outcome.report.was_sent:
                 write(partial(self._duplicates.plan, locator=outcome.report.locator))
             self._refused.taken(rejected)

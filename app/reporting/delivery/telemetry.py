@@ -130,12 +130,13 @@ class TelemetryBuilder:
                 frames,
                 stream.acked_frame.seq,
                 model=self._model,
+                with_metered=request.aggregate,
             )
             if len(due.numbers)
             and (request.since is None or due.start + due.duration >= request.since)
             and (request.until is None or due.start < request.until)
         ]
-        if scope is None and not request.aggregate and not request.with_quality:
+        if scope.is_all and not request.aggregate and not request.with_quality:
             return values
         chosen = (select_resources(due, request, scope) for due in values)
         return [due for due in chosen if len(due.numbers)]

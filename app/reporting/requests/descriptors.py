@@ -13,6 +13,7 @@ from app.events import SeenEvent
 from app.openadr import Event, IntervalPeriod, ReportDescriptor, Timeline, WireDuration
 from app.reporting.requests.quantities import DATA_QUALITY, FORECASTS, Quantity, served
 from app.reporting.requests.schedule import ReportSchedule
+from app.reporting.requests.scope import Scope
 
 FORECAST = "FORECAST"
 MIN_REPEAT = timedelta(seconds=1)
@@ -48,8 +49,14 @@ class ReportRequest:
     is_planned: bool = False
     """Whether reports are due at certain times; else the VEN reports what it reads."""
     is_forecast: bool = False
+    is_measured: bool = False
+    """Whether what real meters measure is told one by one; else what is read of all at a tick."""
     particulars: str = ""
     """What tells apart descriptors of one payload type and readingType."""
+
+    def measured(self) -> ReportRequest:
+        """The same of real meters, which is told beside it."""
+        return replace(self, is_measured=True, particulars=f"{self.particulars} measured".strip())
 
     @property
     def descriptor(self) -> str:
@@ -66,8 +73,8 @@ class ActiveRequest:
     first_seen: datetime
     schedule: ReportSchedule | None
     """When reports are due, and what they cover; None: the VEN reports what it reads."""
-    scope: frozenset[str] | None
-    """The resources that are asked for, by name; None: all of the VEN's."""
+    scope: Scope
+    """The resources that are asked for."""
     sub_intervals: bool = False
     """Whether intervals are reported in pieces, from reading to reading."""
 
@@ -151,7 +158,7 @@ def _active_request(
         request=request,
         first_seen=seen.first_seen,
         schedule=schedule,
-        scope=scope,
+        scope=Scope(scope),
         sub_intervals=descriptor.report_intervals == "SUB_INTERVALS",
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
+
+from app.intake import Quantity as Measured
 
 ENERGY_UNIT, POWER_UNIT, SHARE_UNIT = "KWH", "KW", "PERCENT"
 
@@ -12,6 +14,7 @@ class Quantity(Enum):
     """How a value is made."""
 
     INSTANT_POWER = "the power at the instant of a reading"
+    REGISTER = "what a meter has counted so far"
     MEAN_POWER = "the mean power over a span"
     PEAK_POWER = "the highest power over a span"
     ENERGY = "the energy over a span"
@@ -40,6 +43,16 @@ class Quantity(Enum):
         """Whether the values of several resources add up."""
         return self not in _SINGLE
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether real meters measure it."""
+        return self in TOLD_OF
+
+    @property
+    def is_described(self) -> bool:
+        """Whether it is known of a resource, without measuring anything."""
+        return self in _DESCRIBED
+
 
 _SPANNING = frozenset(
     {
@@ -49,8 +62,23 @@ _SPANNING = frozenset(
 )
 _SINGLE = frozenset(
     {
-        *(Quantity.LEVEL, Quantity.STATE, Quantity.SETPOINT),
+        *(Quantity.LEVEL, Quantity.STATE, Quantity.SETPOINT, Quantity.REGISTER),
         *(Quantity.PEAK_POWER, Quantity.CHARGE_LEVEL),
+    }
+)
+TOLD_OF: Mapping[Quantity, Sequence[Measured]] = {
+    Quantity.INSTANT_POWER: (Measured.POWER,),
+    Quantity.REGISTER: (Measured.REGISTER,),
+    Quantity.CHARGE_LEVEL: (Measured.CHARGE_LEVEL, Measured.STORED),
+    Quantity.ENERGY: (Measured.ENERGY, Measured.REGISTER, Measured.POWER),
+    Quantity.MEAN_POWER: (Measured.ENERGY, Measured.REGISTER, Measured.POWER),
+    Quantity.PEAK_POWER: (Measured.POWER,),
+}
+"""What real meters measure: of the first of these that a resource has, and of no other."""
+_DESCRIBED = frozenset(
+    {
+        *(Quantity.LEVEL, Quantity.SETPOINT, Quantity.USABLE_CAPACITY),
+        *(Quantity.MAX_CHARGE, Quantity.MAX_DISCHARGE),
     }
 )
 FORECASTS = frozenset({"USAGE_FORECAST", "LOAD_SHED_DELTA_AVAILABLE", "GENERATION_DELTA_AVAILABLE"})
@@ -59,7 +87,7 @@ DATA_QUALITY = "DATA_QUALITY"
 Served = tuple[Quantity, str | None, str | None]
 """Quantity, readingType and units as they are reported."""
 
-_DIRECT: Mapping[str, tuple[Quantity, str | None]] = {
+DIRECT: Mapping[str, tuple[Quantity, str | None]] = {
     "READING": (Quantity.INSTANT_POWER, POWER_UNIT),
     "USAGE": (Quantity.ENERGY, ENERGY_UNIT),
     "BASELINE": (Quantity.BASELINE_ENERGY, ENERGY_UNIT),
@@ -76,12 +104,15 @@ _DIRECT: Mapping[str, tuple[Quantity, str | None]] = {
     "STORAGE_MAX_CHARGE_POWER": (Quantity.MAX_CHARGE, POWER_UNIT),
     "STORAGE_MAX_DISCHARGE_POWER": (Quantity.MAX_DISCHARGE, POWER_UNIT),
 }
+_DIRECT_TYPES = (None, "DIRECT_READ")
 _READING_TYPES = ("DIRECT_READ", "MEAN", "AVERAGE", "PEAK", "FORECAST")
 _MEAN, _PEAK = frozenset({"MEAN", "AVERAGE"}), "PEAK"
 
 
 def served(payload_type: str, reading_type: str | None, units: str | None) -> Served | None:
     """What is reported for this; None: it cannot be."""
+    if payload_type == "READING" and units == ENERGY_UNIT and reading_type in _DIRECT_TYPES:
+        return Quantity.REGISTER, "DIRECT_READ", ENERGY_UNIT
     direct = _by_reading_type(payload_type, reading_type, units)
     if direct is None:
         return None
@@ -110,7 +141,7 @@ def _by_reading_type(
         return Quantity.MEAN_POWER, reading_type, POWER_UNIT
     if payload_type == "READING" and reading_type == _PEAK:
         return Quantity.PEAK_POWER, _PEAK, POWER_UNIT
-    direct = _DIRECT.get(payload_type)
+    direct = DIRECT.get(payload_type)
     if direct is None or reading_type in (*_MEAN, _PEAK):
         return None
     quantity, usual_units = direct

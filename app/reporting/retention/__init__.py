@@ -1,5 +1,5 @@
 """What is kept of the readings, and for how long."""
 
-from app.reporting.retention.retention import Retention, StoreBounds
+from app.reporting.retention.retention import KeepsArrivals, Retention, StoreBounds
 
-__all__ = ["Retention", "StoreBounds"]
+__all__ = ["KeepsArrivals", "Retention", "StoreBounds"]

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from app.platform import LogOnce, to_us
+from app.platform import LogOnce, from_us, to_us
 from app.readings import KeepsFrames, Roster, StoreFull
-from app.reporting.delivery import RejectedReports
+from app.reporting.delivery import MeteredReports, RejectedReports
 from app.reporting.streams import (
     DROPPED,
     Backlog,
@@ -48,6 +48,17 @@ class StoreBounds:
         return cls(**values)
 
 
+@runtime_checkable
+class KeepsArrivals(Protocol):
+    """Keeps measurements in the order in which they came."""
+
+    def newest_seq(self) -> int: ...
+
+    def told_through(self, seq: int) -> None: ...
+
+    def owed_from(self, instant: datetime | None) -> None: ...
+
+
 class Retention:
     """Prunes after each delivery, and makes room before each frame. Safe for several threads."""
 
@@ -55,18 +66,24 @@ class Retention:
         self,
         *,
         frames: KeepsFrames,
+        arrivals: KeepsArrivals,
         store: StreamStore,
         backlog: Backlog,
         rejected: RejectedReports,
+        metered: MeteredReports,
         losses: LossCounters,
         clock: Callable[[], datetime],
         bounds: StoreBounds,
         log_once: LogOnce,
     ) -> None:
         self._frames = frames
+        self._arrivals = arrivals
+        self._newest_arrival = 0
+        """When it was looked at last: a stream that begins meanwhile needs what comes after it."""
         self._store = store
         self._backlog = backlog
         self._rejected = rejected
+        self._metered = metered
         self._losses = losses
         self._clock = clock
         self._bounds = bounds
@@ -77,7 +94,7 @@ class Retention:
         """Before a frame of this size is stored. StoreFull when metering is to stop."""
         with self._lock:
             if self._is_full(frame_bytes):
-                self._prune()
+                self._prune(self._store.needs())
                 if self._is_full(frame_bytes):
                     if self._bounds.when_full == "stop_metering":
                         raise StoreFull(
@@ -89,7 +106,9 @@ class Retention:
     def prune(self) -> None:
         """Remove what every cursor has passed; move out what lags behind the fleet."""
         with self._lock:
-            self._prune()
+            needs = self._store.needs()
+            self._prune(needs)
+            self._let_arrivals_go(needs)
             # What was just rejected takes room, too.
             if self._bounds.when_full == "drop_oldest" and self._is_full(0):
                 self._drop_oldest(0)
@@ -162,11 +181,10 @@ class Retention:
             newest_us = max(newest_us, taken_at_us)
             yield newest_us, seq, bytes_
 
-    def _prune(self) -> None:
+    def _prune(self, needs: FrameNeeds) -> None:
         newest = self._frames.last()
         if newest is None:
             return
-        needs = self._store.needs()
         unasked = [name for name in newest.roster.ven_names if name not in needs.asked]
         self._log_once.problem(
             logger,
@@ -185,6 +203,18 @@ class Retention:
         whole = (max(after, sliced.get(name, 0)) for name, after in needs.after.items())
         self._frames.prune(before_seq=min(whole, default=newest.seq), before=before)
         self._frames.prune_slices(needs.after)
+
+    def _let_arrivals_go(self, needs: FrameNeeds) -> None:
+        """What came up to where every stream stands is needed in its order no more."""
+        newest = self._arrivals.newest_seq()
+        needed_after = needs.arrivals_after
+        passed = self._newest_arrival
+        self._arrivals.told_through(passed if needed_after is None else min(passed, needed_after))
+        self._newest_arrival = newest
+        opens_us = self._metered.oldest_open_us()
+        begins = [self._backlog.owed_since(self._store.streams())]
+        begins += [] if opens_us is None else [from_us(opens_us)]
+        self._arrivals.owed_from(min((each for each in begins if each), default=None))
 
     def _move_out(self, needs: FrameNeeds, fleet: Roster) -> None:
         """What a few VENs have not got for long, so that it does not hold the frames of all."""

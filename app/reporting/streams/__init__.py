@@ -3,8 +3,9 @@
 from app.reporting.streams.backlog import Backlog
 from app.reporting.streams.hand_over import hand_overs
 from app.reporting.streams.losses import DROPPED, EXPIRED, LossCounters
+from app.reporting.streams.measured import MeasuredStream
 from app.reporting.streams.needs import FrameNeeds
-from app.reporting.streams.ports import FleetNames
+from app.reporting.streams.ports import CountsArrivals, FleetNames, KnowsMeters
 from app.reporting.streams.reconcile import StreamReconciler
 from app.reporting.streams.request_index import RequestIndex
 from app.reporting.streams.rows import AnyStream
@@ -24,6 +25,7 @@ __all__ = [
     "EXPIRED",
     "AnyStream",
     "Backlog",
+    "CountsArrivals",
     "FleetNames",
     "FrameNeeds",
     "FramePosition",
@@ -31,7 +33,9 @@ __all__ = [
     "InFlight",
     "IntervalStream",
     "IntervalsInFlight",
+    "KnowsMeters",
     "LossCounters",
+    "MeasuredStream",
     "ReportPosition",
     "RequestIndex",
     "StreamReconciler",

@@ -11,16 +11,15 @@ from datetime import datetime
 
 from app.platform import DatabaseError, to_us
 from app.readings import ReadsFrames, Roster
-from app.reporting.requests import ActiveRequest, DueReport
-from app.reporting.streams.ports import FleetNames
+from app.reporting.requests import EVERYTHING, TOLD_OF, ActiveRequest, DueReport, Scope
+from app.reporting.streams.measured import MeasuredStream
+from app.reporting.streams.ports import CountsArrivals, FleetNames
 from app.reporting.streams.request_index import RequestIndex
 from app.reporting.streams.rows import AnyStream
 from app.reporting.streams.stream import IntervalStream, TelemetryStream
 
 MAX_OVERLAPPING = 20
 """Reports that are due one after the other, and begin in another order."""
-Scope = frozenset[str] | None
-"""Resources, by name; None: all of the VEN's."""
 
 
 @dataclass(slots=True)
@@ -28,7 +27,7 @@ class _Count:
     """What one stream owes, as it was counted last."""
 
     stream: AnyStream
-    scope: Scope = None
+    scope: Scope = EVERYTHING
     values: int = 0
     """Of an interval stream."""
     next_due_us: int | None = None
@@ -51,14 +50,18 @@ class Backlog:
         frames: ReadsFrames,
         requests: RequestIndex,
         fleet: FleetNames,
+        arrivals: CountsArrivals,
         clock: Callable[[], datetime],
     ) -> None:
         self._frames = frames
         self._requests = requests
         self._fleet = fleet
+        self._arrivals = arrivals
         self._clock = clock
         self._lock = threading.Lock()
         self._counts: dict[int, _Count] = {}
+        self._measured: dict[int, MeasuredStream] = {}
+        """Of what real meters measure; counted when it is asked for."""
         self._total = 0
         self._grows_by = 0
         self._next_due: list[tuple[int, int]] = []
@@ -71,6 +74,7 @@ class Backlog:
     def update(self, changed: Sequence[AnyStream], removed: Sequence[AnyStream]) -> None:
         """Streams that began or changed, and streams that were removed."""
         with self._lock:
+            changed, removed = self._without_measured(changed, removed)
             try:
                 counts = self._is_up_to_date()
                 for stream in changed:
@@ -92,6 +96,7 @@ class Backlog:
         with self._lock:
             self._roster = None
             self._counts = {}
+            self._measured = {}
 
     def recount(self, streams: Iterable[AnyStream]) -> None:
         """The events of these ask for other resources, or at other times."""
@@ -109,9 +114,10 @@ class Backlog:
         Where reports have their times, the values of those that are due.
         """
         with self._lock, self._counting():
+            measured = self._measured_owed()
             newest = self._frames.last()
             if newest is None:
-                return 0
+                return measured
             if not self._is_up_to_date():
                 self._count_all(newest.roster)
             until_us = to_us(min(newest.taken_at, self._clock()))
@@ -121,7 +127,39 @@ class Backlog:
                 if count is not None and count.next_due_us == due_us:
                     count.next_due_us = None
                     self._count_again(count)
-            return self._total
+            return self._total + measured
+
+    def _without_measured(
+        self, changed: Sequence[AnyStream], removed: Sequence[AnyStream]
+    ) -> tuple[Sequence[AnyStream], Sequence[AnyStream]]:
+        """Of the others, after those of real meters are taken up."""
+        for stream in changed:
+            if isinstance(stream, MeasuredStream):
+                self._measured[stream.stream_id] = stream
+        for stream in removed:
+            self._measured.pop(stream.stream_id, None)
+        if not self._measured:  # as nearly always
+            return changed, removed
+        return (
+            [stream for stream in changed if not isinstance(stream, MeasuredStream)],
+            [stream for stream in removed if not isinstance(stream, MeasuredStream)],
+        )
+
+    def _measured_owed(self) -> int:
+        if not self._measured:
+            return 0
+        self._arrivals.refresh()
+        return sum(self._arrived(stream, None) for stream in self._measured.values())
+
+    def _arrived(self, stream: MeasuredStream, through: int | None) -> int:
+        """About how many readings of real meters a stream owes."""
+        if not stream.owes:
+            return 0
+        ends = [end for end in (stream.last_frame, through) if end is not None]
+        quantities = TOLD_OF.get(stream.request.quantity, ())
+        after, last = stream.acked_frame.seq, min(ends, default=None)
+        count = self._arrivals.count(stream.ven_name, quantities, after, last)
+        return max(count - stream.acked_frame.column, 0)
 
     @contextmanager
     def _counting(self) -> Iterator[None]:
@@ -162,17 +200,39 @@ class Backlog:
         `begun_before`: with reports at times of their own that are not due yet, if they are about
         a time before this instant.
         """
-        return sum(
-            self._owed(stream, through, self._requests.scope_of(stream))
-            if isinstance(stream, TelemetryStream)
-            else self._due(stream, begun_before)[0]
-            for stream in streams
-        )
+        self._arrivals.refresh()
+        return sum(self._waiting(stream, through, begun_before) for stream in streams)
+
+    def owed_since(self, streams: Iterable[AnyStream]) -> datetime | None:
+        """Since when what real meters measured is owed to intervals; None: nothing is."""
+        begins = []
+        for stream in streams:
+            if not isinstance(stream, IntervalStream) or not stream.is_open:
+                continue
+            if not self._requests.metered(stream.ven_name):
+                continue
+            active = self._requests.of(stream)
+            if active is not None and active.schedule is not None:
+                upcoming = active.schedule.next_after(stream.acked_report.key)
+                begins += [] if upcoming is None else [upcoming.begins]
+        return min(begins, default=None)
+
+    def _waiting(
+        self, stream: AnyStream, through: int | None, begun_before: datetime | None
+    ) -> int:
+        if isinstance(stream, MeasuredStream):
+            return self._arrived(stream, None)
+        if isinstance(stream, TelemetryStream):
+            return self._owed(stream, through, self._requests.scope_of(stream))
+        return self._due(stream, begun_before)[0]
 
     def owed(self, through: Mapping[TelemetryStream, int]) -> int:
         """How many readings these streams owe, each up to a frame's number."""
+        self._arrivals.refresh()
         return sum(
-            self._owed(stream, last, self._requests.scope_of(stream))
+            self._arrived(stream, last)
+            if isinstance(stream, MeasuredStream)
+            else self._owed(stream, last, self._requests.scope_of(stream))
             for stream, last in through.items()
         )
 
@@ -248,7 +308,7 @@ class Backlog:
             through,
             width=(
                 len
-                if scope is None and not aggregate
+                if scope.is_all and not aggregate
                 else lambda names: _width(names, scope, aggregate=aggregate)
             ),
         )
@@ -301,7 +361,7 @@ def _only_advanced(
 
 def _width(names: Sequence[str], scope: Scope, *, aggregate: bool) -> int:
     """How many values an instant makes."""
-    chosen = len(names) if scope is None else sum(name in scope for name in names)
+    chosen = len(names) if scope.is_all else len(scope.of(names))
     return min(chosen, 1) if aggregate else chosen
 
 

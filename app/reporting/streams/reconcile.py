@@ -15,7 +15,8 @@ from app.reporting.requests import ActiveRequest, ReportRequest
 from app.reporting.streams.backlog import Backlog
 from app.reporting.streams.hand_over import hand_overs
 from app.reporting.streams.losses import EXPIRED, LossCounters
-from app.reporting.streams.ports import FleetNames
+from app.reporting.streams.measured import MeasuredStream
+from app.reporting.streams.ports import FleetNames, NumbersArrivals
 from app.reporting.streams.request_index import Descriptors, RequestIndex
 from app.reporting.streams.rows import AnyStream
 from app.reporting.streams.spans import FramePosition
@@ -46,6 +47,7 @@ class StreamReconciler:
         losses: LossCounters,
         requests: RequestIndex,
         fleet: FleetNames,
+        arrivals: NumbersArrivals,
         clock: Callable[[], datetime],
         keep_unasked: timedelta,
         log_once: LogOnce,
@@ -56,6 +58,7 @@ class StreamReconciler:
         self._losses = losses
         self._requests = requests
         self._fleet = fleet
+        self._arrivals = arrivals
         self._clock = clock
         self._keep_unasked = keep_unasked
         self._log_once = log_once
@@ -65,6 +68,7 @@ class StreamReconciler:
 
     def reconcile(self, ven_names: Iterable[str]) -> None:
         """From now on, owe what the events of these VENs ask for, and nothing else."""
+        self._requests.refresh()
         with self._following:
             begun: list[AnyStream] = []
             ended: list[AnyStream] = []
@@ -98,10 +102,7 @@ class StreamReconciler:
                     if asks not in known
                 ]
                 self._followed[ven_name] = self._requests.event_ids(ven_name)
-            now_us, newest = to_us(self._clock()), self._frames.newest_seq()
-            changes += [
-                (stream, lambda now: now.end(at_us=now_us, last_frame=newest)) for stream in ended
-            ]
+            changes += [(stream, self._ending(stream)) for stream in ended]
             self._store.apply(changes, begin=begun)
             for ven_name in asked_anew:
                 self._backlog.recount(self._store.of_ven(ven_name))
@@ -119,6 +120,7 @@ class StreamReconciler:
         While a report of one of them is in doubt, all that asked the VEN for the same wait until it
         is known whether the VTN has that.
         """
+        self._requests.refresh()
         with self._following:  # no event comes or goes meanwhile
             self._reassign_unsent()
 
@@ -190,6 +192,12 @@ class StreamReconciler:
         )
         logger.warning("%d readings expired, since no event requests them any more", readings)
 
+    def _ending(self, stream: AnyStream) -> Transition:
+        is_measured = isinstance(stream, MeasuredStream)
+        newest = self._arrivals.newest_seq() if is_measured else self._frames.newest_seq()
+        now_us = to_us(self._clock())
+        return lambda now: now.end(at_us=now_us, last_frame=newest)
+
     def _say_ended(self, ended: Sequence[AnyStream]) -> None:
         if len(ended) == 1:
             (one,) = ended
@@ -222,12 +230,23 @@ class StreamReconciler:
                 followed = None if stream.ven_name in fleet else frozenset()
             if followed is not None and stream.request.event_id not in followed:
                 oldest = self._frames.oldest_seq() if oldest is None else oldest
-                if stream.needs_frames_after < oldest:
+                # A measured one that comes back begins with what comes then.
+                if isinstance(stream, MeasuredStream) or stream.needs_frames_after < oldest:
                     gone.append(stream)
         self._store.apply(forget=gone)
 
     def _begun(self, ven_name: str, active: ActiveRequest, last_before: LastBefore) -> AnyStream:
         request = active.request
+        if request.is_measured:
+            newest = self._arrivals.newest_seq()
+            return MeasuredStream(
+                stream_id=0,
+                ven_name=ven_name,
+                request=request,
+                first_frame=newest,
+                acked_frame=FramePosition(newest),
+                reports_left=request.most_reports,
+            )
         if active.schedule is None:
             first = self._first_frame(request, active.first_seen, last_before)
             return TelemetryStream(

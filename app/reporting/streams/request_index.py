@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from app.events import SeenEvent
-from app.reporting.requests import ActiveRequest, requests_of
+from app.intake import KnownMeters, Metered
+from app.reporting.requests import EVERYTHING, ActiveRequest, Quantity, Scope, requests_of
+from app.reporting.streams.ports import KnowsMeters
 from app.reporting.streams.rows import AnyStream
 
+NO_METERS = KnownMeters(())
 Descriptors = Mapping[tuple[str, str], ActiveRequest]
+
+
+class _Known(NamedTuple):
+    """What was worked out for one list of events."""
+
+    seen: Sequence[SeenEvent]
+    metered: bool
+    """Whether any resource had a real meter."""
+    descriptors: Descriptors
+    lines: Sequence[str]
 
 
 class RequestIndex:
@@ -25,30 +39,64 @@ class RequestIndex:
         self,
         seen_of: Callable[[str], Sequence[SeenEvent]],
         *,
+        meters: KnowsMeters,
         reading_type: str | None = None,
     ) -> None:
         self._seen_of = seen_of
+        self._meters = meters
         self._reading_type = reading_type
+        self._known = NO_METERS
+        """Read anew by `refresh`: it is asked for with every stream."""
         self._lock = threading.Lock()
-        self._by_ven: dict[str, tuple[Sequence[SeenEvent], Descriptors, Sequence[str]]] = {}
+        self._by_ven: dict[str, _Known] = {}
+
+    def refresh(self) -> None:
+        """Look which resources have real meters now."""
+        self._known = self._meters.known()
+
+    def metered(self, ven_name: str) -> Mapping[str, Metered]:
+        """The resources of a VEN that have real meters, by name."""
+        return self._known.of_ven(ven_name)
 
     def of_ven(self, ven_name: str) -> tuple[Descriptors, Sequence[str]]:
         """By (event id, descriptor) what is asked, and a line for each that cannot be served."""
-        seen = self._seen_of(ven_name)
+        seen, metered = self._seen_of(ven_name), self.metered(ven_name)
         with self._lock:
             known = self._by_ven.get(ven_name)
-            if known is None or known[0] is not seen:
+            if known is None or known.seen is not seen or known.metered != bool(metered):
                 active_requests: dict[tuple[str, str], ActiveRequest] = {}
                 lines: list[str] = []
                 for event in seen:
                     for active in requests_of(event):
-                        if isinstance(active, ActiveRequest):
-                            key = active.request.event_id, active.request.descriptor
-                            active_requests.setdefault(key, self._told(active))
-                        else:
+                        if not isinstance(active, ActiveRequest):
                             lines.append(f"event {event.event.event_id}: {active}")
-                known = self._by_ven[ven_name] = seen, active_requests, lines
-            return known[1], known[2]
+                            continue
+                        for told in self._of_both(active, lines, has_meters=bool(metered)):
+                            key = told.request.event_id, told.request.descriptor
+                            active_requests.setdefault(key, self._told(told))
+                known = self._by_ven[ven_name] = _Known(seen, bool(metered), active_requests, lines)
+            return known.descriptors, known.lines
+
+    def _of_both(
+        self, active: ActiveRequest, lines: list[str], *, has_meters: bool
+    ) -> Iterator[ActiveRequest]:
+        """What is told of simulated resources, and what of those with real meters."""
+        request = active.request
+        what = f"event {request.event_id}: {request.payload_type}"
+        is_counted = request.quantity is Quantity.REGISTER
+        if is_counted and not has_meters:
+            lines.append(f"{what} in {request.units} needs a meter that counts; there is none")
+            return
+        if has_meters and (
+            request.is_forecast
+            or not (request.quantity.is_measured or request.quantity.is_described)
+        ):
+            lines.append(f"{what} is not told of resources with real meters: it is not measured")
+        if active.schedule is not None or not is_counted:
+            yield active
+        is_one_by_one = active.schedule is None and not request.aggregate
+        if has_meters and is_one_by_one and request.quantity.is_measured:
+            yield replace(active, request=request.measured())
 
     def _told(self, active: ActiveRequest) -> ActiveRequest:
         request = active.request
@@ -64,7 +112,17 @@ class RequestIndex:
         """What a stream is asked for; None: its event no longer asks for it."""
         return self.of_ven(stream.ven_name)[0].get(stream.asks)
 
-    def scope_of(self, stream: AnyStream) -> frozenset[str] | None:
-        """The resources that a stream is about; None: all of the VEN's."""
-        active = self.of(stream)
-        return None if active is None else active.scope
+    def scope_of(self, stream: AnyStream) -> Scope:
+        """The resources that a stream is about.
+
+        Of frames, one by one, nothing is told that a real meter measures; and of measurements, only
+        what one does.
+        """
+        active, request = self.of(stream), stream.request
+        scope = EVERYTHING if active is None else active.scope
+        if request.is_planned or request.aggregate or request.quantity.is_described:
+            return scope
+        metered = frozenset(self.metered(stream.ven_name))
+        if request.is_measured:
+            return Scope(metered if scope.only is None else metered & scope.only)
+        return replace(scope, without=metered) if metered else scope

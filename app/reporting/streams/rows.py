@@ -13,6 +13,7 @@ from sqlalchemy import Row
 
 from app.platform import from_us, to_us
 from app.reporting.requests import Quantity, ReportRequest
+from app.reporting.streams.measured import MeasuredStream
 from app.reporting.streams.spans import FramePosition, Span
 from app.reporting.streams.stream import (
     FramesInFlight,
@@ -31,15 +32,17 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "first_frame": ("start_seq",),
     "last_frame": ("until_seq",),
     "inherited_from": ("heir_of",),
+    "corrected_through": ("done_us",),
 }
 """Where fields stand that are not named as their columns."""
 PROGRESS = {
-    *("acked_frame", "acked_report", "needed_after"),
+    *("acked_frame", "acked_report", "needed_after", "corrected_through", "told"),
     *("in_flight", "reports_left", "reports_sent", "last_report"),
 }
 WITHOUT = {
     "heir_of": "",
     "has": "[]",
+    "told": "[]",
     "start_seq": 0,
     "cursor_column": 0,
     "done_us": 0,
@@ -50,7 +53,7 @@ FIELDS: Mapping[type[AnyStream], tuple[str, ...]] = {
     kind: tuple(
         sorted((field.name for field in fields(kind)), key=lambda name: name not in COLUMNS)
     )
-    for kind in (TelemetryStream, IntervalStream)
+    for kind in (TelemetryStream, MeasuredStream, IntervalStream)
 }
 """The cursor first, where a statement is read in a log."""
 
@@ -94,7 +97,9 @@ def changed_columns(before: AnyStream, after: AnyStream) -> dict[str, Any]:
 def read_row(row: Row[Any]) -> AnyStream:
     """The stream of a row that `new_row` made, also by an earlier version."""
     request = _read_request(row.request)
-    kind = IntervalStream if request.is_planned else TelemetryStream
+    kind: type[AnyStream] = MeasuredStream if request.is_measured else TelemetryStream
+    if request.is_planned:
+        kind = IntervalStream
     columns: dict[str, Any] = {}
     for name in FIELDS[kind]:
         stored = (getattr(row, column) for column in COLUMNS.get(name, (name,)))
@@ -103,7 +108,7 @@ def read_row(row: Row[Any]) -> AnyStream:
     columns["in_flight"] = None
     stream = kind(**columns)
     flying: Any = _read_in_flight(row.in_flight, planned=request.is_planned)
-    if flying is None or flying.through <= stream.cursor:
+    if flying is None or stream.has_passed(flying):
         return stream
     return replace(stream, in_flight=flying)
 
@@ -142,7 +147,11 @@ def _read_in_flight(stored: str | None, *, planned: bool) -> InFlight | None:
             key=values["key"],
             **columns,
         )
-    return FramesInFlight(through=FramePosition(*values["through"]), **columns)
+    return FramesInFlight(
+        through=FramePosition(*values["through"]),
+        is_correction=values.get("is_correction", False),
+        **columns,
+    )
 
 
 @functools.lru_cache(maxsize=4096)
@@ -168,12 +177,14 @@ def _read_spans(stored: str) -> tuple[Span, ...]:
 
 
 _WRITE: Mapping[str, Callable[[Any], Any]] = {
+    "told": lambda numbers: orjson.dumps(numbers).decode(),
     "has": lambda spans: orjson.dumps([[after, list(until)] for after, until in spans]).decode(),
     "request": _write_request,
     "in_flight": _write_in_flight,
 }
 _READ: Mapping[str, Callable[..., Any]] = {
     "has": _read_spans,
+    "told": lambda stored: tuple(orjson.loads(stored)),
     "acked_frame": FramePosition,
     "acked_report": ReportPosition,
     # Earlier versions could count below zero.

@@ -60,6 +60,8 @@ class FramesInFlight(InFlight):
     """A report of what a VEN reads."""
 
     through: FramePosition
+    is_correction: bool = False
+    """Whether it corrects what was told of measurements."""
 
     @property
     def last_frame(self) -> int:
@@ -189,6 +191,10 @@ class Stream(ABC, Generic[Flight]):
     def give_up(self: Self, *, through: int, at_us: int) -> Self:
         """End, and owe nothing of the frames up to this number, nor of reports due until then."""
 
+    def has_passed(self, flying: Flight) -> bool:
+        """Whether a report is settled: only that was lost."""
+        return flying.through <= self.cursor
+
     def flies(self, name: str) -> bool:
         """Whether the report of this name is in flight."""
         return self.in_flight is not None and self.in_flight.name == name
@@ -282,7 +288,7 @@ class TelemetryStream(Stream[FramesInFlight]):
         rest = replace(self.skip(end), first_frame=end, has=told)
         if missing is None:
             return rest, None
-        successor = TelemetryStream(
+        successor = type(self)(
             stream_id=0,
             ven_name=self.ven_name,
             request=replace(to.request, since=None),

@@ -30,6 +30,7 @@ stream_table = table(
     required_column("done_us", BigInteger, server_default=text("0")),
     required_column("done_column", BigInteger, server_default=text("0")),
     required_column("has", Text, server_default=text("'[]'")),
+    required_column("told", Text, server_default=text("'[]'")),
     UniqueConstraint(*KEY_COLUMNS),
 )
 tally_table = table(

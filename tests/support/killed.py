@@ -1,0 +1,48 @@
+"""An application that is killed, and a VTN in front of which faults stand meanwhile."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.platform import utc_now
+from app.vtn import EmbeddedCredentials, EmbeddedVtn
+from tests.support.faulty_vtn import FaultyVtn
+
+SETTLE_S = 0.25
+TIMEOUT_S = 0.5
+
+
+def in_front_of(vtn: EmbeddedVtn) -> FaultyVtn:
+    """In this process: it goes on while the application is killed."""
+    return FaultyVtn(
+        behind=vtn.base_url,
+        seed=1,
+        clock=utc_now,
+        unique_names=False,
+        latest_s=4 * SETTLE_S,
+        slow_s=1.5 * TIMEOUT_S,
+    )
+
+
+def at_faulty_vtn(faulty: FaultyVtn, folder: Path) -> Mapping[str, str]:
+    """The settings of an application that reports there, in quick succession."""
+    return {
+        "VTN__BASE_URL": faulty.base_url,
+        "VTN__CLIENT_ID": "{ven_name}",
+        "VTN__CLIENT_SECRET": EmbeddedCredentials.of(folder / "vtn").ven_secret,
+        "VTN__TIMEOUT_S": str(TIMEOUT_S),
+        "DELIVERY__SETTLE_S": str(SETTLE_S),
+        "TASKS__GENERATE_REPORTS__SECONDS": "0.1",
+    }
+
+
+def readings_at(vtn: EmbeddedVtn) -> Counter[tuple[str, str]]:
+    """How often the VTN has each (resource, instant)."""
+    return Counter(
+        (resource["resourceName"], interval["intervalPeriod"]["start"])
+        for report in vtn.store.select("REPORT", limit=100_000)
+        for resource in report["resources"]
+        for interval in resource["intervals"]
+    )
