@@ -181,7 +181,7 @@ MUTATIONS = (
         code="            if report.metered is not None:\n",
         instead="            if False:\n",
         test="tests/integration/test_corrections.py"
-        "::TestReplace::test_a_correction_takes_the_place_of_what_was_told",
+        "::test_a_correction_takes_the_place_of_what_was_told",
     ),
 )
 

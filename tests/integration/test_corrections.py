@@ -64,18 +64,19 @@ def puts_answered_with(status: int) -> Callable[[str, str], Answer | None]:
     )
 
 
+def test_a_correction_takes_the_place_of_what_was_told(bench: MeteredBench) -> None:
+    begin = told(bench)
+    (before,) = bench.reports()
+
+    bench.take(measured(begin, 1.5))
+    bench.pass_time(seconds=15)
+
+    (after,) = bench.reports()
+    assert bench.told() == {("hall", begin): [1.5]}
+    assert (after["id"], after["reportName"]) == (before["id"], before["reportName"])
+
+
 class TestReplace:
-    def test_a_correction_takes_the_place_of_what_was_told(self, bench: MeteredBench) -> None:
-        begin = told(bench)
-        (before,) = bench.reports()
-
-        bench.take(measured(begin, 1.5))
-        bench.pass_time(seconds=15)
-
-        (after,) = bench.reports()
-        assert bench.told() == {("hall", begin): [1.5]}
-        assert (after["id"], after["reportName"]) == (before["id"], before["reportName"])
-
     def test_what_is_as_it_was_told_is_not_sent_again(self, bench: MeteredBench) -> None:
         begin = told(bench)
         (before,) = bench.reports()

@@ -72,7 +72,7 @@ class TestEvents:
         event_id = fleet.send()
 
         fleet.wait_until_known(event_id)
-        assert fleet.counts()["taken"] == len(fleet.names)
+        wait_until(lambda: fleet.counts().get("taken") == len(fleet.names))
         assert fleet.to_poll() == []
 
     def test_the_simulator_follows_it_with_its_next_tick(
