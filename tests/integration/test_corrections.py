@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
 
-from app.intake import Quality, Quantity
+from app.intake import Direction, Quality, Quantity
 from app.openadr import Answer
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.intake import measured, meter
-from tests.support.metered import QUARTER, MeteredBench
+from tests.support.metered import MINUTE, QUARTER, MeteredBench
 
 pytestmark = pytest.mark.in_process
 USAGE = {"payloadType": "USAGE"}
@@ -296,3 +297,77 @@ def test_nothing_that_changes_meanwhile_is_forgotten(bench: MeteredBench) -> Non
     bench.pass_time(seconds=15)
 
     assert bench.told() == {("hall", begin): [1.5]}
+
+
+def test_an_interval_without_length_stops_nothing(bench: MeteredBench) -> None:
+    begin = bench.clock()
+    bench.ask(
+        {"payloadType": "DEMAND"},
+        intervalPeriod={"start": begin.isoformat(), "duration": "PT0S"},
+        intervals=[{"id": 0, "payloads": [{"type": "SIMPLE", "values": [0]}]}],
+    )
+    bench.manager.poll_events()
+    bench.take(measured(begin, 4.0, quantity=Quantity.POWER))
+
+    bench.pass_time(minutes=3)
+
+    assert bench.told("DEMAND") == {}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"resources": [None]},
+        {"resources": {}},
+        {"resources": [{"resourceName": ["hall"]}]},
+        {"resources": [{"resourceName": "hall", "intervals": [None]}]},
+        {"resources": [{"resourceName": "hall", "intervals": [{"intervalPeriod": "x"}]}]},
+    ],
+)
+def test_where_the_vtn_shows_something_else_what_changed_is_sent_beside_it(
+    bench: MeteredBench, odd: dict[str, Any]
+) -> None:
+    begin = told(bench)
+    bench.transport.instead = lambda method, path: (
+        Answer(
+            status=200,
+            headers={"Content-Type": "application/json"},
+            content=orjson.dumps(odd),
+            authorization=None,
+        )
+        if method == "GET" and "/reports/" in path
+        else None
+    )
+
+    bench.take(measured(begin, 1.5))
+    bench.pass_time(seconds=15)
+
+    assert bench.told()["hall", begin][-1] == 1.5
+
+
+def test_an_instant_at_the_begin_of_an_interval_is_told_however_late_it_comes(
+    bench: MeteredBench,
+) -> None:
+    begin = bench.clock()
+    bench.ask_by_quarter({"payloadType": "STORAGE_CHARGE_LEVEL"})
+    bench.pass_time(minutes=17)
+
+    bench.take(measured(begin, 80.0, quantity=Quantity.CHARGE_LEVEL, direction=Direction.NET))
+    bench.pass_time(seconds=15)
+
+    assert bench.told("STORAGE_CHARGE_LEVEL")["hall", begin] == [0.8]
+
+
+def test_a_register_value_just_behind_an_interval_corrects_it(bench: MeteredBench) -> None:
+    begin = bench.clock()
+    bench.ask_by_quarter(USAGE, count=1)
+    bench.pass_time(minutes=20)
+    register = Quantity.REGISTER
+    bench.take(measured(begin, 100.0, 101.0, 102.0, quantity=register, step=10 * MINUTE))
+    bench.pass_time(seconds=15)
+    assert bench.told() == {("hall", begin): [pytest.approx(1.5)]}
+
+    bench.take(measured(begin + 16 * MINUTE, 101.0, quantity=register))
+    bench.pass_time(seconds=15)
+
+    assert bench.told() == {("hall", begin): [pytest.approx(1.0)]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.intake import Quality
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
@@ -98,3 +99,17 @@ def test_after_an_unseen_answer_it_is_there_once(bench: MeteredBench) -> None:
     bench.manager.generate_reports()
 
     assert bench.told() == {("hall", begin): [1.0, 1.5]}
+
+
+def test_a_bad_value_that_becomes_sure_is_told(bench: MeteredBench) -> None:
+    begin = bench.ask_for(USAGE)
+    bench.clock.advance(minutes=15)
+    bench.take(measured(begin, 1.0, quality=Quality.BAD))
+    bench.manager.generate_reports()
+    assert bench.told() == {}
+
+    bench.take(measured(begin, 2.0))
+    bench.clock.advance(minutes=15)
+    bench.manager.generate_reports()
+
+    assert bench.told() == {("hall", begin): [2.0]}

@@ -57,14 +57,9 @@ def new_steps(
     that was told: the steps go on where those of the number before ended. A step to a value that
     is not to be told is none, nor is one that ends by `since`, unless that is to be told.
     """
-    before = {name: own[own["seq"] <= after] for name, own in rows.items()}
-    sure_before_us = newest_us(before) - wait_us
-    now = {
-        name: own[
-            (own["seq"] <= after) | ((own["seq"] <= through) & (own["start"] > sure_before_us))
-        ]
-        for name, own in rows.items()
-    }
+    sure_before_us = newest_us(_up_to(rows, after)) - wait_us
+    in_time = _in_time(rows, wait_us)
+    before, now = _up_to(in_time, after), _up_to(in_time, through)
     told = steps_of(ResourceSeries(before, limits), quantity, every_us=every_us)
     told = told.only(told.end_us <= sure_before_us)
     steps = steps_of(ResourceSeries(now, limits), quantity, every_us=every_us)
@@ -79,6 +74,24 @@ def new_steps(
         is_asked |= np.isin(steps.end_us, own["end"][own["flags"] & TELL != 0])
     is_new &= is_asked
     return steps.only(is_new)
+
+
+def _up_to(rows: Mapping[SeriesName, Rows], seq: int) -> dict[SeriesName, Rows]:
+    """What came up to a number."""
+    return {name: own[own["seq"] <= seq] for name, own in rows.items()}
+
+
+def _in_time(rows: Mapping[SeriesName, Rows], wait_us: int) -> dict[SeriesName, Rows]:
+    """Without what was behind the watermark when it came, which nobody is told of any more."""
+    seqs = np.unique(np.concatenate([own["seq"] for own in rows.values()]))
+    newest = np.full((len(rows), len(seqs) + 1), LONG_AGO_US)
+    for place, own in enumerate(rows.values()):
+        np.maximum.at(newest[place], np.searchsorted(seqs, own["seq"]) + 1, own["end"])
+    known_us = np.maximum.accumulate(newest, axis=1).min(axis=0)  # by what came before each
+    return {
+        name: own[own["start"] > known_us[np.searchsorted(seqs, own["seq"])] - wait_us]
+        for name, own in rows.items()
+    }
 
 
 LONG_AGO_US = -(1 << 61)

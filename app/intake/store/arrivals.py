@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import select, text
 
 from app.intake.measurement import DAY_US, END_US, FIRST_US, Int64
-from app.intake.store.columns import NOTHING, Rows, Spans, in_order, numbered, unpack
+from app.intake.store.columns import BEHIND, NOTHING, Rows, Spans, in_order, numbered, unpack
 from app.intake.store.days import read_spans
 from app.intake.store.series import SeriesName
 from app.intake.store.session import FOLDED, PUBLISHED, LogSession
@@ -53,6 +53,8 @@ class ChangedSeries(NamedTuple):
     name: SeriesName
     first_us: int
     last_us: int
+    is_behind: bool
+    """Whether some of it came behind something later, or corrects something."""
 
 
 class ArrivalLog:
@@ -170,10 +172,26 @@ class ArrivalLog:
                         strict=True,
                     )
                 )
+            behind = _series_behind(arrived)
             return [
-                ChangedSeries(number, memory.series.name(number), first, last)
+                ChangedSeries(
+                    number,
+                    memory.series.name(number),
+                    first,
+                    last,
+                    behind is None or number in behind,
+                )
                 for number, first, last in spans
             ]
+
+
+def _series_behind(arrived: Arrived) -> set[int] | None:
+    """Those of which something came behind something later; None, of an import: perhaps all."""
+    if arrived.import_id is not None:
+        return None
+    rows = arrived.rows
+    is_behind = ((rows["flags"] & BEHIND) != 0) | (rows["seq"] < arrived.seq)
+    return set(rows["series"][is_behind].tolist())
 
 
 _DAYS_OF_IMPORT = (

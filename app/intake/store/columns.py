@@ -38,6 +38,8 @@ NOT_TOLD = 2
 """It came too late to be told when it came; interval reports have it all the same."""
 TELL = 4
 """It is told, however long ago it ended."""
+BEHIND = 8
+"""It came behind something later of its series."""
 NOTHING: Rows = np.zeros(0, dtype=ROW)
 HEAD = struct.Struct("<BI")
 """The version of the form, and how many rows follow."""

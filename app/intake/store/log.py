@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection, text
 
 from app.intake.measurement import DAY_US, END_US, Int64
-from app.intake.store.columns import NOTHING, Rows, Spans, last_of_each, numbered, pack
+from app.intake.store.columns import BEHIND, NOTHING, Rows, Spans, last_of_each, numbered, pack
 from app.intake.store.compaction import Compaction
 from app.intake.store.days import BLOCK_BYTES, read_spans
 from app.intake.store.judge import Judged, judge
@@ -207,6 +207,7 @@ class MeasurementLog:
         memory = self._session.memory
         rows = memory.numbered(connection, arrival)
         rows["seq"] = seq
+        rows["flags"] |= np.where(memory.series.is_behind(rows), BEHIND, 0).astype(np.uint8)
         known = memory.known(connection, rows)
         judged = judge(rows, last_of_each([known, *before]) if before else known)
         memory.series.follow(judged.rows)

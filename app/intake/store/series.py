@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Connection, Row, select, text
 
-from app.intake.measurement import Int64, Quality
+from app.intake.measurement import Bools, Int64, Quality
 from app.intake.store.columns import NOTHING, ROW, Rows
 from app.intake.store.tables import code_table, series_table
 
@@ -149,6 +149,10 @@ class SeriesBook:
         is_instant = rows["end"] == rows["start"]
         chosen = (rows["start"] < newest) | (is_instant & (rows["start"] == newest))
         return np.asarray(rows[chosen])
+
+    def is_behind(self, rows: Rows) -> Bools:
+        """Whether each begins before the newest end of its series."""
+        return np.asarray(rows["start"] < self._newest_end[rows["series"]])
 
     def longest_us(self, series: Int64) -> Int64:
         """How long an interval of each series may be."""

@@ -111,6 +111,9 @@ class MeteredIntervals:
         cells = []
         is_complete = True
         for start, end in asked.spans:
+            if start >= end:  # an interval of no length has no value
+                cells.append(NOTHING)
+                continue
             cell, is_known = of_span(asked.request, metered, series, to_us(start), to_us(end))
             cells.append(cell)
             is_complete = is_complete and is_known

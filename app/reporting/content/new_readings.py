@@ -113,6 +113,7 @@ class NewReadings:
                     measured=chosen[0],
                     is_direct=chosen[1],
                     series=chosen[2],
+                    newest_us=max(each.newest_us for each in series),
                     wait_us=in_us(source.wait),
                     every_us=in_us(source.tell_every),
                 )
@@ -203,6 +204,8 @@ class NewReadings:
             return Readings.together(plan.names, [])
         first_us = int(new["start"].min()) - told.wait_us - told.every_us
         last_us = int(new["end"].max()) + told.every_us
+        if not told.is_direct:  # what was known when it came, however late that was
+            last_us = max(last_us, told.newest_us)
         rows = self._energy.rows(told.metered, told.series, first_us, last_us)
         if told.is_direct:
             return _of_several(plan, told, rows, after=after, through=through, since_us=since_us)

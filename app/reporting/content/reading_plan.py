@@ -29,6 +29,8 @@ class Told:
     """Whether each measurement is a value; else what lies between two of them is."""
     series: Mapping[int, SeriesName]
     """By number."""
+    newest_us: int
+    """The newest end of any of them."""
     wait_us: int
     every_us: int
     """At least so long lies between two instants that are told."""

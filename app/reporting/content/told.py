@@ -57,13 +57,14 @@ class ToldCells:
 
     @classmethod
     def of_aggregate(
-        cls, values: Sequence[Values], metered: Mapping[str, Sequence[Cell]]
+        cls, values: Sequence[Values], metered: Mapping[str, Sequence[Cell]], *, first: int
     ) -> ToldCells:
-        """Of resources that are reported as one; `metered`: what real meters say of each piece."""
+        """Of resources that are reported as one; `metered`: what real meters say of each piece of
+        the whole report, of which the values begin with the `first`."""
         whole = cls.of(values, slice(0, 1), [AGGREGATE])
         others = []
         for place, (value, _) in enumerate(whole.cells.get(AGGREGATE, ())):
-            own = [cells[place][0] for cells in metered.values()]
+            own = [cells[first + place][0] for cells in metered.values()]
             others.append(number(value) - sum(map(number, own)))
         return replace(whole, others=others)
 
@@ -134,6 +135,15 @@ def replaced_cells(found: Mapping[str, Any], request: ReportRequest, changed: To
 
     ValueError: it is no report that we would have sent.
     """
+    try:
+        return orjson.dumps(_replaced(found, request, changed))
+    except (AttributeError, KeyError, TypeError):
+        raise ValueError("what the VTN has is no report of ours") from None
+
+
+def _replaced(
+    found: Mapping[str, Any], request: ReportRequest, changed: ToldCells
+) -> dict[str, Any]:
     report = {name: found[name] for name in REQUEST_FIELDS if name in found}
     resources = report["resources"] = [dict(each) for each in report.get("resources") or ()]
     by_name = {each.get("resourceName"): each for each in resources}
@@ -152,7 +162,7 @@ def replaced_cells(found: Mapping[str, Any], request: ReportRequest, changed: To
                 intervals.append(new)
             else:
                 intervals[place] = new
-    return orjson.dumps(report)
+    return report
 
 
 def _interval(piece: Piece, cell: Cell, request: ReportRequest) -> dict[str, Any] | None:

@@ -67,7 +67,7 @@ class ChangedReports:
         metered = self._requests.metered(name.ven_name).get(name.resource_name)
         if reach is None or metered is None:
             return None
-        if changed.first_us >= reach.ends_us and not reach.is_open:
+        if changed.first_us >= reach.ends_us and not changed.is_behind and not reach.is_open:
             return None  # as nearly always
         first_us, last_us = self._energy.reach(metered, changed)
         return ChangedSpan(name.ven_name, first_us, last_us, seq)

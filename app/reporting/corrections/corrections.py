@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from app.fleet import HoldsVens
-from app.openadr import VtnClient, VtnError, VtnRejected, VtnUnauthorised, WireError
+from app.openadr import VtnClient, VtnError, VtnRejected, VtnUnauthorised
 from app.platform import Database, FanOut, Shutdown
 from app.reporting.content import (
     AGGREGATE,
@@ -123,7 +123,7 @@ class Corrections:
             for correction in self._worked_out(due):
                 if not correction.report.is_sent:
                     self._send(correction, correction.report.report_name, correction.told)
-                elif self._rejected.has(correction.report.report_name):
+                elif self._rejected.is_on_its_way(correction.report.report_name):
                     continue  # it is on its way: what is told of it is known when it is there
                 elif self._mode == "send" or correction.report.report_id is None:
                     self._send_beside(correction)
@@ -228,7 +228,7 @@ class Corrections:
                 return
             try:
                 self._put(correction, client_for(report.ven_name))
-            except (VtnRejected, WireError) as error:
+            except (VtnRejected, ValueError) as error:
                 logger.info("report %s cannot be replaced: %s", report.report_name, error)
                 self._send_beside(correction)
             except VtnUnauthorised as error:

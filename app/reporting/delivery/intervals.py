@@ -117,7 +117,7 @@ class IntervalBuilder:
             return None
         chosen, columns = _part(values, start, stop)
         told = (
-            ToldCells.of_aggregate(chosen, due.metered)
+            ToldCells.of_aggregate(chosen, due.metered, first=start)
             if due.stream.request.aggregate
             else ToldCells.of(chosen, columns, due.metered)
         )

@@ -151,7 +151,9 @@ class MeasuredBuilder:
             or owed.through == stream.last_frame
             or any(each.import_id is not None for each in window.arrivals.arrived)
         ):
-            batch.moved.append((stream, _advancing(owed.through)))
+            # Of a batch that was told in part, nothing is left: its meters are others' now.
+            last = owed.numbers[0][0] if column and owed.numbers else owed.through
+            batch.moved.append((stream, _advancing(last)))
 
     def _owed(self, stream: MeasuredStream, window: Window) -> _Owed:
         request, after = stream.request, stream.acked_frame.seq

@@ -255,7 +255,7 @@ _CHANGED = (
     "UPDATE metered_report SET check_after_us ="
     " CASE WHEN coalesce(corrected_at_us, -:every) + :every > :now"
     " THEN corrected_at_us + :every ELSE :now END"
-    " WHERE ven_name = :ven_name AND ends_us > :first_us AND starts_us < :last_us"
+    " WHERE ven_name = :ven_name AND ends_us > :first_us AND starts_us <= :last_us"
     " AND seen_seq < :seq AND check_after_us IS NULL"
 )
 _TO_CHECK = (

@@ -79,9 +79,9 @@ class RejectedReports:
             rows = connection.execute(query, {"limit": limit, "skip": skip})
             return [_read(row) for row in rows], self.count()
 
-    def has(self, report_name: str) -> bool:
-        """Whether a report of this name is among them."""
-        query = text("SELECT 1 FROM set_aside WHERE report_name = :name")
+    def is_on_its_way(self, report_name: str) -> bool:
+        """Whether a report of this name is among them, and to be sent."""
+        query = text("SELECT 1 FROM set_aside WHERE report_name = :name AND state <> 'REFUSED'")
         with self._database.read() as connection:
             return connection.execute(query, {"name": report_name}).first() is not None
 

@@ -25,8 +25,8 @@ class MeasuredStream(TelemetryStream):
     corrected_through: int = 0
     """What came up to this number and corrects something is told."""
     told: tuple[int, ...] = ()
-    """The numbers at which its reports ended, rising: from the last one that `corrected_through`
-    has passed."""
+    """The numbers to which its reports went, or it went without one, rising: from the last one that
+    `corrected_through` has passed."""
 
     @property
     def needs_frames_after(self) -> int:
@@ -63,8 +63,10 @@ class MeasuredStream(TelemetryStream):
         return end < before
 
     def advance(self, to: FramePosition) -> MeasuredStream:
-        """Without a report: nothing of the VEN came up to there."""
-        return replace(self, acked_frame=max(self.acked_frame, to))
+        """Without a report: nothing of the VEN is to be told up to there."""
+        if to <= self.acked_frame:
+            return self
+        return replace(self, acked_frame=to, told=(*self.told, to.seq))
 
     def pass_corrections(self, seq: int) -> MeasuredStream:
         """Nothing that came up to this number corrects what was told."""
