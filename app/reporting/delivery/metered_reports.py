@@ -13,6 +13,8 @@ from sqlalchemy import Connection, text
 from app.platform import Database, to_us
 from app.reporting.content import ToldCells
 
+READ_AGAIN_EVERY = timedelta(hours=1)
+"""What is known of how far reports reach: fewer of them are open by then."""
 NOT_TOLD_IN_TIME = "not_told"
 """ArrivedRows after everybody had stopped waiting for it."""
 
@@ -79,6 +81,7 @@ class MeteredReports:
         self._clock = clock
         self._lock = threading.Lock()
         self._reach: dict[str, Reach] | None = None
+        self._reach_read_at = clock()
         self._keep_us = keep // timedelta(microseconds=1)
         self._every_us = correct_every // timedelta(microseconds=1)
 
@@ -127,8 +130,10 @@ class MeteredReports:
 
     def reach(self, ven_name: str) -> Reach | None:
         """How far what was told of a VEN reaches, at most; None: nothing was."""
+        now = self._clock()
         with self._lock:
-            if self._reach is None:
+            if self._reach is None or abs(now - self._reach_read_at) >= READ_AGAIN_EVERY:
+                self._reach_read_at = now
                 with self._database.read() as connection:
                     self._reach = {
                         row.ven_name: Reach(row.ends_us, bool(row.is_open))
@@ -214,8 +219,6 @@ class MeteredReports:
 
     def expired(self, most: int) -> list[MeteredReport]:
         """Those that need not be kept any longer; so many at most."""
-        with self._lock:
-            self._reach = None  # read again, now and then: fewer are open
         where = {"now": to_us(self._clock()), "most": most}
         with self._database.read() as connection:
             return [_read(row) for row in connection.execute(text(_EXPIRED), where)]
