@@ -62,6 +62,11 @@ class KnownMeters:
             f"several resources have {words}: of the sources {others}", is_anothers=True
         )
 
+    @property
+    def has_any(self) -> bool:
+        """Whether any resource has a meter."""
+        return bool(self._of_ven)
+
     def of_ven(self, ven_name: str) -> Mapping[str, Metered]:
         """Those of one VEN, by name."""
         return self._of_ven.get(ven_name, {})

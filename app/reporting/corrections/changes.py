@@ -46,9 +46,12 @@ class ChangedReports:
         self._requests = requests
         self._reports = reports
 
-    def look(self) -> None:
-        """Take up all that came since the last look."""
-        seen, newest = self._reports.seen_seq(), self._arrivals.newest_seq()
+    def look(self) -> bool:
+        """Take up all that came since the last look; whether there are, or were, real meters."""
+        newest = self._arrivals.newest_seq()
+        if not newest and not self._requests.has_meters:
+            return False
+        seen = self._reports.seen_seq()
         while seen < newest:
             arrivals = self._arrivals.since(seen, most_rows=ROWS_AT_ONCE)
             spans = {
@@ -59,6 +62,7 @@ class ChangedReports:
             }
             seen = arrivals.through
             self._reports.changed(spans, seen)
+        return True
 
     def _span(self, changed: ChangedSeries, seq: int) -> ChangedSpan | None:
         """The time of which something else is known now; None: nobody was told of it."""

@@ -92,10 +92,14 @@ class Corrections:
         self._shutdown = shutdown
         self._clock = clock
         self._mode = mode
+        self._has_meters = False
+        """Whether there are real meters, or were."""
 
     def look(self) -> None:
         """Find out what changed, and what nobody waits for any more."""
-        self._changes.look()
+        self._has_meters = self._changes.look()
+        if not self._has_meters:
+            return
         expired = self._reports.expired(AT_ONCE)
         if expired:
             open_ = [report for report in expired if not report.is_sent]
@@ -114,7 +118,7 @@ class Corrections:
     def correct(self, client_for: ClientFor) -> None:
         """Tell what changed; where the VTN or a VEN has trouble, with a later delivery."""
         above = 0
-        while not self._shutdown.is_set():
+        while self._has_meters and not self._shutdown.is_set():
             due = self._reports.to_check(AT_ONCE, above=above)
             if not due:
                 return

@@ -207,6 +207,8 @@ class Retention:
     def _let_arrivals_go(self, needs: FrameNeeds) -> None:
         """What came up to where every stream stands is needed in its order no more."""
         newest = self._arrivals.newest_seq()
+        if not newest:
+            return  # nothing was ever measured, and nothing of it is kept
         needed_after = needs.arrivals_after
         passed = self._newest_arrival
         self._arrivals.told_through(passed if needed_after is None else min(passed, needed_after))

@@ -54,6 +54,11 @@ class RequestIndex:
         """Look which resources have real meters now."""
         self._known = self._meters.known()
 
+    @property
+    def has_meters(self) -> bool:
+        """Whether any resource has a real meter."""
+        return self._known.has_any
+
     def metered(self, ven_name: str) -> Mapping[str, Metered]:
         """The resources of a VEN that have real meters, by name."""
         return self._known.of_ven(ven_name)
