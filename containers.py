@@ -88,7 +88,7 @@ class Container(containers.DeclarativeContainer):
         frames=readings.log,
         energy=intake.energy,
         arrivals=intake.arrivals,
-        oddities=intake.oddities,
+        anomalies=intake.anomalies,
         simulator=metering.simulator,
         held_reports=fleet.held_reports,
         circuit=openadr.circuit,

@@ -165,22 +165,22 @@ MUTATIONS = (
         file="app/intake/store/compaction.py",
         code="_drop_batches(connection, min(through, state.told_seq))",
         instead="_drop_batches(connection, through)",
-        test="tests/integration/test_metered_telemetry.py::test_what_came_is_kept_until_it_is_told",
+        test="tests/integration/metered/test_metered_telemetry.py::test_what_came_is_kept_until_it_is_told",
     ),
     Mutation(
         invariant=19,
         file="app/reporting/streams/measured.py",
         code="        return end < before\n",
         instead="        return True\n",
-        test="tests/integration/test_telemetry_corrections.py"
+        test="tests/integration/metered/test_telemetry_corrections.py"
         "::test_what_was_corrected_before_it_was_told_is_told_once",
     ),
     Mutation(
         invariant=20,
         file="app/reporting/delivery/settlement.py",
-        code="            if report.metered is not None:\n",
-        instead="            if False:\n",
-        test="tests/integration/test_corrections.py"
+        code="        if report.metered is not None:\n",
+        instead="        if False:\n",
+        test="tests/integration/metered/test_corrections.py"
         "::test_a_correction_takes_the_place_of_what_was_told",
     ),
 )

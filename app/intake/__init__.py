@@ -2,17 +2,17 @@
 
 from app.intake.container import IntakeContainer
 from app.intake.energy import (
+    LONG_AGO_US,
+    Anomaly,
+    AnomalyLog,
     MeasuredEnergy,
     MeterLimits,
-    Oddity,
-    OddityLog,
     ResourceSeries,
     SpanEnergy,
-    counting,
+    net_parts,
     new_steps,
     newest_us,
     sign_of,
-    ways,
 )
 from app.intake.errors import (
     ClockInDoubt,
@@ -44,8 +44,8 @@ from app.intake.meters import KnownMeters, Metered, Meters
 from app.intake.sources import Source, SourcesFile
 from app.intake.status import SourceStatus, SourceStatuses
 from app.intake.store import (
+    NO_ROWS,
     NOT_TOLD,
-    NOTHING,
     TELL,
     ArrivalCounts,
     ArrivalLog,
@@ -64,9 +64,12 @@ __all__ = [
     "EVERY_SOURCE",
     "FIELDS",
     "HOUR_US",
-    "NOTHING",
+    "LONG_AGO_US",
     "NOT_TOLD",
+    "NO_ROWS",
     "TELL",
+    "Anomaly",
+    "AnomalyLog",
     "ArrivalCounts",
     "ArrivalLog",
     "Arrivals",
@@ -93,8 +96,6 @@ __all__ = [
     "MeterName",
     "Metered",
     "Meters",
-    "Oddity",
-    "OddityLog",
     "Quality",
     "Quantity",
     "Receipt",
@@ -111,14 +112,13 @@ __all__ = [
     "SourcesFile",
     "SpanEnergy",
     "UnknownDevices",
-    "counting",
     "in_us",
     "is_same_as_before",
+    "net_parts",
     "new_steps",
     "newest_us",
     "profile",
     "profiles",
     "sign_of",
-    "ways",
     "write_parquet",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dependency_injector import containers, providers
 
 from app.intake.admission import Admission
-from app.intake.energy import MeasuredEnergy, OddityLog
+from app.intake.energy import AnomalyLog, MeasuredEnergy
 from app.intake.exports import Exports
 from app.intake.http import IntakeServer
 from app.intake.importer import Importer
@@ -94,7 +94,7 @@ class IntakeContainer(containers.DeclarativeContainer):
         sources=sources,
         keep=platform.settings.provided.intake.keep,
     )
-    oddities = providers.ThreadSafeSingleton(OddityLog, stats=stats, log_once=platform.log_once)
+    anomalies = providers.ThreadSafeSingleton(AnomalyLog, stats=stats, log_once=platform.log_once)
     latest = providers.ThreadSafeSingleton(LatestMeasured, log=log, meters=meters, energy=energy)
     importer = providers.ThreadSafeSingleton(
         Importer, imports=imports, admission=admission, unknown=unknown_devices

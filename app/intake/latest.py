@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.intake.energy import SIGN, MeasuredEnergy, counting, ways
+from app.intake.energy import MeasuredEnergy, net_parts, sign_of
 from app.intake.measurement import HOUR_US, Direction, Float64, Int64, Quantity
 from app.intake.meters import KnownMeters, Metered, Meters
 from app.intake.store import MeasurementLog, SeriesName
@@ -133,21 +133,18 @@ class LatestMeasured:
                 if name in metered:
                     columns[ven_name, name] = first + place, metered[name]
                     max_age_us[first + place] = self._energy.limits(metered[name]).max_age_us
-        series: dict[tuple[Quantity, int], list[tuple[SeriesName, int]]] = {}
-        limits = {}
+        series: dict[tuple[str, int], dict[SeriesName, int]] = {}
         for each in self._log.series_of(columns):
-            column, own_meter = columns[each.name[:2]]
-            limits[column] = self._energy.limits(own_meter)
-            key = Quantity(each.name.quantity), column
-            series.setdefault(key, []).append((each.name, each.number))
+            column, _ = columns[each.name[:2]]
+            series.setdefault((each.name.quantity, column), {})[each.name] = each.number
         chosen: dict[Quantity, list[tuple[int, int, float, float]]] = {}
-        for (quantity, column), own in series.items():
-            for part, number in _net_parts(own):
-                direction = Direction(part.direction)
-                is_export = direction is Direction.EXPORT
-                limit_kw = limits[column].export_kw if is_export else limits[column].import_kw
-                chosen.setdefault(quantity, []).append(
-                    (column, number, SIGN[direction], np.inf if limit_kw is None else limit_kw)
+        for (quantity, column), numbers in series.items():
+            for part in net_parts(numbers):
+                limits = self._energy.limits(columns[part[:2]][1])
+                is_export = part.direction == Direction.EXPORT
+                limit_kw = limits.export_kw if is_export else limits.import_kw
+                chosen.setdefault(Quantity(quantity), []).append(
+                    (column, numbers[part], sign_of(part), np.inf if limit_kw is None else limit_kw)
                 )
         return _Layout(
             roster=roster,
@@ -156,14 +153,6 @@ class LatestMeasured:
             max_age_us=max_age_us,
             parts={quantity: _columns(parts) for quantity, parts in chosen.items()},
         )
-
-
-def _net_parts(series: Sequence[tuple[SeriesName, int]]) -> list[tuple[SeriesName, int]]:
-    """Those whose sum is the net value: the total of each direction, or its parts."""
-    channels: dict[Direction, dict[str, tuple[SeriesName, int]]] = {}
-    for name, number in series:
-        channels.setdefault(Direction(name.direction), {})[name.channel] = name, number
-    return [channels[way][channel] for way in ways(channels) for channel in counting(channels[way])]
 
 
 def _columns(parts: Sequence[tuple[int, int, float, float]]) -> _Parts:

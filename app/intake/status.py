@@ -77,7 +77,7 @@ class IntakeStats:
                 counts.reasons[reason if is_known else OTHERS] += number
 
     def told(self, source: str, *, differing: bool, left_out: bool) -> None:
-        """A value of a source was told, and there is something odd about it."""
+        """A value of a source was told, and there is something implausible about it."""
         with self._lock:
             counts = self._counts.setdefault(source, SourceCounts())
             counts.differing += differing

@@ -11,11 +11,11 @@ from app.readings import KeepsFrames, ReadsFrames
 from app.reporting.content import (
     DueReports,
     IntervalReports,
+    LogsAnomalies,
     MeteredIntervals,
     NewReadings,
     ReadsArrivals,
     ReadsMeasurements,
-    SaysOddities,
 )
 from app.reporting.corrections import ChangedReports, Corrections
 from app.reporting.delivery import (
@@ -121,14 +121,14 @@ class DeliveryContainer(containers.DeclarativeContainer):
     frames = port(ReadsFrames)
     energy = port(ReadsMeasurements)
     arrivals = port(ReadsArrivals)
-    oddities = port(SaysOddities)
+    anomalies = port(LogsAnomalies)
     simulator = port()  # of any make: see `app.platform.ports`
     held_reports = port(HoldsVens)
     circuit = port()
     write_circuit = port()
 
     metered_intervals = providers.ThreadSafeSingleton(
-        MeteredIntervals, energy=energy, arrivals=arrivals, oddities=oddities
+        MeteredIntervals, energy=energy, arrivals=arrivals, anomalies=anomalies
     )
     due_reports = providers.ThreadSafeSingleton(
         DueReports,
@@ -140,7 +140,6 @@ class DeliveryContainer(containers.DeclarativeContainer):
     interval_reports = providers.ThreadSafeSingleton(
         IntervalReports,
         frames=frames,
-        due=due_reports,
         requests=streams.request_index,
         model=simulator,
         clock=platform.clock,

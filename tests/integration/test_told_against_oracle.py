@@ -48,7 +48,9 @@ STEPS = st.lists(
         st.tuples(st.just("report"), st.just([])),
         st.tuples(st.just("restart"), st.just([])),
         st.tuples(st.just("compact"), st.just([])),
-        st.tuples(st.sampled_from(["lost answer", "lost request", "503"]), st.just([])),
+        st.tuples(
+            st.sampled_from(["lost answer", "lost request", "503", "look-ups fail"]), st.just([])
+        ),
     ),
     max_size=25,
 )
@@ -86,6 +88,7 @@ def restart(bench: MeteredBench) -> None:
 def settle(bench: MeteredBench) -> None:
     """Until nothing is owed or to be corrected."""
     bench.transport.faults.clear()
+    bench.transport.lookup_status = 0
     for _ in range(4):
         bench.wait_out_holds()
         bench.clock.advance(minutes=16)
@@ -158,6 +161,8 @@ def run(
             while bench.container.intake.compaction().compact():
                 pass
             bench.container.intake.compaction().drop_told()
+        elif what == "look-ups fail":
+            bench.transport.lookup_status = 503
         else:
             bench.transport.faults.append(503 if what == "503" else what)
     settle(bench)

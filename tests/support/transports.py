@@ -97,7 +97,7 @@ class FaultyTransport(RecordingTransport):
         self.instead: Callable[[str, str], Answer | None] = lambda _method, _path: None
         """What answers a request in the place of the VTN, by its method and path; None: the VTN."""
         self.on_report: Callable[[bytes], object] = lambda _: None
-        """PushOutcome of each report that is posted, before it is."""
+        """Called with the body of each report before it is posted."""
         self.refuses: Callable[[dict[str, Any]], bool] | None = None
         """Whether the VTN refuses a report for what is in it."""
         self.refusals = 0

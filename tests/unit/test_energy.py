@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.intake import Quality
-from app.intake.energy import MeterLimits, Oddity, ResourceSeries, SpanEnergy, counted
+from app.intake.energy import Anomaly, MeterLimits, ResourceSeries, SpanEnergy, counted
 from app.intake.store import ROW, Rows, SeriesName
 
 MINUTE_US = 60_000_000
@@ -143,15 +143,15 @@ class TestOneOrigin:
     def test_two_that_differ_by_more_than_a_twentieth_are_noticed(self) -> None:
         power = series("POWER", at((0, 4.0), (15, 4.0)), "NET")
 
-        odd, usual = (
+        implausible, usual = (
             ResourceSeries(power | series("ENERGY", rows((0, 15, kwh))), LIMITS)
             for kwh in (2.0, 1.02)
         )
-        for each in (odd, usual):
+        for each in (implausible, usual):
             each.energy(0, QUARTER_US)
 
-        assert odd.oddities == {Oddity.DIFFERENT}
-        assert usual.oddities == set()
+        assert implausible.anomalies == {Anomaly.DIFFERENT}
+        assert usual.anomalies == set()
 
 
 class TestPower:

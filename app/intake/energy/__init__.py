@@ -1,35 +1,32 @@
 """What measurements come to: energy and power over spans, by one rule for all that reports them."""
 
+from app.intake.energy.anomalies import Anomaly, AnomalyLog
 from app.intake.energy.measured import MeasuredEnergy
-from app.intake.energy.oddities import Oddity, OddityLog
 from app.intake.energy.registers import Counted, counted
 from app.intake.energy.resource import (
-    SIGN,
     UNMEASURED,
     MeterLimits,
     ResourceSeries,
     SpanEnergy,
-    counting,
+    net_parts,
     sign_of,
-    ways,
 )
-from app.intake.energy.steps import Steps, new_steps, newest_us
+from app.intake.energy.steps import LONG_AGO_US, Steps, new_steps, newest_us
 
 __all__ = [
-    "SIGN",
+    "LONG_AGO_US",
     "UNMEASURED",
+    "Anomaly",
+    "AnomalyLog",
     "Counted",
     "MeasuredEnergy",
     "MeterLimits",
-    "Oddity",
-    "OddityLog",
     "ResourceSeries",
     "SpanEnergy",
     "Steps",
     "counted",
-    "counting",
+    "net_parts",
     "new_steps",
     "newest_us",
     "sign_of",
-    "ways",
 ]

@@ -32,30 +32,16 @@ class Curve:
         first = int(np.searchsorted(self.end_us, start_us, side="right"))
         last = int(np.searchsorted(self.start_us, end_us, side="left"))
         if first >= last:
-            return NOTHING
-        if last - first == 1:
-            return self._over_one(first, start_us, end_us)
-        start, end = self.start_us[first:last], self.end_us[first:last]
-        begin = np.maximum(start, start_us)
-        until = np.minimum(end, end_us)
-        length = (end - start).astype(np.float64)
-        slope = (self.end_kw[first:last] - self.start_kw[first:last]) / length
-        begin_kw = self.start_kw[first:last] + slope * (begin - start)
-        until_kw = self.start_kw[first:last] + slope * (until - start)
-        hours = (until - begin) / HOUR_US
-        is_long = self.is_long[first:last]
-        is_cut = (begin > start) | (until < end)
-        return Share(
-            kwh=float(((begin_kw + until_kw) / 2 * hours).sum()),
-            measured_us=int((until - begin).sum()),
-            is_estimated=bool((self.is_estimated[first:last] | (is_long & is_cut)).any()),
-            has_hole=self.has_holes and bool(is_long.any()),
-            peak_kw=float(np.maximum(begin_kw, until_kw).max()),
-        )
+            return NO_SHARE
+        shares = [self._cut(first, start_us, end_us)]
+        if last - first > 1:
+            shares.append(self._cut(last - 1, start_us, end_us))
+        if last - first > 2:
+            shares.append(self._whole(slice(first + 1, last - 1)))
+        return Share.together(shares)
 
-    def _over_one(self, place: int, start_us: int, end_us: int) -> Share:
-        """Where a span lies within one of these, as with intervals that are asked for as they are
-        measured."""
+    def _cut(self, place: int, start_us: int, end_us: int) -> Share:
+        """Of the part of a span that lies between two instants."""
         start, end = int(self.start_us[place]), int(self.end_us[place])
         from_kw, to_kw = float(self.start_kw[place]), float(self.end_kw[place])
         begin, until = max(start, start_us), min(end, end_us)
@@ -71,6 +57,18 @@ class Curve:
             peak_kw=max(begin_kw, until_kw),
         )
 
+    def _whole(self, places: slice) -> Share:
+        """Of whole spans."""
+        length_us = self.end_us[places] - self.start_us[places]
+        start_kw, end_kw = self.start_kw[places], self.end_kw[places]
+        return Share(
+            kwh=float(((start_kw + end_kw) / 2 * (length_us / HOUR_US)).sum()),
+            measured_us=int(length_us.sum()),
+            is_estimated=bool(self.is_estimated[places].any()),
+            has_hole=self.has_holes and bool(self.is_long[places].any()),
+            peak_kw=float(np.maximum(start_kw, end_kw).max()),
+        )
+
 
 class Share(NamedTuple):
     """What a curve comes to in a span."""
@@ -82,8 +80,16 @@ class Share(NamedTuple):
     """Whether more time than `max_age` passed within between two values."""
     peak_kw: float
 
+    @classmethod
+    def together(cls, shares: Sequence[Share]) -> Share:
+        """Of parts of a span that lie apart."""
+        if len(shares) == 1:
+            return shares[0]
+        kwh, measured_us, is_estimated, has_hole, peak_kw = zip(*shares, strict=True)
+        return cls(sum(kwh), sum(measured_us), any(is_estimated), any(has_hole), max(peak_kw))
 
-NOTHING = Share(0.0, 0, False, False, float("-inf"))
+
+NO_SHARE = Share(0.0, 0, False, False, float("-inf"))
 
 
 def of_intervals(rows: Rows, *, is_energy: bool, max_age_us: int) -> Curve:

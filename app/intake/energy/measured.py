@@ -13,7 +13,7 @@ from app.intake.measurement import DAY_US, HOUR_US, Quantity, in_us
 from app.intake.meters import Metered
 from app.intake.sources import FORMER_SOURCE, Source, Sources
 from app.intake.store import (
-    NOTHING,
+    NO_ROWS,
     ChangedSeries,
     KnownSeries,
     MeasurementLog,
@@ -80,8 +80,8 @@ class MeasuredEnergy:
             known = self._limits[metered] = _limits(metered, self.source_of(metered))
         return known
 
-    def reach(self, metered: Metered, changed: ChangedSeries) -> tuple[int, int]:
-        """How far what came reaches: what lies between two values belongs to both of them."""
+    def affected_span(self, metered: Metered, changed: ChangedSeries) -> tuple[int, int]:
+        """What changes by what came: what lies between two values belongs to both of them."""
         first_us, last_us = changed.first_us, changed.last_us
         if changed.name.quantity not in (Quantity.REGISTER, Quantity.POWER):
             return first_us, last_us
@@ -108,7 +108,7 @@ class MeasuredEnergy:
     ) -> dict[SeriesName, Rows]:
         """Of some series of a resource, what a span between two instants needs, by series."""
         rows = self._around(dict.fromkeys(series, metered), series, start_us, end_us)
-        return {name: rows.get(number, NOTHING) for number, name in series.items()}
+        return {name: rows.get(number, NO_ROWS) for number, name in series.items()}
 
     def _rows(
         self, resources: Sequence[Metered], start_us: int, end_us: int
@@ -123,7 +123,7 @@ class MeasuredEnergy:
         rows = self._around(metered, names, start_us, end_us)
         found: dict[tuple[str, str], dict[SeriesName, Rows]] = {}
         for number, name in names.items():
-            found.setdefault(name[:2], {})[name] = rows.get(number, NOTHING)
+            found.setdefault(name[:2], {})[name] = rows.get(number, NO_ROWS)
         return found
 
     def _around(
@@ -146,7 +146,7 @@ class MeasuredEnergy:
             wider = {
                 number: margin_us
                 for number in registers
-                if _needs_more(rows.get(number, NOTHING), start_us, end_us)
+                if _needs_more(rows.get(number, NO_ROWS), start_us, end_us)
             }
             rows |= self._read(wider, start_us, end_us)
         return rows

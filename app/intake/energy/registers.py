@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,8 +28,6 @@ class Counted:
     """A new meter, or one that was believed after all."""
     refused: int = 0
     """Values that were left out: glitches and spikes."""
-    settled_us: int | None = None
-    """The newest value that counts; what is newer may still be left out. None: there is none."""
 
 
 def counted(
@@ -42,23 +41,35 @@ def counted(
     from 0 where the power allows it. A rise that the power does not allow is left out, until
     `AGREEING` of them agree: then there is a gap before the first of them. Nothing is negative.
     """
-    if len(at_us) < 2:
-        return _nothing(int(at_us[0]) if len(at_us) else None)
-    resolution = _resolution(kwh)
+    power = _Power(limit_kw, _resolution_kwh(kwh))
     rises = np.diff(kwh)
-    allowed = _allowed(np.diff(at_us), limit_kw, resolution)
-    if bool(((rises >= 0) & (rises <= allowed)).all()):  # as nearly always
+    if bool(
+        ((rises >= 0) & (rises <= power.allowed_kwh(np.diff(at_us)))).all()
+    ):  # as nearly always
         return Counted(
             start_us=at_us[:-1],
             end_us=at_us[1:],
             kwh=rises,
             is_estimated=np.zeros(len(rises), dtype=np.bool_),
-            settled_us=int(at_us[-1]),
         )
-    judge = _Judge(limit_kw, size_kwh, resolution)
+    judge = _Judge(power, size_kwh)
     for at, value in zip(at_us.tolist(), kwh.tolist(), strict=True):
         judge.take(at, value)
     return judge.counted()
+
+
+class _Power(NamedTuple):
+    """What a register may count."""
+
+    limit_kw: float | None
+    """More than that the device cannot have; None: that is not known."""
+    resolution_kwh: float
+
+    def allowed_kwh(self, length_us: Any) -> Any:
+        """In such a time, or in each of an array of times."""
+        if self.limit_kw is None:
+            return np.full_like(length_us, np.inf, dtype=np.float64)
+        return self.limit_kw * TOLERANCE * (length_us / HOUR_US) + self.resolution_kwh
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +81,9 @@ class _Value:
 class _Judge:
     """Takes the values of a register one after the other."""
 
-    def __init__(self, limit_kw: float | None, size_kwh: float | None, resolution: float) -> None:
-        self._limit_kw = limit_kw
+    def __init__(self, power: _Power, size_kwh: float | None) -> None:
+        self._power = power
         self._size_kwh = size_kwh
-        self._resolution = resolution
         self._last: _Value | None = None
         """The newest value that counts."""
         self._fallen: _Value | None = None
@@ -106,7 +116,6 @@ class _Judge:
             kwh=np.array(kwh, dtype=np.float64),
             is_estimated=np.array(estimated, dtype=np.bool_),
             refused=self._left_out + len(self._refused),
-            settled_us=None if self._last is None else self._last.at_us,
         )
 
     def _rise(self, last: _Value, value: _Value) -> None:
@@ -131,13 +140,13 @@ class _Judge:
         self._left_out += len(self._refused)
         self._refused = []
         self._fallen = None
-        allowed_kwh = self._allowed_kwh((first.at_us - last.at_us) / HOUR_US)
+        allowed_kwh = self._power.allowed_kwh(first.at_us - last.at_us)
         if self._size_kwh is not None and last.kwh <= self._size_kwh:
             over_kwh = self._size_kwh - last.kwh + first.kwh
             if over_kwh <= allowed_kwh:
                 self._count(last, first, over_kwh)
                 return
-        if self._limit_kw is not None and first.kwh <= allowed_kwh:
+        if self._power.limit_kw is not None and first.kwh <= allowed_kwh:
             self._count(last, first, first.kwh, is_estimated=True)
             return
         self._last = first
@@ -149,35 +158,13 @@ class _Judge:
         self._last = value
 
     def _is_possible(self, last: _Value, value: _Value) -> bool:
-        hours = (value.at_us - last.at_us) / HOUR_US
-        return value.kwh - last.kwh <= self._allowed_kwh(hours)
-
-    def _allowed_kwh(self, hours: float) -> float:
-        if self._limit_kw is None:
-            return float("inf")
-        return self._limit_kw * TOLERANCE * hours + self._resolution
+        allowed_kwh = self._power.allowed_kwh(value.at_us - last.at_us)
+        return bool(value.kwh - last.kwh <= allowed_kwh)
 
 
-def _allowed(length_us: Int64, limit_kw: float | None, resolution: float) -> Float64:
-    if limit_kw is None:
-        return np.full(len(length_us), np.inf)
-    return np.asarray(limit_kw * TOLERANCE * (length_us / HOUR_US) + resolution)
-
-
-def _resolution(kwh: Float64) -> float:
+def _resolution_kwh(kwh: Float64) -> float:
     """The step in which a register counts, by the decimals that it shows."""
     for decimals in range(MAX_DECIMALS):
         if bool((np.abs(kwh - np.round(kwh, decimals)) < 1e-9 * np.maximum(kwh, 1)).all()):
             return float(10.0**-decimals)
     return float(10.0**-MAX_DECIMALS)
-
-
-def _nothing(settled_us: int | None) -> Counted:
-    empty = np.zeros(0, dtype=np.int64)
-    return Counted(
-        start_us=empty,
-        end_us=empty,
-        kwh=empty.astype(np.float64),
-        is_estimated=empty.astype(np.bool_),
-        settled_us=settled_us,
-    )

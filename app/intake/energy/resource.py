@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from app.intake.energy.anomalies import Anomaly
 from app.intake.energy.curve import (
     Curve,
     Share,
@@ -17,7 +18,6 @@ from app.intake.energy.curve import (
     of_intervals,
     of_register,
 )
-from app.intake.energy.oddities import Oddity
 from app.intake.energy.registers import counted
 from app.intake.measurement import Direction, Quality, Quantity
 from app.intake.store import Rows, SeriesName
@@ -72,15 +72,13 @@ class ResourceSeries:
     ) -> None:
         self._given = rows
         self._limits = limits
-        self._rows: dict[Quantity, dict[Direction, dict[str, Rows]]] = {}
+        self._rows: dict[Quantity, dict[SeriesName, Rows]] = {}
         for name, own in rows.items():
-            by_direction = self._rows.setdefault(Quantity(name.quantity), {})
-            by_direction.setdefault(Direction(name.direction), {})[name.channel] = (
-                own if with_bad else own[own["quality"] != Quality.BAD]
-            )
-        self._curves: dict[tuple[Quantity, Direction, str], Curve] = {}
-        self.oddities: set[Oddity] = set()
-        """What is odd about what was asked for so far."""
+            kept = own if with_bad else own[own["quality"] != Quality.BAD]
+            self._rows.setdefault(Quantity(name.quantity), {})[name] = kept
+        self._curves: dict[SeriesName, Curve] = {}
+        self.anomalies: set[Anomaly] = set()
+        """What is implausible about what was asked for so far."""
 
     def with_bad(self) -> ResourceSeries:
         """The same with what is BAD."""
@@ -100,9 +98,9 @@ class ResourceSeries:
         others = [each for each in found if each is not best and each.measured_us == whole_us]
         is_whole = best.measured_us == whole_us
         if is_whole and any(_differ(best.kwh, other.kwh) for other in others):
-            self.oddities.add(Oddity.DIFFERENT)
+            self.anomalies.add(Anomaly.DIFFERENT)
         if is_whole and not best.is_complete:
-            self.oddities.add(Oddity.COARSE)
+            self.anomalies.add(Anomaly.COARSE)
         return SpanEnergy(
             kwh=best.kwh,
             measured=best.measured_us / whole_us,
@@ -113,96 +111,83 @@ class ResourceSeries:
     def last(self, quantity: Quantity, start_us: int, end_us: int) -> tuple[float, Quality] | None:
         """The newest net value of instants in a span, and of intervals that end in it."""
         value, quality = 0.0, Quality.OK
-        by_direction = self._rows.get(quantity, {})
-        directions = ways(by_direction)
-        for way in directions:
-            for channel in counting(by_direction[way]):
-                rows = self._counted_rows(quantity, way, channel)
-                is_instant = rows["end"] == rows["start"]
-                within = np.where(
-                    is_instant,
-                    (rows["start"] >= start_us) & (rows["start"] < end_us),
-                    (rows["end"] > start_us) & (rows["end"] <= end_us),
-                )
-                if not within.any():
-                    return None
-                newest = rows[np.flatnonzero(within)[-1]]
-                value += SIGN[way] * float(newest["value"])
-                quality = max(quality, Quality(int(newest["quality"])))
-        return (value, quality) if directions else None
+        names = net_parts(self._rows.get(quantity, ()))
+        for name in names:
+            rows = self._counted_rows(quantity, name)
+            is_instant = rows["end"] == rows["start"]
+            within = np.where(
+                is_instant,
+                (rows["start"] >= start_us) & (rows["start"] < end_us),
+                (rows["end"] > start_us) & (rows["end"] <= end_us),
+            )
+            if not within.any():
+                return None
+            newest = rows[np.flatnonzero(within)[-1]]
+            value += sign_of(name) * float(newest["value"])
+            quality = max(quality, Quality(int(newest["quality"])))
+        return (value, quality) if names else None
 
     def parts(self, quantity: Quantity) -> list[tuple[float, Curve]]:
         """What makes up the net value, each with its sign."""
-        by_direction = self._rows.get(quantity, {})
-        return [
-            (SIGN[way], self._curve(quantity, way, channel))
-            for way in ways(by_direction)
-            for channel in counting(by_direction[way])
-        ]
+        return self._signed(quantity, net_parts(self._rows.get(quantity, ())))
 
     def reaches(self, quantities: Collection[Quantity], until_us: int) -> bool:
         """Whether something of any of these was measured at an instant or later."""
         return any(
             len(rows) and int(rows["end"].max()) >= until_us
             for quantity in quantities
-            for channels in self._rows.get(quantity, {}).values()
-            for rows in channels.values()
+            for rows in self._rows.get(quantity, {}).values()
         )
 
-    def _counted_rows(self, quantity: Quantity, direction: Direction, channel: str) -> Rows:
+    def _signed(self, quantity: Quantity, names: Iterable[SeriesName]) -> list[tuple[float, Curve]]:
+        return [(sign_of(name), self._curve(quantity, name)) for name in names]
+
+    def _counted_rows(self, quantity: Quantity, name: SeriesName) -> Rows:
         """Of a register without glitches and spikes."""
-        rows = self._rows[quantity][direction][channel]
+        rows = self._rows[quantity][name]
         if quantity is not Quantity.REGISTER or len(rows) < 2:
             return rows
-        curve = self._curve(quantity, direction, channel)
+        curve = self._curve(quantity, name)
         counts = np.isin(rows["start"], np.concatenate((curve.start_us, curve.end_us)))
         return np.asarray(rows[counts])
 
     def _of_origin(self, quantity: Quantity, start_us: int, end_us: int) -> _Sum | None:
-        by_direction = self._rows.get(quantity)
-        if not by_direction:
+        names = self._rows.get(quantity)
+        if not names:
             return None
-        whole_us = end_us - start_us
 
-        def share(direction: Direction, channel: str) -> _Sum:
-            curve = self._curve(quantity, direction, channel)
-            return _Sum.of(curve.over(start_us, end_us), whole_us, SIGN[direction])
+        def of_direction(direction: Direction) -> list[_Sum]:
+            """Of its total, or of its parts; empty: nothing is measured of it."""
+            own = [name for name in names if name.direction == direction]
+            total = [share(name) for name in own if not name.channel]
+            return _best([total, [share(name) for name in own if name.channel]])
 
-        def of_direction(direction: Direction) -> _Sum:
-            channels = by_direction[direction]
-            options = [[share(direction, "")]] if "" in channels else []
-            parts = [share(direction, channel) for channel in sorted(channels) if channel]
-            return _best([*options, *([parts] if parts else [])])
+        def share(name: SeriesName) -> _Sum:
+            curve = self._curve(quantity, name)
+            return _Sum.of(curve.over(start_us, end_us), end_us - start_us, sign_of(name))
 
-        options = [[of_direction(Direction.NET)]] if Direction.NET in by_direction else []
-        both = [way for way in (Direction.IMPORT, Direction.EXPORT) if way in by_direction]
-        if both:
-            options.append([of_direction(way) for way in both])
-        return _best(options)
+        both = [*of_direction(Direction.IMPORT), *of_direction(Direction.EXPORT)]
+        (best,) = _best([of_direction(Direction.NET), both])
+        return best
 
     def peak_kw(self, start_us: int, end_us: int) -> float | None:
         """The highest net power that is known of a span; None: there is none."""
         for quantity in (Quantity.POWER, Quantity.ENERGY, Quantity.REGISTER):
-            by_direction = self._rows.get(quantity, {})
-            for directions in ((Direction.NET,), (Direction.IMPORT, Direction.EXPORT)):
-                parts = [
-                    (SIGN[way], self._curve(quantity, way, channel))
-                    for way in directions
-                    if way in by_direction
-                    for channel in counting(by_direction[way])
-                ]
+            names = self._rows.get(quantity, {})
+            net = [name for name in names if name.direction == Direction.NET]
+            for own in (net, [name for name in names if name not in net]):
+                parts = self._signed(quantity, net_parts(own))
                 if parts:
                     peak = net_peak_kw(parts, start_us, end_us)
                     if peak > float("-inf"):
                         return peak
         return None
 
-    def _curve(self, quantity: Quantity, direction: Direction, channel: str) -> Curve:
-        key = quantity, direction, channel
-        known = self._curves.get(key)
+    def _curve(self, quantity: Quantity, name: SeriesName) -> Curve:
+        known = self._curves.get(name)
         if known is None:
-            rows = self._rows[quantity][direction][channel]
-            known = self._curves[key] = self._made(quantity, direction, rows)
+            known = self._made(quantity, Direction(name.direction), self._rows[quantity][name])
+            self._curves[name] = known
         return known
 
     def _made(self, quantity: Quantity, direction: Direction, rows: Rows) -> Curve:
@@ -218,7 +203,7 @@ class ResourceSeries:
                 size_kwh=self._limits.register_size_kwh,
             )
             if found.refused:
-                self.oddities.add(Oddity.LEFT_OUT)
+                self.anomalies.add(Anomaly.LEFT_OUT)
             doubtful_us = rows["start"][rows["quality"] != Quality.OK]
             return of_register(found, doubtful_us=doubtful_us, max_age_us=max_age_us)
         is_instant = rows["end"] == rows["start"]
@@ -255,10 +240,13 @@ class _Sum:
         )
 
 
-def _best(options: Sequence[Sequence[_Sum]]) -> _Sum:
-    """The total, if it is known; else its parts, if more is known of them."""
-    sums = [_added(parts) for parts in options]
-    return max(sums, key=lambda each: (each.is_complete, each.measured_us))
+def _best(options: Sequence[Sequence[_Sum]]) -> list[_Sum]:
+    """The total, if it is known; else its parts together, if more is known of them. Empty: there
+    are neither."""
+    sums = [_added(parts) for parts in options if parts]
+    if len(sums) < 2:
+        return sums
+    return [max(sums, key=lambda each: (each.is_complete, each.measured_us))]
 
 
 def _added(parts: Sequence[_Sum]) -> _Sum:
@@ -277,14 +265,14 @@ def sign_of(name: SeriesName) -> float:
     return SIGN[Direction(name.direction)]
 
 
-def ways(directions: Collection[Direction]) -> list[Direction]:
-    """Those whose sum is the net value."""
-    return [Direction.NET] if Direction.NET in directions else sorted(directions)
-
-
-def counting(channels: Collection[str]) -> list[str]:
-    """The total, where there is one; else its parts."""
-    return [""] if "" in channels else sorted(channels)
+def net_parts(names: Iterable[SeriesName]) -> list[SeriesName]:
+    """Of the series of one quantity of a resource those whose sum is the net value: NET, else both
+    directions; of each its total, else its parts."""
+    chosen = sorted(names)
+    if any(name.direction == Direction.NET for name in chosen):
+        chosen = [name for name in chosen if name.direction == Direction.NET]
+    totals = {name.direction for name in chosen if not name.channel}
+    return [name for name in chosen if not name.channel or name.direction not in totals]
 
 
 def _differ(one_kwh: float, other_kwh: float) -> bool:

@@ -11,6 +11,9 @@ from app.intake.energy.resource import MeterLimits, ResourceSeries
 from app.intake.measurement import HOUR_US, Bools, Float64, Int64, Quantity
 from app.intake.store import NOT_TOLD, TELL, Rows, SeriesName
 
+LONG_AGO_US = -(1 << 61)
+"""Up to where something is known of which nothing is."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Steps:
@@ -92,9 +95,6 @@ def _in_time(rows: Mapping[SeriesName, Rows], wait_us: int) -> dict[SeriesName, 
         name: own[own["start"] > known_us[np.searchsorted(seqs, own["seq"])] - wait_us]
         for name, own in rows.items()
     }
-
-
-LONG_AGO_US = -(1 << 61)
 
 
 def newest_us(rows: Mapping[SeriesName, Rows]) -> int:

@@ -2,7 +2,7 @@
 
 from app.intake.store.arrival_counts import ArrivalCounts
 from app.intake.store.arrivals import ArrivalLog, Arrivals, Arrived, ChangedSeries
-from app.intake.store.columns import NOT_TOLD, NOTHING, ROW, TELL, Rows, Spans, is_same_as_before
+from app.intake.store.columns import NO_ROWS, NOT_TOLD, ROW, TELL, Rows, Spans, is_same_as_before
 from app.intake.store.compaction import Compaction
 from app.intake.store.imports import Begun, Imports
 from app.intake.store.judge import Judged
@@ -11,8 +11,8 @@ from app.intake.store.series import KnownSeries, SeriesName
 from app.intake.store.session import Arrival, LogSession
 
 __all__ = [
-    "NOTHING",
     "NOT_TOLD",
+    "NO_ROWS",
     "ROW",
     "TELL",
     "Arrival",

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import select, text
 
 from app.intake.measurement import DAY_US, END_US, FIRST_US, Int64
-from app.intake.store.columns import BEHIND, NOTHING, Rows, Spans, in_order, numbered, unpack
+from app.intake.store.columns import BEHIND, NO_ROWS, Rows, Spans, in_order, numbered, unpack
 from app.intake.store.days import read_spans
 from app.intake.store.series import SeriesName
 from app.intake.store.session import FOLDED, PUBLISHED, LogSession
@@ -29,7 +29,7 @@ class Arrived:
     """Its number, which rises."""
     taken_at_us: int
     """When, in microseconds since 1970."""
-    rows: Rows = field(default_factory=NOTHING.copy)
+    rows: Rows = field(default_factory=NO_ROWS.copy)
     """Of a batch, in order. Those with another `seq` correct what came before."""
     import_id: int | None = None
     """Of an import, whose rows are read for some series at a time."""
@@ -136,7 +136,7 @@ class ArrivalLog:
     def of_import(self, arrived: Arrived, series: Int64) -> Rows:
         """The rows of some series of an import, in order."""
         if arrived.import_id is None or not len(series):
-            return NOTHING
+            return NO_ROWS
         always = Spans(
             np.sort(series), np.full(len(series), FIRST_US), np.full(len(series), END_US)
         )
@@ -145,7 +145,7 @@ class ArrivalLog:
                 *read_spans(connection, always, arrived.import_id),
                 *read_spans(connection, always, -arrived.import_id),
             ]
-        return in_order(np.concatenate(numbered(parts, arrived.seq))) if parts else NOTHING
+        return in_order(np.concatenate(numbered(parts, arrived.seq))) if parts else NO_ROWS
 
     def changed_series(self, arrived: Arrived) -> list[ChangedSeries]:
         """The series of which something came, with the time that it is about."""

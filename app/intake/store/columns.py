@@ -40,7 +40,7 @@ TELL = 4
 """It is told, however long ago it ended."""
 BEHIND = 8
 """It came behind something later of its series."""
-NOTHING: Rows = np.zeros(0, dtype=ROW)
+NO_ROWS: Rows = np.zeros(0, dtype=ROW)
 HEAD = struct.Struct("<BI")
 """The version of the form, and how many rows follow."""
 VERSION = 2
@@ -78,7 +78,7 @@ def is_same_as_before(rows: Rows) -> Bools:
 
 def last_of_each(parts: Sequence[Rows]) -> Rows:
     """In order; of several of the same series and time, the one that came last."""
-    rows = in_order(np.concatenate(parts)) if parts else NOTHING
+    rows = in_order(np.concatenate(parts)) if parts else NO_ROWS
     is_last = np.ones(len(rows), dtype=np.bool_)
     is_last[:-1] = ~is_same_as_before(rows)[1:]
     return rows[is_last]

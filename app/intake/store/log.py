@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection, text
 
 from app.intake.measurement import DAY_US, END_US, Int64
-from app.intake.store.columns import BEHIND, NOTHING, Rows, Spans, last_of_each, numbered, pack
+from app.intake.store.columns import BEHIND, NO_ROWS, Rows, Spans, last_of_each, numbered, pack
 from app.intake.store.compaction import Compaction
 from app.intake.store.days import BLOCK_BYTES, read_spans
 from app.intake.store.judge import Judged, judge
@@ -127,7 +127,7 @@ class MeasurementLog:
     def read(self, series: int, start_us: int, end_us: int) -> Rows:
         """What is known of one series that touches this time, in order."""
         spans = Spans(np.array([series]), np.array([start_us]), np.array([end_us]))
-        return self.read_many(spans).get(series, NOTHING)
+        return self.read_many(spans).get(series, NO_ROWS)
 
     def read_many(self, spans: Spans) -> dict[int, Rows]:
         """The same of several series, each in a time of its own; one without anything is left

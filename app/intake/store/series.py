@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, select, text
 
 from app.intake.measurement import Bools, Int64, Quality
-from app.intake.store.columns import NOTHING, ROW, Rows
+from app.intake.store.columns import NO_ROWS, ROW, Rows
 from app.intake.store.tables import code_table, series_table
 
 LONG_AGO = -(1 << 62)
@@ -51,7 +51,7 @@ class SeriesBook:
         self._codes: dict[str, int] = {"": 0}
         self._newest_end = np.zeros(0, dtype=np.int64)
         self._longest = np.zeros(0, dtype=np.int64)
-        self._last, self._before = NOTHING, NOTHING
+        self._last, self._before = NO_ROWS, NO_ROWS
         """By number, the newest row that is not BAD, and the one before it; zeros: not known."""
 
     def load(self, connection: Connection) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, select, text
 
 from app.intake.errors import IntakeFull
 from app.intake.measurement import Int64
-from app.intake.store.columns import NOTHING, Rows, Spans, last_of_each, numbered, unpack
+from app.intake.store.columns import NO_ROWS, Rows, Spans, last_of_each, numbered, unpack
 from app.intake.store.days import Key, keys_of, read_days
 from app.intake.store.recent import RecentRows
 from app.intake.store.series import SeriesBook, SeriesName
@@ -66,7 +66,7 @@ class Memory:
         """What is there of the times of these rows."""
         asked = self.series.may_be_known(rows)
         if not len(asked):
-            return NOTHING
+            return NO_ROWS
         keys, spans = self.keys(asked), self.spans(asked)
         recent = self.recent_layers(spans)
         layers = [*read_days(connection, keys, spans), *recent[0]]

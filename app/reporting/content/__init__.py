@@ -11,14 +11,15 @@ from app.reporting.content.instant import (
 )
 from app.reporting.content.interval_reports import IntervalReports
 from app.reporting.content.metered import Asked, Cell, MeteredIntervals
-from app.reporting.content.new_readings import ArrivedRows, Corrected, NewReadings
-from app.reporting.content.ports import ReadsArrivals, ReadsMeasurements, SaysOddities
+from app.reporting.content.new_readings import ArrivalRange, ArrivedRows, Corrected, NewReadings
+from app.reporting.content.ports import LogsAnomalies, ReadsArrivals, ReadsMeasurements
 from app.reporting.content.reading_plan import ReadingPlan
 from app.reporting.content.readings import Readings
 from app.reporting.content.told import (
     AGGREGATE,
     Piece,
     ToldCells,
+    cells_of_report,
     number,
     replaced_cells,
     report_of_cells,
@@ -27,6 +28,7 @@ from app.reporting.content.told import (
 __all__ = [
     "AGGREGATE",
     "MISSING",
+    "ArrivalRange",
     "ArrivedRows",
     "Asked",
     "Cell",
@@ -34,6 +36,7 @@ __all__ = [
     "Due",
     "DueReports",
     "IntervalReports",
+    "LogsAnomalies",
     "MeteredIntervals",
     "NewReadings",
     "Piece",
@@ -43,9 +46,9 @@ __all__ = [
     "ReadsMeasurements",
     "RenderedReport",
     "ResourceModel",
-    "SaysOddities",
     "ToldCells",
     "Values",
+    "cells_of_report",
     "number",
     "render",
     "render_readings",

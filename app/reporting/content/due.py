@@ -27,8 +27,12 @@ class Due:
     report: DueReport
     is_over: bool = False
     """Whether it is a forecast of what has passed: nobody needs it any more."""
+    needs_frames: bool = True
+    """Whether it is about more than what real meters measure."""
+    pieces: Sequence[Piece] = ()
+    """The spans that it is about; none, of a forecast."""
     metered: Mapping[str, Sequence[Cell]] = field(default_factory=dict)
-    """What real meters say of each piece of it, by resource."""
+    """What real meters say of each of these pieces, by resource."""
     is_complete: bool = True
     """Whether all is measured that it asks of real meters."""
     late: timedelta = timedelta(0)
@@ -57,7 +61,7 @@ class DueReports:
         self._clock = clock
 
     def due(self, streams: Sequence[IntervalStream]) -> list[Due]:
-        """The next report of each stream that has one now."""
+        """The next report of each stream that has one now and waits for no real meter."""
         newest = self._frames.last()
         upcoming = (self._next(stream, newest) for stream in streams)
         return self._with_meters([report for report in upcoming if report is not None])
@@ -85,14 +89,51 @@ class DueReports:
         first = self._frames.last_before(upcoming.begins)
         return min(newest, max(first - 1, 0))
 
-    def pieces(self, due: Due) -> list[Piece]:
-        """The spans that it is about."""
+    def _with_meters(self, due: Sequence[Due]) -> list[Due]:
+        """Those that real meters are not waited for, with what these say."""
+        ready: dict[int, Due] = {}
+        asking: list[tuple[int, Asked]] = []
+        now, seen_seq = self._clock(), 0
+        self._waiting = {key: each for key, each in self._waiting.items() if now < each[2]}
+        for number, one in enumerate(due):
+            request, metered = one.stream.request, self._meters_of(one)
+            if metered:
+                seen_seq = seen_seq or self._metered.newest_seq()
+                if self._waits(one, seen_seq):
+                    continue
+            pieces = [] if request.is_forecast else self._pieces(one)
+            ready[number] = replace(one, pieces=pieces)
+            if metered:
+                spans = [piece.span for piece in pieces]
+                asking.append((number, Asked(request=request, spans=spans, metered=metered)))
+        found = self._metered.cells([each for _, each in asking])
+        for (number, asked), each in zip(asking, found, strict=True):
+            one = ready[number]
+            stream_id, is_begun = one.stream.stream_id, _is_begun(one)
+            if each.wait is not None and not is_begun:
+                ready_at = one.report.due + each.wait
+                if now < ready_at:
+                    self._waiting[stream_id] = one.report.key, seen_seq, ready_at
+                    del ready[number]
+                    continue
+            self._waiting.pop(stream_id, None)
+            if not is_begun:
+                self._metered.told(each)
+            ready[number] = replace(
+                one,
+                metered=each.cells,
+                is_complete=each.wait is None,
+                late=self._metered.longest_late(asked.metered),
+                seen_seq=seen_seq,
+            )
+        return list(ready.values())
+
+    def _pieces(self, due: Due) -> list[Piece]:
         pieces: list[Piece] = []
-        has_frames = self.needs_frames(due, self._frames.last())
         for interval in due.report.intervals:
             end = interval.end or due.report.due
             cuts = [interval.start, end]
-            if due.active.sub_intervals and has_frames:
+            if due.active.sub_intervals and due.needs_frames:
                 taken = self._frames.instants(due.stream.ven_name, interval.start, end)
                 cuts = sorted({*cuts, *taken})
             pieces += [
@@ -100,51 +141,16 @@ class DueReports:
             ]
         return pieces
 
-    def _with_meters(self, due: Sequence[Due]) -> list[Due]:
-        """Those that real meters are not waited for, with what these say."""
-        ready: list[Due | None] = list(due)
-        asking: list[tuple[int, Asked]] = []
-        now, seen_seq = self._clock(), None
-        for number, one in enumerate(due):
-            request, metered = one.stream.request, self._meters_of(one)
-            if not metered or not request.quantity.is_measured or request.is_forecast:
-                continue
-            seen_seq = self._metered.newest_seq() if seen_seq is None else seen_seq
-            if self._waits(one, seen_seq, now):
-                ready[number] = None
-                continue
-            spans = [piece.span for piece in self.pieces(one)]
-            asking.append((number, Asked(request=request, spans=spans, metered=metered)))
-        found = self._metered.cells([each for _, each in asking])
-        for (number, asked), each in zip(asking, found, strict=True):
-            one = due[number]
-            if each.wait is not None and not _is_begun(one):
-                ready_at = one.report.due + each.wait
-                if now < ready_at:
-                    waiting = one.report.key, seen_seq or 0, ready_at
-                    self._waiting[one.stream.stream_id] = waiting
-                    ready[number] = None
-                    continue
-            self._waiting.pop(one.stream.stream_id, None)
-            if not _is_begun(one):
-                self._metered.told(each)
-            ready[number] = replace(
-                one,
-                metered=each.cells,
-                is_complete=each.wait is None,
-                late=self._metered.longest_late(asked.metered),
-                seen_seq=seen_seq or 0,
-            )
-        return [one for one in ready if one is not None]
-
-    def _waits(self, due: Due, seen_seq: int, now: datetime) -> bool:
+    def _waits(self, due: Due, seen_seq: int) -> bool:
         """Whether it was waited for when it was looked at last, and nothing came since."""
-        key, seen, ready_at = self._waiting.get(due.stream.stream_id, (0, 0, now))
-        is_same = (key, seen) == (due.report.key, seen_seq) and now < ready_at
-        return is_same and not _is_begun(due)
+        key, seen, _ = self._waiting.get(due.stream.stream_id, (None, 0, None))
+        return (key, seen) == (due.report.key, seen_seq) and not _is_begun(due)
 
     def _meters_of(self, due: Due) -> list[Metered]:
-        """The resources that it is about and that have real meters."""
+        """The resources that it is about whose values real meters measure."""
+        request = due.stream.request
+        if not request.quantity.is_measured or request.is_forecast:
+            return []
         of_ven = self._requests.metered(due.stream.ven_name)
         return [of_ven[name] for name in sorted(of_ven) if name in due.active.scope]
 
@@ -159,7 +165,8 @@ class DueReports:
             key = stream.acked_report.key + 1 if in_flight is None else in_flight.key
             begun = active.schedule.next_after(key - 1)
             if begun is not None and begun.key == key:
-                return Due(stream=stream, active=active, report=begun)
+                needs_frames = self._needs_frames(stream, active, newest)
+                return Due(stream=stream, active=active, report=begun, needs_frames=needs_frames)
             if in_flight is not None:
                 return None
         if stream.request.is_forecast:
@@ -172,20 +179,19 @@ class DueReports:
         report = active.schedule.next_after(stream.acked_report.key)
         if report is None or report.due > now:
             return None
-        due = Due(stream=stream, active=active, report=report)
-        if self.needs_frames(due, newest) and (
-            newest is None or not report.due <= newest.taken_at <= now + AHEAD
-        ):
+        needs_frames = self._needs_frames(stream, active, newest)
+        if needs_frames and (newest is None or not report.due <= newest.taken_at <= now + AHEAD):
             return None  # nothing was metered since then
-        return due
+        return Due(stream=stream, active=active, report=report, needs_frames=needs_frames)
 
-    def needs_frames(self, due: Due, newest: Frame | None) -> bool:
-        """Whether it is about more than what real meters measure."""
-        metered = self._requests.metered(due.stream.ven_name)
-        if not metered or due.stream.request.quantity.is_described:
+    def _needs_frames(
+        self, stream: IntervalStream, active: ActiveRequest, newest: Frame | None
+    ) -> bool:
+        metered = self._requests.metered(stream.ven_name)
+        if not metered or stream.request.quantity.is_described:
             return True
-        names = () if newest is None else newest.roster.names(due.stream.ven_name)
-        return any(name not in metered for name in due.active.scope.of(names))
+        names = () if newest is None else newest.roster.names(stream.ven_name)
+        return any(name not in metered for name in active.scope.of(names))
 
 
 def _is_begun(due: Due) -> bool:

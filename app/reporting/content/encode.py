@@ -14,7 +14,7 @@ import orjson
 
 from app.intake import Quality
 from app.openadr import slug, write_duration, write_instant
-from app.platform import from_us, json_bytes
+from app.platform import from_us, json_bytes, to_us
 from app.reporting.content.instant import DECIMALS, Values
 from app.reporting.content.readings import Readings
 from app.reporting.requests import DATA_QUALITY, ReportRequest
@@ -64,11 +64,11 @@ def render_readings(
     request: ReportRequest,
     readings: Readings,
     name: str | None = None,
-    corrected_since_us: int | None = None,
+    corrected_since: datetime | None = None,
 ) -> RenderedReport:
     """One report of one VEN: each reading in an interval of its own, numbered by resource.
 
-    `corrected_since_us`: since when other values are known of them than were told.
+    `corrected_since`: since when other values are known of them than were told.
     """
     numbers = orjson.dumps(np.round(readings.value, DECIMALS), option=orjson.OPT_SERIALIZE_NUMPY)[
         1:-1
@@ -93,7 +93,7 @@ def render_readings(
         )
         quoted = json_bytes(readings.names[place])
         resources.append(b"%b%b%b%b%b" % (OPENS, quoted, INTERVALS, own, ENDS_RESOURCE))
-    name = name or _name_of_readings(ven_name, request, readings, corrected_since_us)
+    name = name or _name_of_readings(ven_name, request, readings, corrected_since)
     return RenderedReport(
         name=name,
         body=_body(ven_name, request, name, b",".join(resources)),
@@ -239,7 +239,7 @@ def report_name(
 
 
 def _name_of_readings(
-    ven_name: str, request: ReportRequest, readings: Readings, corrected_since_us: int | None
+    ven_name: str, request: ReportRequest, readings: Readings, corrected_since: datetime | None
 ) -> str:
     """The same for readings of the same resources and times; a correction says of which time."""
     resources = sorted(set(readings.resource.tolist()))
@@ -247,10 +247,10 @@ def _name_of_readings(
     asked = "\0".join((ven_name, request.event_id, request.descriptor, names))
     times = [np.searchsorted(resources, readings.resource), readings.start_us, readings.end_us]
     about = asked.encode() + b"".join(each.tobytes() for each in times)
-    if corrected_since_us is None or not len(readings):
+    if corrected_since is None or not len(readings):
         return _name(ven_name, request, about)
     begin = from_us(int(readings.start_us.min()))
-    name = _name(ven_name, request, b"%b%d" % (about, corrected_since_us))
+    name = _name(ven_name, request, b"%b%d" % (about, to_us(corrected_since)))
     head, _, digest = name.rpartition("-")
     return f"{head[:60]}-corrects-{begin:%Y%m%dT%H%M%SZ}-{digest}"
 

@@ -13,7 +13,7 @@ from app.control import Span
 from app.openadr import Interval, WireDuration
 from app.readings import Frame, ReadsFrames
 from app.reporting.content.aggregate import TOLERANCE, SpanSum, SpanSums
-from app.reporting.content.due import AHEAD, Due, DueReports
+from app.reporting.content.due import AHEAD, Due
 from app.reporting.content.instant import (
     ESTIMATED,
     MISSING,
@@ -43,13 +43,11 @@ class IntervalReports:
         self,
         *,
         frames: ReadsFrames,
-        due: DueReports,
         requests: RequestIndex,
         model: ResourceModel,
         clock: Callable[[], datetime],
     ) -> None:
         self._frames = frames
-        self._due = due
         self._requests = requests
         self._model = model
         self._clock = clock
@@ -63,62 +61,53 @@ class IntervalReports:
             else:
                 history.append(one)
         sliced = self._frames.sliced_through()
-        pieces = [self._due.pieces(one) for one in history]
-        late = [
-            number
-            for number, each in enumerate(history)
-            if each.stream.needed_after < sliced.get(each.stream.ven_name, 0)
-        ]
-        for number in late:
-            each = history[number]
-            spans = [(piece.span, each.stream.ven_name) for piece in pieces[number]]
-            sums = SpanSums(spans=spans).sweep(self._windows(spans, each.stream.ven_name))
-            yield each, self._made(each, pieces[number], sums.done)
-        newest = self._frames.last()
-        alone = [
-            number
-            for number, each in enumerate(history)
-            if number not in late and not self._due.needs_frames(each, newest)
-        ]
-        for number in alone:
-            nothing: list[list[SpanSum]] = [[] for _ in pieces[number]]
-            yield history[number], self._made(history[number], pieces[number], nothing)
-        fleet = 0 if newest is None else newest.roster.size
-        batch: list[tuple[Due, Sequence[Piece]]] = []
-        cells = 0
-        for number in range(len(history)):
-            if number in late or number in alone or newest is None:
+        rest: list[Due] = []
+        for each in history:
+            if each.stream.needed_after >= sliced.get(each.stream.ven_name, 0):
+                rest.append(each)
                 continue
-            size = len(pieces[number]) * len(newest.roster.names(history[number].stream.ven_name))
+            spans = [(piece.span, each.stream.ven_name) for piece in each.pieces]
+            sums = SpanSums(spans=spans).sweep(self._windows(spans, each.stream.ven_name))
+            yield each, self._made(each, sums.done)
+        for each in rest:
+            if not each.needs_frames:
+                nothing: list[list[SpanSum]] = [[] for _ in each.pieces]
+                yield each, self._made(each, nothing)
+        newest = self._frames.last()
+        fleet = 0 if newest is None else newest.roster.size
+        batch: list[Due] = []
+        cells = 0
+        for each in rest:
+            if newest is None or not each.needs_frames:
+                continue
+            size = len(each.pieces) * len(newest.roster.names(each.stream.ven_name))
             if batch and cells + size > MAX_CELLS:
                 yield from self._of_frames(batch, fleet)
                 batch, cells = [], 0
-            batch.append((history[number], pieces[number]))
+            batch.append(each)
             cells += size
         yield from self._of_frames(batch, fleet)
 
-    def _of_frames(
-        self, due: Sequence[tuple[Due, Sequence[Piece]]], fleet: int
-    ) -> Iterator[tuple[Due, list[Values]]]:
+    def _of_frames(self, due: Sequence[Due], fleet: int) -> Iterator[tuple[Due, list[Values]]]:
         """Of whole frames: in one sweep for all, a span of much of the fleet once."""
-        vens_by_span = Counter(piece.span for _, pieces in due for piece in pieces)
+        vens_by_span = Counter(piece.span for one in due for piece in one.pieces)
         many = {span for span, count in vens_by_span.items() if count > SHARED_BY}
         if len(many) * fleet > MAX_CELLS:
             many = set()
         places: dict[tuple[Span, str | None], int] = {}
-        for one, pieces in due:
-            for piece in pieces:
+        for one in due:
+            for piece in one.pieces:
                 key = piece.span, _whose(one, piece, many)
                 places.setdefault(key, len(places))
         if not places:
             return
         spans = list(places)
         sums = SpanSums(spans=spans).sweep(self._windows(spans, None))
-        for one, pieces in due:
+        for one in due:
             sums_of_pieces = [
-                sums.done[places[piece.span, _whose(one, piece, many)]] for piece in pieces
+                sums.done[places[piece.span, _whose(one, piece, many)]] for piece in one.pieces
             ]
-            yield one, self._made(one, pieces, sums_of_pieces)
+            yield one, self._made(one, sums_of_pieces)
 
     def _windows(
         self, spans: Sequence[tuple[Span, str | None]], ven_name: str | None
@@ -158,9 +147,7 @@ class IntervalReports:
     def _slices(self, ven_name: str, seq: int) -> list[Frame]:
         return self._frames.slices_since(ven_name, seq, most_bytes=WINDOW_BYTES)
 
-    def _made(
-        self, due: Due, pieces: Sequence[Piece], sums: Sequence[Sequence[SpanSum]]
-    ) -> list[Values]:
+    def _made(self, due: Due, sums: Sequence[Sequence[SpanSum]]) -> list[Values]:
         by_piece = [
             _by_name(due.stream.ven_name, due.stream.request.quantity, each, self._model)
             for each in sums
@@ -180,7 +167,7 @@ class IntervalReports:
         quoted = [orjson.dumps(name) for name in kept]
         return [
             _piece_values(due, piece, found, kept, quoted)
-            for piece, found in zip(pieces, by_piece, strict=True)
+            for piece, found in zip(due.pieces, by_piece, strict=True)
         ]
 
     def _forecast(self, due: Due) -> list[Values]:

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.control import Span
-from app.intake import HOUR_US, Metered, Oddity, Quality, ResourceSeries
+from app.intake import HOUR_US, Anomaly, Metered, Quality, ResourceSeries
 from app.intake import Quantity as Measured
 from app.platform import to_us
 from app.reporting.content.instant import MISSING
-from app.reporting.content.ports import ReadsArrivals, ReadsMeasurements, SaysOddities
+from app.reporting.content.ports import LogsAnomalies, ReadsArrivals, ReadsMeasurements
 from app.reporting.requests import Quantity, ReportRequest
 
 MIN_MEASURED_SHARE = 0.9
 """Of a span; the rest is estimated from it. Of less, nothing is told."""
 Cell = tuple[object, str]
 """A value, None where there is none, and its DATA_QUALITY."""
-NOTHING: Cell = (None, MISSING)
+NO_VALUE: Cell = (None, MISSING)
 _LAST: Mapping[Quantity, Sequence[Measured]] = {
     Quantity.INSTANT_POWER: (Measured.POWER,),
     Quantity.REGISTER: (Measured.REGISTER,),
@@ -44,8 +44,8 @@ class MeteredCells:
     """By resource, one for each span."""
     wait: timedelta | None
     """How long after the last span more may come; None: all is there."""
-    oddities: Mapping[Metered, Set[Oddity]]
-    """What is odd about what was measured."""
+    anomalies: Mapping[Metered, Set[Anomaly]]
+    """What is implausible about what was measured."""
 
 
 class MeteredIntervals:
@@ -56,9 +56,9 @@ class MeteredIntervals:
         *,
         energy: ReadsMeasurements,
         arrivals: ReadsArrivals,
-        oddities: SaysOddities,
+        anomalies: LogsAnomalies,
     ) -> None:
-        self._oddities = oddities
+        self._anomalies = anomalies
         self._energy = energy
         self._arrivals = arrivals
 
@@ -67,9 +67,9 @@ class MeteredIntervals:
         return self._arrivals.newest_seq()
 
     def told(self, cells: MeteredCells) -> None:
-        """These are told: what is odd about them is said."""
-        for metered, oddities in cells.oddities.items():
-            self._oddities.told(metered, oddities)
+        """These are told: what is implausible about them is said."""
+        for metered, anomalies in cells.anomalies.items():
+            self._anomalies.told(metered, anomalies)
 
     def longest_late(self, metered: Sequence[Metered]) -> timedelta:
         """How late what is measured of any of these may come."""
@@ -79,7 +79,7 @@ class MeteredIntervals:
         """Of each of these reports; those about the same time are read together."""
         found: list[dict[str, list[Cell]]] = [{} for _ in asked]
         waits: list[list[timedelta]] = [[] for _ in asked]
-        odd: list[dict[Metered, Set[Oddity]]] = [{} for _ in asked]
+        implausible: list[dict[Metered, Set[Anomaly]]] = [{} for _ in asked]
         by_time: dict[tuple[int, int], list[int]] = {}
         for number, each in enumerate(asked):
             start = min(start for start, _ in each.spans)
@@ -94,13 +94,13 @@ class MeteredIntervals:
                 for number in wanted[metered]:
                     cells, is_complete = self._of(metered, series, asked[number])
                     found[number][metered.resource_name] = cells
-                    if series.oddities:
-                        odd[number][metered] = frozenset(series.oddities)
+                    if series.anomalies:
+                        implausible[number][metered] = frozenset(series.anomalies)
                     if not is_complete:
                         waits[number].append(self._energy.source_of(metered).wait)
         return [
-            MeteredCells(cells=cells, wait=max(wait, default=None), oddities=oddities)
-            for cells, wait, oddities in zip(found, waits, odd, strict=True)
+            MeteredCells(cells=cells, wait=max(wait, default=None), anomalies=anomalies)
+            for cells, wait, anomalies in zip(found, waits, implausible, strict=True)
         ]
 
     def _of(
@@ -112,7 +112,7 @@ class MeteredIntervals:
         is_complete = True
         for start, end in asked.spans:
             if start >= end:  # an interval of no length has no value
-                cells.append(NOTHING)
+                cells.append(NO_VALUE)
                 continue
             cell, is_known = of_span(asked.request, metered, series, to_us(start), to_us(end))
             cells.append(cell)
@@ -131,13 +131,13 @@ def _energy(
     if found.measured < MIN_MEASURED_SHARE and request.with_quality:
         found, quality = series.with_bad().energy(start_us, end_us), Quality.BAD.name
     if found.measured < MIN_MEASURED_SHARE:
-        return NOTHING, is_complete
+        return NO_VALUE, is_complete
     value: float | None = found.kwh
     if request.quantity is Quantity.MEAN_POWER:
         value = found.kwh / ((end_us - start_us) / HOUR_US)
     elif request.quantity is Quantity.PEAK_POWER:
         value = series.peak_kw(start_us, end_us)
-    return (NOTHING if value is None else (value, quality)), is_complete
+    return (NO_VALUE if value is None else (value, quality)), is_complete
 
 
 def _at_last(
@@ -152,7 +152,7 @@ def _at_last(
             value = None if found is None else _told(quantity, found[0], metered)
             if found is not None and value is not None:
                 return (value, found[1].name), is_complete
-    return NOTHING, is_complete
+    return NO_VALUE, is_complete
 
 
 def _told(quantity: Measured, value: float, metered: Metered) -> float | None:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from app.intake import (
-    END_US,
     HOUR_US,
+    LONG_AGO_US,
+    NO_ROWS,
     NOT_TOLD,
-    NOTHING,
     TELL,
     Arrivals,
     Metered,
@@ -26,12 +26,9 @@ from app.intake import (
     sign_of,
 )
 from app.reporting.content.ports import ReadsArrivals, ReadsMeasurements
-from app.reporting.content.reading_plan import ReadingPlan, Told, chosen_series
+from app.reporting.content.reading_plan import ReadingPlan, ValueSeries, chosen_series
 from app.reporting.content.readings import Bools, Int64, Readings, converted
 from app.reporting.requests import Quantity, ReportRequest, Scope
-
-LONGEST_BACK_US = 45 * 24 * HOUR_US
-"""Before new values, in which those are looked for that they continue."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,7 +41,7 @@ class ArrivedRows:
     @classmethod
     def of(cls, arrivals: Arrivals) -> ArrivedRows:
         """All rows of batches, by series and in their order."""
-        rows = np.concatenate([NOTHING, *(each.rows for each in arrivals.arrived)])
+        rows = np.concatenate([NO_ROWS, *(each.rows for each in arrivals.arrived)])
         seqs = np.array([each.seq for each in arrivals.arrived], dtype=np.int64)
         arrived = np.repeat(seqs, [len(each.rows) for each in arrivals.arrived])
         order = np.argsort(rows["series"], kind="stable")
@@ -59,10 +56,20 @@ class ArrivedRows:
         place = place[self.arrival[place] > after]
         return ArrivedRows(rows=self.rows[place], arrival=self.arrival[place])
 
-    def numbers(self) -> list[tuple[int, int]]:
-        """(number, how many rows arrived with it), rising."""
-        seqs, counts = np.unique(self.arrival, return_counts=True)
+    def numbers(self, through: int) -> list[tuple[int, int]]:
+        """(number, how many rows arrived with it), rising, up to a number."""
+        chosen = self.arrival[self.arrival <= through]
+        seqs, counts = np.unique(chosen, return_counts=True)
         return list(zip(seqs.tolist(), counts.tolist(), strict=True))
+
+
+class ArrivalRange(NamedTuple):
+    """What is to be told: of what arrived after one number and up to another one, what ended after
+    an instant, or is to be told whenever it ended."""
+
+    after: int
+    through: int
+    since_us: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,8 +77,8 @@ class Corrected:
     """Measurements that were told and are others now."""
 
     readings: Readings
-    first_number: int | None
-    """With which the first of them arrived; None: there are none."""
+    numbers: Sequence[tuple[int, int]]
+    """(number, how many of the corrections arrived with it), rising."""
 
 
 class NewReadings:
@@ -99,26 +106,31 @@ class NewReadings:
         """What is told of these resources of one VEN, by what is measured of them now."""
         names = scope.of(sorted(metered))
         resources = [metered[name] for name in names]
-        told = []
+        values = []
         for place, series in enumerate(self._energy.known_series(resources)):
             chosen = chosen_series(request.quantity, series)
             if chosen is None:
                 continue
             source = self._energy.source_of(resources[place])
-            told.append(
-                Told(
+            values.append(
+                ValueSeries(
                     place=place,
                     metered=resources[place],
                     limits=self._energy.limits(resources[place]),
                     measured=chosen[0],
                     is_direct=chosen[1],
-                    series=chosen[2],
+                    names=chosen[2],
                     newest_us=max(each.newest_us for each in series),
                     wait_us=in_us(source.wait),
                     every_us=in_us(source.tell_every),
                 )
             )
-        return ReadingPlan.of(request.quantity, names, told, with_quality=request.with_quality)
+        return ReadingPlan(
+            quantity=request.quantity,
+            with_quality=request.with_quality,
+            names=names,
+            values=values,
+        )
 
     def arrived(
         self, plan: ReadingPlan, arrivals: Arrivals, batches: ArrivedRows, after: int
@@ -132,21 +144,18 @@ class NewReadings:
                 arrived.append(np.full(len(rows[-1]), each.seq))
         return ArrivedRows(rows=np.concatenate(rows), arrival=np.concatenate(arrived))
 
-    def readings(
-        self, plan: ReadingPlan, arrived: ArrivedRows, *, after: int, through: int, since_us: int
-    ) -> Readings:
-        """What is new by what arrived after one number and up to another one, and ended after an
-        instant, or is to be told whenever it ended."""
-        chosen = arrived.arrival <= through
+    def readings(self, plan: ReadingPlan, arrived: ArrivedRows, asked: ArrivalRange) -> Readings:
+        """What is new."""
+        chosen = arrived.arrival <= asked.through
         if not plan.with_quality:
             chosen &= arrived.rows["quality"] != Quality.BAD
         arrived = ArrivedRows(rows=arrived.rows[chosen], arrival=arrived.arrival[chosen])
-        found = [_of_single(plan, arrived, after, since_us)]
+        found = [_of_single(plan, arrived, asked)]
         touched = set(np.unique(arrived.rows["series"]).tolist()) - plan.single.keys()
         found += [
-            self._of_one(plan, told, arrived, after, through, since_us)
-            for told in plan.told
-            if not touched.isdisjoint(told.series)
+            self._of_one(plan, values, arrived, asked)
+            for values in plan.values
+            if not touched.isdisjoint(values.names)
         ]
         made = Readings.together(plan.names, found)
         return made.part(~np.isnan(made.value))
@@ -155,116 +164,97 @@ class NewReadings:
         self,
         plan: ReadingPlan,
         arrived: ArrivedRows,
+        asked: ArrivalRange,
         *,
-        through: int,
-        since_us: int,
         was_told: Callable[[int, int], bool],
     ) -> Corrected:
-        """What arrived up to a number and corrects measurements that were told.
+        """What corrects measurements that were told.
 
         `was_told`: whether what arrived first with one number was told before another one did. What
         lies between two values is told once, and not corrected.
         """
-        is_asked = (arrived.arrival <= through) & (arrived.rows["seq"] < arrived.arrival)
-        is_asked &= _is_told(arrived.rows, since_us)
+        is_asked = (arrived.arrival <= asked.through) & (arrived.rows["seq"] < arrived.arrival)
+        is_asked &= _is_told(arrived.rows, asked.since_us)
         rows, numbers = arrived.rows[is_asked], arrived.arrival[is_asked]
         pairs = zip(rows["seq"].tolist(), numbers.tolist(), strict=True)
         needed = np.array([was_told(*pair) for pair in pairs], dtype=np.bool_)
         rows, numbers = rows[needed], numbers[needed]
-        direct = {number: told for told in plan.told if told.is_direct for number in told.series}
-        is_direct = np.isin(rows["series"], list(direct))
-        rows, numbers = rows[is_direct], numbers[is_direct]
         found = []
-        for told in {
-            id(direct[number]): direct[number] for number in rows["series"].tolist()
-        }.values():
-            own = rows[np.isin(rows["series"], list(told.series))]
-            first_us, last_us = int(own["start"].min()), int(own["end"].max())
-            known = self._energy.rows(told.metered, told.series, first_us, last_us + 1)
-            times = set(zip(own["start"].tolist(), own["end"].tolist(), strict=True))
-            found.append(_of_times(plan, told, known, times))
+        is_of_any = np.zeros(len(rows), dtype=np.bool_)
+        for values in plan.values:
+            is_own = np.isin(rows["series"], list(values.names))
+            if not values.is_direct or not is_own.any():
+                continue
+            is_of_any |= is_own
+            known = self._known(values, rows[is_own])
+            times = set(rows[is_own][["start", "end"]].tolist())
+            told = [
+                each
+                for each in _told(plan, values, known, asked.since_us)
+                if (each.start_us, each.end_us) in times
+            ]
+            found.append(_readings(plan, values, told))
         return Corrected(
             readings=Readings.together(plan.names, found),
-            first_number=int(numbers.min()) if len(numbers) else None,
+            numbers=ArrivedRows(rows=rows[is_of_any], arrival=numbers[is_of_any]).numbers(
+                asked.through
+            ),
         )
 
     def _of_one(
-        self,
-        plan: ReadingPlan,
-        told: Told,
-        arrived: ArrivedRows,
-        after: int,
-        through: int,
-        since_us: int,
+        self, plan: ReadingPlan, values: ValueSeries, arrived: ArrivedRows, asked: ArrivalRange
     ) -> Readings:
         """Where a value is made of several series, or of several values of one."""
-        is_own = np.isin(arrived.rows["series"], list(told.series))
+        is_own = np.isin(arrived.rows["series"], list(values.names))
         new = arrived.rows[is_own & (arrived.rows["seq"] == arrived.arrival)]
         if not len(new):
             return Readings.together(plan.names, [])
-        first_us = int(new["start"].min()) - told.wait_us - told.every_us
-        last_us = int(new["end"].max()) + told.every_us
-        if not told.is_direct:  # what was known when it came, however late that was
-            last_us = max(last_us, told.newest_us)
-        rows = self._energy.rows(told.metered, told.series, first_us, last_us)
-        if told.is_direct:
-            return _of_several(plan, told, rows, after=after, through=through, since_us=since_us)
-        before = {name: own[own["seq"] <= after] for name, own in rows.items()}
-        told_us = newest_us(before) - told.wait_us - told.every_us
-        if told_us < first_us:  # nothing arrived for long: it goes on where it was
-            first_us = max(told_us, first_us - LONGEST_BACK_US)
-            rows = self._energy.rows(told.metered, told.series, first_us, last_us)
-        return _between(plan, told, rows, after=after, through=through, since_us=since_us)
+        if not values.is_direct:
+            return _between(plan, values, self._known_before(values, new, asked.after), asked)
+        told = _told(plan, values, self._known(values, new), asked.since_us)
+        is_new = (each for each in told if asked.after < each.seq <= asked.through)
+        return _readings(plan, values, list(is_new))
 
+    def _known(self, values: ValueSeries, rows: Rows) -> Mapping[SeriesName, Rows]:
+        """What is known of the time of these rows, and of all that is thinned with them."""
+        first_us = int(rows["start"].min()) - values.every_us
+        last_us = int(rows["end"].max()) + values.every_us + 1
+        return self._energy.rows(values.metered, values.names, first_us, last_us)
 
-def _of_times(
-    plan: ReadingPlan, told: Told, rows: Mapping[SeriesName, Rows], times: set[tuple[int, int]]
-) -> Readings:
-    """What is known now of these times, where it is known of all parts."""
-    parts = [_by_time(plan, told, name, own, -END_US) for name, own in rows.items()]
-    found = [
-        (
-            start,
-            end,
-            sum(part[start, end].value for part in parts),
-            max(part[start, end].quality for part in parts),
+    def _known_before(
+        self, values: ValueSeries, new: Rows, after: int
+    ) -> Mapping[SeriesName, Rows]:
+        """What is known from where it was told up to a number; of registers, with what is needed to
+        judge them."""
+        back_us = values.wait_us + values.every_us
+        first_us = int(new["start"].min()) - back_us
+        # What was known when it arrived counts, however late that was.
+        last_us = max(int(new["end"].max()), values.newest_us)
+        rows = self._energy.rows(values.metered, values.names, first_us, last_us)
+        told_us = (
+            newest_us({name: own[own["seq"] <= after] for name, own in rows.items()}) - back_us
         )
-        for start, end in sorted(times.intersection(*parts))
-    ]
-    return _readings(plan, told, found)
+        if LONG_AGO_US < told_us < first_us:
+            rows = self._energy.rows(values.metered, values.names, told_us, last_us)
+        return rows
 
 
-def _readings(
-    plan: ReadingPlan, told: Told, found: Sequence[tuple[int, int, float, int]]
-) -> Readings:
-    """Of (start, end, value, quality)."""
-    columns = list(zip(*found, strict=True)) or [()] * 4
-    return Readings(
-        names=plan.names,
-        resource=np.full(len(found), told.place),
-        start_us=np.array(columns[0], dtype=np.int64),
-        end_us=np.array(columns[1], dtype=np.int64),
-        value=np.array(columns[2], dtype=np.float64),
-        quality=np.array(columns[3], dtype=np.int8),
-    )
-
-
-def _of_single(plan: ReadingPlan, arrived: ArrivedRows, after: int, since_us: int) -> Readings:
+def _of_single(plan: ReadingPlan, arrived: ArrivedRows, asked: ArrivalRange) -> Readings:
     """Each measurement that arrived first, as it was corrected since."""
     known = np.array(sorted(plan.single), dtype=np.int64)
-    is_own = np.isin(arrived.rows["series"], known) & (arrived.rows["seq"] > after)
+    is_own = np.isin(arrived.rows["series"], known) & (arrived.rows["seq"] > asked.after)
     rows, number = arrived.rows[is_own], arrived.arrival[is_own]
     rows = rows[np.lexsort((number, rows["end"], rows["start"], rows["series"]))]
     first = np.flatnonzero(~is_same_as_before(rows))
     last = np.append(first[1:], len(rows))[: len(first)] - 1
-    rows = rows[last[_is_told(rows[first], since_us)]]
+    rows = rows[last[_is_told(rows[first], asked.since_us)]]
     parts = [plan.single[number] for number in known.tolist()]
-    signs = [sign_of(told.series[number]) for told, number in zip(parts, known, strict=True)]
+    signs = [sign_of(values.names[number]) for values, number in zip(parts, known, strict=True)]
     where = np.searchsorted(known, rows["series"])
-    place = np.array([told.place for told in parts], dtype=np.int64)[where]
+    place = np.array([values.place for values in parts], dtype=np.int64)[where]
     found = []
-    for measured in {told.measured for told in parts}:
-        is_such = np.array([told.measured is measured for told in parts])[where]
+    for measured in {values.measured for values in parts}:
+        is_such = np.array([values.measured is measured for values in parts])[where]
         chosen = rows[is_such]
         value = np.array(signs)[where][is_such] * converted(
             plan.quantity, measured, chosen, parts[0].metered
@@ -273,34 +263,54 @@ def _of_single(plan: ReadingPlan, arrived: ArrivedRows, after: int, since_us: in
     return Readings.together(plan.names, found)
 
 
-def _of_several(
-    plan: ReadingPlan,
-    told: Told,
-    rows: Mapping[SeriesName, Rows],
-    *,
-    after: int,
-    through: int,
-    since_us: int,
-) -> Readings:
-    """Measurements of one time together, when the last part of them comes."""
-    whole: list[tuple[int, int, int, float, int]] = []
-    parts = [_by_time(plan, told, name, own, since_us) for name, own in rows.items()]
-    for start, end in set(parts[0]).intersection(*parts[1:]):
-        own_parts = [part[start, end] for part in parts]
-        if all(each.is_told for each in own_parts):
-            net = sum(each.value for each in own_parts)
-            quality = max(each.quality for each in own_parts)
-            whole.append((max(each.seq for each in own_parts), start, end, net, quality))
+class _Reading(NamedTuple):
+    """A value, or one of those that make it up."""
+
+    seq: int
+    """With which it, or the last of its parts, arrived."""
+    start_us: int
+    end_us: int
+    value: float
+    quality: int
+    is_told: bool
+    """Whether it is told one by one at all."""
+
+
+def _told(
+    plan: ReadingPlan, values: ValueSeries, rows: Mapping[SeriesName, Rows], since_us: int
+) -> list[_Reading]:
+    """Measurements of one time together, in the order in which they were whole; of instants, one in
+    each `tell_every`."""
+    parts = [_by_time(plan, values, name, own, since_us) for name, own in rows.items()]
+    whole = []
+    for time in set(parts[0]).intersection(*parts[1:]):
+        own = [part[time] for part in parts]
+        if all(each.is_told for each in own):
+            seq, quality = max(each.seq for each in own), max(each.quality for each in own)
+            whole.append(_Reading(seq, *time, sum(each.value for each in own), quality, True))
+    told = []
     taken: set[int] = set()
-    found: list[tuple[int, int, float, int]] = []
-    for seq, start, end, net, quality in sorted(whole):
-        if told.every_us and start == end:
-            if start // told.every_us in taken:
+    for each in sorted(whole):
+        if values.every_us and each.start_us == each.end_us:
+            if each.start_us // values.every_us in taken:
                 continue
-            taken.add(start // told.every_us)
-        if after < seq <= through:
-            found.append((start, end, net, quality))
-    return _readings(plan, told, found)
+            taken.add(each.start_us // values.every_us)
+        told.append(each)
+    return told
+
+
+def _by_time(
+    plan: ReadingPlan, values: ValueSeries, name: SeriesName, rows: Rows, since_us: int
+) -> dict[tuple[int, int], _Reading]:
+    """By start and end."""
+    good = rows if plan.with_quality else rows[rows["quality"] != Quality.BAD]
+    value = sign_of(name) * converted(plan.quantity, values.measured, good, values.metered)
+    columns = (
+        *(good["seq"], good["start"], good["end"]),
+        *(value, good["quality"], _is_told(good, since_us)),
+    )
+    readings = map(_Reading, *(column.tolist() for column in columns))
+    return {(each.start_us, each.end_us): each for each in readings}
 
 
 def _is_told(rows: Rows, since_us: int) -> Bools:
@@ -309,46 +319,32 @@ def _is_told(rows: Rows, since_us: int) -> Bools:
     return np.asarray(is_asked & ((rows["flags"] & NOT_TOLD) == 0))
 
 
-class _Part(NamedTuple):
-    """One of the values that make up a reading."""
-
-    value: float
-    quality: int
-    seq: int
-    is_told: bool
-
-
-def _by_time(
-    plan: ReadingPlan, told: Told, name: SeriesName, rows: Rows, since_us: int
-) -> dict[tuple[int, int], _Part]:
-    """By start and end."""
-    good = rows if plan.with_quality else rows[rows["quality"] != Quality.BAD]
-    value = sign_of(name) * converted(plan.quantity, told.measured, good, told.metered)
-    columns = (value, good["quality"], good["seq"], _is_told(good, since_us))
-    times = zip(good["start"].tolist(), good["end"].tolist(), strict=True)
-    values = map(_Part, *(column.tolist() for column in columns))
-    return dict(zip(times, values, strict=True))
+def _readings(plan: ReadingPlan, values: ValueSeries, found: Sequence[_Reading]) -> Readings:
+    """Of one resource."""
+    _, start_us, end_us, value, quality, _ = zip(*found, strict=True) if found else [()] * 6
+    return Readings(
+        names=plan.names,
+        resource=np.full(len(found), values.place),
+        start_us=np.array(start_us, dtype=np.int64),
+        end_us=np.array(end_us, dtype=np.int64),
+        value=np.array(value, dtype=np.float64),
+        quality=np.array(quality, dtype=np.int8),
+    )
 
 
 def _between(
-    plan: ReadingPlan,
-    told: Told,
-    rows: Mapping[SeriesName, Rows],
-    *,
-    after: int,
-    through: int,
-    since_us: int,
+    plan: ReadingPlan, values: ValueSeries, rows: Mapping[SeriesName, Rows], asked: ArrivalRange
 ) -> Readings:
     """What lies between one value and the next."""
     steps = new_steps(
         rows,
-        told.limits,
-        told.measured,
-        after=after,
-        through=through,
-        wait_us=told.wait_us,
-        since_us=since_us,
-        every_us=told.every_us,
+        values.limits,
+        values.measured,
+        after=asked.after,
+        through=asked.through,
+        wait_us=values.wait_us,
+        since_us=asked.since_us,
+        every_us=values.every_us,
     )
     if plan.quantity is Quantity.PEAK_POWER:
         value = steps.peak_kw
@@ -358,7 +354,7 @@ def _between(
         value = steps.kwh
     return Readings(
         names=plan.names,
-        resource=np.full(len(steps), told.place),
+        resource=np.full(len(steps), values.place),
         start_us=steps.start_us,
         end_us=steps.end_us,
         value=value,

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from app.intake import (
+    Anomaly,
     Arrivals,
     Arrived,
     KnownSeries,
     Metered,
     MeterLimits,
-    Oddity,
     ResourceSeries,
     Rows,
     SeriesName,
@@ -51,7 +51,7 @@ class ReadsMeasurements(Protocol):
 
 
 @runtime_checkable
-class SaysOddities(Protocol):
-    """Is told what is odd about what is told."""
+class LogsAnomalies(Protocol):
+    """Is told what is implausible about what is told."""
 
-    def told(self, metered: Metered, oddities: Collection[Oddity]) -> None: ...
+    def told(self, metered: Metered, anomalies: Collection[Anomaly]) -> None: ...

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from app.intake import Direction, KnownSeries, Metered, MeterLimits, SeriesName, counting, ways
+from app.intake import KnownSeries, Metered, MeterLimits, SeriesName, net_parts
 from app.intake import Quantity as Measured
 from app.reporting.content.readings import Int64
 from app.reporting.requests import TOLD_OF, Quantity
@@ -17,7 +18,7 @@ INSTANTS = (Quantity.INSTANT_POWER, Quantity.REGISTER, Quantity.CHARGE_LEVEL)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Told:
+class ValueSeries:
     """The series that make up the values of one resource."""
 
     place: int
@@ -27,8 +28,8 @@ class Told:
     measured: Measured
     is_direct: bool
     """Whether each measurement is a value; else what lies between two of them is."""
-    series: Mapping[int, SeriesName]
-    """By number."""
+    names: Mapping[int, SeriesName]
+    """Of series, by their numbers."""
     newest_us: int
     """The newest end of any of them."""
     wait_us: int
@@ -38,7 +39,7 @@ class Told:
     @property
     def is_single(self) -> bool:
         """Whether each row is a value, whatever else there is."""
-        is_alone = len(self.series) == 1 and self.is_direct and not self.every_us
+        is_alone = len(self.names) == 1 and self.is_direct and not self.every_us
         return is_alone and self.measured is not Measured.STORED
 
 
@@ -50,48 +51,27 @@ class ReadingPlan:
     with_quality: bool
     names: Sequence[str]
     """Of resources."""
-    told: Sequence[Told]
-    single: Mapping[int, Told]
-    """Those of single series, by their numbers."""
-    numbers: Int64
-    """Of all series, rising."""
+    values: Sequence[ValueSeries]
 
-    @classmethod
-    def of(
-        cls,
-        quantity: Quantity,
-        names: Sequence[str],
-        told: Sequence[Told],
-        *,
-        with_quality: bool,
-    ) -> ReadingPlan:
-        return cls(
-            quantity=quantity,
-            with_quality=with_quality,
-            names=names,
-            told=told,
-            single={number: each for each in told if each.is_single for number in each.series},
-            numbers=np.array(
-                sorted(number for each in told for number in each.series), dtype=np.int64
-            ),
-        )
+    @cached_property
+    def single(self) -> Mapping[int, ValueSeries]:
+        """Those of single series, by their numbers."""
+        return {number: each for each in self.values if each.is_single for number in each.names}
+
+    @cached_property
+    def numbers(self) -> Int64:
+        """Of all series, rising."""
+        numbers = sorted(number for each in self.values for number in each.names)
+        return np.array(numbers, dtype=np.int64)
 
 
 def chosen_series(
     quantity: Quantity, series: Sequence[KnownSeries]
 ) -> tuple[Measured, bool, Mapping[int, SeriesName]] | None:
     """Of what the quantity is told, whether directly, and of which series; None: it cannot be."""
-    known: dict[Measured, dict[Direction, dict[str, KnownSeries]]] = {}
-    for each in series:
-        by_direction = known.setdefault(Measured(each.name.quantity), {})
-        by_direction.setdefault(Direction(each.name.direction), {})[each.name.channel] = each
     for measured in TOLD_OF.get(quantity, ()):
-        by_direction = known.get(measured, {})
-        chosen = [
-            by_direction[way][channel]
-            for way in ways(by_direction)
-            for channel in counting(by_direction[way])
-        ]
+        known = {each.name: each for each in series if each.name.quantity == measured}
+        chosen = [known[name] for name in net_parts(known)]
         if chosen:
             are_means = measured is Measured.POWER and any(each.longest_us for each in chosen)
             is_direct = (

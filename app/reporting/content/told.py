@@ -14,7 +14,7 @@ from app.openadr import read_instant, write_duration, write_instant
 from app.platform import from_us, to_us
 from app.reporting.content.encode import payload_descriptors
 from app.reporting.content.instant import DECIMALS, MISSING, OK, Values
-from app.reporting.content.metered import NOTHING, Cell
+from app.reporting.content.metered import NO_VALUE, Cell
 from app.reporting.requests import DATA_QUALITY, ReportRequest
 
 AGGREGATE = "AGGREGATED_REPORT"
@@ -52,7 +52,7 @@ class ToldCells:
                 name = str(orjson.loads(quoted))
                 if name in metered:
                     is_known = number is not None and number == number
-                    cells.setdefault(name, []).append((number, word) if is_known else NOTHING)
+                    cells.setdefault(name, []).append((number, word) if is_known else NO_VALUE)
         return cls(pieces=pieces, cells=cells)
 
     @classmethod
@@ -163,6 +163,33 @@ def _replaced(
             else:
                 intervals[place] = new
     return report
+
+
+def cells_of_report(found: Mapping[str, Any], told: ToldCells) -> ToldCells:
+    """The same cells as the VTN has them in a report. ValueError: it is no report of ours."""
+    try:
+        intervals = {
+            each["resourceName"]: each.get("intervals") or () for each in found["resources"]
+        }
+        return replace(
+            told,
+            cells={
+                name: [_cell_of(piece, intervals.get(name, ())) for piece in told.pieces]
+                for name in told.cells
+            },
+        )
+    except (AttributeError, IndexError, KeyError, TypeError):
+        raise ValueError("what the VTN has is no report of ours") from None
+
+
+def _cell_of(piece: Piece, intervals: Sequence[Mapping[str, Any]]) -> Cell:
+    for interval in intervals:
+        if _is_of(interval, piece):
+            payloads = {each["type"]: each["values"][0] for each in interval["payloads"]}
+            word = str(payloads.pop(DATA_QUALITY, OK))
+            value = next(iter(payloads.values()), None)
+            return NO_VALUE if word == MISSING or value is None else (value, word)
+    return NO_VALUE
 
 
 def _interval(piece: Piece, cell: Cell, request: ReportRequest) -> dict[str, Any] | None:

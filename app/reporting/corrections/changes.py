@@ -27,7 +27,7 @@ class FollowsArrivals(Protocol):
 class KnowsNeighbours(Protocol):
     """Knows how far a value reaches: what lies between two of a register belongs to both."""
 
-    def reach(self, metered: Metered, changed: ChangedSeries) -> tuple[int, int]: ...
+    def affected_span(self, metered: Metered, changed: ChangedSeries) -> tuple[int, int]: ...
 
 
 class ChangedReports:
@@ -67,11 +67,11 @@ class ChangedReports:
     def _span(self, changed: ChangedSeries, seq: int) -> ChangedSpan | None:
         """The time of which something else is known now; None: nobody was told of it."""
         name = changed.name
-        reach = self._reports.reach(name.ven_name)
+        told = self._reports.told_of(name.ven_name)
         metered = self._requests.metered(name.ven_name).get(name.resource_name)
-        if reach is None or metered is None:
+        if told is None or metered is None:
             return None
-        if changed.first_us >= reach.ends_us and not changed.is_behind and not reach.is_open:
+        if changed.first_us >= told.ends_us and not changed.is_behind and not told.is_open:
             return None  # as nearly always
-        first_us, last_us = self._energy.reach(metered, changed)
+        first_us, last_us = self._energy.affected_span(metered, changed)
         return ChangedSpan(name.ven_name, first_us, last_us, seq)

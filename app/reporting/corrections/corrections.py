@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -19,6 +19,7 @@ from app.reporting.content import (
     Cell,
     MeteredIntervals,
     ToldCells,
+    cells_of_report,
     number,
     replaced_cells,
     report_of_cells,
@@ -123,17 +124,55 @@ class Corrections:
             if not due:
                 return
             above = due[-1].metered_report_id
+            # What is told of one that is on its way, or was refused, is known when it is there.
+            absent = self._rejected.names_among([report.report_name for report in due])
+            present = [report for report in due if report.report_name not in absent]
             to_put: list[_Correction] = []
-            for correction in self._worked_out(due):
+            for correction in self._worked_out(self._as_told(present, client_for)):
                 if not correction.report.is_sent:
                     self._send(correction, correction.report.report_name, correction.told)
-                elif self._rejected.is_on_its_way(correction.report.report_name):
-                    continue  # it is on its way: what is told of it is known when it is there
                 elif self._mode == "send" or correction.report.report_id is None:
                     self._send_beside(correction)
                 else:
                     to_put.append(correction)
             self._replace(to_put, client_for)
+
+    def _as_told(
+        self, reports: Sequence[MeteredReport], client_for: ClientFor
+    ) -> list[MeteredReport]:
+        """These reports, those that may say something else as the VTN has them.
+
+        Those that the VTN cannot show now are left out, and come with a later delivery.
+        """
+
+        def look_up(report: MeteredReport) -> MeteredReport | None:
+            if self._held.is_held(report.ven_name):
+                return None
+            try:
+                found = client_for(report.ven_name).report(report.report_id or "")
+                return replace(report, told=cells_of_report(found, report.told))
+            except (VtnRejected, ValueError):
+                return report  # it is no more: what is corrected is sent beside it
+            except VtnUnauthorised as error:
+                if error.status not in NOT_REPLACED:
+                    raise
+                return report
+
+        certain = [report for report in reports if not self._may_say_something_else(report)]
+        looked_up = self._fan_out(
+            [report for report in reports if self._may_say_something_else(report)],
+            look_up,
+            failure=VtnError,
+        )
+        return certain + [found for _, found in looked_up if isinstance(found, MeteredReport)]
+
+    def _may_say_something_else(self, report: MeteredReport) -> bool:
+        return (
+            self._mode != "keep"
+            and report.is_sent
+            and not report.seen_seq
+            and report.report_id is not None
+        )
 
     def _worked_out(self, due: Sequence[MeteredReport]) -> list[_Correction]:
         """What is to be told of these; those that are as they were told are settled."""
@@ -176,7 +215,7 @@ class Corrections:
         if same or gone:
             with self._database.write() as connection:
                 for report in same:
-                    self._reports.unchanged(connection, report)
+                    self._reports.unchanged(connection, report, seen_seq=seen_seq)
                 self._forget_gone(connection, gone)
         return corrections
 

@@ -9,7 +9,7 @@ from app.readings import ReadsFrames
 from app.reporting.content import DueReports, IntervalReports, NewReadings, ResourceModel
 from app.reporting.delivery.batching import Batch, SizeLimits
 from app.reporting.delivery.intervals import IntervalBuilder
-from app.reporting.delivery.measured import MeasuredBuilder
+from app.reporting.delivery.measured import MeasuredBuilder, MeasuredRequests
 from app.reporting.delivery.measured_corrections import CorrectionBuilder
 from app.reporting.delivery.telemetry import TelemetryBuilder
 from app.reporting.streams import (
@@ -41,12 +41,13 @@ class ReportBuilder:
         self._telemetry = TelemetryBuilder(
             frames=frames, requests=requests, model=model, clock=clock, limits=limits
         )
+        measured = MeasuredRequests(new_readings=new_readings, requests=requests)
         self._measured = MeasuredBuilder(
-            new_readings=new_readings, requests=requests, clock=clock, limits=limits
+            new_readings=new_readings, requests=measured, clock=clock, limits=limits
         )
         self._corrections = CorrectionBuilder(
             new_readings=new_readings,
-            requests=requests,
+            requests=measured,
             clock=clock,
             limits=limits,
             every=correct_every,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import partial
 from typing import NamedTuple
 
 from app.intake import END_US, Arrivals
-from app.platform import to_us
+from app.platform import from_us, to_us
 from app.reporting.content import (
+    ArrivalRange,
     ArrivedRows,
     NewReadings,
     ReadingPlan,
@@ -31,6 +32,7 @@ WINDOW_ROWS = 200_000
 """Of what arrived, that are held in memory at a time."""
 IDLE_NUMBERS = 100
 """Of others' measurements, before a stream tells that it does not need them."""
+Render = Callable[[Readings], RenderedReport]
 
 
 class Window(NamedTuple):
@@ -38,6 +40,16 @@ class Window(NamedTuple):
 
     arrivals: Arrivals
     batches: ArrivedRows
+
+    def taken_at(self, number: int) -> datetime:
+        """When that arrived which has this number."""
+        (taken_at_us,) = (each.taken_at_us for each in self.arrivals.arrived if each.seq == number)
+        return from_us(taken_at_us)
+
+    @property
+    def has_imports(self) -> bool:
+        """Whether some of it is imported; of whom is not known without reading it."""
+        return any(each.import_id is not None for each in self.arrivals.arrived)
 
 
 def windows(
@@ -57,41 +69,89 @@ def windows(
         rest = [stream for stream in rest if after(stream) >= arrivals.through]
 
 
-def asked_since_us(stream: MeasuredStream, requests: RequestIndex) -> int:
-    """What ends later is told."""
-    active = requests.of(stream)
-    begins = [active.first_seen] if active is not None else []
-    begins += [stream.request.since] if stream.request.since is not None else []
-    return max(map(to_us, begins), default=0)
+class MeasuredRequests:
+    """What streams of measurements are asked for."""
+
+    def __init__(self, *, new_readings: NewReadings, requests: RequestIndex) -> None:
+        self._new = new_readings
+        self._requests = requests
+
+    def plan(self, stream: MeasuredStream) -> ReadingPlan:
+        """Which series are told."""
+        metered = self._requests.metered(stream.ven_name)
+        return self._new.plan(stream.request, metered, self._requests.scope_of(stream))
+
+    def since_us(self, stream: MeasuredStream) -> int:
+        """What ends later is told."""
+        active = self._requests.of(stream)
+        begins = [active.first_seen] if active is not None else []
+        begins += [stream.request.since] if stream.request.since is not None else []
+        return max(map(to_us, begins), default=0)
+
+    def in_time(self, stream: MeasuredStream, readings: Readings) -> Readings:
+        """Those that begin before the event ends."""
+        until = stream.request.until
+        return readings.part(readings.start_us < (END_US if until is None else to_us(until)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Owed:
-    """What arrived for one stream, and what is told of it."""
+class Owed:
+    """What is to be told behind a cursor."""
 
-    new: NewReadings
-    plan: ReadingPlan
-    arrived: ArrivedRows
-    after: int
+    cursor: FramePosition
     through: int
-    since_us: int
-    """What ends later is told, and what is to be told however long ago it ended."""
-    until_us: int
-    """What begins earlier is told."""
+    """Nothing else is known of yet that arrived later."""
+    numbers: Sequence[tuple[int, int]]
+    """(number, how many rows arrived with it) of the stream's series, rising, up to `through`."""
+    up_to: Callable[[int], Readings]
+    """What is to be told up to a number, all that was told of the first of them included."""
 
-    @cached_property
-    def numbers(self) -> list[tuple[int, int]]:
-        """(number, how many rows arrived with it) of the stream's series, rising."""
-        return [each for each in self.arrived.numbers() if each[0] <= self.through]
+    @property
+    def told_of_first(self) -> int:
+        """How many readings of what arrived next are told; none, where that is no longer of the
+        stream's series."""
+        is_next = bool(self.numbers) and self.numbers[0][0] == self.cursor.seq + 1
+        return self.cursor.column if is_next else 0
 
-    def up_to(self, last: int) -> Readings:
-        """What is new up to a number."""
-        made = self.new.readings(
-            self.plan, self.arrived, after=self.after, through=last, since_us=self.since_us
+    def of_flight(self, flying: FramesInFlight) -> Readings:
+        """What a report in flight is made of."""
+        return self.up_to(flying.last_frame).part(
+            slice(self.told_of_first, flying.through.column or None)
         )
-        return made.part(made.start_us < self.until_us)
 
-    def last_of(self, most: int) -> int:
+    def fitting(
+        self, render: Render, *, most_readings: int, most_bytes: int
+    ) -> tuple[FramePosition, RenderedReport] | None:
+        """The longest report within the bounds, and how far it goes; None: there is nothing to
+        tell."""
+        if not self.numbers:
+            return None
+        told = self.told_of_first
+        first, last = self.numbers[0][0], self._last_of(1 if told else most_readings)
+        made = self.up_to(last).part(slice(told, None))
+        rows = most_readings
+        while not len(made) and last < self.numbers[-1][0]:
+            told, rows = 0, 2 * rows
+            last = self._last_of(rows)
+            made = self.up_to(last)
+        most = most_readings
+        while len(made):
+            report = render(made.part(slice(0, most)))
+            fits = len(report.body) <= most_bytes or len(made) == 1
+            if len(made) <= most and fits:
+                is_all = last == self.numbers[-1][0]
+                return FramePosition(self.through if is_all else last), report
+            if last > first:
+                fewer = len(made) if len(made) > most else len(made) // 2
+                last = min(self._last_of(max(fewer // 2, 1)), self._before(last))
+                made = self.up_to(last)
+            elif fits or most == 1:
+                return FramePosition(first - 1, told + most), report
+            else:
+                most = max(min(most, len(made)) // 2, 1)
+        return None
+
+    def _last_of(self, most: int) -> int:
         """The last number up to which there are not more rows; at least the first one."""
         last = self.numbers[0][0]
         for seq, count in self.numbers:
@@ -101,6 +161,10 @@ class _Owed:
             last = seq
         return last
 
+    def _before(self, last: int) -> int:
+        """The number before that one."""
+        return max(seq for seq, _ in self.numbers if seq < last)
+
 
 class MeasuredBuilder:
     """Makes the next report of each stream of measurements."""
@@ -109,7 +173,7 @@ class MeasuredBuilder:
         self,
         *,
         new_readings: NewReadings,
-        requests: RequestIndex,
+        requests: MeasuredRequests,
         clock: Callable[[], datetime],
         limits: SizeLimits,
     ) -> None:
@@ -129,17 +193,19 @@ class MeasuredBuilder:
 
     def _add(self, batch: Batch, stream: MeasuredStream, window: Window) -> None:
         owed = self._owed(stream, window)
-        flying, column = stream.in_flight, stream.acked_frame.column
+        render = partial(render_readings, ven_name=stream.ven_name, request=stream.request)
+        flying = stream.in_flight
         if flying is not None:
-            # In doubt: with the name and the span that it had.
-            last, stop = flying.through
-            if stop or column:
-                last = owed.numbers[0][0] if owed.numbers else last
-            if last <= window.arrivals.through:  # else not all of it is at hand in this batch
-                made = owed.up_to(last).part(slice(column, stop or None))
-                batch.put(stream, flying, _render(stream, made, flying.name))
+            # In doubt: with the name and the span that it had, when all of that is at hand.
+            if flying.last_frame <= window.arrivals.through:
+                report = render(readings=owed.of_flight(flying), name=flying.name)
+                batch.put(stream, flying, report)
             return
-        fitting = self._fitting(stream, owed)
+        fitting = owed.fitting(
+            lambda readings: render(readings=readings),
+            most_readings=self._limits.most_readings,
+            most_bytes=self._limits.most_bytes(stream.ven_name),
+        )
         if fitting is not None:
             position, report = fitting
             planned_us = to_us(self._clock())
@@ -147,72 +213,30 @@ class MeasuredBuilder:
             batch.put(stream, in_flight, report, is_smallest=report.readings <= 1)
         elif (
             owed.numbers
-            or owed.through - owed.after >= IDLE_NUMBERS
+            or owed.through - owed.cursor.seq >= IDLE_NUMBERS
             or owed.through == stream.last_frame
-            or any(each.import_id is not None for each in window.arrivals.arrived)
+            or window.has_imports
         ):
-            # Of a batch that was told in part, nothing is left: its meters are others' now.
-            last = owed.numbers[0][0] if column and owed.numbers else owed.through
-            batch.moved.append((stream, _advancing(last)))
+            batch.moved.append((stream, _advancing(owed.through)))
 
-    def _owed(self, stream: MeasuredStream, window: Window) -> _Owed:
-        request, after = stream.request, stream.acked_frame.seq
-        metered = self._requests.metered(stream.ven_name)
-        plan = self._new.plan(request, metered, self._requests.scope_of(stream))
-        through = window.arrivals.through
-        return _Owed(
-            new=self._new,
-            plan=plan,
-            arrived=self._new.arrived(plan, window.arrivals, window.batches, after),
-            after=after,
-            through=through if stream.last_frame is None else min(through, stream.last_frame),
-            since_us=asked_since_us(stream, self._requests),
-            until_us=END_US if request.until is None else to_us(request.until),
+    def _owed(self, stream: MeasuredStream, window: Window) -> Owed:
+        after, last = stream.acked_frame.seq, stream.last_frame
+        through = window.arrivals.through if last is None else min(window.arrivals.through, last)
+        plan = self._requests.plan(stream)
+        arrived = self._new.arrived(plan, *window, after)
+        since_us = self._requests.since_us(stream)
+
+        def up_to(number: int) -> Readings:
+            readings = self._new.readings(plan, arrived, ArrivalRange(after, number, since_us))
+            return self._requests.in_time(stream, readings)
+
+        return Owed(
+            cursor=stream.acked_frame,
+            through=through,
+            numbers=arrived.numbers(through),
+            up_to=up_to,
         )
-
-    def _fitting(
-        self, stream: MeasuredStream, owed: _Owed
-    ) -> tuple[FramePosition, RenderedReport] | None:
-        """The longest report within the bounds, and how far it goes; None: there is nothing new."""
-        column = stream.acked_frame.column
-        most = self._limits.most_readings
-        if not owed.numbers:
-            return None
-        first, last = owed.numbers[0][0], owed.last_of(1 if column else most)
-        made = owed.up_to(last).part(slice(column, None))
-        while not len(made) and not column and last < owed.numbers[-1][0]:
-            most *= 2
-            last = owed.last_of(most)
-            made = owed.up_to(last)
-        most = self._limits.most_readings
-        most_bytes = self._limits.most_bytes(stream.ven_name)
-        while len(made):
-            report = _render(stream, made.part(slice(0, most)))
-            fits = len(report.body) <= most_bytes or len(made) == 1
-            if len(made) <= most and fits:
-                is_last = last == owed.numbers[-1][0] and not column
-                return FramePosition(owed.through if is_last else last), report
-            if last == first:
-                if fits or most == 1:
-                    return FramePosition(owed.after, column + most), report
-                most = max(min(most, len(made)) // 2, 1)
-            else:
-                fewer = len(made) if len(made) > most else len(made) // 2
-                last = min(owed.last_of(max(fewer // 2, 1)), _before(owed.numbers, last))
-                made = owed.up_to(last)
-        return None
-
-
-def _before(numbers: Sequence[tuple[int, int]], last: int) -> int:
-    """The number before that one."""
-    return max(seq for seq, _ in numbers if seq < last)
 
 
 def _advancing(seq: int) -> Transition:
     return lambda now: now.advance(FramePosition(seq))
-
-
-def _render(stream: MeasuredStream, readings: Readings, name: str | None = None) -> RenderedReport:
-    return render_readings(
-        ven_name=stream.ven_name, request=stream.request, readings=readings, name=name
-    )

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from app.platform import to_us
-from app.reporting.content import Corrected, NewReadings, Readings, RenderedReport, render_readings
-from app.reporting.delivery.batching import Batch, SizeLimits
-from app.reporting.delivery.measured import IDLE_NUMBERS, Window, asked_since_us, windows
-from app.reporting.streams import (
-    FramePosition,
-    FramesInFlight,
-    MeasuredStream,
-    RequestIndex,
-    Transition,
+from app.reporting.content import (
+    ArrivalRange,
+    Corrected,
+    NewReadings,
+    Readings,
+    RenderedReport,
+    render_readings,
 )
+from app.reporting.delivery.batching import Batch, SizeLimits
+from app.reporting.delivery.measured import IDLE_NUMBERS, MeasuredRequests, Owed, Window, windows
+from app.reporting.streams import FramePosition, FramesInFlight, MeasuredStream, Transition
 
 
 class CorrectionBuilder:
@@ -28,7 +30,7 @@ class CorrectionBuilder:
         self,
         *,
         new_readings: NewReadings,
-        requests: RequestIndex,
+        requests: MeasuredRequests,
         clock: Callable[[], datetime],
         limits: SizeLimits,
         every: timedelta,
@@ -38,7 +40,7 @@ class CorrectionBuilder:
         self._requests = requests
         self._clock = clock
         self._limits = limits
-        self._every_us = every // timedelta(microseconds=1)
+        self._every = every
         self._tells = tells
 
     def add_to(self, batch: Batch, streams: Sequence[MeasuredStream]) -> None:
@@ -46,15 +48,17 @@ class CorrectionBuilder:
         behind = [
             stream
             for stream in streams
-            if stream.corrects_after < stream.acked_frame.seq
+            if stream.corrects_after.seq < stream.acked_frame.seq
             and (stream.in_flight is None or stream.is_correcting)
         ]
         if not self._tells:
             for stream in behind:
-                self._pass(batch, stream, stream.acked_frame.seq)
+                _pass(batch, stream, stream.acked_frame.seq)
             return
         newest = max((stream.acked_frame.seq for stream in behind), default=0)
-        for stream, window in windows(self._new, behind, lambda each: each.corrects_after, newest):
+        for stream, window in windows(
+            self._new, behind, lambda each: each.corrects_after.seq, newest
+        ):
             if batch.is_full:
                 break
             self._add(batch, stream, window)
@@ -62,82 +66,74 @@ class CorrectionBuilder:
     def _add(self, batch: Batch, stream: MeasuredStream, window: Window) -> None:
         flying = stream.in_flight
         through = min(stream.acked_frame.seq, window.arrivals.through)
-        if not _corrects_any(window) and flying is None:
-            self._pass(batch, stream, through)
+        if flying is None and not _corrects_any(window):
+            _pass(batch, stream, through)
             return
-        through = through if flying is None else flying.through.seq
-        if through > window.arrivals.through:
-            return  # not all of it is at hand in this batch
-        corrected, numbers = self._corrected(stream, window, through)
+        corrected = self._corrected(stream, window)
+        owed = Owed(
+            cursor=stream.corrects_after,
+            through=through,
+            numbers=corrected(through).numbers,
+            up_to=lambda number: self._requests.in_time(stream, corrected(number).readings),
+        )
+        render = partial(render_readings, ven_name=stream.ven_name, request=stream.request)
         if flying is not None:
-            batch.put(stream, flying, self._render(stream, corrected.readings, 0, flying.name))
+            if flying.last_frame <= window.arrivals.through:  # all of it is at hand
+                report = render(readings=owed.of_flight(flying), name=flying.name)
+                batch.put(stream, flying, report)
             return
-        if corrected.first_number is None:
-            self._pass(batch, stream, through)
+        if not owed.numbers:
+            _pass(batch, stream, through)
             return
-        since_us = _taken_at_us(window, corrected.first_number)
-        if to_us(self._clock()) - since_us < self._every_us:
+        since = window.taken_at(owed.numbers[0][0])
+        if self._clock() - since < self._every:
             return
-        most = self._limits.most_readings
-        report = self._render(stream, corrected.readings, since_us)
-        while len(numbers) > 1 and (
-            report.readings > most or len(report.body) > self._limits.most_bytes(stream.ven_name)
-        ):
-            numbers = numbers[: (len(numbers) + 1) // 2]
-            through = numbers[-1]
-            corrected, _ = self._corrected(stream, window, through)
-            report = self._render(stream, corrected.readings, since_us)
+
+        def of_corrections(readings: Readings) -> RenderedReport:
+            return render(readings=readings, corrected_since=since)
+
+        fitting = owed.fitting(
+            of_corrections,
+            most_readings=self._limits.most_readings,
+            most_bytes=self._limits.most_bytes(stream.ven_name),
+        )
+        if fitting is None:
+            _pass(batch, stream, through)
+            return
+        position, report = fitting
         in_flight = FramesInFlight(
             name=report.name,
-            through=FramePosition(through),
+            through=position,
             planned_us=to_us(self._clock()),
             is_correction=True,
         )
-        batch.put(stream, in_flight, report)
+        batch.put(stream, in_flight, report, is_smallest=report.readings <= 1)
 
-    def _corrected(
-        self, stream: MeasuredStream, window: Window, through: int
-    ) -> tuple[Corrected, list[int]]:
-        """What is corrected, and the numbers with which something arrived."""
-        after = stream.corrects_after
-        metered = self._requests.metered(stream.ven_name)
-        plan = self._new.plan(stream.request, metered, self._requests.scope_of(stream))
-        arrived = self._new.arrived(plan, window.arrivals, window.batches, after)
-        corrected = self._new.corrections(
+    def _corrected(self, stream: MeasuredStream, window: Window) -> Callable[[int], Corrected]:
+        """What is corrected, up to a number."""
+        after = stream.corrects_after.seq
+        plan = self._requests.plan(stream)
+        arrived = self._new.arrived(plan, *window, after)
+        since_us = self._requests.since_us(stream)
+        return lambda number: self._new.corrections(
             plan,
             arrived,
-            through=through,
-            since_us=asked_since_us(stream, self._requests),
-            was_told=lambda seq, number: stream.was_told(seq, before=number),
+            ArrivalRange(after, number, since_us),
+            was_told=lambda seq, before: stream.was_told(seq, before=before),
         )
-        return corrected, [seq for seq, _ in arrived.numbers() if seq <= through]
 
-    def _pass(self, batch: Batch, stream: MeasuredStream, through: int) -> None:
-        """Nothing is corrected up to there."""
-        if through - stream.corrects_after >= IDLE_NUMBERS:
-            batch.moved.append((stream, _passing(through)))
 
-    def _render(
-        self, stream: MeasuredStream, readings: Readings, since_us: int, name: str | None = None
-    ) -> RenderedReport:
-        return render_readings(
-            ven_name=stream.ven_name,
-            request=stream.request,
-            readings=readings,
-            name=name,
-            corrected_since_us=since_us,
-        )
+def _pass(batch: Batch, stream: MeasuredStream, through: int) -> None:
+    """Nothing is corrected up to there."""
+    if through - stream.corrects_after.seq >= IDLE_NUMBERS:
+        batch.moved.append((stream, _passing(through)))
 
 
 def _corrects_any(window: Window) -> bool:
     """Whether anything corrects what arrived before; of an import that is not known."""
-    has_imports = any(each.import_id is not None for each in window.arrivals.arrived)
-    return has_imports or bool((window.batches.rows["seq"] < window.batches.arrival).any())
-
-
-def _taken_at_us(window: Window, number: int) -> int:
-    return next(each.taken_at_us for each in window.arrivals.arrived if each.seq == number)
+    rows, arrival = window.batches.rows, window.batches.arrival
+    return window.has_imports or bool((rows["seq"] < arrival).any())
 
 
 def _passing(seq: int) -> Transition:
-    return lambda now: now.pass_corrections(seq)
+    return lambda now: now.pass_corrections(FramePosition(seq))

@@ -14,9 +14,9 @@ from app.platform import Database, to_us
 from app.reporting.content import ToldCells
 
 READ_AGAIN_EVERY = timedelta(hours=1)
-"""What is known of how far reports reach: fewer of them are open by then."""
+"""Of which time VENs have told: fewer reports are open by then."""
 NOT_TOLD_IN_TIME = "not_told"
-"""ArrivedRows after everybody had stopped waiting for it."""
+"""It came after everybody had stopped waiting for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,8 @@ class MeteredReport:
     """Whether the VTN has it; else there was nothing to tell yet."""
     is_complete: bool
     seen_seq: int = 0
-    """The measurements up to this number were taken into account."""
+    """The measurements up to this number were taken into account; 0: it may say what was known at
+    an earlier time, since it was sent more than once."""
     metered_report_id: int = 0
     """0: not stored."""
     report_id: str | None = None
@@ -57,8 +58,8 @@ class ChangedSpan(NamedTuple):
     seq: int
 
 
-class Reach(NamedTuple):
-    """How far what was told of a VEN reaches."""
+class ToldOfVen(NamedTuple):
+    """Of which time a VEN has told something."""
 
     ends_us: int
     """The end of the newest report."""
@@ -80,8 +81,9 @@ class MeteredReports:
         self._database = database
         self._clock = clock
         self._lock = threading.Lock()
-        self._reach: dict[str, Reach] | None = None
-        self._reach_read_at = clock()
+        self._told: dict[str, ToldOfVen] | None = None
+        """By VEN; at least what is stored."""
+        self._told_read_at = clock()
         self._keep_us = keep // timedelta(microseconds=1)
         self._every_us = correct_every // timedelta(microseconds=1)
 
@@ -92,12 +94,7 @@ class MeteredReports:
 
         `again`: it was sent more than once, and may say what was known at an earlier time.
         """
-        now_us = to_us(self._clock())
         starts_us, ends_us = _span_us(report.told)
-        seen = int(
-            connection.execute(text("SELECT seen_seq FROM metered_report_state")).scalar_one()
-        )
-        may_have_changed = again or seen > report.seen_seq
         connection.execute(
             text(_PUT),
             {
@@ -116,10 +113,13 @@ class MeteredReports:
                 else report.late_until_us,
                 "is_sent": int(report.is_sent),
                 "is_complete": int(report.is_complete),
-                "seen_seq": report.seen_seq,
+                "seen_seq": 0 if again else report.seen_seq,
                 "body": report.told.pack(),
-                "check_after_us": now_us if may_have_changed else None,
+                "check_after_us": to_us(self._clock()) if again else None,
             },
+        )
+        self._was_told(
+            report.ven_name, ends_us, is_open=not (report.is_sent and report.is_complete)
         )
 
     def seen_seq(self) -> int:
@@ -128,24 +128,24 @@ class MeteredReports:
             query = text("SELECT seen_seq FROM metered_report_state")
             return int(connection.execute(query).scalar_one())
 
-    def reach(self, ven_name: str) -> Reach | None:
-        """How far what was told of a VEN reaches, at most; None: nothing was."""
+    def told_of(self, ven_name: str) -> ToldOfVen | None:
+        """Of which time a VEN has told something, at most; None: it has told nothing."""
         now = self._clock()
         with self._lock:
-            if self._reach is None or abs(now - self._reach_read_at) >= READ_AGAIN_EVERY:
-                self._reach_read_at = now
+            if self._told is None or abs(now - self._told_read_at) >= READ_AGAIN_EVERY:
+                self._told_read_at = now
                 with self._database.read() as connection:
-                    self._reach = {
-                        row.ven_name: Reach(row.ends_us, bool(row.is_open))
-                        for row in connection.execute(text(_REACH))
+                    self._told = {
+                        row.ven_name: ToldOfVen(row.ends_us, bool(row.is_open))
+                        for row in connection.execute(text(_TOLD_OF_VENS))
                     }
-            return self._reach.get(ven_name)
+            return self._told.get(ven_name)
 
-    def _reaches(self, ven_name: str, ends_us: int, *, is_open: bool) -> None:
+    def _was_told(self, ven_name: str, ends_us: int, *, is_open: bool) -> None:
         with self._lock:
-            if self._reach is not None:
-                before = self._reach.get(ven_name, Reach(ends_us, is_open))
-                self._reach[ven_name] = Reach(
+            if self._told is not None:
+                before = self._told.get(ven_name, ToldOfVen(ends_us, is_open))
+                self._told[ven_name] = ToldOfVen(
                     max(before.ends_us, ends_us), before.is_open or is_open
                 )
 
@@ -171,11 +171,15 @@ class MeteredReports:
         with self._database.read() as connection:
             return [_read(row) for row in connection.execute(text(_TO_CHECK), where)]
 
-    def unchanged(self, connection: Connection, report: MeteredReport) -> None:
-        """There is nothing to correct."""
+    def unchanged(self, connection: Connection, report: MeteredReport, *, seen_seq: int) -> None:
+        """There is nothing to correct by what came up to this number."""
         connection.execute(
-            text("UPDATE metered_report SET check_after_us = NULL WHERE metered_report_id = :id"),
-            {"id": report.metered_report_id},
+            text(_UNCHANGED),
+            {
+                "id": report.metered_report_id,
+                "body": report.told.pack(),
+                "seen_seq": seen_seq,
+            },
         )
 
     def corrected(
@@ -244,12 +248,13 @@ _PUT = (
     " :report_name, :report_id, :starts_us, :ends_us, :keep_until_us,"
     " :is_sent, :is_complete, :seen_seq, :body, :check_after_us, 0)"
     " ON CONFLICT (ven_name, event_id, descriptor, report_key, first_cell) DO UPDATE SET"
-    " report_name = excluded.report_name, report_id = excluded.report_id, body = excluded.body,"
-    " is_sent = excluded.is_sent, is_complete = excluded.is_complete,"
-    " seen_seq = excluded.seen_seq,"
+    " program_id = excluded.program_id, report_name = excluded.report_name,"
+    " report_id = excluded.report_id, starts_us = excluded.starts_us, ends_us = excluded.ends_us,"
+    " keep_until_us = excluded.keep_until_us, is_sent = excluded.is_sent,"
+    " is_complete = excluded.is_complete, seen_seq = excluded.seen_seq, body = excluded.body,"
     " check_after_us = excluded.check_after_us"
 )
-_REACH = (
+_TOLD_OF_VENS = (
     "SELECT ven_name, max(ends_us) AS ends_us,"
     " max(CASE WHEN is_complete = 0 OR is_sent = 0 THEN 1 ELSE 0 END) AS is_open"
     " FROM metered_report GROUP BY ven_name"
@@ -260,6 +265,10 @@ _CHANGED = (
     " THEN corrected_at_us + :every ELSE :now END"
     " WHERE ven_name = :ven_name AND ends_us > :first_us AND starts_us <= :last_us"
     " AND seen_seq < :seq AND check_after_us IS NULL"
+)
+_UNCHANGED = (
+    "UPDATE metered_report SET check_after_us = NULL, body = :body, seen_seq = :seen_seq"
+    " WHERE metered_report_id = :id"
 )
 _TO_CHECK = (
     "SELECT * FROM metered_report WHERE check_after_us <= :now AND metered_report_id > :above"
@@ -290,6 +299,7 @@ def _read(row: Any) -> MeteredReport:
         late_until_us=row.keep_until_us,
         is_sent=bool(row.is_sent),
         is_complete=bool(row.is_complete),
+        seen_seq=row.seen_seq,
         metered_report_id=row.metered_report_id,
         report_id=row.report_id,
         corrections=row.corrections,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
 from app.platform import Database, from_us, to_us
 
@@ -79,11 +79,12 @@ class RejectedReports:
             rows = connection.execute(query, {"limit": limit, "skip": skip})
             return [_read(row) for row in rows], self.count()
 
-    def is_on_its_way(self, report_name: str) -> bool:
-        """Whether a report of this name is among them, and to be sent."""
-        query = text("SELECT 1 FROM set_aside WHERE report_name = :name AND state <> 'REFUSED'")
+    def names_among(self, report_names: Collection[str]) -> set[str]:
+        """Those of these names that reports among them have."""
+        query = text("SELECT report_name FROM set_aside WHERE report_name IN :names")
+        query = query.bindparams(bindparam("names", expanding=True))
         with self._database.read() as connection:
-            return connection.execute(query, {"name": report_name}).first() is not None
+            return set(connection.execute(query, {"names": list(report_names)}).scalars())
 
     def count(self) -> int:
         """How many there are."""

@@ -122,9 +122,7 @@ class Settlement:
             change(lambda now: now.acknowledge(name, at_us=now_us))
             if report.report.readings:
                 settled.delivered.append((report.ven_name, report.report.readings))
-            if report.metered is not None:
-                put = partial(self._metered.put, report=report.metered, again=report.was_sent)
-                changes.others.append(partial(put, report_id=outcome.report_id))
+            self._remember(outcome, changes)
             if fate is Fate.DELIVERED_AGAIN:
                 changes.others.append(partial(self._duplicates.plan, locator=report.locator))
             return
@@ -137,6 +135,7 @@ class Settlement:
             )
             changes.others += [partial(self._rejected.put, rejected=part) for part in kept]
             changes.refused += kept
+            self._remember(outcome, changes)  # what is corrected is told once they are taken
         elif fate is Fate.IN_DOUBT:
             change(lambda now: now.in_doubt(name, planned_us=now_us, again=report.was_sent))
         elif fate is Fate.STILL_IN_DOUBT:
@@ -151,6 +150,13 @@ class Settlement:
             changes.problems[report.ven_name] = str(outcome.error)
             if fate is not Fate.REFUSED:
                 settled.waiting[stream.stream_id] = f"VEN {report.ven_name}: {outcome.error}"
+
+    def _remember(self, outcome: DeliveryOutcome, changes: _Changes) -> None:
+        """What it says of real meters, so that what changes can be told."""
+        report = outcome.report
+        if report.metered is not None:
+            put = partial(self._metered.put, report=report.metered, again=report.was_sent)
+            changes.others.append(partial(put, report_id=outcome.report_id))
 
     def _of_rejected(
         self,

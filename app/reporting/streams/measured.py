@@ -9,6 +9,7 @@ from typing import cast
 from app.reporting.streams.spans import FramePosition
 from app.reporting.streams.stream import FramesInFlight, TelemetryStream
 
+BEGINNING = FramePosition(0)
 NO_FRAME = 1 << 62
 """Above the number of every frame."""
 
@@ -22,8 +23,8 @@ class MeasuredStream(TelemetryStream):
     what corrects measurements after they were told.
     """
 
-    corrected_through: int = 0
-    """What came up to this number and corrects something is told."""
+    corrected_through: FramePosition = BEGINNING
+    """What corrects something is told, as far as it came up to there."""
     told: tuple[int, ...] = ()
     """The numbers to which its reports went, or it went without one, rising: from the last one that
     `corrected_through` has passed."""
@@ -36,12 +37,12 @@ class MeasuredStream(TelemetryStream):
     @property
     def needs_arrivals_after(self) -> int:
         """It has no use for what came up to this number."""
-        return min(self.acked_frame.seq, self.corrects_after)
+        return min(self.acked_frame.seq, self.corrects_after.seq)
 
     @property
-    def corrects_after(self) -> int:
-        """What corrects something and came up to this number is told, or is not this stream's."""
-        return max(self.corrected_through, self.first_frame)
+    def corrects_after(self) -> FramePosition:
+        """What corrects something and came up to there is told, or is not this stream's."""
+        return max(self.corrected_through, FramePosition(self.first_frame))
 
     @property
     def is_correcting(self) -> bool:
@@ -51,7 +52,7 @@ class MeasuredStream(TelemetryStream):
     def has_passed(self, flying: FramesInFlight) -> bool:
         """Whether a report is settled: only that was lost."""
         if flying.is_correction:
-            return flying.through.seq <= self.corrects_after
+            return flying.through <= self.corrects_after
         return super().has_passed(flying)
 
     def was_told(self, seq: int, *, before: int) -> bool:
@@ -68,10 +69,10 @@ class MeasuredStream(TelemetryStream):
             return self
         return replace(self, acked_frame=to, told=(*self.told, to.seq))
 
-    def pass_corrections(self, seq: int) -> MeasuredStream:
-        """Nothing that came up to this number corrects what was told."""
-        corrected = max(self.corrects_after, seq)
-        kept = max(bisect_right(self.told, corrected) - 1, 0)
+    def pass_corrections(self, to: FramePosition) -> MeasuredStream:
+        """What corrects something and came up to there is told, or there is nothing."""
+        corrected = max(self.corrects_after, to)
+        kept = max(bisect_right(self.told, corrected.seq) - 1, 0)
         return replace(self, corrected_through=corrected, told=self.told[kept:])
 
     def _passed(self, name: str, *, at_us: int, sent: bool) -> MeasuredStream:
@@ -83,7 +84,7 @@ class MeasuredStream(TelemetryStream):
                 reports_sent=self.reports_sent + sent,
                 last_report=name if sent else self.last_report,
             )
-            return passed.pass_corrections(flying.through.seq)
+            return passed.pass_corrections(flying.through)
         after = cast(MeasuredStream, super()._passed(name, at_us=at_us, sent=sent))
         ends = after.acked_frame
         if ends == self.acked_frame or ends.column:

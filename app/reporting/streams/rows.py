@@ -32,7 +32,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "first_frame": ("start_seq",),
     "last_frame": ("until_seq",),
     "inherited_from": ("heir_of",),
-    "corrected_through": ("done_us",),
+    "corrected_through": ("done_us", "done_column"),
 }
 """Where fields stand that are not named as their columns."""
 PROGRESS = {
@@ -186,6 +186,7 @@ _READ: Mapping[str, Callable[..., Any]] = {
     "has": _read_spans,
     "told": lambda stored: tuple(orjson.loads(stored)),
     "acked_frame": FramePosition,
+    "corrected_through": FramePosition,
     "acked_report": ReportPosition,
     # Earlier versions could count below zero.
     "reports_left": lambda stored: None if stored is None else max(stored, 0),

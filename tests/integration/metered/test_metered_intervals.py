@@ -17,13 +17,6 @@ USAGE = {"payloadType": "USAGE"}
 DATA_QUALITY = {"payloadType": "DATA_QUALITY"}
 
 
-@pytest.fixture
-def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> MeteredBench:
-    made = MeteredBench(make_container(vtn={"embedded_port": vtn.port}), vtn, clock)
-    made.enrol_meters()
-    return made
-
-
 def test_a_report_goes_when_its_interval_is_measured(bench: MeteredBench) -> None:
     begin = bench.clock()
     bench.ask_by_quarter(USAGE)

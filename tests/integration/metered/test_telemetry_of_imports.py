@@ -9,20 +9,10 @@ from typing import Any
 import pytest
 
 from app.intake import ImportRequest, profile
-from app.vtn import EmbeddedVtn
-from tests.conftest import MakeContainer
-from tests.support.fakes import FakeClock
 from tests.support.metered import QUARTER, MeteredBench
 
 pytestmark = pytest.mark.in_process
 USAGE = {"payloadType": "USAGE"}
-
-
-@pytest.fixture
-def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> MeteredBench:
-    made = MeteredBench(make_container(vtn={"embedded_port": vtn.port}), vtn, clock)
-    made.enrol_meters()
-    return made
 
 
 def import_(bench: MeteredBench, tmp_path: Path, *lines: str, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""What is odd about measurements, and is said once."""
+"""What is implausible about measurements, and is said once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from app.platform import LogOnce
 logger = logging.getLogger(__name__)
 
 
-class Oddity(Enum):
-    """What may be odd about the measurements of a resource."""
+class Anomaly(Enum):
+    """What may be implausible about the measurements of a resource."""
 
     DIFFERENT = "its energy, registers and power differ by more than 5 %; the first of them is told"
     LEFT_OUT = "values of a register are left out: it went back, or rose more than the power allows"
@@ -23,31 +23,31 @@ class Oddity(Enum):
     )
 
 
-class CountsOddities(Protocol):
+class CountsAnomalies(Protocol):
     """Counts what is told."""
 
     def told(self, source: str, *, differing: bool, left_out: bool) -> None: ...
 
 
-class OddityLog:
-    """Says what is odd about measurements that are told. Safe for several threads."""
+class AnomalyLog:
+    """Says what is implausible about measurements that are told. Safe for several threads."""
 
-    def __init__(self, *, stats: CountsOddities, log_once: LogOnce) -> None:
+    def __init__(self, *, stats: CountsAnomalies, log_once: LogOnce) -> None:
         self._stats = stats
         self._log_once = log_once
 
-    def told(self, metered: Metered, oddities: Collection[Oddity]) -> None:
+    def told(self, metered: Metered, anomalies: Collection[Anomaly]) -> None:
         """An interval of a resource was told."""
-        if not oddities:
+        if not anomalies:
             return
         self._stats.told(
             metered.source,
-            differing=Oddity.DIFFERENT in oddities,
-            left_out=Oddity.LEFT_OUT in oddities,
+            differing=Anomaly.DIFFERENT in anomalies,
+            left_out=Anomaly.LEFT_OUT in anomalies,
         )
-        for oddity in sorted(oddities, key=lambda each: each.name):
-            if oddity is Oddity.COARSE:
-                line = f"source {metered.source}: {oddity.value}"
+        for anomaly in sorted(anomalies, key=lambda each: each.name):
+            if anomaly is Anomaly.COARSE:
+                line = f"source {metered.source}: {anomaly.value}"
             else:
-                line = f"VEN {metered.ven_name}: resource {metered.resource_name}: {oddity.value}"
+                line = f"VEN {metered.ven_name}: resource {metered.resource_name}: {anomaly.value}"
             self._log_once(logger, logging.WARNING, line)

@@ -15,13 +15,6 @@ pytestmark = pytest.mark.in_process
 USAGE = {"payloadType": "USAGE"}
 
 
-@pytest.fixture
-def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> MeteredBench:
-    made = MeteredBench(make_container(vtn={"embedded_port": vtn.port}), vtn, clock)
-    made.enrol_meters()
-    return made
-
-
 def test_what_was_told_is_told_again_in_a_report_that_says_so(bench: MeteredBench) -> None:
     begin = bench.ask_for(USAGE)
     bench.clock.advance(minutes=30)
@@ -113,3 +106,26 @@ def test_a_bad_value_that_becomes_sure_is_told(bench: MeteredBench) -> None:
     bench.manager.generate_reports()
 
     assert bench.told() == {("hall", begin): [2.0]}
+
+
+def test_many_are_told_in_parts(
+    vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock
+) -> None:
+    bench = MeteredBench(
+        make_container(vtn={"embedded_port": vtn.port}, reporting={"max_readings_per_report": 10}),
+        vtn,
+        clock,
+    )
+    bench.enrol_meters()
+    begin = bench.ask_for(USAGE)
+    bench.clock.advance(hours=8)
+    bench.take(measured(begin, *([1.0] * 24)))
+    bench.manager.generate_reports()
+
+    bench.take(measured(begin, *([2.0] * 24)))
+    bench.clock.advance(minutes=15)
+    bench.manager.generate_reports()
+
+    assert bench.told() == {("hall", begin + n * QUARTER): [1.0, 2.0] for n in range(24)}
+    sizes = [len(report["resources"][0]["intervals"]) for report in bench.reports()]
+    assert sizes == [10, 10, 4, 10, 10, 4]

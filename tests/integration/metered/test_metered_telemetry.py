@@ -19,13 +19,6 @@ READING, USAGE, DEMAND = ({"payloadType": name} for name in ("READING", "USAGE",
 TICK = timedelta(seconds=30)
 
 
-@pytest.fixture
-def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> MeteredBench:
-    made = MeteredBench(make_container(vtn={"embedded_port": vtn.port}), vtn, clock)
-    made.enrol_meters()
-    return made
-
-
 def spans(bench: MeteredBench, payload_type: str) -> list[tuple[datetime, str, Any]]:
     """(start, duration, value) of what was told of `hall`, in order of time."""
     return sorted(

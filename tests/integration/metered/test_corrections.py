@@ -13,19 +13,12 @@ from app.openadr import Answer
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
-from tests.support.intake import measured, meter
+from tests.support.intake import measured
 from tests.support.metered import MINUTE, QUARTER, MeteredBench
 
 pytestmark = pytest.mark.in_process
 USAGE = {"payloadType": "USAGE"}
 DATA_QUALITY = {"payloadType": "DATA_QUALITY"}
-
-
-@pytest.fixture
-def bench(vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock) -> MeteredBench:
-    made = MeteredBench(make_container(vtn={"embedded_port": vtn.port}), vtn, clock)
-    made.enrol_meters()
-    return made
 
 
 def mode(
@@ -130,14 +123,8 @@ class TestReplace:
 
         assert bench.told() == {("hall", begin): [1.0], ("hall", begin + QUARTER): [3.0]}
 
-    def test_what_was_missing_is_told_when_it_comes(
-        self, vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock
-    ) -> None:
-        bench = MeteredBench(make_container(vtn={"embedded_port": vtn.port}), vtn, clock)
-        bench.enrol_meters(
-            meter("hall", source="plant", device="d-1"),
-            meter("roof", source="plant", device="d-2"),
-        )
+    def test_what_was_missing_is_told_when_it_comes(self, two_meters: MeteredBench) -> None:
+        bench = two_meters
         begin = bench.clock()
         bench.ask_by_quarter(USAGE)
         bench.pass_time(minutes=15)
@@ -150,6 +137,48 @@ class TestReplace:
 
         assert len(bench.reports()) == 1
         assert bench.told() == {("hall", begin): [1.25], ("roof", begin): [2.5]}
+
+    def test_what_was_missing_of_a_later_report_is_told_too(self, two_meters: MeteredBench) -> None:
+        bench = two_meters
+        begin = bench.clock()
+        bench.ask_by_quarter(USAGE)
+        bench.pass_time(minutes=15)
+        bench.take(measured(begin, 1.25))
+        bench.take(measured(begin, 2.5, device="d-2"))
+        bench.pass_time(minutes=15)
+        bench.take(measured(begin + QUARTER, 1.5))
+        bench.pass_time(minutes=2)
+        assert bench.told()["hall", begin + QUARTER] == [1.5]
+
+        bench.take(measured(begin + QUARTER, 3.0, device="d-2"))
+        bench.pass_time(seconds=15)
+
+        assert bench.told()["roof", begin + QUARTER] == [3.0]
+
+    @pytest.mark.parametrize("corrections", ["replace", "send"])
+    def test_what_changed_while_the_report_was_in_doubt_is_corrected(
+        self,
+        vtn: EmbeddedVtn,
+        make_container: MakeContainer,
+        clock: FakeClock,
+        corrections: str,
+    ) -> None:
+        bench = mode(vtn, make_container, clock, corrections)
+        begin = bench.clock()
+        bench.ask_by_quarter(USAGE)
+        bench.pass_time(minutes=15)
+        bench.take(measured(begin, 1.25))
+        bench.transport.faults.append("lost answer")
+        bench.transport.lookup_status = 503
+        bench.manager.generate_reports()
+        bench.take(measured(begin, 1.5))
+
+        bench.transport.lookup_status = 0
+        bench.wait_out_holds()
+        bench.pass_time(seconds=15)
+        bench.pass_time(seconds=15)
+
+        assert bench.told()["hall", begin][-1] == 1.5
 
     def test_where_a_report_cannot_be_replaced_what_changed_is_sent_beside_it(
         self, bench: MeteredBench
@@ -204,61 +233,8 @@ def test_kept_it_stays_as_it_was_told(
     assert bench.told() == {("hall", begin): [1.25]}
 
 
-class TestWithoutAValue:
-    def test_a_report_without_any_value_holds_back_no_later_one(self, bench: MeteredBench) -> None:
-        begin = bench.clock()
-        bench.ask_by_quarter(USAGE)
-        bench.pass_time(minutes=30)
-        bench.take(measured(begin + QUARTER, 2.0))
-
-        bench.pass_time(seconds=15)
-        bench.pass_time(seconds=15)
-
-        assert bench.told() == {("hall", begin + QUARTER): [2.0]}
-
-    def test_what_comes_later_is_its_first_sending(self, bench: MeteredBench) -> None:
-        begin = bench.clock()
-        bench.ask_by_quarter(USAGE)
-        bench.pass_time(minutes=17)
-        assert bench.reports() == []
-
-        bench.clock.advance(hours=20)
-        bench.take(measured(begin, 1.25))
-        bench.pass_time(seconds=15)
-
-        assert bench.told()["hall", begin] == [1.25]
-        assert not any("-c" in report["reportName"][-4:] for report in bench.reports())
-
-    def test_it_is_passed_when_nothing_came_in_time(self, bench: MeteredBench) -> None:
-        bench.ask_by_quarter(USAGE, count=1)
-        bench.pass_time(minutes=17)
-
-        bench.pass_time(days=2)
-
-        assert bench.container.streams.losses().all()["not_told"] == 1
-
-    def test_it_can_be_corrected_after_it_was_sent_late(self, bench: MeteredBench) -> None:
-        begin = bench.clock()
-        bench.ask_by_quarter(USAGE, count=1)
-        bench.pass_time(minutes=17)
-        bench.take(measured(begin, 1.25))
-        bench.pass_time(seconds=15)
-
-        bench.take(measured(begin, 1.5))
-        bench.pass_time(seconds=15)
-
-        assert len(bench.reports()) == 1
-        assert bench.told() == {("hall", begin): [1.5]}
-
-
-def test_of_resources_reported_as_one_the_sum_is_corrected(
-    vtn: EmbeddedVtn, make_container: MakeContainer, clock: FakeClock
-) -> None:
-    bench = MeteredBench(make_container(vtn={"embedded_port": vtn.port}), vtn, clock)
-    bench.enrol_meters(
-        meter("hall", source="plant", device="d-1"),
-        meter("roof", source="plant", device="d-2"),
-    )
+def test_of_resources_reported_as_one_the_sum_is_corrected(two_meters: MeteredBench) -> None:
+    bench = two_meters
     begin = bench.clock()
     bench.ask_by_quarter({**USAGE, "aggregate": True})
     bench.pass_time(minutes=15)
@@ -271,6 +247,45 @@ def test_of_resources_reported_as_one_the_sum_is_corrected(
     bench.pass_time(seconds=15)
 
     assert bench.told() == {("AGGREGATED_REPORT", begin): [4.5]}
+
+
+class TestRefused:
+    def test_what_the_vtn_took_of_a_divided_report_is_corrected(
+        self, two_meters: MeteredBench
+    ) -> None:
+        bench = two_meters
+        bench.transport.refuses = lambda report: "roof" in str(report["resources"])
+        begin = bench.clock()
+        bench.ask_by_quarter(USAGE)
+        bench.pass_time(minutes=15)
+        bench.take(measured(begin, 1.25))
+        bench.take(measured(begin, 2.5, device="d-2"))
+        bench.pass_time(seconds=15)
+        assert bench.told() == {("hall", begin): [1.25]}
+
+        bench.take(measured(begin, 1.5))
+        bench.pass_time(seconds=15)
+
+        assert bench.told() == {("hall", begin): [1.25, 1.5]}
+
+    def test_a_refused_report_is_corrected_when_the_vtn_takes_it(self, bench: MeteredBench) -> None:
+        bench.transport.refuses = lambda _report: True
+        begin = bench.clock()
+        bench.ask_by_quarter(USAGE)
+        bench.pass_time(minutes=15)
+        bench.take(measured(begin, 1.25))
+        bench.pass_time(seconds=15)
+        bench.take(measured(begin, 1.5))
+        bench.pass_time(seconds=15)
+        assert len(bench.container.streams.rejected().reports()) == 1
+
+        bench.transport.refuses = None
+        bench.retry()
+        bench.pass_time(seconds=15)
+        bench.pass_time(seconds=15)
+
+        assert bench.told() == {("hall", begin): [1.5]}
+        assert len(bench.reports()) == 1
 
 
 def test_an_event_that_is_gone_gets_no_correction(bench: MeteredBench) -> None:
