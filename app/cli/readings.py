@@ -16,7 +16,7 @@ from typing import Annotated, Any, TextIO
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from app.cli.bars import bars
@@ -139,7 +139,7 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
         if as_json:
             print(json.dumps(_as_json(result), indent=1, ensure_ascii=False))
         else:
-            _show_result(result, dry_run=dry_run)
+            _show_result(result, dry_run=dry_run, tell=tell)
         if result.receipt.refusals.count and not keep_good:
             raise typer.Exit(1)
 
@@ -204,7 +204,9 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
             ]
             print(json.dumps(rows, indent=1, ensure_ascii=False))
             return
-        table = Table("source", "device", "refused", "first seen", "last seen")
+        table = Table(
+            "source", Column("device", overflow="fold"), "refused", "first seen", "last seen"
+        )
         for each in found:
             table.add_row(
                 "any" if each.source == EVERY_SOURCE else each.source,
@@ -342,7 +344,7 @@ def _as_json(result: ImportResult) -> dict[str, Any]:
     }
 
 
-def _show_result(result: ImportResult, *, dry_run: bool) -> None:
+def _show_result(result: ImportResult, *, dry_run: bool, tell: bool) -> None:
     receipt = result.receipt
     if result.totals:
         table = Table("VEN", "resource", "quantity", "values", "first", "last", "kWh")
@@ -370,6 +372,13 @@ def _show_result(result: ImportResult, *, dry_run: bool) -> None:
             f"{receipt.taken:,} values taken, {receipt.repeated:,} were there already,"
             f" {receipt.corrected:,} correct what was there, {receipt.refusals.count:,} refused"
         )
+        if receipt.not_told:
+            print(
+                f"{receipt.not_told:,} of them are too old to be told one by one; interval reports"
+                " have them, and --tell with their first import tells them"
+            )
+        if tell and receipt.repeated:
+            print("what was there already is not told: --tell goes with the first import")
     else:
         print("nothing is taken, since some values are refused; see --keep-good", file=sys.stderr)
 

@@ -92,15 +92,17 @@ def _refuse_shared_meters(connection: Connection) -> None:
     if shared is not None:
         raise ValueError(
             f"source {shared.source!r} would have the device {shared.meter!r} for two resources,"
-            f" {shared.first!r} and {shared.second!r}; the column device tells them apart"
+            f" {shared.first} and {shared.second}; the column device tells them apart"
         )
 
 
 _SHARED_METERS = """
-    SELECT source, meter, min(resource_name) AS first, max(resource_name) AS second FROM (
-        SELECT source, resource_name, CASE WHEN device <> '' THEN device
-            WHEN meter_point_id <> '' THEN meter_point_id ELSE resource_name END AS meter
-        FROM resource WHERE source <> 'simulator' AND source <> 'none' AND status <> 'REMOVED'
+    SELECT source, meter, min(name) AS first, max(name) AS second FROM (
+        SELECT source, ven.ven_name || '/' || resource_name AS name, CASE
+            WHEN device <> '' THEN device WHEN meter_point_id <> '' THEN meter_point_id
+            ELSE resource_name END AS meter
+        FROM resource JOIN ven ON ven.ven_key = resource.ven_key
+        WHERE source <> 'simulator' AND source <> 'none' AND resource.status <> 'REMOVED'
     ) AS metered GROUP BY source, meter HAVING count(*) > 1 LIMIT 1"""
 
 

@@ -157,8 +157,9 @@ class Admission:
                     continue
                 except UnknownMeter as error:
                     why = str(error)
-                    if key.meter.device and not error.is_anothers:
-                        unknown[key.meter.device] += int((batch.key == place).sum())
+                    named = key.meter.device or key.meter.meter_point_id
+                    if named and not error.is_anothers:
+                        unknown[named] += int((batch.key == place).sum())
             of_key = batch.key == place
             receipt.refusals.add_each(batch.lines[of_key], why)
             refused |= of_key

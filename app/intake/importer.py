@@ -18,6 +18,7 @@ from app.intake.errors import MeterFileError
 from app.intake.files import MeterFile, Profile
 from app.intake.measurement import (
     HOUR_US,
+    Int64,
     Measurements,
     Quantity,
     Receipt,
@@ -25,7 +26,7 @@ from app.intake.measurement import (
     Refusals,
     together,
 )
-from app.intake.store import Arrival, Begun, Imports, Judged, SeriesName
+from app.intake.store import Arrival, Begun, Imports, Judged, SeriesName, last_of_each
 from app.intake.unknown import EVERY_SOURCE, UnknownDevices
 from app.platform import Progress, no_progress
 
@@ -114,14 +115,15 @@ class Importer:
                         block, source=request.source, late=request.late, when_late=request.when_late
                     )
                     unknown.update(admitted.unknown)
-                    _add_totals(result.totals, admitted.arrival)
                     read += len(block)
+                    overlapping = np.zeros(0, dtype=np.int64)
                     if begun is None:
                         result.receipt.taken += len(admitted.arrival.rows)
                         refusals = admitted.receipt.refusals
                         result.receipt.refusals.extend(refusals, file=str(file.path))
                     elif read > begun.values:
-                        self._stage(begun, admitted, read, staged, str(file.path))
+                        overlapping = self._stage(begun, admitted, read, staged, str(file.path))
+                    _add_totals(result.totals, admitted.arrival, overlapping)
                     progress(read, _expected(read, file, request.files))
                 result.receipt.refusals.extend(file.refusals, file=str(file.path))
                 result.skipped.update(file.skipped)
@@ -159,13 +161,18 @@ class Importer:
 
     def _stage(
         self, begun: Begun, admitted: Admitted, read: int, staged: Receipt, file: str
-    ) -> None:
+    ) -> Int64:
+        """The places of the rows of whose time something else is measured: they are refused."""
+        overlapping: list[Int64] = []
+
         def kept(judged: Judged) -> str:
             receipt = admitted.settled(judged)
+            overlapping.append(judged.overlapping)
             staged.add(receipt, file=file)
             return _written(staged)
 
         self._imports.stage(begun, admitted.arrival, values=read, receipt=kept)
+        return overlapping[-1]
 
 
 def _expected(read: int, file: MeterFile, files: Sequence[Path]) -> int:
@@ -221,8 +228,9 @@ def _receipt(kept: str) -> Receipt:
     return Receipt(**{name: values[name] for name in COUNTED}, refusals=refusals)
 
 
-def _add_totals(totals: dict[SeriesName, SeriesTotal], arrival: Arrival) -> None:
-    rows = arrival.rows[np.argsort(arrival.rows["series"], kind="stable")]
+def _add_totals(totals: dict[SeriesName, SeriesTotal], arrival: Arrival, without: Int64) -> None:
+    """What these rows hold, without some; of those of one time, only the last one."""
+    rows = last_of_each([np.delete(arrival.rows, without)])
     if not len(rows):
         return
     places, begins = np.unique(rows["series"], return_index=True)

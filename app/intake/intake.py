@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from app.intake.admission import Admission, WhenLate
@@ -10,6 +11,9 @@ from app.intake.sources import Source
 from app.intake.status import OTHERS, IntakeStats
 from app.intake.store import MeasurementLog
 from app.intake.unknown import UnknownDevices
+
+QUOTED = re.compile(r"'[^']*'|(?<=negative: ).*")
+"""What is another one for each value, and does not tell reasons apart."""
 
 
 class Intake:
@@ -46,7 +50,7 @@ class Intake:
 
     def refused(self, refusals: Refusals, source: Source) -> None:
         """Count what was refused of a batch, here or where it was read."""
-        reasons = Counter(each.reason for each in refusals.first)
+        reasons = Counter(QUOTED.sub("…", each.reason) for each in refusals.first)
         unnamed = refusals.count - len(refusals.first)
         if unnamed:
             reasons[OTHERS] += unnamed

@@ -21,7 +21,8 @@ MAX_DEVICES = 10_000
 
 
 class UnknownDevice(NamedTuple):
-    """What a source calls it, when it was met, and how many of its values were refused."""
+    """What a source calls it (its device, or its meter point), when it was met, and how many of its
+    values were refused."""
 
     source: str
     device: str
@@ -91,11 +92,13 @@ class UnknownDevices:
 
 def _is_mapped(known: KnownMeters, unknown: UnknownDevice) -> bool:
     source = None if unknown.source == EVERY_SOURCE else unknown.source
-    try:
-        known.find(MeterName(device=unknown.device), source)
-    except UnknownMeter:
-        return False
-    return True
+    for name in (MeterName(device=unknown.device), MeterName(meter_point_id=unknown.device)):
+        try:
+            known.find(name, source)
+        except UnknownMeter:
+            continue
+        return True
+    return False
 
 
 _NOTE = (

@@ -75,6 +75,16 @@ def test_a_totals_line_is_of_each_series(bench: IntakeBench) -> None:
     assert (totals["roof"].values, totals["roof"].kwh) == (1, 4.0)
 
 
+def test_totals_are_of_what_may_be_taken_and_count_each_time_once(bench: IntakeBench) -> None:
+    half = line(0).replace("00:15Z", "00:30Z")
+
+    result = import_(bench, line(0) + line(0) + line(0, 3.0) + half, keep_good=True)
+
+    (total,) = result.totals.values()
+    assert result.receipt.refusals.count == 1
+    assert total.kwh == sum(value for *_, value in bench.values())
+
+
 class TestAllOrNothing:
     def test_one_wrong_value_and_nothing_is_taken(self, bench: IntakeBench) -> None:
         result = import_(bench, line(0) + line(1, "many"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from app.fleet import Status, take_out
-from app.intake import ClockInDoubt, Direction, IntakeFull, Quality, Quantity
+from app.intake import ClockInDoubt, Direction, IntakeFull, MeterName, Quality, Quantity
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.intake import QUARTER, IntakeBench, measured, meter, reasons
@@ -62,6 +63,26 @@ class TestWhoseItIs:
 
         (unknown,) = bench.container.intake.unknown_devices().all()
         assert (unknown.source, unknown.device, unknown.refused) == ("plant", "d-9", 3)
+
+    def test_reasons_are_counted_without_what_differs_from_value_to_value(
+        self, bench: IntakeBench, hour_ago: datetime
+    ) -> None:
+        source = bench.container.intake.sources().all()["plant"]
+        for device in ("d-8", "d-9"):
+            receipt = bench.take(measured(hour_ago, 1.0, device=device))
+            bench.container.intake.intake().refused(receipt.refusals, source)
+
+        reasons_of = bench.container.intake.stats().of("plant").reasons
+        assert reasons_of == {"no resource has the meter … of source …": 2}
+
+    def test_a_meter_point_that_nobody_has_is_unknown_too(self, bench: IntakeBench) -> None:
+        batch = measured(bench.clock() - QUARTER, 1.0)
+        key = batch.keys[0]._replace(meter=MeterName(meter_point_id="DE001"))
+
+        bench.take(replace(batch, keys=[key]))
+
+        (unknown,) = bench.container.intake.unknown_devices().all()
+        assert unknown.device == "DE001"
 
     def test_a_meter_that_is_mapped_meanwhile_is_taken_and_no_longer_unknown(
         self, bench: IntakeBench, hour_ago: datetime

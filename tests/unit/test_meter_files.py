@@ -153,6 +153,35 @@ class TestTheNightsInWhichClocksChange:
         assert len(reading.refusals) == 5
         assert len(reading.values) == 1
 
+    @pytest.mark.parametrize(
+        ("day", "times", "begin"),
+        [
+            (
+                "26.10.2025",
+                "01:45 02:00 02:15 02:30 02:45 03:00 02:15 02:30 02:45 03:00 03:15",
+                "2025-10-25T23:30Z",
+            ),
+            (
+                "26.10.2025",
+                "01:45 02:00 02:15 02:30 02:45 02:00 02:15 02:30 02:45 03:00 03:15",
+                "2025-10-25T23:30Z",
+            ),
+            ("30.03.2025", "01:45 02:00 03:15 03:30", "2025-03-30T00:30Z"),
+            ("30.03.2025", "01:45 03:00 03:15 03:30", "2025-03-30T00:30Z"),
+        ],
+    )
+    def test_quarters_that_are_dated_by_their_ends(self, day: str, times: str, begin: str) -> None:
+        """An hour ends as 03:00 or as 02:00 when the clock is set back, and forward."""
+        rows = "".join(f"{day} {time};1;L1\n" for time in times.split())
+
+        reading = read(f"Messzeitpunkt;Verbrauch (kWh);Qualität\n{rows}", "netz-noe")
+
+        assert reading.refusals == []
+        first = datetime.fromisoformat(begin)
+        assert starts(reading) == [
+            first + number * timedelta(minutes=15) for number in range(len(times.split()))
+        ]
+
     def test_a_length_goes_back_in_time_and_not_on_the_clock(self) -> None:
         """Half hours by their ends: in spring 03:00 ends the one that began at 01:30."""
         reading = read(

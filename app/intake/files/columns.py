@@ -201,10 +201,14 @@ class Columns:
             wall_us = np.where(no_start[places], end.utc_us[places], start.utc_us[places])
             steps = np.diff(wall_us)
             self._directions += np.array([int((steps > 0).sum()), int((steps < 0).sum())])
+        length_us = np.array(columns[9], dtype=np.int64)
+        begins_us = end.utc_us - length_us
         for places in groups:
             self._resolve(start, places[~no_start[places]], None)
             self._resolve(end, places[~no_end[places]], hours)
-        length_us = np.array(columns[9], dtype=np.int64)
+            only_ends = places[no_start[places] & (length_us[places] > 0)]
+            if (end.is_undecided | end.is_impossible)[only_ends].any():
+                self._resolve_by_begins(end, only_ends, begins_us[only_ends], length_us[only_ends])
         _complete(start, end, no_start, no_end, length_us)
         for places in groups:
             self._decide_by_length(start, end, places)
@@ -234,6 +238,24 @@ class Columns:
         ends.utc_us[counted] = begins.utc_us + hours[counted] * HOUR_US
         ends.second_us[counted] = ends.utc_us[counted]
         ends.is_impossible[counted] = ends.is_undecided[counted] = False
+
+    def _resolve_by_begins(
+        self, end: _Ends, places: Int64, begins_us: Int64, length_us: Int64
+    ) -> None:
+        """Of rows that end at 02:45, 03:00 and 02:15, which begin at 02:30, 02:45 and 02:00; and of
+        one that ends at 02:00 when the clock goes on at 03:00, which begins before."""
+        if self._zone is None:
+            return
+        is_falling = bool(self._directions[1] > self._directions[0])
+        found = resolve(begins_us, self._zone, is_falling=is_falling)
+        chosen = end.is_impossible[places] & ~found.is_impossible & ~found.is_undecided
+        if not found.is_undecided.any():
+            chosen[:] = True
+        rows = places[chosen]
+        end.utc_us[rows] = end.second_us[rows] = (found.utc_us + length_us)[chosen]
+        end.is_impossible[rows] = found.is_impossible[chosen]
+        end.is_undecided[rows] = False
+        end.is_twice[rows] = found.is_twice[chosen]
 
     def _shorten(self, start: _Ends, end: _Ends, places: Int64, usual_us: int) -> None:
         """Of rows such as 02:00 to 03:00, which stand twice and end at a time that was shown once:

@@ -48,8 +48,13 @@ def _header(numbered: Iterator[tuple[int, Sequence[str]]], profile: Profile) -> 
         nearest = max(nearest, (found, line, names), key=lambda each: each[0])
     _, line, names = nearest
     missing = next((name for name in profile.used_columns if name not in names), "")
+    if not names:  # no line has even one of them
+        raise MeterFileError(
+            f"there is no column {missing!r}: no line has names of the profile's columns with"
+            f" {profile.delimiter!r} between them"
+        )
     raise MeterFileError(
-        f"line {line}: there is no column {missing!r}; there are {', '.join(names)[:200] or 'none'}"
+        f"line {line}: there is no column {missing!r}; there are {', '.join(names)[:200]}"
     )
 
 

@@ -146,8 +146,13 @@ class FieldReader:
         return known
 
 
-def field_rows(lines: Iterable[str], refusals: Refusals) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """The rows of CSV whose first line has names of `FIELDS`. MeterFileError: it has others."""
+def field_rows(
+    lines: Iterable[str], refusals: Refusals, *, header_lines: int = 0
+) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """The rows of CSV whose first line has names of `FIELDS`. MeterFileError: it has others.
+
+    `header_lines`: those that do not count, where rows are counted and not lines.
+    """
     numbered = cells(lines)
     number, header = next(numbered, (1, []))
     names = [name.strip() for name in header]
@@ -164,10 +169,11 @@ def field_rows(lines: Iterable[str], refusals: Refusals) -> Iterator[tuple[int, 
         )
         raise MeterFileError(f"line {number}: {wrong}; the columns are {', '.join(FIELDS)}")
     for line, row in numbered:
+        place = line - header_lines
         if len(row) == len(names):
-            yield line, dict(zip(names, row, strict=True))
+            yield place, dict(zip(names, row, strict=True))
         elif any(cell.strip() for cell in row):
-            refusals.add(line, "", f"it has {len(row)} cells, and there are {len(names)} columns")
+            refusals.add(place, "", f"it has {len(row)} cells, and there are {len(names)} columns")
 
 
 def _series(parts: Mapping[str, Any]) -> _Series:

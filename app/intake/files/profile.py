@@ -202,9 +202,12 @@ def profile(name: str) -> Profile:
     path = Path(name) if name.endswith(".toml") else SHIPPED / f"{name}.toml"
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise MeterFileError(f"profile {name}: it is no UTF-8 text") from None
+    except OSError as error:
         known = ", ".join(sorted(each.name[:-5] for each in SHIPPED.iterdir()))
-        raise MeterFileError(f"there is no profile {name!r} ({error}); there are {known}") from None
+        why = f" ({error.strerror})" if name.endswith(".toml") else ""
+        raise MeterFileError(f"there is no profile {name!r}{why}; there are {known}") from None
     try:
         return Profile.read(tomllib.loads(text), name)
     except tomllib.TOMLDecodeError as error:

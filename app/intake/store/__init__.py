@@ -2,7 +2,16 @@
 
 from app.intake.store.arrival_counts import ArrivalCounts
 from app.intake.store.arrivals import ArrivalLog, Arrivals, Arrived, ChangedSeries
-from app.intake.store.columns import NO_ROWS, NOT_TOLD, ROW, TELL, Rows, Spans, is_same_as_before
+from app.intake.store.columns import (
+    NO_ROWS,
+    NOT_TOLD,
+    ROW,
+    TELL,
+    Rows,
+    Spans,
+    is_same_as_before,
+    last_of_each,
+)
 from app.intake.store.compaction import Compaction
 from app.intake.store.imports import Begun, Imports
 from app.intake.store.judge import Judged
@@ -32,4 +41,5 @@ __all__ = [
     "SeriesName",
     "Spans",
     "is_same_as_before",
+    "last_of_each",
 ]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, select, text
 
 from app.intake.measurement import Bools, Int64, Quality
 from app.intake.store.columns import NO_ROWS, ROW, Rows
 from app.intake.store.tables import code_table, series_table
 
 LONG_AGO = -(1 << 62)
+NEVER = 1 << 62
+"""How short the intervals of a series are that has nothing yet."""
 MAX_CODES = 10_000
 """Of qualities, that are kept; a column that was taken for one may hold anything."""
 
@@ -36,6 +38,8 @@ class KnownSeries(NamedTuple):
     """Its newest end, in microseconds since 1970; far below 0: it has none."""
     longest_us: int
     """How long its intervals are at most; 0: it has none."""
+    shortest_us: int
+    """How long they are at the least; 0: it has instants."""
 
 
 class SeriesBook:
@@ -51,6 +55,7 @@ class SeriesBook:
         self._codes: dict[str, int] = {"": 0}
         self._newest_end = np.zeros(0, dtype=np.int64)
         self._longest = np.zeros(0, dtype=np.int64)
+        self._shortest = np.zeros(0, dtype=np.int64)
         self._last, self._before = NO_ROWS, NO_ROWS
         """By number, the newest row that is not BAD, and the one before it; zeros: not known."""
 
@@ -63,9 +68,13 @@ class SeriesBook:
         ).all()
         for row in rows:
             self._add(SeriesName(*row[1:6]))
-        newest, longest = (np.array(column, dtype=np.int64) for column in _ends(rows))
+        newest, longest, shortest = (
+            np.array([getattr(row, name) for row in rows], dtype=np.int64)
+            for name in ("newest_end_us", "longest_us", "shortest_us")
+        )
         self._newest_end = np.concatenate((self._newest_end, newest))
         self._longest = np.concatenate((self._longest, longest))
+        self._shortest = np.concatenate((self._shortest, shortest))
         self._make_room()
         codes = connection.execute(select(code_table))
         self._codes = {"": 0, **{row.code: row.code_id for row in codes}}
@@ -85,6 +94,7 @@ class SeriesBook:
                 self._names[number],
                 int(self._newest_end[number]),
                 int(self._longest[number]),
+                int(self._shortest[number]),
             )
 
     def name(self, number: int) -> SeriesName:
@@ -118,6 +128,7 @@ class SeriesBook:
             fresh = np.full(len(new), LONG_AGO, dtype=np.int64)
             self._newest_end = np.concatenate((self._newest_end, fresh))
             self._longest = np.concatenate((self._longest, np.zeros(len(new), dtype=np.int64)))
+            self._shortest = np.concatenate((self._shortest, np.full(len(new), NEVER)))
             self._make_room()
             connection.execute(
                 series_table.insert(),
@@ -127,6 +138,7 @@ class SeriesBook:
                         "series_id": self._ids[name],
                         "newest_end_us": LONG_AGO,
                         "longest_us": 0,
+                        "shortest_us": NEVER,
                     }
                     for name in new
                 ],
@@ -166,6 +178,7 @@ class SeriesBook:
         """These are stored."""
         np.maximum.at(self._newest_end, rows["series"], rows["end"])
         np.maximum.at(self._longest, rows["series"], rows["end"] - rows["start"])
+        np.minimum.at(self._shortest, rows["series"], rows["end"] - rows["start"])
         self.remember(rows)
 
     def remember(self, rows: Rows) -> None:
@@ -194,6 +207,7 @@ class SeriesBook:
                 "id": number,
                 "newest": int(self._newest_end[number]),
                 "longest": int(self._longest[number]),
+                "shortest": int(self._shortest[number]),
             }
             for number in np.unique(rows["series"]).tolist()
         ]
@@ -211,13 +225,11 @@ class SeriesBook:
         self._of_resource.setdefault((name.ven_name, name.resource_name), []).append(number)
 
 
-def _ends(rows: Sequence[Row[Any]]) -> tuple[list[int], list[int]]:
-    return [row.newest_end_us for row in rows], [row.longest_us for row in rows]
-
-
 _FOLLOW = text(
     "UPDATE measurement_series SET"
     " newest_end_us = CASE WHEN newest_end_us < :newest THEN :newest ELSE newest_end_us END,"
-    " longest_us = CASE WHEN longest_us < :longest THEN :longest ELSE longest_us END"
-    " WHERE series_id = :id AND (newest_end_us < :newest OR longest_us < :longest)"
+    " longest_us = CASE WHEN longest_us < :longest THEN :longest ELSE longest_us END,"
+    " shortest_us = CASE WHEN shortest_us > :shortest THEN :shortest ELSE shortest_us END"
+    " WHERE series_id = :id"
+    " AND (newest_end_us < :newest OR longest_us < :longest OR shortest_us > :shortest)"
 )

@@ -45,6 +45,7 @@ series_table = table(
     required_column("channel", String(64)),
     required_column("newest_end_us", BigInteger),
     required_column("longest_us", BigInteger),
+    required_column("shortest_us", BigInteger, server_default=text("0")),
     UniqueConstraint("ven_name", "resource_name", "quantity", "direction", "channel"),
 )
 code_table = table(

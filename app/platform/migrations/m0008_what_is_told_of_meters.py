@@ -14,6 +14,9 @@ def migrate(connection: Connection) -> None:
         "ALTER TABLE measurement_state ADD COLUMN told_seq BIGINT NOT NULL DEFAULT 0",
         # What was measured from here on is owed by a report.
         "ALTER TABLE measurement_state ADD COLUMN owed_from_us BIGINT",
+        # How short the intervals of a series are at the least; 0: it has instants.
+        "ALTER TABLE measurement_series ADD COLUMN shortest_us BIGINT NOT NULL DEFAULT 0",
+        "UPDATE measurement_series SET shortest_us = longest_us",
         # Where reports of measurements ended, as far as those may be corrected.
         "ALTER TABLE stream ADD COLUMN told TEXT NOT NULL DEFAULT '[]'",
         # An interval report, or a part of one: as it was told, or without anything to tell yet.

@@ -70,9 +70,8 @@ def render_readings(
 
     `corrected_since`: since when other values are known of them than were told.
     """
-    numbers = orjson.dumps(np.round(readings.value, DECIMALS), option=orjson.OPT_SERIALIZE_NUMPY)[
-        1:-1
-    ].split(b",")
+    rounded = np.round(readings.value, DECIMALS) + 0.0  # no -0.0
+    numbers = orjson.dumps(rounded, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
     kind = _quoted(request.payload_type)
     tails = [ENDS_INTERVAL] * len(readings)
     if request.with_quality:

@@ -65,7 +65,7 @@ class Values:
         if numbers.dtype == object:
             return [orjson.dumps(word) for word in numbers.tolist()]
         if numbers.dtype == np.float64:
-            numbers = np.round(numbers, DECIMALS)
+            numbers = np.round(numbers, DECIMALS) + 0.0  # no -0.0
         text = orjson.dumps(np.ascontiguousarray(numbers), option=orjson.OPT_SERIALIZE_NUMPY)
         return text[1:-1].split(b",")
 

@@ -108,7 +108,8 @@ class NewReadings:
         resources = [metered[name] for name in names]
         values = []
         for place, series in enumerate(self._energy.known_series(resources)):
-            chosen = chosen_series(request.quantity, series)
+            limits = self._energy.limits(resources[place])
+            chosen = chosen_series(request.quantity, series, max_age_us=limits.max_age_us)
             if chosen is None:
                 continue
             source = self._energy.source_of(resources[place])
@@ -116,7 +117,7 @@ class NewReadings:
                 ValueSeries(
                     place=place,
                     metered=resources[place],
-                    limits=self._energy.limits(resources[place]),
+                    limits=limits,
                     measured=chosen[0],
                     is_direct=chosen[1],
                     names=chosen[2],

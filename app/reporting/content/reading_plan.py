@@ -66,18 +66,25 @@ class ReadingPlan:
 
 
 def chosen_series(
-    quantity: Quantity, series: Sequence[KnownSeries]
+    quantity: Quantity, series: Sequence[KnownSeries], *, max_age_us: int
 ) -> tuple[Measured, bool, Mapping[int, SeriesName]] | None:
-    """Of what the quantity is told, whether directly, and of which series; None: it cannot be."""
+    """Of what the quantity is told, whether directly, and of which series; None: it cannot be.
+
+    The first of TOLD_OF that is not silent: nothing came of what is silent for longer than
+    `max_age` and one of its own intervals, while something came of others that would do.
+    """
+    able = [each for each in series if each.name.quantity in TOLD_OF.get(quantity, ())]
+    newest_us = max((each.newest_us for each in able), default=0)
     for measured in TOLD_OF.get(quantity, ()):
-        known = {each.name: each for each in series if each.name.quantity == measured}
-        chosen = [known[name] for name in net_parts(known)]
-        if chosen:
-            are_means = measured is Measured.POWER and any(each.longest_us for each in chosen)
-            is_direct = (
-                quantity in INSTANTS
-                or measured is Measured.ENERGY
-                or (are_means and quantity is not Quantity.PEAK_POWER)
-            )
-            return measured, is_direct, {each.number: each.name for each in chosen}
+        known = {each.name: each for each in able if each.name.quantity == measured}
+        while known:
+            chosen = [known.pop(name) for name in net_parts(known)]
+            if any(each.newest_us + each.longest_us + max_age_us >= newest_us for each in chosen):
+                are_means = measured is Measured.POWER and all(each.shortest_us for each in chosen)
+                is_direct = (
+                    quantity in INSTANTS
+                    or measured is Measured.ENERGY
+                    or (are_means and quantity is not Quantity.PEAK_POWER)
+                )
+                return measured, is_direct, {each.number: each.name for each in chosen}
     return None

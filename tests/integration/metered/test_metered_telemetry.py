@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from app.intake import Direction, Quality, Quantity
+from app.intake import Direction, Measurements, Quality, Quantity
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
@@ -276,3 +277,53 @@ def test_what_came_is_kept_until_it_is_told(bench: MeteredBench) -> None:
     bench.manager.generate_reports()
 
     assert bench.told() == {("hall", begin): [1.0]}
+
+
+class TestWhatIsSilentDoesNotCount:
+    """One old value of another kind does not end what is told of a meter."""
+
+    def test_energy_of_the_past_beside_a_register_that_is_read_now(
+        self, bench: MeteredBench
+    ) -> None:
+        begin = bench.ask_for(USAGE)
+        bench.clock.advance(minutes=10)
+        bench.take(measured(begin - 12 * QUARTER, 9.0))
+        bench.take(
+            measured(begin, 100.0, 100.5, 101.0, quantity=Quantity.REGISTER, step=4 * MINUTE)
+        )
+
+        bench.pass_time(minutes=1)
+
+        assert [value for _, _, value in spans(bench, "USAGE")] == [0.5]
+
+    def test_one_mean_among_instants_of_power(self, bench: MeteredBench) -> None:
+        begin = bench.ask_for(DEMAND)
+        bench.clock.advance(minutes=22)
+        bench.take(mean_power(begin, 4.0))
+        later = begin + QUARTER + MINUTE
+        bench.take(measured(later, 2.0, 2.0, quantity=Quantity.POWER, step=MINUTE))
+        bench.take(measured(later + 5 * MINUTE, 2.0, quantity=Quantity.POWER))
+
+        bench.pass_time(minutes=1)
+
+        assert spans(bench, "DEMAND") == [
+            (begin, "PT900S", 4.0),
+            (later, "PT60S", 2.0),
+        ]
+
+    def test_one_net_value_among_those_of_one_direction(self, bench: MeteredBench) -> None:
+        begin = bench.ask_for(READING)
+        bench.clock.advance(hours=1)
+        bench.take(measured(begin + MINUTE, 1.0, quantity=Quantity.POWER, direction=Direction.NET))
+        bench.take(measured(begin + 30 * MINUTE, 2.0, quantity=Quantity.POWER))
+
+        bench.manager.generate_reports()
+
+        assert [value for _, _, value in spans(bench, "READING")] == [2.0]
+
+
+def mean_power(begin: datetime, kw: float) -> Measurements:
+    """Of a quarter-hour."""
+    energy = measured(begin, kw)
+    key = energy.keys[0]._replace(quantity=Quantity.POWER)
+    return replace(energy, keys=[key])
