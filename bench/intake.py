@@ -50,7 +50,7 @@ METERS = 1_000
 SMALL_DAYS, LARGE_DAYS = 2, 20
 """Of the files that are imported: the larger one has 1.9 million values in 130 MB."""
 BESIDE = Shape(100, 100)
-CYCLES = 20
+CYCLES = 100
 HEAD = "device,start,end,quantity,unit,direction,value\n"
 
 
@@ -210,8 +210,9 @@ def _energy_kwh(meter: int, quarter: int) -> float:
     return (meter * 31 + quarter * 17) % 2000 / 1000
 
 
-def import_file(directory: Path, path: Path) -> dict[str, float]:
-    """In a process of its own: values per second, peak of memory, bytes a value when sorted.
+def import_file(directory: Path, path: Path, *, is_beside_a_run: bool) -> dict[str, float]:
+    """In a process of its own: values per second, peak of memory, bytes a value when it is
+    sorted and told.
 
     Prints a line when it has read its first block.
     """
@@ -226,11 +227,14 @@ def import_file(directory: Path, path: Path) -> dict[str, float]:
             print("it reads", flush=True)
 
     began_s = time.perf_counter()
-    request = ImportRequest(files=[path], profile=profile("csv"), source="plant")
+    request = ImportRequest(
+        files=[path], profile=profile("csv"), source="plant", is_beside_a_run=is_beside_a_run
+    )
     result = importer.run(request, progress)
     passed_s = time.perf_counter() - began_s
     peak_mb = child.peak_mb()
-    while container.intake.compaction().compact():
+    container.intake.arrivals().told_through(container.intake.arrivals().newest_seq())
+    while container.intake.compaction().compact() or container.intake.compaction().drop_told():
         pass
     stored = container.intake.log().bytes_stored()
     container.platform.database().close()
@@ -248,7 +252,9 @@ def imported(days: int) -> dict[str, float]:
         path = Path(directory) / "meters.csv"
         values = write_quarters(path, days)
         prepared(Path(directory)).platform.database().close()
-        found: dict[str, float] = child.call("bench.intake", directory=directory, path=str(path))
+        found: dict[str, float] = child.call(
+            "bench.intake", directory=directory, path=str(path), is_beside_a_run=False
+        )
         assert found["taken"] == values
         return found
 
@@ -256,7 +262,7 @@ def imported(days: int) -> dict[str, float]:
 @contextmanager
 def importing(directory: Path, path: Path) -> Iterator[None]:
     """An import beside, in a process of its own, until the block ends."""
-    given = json.dumps({"directory": str(directory), "path": str(path)})
+    given = json.dumps({"directory": str(directory), "path": str(path), "is_beside_a_run": True})
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.intake", given],
         stdout=subprocess.PIPE,
@@ -292,7 +298,7 @@ def beside(*, days: int = LARGE_DAYS, shape: Shape = BESIDE, cycles: int = CYCLE
 
         per_s()
         ratios = []
-        for _ in range(3):
+        for _ in range(5):
             alone = per_s()
             with importing(directory, directory / "meters.csv"):
                 ratios.append(per_s() / alone)
@@ -353,6 +359,12 @@ if __name__ == "__main__":
         client()
     elif len(sys.argv) > 1:
         told = child.given()
-        child.answer(import_file(Path(told["directory"]), Path(told["path"])))
+        child.answer(
+            import_file(
+                Path(told["directory"]),
+                Path(told["path"]),
+                is_beside_a_run=told["is_beside_a_run"],
+            )
+        )
     else:
         print(table(rows()))

@@ -33,10 +33,10 @@ from app.intake import write_parquet
 from app.observability import configure_logging, log_uncaught
 from app.observability import graph as wiring
 from app.openadr import BusinessLogic, NoCredentials, VtnError, VtnUnauthorised
-from app.platform import DatabaseError, Shutdown, no_bar
+from app.platform import LOOPBACK, DatabaseError, Shutdown, no_bar
 from app.reporting.delivery import RejectedReports
 from app.scheduling import default_schedules
-from app.settings import EMBEDDED_301, LOOPBACK, effective_settings
+from app.settings import EMBEDDED_301, effective_settings
 from containers import Container
 
 logger = logging.getLogger("app.cli")
@@ -266,6 +266,7 @@ def opened_readings() -> Iterator[ReadingsTools]:
             exports=intake.exports(),
             sources=intake.sources(),
             unknown=intake.unknown_devices(),
+            is_running=container.platform.run_lock().is_held,
             write_parquet=write_parquet,
         )
 

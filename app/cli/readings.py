@@ -21,6 +21,7 @@ from rich.text import Text
 
 from app.cli.bars import bars
 from app.cli.help import AsJson, examples
+from app.cli.import_result import result_as_json, show_result
 from app.cli.terminal import show
 from app.intake import (
     EVERY_SOURCE,
@@ -28,21 +29,17 @@ from app.intake import (
     Exports,
     Importer,
     ImportRequest,
-    ImportResult,
-    Refusal,
-    Refusals,
     Source,
     SourcesFile,
     UnknownDevices,
+    message_profiles,
     profile,
     profiles,
 )
-from app.platform import from_us, time_zone, utc_now
+from app.platform import time_zone, utc_now
 
 NICENESS = 19
 """Of an import: whoever meters and reports comes first."""
-MAX_SHOWN = 20
-"""Refusals that are named, and rows of the table of an import."""
 EXPORTED = tuple(name for name in FIELDS if name not in ("device", "meter_point_id"))
 
 
@@ -54,6 +51,8 @@ class ReadingsTools:
     exports: Exports
     sources: SourcesFile
     unknown: UnknownDevices
+    is_running: Callable[[], bool]
+    """Whether a run goes on beside."""
     write_parquet: Callable[[Path, Iterator[dict[str, Any]]], int]
 
 
@@ -133,27 +132,30 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
                 tell=tell,
                 dry_run=dry_run,
                 keep_good=keep_good,
+                is_beside_a_run=tools.is_running(),
             )
             with bars() as bar, bar("reading", "values") as progress:
                 result = tools.importer.run(request, progress)
         if as_json:
-            print(json.dumps(_as_json(result), indent=1, ensure_ascii=False))
+            print(json.dumps(result_as_json(result), indent=1, ensure_ascii=False))
         else:
-            _show_result(result, dry_run=dry_run, tell=tell)
+            show_result(result, dry_run=dry_run, tell=tell)
         if result.receipt.refusals.count and not keep_good:
             raise typer.Exit(1)
 
     @cli.command("profiles", epilog=examples("ven-fleet readings profiles"))
     def profiles_(as_json: AsJson = False) -> None:
-        """The kinds of files that can be imported as they are."""
-        found = profiles()
+        """The kinds of files and messages that are read as they are."""
+        of_files = {name: each.about for name, each in profiles().items()}
+        of_messages = message_profiles()
         if as_json:
-            print(json.dumps({name: each.about for name, each in found.items()}, indent=1))
+            print(json.dumps({"files": of_files, "messages": of_messages}, indent=1))
             return
-        table = Table("profile", "files")
-        for name, each in found.items():
-            table.add_row(name, each.about)
-        show(table)
+        for what, found in (("files", of_files), ("messages (MQTT)", of_messages)):
+            table = Table("profile", what)
+            for name, about in found.items():
+                table.add_row(name, about)
+            show(table)
 
     @cli.command(
         epilog=examples(
@@ -318,79 +320,3 @@ def _write_json(stream: TextIO, rows: Iterator[dict[str, Any]]) -> int:
 
 
 _WRITERS = {ExportFormat.CSV: write_csv, ExportFormat.JSON: _write_json}
-
-
-def _as_json(result: ImportResult) -> dict[str, Any]:
-    receipt = result.receipt
-    return {
-        "is_taken": result.is_taken,
-        "taken": receipt.taken,
-        "repeated": receipt.repeated,
-        "corrected": receipt.corrected,
-        "not_told": receipt.not_told,
-        "skipped": dict(result.skipped),
-        "refused_count": receipt.refusals.count,
-        "refused": [str(each) for each in receipt.refusals.first],
-        "series": [
-            {
-                **name._asdict(),
-                "values": total.values,
-                "first": from_us(total.first_us).isoformat(),
-                "last": from_us(total.last_us).isoformat(),
-                "kwh": None if total.kwh is None else round(total.kwh, 9),
-            }
-            for name, total in sorted(result.totals.items())
-        ],
-    }
-
-
-def _show_result(result: ImportResult, *, dry_run: bool, tell: bool) -> None:
-    receipt = result.receipt
-    if result.totals:
-        table = Table("VEN", "resource", "quantity", "values", "first", "last", "kWh")
-        for name, total in sorted(result.totals.items())[:MAX_SHOWN]:
-            words = (name.quantity, name.direction, name.channel)
-            table.add_row(
-                Text(name.ven_name),
-                Text(name.resource_name),
-                " ".join(word for word in words if word),
-                f"{total.values:,}",
-                f"{from_us(total.first_us):%Y-%m-%d %H:%M}",
-                f"{from_us(total.last_us):%Y-%m-%d %H:%M}",
-                "" if total.kwh is None else f"{total.kwh:,.3f}",
-            )
-        show(table)
-        if len(result.totals) > MAX_SHOWN:
-            print(f"… and {len(result.totals) - MAX_SHOWN} series more; --json has all")
-    for what, count in sorted(result.skipped.items()):
-        print(f"skipped: {count:,} values of {what}, which no report can use")
-    _show_refusals(receipt.refusals)
-    if dry_run:
-        print(f"{receipt.taken:,} values could be taken, {receipt.refusals.count:,} not")
-    elif result.is_taken:
-        print(
-            f"{receipt.taken:,} values taken, {receipt.repeated:,} were there already,"
-            f" {receipt.corrected:,} correct what was there, {receipt.refusals.count:,} refused"
-        )
-        if receipt.not_told:
-            print(
-                f"{receipt.not_told:,} of them are too old to be told one by one; interval reports"
-                " have them, and --tell with their first import tells them"
-            )
-        if tell and receipt.repeated:
-            print("what was there already is not told: --tell goes with the first import")
-    else:
-        print("nothing is taken, since some values are refused; see --keep-good", file=sys.stderr)
-
-
-def _show_refusals(refusals: Refusals) -> None:
-    """Each reason once, with the place where it was met first."""
-    by_reason: dict[tuple[str, str, str], list[int]] = {}
-    for each in refusals.first:
-        by_reason.setdefault((each.file, each.column, each.reason), []).append(each.line)
-    for (file, column, reason), lines in list(by_reason.items())[:MAX_SHOWN]:
-        others = f" (and {len(lines) - 1:,} more)" if len(lines) > 1 else ""
-        print(f"refused: {Refusal(lines[0], column, reason, file)}{others}", file=sys.stderr)
-    unnamed = refusals.count - sum(map(len, list(by_reason.values())[:MAX_SHOWN]))
-    if unnamed > 0:
-        print(f"refused: {unnamed:,} others", file=sys.stderr)

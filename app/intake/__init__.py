@@ -41,7 +41,8 @@ from app.intake.measurement import (
     in_us,
 )
 from app.intake.meters import KnownMeters, Metered, Meters
-from app.intake.sources import Source, SourcesFile
+from app.intake.sources import Source
+from app.intake.sources_file import SourcesFile
 from app.intake.status import SourceStatus, SourceStatuses
 from app.intake.store import (
     NO_ROWS,
@@ -57,6 +58,7 @@ from app.intake.store import (
     SeriesName,
     is_same_as_before,
 )
+from app.intake.topics import message_profiles
 from app.intake.unknown import EVERY_SOURCE, UnknownDevices
 
 __all__ = [
@@ -114,6 +116,7 @@ __all__ = [
     "UnknownDevices",
     "in_us",
     "is_same_as_before",
+    "message_profiles",
     "net_parts",
     "new_steps",
     "newest_us",

@@ -12,9 +12,11 @@ from app.intake.importer import Importer
 from app.intake.intake import Intake
 from app.intake.latest import LatestMeasured
 from app.intake.meters import MeteredFleet, Meters
+from app.intake.mqtt import MqttSources, MqttSubscriber
+from app.intake.refusal_log import RefusalLog
 from app.intake.replay import load_replay
 from app.intake.service import IntakeService
-from app.intake.sources import SourcesFile
+from app.intake.sources_file import SourcesFile
 from app.intake.status import IntakeStats, SourceStatuses
 from app.intake.store import (
     ArrivalCounts,
@@ -26,9 +28,11 @@ from app.intake.store import (
 )
 from app.intake.unknown import UnknownDevices
 from app.intake.upkeep import Upkeep
+from app.mqtt import BrokerLoop
 from app.platform import NoServer, PeriodicThread, port
 
 UPKEEP_EVERY_S = 10.0
+SOURCES_EVERY_S = 5.0
 
 
 class IntakeContainer(containers.DeclarativeContainer):
@@ -78,6 +82,7 @@ class IntakeContainer(containers.DeclarativeContainer):
     intake = providers.ThreadSafeSingleton(
         Intake, log=log, admission=admission, unknown=unknown_devices, stats=stats
     )
+    refusal_log = providers.ThreadSafeSingleton(RefusalLog, platform.log_once)
     statuses = providers.ThreadSafeSingleton(
         SourceStatuses,
         sources=sources,
@@ -97,7 +102,12 @@ class IntakeContainer(containers.DeclarativeContainer):
     anomalies = providers.ThreadSafeSingleton(AnomalyLog, stats=stats, log_once=platform.log_once)
     latest = providers.ThreadSafeSingleton(LatestMeasured, log=log, meters=meters, energy=energy)
     importer = providers.ThreadSafeSingleton(
-        Importer, imports=imports, admission=admission, unknown=unknown_devices
+        Importer,
+        imports=imports,
+        admission=admission,
+        unknown=unknown_devices,
+        monotonic=platform.monotonic,
+        pause=platform.shutdown.provided.wait,
     )
     exports = providers.ThreadSafeSingleton(Exports, log=log, meters=meters, sources=sources)
     server = providers.Selector(
@@ -111,8 +121,28 @@ class IntakeContainer(containers.DeclarativeContainer):
             intake=intake,
             sources=sources,
             exports=exports,
+            stats=stats,
+            clock=platform.clock,
+            refusal_log=refusal_log,
         ),
         none=providers.ThreadSafeSingleton(NoServer),
+    )
+    broker_loop = providers.ThreadSafeSingleton(BrokerLoop, monotonic=platform.monotonic)
+    mqtt_sources = providers.ThreadSafeSingleton(
+        MqttSources,
+        sources=sources,
+        loop=broker_loop,
+        make=providers.Factory(
+            MqttSubscriber,
+            intake=intake,
+            loop=broker_loop,
+            stats=stats,
+            refusal_log=refusal_log,
+            clock=platform.clock,
+            monotonic=platform.monotonic,
+            shutdown=platform.shutdown,
+            log_once=platform.log_once,
+        ).provider,
     )
     replay = providers.ThreadSafeSingleton(
         load_replay,
@@ -123,6 +153,14 @@ class IntakeContainer(containers.DeclarativeContainer):
         IntakeService,
         sources=sources,
         server=server,
+        mqtt=mqtt_sources,
+        mqtt_watch=providers.Factory(
+            PeriodicThread,
+            name="mqtt-sources",
+            callbacks=providers.List(mqtt_sources),
+            every_s=SOURCES_EVERY_S,
+            shutdown=platform.shutdown,
+        ),
         upkeep=providers.Factory(
             PeriodicThread,
             name="upkeep",

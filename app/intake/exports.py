@@ -10,7 +10,8 @@ import numpy as np
 
 from app.intake.measurement import DAY_US, Quality, Quantity, in_us
 from app.intake.meters import Metered, Meters
-from app.intake.sources import FORMER_SOURCE, SourcesFile
+from app.intake.sources import FORMER_SOURCE
+from app.intake.sources_file import SourcesFile
 from app.intake.store import MeasurementLog, Rows, SeriesName
 from app.intake.units import UNIT_OF
 from app.platform import from_us, to_us

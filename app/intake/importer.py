@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -56,6 +56,8 @@ class ImportRequest:
     dry_run: bool = False
     keep_good: bool = False
     """Whether good values are taken although others are refused."""
+    is_beside_a_run: bool = False
+    """Whether half of the time is left to a run that meters and reports meanwhile."""
 
     @property
     def when_late(self) -> WhenLate:
@@ -89,12 +91,25 @@ class ImportResult:
 
 
 class Importer:
-    """Stages what files hold, and takes it at once when all of it is good."""
+    """Stages what files hold, and takes it at once when all of it is good.
 
-    def __init__(self, *, imports: Imports, admission: Admission, unknown: UnknownDevices) -> None:
+    `pause` waits for so many seconds, or until we are to stop.
+    """
+
+    def __init__(
+        self,
+        *,
+        imports: Imports,
+        admission: Admission,
+        unknown: UnknownDevices,
+        monotonic: Callable[[], float],
+        pause: Callable[[float], object],
+    ) -> None:
         self._imports = imports
         self._admission = admission
         self._unknown = unknown
+        self._monotonic = monotonic
+        self._pause = pause
 
     def run(self, request: ImportRequest, progress: Progress = no_progress) -> ImportResult:
         """`progress` is told how many values were read so far, and of how many, about.
@@ -108,6 +123,7 @@ class Importer:
         begun = None if request.dry_run else self._imports.begin(_digest(request))
         staged = Receipt() if begun is None else _receipt(begun.receipt)
         read = 0
+        began_s = self._monotonic()
         try:
             for file in self._files(request):
                 for block in joined(file.read()):
@@ -125,6 +141,9 @@ class Importer:
                         overlapping = self._stage(begun, admitted, read, staged, str(file.path))
                     _add_totals(result.totals, admitted.arrival, overlapping)
                     progress(read, _expected(read, file, request.files))
+                    if request.is_beside_a_run:
+                        self._pause(self._monotonic() - began_s)
+                        began_s = self._monotonic()
                 result.receipt.refusals.extend(file.refusals, file=str(file.path))
                 result.skipped.update(file.skipped)
         except MeterFileError:

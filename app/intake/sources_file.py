@@ -1,4 +1,4 @@
-"""Where measurements come from: the file of sources."""
+"""The file of sources: read at start, and again when it has changed."""
 
 from __future__ import annotations
 
@@ -8,82 +8,20 @@ import logging
 import os
 import threading
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import SecretStr, ValidationError
 
-from app.fleet import NOT_METERED, SIMULATOR, SOURCE_NAME
 from app.intake.errors import SourcesError
-from app.platform import LogOnce, TextFileError, read_text, time_zone
+from app.intake.sources import MIN_TOKEN_CHARACTERS, Source, Sources, TokenSource, source_of
+from app.platform import LogOnce, TextFileError, read_text
 
 logger = logging.getLogger(__name__)
 DEFAULT_FILE = Path("sources.toml")
 LOOKED_AT_EVERY_S = 30.0
-MIN_TOKEN_CHARACTERS = 16
-
-
-class Source(BaseModel):
-    """One source. Durations are ISO 8601 in the file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    name: str
-    """What the fleet file's column `source` says."""
-    type: Literal["http", "file"]
-    """`http`: posted to us; `file`: only imported."""
-    max_age: timedelta = timedelta(minutes=15)
-    """A resource whose newest measurement is older has no fresh data; after an instant, what is
-    longer is a gap."""
-    late: timedelta = timedelta(days=2)
-    """A live value that comes later than this after its end is not taken."""
-    wait: timedelta = timedelta(minutes=2)
-    """How long interval reports wait for it."""
-    register_size_kwh: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Where its registers begin again at 0; None: a register that falls is that of a new meter."""
-    tell_every: timedelta = timedelta(0)
-    """At least so long lies between instants that are told one by one."""
-    token_file: Path | None = None
-    """Of `http`: the file that holds its bearer token, private to us."""
-    time_zone: str = ""
-    """Of times without an offset; blank: they are refused."""
-    token: SecretStr | None = Field(default=None, exclude=True, repr=False)
-    """What `token_file` holds; it does not stand in the file of sources."""
-
-    @field_validator("name")
-    @classmethod
-    def _a_name(cls, name: str) -> str:
-        if not SOURCE_NAME.fullmatch(name) or name in (SIMULATOR, NOT_METERED):
-            raise ValueError(f"{name[:80]!r} is no name of a source")
-        return name
-
-    @field_validator("max_age", "late", "wait", "tell_every")
-    @classmethod
-    def _not_negative(cls, duration: timedelta) -> timedelta:
-        if duration < timedelta(0):
-            raise ValueError("must not be negative")
-        return duration
-
-    @field_validator("time_zone")
-    @classmethod
-    def _a_zone(cls, name: str) -> str:
-        if name:
-            time_zone(name)
-        return name
-
-    @property
-    def zone(self) -> ZoneInfo | None:
-        """Of times without an offset."""
-        return time_zone(self.time_zone) if self.time_zone else None
-
-
-FORMER_SOURCE = Source(name="former", type="file")
-"""What holds of a source that is no longer in the file."""
-Sources = Mapping[str, Source]
-"""By name."""
 
 
 class SourcesFile:
@@ -112,6 +50,11 @@ class SourcesFile:
         self._state: list[tuple[int, ...]] = []
         self._looked_at_s = 0.0
 
+    @property
+    def folder(self) -> Path:
+        """To which the paths in it are relative."""
+        return self._path.parent
+
     def all(self) -> Sources:
         """Every source. SourcesError, in one line, where the file was never right."""
         with self._lock:
@@ -130,7 +73,7 @@ class SourcesFile:
         given = _digest(token)
         found = None
         for source in self.all().values():
-            own = "" if source.token is None else source.token.get_secret_value()
+            own = _token(source)
             if hmac.compare_digest(_digest(own), given) and own:
                 found = source
         return found
@@ -148,10 +91,10 @@ class SourcesFile:
         self._log_once.problem(logger, "the file of sources", problem)
 
     def _files_state(self) -> list[tuple[int, ...]]:
-        """What changes with the file, or with a file of a token."""
+        """What changes with the file, or with a file that it names."""
         sources = (self._sources or {}).values()
-        tokens = [self._path.parent / each.token_file for each in sources if each.token_file]
-        return [_state_of(path) for path in (self._path, *tokens)]
+        named = [self.folder / path for source in sources for path in source.read_files()]
+        return [_state_of(path) for path in (self._path, *named)]
 
     def _read(self) -> Sources:
         if not self._is_needed and not self._sources and not self._path.exists():
@@ -172,8 +115,8 @@ class SourcesFile:
             if source.name in sources:
                 raise SourcesError(f"{self._path}: source {source.name!r} stands twice")
             sources[source.name] = source
-            if source.token is not None:
-                other = tokens.setdefault(source.token.get_secret_value(), source.name)
+            if token := _token(source):
+                other = tokens.setdefault(token, source.name)
                 if other != source.name:
                     raise SourcesError(
                         f"{self._path}: sources {other!r} and {source.name!r} have one token"
@@ -187,34 +130,54 @@ class SourcesFile:
         if "token" in values:
             raise SourcesError(f"{where}: a token stands in a file of its own; see token_file")
         try:
-            source = Source.model_validate(values)
+            source = source_of(values, self.folder)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            name = ".".join(map(str, first["loc"]))
-            message = first["msg"].removeprefix("Value error, ")
-            raise SourcesError(f"{where}: {name}: {message}") from None
+            raise SourcesError(f"{where}: {_words(error)}") from None
         if source.late + source.wait > self._keep:
             raise SourcesError(f"{where}: late and wait are longer than INTAKE__KEEP")
-        if source.type != "http":
-            if source.token_file is not None:
-                raise SourcesError(f"{where}: token_file is for type http")
+        for key, file in source.secret_files():
+            self._secret(where, key, file)
+        if not isinstance(source, TokenSource):
             return source
-        if source.token_file is None:
-            raise SourcesError(f"{where}: type http needs a token_file")
         return source.model_copy(update={"token": self._token(where, source.token_file)})
 
-    def _token(self, where: str, file: Path) -> SecretStr:
-        path = self._path.parent / file
+    def _secret(self, where: str, key: str, file: Path) -> str:
+        path = self.folder / file
         try:
-            token = read_text(path, private=True).strip()
+            return read_text(path, private=True).strip()
         except TextFileError as error:
-            raise SourcesError(f"{where}: token_file {path} {error}") from None
+            raise SourcesError(f"{where}: {key} {path} {error}") from None
+
+    def _token(self, where: str, file: Path) -> SecretStr:
+        token = self._secret(where, "token_file", file)
         if len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or " " in token:
             raise SourcesError(
-                f"{where}: token_file {path} must hold one word of {MIN_TOKEN_CHARACTERS} or more"
-                " characters"
+                f"{where}: token_file {self.folder / file} must hold one word of"
+                f" {MIN_TOKEN_CHARACTERS} or more characters"
             )
         return SecretStr(token)
+
+
+def _token(source: Source) -> str:
+    """Blank: it has none."""
+    token = source.token if isinstance(source, TokenSource) else None
+    return "" if token is None else token.get_secret_value()
+
+
+def _words(error: ValidationError) -> str:
+    """What is wrong first, and where in its table."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"][1:]))  # after the type
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "union_tag_not_found":
+        return "it has no type"
+    if first["type"] == "union_tag_invalid":
+        return f"type: is none of {first['ctx']['expected_tags']}"
+    if first["type"] == "missing":
+        return f"type {first['loc'][0]} needs {place}"
+    if first["type"] == "extra_forbidden":
+        return f"{place}: type {first['loc'][0]} has no such key"
+    return f"{place}: {message}" if place else message
 
 
 def _digest(token: str) -> bytes:

@@ -11,7 +11,8 @@ from datetime import datetime
 from app.intake.errors import SourcesError
 from app.intake.measurement import Receipt
 from app.intake.meters import Meters
-from app.intake.sources import Source, SourcesFile
+from app.intake.sources import Source
+from app.intake.sources_file import SourcesFile
 from app.intake.store import MeasurementLog
 from app.intake.unknown import UnknownDevices
 from app.platform import from_us
@@ -39,6 +40,12 @@ class SourceCounts:
     """Told values of a register that was read wrongly in between."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why values were refused, and how many."""
+    ignored: int = 0
+    """Messages and lines that say nothing of what is asked for."""
+    dropped: int = 0
+    """Messages without a time of their own for which there was no room."""
+    away: str | None = None
+    """Why nothing is heard of it; None: it is connected, or need not be."""
     last_at: datetime | None = None
     """When it handed something in."""
     per_second: float = 0.0
@@ -75,6 +82,18 @@ class IntakeStats:
             for reason, number in reasons.items():
                 is_known = reason in counts.reasons or len(counts.reasons) < MAX_REASONS
                 counts.reasons[reason if is_known else OTHERS] += number
+
+    def messages(self, source: str, *, ignored: int, dropped: int = 0) -> None:
+        """Messages or lines of a source came to nothing."""
+        with self._lock:
+            counts = self._counts.setdefault(source, SourceCounts())
+            counts.ignored += ignored
+            counts.dropped += dropped
+
+    def connection(self, source: str, problem: str | None) -> None:
+        """Why nothing is heard of a source; None: it is."""
+        with self._lock:
+            self._counts.setdefault(source, SourceCounts()).away = problem
 
     def told(self, source: str, *, differing: bool, left_out: bool) -> None:
         """A value of a source was told, and there is something implausible about it."""
@@ -115,7 +134,7 @@ class SourceStatus:
 
     def is_silent(self, now: datetime) -> bool:
         """Whether a live source has given nothing for longer than it should."""
-        if self.source.type == "file" or not self.resources:
+        if not self.source.is_live or not self.resources:
             return False
         return self.newest is None or now - self.newest > self.source.max_age
 
@@ -169,7 +188,9 @@ class SourceStatuses:
             yield f"{count} resources name the source {name}, which SOURCES_FILE does not have"
         now = self._clock()
         for status in statuses:
-            if status.is_silent(now):
+            if status.counts.away is not None:
+                yield f"source {status.source.name} is away: {status.counts.away}"
+            elif status.is_silent(now):
                 name, newest = status.source.name, status.newest
                 if newest is None:
                     yield f"source {name} has given nothing yet"
@@ -193,7 +214,7 @@ class SourceStatuses:
     def _status(self, source: Source, now: datetime) -> SourceStatus:
         newest = self._newest.get(source.name, {})
         stale: list[tuple[str, str]] = []
-        if source.type != "file":
+        if source.is_live:
             stale = [key for key, at in newest.items() if at is None or now - at > source.max_age]
         known = [at for at in newest.values() if at is not None]
         return SourceStatus(

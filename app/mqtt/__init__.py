@@ -2,6 +2,14 @@
 
 from app.mqtt.broker import BrokerLoop
 from app.mqtt.errors import BrokerRefused
-from app.mqtt.session import Login, Session, tls_context
+from app.mqtt.session import KeptSession, Login, Message, Session, tls_context
 
-__all__ = ["BrokerLoop", "BrokerRefused", "Login", "Session", "tls_context"]
+__all__ = [
+    "BrokerLoop",
+    "BrokerRefused",
+    "KeptSession",
+    "Login",
+    "Message",
+    "Session",
+    "tls_context",
+]

@@ -1,12 +1,10 @@
 """Keeps many connections to MQTT brokers, each with its own login, on two threads.
 
-One thread reads and writes all of them (paho's external loop). What may wait (a token from the VTN,
-TCP, TLS) is done by another one, which hands a connection over when its CONNECT is sent.
+One thread reads and writes all of them (paho's external loop); the other one connects them.
 """
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import logging
 import random
@@ -15,28 +13,30 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from paho.mqtt.client import Client
+from paho.mqtt.client import MQTTv5, MQTTv311
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
-from app.mqtt.session import Session
-from app.openadr import BrokerAddress, VtnError
+from app.mqtt.connector import Connector
+from app.mqtt.session import TAKEN_OVER_PAUSE_S, BoundedClient, Message, Session
 
 logger = logging.getLogger(__name__)
 
 INITIAL_PAUSE_S = 0.5
 MAX_PAUSE_S = 30.0
 ANSWERS_WITHIN_S = 10.0
-RESTS_S = 30.0
-"""How long an address that does not answer is left alone, where there are others."""
 STABLE_AFTER_S = 10.0
 """After so long, a lost connection is tried again at once."""
 FILTERS_AT_ONCE = 100
 """In one SUBSCRIBE; brokers bound their packets."""
 PACKETS_AT_ONCE = 50
 """Of one connection, before it is the turn of the others."""
+UNSUPPORTED_PROTOCOL = 132
+"""What a broker of MQTT 3.1.1 answers to 5, as paho reads it."""
 
 
 class BrokerLoop:
@@ -62,55 +62,64 @@ class BrokerLoop:
         self._selector: Any = None
         self._waker: Any = None
         """Both are made when the threads begin."""
-        self._due: list[tuple[float, int, Session]] = []
-        self._order = itertools.count()
-        self._planned = threading.Condition()
-        self._down: dict[BrokerAddress, float] = {}
-        """By address: until when nobody tries it, since it did not answer."""
+        self._connector = Connector(
+            connected=lambda session, client: self._call(partial(self._adopt, session, client)),
+            failed=lambda session, reason: self._call(partial(self._failed, session, reason)),
+            first_pause_s=first_pause_s,
+            monotonic=monotonic,
+        )
         self._shutdown = False
-        self._threads: list[threading.Thread] = []
+        self._thread: threading.Thread | None = None
 
     def add(self, session: Session) -> None:
         """Connect it, and keep it connected."""
         self._start()
         self._call(lambda: self._sessions.add(session))
-        self._plan(session, 0.0)
+        self._connector.plan(session, 0.0)
 
     def subscribe(self, session: Session, filters: frozenset[str]) -> None:
         """From now on, these are its filters."""
         self._call(lambda: self._guarded(session, self._subscribe, filters))
 
-    def remove(self, session: Session) -> None:
-        """Disconnect it for good."""
+    def acknowledge(self, session: Session, messages: Sequence[Message]) -> None:
+        """These are taken, and need not come again. In the order in which they came."""
+        self._call(lambda: self._guarded(session, self._acknowledge, messages))
+
+    def pause(self, session: Session) -> None:
+        """Read nothing of it until it is resumed: the broker keeps what comes meanwhile."""
+        self._call(lambda: self._guarded(session, self._set_paused, True))
+
+    def resume(self, session: Session) -> None:
+        """Read on."""
+        self._call(lambda: self._guarded(session, self._set_paused, False))
+
+    def remove(self, session: Session, *, forget: bool = False) -> None:
+        """Disconnect it for good. `forget`: the broker need not keep its session any longer."""
         session.closed = True
-        self._call(lambda: self._disconnect(session))
+        self._call(lambda: self._disconnect(session, forget=forget))
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Disconnect all. May be called again."""
-        with self._planned:
-            self._shutdown = True
-            self._planned.notify_all()
-        if self._threads:
-            self._wake()
+        self._shutdown = True
+        self._connector.end()
         until_s = time.monotonic() + timeout_s
-        for thread in self._threads:
-            thread.join(max(0.0, until_s - time.monotonic()))
-        self._threads = []
+        if self._thread is not None:
+            self._wake()
+            self._thread.join(timeout_s)
+            self._thread = None
+        self._connector.join(max(0.0, until_s - time.monotonic()))
 
     def _start(self) -> None:
-        if self._threads or self._shutdown:
+        if self._thread is not None or self._shutdown:
             return
         self._waker = socket.socketpair()
         for end in self._waker:
             end.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._waker[0], selectors.EVENT_READ, None)
-        self._threads = [
-            threading.Thread(target=self._loop, name="mqtt", daemon=True),
-            threading.Thread(target=self._connect_each, name="mqtt-connect", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._loop, name="mqtt", daemon=True)
+        self._thread.start()
+        self._connector.start()
 
     def _call(self, call: Callable[[], None]) -> None:
         """The one way from other threads into the loop."""
@@ -124,63 +133,6 @@ class BrokerLoop:
             except OSError:
                 return  # it is awake, or closed
 
-    # The thread that connects
-
-    def _plan(self, session: Session, delay_s: float) -> None:
-        with self._planned:
-            due = (self._monotonic() + delay_s, next(self._order), session)
-            heapq.heappush(self._due, due)
-            self._planned.notify()
-
-    def _connect_each(self) -> None:
-        while (session := self._next_due()) is not None:
-            if session.closed:
-                continue
-            try:
-                client = session.connect()
-            except Exception as error:  # noqa: BLE001 - of the VTN, of name look-up, of TLS: told
-                words = error.strerror if isinstance(error, OSError) else None
-                reason = words or f"{type(error).__name__}: {error}"
-                if not isinstance(error, VtnError):  # which says nothing of the broker
-                    rests_s = self._first_pause_s if len(session.addresses) == 1 else RESTS_S
-                    self._down[session.address] = self._monotonic() + rests_s
-                self._call(partial(self._failed, session, reason))
-                continue
-            if self._down.pop(session.address, None) is not None:
-                self._retry_now(session.address)
-            self._call(partial(self._adopt, session, client))
-
-    def _retry_now(self, address: BrokerAddress) -> None:
-        """It answers again: the others need not wait for their time."""
-        with self._planned:
-            soon_s = self._monotonic()
-            self._due = [
-                (min(due_s, soon_s) if each.address == address else due_s, number, each)
-                for due_s, number, each in self._due
-            ]
-            heapq.heapify(self._due)
-
-    def _next_due(self) -> Session | None:
-        """The next one whose time has come; None at the end."""
-        with self._planned:
-            while not self._shutdown:
-                now_s = self._monotonic()
-                if not self._due or self._due[0][0] > now_s:
-                    self._planned.wait(self._due[0][0] - now_s if self._due else None)
-                    continue
-                session = heapq.heappop(self._due)[2]
-                for _ in session.addresses:
-                    rests_s = self._down.get(session.address, 0.0) - now_s
-                    if rests_s <= 0:
-                        return session
-                    session.try_next_address()
-                # Another one has just met that this broker does not answer.
-                later = (now_s + rests_s + random.random(), next(self._order), session)
-                heapq.heappush(self._due, later)
-        return None
-
-    # The thread that reads and writes
-
     def _loop(self) -> None:
         looks_at_s = self._monotonic() + 1.0
         while not self._shutdown:
@@ -189,21 +141,25 @@ class BrokerLoop:
                     self._drain()
                 elif key.data.client is not None:
                     self._guarded(key.data, self._serve, mask)
-            for _ in range(len(self._calls)):
-                try:
-                    self._calls.popleft()()
-                except Exception:
-                    logger.exception("MQTT: a defect; the other connections continue")
+            self._do_calls()
             if self._monotonic() >= looks_at_s:
                 looks_at_s = self._monotonic() + 1.0
                 for session in list(self._sessions):
                     if session.client is not None:
                         self._guarded(session, self._look_after)
+        self._do_calls()
         for session in list(self._sessions):
             self._disconnect(session)
         self._selector.close()
         for end in self._waker:
             end.close()
+
+    def _do_calls(self) -> None:
+        for _ in range(len(self._calls)):
+            try:
+                self._calls.popleft()()
+            except Exception:
+                logger.exception("MQTT: a defect; the other connections continue")
 
     def _drain(self) -> None:
         try:
@@ -222,14 +178,16 @@ class BrokerLoop:
     def _failed(self, session: Session, reason: str) -> None:
         session.failures += 1
         session.reason = reason
+        was_taken_over, session.was_taken_over = session.was_taken_over, False
         logger.debug("MQTT %s: %s", session.client_id, reason)
         if not session.closed and not self._shutdown:
             pause_s = self._first_pause_s * 2 ** min(session.failures - 1, 16)
             session.on_disconnected(reason)
             session.try_next_address()
-            self._plan(session, min(pause_s, self._longest_pause_s) * random.uniform(0.5, 1.0))
+            pause_s = min(pause_s, self._longest_pause_s) * random.uniform(0.5, 1.0)
+            self._connector.plan(session, TAKEN_OVER_PAUSE_S if was_taken_over else pause_s)
 
-    def _adopt(self, session: Session, client: Client) -> None:
+    def _adopt(self, session: Session, client: BoundedClient) -> None:
         if session.closed or self._shutdown:
             client.disconnect()
             client.loop_write()
@@ -246,9 +204,9 @@ class BrokerLoop:
         client.on_socket_close = lambda _client, _data, sock: self._forget(sock)
         client.on_connect = lambda _c, _d, _f, reason, _p: self._connected(session, reason)
         client.on_subscribe = lambda _c, _d, mid, codes, _p: self._granted(session, mid, codes)
-        client.on_message = lambda _c, _d, message: self._received(session, message)
-        session.events = selectors.EVENT_READ
-        self._selector.register(sock, session.events, session)
+        client.on_message = lambda client, _d, message: self._received(session, client, message)
+        client.on_disconnect = lambda _c, _d, flags, reason, _p: session.ended(flags, reason)
+        session.events = 0
         self._write(session)
         # What was true of the connection before no longer is.
         self._guarded(session, lambda session: session.on_subscribed(frozenset()))
@@ -262,6 +220,9 @@ class BrokerLoop:
     def _connected(self, session: Session, reason: Any) -> None:
         if reason.is_failure:
             session.reason = f"the broker answers: {reason}"
+            if reason.value == UNSUPPORTED_PROTOCOL and session.protocol == MQTTv5:
+                session.protocol = MQTTv311
+                return
             session.rejected = session.used  # told before the next one: that may wait for the VTN
             return
         session.deadline_s = None
@@ -306,12 +267,27 @@ class BrokerLoop:
             session.is_up, session.up_since_s = True, self._monotonic()
         session.on_subscribed(session.subscribed)
 
-    def _received(self, session: Session, message: Any) -> None:
+    def _received(self, session: Session, client: Any, message: Any) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""
-        session.on_message(topic, message.payload, message.retain)
+        is_acknowledged = session.kept is None or not message.qos
+        delivery = None if is_acknowledged else (client, message.mid)
+        session.on_message(Message(topic, bytes(message.payload), message.retain, delivery))
+
+    def _acknowledge(self, session: Session, messages: Sequence[Message]) -> None:
+        for message in messages:
+            # One of a connection that is gone comes again.
+            if message.delivery is not None and message.delivery[0] is session.client:
+                session.client.ack(message.delivery[1], 1)
+        self._write(session)
+
+    def _set_paused(self, session: Session, is_paused: bool) -> None:
+        session.is_paused = is_paused
+        if not is_paused:
+            self._read(session)
+        self._write(session)
 
     def _serve(self, session: Session, mask: int) -> None:
         if mask & selectors.EVENT_READ:
@@ -322,11 +298,11 @@ class BrokerLoop:
     def _read(self, session: Session) -> None:
         client = session.client
         for _ in range(PACKETS_AT_ONCE):
-            if client is None or client.loop_read():
+            if client is None or session.is_paused or client.loop_read():
                 break
             sock: Any = client.socket()
-            # TLS holds back what the selector does not see.
-            if sock is None or not getattr(sock, "pending", int)():
+            # What was read ahead, and what TLS holds back, the selector does not see.
+            if sock is None or not (client.has_more or getattr(sock, "pending", int)()):
                 break
         else:
             self._calls.append(lambda: self._guarded(session, self._serve, selectors.EVENT_READ))
@@ -344,10 +320,18 @@ class BrokerLoop:
         if sock is None:
             self._lost(session)
             return
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.want_write() else 0)
-        if events != session.events:
-            session.events = events
+        events = 0 if session.is_paused else selectors.EVENT_READ
+        if client.want_write():
+            events |= selectors.EVENT_WRITE
+        if events == session.events:
+            return
+        if not events:
+            self._selector.unregister(sock)
+        elif not session.events:
+            self._selector.register(sock, events, session)
+        else:
             self._selector.modify(sock, events, session)
+        session.events = events
 
     def _look_after(self, session: Session) -> None:
         client = session.client
@@ -379,19 +363,25 @@ class BrokerLoop:
             sock.close()
         was_up, session.is_up = session.is_up, False
         session.deadline_s = None
+        if was_up and session.kept is not None and session.reason is None:
+            session.closed_by_broker(self._monotonic())
         reason = session.reason or "the connection is lost"
         if was_up and self._monotonic() - session.up_since_s >= STABLE_AFTER_S:
             session.failures = 0
         if pause or session.closed:
             self._failed(session, reason)
         else:
-            self._plan(session, 0.0)  # what it misses is asked for when it is up again
+            self._connector.plan(session, 0.0)  # what it misses is asked for when it is up again
 
-    def _disconnect(self, session: Session) -> None:
+    def _disconnect(self, session: Session, *, forget: bool = False) -> None:
         self._sessions.discard(session)
         session.closed = True
         if session.client is not None:
-            session.client.disconnect()
+            properties = None
+            if forget and session.protocol == MQTTv5:
+                properties = Properties(PacketTypes.DISCONNECT)
+                properties.SessionExpiryInterval = 0
+            session.client.disconnect(properties=properties)
             session.client.loop_write()
             self._lost(session)
 

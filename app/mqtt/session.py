@@ -7,17 +7,28 @@ import os
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from paho.mqtt.client import Client, MQTTv311
+from paho.mqtt.client import Client, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from app.mqtt.errors import BrokerRefused
 from app.openadr import BrokerAddress
 
 CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 60
-MAX_PACKET_BYTES = 1 << 20
+MAX_BODY_BYTES = 1 << 20
+"""Of a message; of a larger one the rest is left out."""
+MAX_HEAD_BYTES = 1 << 17
+"""What stands before the body of a message: its topic, and properties."""
+READ_BYTES = 1 << 16
+"""At a time."""
+TAKEN_OVER_PAUSE_S = 60.0
+"""Before a session is taken back from another client with its id: else the two never stop."""
+SESSION_TAKEN_OVER = 142
+"""Why the broker disconnects (MQTT 5, 3.14.2.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +41,65 @@ class Login:
     """By the monotonic clock: when it has to be made again with another login."""
 
 
-class _BoundedClient(Client):
-    """paho reads a packet of any size into memory; this one breaks off."""
+class Message(NamedTuple):
+    """What a broker delivered."""
+
+    topic: str
+    body: bytes
+    is_retained: bool
+    """Whether it is an old one, given to who subscribes."""
+    delivery: tuple[Client, int] | None = None
+    """What is to be acknowledged; None: nothing is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptSession:
+    """A session that the broker keeps while we are away, with the messages that come meanwhile.
+
+    Its messages are acknowledged by whoever takes them, and come again until they are.
+    """
+
+    keep_s: int
+    """How long after a connection ended; brokers of MQTT 3.1.1 decide on their own."""
+    most_unacknowledged: int
+    """Messages that the broker may send before any of them is acknowledged."""
+
+
+class BoundedClient(Client):
+    """paho's, which reads ahead, and keeps no more of a packet in memory than is looked at."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2, reconnect_on_failure=False, **options)
+        self._ahead = b""
+        self._at = 0
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something was read that no selector sees any more."""
+        return self._at < len(self._ahead)
+
+    def _ssl_wrap_socket(self, tcp_sock: Any) -> ssl.SSLSocket:
+        """As paho does it, but closed where the two do not come to terms."""
+        context: Any = self._ssl_context
+        wrapped: ssl.SSLSocket = context.wrap_socket(
+            tcp_sock, server_hostname=self._host, do_handshake_on_connect=False
+        )
+        try:
+            wrapped.settimeout(CONNECT_TIMEOUT_S)
+            wrapped.do_handshake()
+        except BaseException:
+            wrapped.close()
+            raise
+        return wrapped
 
     def _sock_recv(self, bufsize: int) -> bytes:
         packet: Any = self._in_packet
-        if packet["have_remaining"] and packet["remaining_length"] > MAX_PACKET_BYTES:
-            raise OSError("the broker sends a packet that is too large")
-        return super()._sock_recv(bufsize)
+        del packet["packet"][MAX_HEAD_BYTES + MAX_BODY_BYTES :]
+        if self._at >= len(self._ahead):
+            self._ahead, self._at = super()._sock_recv(READ_BYTES), 0
+        begin = self._at
+        self._at = min(begin + bufsize, len(self._ahead))
+        return self._ahead[begin : self._at]
 
 
 class Session:
@@ -45,9 +107,9 @@ class Session:
 
     `addresses`: where the broker is, tried in turn. `login` and `tls` fetch what it connects with,
     and may wait for the VTN; `refused` is told of a login that the broker did not take.
-    `on_message` gets each message: topic, body, whether it was retained. `on_subscribed` is told
-    the filters that the broker has confirmed, with every SUBACK; `on_disconnected`, why none of
-    them holds any more.
+    `on_message` gets each message. `on_subscribed` is told the filters that the broker has
+    confirmed, with every SUBACK; `on_disconnected`, why none of them holds any more. `kept`: None
+    for a session that ends with its connection.
     """
 
     def __init__(
@@ -58,9 +120,10 @@ class Session:
         tls: Callable[[BrokerAddress], ssl.SSLContext | None],
         login: Callable[[], Login],
         refused: Callable[[Login], None],
-        on_message: Callable[[str, bytes, bool], None],
+        on_message: Callable[[Message], None],
         on_subscribed: Callable[[frozenset[str]], None],
         on_disconnected: Callable[[str], None],
+        kept: KeptSession | None = None,
     ) -> None:
         self.addresses = tuple(addresses)
         self._in_turn = itertools.cycle(addresses)
@@ -72,9 +135,16 @@ class Session:
         self.on_message = on_message
         self.on_subscribed = on_subscribed
         self.on_disconnected = on_disconnected
+        self.kept = kept
+        self.protocol = MQTTv311 if kept is None else MQTTv5
+        """A broker that does not know 5 is asked again with 3.1.1."""
         self.filters: frozenset[str] = frozenset()
         self.closed = False
-        self.client: Client | None = None
+        self.is_paused = False
+        """Whether nothing is read of it for now."""
+        self.was_taken_over = False
+        """Whether another client with the same id ended the last connection."""
+        self.client: BoundedClient | None = None
         self.used: Login | None = None
         self.rejected: Login | None = None
         self.subscribed: frozenset[str] = frozenset()
@@ -86,6 +156,8 @@ class Session:
         self.deadline_s: float | None = None
         """Until when the broker has to answer."""
         self.up_since_s = 0.0
+        self.lost_at_s = float("-inf")
+        """When the broker last closed a connection that was up."""
         self.failures = 0
         self.reason: str | None = None
         """Why the last connection ended."""
@@ -94,7 +166,27 @@ class Session:
         """This one does not work."""
         self.address = next(self._in_turn)
 
-    def connect(self) -> Client:
+    def ended(self, flags: Any, reason: Any) -> None:
+        """Why the connection ends, if the broker says it."""
+        if flags.is_disconnect_packet_from_server:
+            self.reason = f"the broker disconnects: {reason} (id {self.client_id})"
+            self.was_taken_over = reason.value == SESSION_TAKEN_OVER
+
+    def closed_by_broker(self, now_s: float) -> None:
+        """It closed a connection that was up, and says nothing.
+
+        Mosquitto before 2.0.15 does so when another client takes the session over; who does that
+        does it again when we take it back.
+        """
+        if now_s - self.lost_at_s < TAKEN_OVER_PAUSE_S:
+            self.was_taken_over = True
+            self.reason = (
+                "the broker closes the connection again and again; does another client use the"
+                f" id {self.client_id}?"
+            )
+        self.lost_at_s = now_s
+
+    def connect(self) -> BoundedClient:
         """A client that has sent its CONNECT. Blocks for the VTN's token and the broker's TLS.
 
         Any error of the VTN or of the network leaves as it is.
@@ -103,12 +195,11 @@ class Session:
         if rejected is not None:
             self.refused(rejected)
         self.used = self.login()
-        client = _BoundedClient(
-            CallbackAPIVersion.VERSION2,
+        client = BoundedClient(
             client_id=self.client_id,
-            protocol=MQTTv311,
-            clean_session=True,
-            reconnect_on_failure=False,
+            protocol=self.protocol,
+            clean_session=None if self.protocol == MQTTv5 else self.kept is None,
+            manual_ack=self.kept is not None,
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
         if self.used.username is not None:
@@ -117,7 +208,13 @@ class Session:
         context = self.tls(address)
         if context is not None:
             client.tls_set_context(context)
-        client.connect(address.host, address.port, KEEPALIVE_S)
+        how: dict[str, Any] = {}
+        if self.kept is not None and self.protocol == MQTTv5:
+            properties = Properties(PacketTypes.CONNECT)
+            properties.SessionExpiryInterval = self.kept.keep_s
+            properties.ReceiveMaximum = self.kept.most_unacknowledged
+            how = {"clean_start": False, "properties": properties}
+        client.connect(address.host, address.port, KEEPALIVE_S, **how)
         if client.socket() is None:
             raise BrokerRefused("the broker closes the connection")
         return client

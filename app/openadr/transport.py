@@ -24,11 +24,11 @@ from app.openadr.errors import (
     NoUsableAddress,
 )
 from app.openadr.unreachable import PROXY_WANTS_A_PASSWORD, tell_when_not_connected
+from app.platform import LOOPBACK
 
 CHUNK_BYTES = 64 << 10
 MAX_ANSWER_TIMEOUTS = 10
 """How many times `timeout_s` a whole answer may take that comes in drops."""
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def make_session(*, base_url: str, max_connections: int) -> requests.Session:
@@ -37,7 +37,7 @@ def make_session(*, base_url: str, max_connections: int) -> requests.Session:
     A VTN on loopback is reached directly, whatever proxy the environment names.
     """
     session = requests.Session()
-    session.trust_env = urlsplit(base_url).hostname not in _LOOPBACK
+    session.trust_env = urlsplit(base_url).hostname not in LOOPBACK
     adapter = _Adapter(
         pool_connections=4, pool_maxsize=max_connections, max_retries=0, pool_block=True
     )

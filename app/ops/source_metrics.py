@@ -13,6 +13,8 @@ COUNTED = {
     "corrected": "Measurements of a source that replaced another value.",
     "late": "Measurements of a source that came too late.",
     "refused": "Measurements of a source that were refused.",
+    "ignored": "Messages and lines of a source that say nothing of what is asked for.",
+    "dropped": "Messages of a source without a time of their own, for which there was no room.",
     "differing": "Told intervals whose energy, registers and power differ by more than 5 %.",
     "left_out": "Told intervals of a register of which wrong values were left out.",
 }
@@ -42,8 +44,14 @@ def of_sources(statuses: Sequence[SourceStatus]) -> Iterator[Any]:
         "Devices that a source tells of and no resource has.",
         labels=["source"],
     )
+    away = GaugeMetricFamily(
+        "ven_source_away",
+        "Whether there is no connection to the broker of a source.",
+        labels=["source"],
+    )
     for status in statuses:
         name = status.source.name
+        away.add_metric([name], status.counts.away is not None)
         if status.newest is not None:
             newest.add_metric([name], status.newest.timestamp())
         stale.add_metric([name], len(status.stale))
@@ -51,3 +59,4 @@ def of_sources(statuses: Sequence[SourceStatus]) -> Iterator[Any]:
     yield newest
     yield stale
     yield unknown
+    yield away

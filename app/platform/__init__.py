@@ -19,6 +19,7 @@ from app.platform.fanout import FanOut
 from app.platform.json_bytes import json_bytes
 from app.platform.locks import LockPerName
 from app.platform.log_once import LogOnce
+from app.platform.loopback import LOOPBACK
 from app.platform.migrations import MIGRATIONS, Migration
 from app.platform.periodic import PeriodicThread
 from app.platform.ports import port
@@ -33,6 +34,7 @@ from app.platform.time_zones import time_zone
 from app.platform.timestamps import from_us, to_us, utc_now
 
 __all__ = [
+    "LOOPBACK",
     "MIGRATIONS",
     "TRY_AGAIN_LATER",
     "AsgiServer",

@@ -59,6 +59,11 @@ class RunLock:
         finally:
             self.release()
 
+    def is_held(self) -> bool:
+        """Whether a `run` is going on."""
+        with self.alone() as nobody:
+            return not nobody
+
     def database_opened(self) -> None:
         """Its file is there, if it has one: from now on that, too, must stay."""
         file = self._database.file

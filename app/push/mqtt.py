@@ -13,7 +13,7 @@ from pathlib import Path
 from paho.mqtt.matcher import MQTTMatcher
 
 from app.fleet import VEN
-from app.mqtt import BrokerLoop, Login, Session, tls_context
+from app.mqtt import BrokerLoop, Login, Message, Session, tls_context
 from app.openadr import (
     BrokerAddress,
     BrokerToken,
@@ -235,10 +235,12 @@ class MqttPush:
             token = client.broker_token() if _method(binding) == OAUTH2 else None
             return _login(token, binding, ven)
 
-        def received(topic: str, body: bytes, is_old: bool) -> None:
-            names = connection.concerned(topic)
+        def received(message: Message) -> None:
+            names = connection.concerned(message.topic)
             if names:
-                self._inbox.put(names, body, topic=topic, is_old=is_old)
+                self._inbox.put(
+                    names, message.body, topic=message.topic, is_old=message.is_retained
+                )
             else:
                 self._inbox.count("not_ours")
 

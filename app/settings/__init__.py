@@ -1,6 +1,5 @@
 """Every setting: the only reader of the environment."""
 
-from app.settings.base import LOOPBACK
 from app.settings.effective import effective_settings
 from app.settings.errors import SettingsError
 from app.settings.model import Settings, log_format
@@ -8,7 +7,6 @@ from app.settings.vtn import EMBEDDED_301
 
 __all__ = [
     "EMBEDDED_301",
-    "LOOPBACK",
     "Settings",
     "SettingsError",
     "effective_settings",

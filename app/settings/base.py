@@ -38,7 +38,6 @@ def _duration(value: object) -> object:
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """As of `app.fleet`, which this room does not know."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
 """What a bearer token is made of (RFC 6750, 2.1)."""
 Duration = Annotated[timedelta, BeforeValidator(_duration)]

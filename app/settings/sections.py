@@ -16,7 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from app.settings.base import LOOPBACK, SOURCE_NAME, Duration, ExistingFile, Section
+from app.platform import LOOPBACK
+from app.settings.base import SOURCE_NAME, Duration, ExistingFile, Section
 from app.settings.layers import SCHEDULE_FIELDS
 
 

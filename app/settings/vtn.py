@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from app.platform import TextFileError, read_text
-from app.settings.base import IN_A_HEADER, LOOPBACK, Section
+from app.platform import LOOPBACK, TextFileError, read_text
+from app.settings.base import IN_A_HEADER, Section
 
 EMBEDDED_301 = "/openadr3/3.0.1"
 """Where the embedded VTN speaks 3.0.1."""

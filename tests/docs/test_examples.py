@@ -40,7 +40,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     (folder / ".venv").symlink_to(ENVIRONMENT)
     vtn = EmbeddedVtn(directory=tmp_path / "vtn", port=free_port())
     vtn.start()
-    ops_port, vtn_port, intake_port = free_port(), free_port(), free_port()
+    ops_port, vtn_port, intake_port, mqtt_port = (free_port() for _ in range(4))
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     made = Terminal(
         folder=folder,
@@ -61,6 +61,9 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
             "127.0.0.1:8081": f"127.0.0.1:{vtn_port}",
             "127.0.0.1:8090": f"127.0.0.1:{intake_port}",
             "INTAKE__PORT=8090": f"INTAKE__PORT={intake_port}",
+            "127.0.0.1:1883": f"127.0.0.1:{mqtt_port}",
+            "listener 1883": f"listener {mqtt_port}",
+            "port=1883": f"port={mqtt_port}",
         },
     )
     yield made

@@ -16,14 +16,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from sqlalchemy import inspect, text
 
-from app.platform import make_engine
 from app.vtn import EmbeddedVtn
 from tests.e2e.conftest import Start
 from tests.support.faulty_vtn import FaultyVtn
 from tests.support.intake import TOKEN
-from tests.support.killed import at_faulty_vtn, readings_at
+from tests.support.killed import at_faulty_vtn, is_asked, readings_at, told_through
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
@@ -109,24 +107,6 @@ def make_client() -> Iterator[Callable[[int, datetime], Client]]:
         client.close()
 
 
-def told_through(database_url: str) -> bool:
-    """Whether all that came is told, and nothing is in doubt."""
-    engine = make_engine(database_url)
-    with engine.connect() as connection:
-        left = [
-            connection.execute(text(query)).scalar()
-            for query in (
-                "SELECT (SELECT newest_seq FROM measurement_state) - min(cursor_seq) FROM stream"
-                " WHERE descriptor LIKE '%measured'",
-                "SELECT count(*) FROM stream WHERE in_flight IS NOT NULL",
-                "SELECT count(*) FROM set_aside",
-                "SELECT count(*) FROM second_look",
-            )
-        ]
-    engine.dispose()
-    return left == [0, 0, 0, 0]
-
-
 def test_what_was_answered_is_there_and_told_once(
     start: Start,
     lasting_vtn: EmbeddedVtn,
@@ -200,15 +180,3 @@ def test_what_was_answered_is_there_and_told_once(
     assert set(told.values()) == {1}, "a value is at the VTN twice"
     assert set(told) == set(found), "a value is not at the VTN"
     assert sum(faulty.met.values()) > 0, "the VTN never failed"
-
-
-def is_asked(database_url: str) -> bool:
-    """Whether an event asks for what meters measure."""
-    engine = make_engine(database_url)
-    with engine.connect() as connection:
-        if not inspect(connection).has_table("stream"):
-            return False
-        query = text("SELECT count(*) FROM stream WHERE descriptor LIKE '%measured'")
-        found = connection.execute(query).scalar()
-    engine.dispose()
-    return bool(found)

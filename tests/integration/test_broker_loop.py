@@ -86,7 +86,7 @@ class TestOneConnectionForMany:
         heard: list[bytes] = []
         lines(small, {"a"}, on_subscribed=defect, client_id="defect-1")
         lines(small, {"a"}, on_message=defect, client_id="defect-2")
-        lines(small, {"a"}, on_message=lambda _topic, body, _old: heard.append(body))
+        lines(small, {"a"}, on_message=lambda message: heard.append(message.body))
         wait_until(lambda: {"ven", "defect-1", "defect-2"} <= set(small.client_ids))
         wait_until(lambda: len(small.subscribes) >= 3)
 

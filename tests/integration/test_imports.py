@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from app.cli.readings import write_csv
 from app.intake import ImportRequest, ImportResult, MeterFileError, Quantity
 from app.intake.files import profile, write_parquet
+from app.intake.importer import Importer
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.intake import QUARTER, IntakeBench, measured, meter
@@ -65,6 +67,30 @@ def test_the_same_file_again_takes_nothing_twice(bench: IntakeBench) -> None:
 
     assert (again.receipt.taken, again.receipt.repeated) == (0, 96)
     assert len(bench.values()) == 96
+
+
+@pytest.mark.parametrize(("is_beside_a_run", "waits_s"), [(True, [1.0]), (False, [])])
+def test_beside_a_run_half_of_the_time_is_left_to_it(
+    bench: IntakeBench, is_beside_a_run: bool, waits_s: list[float]
+) -> None:
+    """An import waits for as long as it worked."""
+    seconds, waited_s = itertools.count(0.0), list[float]()
+    intake = bench.container.intake
+    importer = Importer(
+        imports=intake.imports(),
+        admission=intake.admission(),
+        unknown=intake.unknown_devices(),
+        monotonic=lambda: next(seconds),
+        pause=waited_s.append,
+    )
+    path = Path("file.csv")
+    path.write_text(HEAD + line(0))
+
+    importer.run(
+        ImportRequest(files=[path], profile=profile("csv"), is_beside_a_run=is_beside_a_run)
+    )
+
+    assert waited_s == waits_s
 
 
 def test_a_totals_line_is_of_each_series(bench: IntakeBench) -> None:

@@ -77,6 +77,14 @@ def test_a_lock_that_was_given_back_can_be_taken(make_lock: MakeLock) -> None:
     second.acquire()
 
 
+def test_whether_a_run_goes_on_can_be_asked_beside_it(make_lock: MakeLock) -> None:
+    (run, _), (command, _) = make_lock("a"), make_lock("a")
+    assert not command.is_held()
+    run.acquire()
+
+    assert command.is_held()
+
+
 def test_a_refused_run_leaves_nothing_locked(make_lock: MakeLock) -> None:
     first, second, third = make_lock("one")[0], make_lock("two")[0], make_lock("two")[0]
     first.acquire()

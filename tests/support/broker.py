@@ -29,6 +29,16 @@ user business-logic
 topic read openadr3/#
 """
 PUBLISHER = "vtn", "publisher-secret"
+KEEPING = (
+    "autosave_interval 10",
+    "autosave_on_changes false",
+    "max_inflight_messages 2000",
+    "max_queued_messages 0",
+    "max_queued_bytes 1000000000",
+)
+"""As the documentation says it for sources."""
+QUIET = "information", "notice", "error"
+"""A line for each message takes longer than the message."""
 
 
 def mosquitto() -> str:
@@ -40,7 +50,9 @@ class Broker:
     """Mosquitto, with a password file of tokens and access by pattern, or for anybody.
 
     `anonymous`: it knows nobody and lets everybody in. `tls`: it speaks MQTTS only; with
-    `of_clients`, to clients that have this certificate.
+    `of_clients`, to clients that have this certificate. `keeps`: it is set up as the documentation
+    says for sources, and keeps what waits for a client when it ends; `as_installed`: as Debian's
+    package is, which keeps it, too, but not much.
     """
 
     def __init__(
@@ -50,6 +62,8 @@ class Broker:
         anonymous: bool = False,
         tls: Certificate | None = None,
         of_clients: Certificate | None = None,
+        keeps: bool = False,
+        as_installed: bool = False,
     ) -> None:
         self._directory = directory
         directory.mkdir()
@@ -57,6 +71,13 @@ class Broker:
         self._anonymous = anonymous
         self._tls = tls
         self._of_clients = of_clients
+        self._settings: tuple[str, ...] = ("persistence false", "max_queued_messages 0")
+        if keeps or as_installed:
+            self._settings = (
+                *("persistence true", f"persistence_location {directory}/"),
+                *(KEEPING if keeps else ()),
+            )
+        self._kinds_of_lines = QUIET if keeps or as_installed else ("all",)
         self._users = {PUBLISHER[0]: PUBLISHER[1]}
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,6 +112,13 @@ class Broker:
             self._process.wait()
             self._process = None
 
+    def end(self) -> None:
+        """In order, so that what it keeps is on its disk."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
+
     def admit(self, client_id: str, token: str) -> None:
         """From now on this client gets in with this token; the connection of its last one ends."""
         if self._anonymous:
@@ -121,8 +149,9 @@ class Broker:
 
     def _configuration(self) -> str:
         lines = [
-            *("user root", "persistence false", "log_dest stderr", "log_type all"),
-            "max_queued_messages 0",
+            *("user root", "log_dest stderr"),
+            *self._settings,
+            *(f"log_type {kind}" for kind in self._kinds_of_lines),
             f"listener {self.port} 127.0.0.1",
             f"allow_anonymous {str(self._anonymous).lower()}",
         ]

@@ -77,8 +77,8 @@ def looks_like(line: str) -> re.Pattern[str]:
 class Terminal:
     """A reader's: a copy of the checkout, variables that stay set, and what was left running.
 
-    `instead`: what stands in commands for something that only a reader has. `not_run`: how commands
-    begin that are left out, and why.
+    `instead`: what stands in commands and files for something that only a reader has. `not_run`:
+    how commands begin that are left out, and why.
     """
 
     folder: Path
@@ -108,7 +108,7 @@ class Terminal:
         path = self.folder / block.file
         if block.order == "file":
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text)
+            path.write_text(self._real(block.text))
             return
         text = path.read_text()
         if block.order == "append":
@@ -136,8 +136,7 @@ class Terminal:
 
     def _do(self, command: str) -> str | None:
         """The output; None: it was left running."""
-        for shown, real in self.instead.items():
-            command = command.replace(shown, real)
+        command = self._real(command)
         if RUNS_ON.match(command.split("&& ")[-1].strip()):
             self._leave_running(command.removesuffix("&").strip())
             return None
@@ -157,6 +156,11 @@ class Terminal:
         pairs = (entry.partition("=") for entry in state.read_text().split("\0") if entry)
         self.variables = {name: value for name, _, value in pairs if name not in ("_", "SHLVL")}
         return done.stdout
+
+    def _real(self, text: str) -> str:
+        for shown, real in self.instead.items():
+            text = text.replace(shown, real)
+        return text
 
     def _leave_running(self, command: str) -> None:
         process = subprocess.Popen(

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.platform import utc_now
+from sqlalchemy import inspect, text
+
+from app.platform import make_engine, utc_now
 from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.support.faulty_vtn import FaultyVtn
 
@@ -46,3 +48,33 @@ def readings_at(vtn: EmbeddedVtn) -> Counter[tuple[str, str]]:
         for resource in report["resources"]
         for interval in resource["intervals"]
     )
+
+
+def told_through(database_url: str) -> bool:
+    """Whether all that came is told, and nothing is in doubt."""
+    engine = make_engine(database_url)
+    with engine.connect() as connection:
+        left = [
+            connection.execute(text(query)).scalar()
+            for query in (
+                "SELECT (SELECT newest_seq FROM measurement_state) - min(cursor_seq) FROM stream"
+                " WHERE descriptor LIKE '%measured'",
+                "SELECT count(*) FROM stream WHERE in_flight IS NOT NULL",
+                "SELECT count(*) FROM set_aside",
+                "SELECT count(*) FROM second_look",
+            )
+        ]
+    engine.dispose()
+    return left == [0, 0, 0, 0]
+
+
+def is_asked(database_url: str) -> bool:
+    """Whether an event asks for what meters measure."""
+    engine = make_engine(database_url)
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("stream"):
+            return False
+        query = text("SELECT count(*) FROM stream WHERE descriptor LIKE '%measured'")
+        found = connection.execute(query).scalar()
+    engine.dispose()
+    return bool(found)

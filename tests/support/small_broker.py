@@ -11,6 +11,7 @@ from app.openadr import BrokerAddress
 
 CONNECT, SUBSCRIBE, PUBLISH, PINGREQ = 1, 8, 3, 12
 REFUSED = 0x80
+LEVEL_OF_311 = 4
 
 
 class SmallBroker:
@@ -70,6 +71,8 @@ class SmallBroker:
             self._connections.remove(connection)
 
     def _answer(self, kind: int, body: bytes) -> bytes:
+        if kind == CONNECT and body[6] != LEVEL_OF_311:
+            return b"\x20\x02\0\1"
         if kind == CONNECT:
             length = int.from_bytes(body[10:12], "big")
             self.client_ids.append(body[12 : 12 + length].decode())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.intake import SourcesError
-from app.intake.sources import LOOKED_AT_EVERY_S, SourcesFile
+from app.intake.sources_file import LOOKED_AT_EVERY_S, SourcesFile
 from app.platform import LogOnce
 from tests.support.fakes import FakeClock
 
@@ -86,13 +86,14 @@ def test_without_a_file_there_is_no_source(clock: FakeClock) -> None:
         ('source = "a"\n', "'source' is not [[source]]"),
         (PORTAL.replace("file", "modbus"), "source 1 (portal): type:"),
         (PORTAL.replace("portal", "simulator"), "'simulator' is no name of a source"),
-        (PORTAL + "late = -5\n", "source 1 (portal): late: must not be negative"),
+        (PORTAL + "late = 5\n", "source 1 (portal): late: '5' is no duration such as PT5M"),
+        (PORTAL + 'late = "-PT5M"\n', "late: '-PT5M' is no duration such as PT5M"),
         (PORTAL + 'late = "soon"\n', "source 1 (portal): late:"),
         (PORTAL + 'late = "P46D"\n', "late and wait are longer than INTAKE__KEEP"),
         (PORTAL + 'time_zone = "Mars/Base"\n', "time zone 'Mars/Base' cannot be loaded"),
         (PORTAL + 'colour = "red"\n', "source 1 (portal): colour:"),
         (PORTAL + PORTAL, "source 'portal' stands twice"),
-        (PLANT.replace("token_file", "#"), "type http needs a token_file"),
+        (PLANT.replace("token_file", "#"), "type http needs token_file"),
         (PLANT.replace("plant.token", "none.token"), "none.token cannot be read"),
         (PLANT + PLANT.replace('"plant"', '"other"'), "'plant' and 'other' have one token"),
         (PLANT + f'token = "{TOKEN}"\n', "a token stands in a file of its own"),

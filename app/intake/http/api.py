@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-import anyio
-from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -20,37 +17,51 @@ from starlette.routing import Route
 from app.intake.errors import RequestRefused
 from app.intake.exports import Exports
 from app.intake.files import SeriesFields
-from app.intake.http.bodies import FORMS, MAX_BODY_BYTES, measurements, unpacked
+from app.intake.http.bodies import FORMS, measurements, unpacked
+from app.intake.http.influx import InfluxApi
 from app.intake.http.openapi import DOCUMENT
+from app.intake.http.turns import RETRY_AFTER, Turns
 from app.intake.intake import Intake
 from app.intake.measurement import Receipt, Refusals
-from app.intake.sources import Source, SourcesFile
-from app.platform import OperationalError, bounded_body, json_bytes
+from app.intake.refusal_log import RefusalLog
+from app.intake.sources import HttpSource, Source
+from app.intake.sources_file import SourcesFile
+from app.intake.status import IntakeStats
+from app.platform import OperationalError, json_bytes
 
 logger = logging.getLogger(__name__)
-MAX_READ_BYTES = 4 * MAX_BODY_BYTES
-MAX_AT_ONCE = 2
-"""Bodies that are read at a time; others wait."""
-MAX_WAITING = 32
-"""Who comes beyond is asked to come later."""
 MAX_REFUSED = 100
 """That an answer names one by one."""
 MAX_GAPS = 10_000
-BODY_S = 30.0
-"""That a body may take."""
-RETRY_AFTER = {"Retry-After": "5"}
 
 
 class IntakeApi:
-    """`POST /readings` and `GET /readings/gaps`, each with the bearer token of a source."""
+    """`POST /readings` and `GET /readings/gaps`, each with the bearer token of a source; and what
+    writes to InfluxDB writes there (`influx.py`)."""
 
-    def __init__(self, *, intake: Intake, sources: SourcesFile, exports: Exports) -> None:
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        sources: SourcesFile,
+        exports: Exports,
+        stats: IntakeStats,
+        clock: Callable[[], datetime],
+        refusal_log: RefusalLog,
+    ) -> None:
         self._intake = intake
         self._sources = sources
         self._exports = exports
         self._series = SeriesFields()
-        self._readers = anyio.CapacityLimiter(MAX_AT_ONCE)
-        self._waiting = 0
+        self._turns = Turns()
+        self._influx = InfluxApi(
+            intake=intake,
+            sources=sources,
+            stats=stats,
+            clock=clock,
+            refusal_log=refusal_log,
+            turns=self._turns,
+        )
 
     def application(self) -> Any:
         """For an ASGI server."""
@@ -58,6 +69,7 @@ class IntakeApi:
             Route("/readings", self._answered(self._post), methods=["POST"]),
             Route("/readings/gaps", self._answered(self._gaps), methods=["GET"]),
             Route("/openapi.json", self._answered(self._document), methods=["GET"]),
+            *self._influx.routes(),
         ]
         return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
 
@@ -86,17 +98,9 @@ class IntakeApi:
         if form not in FORMS:
             raise RequestRefused(415, f"Content-Type must be one of {', '.join(FORMS)}")
         encoding = request.headers.get("content-encoding", "").strip().lower()
-        with self._waiting_place():
-            try:
-                with anyio.fail_after(BODY_S):
-                    body = await bounded_body(
-                        request.stream(), max_bytes=MAX_BODY_BYTES, max_read_bytes=MAX_READ_BYTES
-                    )
-            except TimeoutError:
-                raise RequestRefused(408, f"the body took longer than {BODY_S:.0f} s") from None
-            if body is None:
-                raise RequestRefused(413, f"the body is more than {MAX_BODY_BYTES >> 20} MiB")
-            receipt = await self._in_turn(lambda: self._take(body, encoding, form, source))
+        receipt = await self._turns.with_body(
+            request, lambda body: self._take(body, encoding, form, source)
+        )
         return _json(200, _receipt(receipt))
 
     def _take(self, body: bytes, encoding: str, form: str, source: Source) -> Receipt:
@@ -122,32 +126,17 @@ class IntakeApi:
                 gaps.append(gap.fields())
             return gaps
 
-        with self._waiting_place():
-            gaps = await self._in_turn(found)
+        gaps = await self._turns.do(found)
         return _json(200, {"gaps": gaps, "is_complete": len(gaps) < MAX_GAPS})
 
     async def _document(self, request: Request) -> Response:
         del request
         return _json(200, DOCUMENT)
 
-    async def _in_turn(self, work: Callable[[], Any]) -> Any:
-        return await to_thread.run_sync(work, limiter=self._readers)
-
-    @contextmanager
-    def _waiting_place(self) -> Iterator[None]:
-        """Among those whose bodies are in memory."""
-        if self._waiting >= MAX_WAITING:
-            raise RequestRefused(429, "too many requests at a time", RETRY_AFTER)
-        self._waiting += 1
-        try:
-            yield
-        finally:
-            self._waiting -= 1
-
     def _source(self, request: Request) -> Source:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         source = self._sources.of_token(token.strip()) if scheme.lower() == "bearer" else None
-        if source is None:
+        if not isinstance(source, HttpSource):
             headers = {"WWW-Authenticate": 'Bearer realm="readings"'}
             raise RequestRefused(401, "the bearer token is that of no source", headers)
         return source

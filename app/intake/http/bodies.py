@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
-import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from app.intake.errors import MeterFileError, RequestRefused
 from app.intake.files import FieldReader, SeriesFields, field_rows
+from app.intake.lenient_json import loads
 from app.intake.measurement import Measurements, Refusals
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
@@ -22,8 +19,6 @@ FORMS = (JSON, NDJSON, CSV)
 MAX_BODY_BYTES = 16 << 20
 """As it is sent."""
 MAX_UNPACKED_BYTES = 32 << 20
-MAX_DIGITS = 400
-"""Of a number: what has more is above all."""
 MAX_READINGS = 200_000
 """Of one body: what is more is sent in several."""
 
@@ -71,25 +66,12 @@ def _bounded(entries: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
 
 def _json_rows(content: bytes, refusals: Refusals) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
-        document = _loads(content)
+        document = loads(content)
     except (ValueError, RecursionError) as error:
         raise RequestRefused(400, f"the body is no JSON: {str(error)[:100]}") from None
     if not isinstance(document, dict) or not isinstance(document.get("readings"), list):
         raise RequestRefused(422, 'the body is no object with a list "readings"')
     yield from _objects(_bounded(enumerate(document["readings"], start=1)), refusals)
-
-
-def _loads(content: bytes) -> Any:
-    """ValueError, RecursionError. Also what only some write, such as NaN and very large numbers:
-    one value that is none does not refuse the others."""
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return json.loads(content, parse_int=_integer)
-
-
-def _integer(digits: str) -> float:
-    return int(digits) if len(digits) < MAX_DIGITS else math.inf
 
 
 def _ndjson_rows(content: bytes, refusals: Refusals) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -100,7 +82,7 @@ def _lines(content: bytes, refusals: Refusals) -> Iterator[tuple[int, Any]]:
     for number, line in _bounded(enumerate(io.BytesIO(content), start=1)):
         if line.strip():
             try:
-                entry = _loads(line)
+                entry = loads(line)
             except (ValueError, RecursionError):
                 refusals.add(number, "", "it is no JSON")
             else:
@@ -120,8 +102,7 @@ def _objects(
 def _csv_rows(content: bytes, refusals: Refusals) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         lines = io.StringIO(content.decode("utf-8-sig"), newline="")
-        # Counted as readings: the first stands in line 2.
-        yield from _bounded((line - 1, row) for line, row in field_rows(lines, refusals))
+        yield from _bounded(field_rows(lines, refusals, header_lines=1))
     except UnicodeDecodeError:
         raise RequestRefused(400, "the body is no UTF-8 text") from None
     except MeterFileError as error:

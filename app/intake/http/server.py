@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from app.intake.errors import IntakeServerError
 from app.intake.exports import Exports
 from app.intake.intake import Intake
-from app.intake.sources import SourcesFile
+from app.intake.refusal_log import RefusalLog
+from app.intake.sources_file import SourcesFile
+from app.intake.status import IntakeStats
 from app.platform import AsgiServer, CertificateError
 
 logger = logging.getLogger(__name__)
@@ -28,12 +32,18 @@ class IntakeServer:
         intake: Intake,
         sources: SourcesFile,
         exports: Exports,
+        stats: IntakeStats,
+        clock: Callable[[], datetime],
+        refusal_log: RefusalLog,
     ) -> None:
         self._where = f"{host}:{port}"
         self._scheme = "http" if certificate is None else "https"
         self._intake = intake
         self._sources = sources
         self._exports = exports
+        self._stats = stats
+        self._clock = clock
+        self._refusal_log = refusal_log
         self._server = AsgiServer(
             host=host,
             port=port,
@@ -61,7 +71,14 @@ class IntakeServer:
                 f"{self._where} cannot be listened on: {error.strerror}; choose another"
                 " INTAKE__PORT"
             ) from None
-        api = IntakeApi(intake=self._intake, sources=self._sources, exports=self._exports)
+        api = IntakeApi(
+            intake=self._intake,
+            sources=self._sources,
+            exports=self._exports,
+            stats=self._stats,
+            clock=self._clock,
+            refusal_log=self._refusal_log,
+        )
         self._server.serve(api.application())
         logger.info("readings are taken at %s://%s/readings", self._scheme, self._where)
 

@@ -30,13 +30,21 @@ def make_sources_view(services: PageServices) -> Callable[[], None]:
             table = Grid(
                 "Sources",
                 [
-                    *("source", "resources", "without fresh data", "newest measurement", "rate"),
-                    *("taken", "repeated", "corrected", "late", "refused", "unknown devices"),
+                    *(
+                        "source",
+                        "state",
+                        "resources",
+                        "without fresh data",
+                        "newest measurement",
+                        "rate",
+                    ),
+                    *("taken", "repeated", "corrected", "late", "refused", "ignored"),
+                    "unknown devices",
                 ],
                 rows=ROWS,
                 numbers=[
                     *("resources", "without fresh data", "rate", "taken", "repeated"),
-                    *("corrected", "late", "refused", "unknown devices"),
+                    *("corrected", "late", "refused", "ignored", "unknown devices"),
                 ],
                 none="There is no source: every resource is simulated, or not metered.",
             )
@@ -130,10 +138,21 @@ def _cells(status: SourceStatus, now: datetime) -> tuple[str, ...]:
     counts = status.counts
     return (
         status.source.name,
+        _state(status),
         formatting.count(status.resources),
-        formatting.NOTHING if status.source.type == "file" else formatting.count(len(status.stale)),
+        formatting.NOTHING if not status.source.is_live else formatting.count(len(status.stale)),
         formatting.ago(status.newest, now),
         f"{counts.per_second:,.1f}/s",
         *(formatting.count(each) for each in (counts.taken, counts.repeated, counts.corrected)),
-        *(formatting.count(each) for each in (counts.late, counts.refused, status.unknown)),
+        *(formatting.count(each) for each in (counts.late, counts.refused)),
+        formatting.count(counts.ignored + counts.dropped),
+        formatting.count(status.unknown),
     )
+
+
+def _state(status: SourceStatus) -> str:
+    """Of a source that we connect to, whether we are."""
+    if status.source.type != "mqtt":
+        return formatting.NOTHING
+    away = status.counts.away
+    return "connected" if away is None else formatting.shortened(f"away: {away}")

@@ -1,0 +1,182 @@
+"""What writes to InfluxDB writes here: `POST /write` and `POST /api/v2/write`.
+
+As InfluxDB 1 and 2 answer: 204 when it is durable, 400 with the line that is wrong, and the other
+lines are taken all the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.intake.errors import RequestRefused
+from app.intake.http.bodies import unpacked
+from app.intake.http.turns import RETRY_AFTER, Turns
+from app.intake.intake import Intake
+from app.intake.line_protocol import PRECISIONS_NS, LineReader
+from app.intake.measurement import Refusals
+from app.intake.refusal_log import RefusalLog
+from app.intake.sources import InfluxSource
+from app.intake.sources_file import SourcesFile
+from app.intake.status import IntakeStats
+from app.platform import OperationalError, json_bytes, to_us
+
+logger = logging.getLogger(__name__)
+VERSION = {"X-Influxdb-Version": "2.7.0"}
+"""Clients ask whom they write to."""
+CODES = {400: "invalid", 401: "unauthorized", 413: "request too large", 429: "too many requests"}
+"""What InfluxDB 2 says beside a status."""
+
+
+class InfluxApi:
+    """Takes line protocol, with the token of a source of type influx."""
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        sources: SourcesFile,
+        stats: IntakeStats,
+        clock: Callable[[], datetime],
+        refusal_log: RefusalLog,
+        turns: Turns,
+    ) -> None:
+        self._intake = intake
+        self._sources = sources
+        self._stats = stats
+        self._clock = clock
+        self._refusal_log = refusal_log
+        self._turns = turns
+        self._readers: dict[str, tuple[InfluxSource, LineReader]] = {}
+
+    def routes(self) -> list[Route]:
+        """Of this server."""
+        return [
+            Route("/write", self._answered(self._write), methods=["POST"]),
+            Route("/api/v2/write", self._answered(self._write), methods=["POST"]),
+            Route("/query", self._answered(self._query), methods=["GET", "POST"]),
+            Route("/ping", _ping, methods=["GET", "HEAD"]),
+            Route("/health", _health, methods=["GET"]),
+        ]
+
+    def _answered(self, handler: Callable[[Request], Any]) -> Any:
+        """Every error leaves as InfluxDB 1 and 2 write it."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                found: Response = await handler(request)
+            except RequestRefused as error:
+                return _error(error.status, str(error), error.headers)
+            except ClientDisconnect:
+                return _error(400, "the body is cut off")
+            except OperationalError as error:
+                return _error(503, str(error), RETRY_AFTER)
+            except Exception:
+                logger.exception("%s %s failed", request.method, request.url.path)
+                return _error(500, "internal error")
+            return found
+
+        return answer
+
+    async def _write(self, request: Request) -> Response:
+        source = self._source(request)
+        precision = request.query_params.get("precision", "")
+        if precision not in PRECISIONS_NS:
+            known = ", ".join(filter(None, PRECISIONS_NS))
+            raise RequestRefused(400, f"precision {precision[:20]!r} is none of {known}")
+        encoding = request.headers.get("content-encoding", "").strip().lower()
+        wrong = await self._turns.with_body(
+            request, lambda body: self._take(body, encoding, precision, source)
+        )
+        if wrong:
+            more = f" (and {len(wrong) - 1} lines more)" if len(wrong) > 1 else ""
+            return _error(400, f"partial write: unable to parse {wrong[0]}{more}")
+        return Response(status_code=204, headers=VERSION)
+
+    def _take(self, body: bytes, encoding: str, precision: str, source: InfluxSource) -> list[str]:
+        """Store what can be read of it; the lines that cannot."""
+        try:
+            text = unpacked(body, encoding).decode()
+        except UnicodeDecodeError:
+            raise RequestRefused(400, "the body is no UTF-8 text") from None
+        read = self._reader(source).read(text, precision=precision, now_us=to_us(self._clock()))
+        refused = Refusals()
+        refused.extend(read.refused)
+        if read.measurements is not None:
+            refused.extend(self._intake.take(read.measurements, source).refusals)
+        for line in read.wrong:
+            refused.add(0, "", line.partition(": ")[2])
+        self._intake.refused(refused, source)
+        self._stats.messages(source.name, ignored=read.ignored)
+        self._refusal_log.say(refused, source)
+        return read.wrong
+
+    def _reader(self, source: InfluxSource) -> LineReader:
+        known = self._readers.get(source.name)
+        if known is None or known[0] is not source:
+            known = self._readers[source.name] = source, LineReader(source.measurements)
+        return known[1]
+
+    async def _query(self, request: Request) -> Response:
+        """Clients of InfluxDB 1 make their database first; here it is there already."""
+        self._source(request)
+        asked = request.query_params.get("q", "")
+        if request.method == "POST" and not asked:
+            asked = await self._turns.with_body(
+                request, lambda body: parse_qs(body.decode(errors="replace")).get("q", [""])[0]
+            )
+        if not asked.strip().upper().startswith("CREATE DATABASE"):
+            return _error(400, "readings are written here, and not queried")
+        content = json_bytes({"results": [{"statement_id": 0}]})
+        return Response(content, 200, VERSION, media_type="application/json")
+
+    def _source(self, request: Request) -> InfluxSource:
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        read = SCHEMES.get(scheme.lower())
+        source = None if read is None else self._sources.of_token(read(given))
+        if not isinstance(source, InfluxSource):
+            headers = {"WWW-Authenticate": 'Basic realm="readings"'}
+            raise RequestRefused(401, "the token is that of no source of type influx", headers)
+        return source
+
+
+def _password(given: str) -> str:
+    try:
+        return base64.b64decode(given.strip(), validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    code = CODES.get(status, HTTPStatus(status).phrase.lower())
+    content = json_bytes({"code": code, "message": message, "error": message})
+    return Response(content, status, {**VERSION, **(headers or {})}, media_type="application/json")
+
+
+SCHEMES: Mapping[str, Callable[[str], str]] = {
+    "token": str.strip,
+    "bearer": str.strip,
+    "basic": _password,
+}
+"""How the token stands in the header, by the scheme of authorization."""
+
+
+async def _ping(request: Request) -> Response:
+    del request
+    return Response(status_code=204, headers=VERSION)
+
+
+async def _health(request: Request) -> Response:
+    del request
+    content = json_bytes({"name": "influxdb", "status": "pass", "message": "ready for writes"})
+    return Response(content, 200, VERSION, media_type="application/json")

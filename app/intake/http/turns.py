@@ -1,0 +1,66 @@
+"""Bodies of requests, so many at a time as memory and the database are fit for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+from starlette.requests import Request
+
+from app.intake.errors import RequestRefused
+from app.intake.http.bodies import MAX_BODY_BYTES
+from app.platform import bounded_body
+
+MAX_READ_BYTES = 4 * MAX_BODY_BYTES
+MAX_AT_ONCE = 2
+"""Bodies that are read at a time; others wait."""
+MAX_WAITING = 32
+"""Who comes beyond is asked to come later."""
+BODY_S = 30.0
+"""That a body may take."""
+RETRY_AFTER = {"Retry-After": "5"}
+T = TypeVar("T")
+
+
+class Turns:
+    """Work on threads, a few at a time. Used by one event loop."""
+
+    def __init__(self) -> None:
+        self._readers = anyio.CapacityLimiter(MAX_AT_ONCE)
+        self._waiting = 0
+
+    async def with_body(self, request: Request, work: Callable[[bytes], T]) -> T:
+        """What comes of its body. RequestRefused: 408, 413, 429."""
+        with self._place():
+            try:
+                with anyio.fail_after(BODY_S):
+                    body = await bounded_body(
+                        request.stream(), max_bytes=MAX_BODY_BYTES, max_read_bytes=MAX_READ_BYTES
+                    )
+            except TimeoutError:
+                raise RequestRefused(408, f"the body took longer than {BODY_S:.0f} s") from None
+            if body is None:
+                raise RequestRefused(413, f"the body is more than {MAX_BODY_BYTES >> 20} MiB")
+            return await self._in_turn(lambda: work(body))
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """What comes of it. RequestRefused: 429."""
+        with self._place():
+            return await self._in_turn(work)
+
+    async def _in_turn(self, work: Callable[[], T]) -> T:
+        return await to_thread.run_sync(work, limiter=self._readers)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Among those whose bodies are in memory."""
+        if self._waiting >= MAX_WAITING:
+            raise RequestRefused(429, "too many requests at a time", RETRY_AFTER)
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1

@@ -1,0 +1,6 @@
+"""Measurements that are published to an MQTT broker."""
+
+from app.intake.mqtt.service import MqttSources
+from app.intake.mqtt.subscriber import MqttSubscriber
+
+__all__ = ["MqttSources", "MqttSubscriber"]

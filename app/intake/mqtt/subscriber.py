@@ -1,0 +1,250 @@
+"""Takes what one source publishes: from its broker's queue into the log of measurements."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from app.intake.intake import Intake
+from app.intake.measurement import Receipt, Refusals
+from app.intake.mqtt.inbox import AT_ONCE, Incoming, MessageInbox
+from app.intake.mqtt.reader import MessageReader, MessagesRead
+from app.intake.refusal_log import RefusalLog
+from app.intake.sources import MqttSource
+from app.intake.status import IntakeStats
+from app.mqtt import BrokerLoop, KeptSession, Login, Message, Session, tls_context
+from app.openadr import BrokerAddress
+from app.platform import (
+    DatabaseError,
+    LogOnce,
+    OperationalError,
+    Shutdown,
+    TextFileError,
+    read_text,
+    to_us,
+)
+
+logger = logging.getLogger(__name__)
+
+IDLE_S = 0.5
+"""After so long without a message, it is looked for what waits for others."""
+MIN_KEEP_S = 3600
+CONNECTING = "it is not connected yet"
+INITIAL_PAUSE_S, MAX_PAUSE_S = 0.5, 10.0
+"""Before what could not be stored is tried again."""
+
+
+class MqttSubscriber:
+    """Subscribes, takes, and acknowledges what is durable.
+
+    Topics whose messages have a time are heard in a session that the broker keeps while we are
+    away; a message of it is acknowledged after it is stored. The others are heard in a session of
+    their own that ends with its connection: what waited would be dated wrongly. `folder`: to which
+    the paths of the source are relative.
+    """
+
+    def __init__(
+        self,
+        source: MqttSource,
+        *,
+        folder: Path,
+        intake: Intake,
+        loop: BrokerLoop,
+        stats: IntakeStats,
+        refusal_log: RefusalLog,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        shutdown: Shutdown,
+        log_once: LogOnce,
+    ) -> None:
+        self._source = source
+        self._folder = folder
+        self._intake = intake
+        self._loop = loop
+        self._stats = stats
+        self._refusal_log = refusal_log
+        self._clock = clock
+        self._monotonic = monotonic
+        self._shutdown = shutdown
+        self._log_once = log_once
+        self._inbox = MessageInbox(monotonic=monotonic)
+        self._reader = MessageReader(source)
+        self._unacknowledged: deque[Incoming] = deque()
+        """In the order in which they came."""
+        self._is_closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._problems: dict[str, str] = {}
+        """By session: why it does not hear."""
+        self._problem: str | None = None
+        timed = {topic.topic_filter for topic in source.topics if topic.is_timed}
+        untimed = {topic.topic_filter for topic in source.topics if not topic.is_timed} - timed
+        self._sessions: list[Session] = []
+        if timed:
+            kept = KeptSession(
+                keep_s=max(int(source.late.total_seconds()), MIN_KEEP_S),
+                most_unacknowledged=2 * AT_ONCE,
+            )
+            self._sessions.append(self._session(source.session_id, timed, kept))
+        if untimed:
+            self._sessions.append(self._session(f"{source.session_id}-now", untimed, None))
+
+    def start(self) -> None:
+        """Connect, and take what comes."""
+        for session in self._sessions:
+            self._problems[session.client_id] = CONNECTING
+        self._say()
+        self._thread = threading.Thread(
+            target=self._take_each, name=f"mqtt-{self._source.name}", daemon=True
+        )
+        self._thread.start()
+        for session in self._sessions:
+            self._loop.add(session)
+
+    def close(self, timeout_s: float = 5.0, *, forget: bool = False) -> None:
+        """Finish what is being stored, and disconnect. `forget`: for good."""
+        self._is_closed.set()
+        self._inbox.close()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            self._thread = None
+        for session in self._sessions:
+            self._loop.remove(session, forget=forget)
+        self._stats.connection(self._source.name, None)
+
+    def _session(self, client_id: str, filters: set[str], kept: KeptSession | None) -> Session:
+        connected_us = 0
+
+        def subscribed(confirmed: frozenset[str]) -> None:
+            nonlocal connected_us
+            if not session.is_up:
+                connected_us = to_us(self._clock())
+                return
+            refused = sorted(session.filters - confirmed)
+            self._heard(session, f"the broker refuses {refused[0]}" if refused else None)
+
+        def received(message: Message) -> None:
+            incoming = Incoming(message, to_us(self._clock()), connected_us)
+            if self._inbox.put(incoming) and not session.is_paused:
+                self._loop.pause(session)
+
+        session = Session(
+            addresses=[self._source.address],
+            client_id=client_id,
+            tls=self._tls,
+            login=self._login,
+            refused=lambda _: None,  # its password is read again with the next connection
+            on_message=received,
+            on_subscribed=subscribed,
+            on_disconnected=lambda reason: self._heard(session, reason),
+            kept=kept,
+        )
+        session.filters = frozenset(filters)
+        return session
+
+    def _login(self) -> Login:
+        file = self._source.password_file
+        password = None if file is None else self._secret(file)
+        return Login(username=self._source.username, password=password)
+
+    def _tls(self, address: BrokerAddress) -> ssl.SSLContext | None:
+        source = self._source
+        if not address.tls:
+            return None
+        return tls_context(
+            verify=True if source.ca_file is None else str(self._folder / source.ca_file),
+            certificate=(
+                None
+                if source.certificate_file is None
+                else read_text(self._folder / source.certificate_file)
+            ),
+            key=None if source.key_file is None else self._secret(source.key_file),
+        )
+
+    def _secret(self, file: Path) -> str:
+        path = self._folder / file
+        try:
+            return read_text(path, private=True).strip()
+        except TextFileError as error:
+            raise TextFileError(f"{path} {error}") from None
+
+    def _heard(self, session: Session, problem: str | None) -> None:
+        """Whether a session hears what it should; None: it does."""
+        if problem is None:
+            self._problems.pop(session.client_id, None)
+        else:
+            self._problems[session.client_id] = problem
+        if not self._is_closed.is_set():
+            self._say()
+
+    def _say(self) -> None:
+        """When nothing is heard any more, why, and when it is again."""
+        problem = min(self._problems.values(), default=None)
+        before, self._problem = self._problem, problem
+        self._stats.connection(self._source.name, problem)
+        name, address = self._source.name, self._source.address
+        if problem is None and before is not None:
+            logger.info("source %s: listening at %s", name, address)
+        elif problem not in (before, CONNECTING):
+            logger.warning("source %s: nothing is heard from %s: %s", name, address, problem)
+
+    def _take_each(self) -> None:
+        while (waiting := self._inbox.take(IDLE_S)) is not None:
+            if not waiting and not self._reader.waits:
+                continue
+            self._take(waiting)
+            for session in self._sessions:
+                if session.is_paused and self._inbox.has_room:
+                    self._loop.resume(session)
+
+    def _take(self, waiting: Sequence[Incoming]) -> None:
+        self._unacknowledged += (each for each in waiting if each.message.delivery is not None)
+        read = self._reader.read(waiting, self._monotonic())
+        receipt = self._stored(read)
+        if receipt is None:
+            return  # the end: what is not acknowledged comes again
+        self._count(read, receipt)
+        taken: list[Message] = []
+        while self._unacknowledged and self._unacknowledged[0].is_settled:
+            taken.append(self._unacknowledged.popleft().message)
+        if taken:
+            for session in self._sessions:
+                if session.kept is not None:
+                    self._loop.acknowledge(session, taken)
+
+    def _stored(self, read: MessagesRead) -> Receipt | None:
+        """What came of it, when it is durable; None: we stopped before it was."""
+        if read.measurements is None:
+            return Receipt()
+        name = self._source.name
+        problem = partial(self._log_once.problem, logger, f"what comes of source {name}")
+        pause_s = INITIAL_PAUSE_S
+        while True:
+            try:
+                receipt = self._intake.take(read.measurements, self._source)
+                problem(None, recovered=f"source {name}: what it publishes is taken again")
+                return receipt
+            except (OperationalError, DatabaseError) as error:
+                problem(f"source {name}: nothing is taken, the broker keeps it: {error}")
+            except Exception:
+                logger.exception("source %s: a defect; what it published is tried again", name)
+            if self._is_closed.wait(pause_s) or self._shutdown.is_set():
+                return None
+            pause_s = min(2 * pause_s, MAX_PAUSE_S)
+
+    def _count(self, read: MessagesRead, receipt: Receipt) -> None:
+        refused = Refusals()
+        for each in receipt.refusals.first:
+            refused.first.append(each._replace(file=read.topics[each.line - 1], line=0))
+        refused.count = receipt.refusals.count
+        refused.extend(read.refused)
+        self._intake.refused(refused, self._source)
+        self._stats.messages(
+            self._source.name, ignored=read.ignored, dropped=self._inbox.take_dropped()
+        )
+        self._refusal_log.say(refused, self._source)

@@ -1,0 +1,215 @@
+"""Where measurements come from: what the file of sources says of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import isodate
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
+
+from app.fleet import NOT_METERED, SIMULATOR, SOURCE_NAME
+from app.intake.line_protocol import LineMeasurement
+from app.intake.topics import Topic
+from app.openadr import BrokerAddress
+from app.platform import LOOPBACK, time_zone
+
+MIN_TOKEN_CHARACTERS = 16
+
+
+class Source(BaseModel):
+    """What every source has. Durations are ISO 8601 in the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: str
+    """What the fleet file's column `source` says."""
+    type: str
+    max_age: timedelta = timedelta(minutes=15)
+    """A resource whose newest measurement is older has no fresh data; after an instant, what is
+    longer is a gap."""
+    late: timedelta = timedelta(days=2)
+    """A live value that comes later than this after its end is not taken."""
+    wait: timedelta = timedelta(minutes=2)
+    """How long interval reports wait for it."""
+    register_size_kwh: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Where its registers begin again at 0; None: a register that falls is that of a new meter."""
+    tell_every: timedelta = timedelta(0)
+    """At least so long lies between instants that are told one by one."""
+    time_zone: str = ""
+    """Of times without an offset; blank: they are refused."""
+
+    @field_validator("name")
+    @classmethod
+    def _a_name(cls, name: str) -> str:
+        if not SOURCE_NAME.fullmatch(name) or name in (SIMULATOR, NOT_METERED):
+            raise ValueError(f"{name[:80]!r} is no name of a source")
+        return name
+
+    @field_validator("max_age", "late", "wait", "tell_every", mode="before")
+    @classmethod
+    def _a_duration(cls, given: object) -> object:
+        if isinstance(given, timedelta):
+            return given
+        try:
+            duration = isodate.parse_duration(given)
+        except (isodate.ISO8601Error, TypeError, ValueError, OverflowError):
+            duration = None
+        if not isinstance(duration, timedelta) or duration < timedelta(0):
+            raise ValueError(f"{str(given)[:40]!r} is no duration such as PT5M")
+        return duration
+
+    @field_validator("time_zone")
+    @classmethod
+    def _a_zone(cls, name: str) -> str:
+        if name:
+            time_zone(name)
+        return name
+
+    @property
+    def is_live(self) -> bool:
+        """Whether measurements come as they are made; else they are only imported."""
+        return True
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """Of times without an offset."""
+        return time_zone(self.time_zone) if self.time_zone else None
+
+    def secret_files(self) -> Iterator[tuple[str, Path]]:
+        """The key and the path of each file that holds a secret."""
+        yield from ()
+
+    def read_files(self) -> Iterator[Path]:
+        """Files that say what it is, beside the file of sources."""
+        yield from ()
+
+
+class FileSource(Source):
+    """What comes from it is imported."""
+
+    type: Literal["file"] = "file"
+
+    @property
+    def is_live(self) -> bool:
+        """It is not."""
+        return False
+
+
+class TokenSource(Source):
+    """Sends to us, with a token of its own."""
+
+    token_file: Path
+    """The file that holds its token, private to us."""
+    token: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    """What `token_file` holds; it does not stand in the file of sources."""
+
+    def read_files(self) -> Iterator[Path]:
+        """The token counts as part of it."""
+        yield self.token_file
+
+
+class HttpSource(TokenSource):
+    """Posts readings."""
+
+    type: Literal["http"]
+
+
+class InfluxSource(TokenSource):
+    """Writes Influx line protocol."""
+
+    type: Literal["influx"]
+    measurements: Sequence[LineMeasurement] = Field(min_length=1)
+
+
+class MqttSource(Source):
+    """Publishes to a broker, where we subscribe."""
+
+    type: Literal["mqtt"]
+    url: str
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    """PEM, of who vouches for the broker; None: those that the machine trusts."""
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    """PEM, of our own certificate; both or none."""
+    allow_plain: bool = False
+    """Whether a broker on another machine is reached without TLS."""
+    client_id: str = ""
+    """By which the broker knows our session; blank: `ven-fleet-` and the name."""
+    topics: Sequence[Topic] = Field(min_length=1)
+
+    @field_validator("url")
+    @classmethod
+    def _a_url(cls, url: str) -> str:
+        BrokerAddress.of(url)
+        if "@" in url:
+            raise ValueError("has a user or a password in it; see username and password_file")
+        return url
+
+    @field_validator("client_id")
+    @classmethod
+    def _an_id(cls, client_id: str) -> str:
+        if len(client_id) > 200 or not (client_id.isascii() and client_id.isprintable()):
+            raise ValueError("is no text of at most 200 ASCII characters")
+        return client_id
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MqttSource:
+        if not self.address.tls and self.address.host not in LOOPBACK and not self.allow_plain:
+            raise ValueError("url: must begin with mqtts://, or allow_plain be true")
+        if self.password_file is not None and self.username is None:
+            raise ValueError("password_file goes with username")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together")
+        return self
+
+    @property
+    def address(self) -> BrokerAddress:
+        """Where its broker is."""
+        return BrokerAddress.of(self.url)
+
+    @property
+    def session_id(self) -> str:
+        """By which the broker knows our session."""
+        return self.client_id or f"ven-fleet-{self.name}"
+
+    def secret_files(self) -> Iterator[tuple[str, Path]]:
+        """Read when a connection is made."""
+        for key in ("password_file", "key_file"):
+            path = getattr(self, key)
+            if path is not None:
+                yield key, path
+
+    def read_files(self) -> Iterator[Path]:
+        """Profiles of its own."""
+        for topic in self.topics:
+            if topic.profile.endswith(".toml"):
+                yield Path(topic.profile)
+
+
+AnySource = Annotated[
+    FileSource | HttpSource | InfluxSource | MqttSource, Field(discriminator="type")
+]
+_ANY: TypeAdapter[AnySource] = TypeAdapter(AnySource)
+FORMER_SOURCE: Source = FileSource(name="former")
+"""What holds of a source that is no longer in the file."""
+Sources = Mapping[str, Source]
+"""By name."""
+
+
+def source_of(values: Mapping[str, Any], folder: Path) -> AnySource:
+    """One of the file in this folder. ValidationError."""
+    return _ANY.validate_python(values, context={"folder": folder})
