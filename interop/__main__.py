@@ -1,12 +1,13 @@
 """This application at VTNs that others wrote, and its own VTN under a test suite of others.
 
     make interop
-    python -m interop [openleadr] [openadr] [conformance]
+    python -m interop [openleadr] [openadr] [conformance] [sources]
 
 openleadr: openleadr-vtn, with PostgreSQL and Mosquitto. openadr: the VTN of the crate `openadr`, on
-SQLite, told by MQTT and then by webhooks. conformance: that crate's suite at the embedded VTN. Says
-what is missing in one line (exit code 2), or checks one thing after the other and ends with 1 at
-the first that does not hold.
+SQLite, told by MQTT and then by webhooks. conformance: that crate's suite at the embedded VTN.
+sources: Node-RED publishes what meters measure, and InfluxDB's clients write it. Says what is
+missing in one line (exit code 2), or checks one thing after the other and ends with 1 at the first
+that does not hold.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pathlib import Path
 import psycopg
 
 from app.vtn import EmbeddedCredentials
-from interop import openadr_crate, openleadr
+from interop import openadr_crate, openleadr, sources
 from interop.checks import NAMES, Missing, check
 from tests.support.broker import Broker
 from tests.support.certificates import make_certificate_of
@@ -119,6 +120,11 @@ def conformance(directory: Path, stack: ExitStack) -> None:
     assert required["passed"] >= MIN_PASSED, f"only {required['passed']} required checks were made"
 
 
+def at_sources(directory: Path, stack: ExitStack) -> None:
+    """Node-RED, and the clients of InfluxDB 1 and 2."""
+    sources.check(_broker(directory, stack), ROOT, directory, stack)
+
+
 def _broker(directory: Path, stack: ExitStack) -> Broker:
     if not (shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").exists()):
         raise Missing("Mosquitto is missing (apt install mosquitto)")
@@ -132,6 +138,7 @@ PARTS: dict[str, Callable[[Path, ExitStack], None]] = {
     "openleadr": at_openleadr,
     "openadr": at_openadr,
     "conformance": conformance,
+    "sources": at_sources,
 }
 
 

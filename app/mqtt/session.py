@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import ssl
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ READ_BYTES = 1 << 16
 """At a time."""
 TAKEN_OVER_PAUSE_S = 60.0
 """Before a session is taken back from another client with its id: else the two never stop."""
+MAX_CLOSED = 3
+"""Connections that a broker may close in that time before another client is suspected."""
 SESSION_TAKEN_OVER = 142
 """Why the broker disconnects (MQTT 5, 3.14.2.1)."""
 
@@ -156,8 +159,8 @@ class Session:
         self.deadline_s: float | None = None
         """Until when the broker has to answer."""
         self.up_since_s = 0.0
-        self.lost_at_s = float("-inf")
-        """When the broker last closed a connection that was up."""
+        self.closed_at_s: deque[float] = deque(maxlen=MAX_CLOSED)
+        """When the broker closed connections that were up."""
         self.failures = 0
         self.reason: str | None = None
         """Why the last connection ended."""
@@ -178,13 +181,14 @@ class Session:
         Mosquitto before 2.0.15 does so when another client takes the session over; who does that
         does it again when we take it back.
         """
-        if now_s - self.lost_at_s < TAKEN_OVER_PAUSE_S:
+        self.closed_at_s.append(now_s)
+        if len(self.closed_at_s) == MAX_CLOSED and now_s - self.closed_at_s[0] < TAKEN_OVER_PAUSE_S:
+            self.closed_at_s.clear()
             self.was_taken_over = True
             self.reason = (
                 "the broker closes the connection again and again; does another client use the"
                 f" id {self.client_id}?"
             )
-        self.lost_at_s = now_s
 
     def connect(self) -> BoundedClient:
         """A client that has sent its CONNECT. Blocks for the VTN's token and the broker's TLS.

@@ -13,6 +13,7 @@ import pytest
 from app.intake.errors import IntakeFull
 from tests.conftest import MakeContainer
 from tests.support.broker import Broker
+from tests.support.cable import Cable
 from tests.support.certificates import make_certificate
 from tests.support.fakes import FakeClock
 from tests.support.mqtt import Device, MqttBench
@@ -155,6 +156,41 @@ class TestNothingIsLost:
         wait_until(lambda: bench.counts.repeated == 1, timeout_s=20)
 
         assert len(bench.values()) == 1
+
+
+class TestTheNetwork:
+    @pytest.fixture
+    def cable(self, bench: MqttBench, broker: Broker) -> Iterator[Cable]:
+        """Between the fleet and its broker."""
+        made = Cable(broker.port)
+        Path("sources.toml").write_text(sources(made.port))
+        bench.start()
+        yield made
+        made.close()
+
+    def test_what_is_published_during_a_cut_comes_after_it(
+        self, bench: MqttBench, cable: Cable, device: Device
+    ) -> None:
+        cable.cut()
+        wait_until(lambda: bench.counts.away is not None)
+        device.publish("meters/d-1", power(bench, 1.5))
+
+        cable.mend()
+
+        assert len(bench.wait_for(1)) == 1
+        wait_until(lambda: bench.counts.away is None)
+
+    def test_what_a_silent_network_holds_up_comes_when_it_speaks(
+        self, bench: MqttBench, cable: Cable, device: Device
+    ) -> None:
+        cable.be_silent()
+        device.publish_each(
+            (f"meters/d-{number % 3}", power(bench, 1.0, second=number)) for number in range(60)
+        )
+
+        cable.mend()
+
+        assert len(bench.wait_for(60)) == 60
 
 
 class TestWithoutATime:
