@@ -266,6 +266,7 @@ def opened_readings() -> Iterator[ReadingsTools]:
             exports=intake.exports(),
             sources=intake.sources(),
             unknown=intake.unknown_devices(),
+            influx=intake.influx_pages(),
             is_running=container.platform.run_lock().is_held,
             write_parquet=write_parquet,
         )

@@ -16,6 +16,7 @@ from typing import Annotated, Any, TextIO
 from zoneinfo import ZoneInfo
 
 import typer
+from pydantic import SecretStr
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -29,6 +30,9 @@ from app.intake import (
     Exports,
     Importer,
     ImportRequest,
+    InfluxPages,
+    InfluxQuery,
+    MeterFileError,
     Source,
     SourcesFile,
     UnknownDevices,
@@ -36,8 +40,10 @@ from app.intake import (
     profile,
     profiles,
 )
-from app.platform import time_zone, utc_now
+from app.platform import TextFileError, read_text, time_zone, utc_now
 
+INFLUX_QUERY = "influx-query"
+"""The profile of what is fetched, and not read from files."""
 NICENESS = 19
 """Of an import: whoever meters and reports comes first."""
 EXPORTED = tuple(name for name in FIELDS if name not in ("device", "meter_point_id"))
@@ -51,6 +57,7 @@ class ReadingsTools:
     exports: Exports
     sources: SourcesFile
     unknown: UnknownDevices
+    influx: InfluxPages
     is_running: Callable[[], bool]
     """Whether a run goes on beside."""
     write_parquet: Callable[[Path, Iterator[dict[str, Any]]], int]
@@ -82,13 +89,15 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
             "ven-fleet readings import nem12.csv --profile nem12 --source plant",
             "ven-fleet readings import *.csv --profile eloverblik --dry-run",
             "ven-fleet readings import mine.csv --profile ./mine.toml --device HAN-7",
+            "ven-fleet readings import --profile influx-query --url https://influx.example:8086"
+            " --org home --token-file influx.token --query power.flux --from 2026-01-01",
         ),
     )
     def import_(
-        files: Annotated[list[Path], typer.Argument(help="All of one kind.")],
         profile_name: Annotated[
             str, typer.Option("--profile", help="A name of `readings profiles`, or a .toml file.")
         ],
+        files: Annotated[list[Path] | None, typer.Argument(help="All of one kind.")] = None,
         source: Annotated[
             str | None,
             typer.Option(help="The source of the devices. Default: each is looked up in all."),
@@ -105,9 +114,19 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
         keep_good: Annotated[
             bool, typer.Option("--keep-good", help="Take the rest where some are refused.")
         ] = False,
+        url: Annotated[str, typer.Option(help="Of influx-query: the server.")] = "",
+        org: Annotated[str, typer.Option(help="Of influx-query: the organisation.")] = "",
+        token_file: Annotated[
+            Path | None, typer.Option(help="Of influx-query: the file that holds the token.")
+        ] = None,
+        query: Annotated[
+            Path | None, typer.Option(help="Of influx-query: the file that holds the Flux query.")
+        ] = None,
+        start: From = None,
+        end: To = None,
         as_json: AsJson = False,
     ) -> None:
-        """Take measurements from files: all of them, or nothing.
+        """Take measurements from files, or from InfluxDB 2: all of them, or nothing.
 
         What is there already is not taken twice. An import that was interrupted goes on where it
         was when it is called again.
@@ -115,7 +134,16 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
         os.nice(NICENESS)
         zone = _zone(time_zone)
         with opened() as tools:
-            chosen = profile(profile_name)
+            asked = None
+            if profile_name == INFLUX_QUERY:
+                asked = _influx_query(url, org, token_file, query, _span(start, end))
+                with bars() as bar, bar("fetching", "pages") as progress:
+                    files = tools.influx.fetch(asked, progress)
+                if not files:
+                    raise MeterFileError("the query gives nothing of this time")
+            elif not files:
+                raise typer.BadParameter("there is no FILE")
+            chosen = profile("csv" if asked is not None else profile_name)
             known = tools.sources.all()
             if source is not None and source not in known:
                 names = ", ".join(known) or "none"
@@ -136,6 +164,8 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
             )
             with bars() as bar, bar("reading", "values") as progress:
                 result = tools.importer.run(request, progress)
+            if asked is not None and result.is_taken:
+                tools.influx.forget(asked)
         if as_json:
             print(json.dumps(result_as_json(result), indent=1, ensure_ascii=False))
         else:
@@ -278,6 +308,22 @@ def _span(start: str | None, end: str | None) -> tuple[datetime, datetime]:
     if first >= last:
         raise typer.BadParameter("--to is not after --from")
     return first, last
+
+
+def _influx_query(
+    url: str, org: str, token_file: Path | None, query: Path | None, span: tuple[datetime, datetime]
+) -> InfluxQuery:
+    """What is asked of InfluxDB. BadParameter, MeterFileError."""
+    if not (url and org and token_file and query):
+        raise typer.BadParameter(f"{INFLUX_QUERY} needs --url, --org, --token-file and --query")
+    try:
+        token = read_text(token_file, private=True).strip()
+        flux = read_text(query)
+    except TextFileError as error:
+        raise MeterFileError(f"--token-file or --query: it {error}") from None
+    return InfluxQuery(
+        url=url, org=org, token=SecretStr(token), flux=flux, start=span[0], end=span[1]
+    )
 
 
 def _instant(text: str) -> datetime:

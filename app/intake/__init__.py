@@ -24,6 +24,7 @@ from app.intake.errors import (
 from app.intake.exports import Exports
 from app.intake.files import FIELDS, profile, profiles, write_parquet
 from app.intake.importer import Importer, ImportRequest, ImportResult
+from app.intake.influx_query import InfluxPages, InfluxQuery
 from app.intake.intake import Intake
 from app.intake.latest import Latest, LatestMeasured
 from app.intake.measurement import (
@@ -83,6 +84,8 @@ __all__ = [
     "ImportRequest",
     "ImportResult",
     "Importer",
+    "InfluxPages",
+    "InfluxQuery",
     "Intake",
     "IntakeContainer",
     "IntakeFull",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import requests
 from dependency_injector import containers, providers
 
 from app.intake.admission import Admission
@@ -9,6 +10,7 @@ from app.intake.energy import AnomalyLog, MeasuredEnergy
 from app.intake.exports import Exports
 from app.intake.http import IntakeServer
 from app.intake.importer import Importer
+from app.intake.influx_query import InfluxPages
 from app.intake.intake import Intake
 from app.intake.latest import LatestMeasured
 from app.intake.meters import MeteredFleet, Meters
@@ -108,6 +110,11 @@ class IntakeContainer(containers.DeclarativeContainer):
         unknown=unknown_devices,
         monotonic=platform.monotonic,
         pause=platform.shutdown.provided.wait,
+    )
+    influx_pages = providers.Factory(
+        InfluxPages,
+        platform.settings.provided.data_dir.joinpath.call("influx-query"),
+        session=providers.Factory(requests.Session),
     )
     exports = providers.ThreadSafeSingleton(Exports, log=log, meters=meters, sources=sources)
     server = providers.Selector(
