@@ -38,10 +38,23 @@ type = "http"
 token_file = "plant.token"
 late = "P30D"
 """
+INFLUX_SOURCES = (
+    SOURCES.replace("http", "influx")
+    + """
+[[source.measurements]]
+measurement = "power"
+device = "host"
+field = "kw"
+quantity = "POWER"
+unit = "KW"
+"""
+)
+LINES = "line protocol"
 FORMS = {
     "JSON": ("application/json", ">= 25,000"),
     "CSV": ("text/csv", ">= 50,000"),
     "NDJSON": ("application/x-ndjson", ">= 50,000"),
+    LINES: ("text/plain", ">= 20,000"),
 }
 SHAPES = ("1,000 devices x 1", "1 device x 1,000")
 BATCH = 1_000
@@ -61,9 +74,9 @@ def container_in(directory: Path, **settings: Any) -> Container:
     return container
 
 
-def prepared(directory: Path, **settings: Any) -> Container:
+def prepared(directory: Path, sources: str = SOURCES, **settings: Any) -> Container:
     """A container whose fleet has METERS resources of the source `plant`."""
-    (directory / "sources.toml").write_text(SOURCES)
+    (directory / "sources.toml").write_text(sources)
     token = directory / "plant.token"
     token.write_text(TOKEN)
     token.chmod(0o600)
@@ -89,7 +102,8 @@ def over_http(form: str, shape: str, *, batches: int) -> float:
     """Measurements taken per second, from the first request to the last answer."""
     port = free_port()
     with tempfile.TemporaryDirectory() as directory:
-        container = prepared(Path(directory), intake={"port": port})
+        sources = INFLUX_SOURCES if form == LINES else SOURCES
+        container = prepared(Path(directory), sources, intake={"port": port})
         server = container.intake.server()
         server.start()
         clients = [
@@ -120,8 +134,10 @@ def over_http(form: str, shape: str, *, batches: int) -> float:
         began_s = time.perf_counter()
         for each in clients:
             _tell(each, "go")
-        taken = sum(_hear(each) for each in clients)
+        for each in clients:
+            _hear(each)
         passed_s = time.perf_counter() - began_s
+        taken = container.intake.stats().of("plant").taken
         for each in clients:
             each.communicate()
         server.close()
@@ -151,11 +167,11 @@ def client() -> None:
     connection = http.client.HTTPConnection("127.0.0.1", given["port"])
     print(0, flush=True)
     sys.stdin.readline()
-    taken = 0
+    path = "/api/v2/write" if given["form"] == LINES else "/readings"
     for body in bodies:
-        connection.request("POST", "/readings", body, headers)
-        taken += json.loads(connection.getresponse().read())["taken"]
-    print(taken, flush=True)
+        connection.request("POST", path, body, headers)
+        connection.getresponse().read()
+    print(len(bodies), flush=True)
 
 
 def _bodies(
@@ -178,6 +194,13 @@ def _body(form: str, rows: Sequence[tuple[str, str, float]]) -> bytes:
     if form == "CSV":
         lines = [f"{device},{at},POWER,KW,{value}" for device, at, value in rows]
         return "\n".join(["device,start,quantity,unit,value", *lines]).encode()
+    if form == LINES:
+        times = (datetime.fromisoformat(at).timestamp() for _, at, _ in rows)
+        lines = [
+            f"power,host={device} kw={value} {time_s:.0f}000000000"
+            for (device, _, value), time_s in zip(rows, times, strict=True)
+        ]
+        return "\n".join(lines).encode()
     readings = [
         {"device": device, "start": at, "quantity": "POWER", "unit": "KW", "value": value}
         for device, at, value in rows
