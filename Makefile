@@ -74,7 +74,7 @@ soak-intake:
 	INTAKE_KILLS=200 $(BIN)/python -m pytest -n 2 -o faulthandler_timeout=3600 tests/e2e/test_intake_kills.py
 
 soak-mqtt:
-	MQTT_KILLS=200 MQTT_QUEUED=1000000 $(BIN)/python -m pytest -n 2 -o faulthandler_timeout=3600 tests/e2e/test_mqtt_kills.py tests/integration/test_mqtt_queue.py
+	MQTT_KILLS=200 MQTT_QUEUED=1000000 $(BIN)/python -m pytest -n 2 -o faulthandler_timeout=3600 tests/e2e/test_mqtt_kills.py tests/integration/mqtt/test_mqtt_queue.py
 
 soak-outage:
 	$(BIN)/python -m soak.outage

@@ -141,7 +141,9 @@ class Admission:
         names: dict[int, SeriesName] = {}
         refused = np.zeros(len(batch), dtype=np.bool_)
         known = self._meters.known()
-        for place in np.unique(batch.key).tolist():
+        order = np.argsort(batch.key, kind="stable")
+        places, begins = np.unique(batch.key[order], return_index=True)
+        for place, own in zip(places.tolist(), np.split(order, begins[1:]), strict=True):
             key = batch.keys[place]
             why = _unfit(key)
             if why is None:
@@ -159,10 +161,9 @@ class Admission:
                     why = str(error)
                     named = key.meter.device or key.meter.meter_point_id
                     if named and not error.is_anothers:
-                        unknown[named] += int((batch.key == place).sum())
-            of_key = batch.key == place
-            receipt.refusals.add_each(batch.lines[of_key], why)
-            refused |= of_key
+                        unknown[named] += len(own)
+            receipt.refusals.add_each(batch.lines[own], why)
+            refused[own] = True
         return names, refused
 
     def _wrong(self, batch: Measurements, now: datetime) -> list[tuple[str, Bools]]:

@@ -35,6 +35,8 @@ from app.platform import NoServer, PeriodicThread, port
 
 UPKEEP_EVERY_S = 10.0
 SOURCES_EVERY_S = 5.0
+CONNECTORS = 4
+"""Brokers that are connected to at a time."""
 
 
 class IntakeContainer(containers.DeclarativeContainer):
@@ -134,7 +136,9 @@ class IntakeContainer(containers.DeclarativeContainer):
         ),
         none=providers.ThreadSafeSingleton(NoServer),
     )
-    broker_loop = providers.ThreadSafeSingleton(BrokerLoop, monotonic=platform.monotonic)
+    broker_loop = providers.ThreadSafeSingleton(
+        BrokerLoop, monotonic=platform.monotonic, connectors=CONNECTORS
+    )
     mqtt_sources = providers.ThreadSafeSingleton(
         MqttSources,
         sources=sources,

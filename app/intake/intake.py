@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 from app.intake.admission import Admission, WhenLate
 from app.intake.measurement import Measurements, Receipt, Refusals
+from app.intake.refusal_log import QUOTED
 from app.intake.sources import Source
 from app.intake.status import OTHERS, IntakeStats
 from app.intake.store import MeasurementLog
 from app.intake.unknown import UnknownDevices
-
-QUOTED = re.compile(r"'[^']*'|(?<=negative: ).*")
-"""What is another one for each value, and does not tell reasons apart."""
 
 
 class Intake:

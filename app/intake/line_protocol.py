@@ -39,6 +39,8 @@ PRECISIONS_NS: Mapping[str, int] = {
 MAX_KNOWN = 100_000
 """Devices that are remembered from line to line."""
 MAX_NAME = 256
+MAX_LINES = 200_000
+"""Of one body: what is more is sent in several."""
 MAX_QUOTED_LINES = 100
 """That one text goes over."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections import Counter
 
@@ -11,6 +12,8 @@ from app.intake.sources import Source
 from app.platform import LogOnce
 
 logger = logging.getLogger(__name__)
+QUOTED = re.compile(r"'[^']*'|(?<=negative: ).*")
+"""What is another one for each value, and does not tell reasons apart."""
 MAX_LINES = 100
 """Of a source; what else is refused is only counted."""
 
@@ -29,7 +32,8 @@ class RefusalLog:
             with self._lock:
                 if self._lines[source.name] >= MAX_LINES:
                     return
-                if not self._log_once.is_new(f"{source.name}: {each.reason}"):
+                kind = QUOTED.sub("…", each.reason)
+                if not self._log_once.is_new(f"{source.name}: {kind}"):
                     continue
                 self._lines[source.name] += 1
             logger.warning("source %s: %s", source.name, each)

@@ -154,9 +154,12 @@ class MqttSource(Source):
     @field_validator("url")
     @classmethod
     def _a_url(cls, url: str) -> str:
-        BrokerAddress.of(url)
         if "@" in url:
             raise ValueError("has a user or a password in it; see username and password_file")
+        try:
+            BrokerAddress.of(url)
+        except ValueError:
+            raise ValueError("must be mqtts:// and a host, and a port if it is another") from None
         return url
 
     @field_validator("client_id")
@@ -185,6 +188,26 @@ class MqttSource(Source):
     def session_id(self) -> str:
         """By which the broker knows our session."""
         return self.client_id or f"ven-fleet-{self.name}"
+
+    @property
+    def untimed_session_id(self) -> str:
+        """The same, of topics without a time."""
+        return f"{self.session_id}-now"
+
+    @property
+    def timed_filters(self) -> frozenset[str]:
+        """What is heard in the session that the broker keeps."""
+        return frozenset(each.topic_filter for each in self.topics if each.is_timed)
+
+    @property
+    def untimed_filters(self) -> frozenset[str]:
+        """What is heard in a session that ends with its connection."""
+        return frozenset(each.topic_filter for each in self.topics if not each.is_timed)
+
+    @property
+    def session(self) -> tuple[BrokerAddress, str] | None:
+        """The session that its broker keeps; None: it has none."""
+        return (self.address, self.session_id) if self.timed_filters else None
 
     def secret_files(self) -> Iterator[tuple[str, Path]]:
         """Read when a connection is made."""

@@ -16,7 +16,14 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from app.intake.errors import SourcesError
-from app.intake.sources import MIN_TOKEN_CHARACTERS, Source, Sources, TokenSource, source_of
+from app.intake.sources import (
+    MIN_TOKEN_CHARACTERS,
+    MqttSource,
+    Source,
+    Sources,
+    TokenSource,
+    source_of,
+)
 from app.platform import LogOnce, TextFileError, read_text
 
 logger = logging.getLogger(__name__)
@@ -114,6 +121,8 @@ class SourcesFile:
             source = self._source(number, values)
             if source.name in sources:
                 raise SourcesError(f"{self._path}: source {source.name!r} stands twice")
+            for known in sources.values():
+                self._check_sessions(source, known)
             sources[source.name] = source
             if token := _token(source):
                 other = tokens.setdefault(token, source.name)
@@ -140,6 +149,17 @@ class SourcesFile:
         if not isinstance(source, TokenSource):
             return source
         return source.model_copy(update={"token": self._token(where, source.token_file)})
+
+    def _check_sessions(self, one: Source, other: Source) -> None:
+        """SourcesError: a broker would take the two for one client."""
+        if not (isinstance(one, MqttSource) and isinstance(other, MqttSource)):
+            return
+        ids = {one.session_id, one.untimed_session_id}
+        if one.address == other.address and ids & {other.session_id, other.untimed_session_id}:
+            raise SourcesError(
+                f"{self._path}: sources {other.name!r} and {one.name!r} have one client_id at"
+                f" {one.address}"
+            )
 
     def _secret(self, where: str, key: str, file: Path) -> str:
         path = self.folder / file

@@ -44,6 +44,10 @@ class MessageValue(Strict):
 
     pointer: str = ""
     """Where it stands: a JSON pointer (RFC 6901); blank: it is the whole message."""
+    minus: str = ""
+    """Where a number stands that is taken from it; blank: none is."""
+    minus_may_be_absent: bool = False
+    """Whether a message without it means that there is none; else there is no value then."""
     field: str = ""
     """Of topics with {field}: whose messages hold it."""
     quantity: Quantity
@@ -52,7 +56,7 @@ class MessageValue(Strict):
     direction: Direction = Direction.NET
     channel: str = ""
 
-    @field_validator("pointer")
+    @field_validator("pointer", "minus")
     @classmethod
     def _a_pointer(cls, pointer: str) -> str:
         return _pointer(pointer)
@@ -87,7 +91,9 @@ class Topic(Strict):
     unit_field: str = ""
     """Of topics with {field}: whose message is the unit."""
     time_comes_first: bool = False
-    """Whether `time_field` begins what belongs together; else it comes somewhere among it."""
+    """Whether `time_field` begins what belongs together; else a value does."""
+    only_changes: bool = False
+    """Whether a field that did not change is not published again: it keeps its value."""
 
     @model_validator(mode="before")
     @classmethod
@@ -98,6 +104,9 @@ class Topic(Strict):
         if isinstance(name := said.get("profile"), str) and name:
             folder = (info.context or {}).get("folder", Path())
             said = {**message_profile(name, folder), **said}
+            if "channel" in said and isinstance(said.get("values"), list):
+                channel = said.pop("channel")
+                said["values"] = [{**each, "channel": channel} for each in said["values"]]
         return with_values(said, VALUE_KEYS)
 
     @field_validator("topic")
@@ -109,6 +118,8 @@ class Topic(Strict):
         for level in levels:
             if level not in (DEVICE, FIELD, ANY_LEVEL) and set(level) & set("{}+#"):
                 raise ValueError(f"{level[:80]!r} is no level: one is {DEVICE}, {FIELD}, + or text")
+        if levels[0].startswith("$"):
+            raise ValueError(f"{topic[:80]!r} begins with $, which is the broker's own")
         if levels.count(DEVICE) > 1 or levels.count(FIELD) > 1:
             raise ValueError(f"{topic[:80]!r} has {DEVICE} or {FIELD} twice")
         return topic
@@ -138,6 +149,8 @@ class Topic(Strict):
             raise ValueError(f"a field goes with {FIELD} in the topic")
         if self.time_comes_first and not self.time_field:
             raise ValueError("time_comes_first goes with time_field")
+        if self.only_changes and not self.time_comes_first:
+            raise ValueError("only_changes goes with time_comes_first")
         if not all(each.unit or self.unit_field for each in self.values):
             raise ValueError("unit: there is none, and no unit_field")
         return self

@@ -45,6 +45,8 @@ NO_ACTIVE_ENERGY = frozenset(
 def ratio(unit: str, quantity: Quantity) -> Ratio:
     """Of values in this unit. ValueError: the quantity is not measured in it."""
     quantities, found = UNITS.get(unit.strip().upper(), (frozenset[Quantity](), Ratio(1, 1)))
+    if unit.strip().startswith("mW"):
+        raise ValueError(f"{unit.strip()[:20]} is a thousandth of W")
     if not unit.strip():
         raise ValueError(f"there is no unit of {quantity.value}")
     if quantity not in quantities:

@@ -42,7 +42,8 @@ UNSUPPORTED_PROTOCOL = 132
 class BrokerLoop:
     """Sessions that connect, subscribe, and come back with growing pauses when they are lost.
 
-    Building it does no I/O. A broker that does not answer is tried by one session at a time.
+    Building it does no I/O. A broker that does not answer is tried by one session at a time, or by
+    as many as there are `connectors`: of several brokers one that is dead holds up no other.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class BrokerLoop:
         longest_pause_s: float = MAX_PAUSE_S,
         answers_within_s: float = ANSWERS_WITHIN_S,
         monotonic: Callable[[], float] = time.monotonic,
+        connectors: int = 1,
     ) -> None:
         self._first_pause_s = first_pause_s
         self._longest_pause_s = longest_pause_s
@@ -67,6 +69,7 @@ class BrokerLoop:
             failed=lambda session, reason: self._call(partial(self._failed, session, reason)),
             first_pause_s=first_pause_s,
             monotonic=monotonic,
+            threads=connectors,
         )
         self._shutdown = False
         self._thread: threading.Thread | None = None
@@ -204,7 +207,7 @@ class BrokerLoop:
         client.on_socket_close = lambda _client, _data, sock: self._forget(sock)
         client.on_connect = lambda _c, _d, _f, reason, _p: self._connected(session, reason)
         client.on_subscribe = lambda _c, _d, mid, codes, _p: self._granted(session, mid, codes)
-        client.on_message = lambda client, _d, message: self._received(session, client, message)
+        client.on_message = lambda client, _d, message: session.received(client, message)
         client.on_disconnect = lambda _c, _d, flags, reason, _p: session.ended(flags, reason)
         session.events = 0
         self._write(session)
@@ -226,6 +229,9 @@ class BrokerLoop:
             session.rejected = session.used  # told before the next one: that may wait for the VTN
             return
         session.deadline_s = None
+        former = sorted(session.former_filters - session.filters)
+        if former and session.client is not None:
+            session.client.unsubscribe(former)
         self._subscribe(session, session.filters)
 
     def _subscribe(self, session: Session, filters: frozenset[str]) -> None:
@@ -266,15 +272,6 @@ class BrokerLoop:
         if not session.is_up:
             session.is_up, session.up_since_s = True, self._monotonic()
         session.on_subscribed(session.subscribed)
-
-    def _received(self, session: Session, client: Any, message: Any) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = ""
-        is_acknowledged = session.kept is None or not message.qos
-        delivery = None if is_acknowledged else (client, message.mid)
-        session.on_message(Message(topic, bytes(message.payload), message.retain, delivery))
 
     def _acknowledge(self, session: Session, messages: Sequence[Message]) -> None:
         for message in messages:
@@ -363,7 +360,7 @@ class BrokerLoop:
             sock.close()
         was_up, session.is_up = session.is_up, False
         session.deadline_s = None
-        if was_up and session.kept is not None and session.reason is None:
+        if was_up and session.has_fixed_id and session.reason is None:
             session.closed_by_broker(self._monotonic())
         reason = session.reason or "the connection is lost"
         if was_up and self._monotonic() - session.up_since_s >= STABLE_AFTER_S:

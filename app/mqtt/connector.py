@@ -1,4 +1,4 @@
-"""Connects sessions when their time has come, on a thread of its own.
+"""Connects sessions when their time has come, on threads of its own.
 
 What may wait is done here: a token from the VTN, name look-up, TCP, TLS.
 """
@@ -9,6 +9,7 @@ import heapq
 import itertools
 import random
 import threading
+import time
 from collections.abc import Callable
 
 from app.mqtt.session import BoundedClient, Session
@@ -21,8 +22,8 @@ RESTS_S = 30.0
 class Connector:
     """Hands a connection over when its CONNECT is sent.
 
-    A broker that does not answer is tried by one session at a time. `connected` and `failed` are
-    called on the thread that connects.
+    A broker that does not answer is tried by as many sessions at a time as there are `threads`.
+    `connected` and `failed` are called on the thread that connects.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Connector:
         failed: Callable[[Session, str], None],
         first_pause_s: float,
         monotonic: Callable[[], float],
+        threads: int,
     ) -> None:
         self._connected = connected
         self._failed = failed
@@ -43,12 +45,17 @@ class Connector:
         self._down: dict[BrokerAddress, float] = {}
         """By address: until when nobody tries it, since it did not answer."""
         self._shutdown = False
-        self._thread: threading.Thread | None = None
+        self._count = threads
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin; what was planned before is due now."""
-        self._thread = threading.Thread(target=self._run, name="mqtt-connect", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name="mqtt-connect", daemon=True)
+            for _ in range(self._count)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def plan(self, session: Session, delay_s: float) -> None:
         """Connect it then."""
@@ -64,10 +71,11 @@ class Connector:
             self._planned.notify_all()
 
     def join(self, timeout_s: float) -> None:
-        """Wait for the connection that is being made."""
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            self._thread = None
+        """Wait for the connections that are being made."""
+        until_s = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, until_s - time.monotonic()))
+        self._threads = []
 
     def _run(self) -> None:
         while (session := self._next_due()) is not None:

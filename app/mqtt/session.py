@@ -22,8 +22,8 @@ CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 60
 MAX_BODY_BYTES = 1 << 20
 """Of a message; of a larger one the rest is left out."""
-MAX_HEAD_BYTES = 1 << 17
-"""What stands before the body of a message: its topic, and properties."""
+MAX_PACKET_BYTES = 16 << 20
+"""What is kept of a packet while it is read; brokers of MQTT 5 send none that is larger."""
 READ_BYTES = 1 << 16
 """At a time."""
 TAKEN_OVER_PAUSE_S = 60.0
@@ -97,7 +97,7 @@ class BoundedClient(Client):
 
     def _sock_recv(self, bufsize: int) -> bytes:
         packet: Any = self._in_packet
-        del packet["packet"][MAX_HEAD_BYTES + MAX_BODY_BYTES :]
+        del packet["packet"][MAX_PACKET_BYTES:]
         if self._at >= len(self._ahead):
             self._ahead, self._at = super()._sock_recv(READ_BYTES), 0
         begin = self._at
@@ -113,6 +113,7 @@ class Session:
     `on_message` gets each message. `on_subscribed` is told the filters that the broker has
     confirmed, with every SUBACK; `on_disconnected`, why none of them holds any more. `kept`: None
     for a session that ends with its connection.
+    `has_fixed_id`: another client may have the same one.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class Session:
         on_subscribed: Callable[[frozenset[str]], None],
         on_disconnected: Callable[[str], None],
         kept: KeptSession | None = None,
+        has_fixed_id: bool = False,
     ) -> None:
         self.addresses = tuple(addresses)
         self._in_turn = itertools.cycle(addresses)
@@ -139,6 +141,9 @@ class Session:
         self.on_subscribed = on_subscribed
         self.on_disconnected = on_disconnected
         self.kept = kept
+        self.has_fixed_id = has_fixed_id
+        self.former_filters: frozenset[str] = frozenset()
+        """Those of an earlier time, which a kept session may still have."""
         self.protocol = MQTTv311 if kept is None else MQTTv5
         """A broker that does not know 5 is asked again with 3.1.1."""
         self.filters: frozenset[str] = frozenset()
@@ -168,6 +173,17 @@ class Session:
     def try_next_address(self) -> None:
         """This one does not work."""
         self.address = next(self._in_turn)
+
+    def received(self, client: Any, message: Any) -> None:
+        """A message of paho's, handed on."""
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        is_acknowledged = self.kept is None or not message.qos
+        delivery = None if is_acknowledged else (client, message.mid)
+        body = bytes(message.payload[: MAX_BODY_BYTES + 1])
+        self.on_message(Message(topic, body, message.retain, delivery))
 
     def ended(self, flags: Any, reason: Any) -> None:
         """Why the connection ends, if the broker says it."""
@@ -217,6 +233,7 @@ class Session:
             properties = Properties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = self.kept.keep_s
             properties.ReceiveMaximum = self.kept.most_unacknowledged
+            properties.MaximumPacketSize = MAX_PACKET_BYTES
             how = {"clean_start": False, "properties": properties}
         client.connect(address.host, address.port, KEEPALIVE_S, **how)
         if client.socket() is None:

@@ -42,19 +42,22 @@ FLEET = "ven_name,resource_name,kind,power_max_kw,source,device\n" + "".join(
 
 
 class Devices(threading.Thread):
-    """Publish, each in turn, so many messages a second."""
+    """Publish while they are on, each in turn, so many messages a second."""
 
     def __init__(self, port: int, begin: datetime) -> None:
         super().__init__(daemon=True)
         self._publisher = RawPublisher(port)
         self._begin = begin
         self._over = threading.Event()
+        self.are_on = threading.Event()
         self.published = 0
         """The broker has them."""
 
     def run(self) -> None:
         pause_s = BATCH / A_SECOND
         while not self._over.wait(pause_s):
+            if not self.are_on.is_set():
+                continue
             numbers = range(self.published, self.published + BATCH)
             self._publisher.publish((f"meters/m-{n % METERS}", self._body(n)) for n in numbers)
             self.published += BATCH
@@ -107,9 +110,11 @@ def test_what_the_broker_has_is_told_once(
     for _ in range(KILLS):
         faulty.share = drawn.choice([0.0, 0.3, 0.6])
         application = start("run", **settings)
+        devices.are_on.set()
         application.wait_for("listening at")
-        threading.Event().wait(drawn.uniform(0.2, 1.5))
+        threading.Event().wait(drawn.uniform(0.2, 1.0))
         application.kill()
+        devices.are_on.clear()
         faulty.catch_up()
     devices.close()
     faulty.share = 0.0
@@ -117,8 +122,12 @@ def test_what_the_broker_has_is_told_once(
     assert start("rejected", "retry", "--all", **settings).join() == 0
     last = start("run", **settings)
     last.wait_for("listening at")
-    wait_until(lambda: len(readings_at(lasting_vtn)) >= devices.published, timeout_s=120)
-    wait_until(partial(told_through, database_url), timeout_s=60, otherwise=lambda: last.log)
+
+    def has_all() -> bool:
+        is_told = told_through(database_url)
+        return is_told and len(readings_at(lasting_vtn)) >= devices.published
+
+    wait_until(has_all, timeout_s=90, otherwise=lambda: last.log)
     assert last.stop() == 0
 
     told = {

@@ -26,7 +26,7 @@ def test_the_graph_of_the_application_reaches_every_provider() -> None:
             reached.add(name)
             upcoming += nodes[name].needs
 
-    of_commands = {"intake.importer", "intake.imports"}
+    of_commands = {"intake.importer", "intake.imports", "intake.influx_pages"}
     assert reached | of_commands == set(nodes)
 
 

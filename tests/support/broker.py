@@ -35,6 +35,7 @@ KEEPING = (
     "max_inflight_messages 2000",
     "max_queued_messages 0",
     "max_queued_bytes 1000000000",
+    "upgrade_outgoing_qos true",
 )
 """As the documentation says it for sources."""
 QUIET = "information", "notice", "error"

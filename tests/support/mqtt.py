@@ -42,22 +42,22 @@ class Listener:
     """Reads messages that come at times that the test says."""
 
     def __init__(self, source: MqttSource, *, now: datetime) -> None:
+        self.source = source
         self.reader = MessageReader(source)
         self.now = now
         self.connected = now
-        self.now_s = 0.0
 
     def message(self, topic: str, body: Any, *, is_retained: bool = False) -> Incoming:
         """One that came now; what is no text and no bytes is written as JSON."""
         if isinstance(body, str):
             body = body.encode()
         content = body if isinstance(body, bytes) else orjson.dumps(body)
-        return Incoming(
-            Message(topic, content, is_retained), to_us(self.now), to_us(self.connected)
-        )
+        is_kept = any(each.is_timed for each in self.source.topics)
+        came_us, connected_us = to_us(self.now), to_us(self.connected)
+        return Incoming(Message(topic, content, is_retained), came_us, connected_us, is_kept)
 
     def hear(self, *messages: Incoming) -> MessagesRead:
-        return self.reader.read(messages, self.now_s)
+        return self.reader.read(messages, None if messages else to_us(self.now))
 
     def values(self, *messages: Incoming) -> list[Value]:
         """What they come to; nothing of them is refused."""
@@ -81,6 +81,24 @@ def values_of(read: MessagesRead) -> list[Value]:
             value,
         )
         for key, at_us, value in rows
+    ]
+
+
+def home_assistant(now: datetime) -> Listener:
+    """Of sensors of power."""
+    topic = {"topic": "ha/sensor/{device}/{field}", "profile": "home-assistant"}
+    return Listener(mqtt_source(topic), now=now)
+
+
+def state(device: str, value: str, at: datetime, unit: str = "W") -> list[tuple[str, str]]:
+    """What Home Assistant publishes of a sensor, in its order."""
+    base = f"ha/sensor/{device}"
+    return [
+        (f"{base}/state", value),
+        (f"{base}/last_updated", at.isoformat()),
+        (f"{base}/last_changed", at.isoformat()),
+        (f"{base}/unit_of_measurement", f'"{unit}"'),
+        (f"{base}/friendly_name", '"Grid"'),
     ]
 
 
@@ -223,3 +241,31 @@ class MqttBench:
             for number, name in log.series()
             for _, start, _, value, *_ in log.read(number, 0, 1 << 60).tolist()
         )
+
+
+TIMED_TOPICS = """
+[[source.topics]]
+topic = "meters/{device}"
+profile = "power-kw"
+"""
+UNTIMED_TOPICS = """
+[[source.topics]]
+topic = "plugs/{device}"
+profile = "watts"
+"""
+
+
+def sources_at(
+    port: int, topics: str = TIMED_TOPICS, *, scheme: str = "mqtt", more: str = ""
+) -> str:
+    return (
+        '[[source]]\nname = "homes"\ntype = "mqtt"\n'
+        f'url = "{scheme}://127.0.0.1:{port}"\n{more}{topics}'
+    )
+
+
+def power(bench: MqttBench, kw: float, *, second: int = 0) -> dict[str, Any]:
+    return {
+        "power_kw": kw,
+        "ts": (bench.clock() - timedelta(minutes=5) + timedelta(seconds=second)).isoformat(),
+    }

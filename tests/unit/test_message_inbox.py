@@ -17,9 +17,6 @@ from app.intake.mqtt.inbox import (
 from app.mqtt import Message
 from tests.support.fakes import FakeClock
 
-KEPT = (None, 1)
-"""What stands for a message that the broker keeps until it is acknowledged."""
-
 
 @pytest.fixture
 def inbox(clock: FakeClock) -> MessageInbox:
@@ -27,8 +24,7 @@ def inbox(clock: FakeClock) -> MessageInbox:
 
 
 def message(topic: str = "a", *, is_kept: bool = True, size: int = 10) -> Incoming:
-    delivery = KEPT if is_kept else None
-    return Incoming(Message(topic, b"x" * size, False, delivery), 0, 0)  # type: ignore[arg-type]
+    return Incoming(Message(topic, b"x" * size, False), 0, 0, is_kept)
 
 
 def taken(inbox: MessageInbox) -> int:
@@ -96,3 +92,12 @@ class TestTooMany:
     def test_bytes_count_too(self, inbox: MessageInbox) -> None:
         assert not inbox.put(message(size=MAX_BYTES - 1))
         assert inbox.put(message(size=1))
+
+    def test_of_large_ones_that_nobody_keeps_half_of_the_room_is_filled(
+        self, inbox: MessageInbox
+    ) -> None:
+        for number in range(20):
+            inbox.put(message(f"topic-{number}", is_kept=False, size=MAX_BYTES // 10))
+
+        assert inbox.take_dropped() > 0
+        assert not inbox.put(message())

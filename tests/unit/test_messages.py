@@ -1,4 +1,4 @@
-"""What messages of devices come to, by the profiles that are shipped and by topics of one's own."""
+"""What messages come to: put together, dated, refused, or nothing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.mqtt import Listener, mqtt_source, values_of
+from tests.support.mqtt import Listener, home_assistant, mqtt_source, state, values_of
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 PLUG = {"topic": "meters/{device}/power", "pointer": "/w", "quantity": "POWER", "unit": "W"}
 TIMED_PLUG = {**PLUG, "time": "/ts"}
 
@@ -18,166 +19,9 @@ def listener(*topics: dict[str, Any], now: datetime = NOON, **fields: Any) -> Li
     return Listener(mqtt_source(*topics, **fields), now=now)
 
 
-class TestProfiles:
-    def test_tasmota(self) -> None:
-        heard = listener(
-            {"topic": "tele/{device}/SENSOR", "profile": "tasmota"}, time_zone="Europe/Copenhagen"
-        )
-        body = {
-            "Time": "2026-03-01T12:59:50",
-            "ENERGY": {
-                "TotalStartTime": "2025-01-01T00:00:00",
-                "Total": 12.345,
-                "Today": 0.5,
-                "Power": 63,
-                "Voltage": 231,
-                "ExportActive": 1.5,
-            },
-        }
-
-        found = heard.values(heard.message("tele/washer/SENSOR", body))
-
-        at = datetime(2026, 3, 1, 11, 59, 50, tzinfo=UTC)
-        assert found == [
-            ("washer", "POWER", "NET", "", at, 0.063),
-            ("washer", "REGISTER", "IMPORT", "", at, 12.345),
-            ("washer", "REGISTER", "EXPORT", "", at, 1.5),
-        ]
-
-    def test_shelly_events_hold_what_changed(self) -> None:
-        """A field that is not there is not 0; returned energy stands apart."""
-        heard = listener({"topic": "{device}/events/rpc", "profile": "shelly-events"})
-        body = {
-            "src": "shellyplus1pm-a8032ab1",
-            "method": "NotifyStatus",
-            "params": {
-                "ts": 1772366400.5,
-                "switch:0": {"id": 0, "aenergy": {"total": 1500.0, "by_minute": [0.0]}},
-                "switch:1": {"id": 1, "apower": -40.0, "ret_aenergy": {"total": 20.0}},
-            },
-        }
-
-        found = heard.values(heard.message("shelly-1/events/rpc", body))
-
-        at = NOON + timedelta(seconds=0.5)
-        assert found == [
-            ("shelly-1", "REGISTER", "IMPORT", "switch:0", at, 1.5),
-            ("shelly-1", "POWER", "NET", "switch:1", at, -0.04),
-            ("shelly-1", "REGISTER", "EXPORT", "switch:1", at, 0.02),
-        ]
-
-    def test_a_shelly_button_is_no_reading(self) -> None:
-        heard = listener({"topic": "{device}/events/rpc", "profile": "shelly-events"})
-        body = {"method": "NotifyEvent", "params": {"ts": 1772366400.0, "events": []}}
-
-        read = heard.hear(heard.message("shelly-1/events/rpc", body))
-
-        assert (read.measurements, read.refused.count, read.ignored) == (None, 0, 1)
-
-    def test_shelly_status_is_dated_when_it_comes(self) -> None:
-        heard = listener({"topic": "{device}/status/switch:0", "profile": "shelly-status"})
-        body = {"id": 0, "output": True, "apower": 120.5, "aenergy": {"total": 10.0}}
-
-        found = heard.values(heard.message("shelly-1/status/switch:0", body))
-
-        assert found == [
-            ("shelly-1", "POWER", "NET", "", NOON, 0.1205),
-            ("shelly-1", "REGISTER", "IMPORT", "", NOON, 0.01),
-        ]
-
-    @pytest.mark.parametrize(
-        ("last_seen", "unit"),
-        [("2026-03-01T12:00:00.000Z", "s"), (1772366400000, "ms"), ("1772366400000", "ms")],
-    )
-    def test_zigbee2mqtt_with_last_seen(self, last_seen: Any, unit: str) -> None:
-        heard = listener(
-            {
-                "topic": "zigbee2mqtt/{device}",
-                "profile": "zigbee2mqtt",
-                "time": "/last_seen",
-                "time_unit": unit,
-            },
-            now=NOON + timedelta(minutes=5),
-        )
-        body = {"state": "ON", "power": 12.5, "energy": 4.2, "last_seen": last_seen}
-
-        found = heard.values(heard.message("zigbee2mqtt/plug", body))
-
-        assert found == [
-            ("plug", "POWER", "NET", "", NOON, 0.0125),
-            ("plug", "REGISTER", "IMPORT", "", NOON, 4.2),
-        ]
-
-    def test_home_assistant_says_value_time_and_unit_on_three_topics(self) -> None:
-        heard = home_assistant()
-
-        found = heard.values(*(heard.message(*each) for each in state("grid", "1250.0", NOON)))
-
-        assert found == [("grid", "POWER", "NET", "", NOON, 1.25)]
-
-    def test_dsmr_reader_says_each_field_on_a_topic(self) -> None:
-        heard = listener(
-            {"topic": "dsmr/reading/{field}", "device": "P1", "profile": "dsmr-reader"}
-        )
-        fields = {
-            "timestamp": "2026-03-01T13:00:00+01:00",
-            "electricity_delivered_1": "1000.5",
-            "electricity_returned_1": "0.000",
-            "electricity_delivered_2": "2000.25",
-            "electricity_returned_2": "10.0",
-            "electricity_currently_delivered": "0.000",
-            "electricity_currently_returned": "1.5",
-            "phase_currently_delivered_l1": "0.0",
-        }
-
-        found = heard.values(
-            *(heard.message(f"dsmr/reading/{name}", text) for name, text in fields.items())
-        )
-
-        assert found == [
-            ("P1", "REGISTER", "IMPORT", "1", NOON, 1000.5),
-            ("P1", "REGISTER", "IMPORT", "2", NOON, 2000.25),
-            ("P1", "REGISTER", "EXPORT", "1", NOON, 0.0),
-            ("P1", "REGISTER", "EXPORT", "2", NOON, 10.0),
-            ("P1", "POWER", "IMPORT", "", NOON, 0.0),
-            ("P1", "POWER", "EXPORT", "", NOON, 1.5),
-        ]
-
-    def test_plain_numbers(self) -> None:
-        heard = listener({"topic": "meters/{device}/power", "profile": "watts"})
-
-        assert heard.values(heard.message("meters/a/power", "63")) == [
-            ("a", "POWER", "NET", "", NOON, 0.063)
-        ]
-
-    @pytest.mark.parametrize("ts", ["2026-03-01T12:00:00Z", 1772366400, 1772366400.0])
-    def test_power_and_time(self, ts: Any) -> None:
-        heard = listener({"topic": "meters/{device}", "profile": "power-kw"})
-
-        assert heard.values(heard.message("meters/a", {"power_kw": 1.5, "ts": ts})) == [
-            ("a", "POWER", "NET", "", NOON, 1.5)
-        ]
-
-
-def home_assistant() -> Listener:
-    return listener({"topic": "ha/sensor/{device}/{field}", "profile": "home-assistant"})
-
-
-def state(device: str, value: str, at: datetime, unit: str = "W") -> list[tuple[str, str]]:
-    """What Home Assistant publishes of a sensor, in its order."""
-    base = f"ha/sensor/{device}"
-    return [
-        (f"{base}/state", value),
-        (f"{base}/last_updated", at.isoformat()),
-        (f"{base}/last_changed", at.isoformat()),
-        (f"{base}/unit_of_measurement", f'"{unit}"'),
-        (f"{base}/friendly_name", '"Grid"'),
-    ]
-
-
 class TestTogether:
     def test_two_states_whose_messages_come_mixed_keep_their_times(self) -> None:
-        heard = home_assistant()
+        heard = home_assistant(NOON)
         later = NOON + timedelta(seconds=1)
         first, second = state("grid", "100", NOON), state("grid", "200", later)
         mixed = [message for pair in zip(first, second, strict=True) for message in pair]
@@ -187,7 +31,7 @@ class TestTogether:
         assert [(at, value) for *_, at, value in found] == [(NOON, 0.1), (later, 0.2)]
 
     def test_what_was_retained_is_not_put_together_with_what_is_new(self) -> None:
-        heard = home_assistant()
+        heard = home_assistant(NOON)
         old, new = state("grid", "100", NOON), state("grid", "200", NOON + timedelta(seconds=9))
 
         found = heard.values(
@@ -198,7 +42,7 @@ class TestTogether:
         assert [value for *_, value in found] == [0.2]
 
     def test_it_waits_for_the_rest_and_is_not_settled_before(self) -> None:
-        heard = home_assistant()
+        heard = home_assistant(NOON)
         messages = [heard.message(*each) for each in state("grid", "100", NOON)[:4]]
 
         assert heard.values(*messages[:2]) == []
@@ -207,10 +51,10 @@ class TestTogether:
         assert all(each.is_settled for each in messages)
 
     def test_a_value_whose_time_does_not_come_is_refused(self) -> None:
-        heard = home_assistant()
+        heard = home_assistant(NOON)
         message = heard.message("ha/sensor/grid/state", "100")
         heard.values(message)
-        heard.now_s += 3
+        heard.now += timedelta(seconds=3)
 
         read = heard.hear()
 
@@ -218,6 +62,63 @@ class TestTogether:
             "ha/sensor/grid/state: no last_updated came with it"
         ]
         assert message.is_settled
+
+    def test_what_came_before_a_cut_comes_again_and_is_not_put_together_with_what_follows(
+        self,
+    ) -> None:
+        heard = home_assistant(NOON)
+        first, second = state("grid", "100", NOON), state("grid", "200", NOON + SECOND)
+        assert heard.values(heard.message(*first[0])) == []
+        heard.connected = heard.now = NOON + SECOND / 2
+
+        found = heard.values(*(heard.message(*each) for each in (*first, *second)))
+
+        assert [(at, value) for *_, at, value in found] == [(NOON, 0.1), (NOON + SECOND, 0.2)]
+
+    def test_a_time_without_a_value_before_it_belongs_to_nothing(self) -> None:
+        """We begin to listen in between."""
+        heard = home_assistant(NOON)
+        first, second = state("grid", "100", NOON), state("grid", "200", NOON + SECOND)
+
+        found = heard.values(*(heard.message(*each) for each in (*first[1:], *second)))
+
+        assert [(at, value) for *_, at, value in found] == [(NOON + SECOND, 0.2)]
+
+    def test_a_sensor_of_something_else_is_no_mistake(self) -> None:
+        heard = home_assistant(NOON)
+
+        read = heard.hear(*(heard.message(*each) for each in state("t", "12", NOON, unit="kWh")))
+
+        assert (read.measurements, read.refused.count) == (None, 0)
+
+    def test_a_thousandth_of_a_watt_is_no_megawatt(self) -> None:
+        heard = home_assistant(NOON)
+
+        read = heard.hear(*(heard.message(*each) for each in state("t", "500", NOON, unit="mW")))
+
+        assert [each.reason for each in read.refused.first] == ["mW is a thousandth of W"]
+
+    def test_what_dsmr_reader_does_not_repeat_is_as_it_was(self) -> None:
+        heard = listener(
+            {"topic": "dsmr/reading/{field}", "device": "P1", "profile": "dsmr-reader"}
+        )
+        messages = [
+            ("timestamp", "2026-03-01T12:00:00Z"),
+            ("electricity_currently_delivered", "1.5"),
+            ("electricity_currently_returned", "0.0"),
+            ("timestamp", "2026-03-01T12:00:10Z"),
+            ("electricity_currently_delivered", "1.6"),
+            ("timestamp", "2026-03-01T12:00:20Z"),
+        ]
+
+        found = heard.values(*(heard.message(f"dsmr/reading/{n}", text) for n, text in messages))
+
+        assert [(direction, at - NOON, value) for _, _, direction, _, at, value in found] == [
+            ("IMPORT", timedelta(0), 1.5),
+            ("EXPORT", timedelta(0), 0.0),
+            ("IMPORT", timedelta(seconds=10), 1.6),
+            ("EXPORT", timedelta(seconds=10), 0.0),
+        ]
 
     def test_the_next_time_ends_what_belongs_to_the_one_before(self) -> None:
         heard = listener(
@@ -268,6 +169,26 @@ class TestTimes:
         )
 
         assert at == expected
+
+    def test_what_can_only_be_of_the_first_time_is(self) -> None:
+        now = datetime(2026, 10, 25, 0, 50, 5, tzinfo=UTC)
+        heard = listener(TIMED_PLUG, now=now, time_zone="Europe/Copenhagen")
+
+        ((*_, at, _),) = heard.values(
+            heard.message("meters/a/power", {"w": 1, "ts": "2026-10-25T02:49:50"})
+        )
+
+        assert at == datetime(2026, 10, 25, 0, 49, 50, tzinfo=UTC)
+
+    def test_what_waited_at_the_broker_is_no_value_of_now(self) -> None:
+        """A topic that had a time before, or overlaps with one that has."""
+        heard = listener(PLUG)
+        message = heard.message("meters/a/power", {"w": 1})
+        message.is_kept = True
+
+        read = heard.hear(message)
+
+        assert (read.measurements, read.ignored) == (None, 1)
 
     def test_what_may_have_waited_at_the_broker_is_not_guessed(self) -> None:
         now = datetime(2026, 10, 25, 3, 0, tzinfo=UTC)
@@ -323,3 +244,21 @@ def test_one_bad_value_does_not_refuse_the_others_of_its_message() -> None:
 
     assert [value for *_, value in values_of(read)] == [4.2]
     assert read.refused.count == 1
+
+
+def test_an_empty_message_takes_back_what_was_retained() -> None:
+    heard = listener(TIMED_PLUG)
+
+    read = heard.hear(heard.message("meters/a/power", b""))
+
+    assert (read.refused.count, read.ignored) == (0, 1)
+
+
+def test_a_channel_may_be_given_to_a_profile() -> None:
+    heard = listener(
+        {"topic": "{device}/status/switch:1", "profile": "shelly-status", "channel": "1"}
+    )
+
+    found = heard.values(heard.message("shelly-1/status/switch:1", {"apower": 50.0}))
+
+    assert [(channel, value) for _, _, _, channel, _, value in found] == [("1", 0.05)]

@@ -21,6 +21,13 @@ type = "http"
 token_file = "plant.token"
 time_zone = "Europe/Copenhagen"
 """
+MQTT = """
+[[source]]
+name = "homes"
+type = "mqtt"
+url = "mqtt://127.0.0.1"
+topics = [{ topic = "meters/{device}", profile = "power-kw" }]
+"""
 PORTAL = '[[source]]\nname = "portal"\ntype = "file"\n'
 
 
@@ -93,6 +100,13 @@ def test_without_a_file_there_is_no_source(clock: FakeClock) -> None:
         (PORTAL + 'time_zone = "Mars/Base"\n', "time zone 'Mars/Base' cannot be loaded"),
         (PORTAL + 'colour = "red"\n', "source 1 (portal): colour:"),
         (PORTAL + PORTAL, "source 'portal' stands twice"),
+        (MQTT.replace('"mqtt://', '"mqtt://fleet:s3cret/x@'), "see username and password_file"),
+        (MQTT.replace("meters/", "$share/all/"), "begins with $"),
+        (MQTT.replace("power-kw", "none"), "topics.0: there is no profile 'none'"),
+        (
+            MQTT + MQTT.replace('"homes"', '"other"\nclient_id = "ven-fleet-homes-now"'),
+            "'homes' and 'other' have one client_id",
+        ),
         (PLANT.replace("token_file", "#"), "type http needs token_file"),
         (PLANT.replace("plant.token", "none.token"), "none.token cannot be read"),
         (PLANT + PLANT.replace('"plant"', '"other"'), "'plant' and 'other' have one token"),
@@ -109,6 +123,7 @@ def test_what_is_wrong_is_said_in_one_line(
     assert "sources.toml" in str(raised.value)
     assert "\n" not in str(raised.value)
     assert TOKEN not in str(raised.value)
+    assert "s3cret" not in str(raised.value)
 
 
 def test_a_token_that_others_may_read_is_refused(folder: Path, clock: FakeClock) -> None:

@@ -23,7 +23,7 @@ from app.intake.errors import RequestRefused
 from app.intake.http.bodies import unpacked
 from app.intake.http.turns import RETRY_AFTER, Turns
 from app.intake.intake import Intake
-from app.intake.line_protocol import PRECISIONS_NS, LineReader
+from app.intake.line_protocol import MAX_LINES, PRECISIONS_NS, LineReader
 from app.intake.measurement import Refusals
 from app.intake.refusal_log import RefusalLog
 from app.intake.sources import InfluxSource
@@ -109,7 +109,10 @@ class InfluxApi:
             text = unpacked(body, encoding).decode()
         except UnicodeDecodeError:
             raise RequestRefused(400, "the body is no UTF-8 text") from None
-        read = self._reader(source).read(text, precision=precision, now_us=to_us(self._clock()))
+        now_us = to_us(self._clock())
+        if text.count("\n") > MAX_LINES:
+            raise RequestRefused(413, f"more than {MAX_LINES} lines in one body")
+        read = self._reader(source).read(text, precision=precision, now_us=now_us)
         refused = Refusals()
         refused.extend(read.refused)
         if read.measurements is not None:
@@ -143,7 +146,10 @@ class InfluxApi:
     def _source(self, request: Request) -> InfluxSource:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         read = SCHEMES.get(scheme.lower())
-        source = None if read is None else self._sources.of_token(read(given))
+        if read is not None:
+            source = self._sources.of_token(read(given))
+        else:  # as clients of InfluxDB 1 may do
+            source = self._sources.of_token(request.query_params.get("p", ""))
         if not isinstance(source, InfluxSource):
             headers = {"WWW-Authenticate": 'Basic realm="readings"'}
             raise RequestRefused(401, "the token is that of no source of type influx", headers)

@@ -31,6 +31,8 @@ class Incoming:
     """When, in microseconds since 1970."""
     connected_us: int
     """Since when the connection was there by which it came."""
+    is_kept: bool
+    """Whether it came in a session that the broker keeps: it may have waited there."""
     is_read: bool = False
     open_in: int = 0
     """Groups that it is part of, and that wait for more."""
@@ -57,16 +59,19 @@ class MessageInbox:
         self._dropped = 0
 
     def put(self, incoming: Incoming) -> bool:
-        """One more; whether there are too many now."""
+        """One more; whether there are too many of what the broker keeps.
+
+        Of the others, where there is no room, only the newest of each topic are kept.
+        """
         with self._changed:
             self._last_s = self._monotonic()
             if not self._waiting:
                 self._first_s = self._last_s
             self._waiting.append(incoming)
             self._bytes += len(incoming.message.body)
+            self._not_kept += not incoming.is_kept
             if len(self._waiting) in (1, WINDOW, AT_ONCE):
                 self._changed.notify()
-            self._not_kept += incoming.message.delivery is None
             if self._is_full and self._not_kept:
                 self._make_room()
             return self._is_full
@@ -82,7 +87,7 @@ class MessageInbox:
                     count = min(len(self._waiting), AT_ONCE)
                     taken = [self._waiting.popleft() for _ in range(count)]
                     self._bytes -= sum(len(each.message.body) for each in taken)
-                    self._not_kept -= sum(each.message.delivery is None for each in taken)
+                    self._not_kept -= sum(not each.is_kept for each in taken)
                     self._first_s = now_s
                     return taken
                 self._changed.wait(wait_s)
@@ -119,16 +124,20 @@ class MessageInbox:
         return due_s - now_s
 
     def _make_room(self) -> None:
-        """What nobody keeps for us goes: all but the newest message of each topic, and of so many
-        topics the oldest."""
-        newest = {each.message.topic: each for each in self._waiting}
-        room = MAX_MESSAGES // 2
+        """What nobody keeps for us goes: all but the newest message of each topic, and of those
+        what is beyond half of the room."""
+        newest = {each.message.topic: each for each in self._waiting if not each.is_kept}
         kept: deque[Incoming] = deque()
+        count = size = 0
         for each in reversed(self._waiting):
-            is_kept = each.message.delivery is not None
-            if is_kept or (newest[each.message.topic] is each and len(kept) < room):
-                kept.appendleft(each)
+            if not each.is_kept:
+                size_with = size + len(each.message.body)
+                is_newest = newest[each.message.topic] is each
+                if not is_newest or count >= MAX_MESSAGES // 2 or size_with > MAX_BYTES // 2:
+                    continue
+                count, size = count + 1, size_with
+            kept.appendleft(each)
         self._dropped += len(self._waiting) - len(kept)
         self._waiting = kept
         self._bytes = sum(len(each.message.body) for each in kept)
-        self._not_kept = sum(each.message.delivery is None for each in kept)
+        self._not_kept = count

@@ -47,6 +47,8 @@ def _of_wall(wall_us: int, zone: ZoneInfo, incoming: Incoming) -> int:
         raise ValueError("no clock of the time zone showed this time")
     if first == second:
         return first
+    if second > incoming.came_us + AHEAD_US:
+        return first
     if incoming.connected_us > first:
         raise ValueError("the clock showed this time twice, and it is not known which is meant")
-    return second if second <= incoming.came_us + AHEAD_US else first
+    return second

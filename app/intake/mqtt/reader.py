@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,15 +15,19 @@ from app.intake.lenient_json import loads
 from app.intake.measurement import Measurements, MeterName, Refusals, SeriesKey
 from app.intake.mqtt.inbox import Incoming
 from app.intake.mqtt.instants import instant_us
-from app.intake.mqtt.together import TOGETHER_S, Group, Together, needed
+from app.intake.mqtt.together import TOGETHER_US, Group, Together, needed
 from app.intake.sources import MqttSource
 from app.intake.topics import DEVICE, FIELD, MessageValue, Topic
-from app.intake.units import Ratio, ratio
+from app.intake.units import UNITS, Ratio, ratio
+from app.mqtt import Message
 
 logger = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 64 << 10
 MAX_KNOWN = 100_000
-"""Topics and devices that are remembered from message to message."""
+"""Topics that are remembered from message to message, and fields that keep their values."""
+MAX_REMEMBERED = 512
+"""Characters of such a topic."""
+MAX_DEVICE = 256
 ABSENT = object()
 
 
@@ -46,6 +50,7 @@ class _Column(NamedTuple):
 
     value: MessageValue
     pointer: tuple[str, ...]
+    minus: tuple[str, ...] | None
     ratio: Ratio | None
     """None: its unit is said by a message."""
 
@@ -84,6 +89,8 @@ class MessageReader:
             self._matcher[topic_filter] = routes
         self._places: dict[str, list[_Place]] = {}
         self._together = Together()
+        self._kept_values: dict[tuple[int, str], dict[str, Message]] = {}
+        """Of topics with changes only, by device: the last message of each field."""
         self._rows = InstantRows()
         self._refused = Refusals()
         self._ignored = 0
@@ -93,31 +100,42 @@ class MessageReader:
         """Whether some messages wait for others that belong to them."""
         return self._together.has_any
 
-    def read(self, messages: Iterable[Incoming], now_s: float) -> MessagesRead:
-        """What these messages come to, and what is complete by them or by this time.
+    def read(self, messages: Iterable[Incoming], idle_us: int | None = None) -> MessagesRead:
+        """What these messages come to, and what is complete by them.
 
-        Those that wait for others are not settled.
+        Those that wait for others are not settled. `idle_us`: until when nothing else came; None:
+        more may have come.
         """
         self._rows, self._refused, self._ignored = InstantRows(), Refusals(), 0
-        for group in self._together.close_older(now_s - TOGETHER_S):
-            self._of_group(group)
         for incoming in messages:
-            places = self._places_of(incoming.message.topic)
+            topic = incoming.message.topic
+            places = [
+                place
+                for place in self._places_of(topic)
+                if place.route.topic.is_timed == incoming.is_kept
+            ]
             if not places:
                 self._ignored += 1
             for place in places:
-                try:
-                    self._of_message(incoming, place, now_s)
-                except Exception:  # one message does not hold back the others
-                    logger.exception("MQTT: a message on %s is not read", incoming.message.topic)
-                    self._refuse(incoming.message.topic, "a defect: see the log")
+                self._guarded(topic, self._of_message, incoming, place)
             incoming.is_read = True
+        if idle_us is not None:
+            for group in self._together.close_begun_before(idle_us - TOGETHER_US):
+                self._guarded(group.topic.topic, self._of_group, group)
         return MessagesRead(
             measurements=self._rows.measurements(),
             topics=self._rows.places,
             refused=self._refused,
             ignored=self._ignored,
         )
+
+    def _guarded(self, topic: str, work: Callable[..., None], *args: Any) -> None:
+        """One message does not hold back the others."""
+        try:
+            work(*args)
+        except Exception:
+            logger.exception("MQTT: a message on %s is not read", topic[:MAX_REMEMBERED])
+            self._refuse(topic, "a defect: see the log")
 
     def _places_of(self, topic: str) -> list[_Place]:
         places = self._places.get(topic)
@@ -131,22 +149,27 @@ class MessageReader:
             ]
             if len(self._places) >= MAX_KNOWN:
                 self._places = {}
-            self._places[topic] = places
+            if len(topic) <= MAX_REMEMBERED:
+                self._places[topic] = places
         return places
 
-    def _of_message(self, incoming: Incoming, place: _Place, now_s: float) -> None:
+    def _of_message(self, incoming: Incoming, place: _Place) -> None:
         message, route = incoming.message, place.route
-        if message.is_retained and not route.topic.is_timed:
-            self._ignored += 1  # it may be of any time
+        is_of_any_time = message.is_retained and not (route.topic.is_timed and not place.field)
+        if is_of_any_time or not message.body:
+            self._ignored += 1  # the latter takes back what was retained
         elif len(message.body) > MAX_MESSAGE_BYTES:
             self._refuse(message.topic, f"it is larger than {MAX_MESSAGE_BYTES >> 10} KiB")
         elif route.field_at is not None:
-            if place.field in route.parts:
-                groups = self._together.add(route.topic, place.device, place.field, incoming, now_s)
-                for group in groups:
-                    self._of_group(group)
-            else:
+            groups = (
+                self._together.add(route.topic, place.device, place.field, incoming)
+                if place.field in route.parts
+                else None
+            )
+            if groups is None:
                 self._ignored += 1
+            for group in groups or ():
+                self._of_group(group)
         else:
             self._of_whole(incoming, place)
 
@@ -155,14 +178,14 @@ class MessageReader:
         topic, route = incoming.message.topic, place.route
         try:
             document = _document(incoming.message.body, route)
+            found = [
+                (column, key, said)
+                for column, key in zip(route.columns, place.keys, strict=True)
+                if (said := _said(document, column)) is not ABSENT
+            ]
         except ValueError as error:
             self._refuse(topic, str(error))
             return
-        found = [
-            (column, key, said)
-            for column, key in zip(route.columns, place.keys, strict=True)
-            if (said := _at(document, column.pointer)) is not ABSENT
-        ]
         if not found:
             self._ignored += 1
             return
@@ -186,6 +209,11 @@ class MessageReader:
             each for each in self._places_of(first.message.topic) if each.route.topic is group.topic
         )
         said = {name: each.message for name, each in group.messages.items()}
+        if group.topic.only_changes:
+            said = self._kept_values.setdefault((id(group.topic), group.device), {}) | said
+            if len(self._kept_values) > MAX_KNOWN:
+                self._kept_values = {}
+            self._kept_values[id(group.topic), group.device] = said
         values = [
             (column, key, said[column.value.field])
             for column, key in zip(place.route.columns, place.keys, strict=True)
@@ -202,6 +230,11 @@ class MessageReader:
                 at_us = instant_us(time, group.topic.time_unit, self._zone, first)
             if group.topic.unit_field and not all(column.ratio for column, _, _ in values):
                 unit = _text(_part(said, group.topic.unit_field).body)
+                if unit.upper() in UNITS and not any(
+                    column.value.quantity in UNITS[unit.upper()][0] for column, _, _ in values
+                ):
+                    self._ignored += len(said)  # a sensor of something else
+                    return
             for column, key, message in values:
                 of_unit = column.ratio or ratio(unit, column.value.quantity)
                 self._add(key, at_us, _text(message.body), of_unit, message.topic)
@@ -235,6 +268,7 @@ def _route(topic: Topic) -> _Route:
             _Column(
                 value=value,
                 pointer=_tokens(value.pointer),
+                minus=_tokens(value.minus) if value.minus else None,
                 ratio=ratio(value.unit, value.quantity) if value.unit else None,
             )
             for value in topic.values
@@ -246,7 +280,7 @@ def _route(topic: Topic) -> _Route:
 
 def _place(route: _Route, levels: Sequence[str]) -> _Place | None:
     device = route.topic.device if route.device_at is None else levels[route.device_at]
-    if not device:
+    if not 0 < len(device) <= MAX_DEVICE:
         return None
     meter = MeterName(device=device)
     return _Place(
@@ -278,6 +312,18 @@ def _at(document: Any, pointer: Sequence[str]) -> Any:
         else:
             return ABSENT
     return document
+
+
+def _said(document: Any, column: _Column) -> Any:
+    """A value, less what is taken from it; ABSENT: it is not there."""
+    said = _at(document, column.pointer)
+    if column.minus is None or said is ABSENT:
+        return said
+    less = _at(document, column.minus)
+    if less is ABSENT:
+        return said if column.value.minus_may_be_absent else ABSENT
+    number, taken = finite_number(said), finite_number(less)
+    return None if number is None or taken is None else number - taken
 
 
 def _document(body: bytes, route: _Route) -> Any:

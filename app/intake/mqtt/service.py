@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 
 from app.intake.errors import SourcesError
 from app.intake.mqtt.subscriber import MqttSubscriber
@@ -12,7 +13,11 @@ from app.mqtt import BrokerLoop
 
 
 class MqttSources:
-    """To be called every few seconds: subscribes as the file of sources says now."""
+    """To be called every few seconds: subscribes as the file of sources says now.
+
+    The session of a source that is gone is ended at the broker when it is still gone at the next
+    call: a file may be read while it is written.
+    """
 
     def __init__(
         self,
@@ -24,7 +29,10 @@ class MqttSources:
         self._sources = sources
         self._loop = loop
         self._make = make
+        self._lock = threading.Lock()
         self._running: dict[str, tuple[MqttSource, MqttSubscriber]] = {}
+        self._missing: set[str] = set()
+        self._is_closed = False
 
     def __call__(self) -> None:
         """Begin with those that are new, and end those that are gone or changed."""
@@ -35,19 +43,37 @@ class MqttSources:
         wanted = {
             name: source for name, source in sources.items() if isinstance(source, MqttSource)
         }
+        with self._lock:
+            if not self._is_closed:
+                self._follow(wanted)
+
+    def _follow(self, wanted: Mapping[str, MqttSource]) -> None:
+        former = {name: source for name, (source, _) in self._running.items()}
+        sessions = {source.session for source in wanted.values()}
         for name, (source, subscriber) in list(self._running.items()):
-            if wanted.get(name) != source:
+            if name not in wanted and name not in self._missing:
+                self._missing.add(name)
+            elif wanted.get(name) != source:
                 del self._running[name]
-                subscriber.close(forget=name not in wanted)
+                subscriber.close(forget=source.session not in sessions)
+        self._missing -= wanted.keys()
+        self._missing &= self._running.keys()
         for name, source in wanted.items():
             if name not in self._running:
-                subscriber = self._make(source, folder=self._sources.folder)
+                subscriber = self._make(
+                    source, folder=self._sources.folder, former=former.get(name)
+                )
                 subscriber.start()
                 self._running[name] = source, subscriber
 
     def close(self) -> None:
         """Finish what is being stored, and disconnect. May be called again."""
-        for _, subscriber in self._running.values():
+        with self._lock:
+            self._is_closed = True
+            subscribers = [subscriber for _, subscriber in self._running.values()]
+            self._running = {}
+        for subscriber in subscribers:
+            subscriber.stop()
+        for subscriber in subscribers:
             subscriber.close(timeout_s=1.0)
-        self._running = {}
         self._loop.close()

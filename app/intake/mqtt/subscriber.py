@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.intake.intake import Intake
 from app.intake.measurement import Receipt, Refusals
-from app.intake.mqtt.inbox import AT_ONCE, Incoming, MessageInbox
+from app.intake.mqtt.inbox import AT_ONCE, QUIET_S, WINDOW, Incoming, MessageInbox
 from app.intake.mqtt.reader import MessageReader, MessagesRead
 from app.intake.refusal_log import RefusalLog
 from app.intake.sources import MqttSource
@@ -46,7 +46,8 @@ class MqttSubscriber:
     Topics whose messages have a time are heard in a session that the broker keeps while we are
     away; a message of it is acknowledged after it is stored. The others are heard in a session of
     their own that ends with its connection: what waited would be dated wrongly. `folder`: to which
-    the paths of the source are relative.
+    the paths of the source are relative; `former`: the source as it was before, whose session the
+    broker still keeps.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class MqttSubscriber:
         source: MqttSource,
         *,
         folder: Path,
+        former: MqttSource | None,
         intake: Intake,
         loop: BrokerLoop,
         stats: IntakeStats,
@@ -82,17 +84,20 @@ class MqttSubscriber:
         self._problems: dict[str, str] = {}
         """By session: why it does not hear."""
         self._problem: str | None = None
-        timed = {topic.topic_filter for topic in source.topics if topic.is_timed}
-        untimed = {topic.topic_filter for topic in source.topics if not topic.is_timed} - timed
         self._sessions: list[Session] = []
-        if timed:
+        if source.timed_filters:
             kept = KeptSession(
                 keep_s=max(int(source.late.total_seconds()), MIN_KEEP_S),
                 most_unacknowledged=2 * AT_ONCE,
             )
-            self._sessions.append(self._session(source.session_id, timed, kept))
-        if untimed:
-            self._sessions.append(self._session(f"{source.session_id}-now", untimed, None))
+            session = self._session(source.session_id, source.timed_filters, kept)
+            if former is not None:
+                session.former_filters = former.timed_filters
+            self._sessions.append(session)
+        if source.untimed_filters:
+            self._sessions.append(
+                self._session(source.untimed_session_id, source.untimed_filters, None)
+            )
 
     def start(self) -> None:
         """Connect, and take what comes."""
@@ -106,10 +111,14 @@ class MqttSubscriber:
         for session in self._sessions:
             self._loop.add(session)
 
-    def close(self, timeout_s: float = 5.0, *, forget: bool = False) -> None:
-        """Finish what is being stored, and disconnect. `forget`: for good."""
+    def stop(self) -> None:
+        """Take nothing more."""
         self._is_closed.set()
         self._inbox.close()
+
+    def close(self, timeout_s: float = 5.0, *, forget: bool = False) -> None:
+        """Finish what is being stored, and disconnect. `forget`: for good."""
+        self.stop()
         if self._thread is not None:
             self._thread.join(timeout_s)
             self._thread = None
@@ -117,7 +126,9 @@ class MqttSubscriber:
             self._loop.remove(session, forget=forget)
         self._stats.connection(self._source.name, None)
 
-    def _session(self, client_id: str, filters: set[str], kept: KeptSession | None) -> Session:
+    def _session(
+        self, client_id: str, filters: frozenset[str], kept: KeptSession | None
+    ) -> Session:
         connected_us = 0
 
         def subscribed(confirmed: frozenset[str]) -> None:
@@ -129,8 +140,10 @@ class MqttSubscriber:
             self._heard(session, f"the broker refuses {refused[0]}" if refused else None)
 
         def received(message: Message) -> None:
-            incoming = Incoming(message, to_us(self._clock()), connected_us)
-            if self._inbox.put(incoming) and not session.is_paused:
+            is_kept = kept is not None
+            incoming = Incoming(message, to_us(self._clock()), connected_us, is_kept)
+            is_full = self._inbox.put(incoming)
+            if is_full and is_kept and not session.is_paused:
                 self._loop.pause(session)
 
         session = Session(
@@ -143,8 +156,9 @@ class MqttSubscriber:
             on_subscribed=subscribed,
             on_disconnected=lambda reason: self._heard(session, reason),
             kept=kept,
+            has_fixed_id=True,
         )
-        session.filters = frozenset(filters)
+        session.filters = filters
         return session
 
     def _login(self) -> Login:
@@ -194,23 +208,32 @@ class MqttSubscriber:
             logger.warning("source %s: nothing is heard from %s: %s", name, address, problem)
 
     def _take_each(self) -> None:
-        while (waiting := self._inbox.take(IDLE_S)) is not None:
-            if not waiting and not self._reader.waits:
-                continue
-            self._take(waiting)
+        while True:
+            # What waits for others may wait for the broker, which waits for us.
+            holds_up = self._reader.waits and len(self._unacknowledged) >= WINDOW
+            waiting = self._inbox.take(QUIET_S if holds_up else IDLE_S)
+            if waiting is None:
+                return
+            try:
+                if waiting or self._reader.waits:
+                    self._take(waiting)
+            except Exception:
+                logger.exception("source %s: a defect", self._source.name)
             for session in self._sessions:
                 if session.is_paused and self._inbox.has_room:
                     self._loop.resume(session)
 
     def _take(self, waiting: Sequence[Incoming]) -> None:
         self._unacknowledged += (each for each in waiting if each.message.delivery is not None)
-        read = self._reader.read(waiting, self._monotonic())
+        idle_us = None if waiting else to_us(self._clock())
+        read = self._reader.read(waiting, idle_us)
         receipt = self._stored(read)
         if receipt is None:
             return  # the end: what is not acknowledged comes again
         self._count(read, receipt)
         taken: list[Message] = []
-        while self._unacknowledged and self._unacknowledged[0].is_settled:
+        is_held_up = not waiting and len(self._unacknowledged) >= WINDOW
+        while self._unacknowledged and (self._unacknowledged[0].is_settled or is_held_up):
             taken.append(self._unacknowledged.popleft().message)
         if taken:
             for session in self._sessions:
