@@ -178,14 +178,14 @@ class MessageReader:
         topic, route = incoming.message.topic, place.route
         try:
             document = _document(incoming.message.body, route)
-            found = [
-                (column, key, said)
-                for column, key in zip(route.columns, place.keys, strict=True)
-                if (said := _said(document, column)) is not ABSENT
-            ]
         except ValueError as error:
             self._refuse(topic, str(error))
             return
+        found = [
+            (column, key, said)
+            for column, key in zip(route.columns, place.keys, strict=True)
+            if (said := _said(document, column)) is not ABSENT
+        ]
         if not found:
             self._ignored += 1
             return
@@ -208,7 +208,7 @@ class MessageReader:
         place = next(
             each for each in self._places_of(first.message.topic) if each.route.topic is group.topic
         )
-        said = {name: each.message for name, each in group.messages.items()}
+        said = {name: each.message._replace(delivery=None) for name, each in group.messages.items()}
         if group.topic.only_changes:
             said = self._kept_values.setdefault((id(group.topic), group.device), {}) | said
             if len(self._kept_values) > MAX_KNOWN:
@@ -322,8 +322,13 @@ def _said(document: Any, column: _Column) -> Any:
     less = _at(document, column.minus)
     if less is ABSENT:
         return said if column.value.minus_may_be_absent else ABSENT
-    number, taken = finite_number(said), finite_number(less)
-    return None if number is None or taken is None else number - taken
+    for part in (said, less):
+        try:
+            if finite_number(part) is None:
+                return None
+        except ValueError:
+            return part  # and is refused as a value
+    return float(said) - float(less)
 
 
 def _document(body: bytes, route: _Route) -> Any:
