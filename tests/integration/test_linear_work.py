@@ -94,10 +94,16 @@ def work(vens: int, make_container: MakeContainer, vtn: Sink, data_dir: Path) ->
     return taken
 
 
+def least(vens: int, make_container: MakeContainer, vtn: Sink, data_dir: Path) -> list[int]:
+    """Of two fleets of this size: who waits for a busy machine looks more often."""
+    runs = [work(vens, make_container, vtn, data_dir / name) for name in ("first", "second")]
+    return [min(each) for each in zip(*runs, strict=True)]
+
+
 def test_twice_the_vens_are_twice_the_work(tmp_path: Path, make_container: MakeContainer) -> None:
     with sink() as first, sink() as second:
-        small = work(SMALL, make_container, first, tmp_path / "small")
-        large = work(2 * SMALL, make_container, second, tmp_path / "large")
+        small = least(SMALL, make_container, first, tmp_path / "small")
+        large = least(2 * SMALL, make_container, second, tmp_path / "large")
 
     growth = {
         f"{place} {step.__name__}": b / a
