@@ -76,7 +76,8 @@ def test_a_new_event_reaches_the_vens_without_a_poll(
     event_id = fleet.send()
 
     fleet.wait_until_known(event_id)
-    assert fleet.counts()["taken"] == len(fleet.names)
+    # Counted after it is known.
+    wait_until(lambda: fleet.counts().get("taken") == len(fleet.names))
 
 
 def test_a_deleted_event_ends(fleet: PushedFleet) -> None:
