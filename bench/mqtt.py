@@ -23,18 +23,9 @@ from bench import child
 from bench.fleet import container_of
 from bench.rows import Row, table
 from tests.support.broker import Broker
-from tests.support.mqtt import RawPublisher
+from tests.support.mqtt import RawPublisher, sources_at
+from tests.support.waiting import wait_until
 
-SOURCES = """
-[[source]]
-name = "homes"
-type = "mqtt"
-url = "mqtt://127.0.0.1:{port}"
-late = "P30D"
-[[source.topics]]
-topic = "meters/{{device}}"
-profile = "power-kw"
-"""
 DEVICES = 1_000
 SMALL, LARGE = 300_000, 1_000_000
 """Messages. With the smaller one memory is what it stays: batches are sorted every ten seconds."""
@@ -89,7 +80,7 @@ def drained(messages: int, *, keeps: bool = True) -> dict[str, float]:
         broker = Broker(directory / "broker", anonymous=True, keeps=keeps, as_installed=not keeps)
         broker.start()
         try:
-            (directory / "sources.toml").write_text(SOURCES.format(port=broker.port))
+            (directory / "sources.toml").write_text(sources_at(broker.port, more='late = "P30D"\n'))
             container = container_of("http://127.0.0.1:9", directory)
             container.platform.database().open()
             container.fleet.repository().save(
@@ -108,8 +99,7 @@ def drained(messages: int, *, keeps: bool = True) -> dict[str, float]:
             )
             container.platform.database().close()
             with subscribed(directory) as stats:
-                while stats.of("homes").away is not None:
-                    time.sleep(0.05)
+                wait_until(lambda: stats.of("homes").away is None)
             publish(broker.port, messages)
             found: dict[str, float] = child.call(
                 "bench.mqtt", directory=str(directory), messages=messages

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from interop.checks import Missing
 from tests.support.broker import Broker
+from tests.support.mqtt import sources_at
 from tests.support.processes import Application
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
@@ -27,14 +28,6 @@ Aarhus,by InfluxDB 2,HEAT_PUMP,10,influx,v2
 Aarhus,by InfluxDB 1,HEAT_PUMP,10,influx,v1
 """
 SOURCES = """
-[[source]]
-name = "homes"
-type = "mqtt"
-url = "mqtt://127.0.0.1:{port}"
-[[source.topics]]
-topic = "meters/{{device}}"
-profile = "power-kw"
-
 [[source]]
 name = "influx"
 type = "influx"
@@ -92,7 +85,7 @@ def check(broker: Broker, root: Path, directory: Path, stack: ExitStack) -> None
     """What each of them sends is known."""
     node_red, python = install(root)
     intake_port = free_port()
-    (directory / "sources.toml").write_text(SOURCES.format(port=broker.port))
+    (directory / "sources.toml").write_text(sources_at(broker.port) + SOURCES)
     (directory / "influx.token").write_text(TOKEN)
     (directory / "influx.token").chmod(0o600)
     (directory / "fleet.csv").write_text(FLEET)

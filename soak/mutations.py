@@ -183,6 +183,15 @@ MUTATIONS = (
         test="tests/integration/metered/test_corrections.py"
         "::test_a_correction_takes_the_place_of_what_was_told",
     ),
+    Mutation(
+        invariant=21,
+        file="app/intake/mqtt/subscriber.py",
+        code="        if receipt is None:\n"
+        "            return  # the end: what is not acknowledged comes again\n",
+        instead="        receipt = receipt or Receipt()\n",
+        test="tests/integration/mqtt/test_mqtt_source.py"
+        "::test_what_could_not_be_stored_is_not_acknowledged",
+    ),
 )
 
 

@@ -83,8 +83,8 @@ class IntakeStats:
                 is_known = reason in counts.reasons or len(counts.reasons) < MAX_REASONS
                 counts.reasons[reason if is_known else OTHERS] += number
 
-    def messages(self, source: str, *, ignored: int, dropped: int = 0) -> None:
-        """Messages or lines of a source came to nothing."""
+    def came_to_nothing(self, source: str, *, ignored: int, dropped: int = 0) -> None:
+        """Messages or lines of a source that say nothing, or for which there was no room."""
         with self._lock:
             counts = self._counts.setdefault(source, SourceCounts())
             counts.ignored += ignored

@@ -96,6 +96,10 @@ class BrokerLoop:
         """Read on."""
         self._call(lambda: self._guarded(session, self._set_paused, False))
 
+    def reconnect(self, session: Session) -> None:
+        """End its connection, and make another: what was not acknowledged comes again."""
+        self._call(lambda: self._break(session, "it is begun anew"))
+
     def remove(self, session: Session, *, forget: bool = False) -> None:
         """Disconnect it for good. `forget`: the broker need not keep its session any longer."""
         session.closed = True

@@ -19,7 +19,7 @@ from tests.e2e.conftest import Start
 from tests.support.broker import Broker
 from tests.support.faulty_vtn import FaultyVtn
 from tests.support.killed import at_faulty_vtn, is_asked, readings_at, told_through
-from tests.support.mqtt import RawPublisher
+from tests.support.mqtt import RawPublisher, sources_at
 from tests.support.waiting import wait_until
 
 KILLS = int(os.environ.get("MQTT_KILLS", "3"))
@@ -27,15 +27,6 @@ KILLS = int(os.environ.get("MQTT_KILLS", "3"))
 METERS = 100
 A_SECOND = 5_000
 BATCH = 250
-SOURCES = """
-[[source]]
-name = "homes"
-type = "mqtt"
-url = "mqtt://127.0.0.1:{port}"
-[[source.topics]]
-topic = "meters/{{device}}"
-profile = "power-kw"
-"""
 FLEET = "ven_name,resource_name,kind,power_max_kw,source,device\n" + "".join(
     f"Aarhus,m-{number},HEAT_PUMP,10,homes,m-{number}\n" for number in range(METERS)
 )
@@ -91,7 +82,7 @@ def test_what_the_broker_has_is_told_once(
     tmp_path: Path,
     broker: Broker,
 ) -> None:
-    (tmp_path / "sources.toml").write_text(SOURCES.format(port=broker.port))
+    (tmp_path / "sources.toml").write_text(sources_at(broker.port))
     (tmp_path / "fleet.csv").write_text(FLEET)
     settings = {
         "DATABASE__URL": database_url,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -9,8 +11,39 @@ import pytest
 
 from app.mqtt import BrokerLoop, Login, Session
 from app.mqtt.broker import FILTERS_AT_ONCE
+from app.mqtt.session import CONNECT_TIMEOUT_S
+from app.openadr import BrokerAddress
 from tests.support.small_broker import SmallBroker
 from tests.support.waiting import wait_until
+
+
+def test_a_broker_that_does_not_answer_holds_up_no_other(small: SmallBroker) -> None:
+    """As many may be silent as there are connectors, less one."""
+    loop = BrokerLoop(connectors=2)
+    confirmed: list[frozenset[str]] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:
+        address = BrokerAddress.of(f"mqtt://127.0.0.1:{silent.getsockname()[1]}")
+        with contextlib.ExitStack() as full:
+            for _ in range(2):  # more it does not let in
+                waiting = full.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(silent.getsockname())
+            for each in (address, small.address):
+                session = Session(
+                    addresses=[each],
+                    client_id="ven",
+                    tls=lambda _: None,
+                    login=Login,
+                    refused=lambda _: None,
+                    on_message=lambda _: None,
+                    on_subscribed=confirmed.append,
+                    on_disconnected=lambda _: None,
+                )
+                session.filters = frozenset({"a"})
+                loop.add(session)
+
+            wait_until(lambda: frozenset({"a"}) in confirmed, timeout_s=CONNECT_TIMEOUT_S / 2)
+        loop.close()
 
 
 class TestOneConnectionForMany:

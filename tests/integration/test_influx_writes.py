@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from app.intake.line_protocol import MAX_LINES
 from app.platform import to_us
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
@@ -149,6 +150,16 @@ class TestWhoWrites:
 
         assert answer.status_code == 204
 
+    def test_its_token_as_the_password_in_the_address(
+        self, bench: IntakeBench, writer: Writer
+    ) -> None:
+        """As clients of InfluxDB 1 may write it."""
+        path = f"/write?db=a&u=anybody&p={INFLUX_TOKEN}"
+
+        answer = writer.write(line(bench, 1), path, headers={"Authorization": ""})
+
+        assert answer.status_code == 204
+
     @pytest.mark.parametrize(
         "authorization",
         ["", "Token another", f"Token {TOKEN}", "Basic ?", "Basic YTpi", INFLUX_TOKEN],
@@ -175,6 +186,7 @@ class TestWhatCannotBeRead:
             (b"power,host=a w=1", "/write?precision=days", "", 400),
             (b"no gzip", "/write", "gzip", 400),
             (b"x", "/write", "br", 415),
+            (b"\n" * (MAX_LINES + 1), "/write", "", 413),
         ],
     )
     def test_it_is_an_error_as_influxdb_writes_it(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -10,26 +9,26 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app.intake.errors import RequestRefused
 from app.intake.exports import Exports
 from app.intake.files import SeriesFields
+from app.intake.http.answers import answered
 from app.intake.http.bodies import FORMS, measurements, unpacked
 from app.intake.http.influx import InfluxApi
 from app.intake.http.openapi import DOCUMENT
-from app.intake.http.turns import RETRY_AFTER, Turns
+from app.intake.http.turns import Turns
 from app.intake.intake import Intake
 from app.intake.measurement import Receipt, Refusals
 from app.intake.refusal_log import RefusalLog
 from app.intake.sources import HttpSource, Source
 from app.intake.sources_file import SourcesFile
 from app.intake.status import IntakeStats
-from app.platform import OperationalError, json_bytes
+from app.platform import json_bytes
 
-logger = logging.getLogger(__name__)
 MAX_REFUSED = 100
 """That an answer names one by one."""
 MAX_GAPS = 10_000
@@ -66,31 +65,12 @@ class IntakeApi:
     def application(self) -> Any:
         """For an ASGI server."""
         routes = [
-            Route("/readings", self._answered(self._post), methods=["POST"]),
-            Route("/readings/gaps", self._answered(self._gaps), methods=["GET"]),
-            Route("/openapi.json", self._answered(self._document), methods=["GET"]),
+            Route("/readings", answered(self._post, _problem), methods=["POST"]),
+            Route("/readings/gaps", answered(self._gaps, _problem), methods=["GET"]),
+            Route("/openapi.json", answered(self._document, _problem), methods=["GET"]),
             *self._influx.routes(),
         ]
         return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
-
-    def _answered(self, handler: Callable[[Request], Any]) -> Any:
-        """Every error leaves as a problem (RFC 9457)."""
-
-        async def answer(request: Request) -> Response:
-            try:
-                found: Response = await handler(request)
-            except RequestRefused as error:
-                return _problem(error.status, str(error), error.headers)
-            except ClientDisconnect:
-                return _problem(400, "the body is cut off")
-            except OperationalError as error:
-                return _problem(503, str(error), RETRY_AFTER)
-            except Exception:
-                logger.exception("%s %s failed", request.method, request.url.path)
-                return _problem(500, "")
-            return found
-
-        return answer
 
     async def _post(self, request: Request) -> Response:
         source = self._source(request)

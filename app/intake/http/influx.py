@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qs
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app.intake.errors import RequestRefused
+from app.intake.http.answers import answered
 from app.intake.http.bodies import unpacked
-from app.intake.http.turns import RETRY_AFTER, Turns
+from app.intake.http.turns import Turns
 from app.intake.intake import Intake
 from app.intake.line_protocol import MAX_LINES, PRECISIONS_NS, LineReader
 from app.intake.measurement import Refusals
@@ -29,9 +28,8 @@ from app.intake.refusal_log import RefusalLog
 from app.intake.sources import InfluxSource
 from app.intake.sources_file import SourcesFile
 from app.intake.status import IntakeStats
-from app.platform import OperationalError, json_bytes, to_us
+from app.platform import json_bytes, to_us
 
-logger = logging.getLogger(__name__)
 VERSION = {"X-Influxdb-Version": "2.7.0"}
 """Clients ask whom they write to."""
 CODES = {400: "invalid", 401: "unauthorized", 413: "request too large", 429: "too many requests"}
@@ -62,31 +60,12 @@ class InfluxApi:
     def routes(self) -> list[Route]:
         """Of this server."""
         return [
-            Route("/write", self._answered(self._write), methods=["POST"]),
-            Route("/api/v2/write", self._answered(self._write), methods=["POST"]),
-            Route("/query", self._answered(self._query), methods=["GET", "POST"]),
+            Route("/write", answered(self._write, _error), methods=["POST"]),
+            Route("/api/v2/write", answered(self._write, _error), methods=["POST"]),
+            Route("/query", answered(self._query, _error), methods=["GET", "POST"]),
             Route("/ping", _ping, methods=["GET", "HEAD"]),
             Route("/health", _health, methods=["GET"]),
         ]
-
-    def _answered(self, handler: Callable[[Request], Any]) -> Any:
-        """Every error leaves as InfluxDB 1 and 2 write it."""
-
-        async def answer(request: Request) -> Response:
-            try:
-                found: Response = await handler(request)
-            except RequestRefused as error:
-                return _error(error.status, str(error), error.headers)
-            except ClientDisconnect:
-                return _error(400, "the body is cut off")
-            except OperationalError as error:
-                return _error(503, str(error), RETRY_AFTER)
-            except Exception:
-                logger.exception("%s %s failed", request.method, request.url.path)
-                return _error(500, "internal error")
-            return found
-
-        return answer
 
     async def _write(self, request: Request) -> Response:
         source = self._source(request)
@@ -120,7 +99,7 @@ class InfluxApi:
         for line in read.wrong:
             refused.add(0, "", line.partition(": ")[2])
         self._intake.refused(refused, source)
-        self._stats.messages(source.name, ignored=read.ignored)
+        self._stats.came_to_nothing(source.name, ignored=read.ignored)
         self._refusal_log.say(refused, source)
         return read.wrong
 
@@ -165,7 +144,8 @@ def _password(given: str) -> str:
 
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     code = CODES.get(status, HTTPStatus(status).phrase.lower())
-    content = json_bytes({"code": code, "message": message, "error": message})
+    said = message or HTTPStatus(status).phrase
+    content = json_bytes({"code": code, "message": said, "error": said})
     return Response(content, status, {**VERSION, **(headers or {})}, media_type="application/json")
 
 

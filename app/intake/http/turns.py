@@ -11,6 +11,7 @@ from anyio import to_thread
 from starlette.requests import Request
 
 from app.intake.errors import RequestRefused
+from app.intake.http.answers import RETRY_AFTER
 from app.intake.http.bodies import MAX_BODY_BYTES
 from app.platform import bounded_body
 
@@ -21,7 +22,6 @@ MAX_WAITING = 32
 """Who comes beyond is asked to come later."""
 BODY_S = 30.0
 """That a body may take."""
-RETRY_AFTER = {"Retry-After": "5"}
 T = TypeVar("T")
 
 

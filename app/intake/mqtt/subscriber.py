@@ -21,7 +21,6 @@ from app.intake.status import IntakeStats
 from app.mqtt import BrokerLoop, KeptSession, Login, Message, Session, tls_context
 from app.openadr import BrokerAddress
 from app.platform import (
-    DatabaseError,
     LogOnce,
     OperationalError,
     Shutdown,
@@ -218,10 +217,18 @@ class MqttSubscriber:
                 if waiting or self._reader.waits:
                     self._take(waiting)
             except Exception:
-                logger.exception("source %s: a defect", self._source.name)
+                logger.exception("source %s: a defect; the broker sends again", self._source.name)
+                self._start_over()
             for session in self._sessions:
                 if session.is_paused and self._inbox.has_room:
                     self._loop.resume(session)
+
+    def _start_over(self) -> None:
+        """What was not acknowledged comes again, by a new connection."""
+        self._unacknowledged.clear()
+        self._reader = MessageReader(self._source)
+        for session in self._sessions:
+            self._loop.reconnect(session)
 
     def _take(self, waiting: Sequence[Incoming]) -> None:
         self._unacknowledged += (each for each in waiting if each.message.delivery is not None)
@@ -252,7 +259,7 @@ class MqttSubscriber:
                 receipt = self._intake.take(read.measurements, self._source)
                 problem(None, recovered=f"source {name}: what it publishes is taken again")
                 return receipt
-            except (OperationalError, DatabaseError) as error:
+            except OperationalError as error:
                 problem(f"source {name}: nothing is taken, the broker keeps it: {error}")
             except Exception:
                 logger.exception("source %s: a defect; what it published is tried again", name)
@@ -267,7 +274,7 @@ class MqttSubscriber:
         refused.count = receipt.refusals.count
         refused.extend(read.refused)
         self._intake.refused(refused, self._source)
-        self._stats.messages(
+        self._stats.came_to_nothing(
             self._source.name, ignored=read.ignored, dropped=self._inbox.take_dropped()
         )
         self._refusal_log.say(refused, self._source)

@@ -279,6 +279,16 @@ def test_what_came_is_kept_until_it_is_told(bench: MeteredBench) -> None:
     assert bench.told() == {("hall", begin): [1.0]}
 
 
+def test_nothing_that_is_fed_in_is_no_negative_zero(bench: MeteredBench) -> None:
+    begin = bench.ask_for(READING)
+    bench.clock.advance(minutes=1)
+    bench.take(measured(begin + TICK, 0.0, quantity=Quantity.POWER, direction=Direction.EXPORT))
+
+    bench.manager.generate_reports()
+
+    assert [str(value) for _, _, value in spans(bench, "READING")] == ["0.0"]
+
+
 class TestWhatIsSilentDoesNotCount:
     """One old value of another kind does not end what is told of a meter."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,37 +12,19 @@ import pytest
 from tests.conftest import MakeContainer
 from tests.support.broker import Broker
 from tests.support.fakes import FakeClock
-from tests.support.mqtt import MqttBench, RawPublisher
+from tests.support.mqtt import MqttBench, RawPublisher, sources_at
 from tests.support.waiting import wait_until
 
 QUEUED = int(os.environ.get("MQTT_QUEUED", "20000"))
 """`make soak` publishes a million."""
 METERS, AT_ONCE = 50, 1_000
-SOURCES = """
-[[source]]
-name = "homes"
-type = "mqtt"
-url = "mqtt://127.0.0.1:{port}"
-late = "P30D"
-[[source.topics]]
-topic = "meters/{{device}}"
-profile = "power-kw"
-"""
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    made = Broker(tmp_path / "broker", anonymous=True, keeps=True)
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.mark.rest
 def test_all_of_it_is_taken_once(
     broker: Broker, make_container: MakeContainer, clock: FakeClock
 ) -> None:
-    Path("sources.toml").write_text(SOURCES.format(port=broker.port))
+    Path("sources.toml").write_text(sources_at(broker.port, more='late = "P30D"\n'))
     bench = MqttBench(make_container(), clock, meters=METERS)
     bench.start()
     bench.stop()

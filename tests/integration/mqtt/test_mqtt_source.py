@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from app.intake import Measurements, Receipt, Source
 from app.intake.errors import IntakeFull
+from app.intake.intake import Intake
 from tests.support.broker import Broker
 from tests.support.cable import Cable
 from tests.support.mqtt import (
@@ -32,6 +34,22 @@ def test_what_is_published_is_known(bench: MqttBench, device: Device) -> None:
     assert at == bench.clock() - timedelta(minutes=5)
 
 
+def test_what_could_not_be_stored_is_not_acknowledged(
+    bench: MqttBench, device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = FullIntake()
+    with bench.container.intake.intake.override(full):
+        bench.start()
+        device.publish("meters/d-1", power(bench, 1.5))
+        wait_until(lambda: full.asked > 1)
+        bench.stop()
+    assert "nothing is taken, the broker keeps it: no room" in caplog.text
+
+    bench.start()
+
+    assert len(bench.wait_for(1)) == 1
+
+
 class TestNothingIsLost:
     def test_what_is_published_while_nobody_listens_comes_afterwards(
         self, bench: MqttBench, device: Device
@@ -45,21 +63,6 @@ class TestNothingIsLost:
         bench.start()
 
         assert len(bench.wait_for(60)) == 60
-
-    def test_what_could_not_be_stored_is_not_acknowledged(
-        self, bench: MqttBench, device: Device, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        full = FullIntake()
-        with bench.container.intake.intake.override(full):
-            bench.start()
-            device.publish("meters/d-1", power(bench, 1.5))
-            wait_until(lambda: full.asked > 1)
-            bench.stop()
-        assert "nothing is taken, the broker keeps it: no room" in caplog.text
-
-        bench.start()
-
-        assert len(bench.wait_for(1)) == 1
 
     def test_a_broker_that_ends_and_begins_again_has_what_it_kept(
         self, bench: MqttBench, broker: Broker, device: Device
@@ -91,6 +94,19 @@ class TestNothingIsLost:
         wait_until(lambda: bench.counts.repeated == 1, timeout_s=20)
 
         assert len(bench.values()) == 1
+
+    def test_after_a_defect_of_ours_the_broker_sends_again(
+        self, bench: MqttBench, device: Device, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        defective = DefectiveIntake(bench.container.intake.intake())
+        with bench.container.intake.intake.override(defective):
+            bench.start()
+            device.publish("meters/d-1", power(bench, 1.5))
+            wait_until(lambda: bench.counts.repeated == 1, otherwise=bench.words)
+            bench.stop()
+
+        assert len(bench.values()) == 1
+        assert "a defect; the broker sends again" in caplog.text
 
 
 class TestTheNetwork:
@@ -187,6 +203,17 @@ def test_a_file_that_is_empty_for_a_moment_loses_nothing(
     assert len(bench.wait_for(1)) == 1
 
 
+def test_nothing_begins_after_the_end(bench: MqttBench) -> None:
+    """A look at the file may be under way when the application stops."""
+    sources = bench.container.intake.mqtt_sources()
+    bench.start()
+    sources.close()
+
+    sources()
+
+    assert bench.counts.away is None
+
+
 def test_what_waited_on_a_topic_that_lost_its_time_is_no_value_of_now(
     bench: MqttBench, broker: Broker, device: Device
 ) -> None:
@@ -200,6 +227,7 @@ def test_what_waited_on_a_topic_that_lost_its_time_is_no_value_of_now(
     device.publish("meters/d-2", power(bench, 1.0))
 
     assert [resource for resource, *_ in bench.wait_for(2)] == ["hall-1", "hall-2"]
+    assert bench.counts.ignored == 0, "the broker's session has the topic no longer"
 
 
 class FullIntake:
@@ -213,3 +241,19 @@ class FullIntake:
         raise IntakeFull("no room")
 
     def refused(self, *_: object) -> None: ...
+
+
+class DefectiveIntake:
+    """Fails once, when what came is stored and not acknowledged yet."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._fails = True
+
+    def take(self, batch: Measurements, source: Source) -> Receipt:
+        return self._intake.take(batch, source)
+
+    def refused(self, *_: object) -> None:
+        if self._fails:
+            self._fails = False
+            raise RuntimeError("a defect")
