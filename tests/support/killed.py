@@ -13,7 +13,7 @@ from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.support.faulty_vtn import FaultyVtn
 
 SETTLE_S = 0.25
-TIMEOUT_S = 0.5
+TIMEOUT_S = 2.0
 
 
 def in_front_of(vtn: EmbeddedVtn) -> FaultyVtn:
