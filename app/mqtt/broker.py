@@ -35,6 +35,8 @@ FILTERS_AT_ONCE = 100
 """In one SUBSCRIBE; brokers bound their packets."""
 PACKETS_AT_ONCE = 50
 """Of one connection, before it is the turn of the others."""
+ASKS_AGAIN_AFTER_S = 60.0
+"""For filters that the broker refused."""
 UNSUPPORTED_PROTOCOL = 132
 """What a broker of MQTT 3.1.1 answers to 5, as paho reads it."""
 
@@ -204,12 +206,12 @@ class BrokerLoop:
             self._failed(session, "the broker closes the connection")
             return
         session.client, session.reason, session.asked = client, None, {}
-        session.subscribed = frozenset()
+        session.subscribed = session.not_kept = frozenset()
         session.deadline_s = self._monotonic() + self._answers_within_s
         client.suppress_exceptions = True  # else paho hands the same message out for ever
         client.on_socket_register_write = _queue_only
         client.on_socket_close = lambda _client, _data, sock: self._forget(sock)
-        client.on_connect = lambda _c, _d, _f, reason, _p: self._connected(session, reason)
+        client.on_connect = lambda _c, _d, flags, why, _p: self._connected(session, flags, why)
         client.on_subscribe = lambda _c, _d, mid, codes, _p: self._granted(session, mid, codes)
         client.on_message = lambda client, _d, message: session.received(client, message)
         client.on_disconnect = lambda _c, _d, flags, reason, _p: session.ended(flags, reason)
@@ -224,7 +226,7 @@ class BrokerLoop:
         except (KeyError, ValueError):
             return  # it was not registered yet
 
-    def _connected(self, session: Session, reason: Any) -> None:
+    def _connected(self, session: Session, flags: Any, reason: Any) -> None:
         if reason.is_failure:
             session.reason = f"the broker answers: {reason}"
             if reason.value == UNSUPPORTED_PROTOCOL and session.protocol == MQTTv5:
@@ -233,6 +235,7 @@ class BrokerLoop:
             session.rejected = session.used  # told before the next one: that may wait for the VTN
             return
         session.deadline_s = None
+        session.is_resumed = flags.session_present
         former = sorted(session.former_filters - session.filters)
         if former and session.client is not None:
             session.client.unsubscribe(former)
@@ -266,9 +269,12 @@ class BrokerLoop:
             if each is not None and (code is None or code.is_failure)
         ]
         session.subscribed |= frozenset(asked) - frozenset(refused)
+        granted = zip(asked, codes, strict=False)
+        session.not_kept |= {each for each, code in granted if code.value == 0}
         if not session.asked:
             session.deadline_s = None
         if refused:
+            session.asks_again_at_s = self._monotonic() + ASKS_AGAIN_AFTER_S
             logger.debug("MQTT %s: the broker refuses %s", session.client_id, refused[:5])
         self._is_up(session)
 
@@ -345,6 +351,9 @@ class BrokerLoop:
             self._break(session, "the token expires", pause=False)
         else:
             client.loop_misc()
+            if session.subscribed != session.filters and now_s >= session.asks_again_at_s:
+                session.asks_again_at_s = float("inf")
+                self._subscribe(session, session.filters)
             self._write(session)
 
     def _break(self, session: Session, reason: str, *, pause: bool = True) -> None:

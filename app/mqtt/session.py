@@ -156,6 +156,12 @@ class Session:
         self.used: Login | None = None
         self.rejected: Login | None = None
         self.subscribed: frozenset[str] = frozenset()
+        self.not_kept: frozenset[str] = frozenset()
+        """Filters that the broker grants with QoS 0 only: it keeps nothing of them."""
+        self.is_resumed = False
+        """Whether the broker still had the session of before."""
+        self.asks_again_at_s = float("inf")
+        """When filters that were refused are asked for again."""
         self.asked: dict[int, list[str]] = {}
         """Filters by the id of the SUBSCRIBE that asks for them."""
         self.events = 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from app.mqtt import BrokerLoop, Login, Session
-from app.mqtt.broker import FILTERS_AT_ONCE
+from app.mqtt.broker import ASKS_AGAIN_AFTER_S, FILTERS_AT_ONCE
 from app.mqtt.session import CONNECT_TIMEOUT_S
 from app.openadr import BrokerAddress
 from tests.support.small_broker import SmallBroker
@@ -29,21 +30,44 @@ def test_a_broker_that_does_not_answer_holds_up_no_other(small: SmallBroker) -> 
                 waiting.setblocking(False)
                 waiting.connect_ex(silent.getsockname())
             for each in (address, small.address):
-                session = Session(
-                    addresses=[each],
-                    client_id="ven",
-                    tls=lambda _: None,
-                    login=Login,
-                    refused=lambda _: None,
-                    on_message=lambda _: None,
-                    on_subscribed=confirmed.append,
-                    on_disconnected=lambda _: None,
-                )
-                session.filters = frozenset({"a"})
-                loop.add(session)
+                loop.add(session_at(each, {"a"}, on_subscribed=confirmed.append))
 
             wait_until(lambda: frozenset({"a"}) in confirmed, timeout_s=CONNECT_TIMEOUT_S / 2)
         loop.close()
+
+
+def test_a_filter_that_was_refused_is_asked_for_again_after_a_minute() -> None:
+    """Somebody gave us the right to it meanwhile."""
+    ahead_s = 0.0
+    granted = {"a"}
+    broker = SmallBroker(takes=lambda topic: topic in granted)
+    loop = BrokerLoop(monotonic=lambda: time.monotonic() + ahead_s)
+    confirmed: list[frozenset[str]] = []
+    loop.add(session_at(broker.address, {"a", "b"}, on_subscribed=confirmed.append))
+    wait_until(lambda: confirmed[-1:] == [{"a"}])
+
+    granted.add("b")
+    ahead_s = ASKS_AGAIN_AFTER_S
+
+    wait_until(lambda: confirmed[-1] == {"a", "b"})
+    assert broker.subscribes == [["a", "b"], ["b"]]
+    loop.close()
+    broker.close()
+
+
+def session_at(address: BrokerAddress, filters: Iterable[str], **told: Any) -> Session:
+    """One that needs no login and drops what it hears, where nothing else is said."""
+    how: dict[str, Any] = {
+        "client_id": "ven",
+        "login": Login,
+        "on_message": lambda *_: None,
+        "on_subscribed": lambda _: None,
+        "on_disconnected": lambda _: None,
+        **told,
+    }
+    session = Session(addresses=[address], tls=lambda _: None, refused=lambda _: None, **how)
+    session.filters = frozenset(filters)
+    return session
 
 
 class TestOneConnectionForMany:
@@ -54,21 +78,7 @@ class TestOneConnectionForMany:
         loop = BrokerLoop(first_pause_s=0.01)
 
         def connect(broker: SmallBroker, filters: Iterable[str], **told: Any) -> Session:
-            how: dict[str, Any] = {
-                "on_subscribed": lambda _: None,
-                "on_disconnected": lambda _: None,
-                "on_message": lambda *_: None,
-                "client_id": "ven",
-                "login": Login,
-                **told,
-            }
-            session = Session(
-                addresses=[broker.address],
-                tls=lambda _: None,
-                refused=lambda _: None,
-                **how,
-            )
-            session.filters = frozenset(filters)
+            session = session_at(broker.address, filters, **told)
             loop.add(session)
             return session
 

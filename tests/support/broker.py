@@ -53,7 +53,7 @@ class Broker:
     `anonymous`: it knows nobody and lets everybody in. `tls`: it speaks MQTTS only; with
     `of_clients`, to clients that have this certificate. `keeps`: it is set up as the documentation
     says for sources, and keeps what waits for a client when it ends; `as_installed`: as Debian's
-    package is, which keeps it, too, but not much.
+    package is, which keeps it, too, but not much. `most_qos`: it grants no more than this.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Broker:
         of_clients: Certificate | None = None,
         keeps: bool = False,
         as_installed: bool = False,
+        most_qos: int = 2,
     ) -> None:
         self._directory = directory
         directory.mkdir()
@@ -72,6 +73,7 @@ class Broker:
         self._anonymous = anonymous
         self._tls = tls
         self._of_clients = of_clients
+        self._most_qos = most_qos
         self._settings: tuple[str, ...] = ("persistence false", "max_queued_messages 0")
         if keeps or as_installed:
             self._settings = (
@@ -154,6 +156,7 @@ class Broker:
             *self._settings,
             *(f"log_type {kind}" for kind in self._kinds_of_lines),
             f"listener {self.port} 127.0.0.1",
+            f"max_qos {self._most_qos}",
             f"allow_anonymous {str(self._anonymous).lower()}",
         ]
         if not self._anonymous:

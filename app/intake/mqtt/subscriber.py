@@ -83,6 +83,8 @@ class MqttSubscriber:
         self._problems: dict[str, str] = {}
         """By session: why it does not hear."""
         self._problem: str | None = None
+        self._has_heard = False
+        """Whether the session that the broker keeps was up."""
         self._sessions: list[Session] = []
         if source.timed_filters:
             kept = KeptSession(
@@ -129,12 +131,16 @@ class MqttSubscriber:
         self, client_id: str, filters: frozenset[str], kept: KeptSession | None
     ) -> Session:
         connected_us = 0
+        is_new = True
 
         def subscribed(confirmed: frozenset[str]) -> None:
-            nonlocal connected_us
+            nonlocal connected_us, is_new
             if not session.is_up:
-                connected_us = to_us(self._clock())
+                connected_us, is_new = to_us(self._clock()), True
                 return
+            if is_new and kept is not None:
+                is_new = False
+                self._say_what_is_kept(session)
             refused = sorted(session.filters - confirmed)
             self._heard(session, f"the broker refuses {refused[0]}" if refused else None)
 
@@ -194,6 +200,30 @@ class MqttSubscriber:
             self._problems[session.client_id] = problem
         if not self._is_closed.is_set():
             self._say()
+
+    def _say_what_is_kept(self, session: Session) -> None:
+        """What is not promised of a connection that has begun."""
+        name = self._source.name
+        if not session.is_resumed and self._has_heard:
+            logger.warning(
+                "source %s: the broker has lost our session: what was published while nothing was"
+                " heard did not come",
+                name,
+            )
+        elif not session.is_resumed:
+            logger.info(
+                "source %s: a new session at the broker, which keeps from now on what is published"
+                " while the fleet is away",
+                name,
+            )
+        if session.not_kept:
+            logger.warning(
+                "source %s: the broker grants %s with QoS 0 only: what is published while the fleet"
+                " is away is lost",
+                name,
+                min(session.not_kept),
+            )
+        self._has_heard = True
 
     def _say(self) -> None:
         """When nothing is heard any more, why, and when it is again."""

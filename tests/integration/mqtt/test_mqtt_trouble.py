@@ -95,6 +95,43 @@ class TestTrouble:
         wait_until(lambda: bench.counts.away == "the broker refuses meters/+")
         small.close()
 
+    def test_a_session_that_the_broker_lost_is_said(
+        self, bench: MqttBench, broker: Broker, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It was killed before it saved anything."""
+        caplog.set_level(logging.INFO)
+        bench.start()
+        assert "a new session at the broker" in caplog.text
+
+        broker.stop()
+        wait_until(lambda: bench.counts.away is not None)
+        broker.start()
+
+        wait_until(lambda: bench.counts.away is None, otherwise=bench.words)
+        assert "source homes: the broker has lost our session" in caplog.text
+
+    def test_nothing_is_said_of_one_that_it_kept(
+        self, bench: MqttBench, broker: Broker, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bench.start()
+
+        broker.end()
+        wait_until(lambda: bench.counts.away is not None)
+        broker.start()
+
+        wait_until(lambda: bench.counts.away is None, otherwise=bench.words)
+        assert "lost" not in caplog.text.replace("connection is lost", "")
+
+    def test_a_broker_that_keeps_nothing_is_said(
+        self, bench: MqttBench, make_broker: MakeBroker, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        broker = make_broker(anonymous=True, most_qos=0)
+        Path("sources.toml").write_text(sources_at(broker.port))
+
+        bench.start()
+
+        assert "source homes: the broker grants meters/+ with QoS 0 only" in caplog.text
+
 
 class TestAccess:
     def test_a_password_is_read_again(
