@@ -8,7 +8,7 @@ from dependency_injector import containers, providers
 from app.intake.admission import Admission
 from app.intake.energy import AnomalyLog, MeasuredEnergy
 from app.intake.exports import Exports
-from app.intake.http import IntakeServer
+from app.intake.http import IntakeServer, NotServed
 from app.intake.importer import Importer
 from app.intake.influx_query import InfluxPages
 from app.intake.intake import Intake
@@ -31,7 +31,7 @@ from app.intake.store import (
 from app.intake.unknown import UnknownDevices
 from app.intake.upkeep import Upkeep
 from app.mqtt import BrokerLoop
-from app.platform import NoServer, PeriodicThread, port
+from app.platform import PeriodicThread, port
 
 UPKEEP_EVERY_S = 10.0
 SOURCES_EVERY_S = 5.0
@@ -134,7 +134,7 @@ class IntakeContainer(containers.DeclarativeContainer):
             clock=platform.clock,
             refusal_log=refusal_log,
         ),
-        none=providers.ThreadSafeSingleton(NoServer),
+        none=providers.ThreadSafeSingleton(NotServed, sources=sources),
     )
     broker_loop = providers.ThreadSafeSingleton(
         BrokerLoop, monotonic=platform.monotonic, connectors=CONNECTORS

@@ -368,3 +368,13 @@ class TestGaps:
         self, client: Client, parameters: dict[str, str]
     ) -> None:
         assert client.get("/readings/gaps", parameters).status_code == 422
+
+
+def test_where_nothing_can_be_posted_the_log_says_who_waits_in_vain(
+    make_container: MakeContainer, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = IntakeBench(make_container, clock)
+
+    bench.container.intake.server().start()
+
+    assert caplog.messages == ["source plant: nothing can be sent to it: INTAKE__PORT is not set"]

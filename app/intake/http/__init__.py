@@ -1,5 +1,5 @@
 """Measurements that are posted: `POST /readings`, and what is missing: `GET /readings/gaps`."""
 
-from app.intake.http.server import IntakeServer
+from app.intake.http.server import IntakeServer, NotServed
 
-__all__ = ["IntakeServer"]
+__all__ = ["IntakeServer", "NotServed"]

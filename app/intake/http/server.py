@@ -11,9 +11,10 @@ from app.intake.errors import IntakeServerError
 from app.intake.exports import Exports
 from app.intake.intake import Intake
 from app.intake.refusal_log import RefusalLog
+from app.intake.sources import TokenSource
 from app.intake.sources_file import SourcesFile
 from app.intake.status import IntakeStats
-from app.platform import AsgiServer, CertificateError
+from app.platform import AsgiServer, CertificateError, NoServer
 
 logger = logging.getLogger(__name__)
 MAX_REQUESTS = 200
@@ -85,3 +86,18 @@ class IntakeServer:
     def close(self) -> None:
         """Stop listening. May be called again."""
         self._server.close()
+
+
+class NotServed(NoServer):
+    """Where nothing can be sent to us: INTAKE__PORT is blank."""
+
+    def __init__(self, *, sources: SourcesFile) -> None:
+        self._sources = sources
+
+    def start(self) -> None:
+        """Say which sources wait in vain."""
+        for name, source in self._sources.all().items():
+            if isinstance(source, TokenSource):
+                logger.warning(
+                    "source %s: nothing can be sent to it: INTAKE__PORT is not set", name
+                )
