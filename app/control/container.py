@@ -6,6 +6,7 @@ from dependency_injector import containers, providers
 
 from app.control import policies
 from app.control.controller import FleetController
+from app.control.responder import Responder
 from app.control.signals import SignalResolver
 from app.events import ReadsEvents
 from app.platform import port
@@ -20,14 +21,16 @@ class ControlContainer(containers.DeclarativeContainer):
     policy_of = providers.Dict(
         {kind: providers.ThreadSafeSingleton(policy) for kind, policy in policies.OF_KIND.items()}
     )
+    responder = providers.ThreadSafeSingleton(Responder, policy_of)
+    resolver = providers.Factory(
+        SignalResolver,
+        alert_level=platform.settings.provided.events.alert_level,
+        percent_sign=platform.settings.provided.events.percent_sign,
+    )
     controller = providers.ThreadSafeSingleton(
         FleetController,
         events=events,
-        resolver=providers.Factory(
-            SignalResolver,
-            alert_level=platform.settings.provided.events.alert_level,
-            percent_sign=platform.settings.provided.events.percent_sign,
-        ),
-        policies=policy_of,
+        resolver=resolver,
+        responder=responder,
         log_once=platform.log_once,
     )

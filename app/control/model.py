@@ -130,6 +130,8 @@ class ControlInput:
     mean_kw: Float32
     """The mean of `shape_kw` over a year."""
     stored_kwh: Float32
+    is_fixed: npt.NDArray[np.bool_] | None = None
+    """Whether each does what it does, whatever is asked, as who opted out; None: none of them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

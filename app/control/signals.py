@@ -14,6 +14,7 @@ from app.control.policies import PRICES
 from app.events import ActivePayload, SeenEvent, active_payloads
 
 Float32 = npt.NDArray[np.float32]
+Places = npt.NDArray[np.int32]
 ALERT_PREFIX = "ALERT_"
 SIMPLE = "SIMPLE"
 NEGATIVE_EXPORT_PRICE = -2.0
@@ -45,6 +46,10 @@ class ControlSignals:
     asked_by: Mapping[str, tuple[str, str]]
     """By payload type: an event that asks for it, and as which type (an ALERT asks for SIMPLE)."""
     size: int
+    events: Sequence[SeenEvent] = ()
+    """Those that ask for anything."""
+    event_of: Mapping[str, Places] = field(default_factory=dict)
+    """By payload type, the place in `events` of the one that asks each resource; -1: none does."""
 
     def resources_per_type(self) -> dict[str, int]:
         """How many resources are asked for each type."""
@@ -65,6 +70,14 @@ class _SignalBuilder:
     arrays: dict[str, Float32] = field(default_factory=dict)
     unsupported: list[tuple[str, str]] = field(default_factory=list)
     asked_by: dict[str, tuple[str, str]] = field(default_factory=dict)
+    events: list[SeenEvent] = field(default_factory=list)
+    event_of: dict[str, Places] = field(default_factory=dict)
+
+    def place_of(self, seen: SeenEvent) -> int:
+        """Its place in `events`; payloads of one event come one after the other."""
+        if not self.events or self.events[-1] is not seen:
+            self.events.append(seen)
+        return len(self.events) - 1
 
 
 class SignalResolver:
@@ -105,6 +118,8 @@ class SignalResolver:
             unsupported=builder.unsupported,
             asked_by=builder.asked_by,
             size=resources.roster.size,
+            events=builder.events,
+            event_of=builder.event_of,
         )
 
     def _add(
@@ -118,18 +133,19 @@ class SignalResolver:
             return
         array = builder.arrays.get(payload_type)
         if array is None:
-            array = builder.arrays[payload_type] = np.full(
-                builder.resources.roster.size, np.nan, dtype=np.float32
-            )
+            size = builder.resources.roster.size
+            array = builder.arrays[payload_type] = np.full(size, np.nan, dtype=np.float32)
+            builder.event_of[payload_type] = np.full(size, -1, dtype=np.int32)
         builder.asked_by[payload_type] = payload.event_id, payload.type
-        part = array[columns]
+        part, event_of = array[columns], builder.event_of[payload_type][columns]
+        asked = np.ones(len(part), dtype=np.bool_)
         if payload.seen.scope is not None:
             names = builder.resources.roster.names(ven_name)
-            targeted = np.array([name in payload.seen.scope for name in names], dtype=np.bool_)
-            value = np.where(targeted, value, part)
+            asked[:] = [name in payload.seen.scope for name in names]
         if payload.type.startswith(ALERT_PREFIX):
-            value = np.fmax(part, value)  # an alert does not end a higher level
-        part[:] = value
+            asked &= ~(part >= value)  # an alert does not end a higher level
+        np.copyto(part, value, where=asked)
+        event_of[asked] = builder.place_of(payload.seen)
 
     def _value(
         self, resources: ResourceArrays, columns: slice, payload: ActivePayload, now: datetime

@@ -8,11 +8,15 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import isodate
+
 from app.fleet.errors import FleetFileError
 from app.fleet.model import (
+    ACTUATOR_FIELDS,
     DESCRIPTION_FIELDS,
     METER_FIELDS,
     VEN,
@@ -23,8 +27,19 @@ from app.fleet.model import (
 from app.openadr import normalized_name
 from app.platform import TextFileError, read_text
 
-COLUMNS = ("ven_name", "resource_name", *DESCRIPTION_FIELDS, *METER_FIELDS, "status")
-NUMBERS = tuple(name for name in COLUMNS if name.endswith(("_kw", "_kwh", "itude")))
+COLUMNS = (
+    *("ven_name", "resource_name"),
+    *DESCRIPTION_FIELDS,
+    *METER_FIELDS,
+    *ACTUATOR_FIELDS,
+    "status",
+)
+NUMBERS = tuple(name for name in COLUMNS if name.endswith(("_kw", "_kwh", "itude", "_per_min")))
+DURATIONS = ("min_on", "min_off")
+BLANK_IS_NONE = {"device": "", "actuator": "", "ramp_kw_per_min": 0.0} | dict.fromkeys(
+    DURATIONS, timedelta(0)
+)
+"""A blank field says that there is none; a column that is missing says nothing."""
 NO_TEXT = {"Cc": "control character", "Cs": "lone surrogate, half of a character,"}
 FORMULA = re.compile(r'=\s*"|=\w+\(')
 ROUNDED = re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+")
@@ -157,11 +172,11 @@ def _resource(row: Mapping[str, Any]) -> Resource:
         raise ValueError("status REMOVED is what `fleet remove` gives; leave the row out")
     # Only an enrolment approves: the VTN may be another one.
     values["status"] = Status.PENDING if status is Status.APPROVED else status
-    if row.get("device") == "":
-        values["device"] = (
-            ""  # it is said that there is none; a column that is missing says nothing
-        )
-    for name in ("resource_name", "meter_point_id", "address", *METER_FIELDS):
+    for name in DURATIONS:
+        if name in values:
+            values[name] = _duration(name, values[name])
+    values |= {name: none for name, none in BLANK_IS_NONE.items() if row.get(name) == ""}
+    for name in ("resource_name", "meter_point_id", "address", *METER_FIELDS, "actuator"):
         if name in values:
             values[name] = _text(name, values[name])
     return Resource(**values)
@@ -176,6 +191,16 @@ def _number(name: str, value: Any) -> float:
         raise ValueError(f"{name} {str(value)[:40]!r} is not a number") from None
     except OverflowError:
         raise ValueError(f"{name} is a number of {len(str(value))} digits") from None
+
+
+def _duration(name: str, value: Any) -> timedelta:
+    try:
+        duration = isodate.parse_duration(value)
+    except (TypeError, ValueError, OverflowError):
+        duration = None
+    if not isinstance(duration, timedelta):
+        raise ValueError(f"{name} {str(value)[:40]!r} is no duration such as PT10M")
+    return duration
 
 
 def _text(name: str, value: Any) -> str:
@@ -226,4 +251,7 @@ def write_json(fleet: Mapping[str, Iterable[Resource]]) -> str:
 
 
 def _row(resource: Resource) -> dict[str, Any]:
-    return {name: getattr(resource, name) for name in COLUMNS[1:]}
+    values = {name: getattr(resource, name) for name in COLUMNS[1:]}
+    return values | {
+        name: isodate.duration_isoformat(values[name]) if values[name] else "" for name in DURATIONS
+    }

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 MAX_MAGNITUDE = 1e9
 """Of kW and kWh: a terawatt. Single precision counts on exactly enough below it."""
 
+MAX_LEAST_TIME = timedelta(days=1)
+"""Of running, and of standing still."""
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 DESCRIPTION_FIELDS = (
     "kind",
@@ -25,6 +28,8 @@ DESCRIPTION_FIELDS = (
 """What an import may change about a resource; status and the VTN's ids stay."""
 METER_FIELDS = ("source", "device")
 """What an import may say of a resource's meter; it is nothing that the VTN is told."""
+ACTUATOR_FIELDS = ("actuator", "ramp_kw_per_min", "min_on", "min_off")
+"""What an import may say of how a resource is given orders, which the VTN is not told, either."""
 SIMULATOR = "simulator"
 """The source of resources whose readings are simulated."""
 NOT_METERED = "none"
@@ -87,6 +92,14 @@ class Resource:
     device: str | None = None
     """As the source calls its meter; blank: the meter point, else the resource's name. None, before
     it is stored: as it was, or blank."""
+    actuator: str | None = None
+    """A name in SOURCES_FILE: by which it is given orders; blank: it is given none. None, here and
+    below, before it is stored: as it was, or none."""
+    ramp_kw_per_min: float | None = None
+    """How fast its power may be asked to change; 0: at once."""
+    min_on: timedelta | None = None
+    """How long it runs at the least, once it runs."""
+    min_off: timedelta | None = None
 
     def __post_init__(self) -> None:
         _check_name(self.resource_name, "resource_name")
@@ -94,6 +107,15 @@ class Resource:
             raise ValueError(f"source {self.source[:80]!r} is no name of a source")
         if self.device is not None and (len(self.device) > 256 or not self.device.isprintable()):
             raise ValueError(f"device {self.device[:80]!r} must be up to 256 printable characters")
+        if self.actuator and not SOURCE_NAME.fullmatch(self.actuator):
+            raise ValueError(f"actuator {self.actuator[:80]!r} is no name of an actuator")
+        ramp = self.ramp_kw_per_min
+        if ramp is not None and not 0 <= ramp <= MAX_MAGNITUDE:
+            raise ValueError(f"ramp_kw_per_min {ramp:g} is not from 0 to {MAX_MAGNITUDE:g}")
+        for name in ("min_on", "min_off"):
+            least = getattr(self, name)
+            if least is not None and not timedelta(0) <= least <= MAX_LEAST_TIME:
+                raise ValueError(f"{name} is not from PT0S to P1D")
         for low, high in (("power_min_kw", "power_max_kw"), ("energy_min_kwh", "energy_max_kwh")):
             lowest, highest = getattr(self, low), getattr(self, high)
             if not (math.isfinite(lowest) and math.isfinite(highest)):
@@ -133,6 +155,11 @@ class Resource:
     def meter(self) -> str:
         """What its source calls its meter."""
         return self.device or self.meter_point_id or self.resource_name
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it is given orders."""
+        return bool(self.actuator)
 
     def attributes(self) -> dict[str, list[str | float]]:
         """OpenADR resource attributes, by type (3.1.0 enumerations, and private ones).

@@ -247,6 +247,20 @@ class FleetRepository:
             for row in rows:
                 yield row.ven_name, to_resource(row)
 
+    def sites(self) -> list[tuple[str, Resource]]:
+        """(VEN's name, resource) of VENs with a resource that is given orders; what is enrolled."""
+        ordered = select(resource_table.c.ven_key).where(
+            resource_table.c.actuator != literal_column("''"), _approved()
+        )
+        query = (
+            select(resource_table, ven_table.c.ven_name)
+            .join(ven_table)
+            .where(resource_table.c.ven_key.in_(ordered), _approved())
+            .order_by(ven_table.c.ven_name, resource_table.c.resource_name)
+        )
+        with self._database.read() as connection:
+            return [(row.ven_name, to_resource(row)) for row in connection.execute(query)]
+
     def count_not_metered(self) -> int:
         """How many resources are neither simulated nor have a meter."""
         query = select(func.count()).select_from(resource_table)
@@ -331,6 +345,10 @@ _APPROVE_RESOURCE = (
     " status = CASE WHEN status = :pending THEN :approved ELSE status END"
     " WHERE ven_key = :ven_key AND resource_name = :resource_name"
 )
+
+
+def _approved() -> Any:
+    return resource_table.c.status == Status.APPROVED.value
 
 
 def _goes_on() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, func, literal_column, select, union_all
@@ -30,6 +31,10 @@ def to_resource(row: Row[Any]) -> Resource:
         vtn_resource_id=row.vtn_resource_id,
         source=row.source,
         device=row.device,
+        actuator=row.actuator,
+        ramp_kw_per_min=row.ramp_kw_per_min,
+        min_on=timedelta(seconds=row.min_on_s),
+        min_off=timedelta(seconds=row.min_off_s),
     )
 
 
@@ -38,10 +43,21 @@ def description(resource: Resource) -> dict[str, Any]:
     return {**values, "kind": resource.kind.value}
 
 
-def meter(resource: Resource) -> dict[str, str]:
-    """What is said of its meter."""
-    values = {"source": resource.source, "device": resource.device}
+def not_for_the_vtn(resource: Resource) -> dict[str, Any]:
+    """What is said of its meter and of its orders."""
+    values = {
+        "source": resource.source,
+        "device": resource.device,
+        "actuator": resource.actuator,
+        "ramp_kw_per_min": resource.ramp_kw_per_min,
+        "min_on_s": _seconds(resource.min_on),
+        "min_off_s": _seconds(resource.min_off),
+    }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _seconds(duration: timedelta | None) -> int | None:
+    return None if duration is None else round(duration.total_seconds())
 
 
 def pending(query: Select[Any]) -> Select[Any]:

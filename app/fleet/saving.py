@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, text
 
 from app.fleet.model import SIMULATOR, Resource, Status
-from app.fleet.rows import description, meter
+from app.fleet.rows import description, not_for_the_vtn
 from app.fleet.tables import resource_table, ven_table
 from app.fleet.taken_out import raise_revision, take_in
 from app.openadr import normalized_name
@@ -18,6 +18,14 @@ from app.platform import Progress
 
 logger = logging.getLogger(__name__)
 CHUNK = 500
+WHERE_NOT_SAID = {
+    "device": "",
+    "actuator": "",
+    "ramp_kw_per_min": 0.0,
+    "min_on_s": 0,
+    "min_off_s": 0,
+}
+"""Of a new resource."""
 
 
 def save_fleet(
@@ -46,14 +54,14 @@ def save_fleet(
         ven_key = keys[ven_name]
         for resource in resources:
             before = known[ven_key].get(normalized_name(resource.resource_name))
-            described, metered = description(resource), meter(resource)
+            described, own = description(resource), not_for_the_vtn(resource)
             if before is None:
                 added.append(
                     {
+                        **WHERE_NOT_SAID,
                         "source": default_source,
-                        "device": "",
                         **described,
-                        **metered,
+                        **own,
                         "ven_key": ven_key,
                         "resource_name": resource.resource_name,
                         "status": resource.status.value,
@@ -63,8 +71,8 @@ def save_fleet(
                 continue
             back += [before.resource_key] if before.status == Status.REMOVED.value else []
             is_other = _differs(before, described)
-            if is_other or _differs(before, metered):
-                changed.append((before.resource_key, {**described, **metered}, is_other))
+            if is_other or _differs(before, own):
+                changed.append((before.resource_key, {**described, **own}, is_other))
     take_in(connection, keys.values(), back)
     revision = raise_revision(connection)
     total = len(added) + len(changed)

@@ -47,6 +47,10 @@ resource_table = table(
     required_column("changed_revision", BigInteger, server_default=text("0")),
     required_column("source", String(64), server_default=text("'simulator'")),
     required_column("device", String(256), server_default=text("''")),
+    required_column("actuator", String(64), server_default=text("''")),
+    required_column("ramp_kw_per_min", DOUBLE_PRECISION, server_default=text("0")),
+    required_column("min_on_s", BigInteger, server_default=text("0")),
+    required_column("min_off_s", BigInteger, server_default=text("0")),
     UniqueConstraint("ven_key", "resource_name"),
 )
 enrolled_again_table = table(
@@ -62,6 +66,13 @@ Index(
     resource_table.c.source,
     sqlite_where=WITH_METER,
     postgresql_where=WITH_METER,
+)
+WITH_ACTUATOR = text("actuator <> ''")
+Index(
+    "resource_of_actuator",
+    resource_table.c.actuator,
+    sqlite_where=WITH_ACTUATOR,
+    postgresql_where=WITH_ACTUATOR,
 )
 OTHER = text("status <> 'APPROVED'")
 Index(

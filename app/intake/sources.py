@@ -16,14 +16,14 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
     field_validator,
-    model_validator,
 )
 
 from app.fleet import NOT_METERED, SIMULATOR, SOURCE_NAME
 from app.intake.line_protocol import LineMeasurement
 from app.intake.topics import Topic
+from app.mqtt import BrokerSettings
 from app.openadr import BrokerAddress
-from app.platform import LOOPBACK, time_zone
+from app.platform import time_zone
 
 MIN_TOKEN_CHARACTERS = 16
 
@@ -133,34 +133,13 @@ class InfluxSource(TokenSource):
     measurements: Sequence[LineMeasurement] = Field(min_length=1)
 
 
-class MqttSource(Source):
+class MqttSource(BrokerSettings, Source):
     """Publishes to a broker, where we subscribe."""
 
     type: Literal["mqtt"]
-    url: str
-    username: str | None = None
-    password_file: Path | None = None
-    ca_file: Path | None = None
-    """PEM, of who vouches for the broker; None: those that the machine trusts."""
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-    """PEM, of our own certificate; both or none."""
-    allow_plain: bool = False
-    """Whether a broker on another machine is reached without TLS."""
     client_id: str = ""
     """By which the broker knows our session; blank: `ven-fleet-` and the name."""
     topics: Sequence[Topic] = Field(min_length=1)
-
-    @field_validator("url")
-    @classmethod
-    def _a_url(cls, url: str) -> str:
-        if "@" in url:
-            raise ValueError("has a user or a password in it; see username and password_file")
-        try:
-            BrokerAddress.of(url)
-        except ValueError:
-            raise ValueError("must be mqtts:// and a host, and a port if it is another") from None
-        return url
 
     @field_validator("client_id")
     @classmethod
@@ -168,21 +147,6 @@ class MqttSource(Source):
         if len(client_id) > 200 or not (client_id.isascii() and client_id.isprintable()):
             raise ValueError("is no text of at most 200 ASCII characters")
         return client_id
-
-    @model_validator(mode="after")
-    def _consistent(self) -> MqttSource:
-        if not self.address.tls and self.address.host not in LOOPBACK and not self.allow_plain:
-            raise ValueError("url: must begin with mqtts://, or allow_plain be true")
-        if self.password_file is not None and self.username is None:
-            raise ValueError("password_file goes with username")
-        if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificate_file and key_file go together")
-        return self
-
-    @property
-    def address(self) -> BrokerAddress:
-        """Where its broker is."""
-        return BrokerAddress.of(self.url)
 
     @property
     def session_id(self) -> str:
@@ -208,13 +172,6 @@ class MqttSource(Source):
     def session(self) -> tuple[BrokerAddress, str] | None:
         """The session that its broker keeps; None: it has none."""
         return (self.address, self.session_id) if self.timed_filters else None
-
-    def secret_files(self) -> Iterator[tuple[str, Path]]:
-        """Read when a connection is made."""
-        for key in ("password_file", "key_file"):
-            path = getattr(self, key)
-            if path is not None:
-                yield key, path
 
     def read_files(self) -> Iterator[Path]:
         """Profiles of its own."""

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
-import os
-import threading
-import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,15 +20,15 @@ from app.intake.sources import (
     TokenSource,
     source_of,
 )
-from app.platform import LogOnce, TextFileError, read_text
+from app.platform import LogOnce, TablesFile, TextFileError, read_text
 
-logger = logging.getLogger(__name__)
 DEFAULT_FILE = Path("sources.toml")
-LOOKED_AT_EVERY_S = 30.0
+ACTUATOR = "actuator"
+"""Tables in the same file that say where orders go (app/actuation)."""
 
 
 class SourcesFile:
-    """The file of sources, read when it is first asked for and again when it has changed.
+    """The sources of SOURCES_FILE, read when they are first asked for and again when it changed.
 
     `path`: None for DEFAULT_FILE, which need not be there. `keep`: how long measurements are kept.
     Wrong when it is first read, it raises SourcesError; wrong later, what was read before stays in
@@ -48,14 +44,19 @@ class SourcesFile:
         log_once: LogOnce,
     ) -> None:
         self._path = path or DEFAULT_FILE
-        self._is_needed = path is not None
         self._keep = keep
-        self._monotonic = monotonic
-        self._log_once = log_once
-        self._lock = threading.Lock()
-        self._sources: Sources | None = None
-        self._state: list[tuple[int, ...]] = []
-        self._looked_at_s = 0.0
+        self._file: TablesFile[Sources] = TablesFile(
+            self._path,
+            needed=path is not None,
+            parse=self._parse,
+            names_files=lambda sources: [
+                file for source in sources.values() for file in source.read_files()
+            ],
+            error=SourcesError,
+            about="the file of sources",
+            monotonic=monotonic,
+            log_once=log_once,
+        )
 
     @property
     def folder(self) -> Path:
@@ -64,16 +65,7 @@ class SourcesFile:
 
     def all(self) -> Sources:
         """Every source. SourcesError, in one line, where the file was never right."""
-        with self._lock:
-            now_s = self._monotonic()
-            if self._sources is None:
-                self._sources = self._read()
-                self._state = self._files_state()
-                self._looked_at_s = now_s
-            elif now_s - self._looked_at_s >= LOOKED_AT_EVERY_S:
-                self._looked_at_s = now_s
-                self._look()
-            return self._sources
+        return self._file.current()
 
     def of_token(self, token: str) -> Source | None:
         """The source that has this bearer token."""
@@ -85,34 +77,8 @@ class SourcesFile:
                 found = source
         return found
 
-    def _look(self) -> None:
-        if self._files_state() == self._state:
-            return
-        problem: str | None = None
-        try:
-            self._sources = self._read()
-            logger.info("%s was read again: %d sources", self._path, len(self._sources))
-        except SourcesError as error:
-            problem = f"{error}; the sources that were read before stay in force"
-        self._state = self._files_state()
-        self._log_once.problem(logger, "the file of sources", problem)
-
-    def _files_state(self) -> list[tuple[int, ...]]:
-        """What changes with the file, or with a file that it names."""
-        sources = (self._sources or {}).values()
-        named = [self.folder / path for source in sources for path in source.read_files()]
-        return [_state_of(path) for path in (self._path, *named)]
-
-    def _read(self) -> Sources:
-        if not self._is_needed and not self._sources and not self._path.exists():
-            return {}
-        try:
-            content = tomllib.loads(read_text(self._path))
-        except TextFileError as error:
-            raise SourcesError(f"{self._path} {error}") from None
-        except tomllib.TOMLDecodeError as error:
-            raise SourcesError(f"{self._path}: {error}") from None
-        unknown = [name for name in content if name != "source"]
+    def _parse(self, content: Mapping[str, Any]) -> Sources:
+        unknown = [name for name in content if name not in ("source", ACTUATOR)]
         if unknown or not isinstance(content.get("source", []), list):
             raise SourcesError(f"{self._path}: {(unknown or ['source'])[0]!r} is not [[source]]")
         sources: dict[str, Source] = {}
@@ -202,11 +168,3 @@ def _words(error: ValidationError) -> str:
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
-
-
-def _state_of(path: Path) -> tuple[int, ...]:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ()
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -2,14 +2,18 @@
 
 from app.mqtt.broker import BrokerLoop
 from app.mqtt.errors import BrokerRefused
-from app.mqtt.session import KeptSession, Login, Message, Session, tls_context
+from app.mqtt.session import KeptSession, Login, Message, Outgoing, Publishing, Session, tls_context
+from app.mqtt.settings import BrokerSettings
 
 __all__ = [
     "BrokerLoop",
     "BrokerRefused",
+    "BrokerSettings",
     "KeptSession",
     "Login",
     "Message",
+    "Outgoing",
+    "Publishing",
     "Session",
     "tls_context",
 ]

@@ -5,7 +5,6 @@ One thread reads and writes all of them (paho's external loop); the other one co
 
 from __future__ import annotations
 
-import itertools
 import logging
 import random
 import selectors
@@ -31,8 +30,6 @@ MAX_PAUSE_S = 30.0
 ANSWERS_WITHIN_S = 10.0
 STABLE_AFTER_S = 10.0
 """After so long, a lost connection is tried again at once."""
-FILTERS_AT_ONCE = 100
-"""In one SUBSCRIBE; brokers bound their packets."""
 PACKETS_AT_ONCE = 50
 """Of one connection, before it is the turn of the others."""
 ASKS_AGAIN_AFTER_S = 60.0
@@ -89,6 +86,11 @@ class BrokerLoop:
     def acknowledge(self, session: Session, messages: Sequence[Message]) -> None:
         """These are taken, and need not come again. In the order in which they came."""
         self._call(lambda: self._guarded(session, self._acknowledge, messages))
+
+    def flush(self, session: Session) -> None:
+        """It has something to publish."""
+        if session.publishing is not None:
+            self._call(lambda: self._guarded(session, self._send))
 
     def pause(self, session: Session) -> None:
         """Read nothing of it until it is resumed: the broker keeps what comes meanwhile."""
@@ -205,13 +207,16 @@ class BrokerLoop:
         if sock is None:
             self._failed(session, "the broker closes the connection")
             return
-        session.client, session.reason, session.asked = client, None, {}
+        session.client, session.reason, session.asked, session.in_flight = client, None, {}, {}
         session.subscribed = session.not_kept = frozenset()
         session.deadline_s = self._monotonic() + self._answers_within_s
         client.suppress_exceptions = True  # else paho hands the same message out for ever
         client.on_socket_register_write = _queue_only
         client.on_socket_close = lambda _client, _data, sock: self._forget(sock)
-        client.on_connect = lambda _c, _d, flags, why, _p: self._connected(session, flags, why)
+        client.on_connect = lambda _c, _d, flags, why, properties: self._connected(
+            session, flags, why, properties
+        )
+        client.on_publish = lambda _c, _d, mid, why, _p: self._confirmed(session, mid, why)
         client.on_subscribe = lambda _c, _d, mid, codes, _p: self._granted(session, mid, codes)
         client.on_message = lambda client, _d, message: session.received(client, message)
         client.on_disconnect = lambda _c, _d, flags, reason, _p: session.ended(flags, reason)
@@ -226,7 +231,7 @@ class BrokerLoop:
         except (KeyError, ValueError):
             return  # it was not registered yet
 
-    def _connected(self, session: Session, flags: Any, reason: Any) -> None:
+    def _connected(self, session: Session, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             session.reason = f"the broker answers: {reason}"
             if reason.value == UNSUPPORTED_PROTOCOL and session.protocol == MQTTv5:
@@ -235,7 +240,7 @@ class BrokerLoop:
             session.rejected = session.used  # told before the next one: that may wait for the VTN
             return
         session.deadline_s = None
-        session.is_resumed = flags.session_present
+        session.connected(flags, properties)
         former = sorted(session.former_filters - session.filters)
         if former and session.client is not None:
             session.client.unsubscribe(former)
@@ -246,31 +251,14 @@ class BrokerLoop:
         client = session.client
         if client is None or not client.is_connected():
             return
-        old = sorted(session.subscribed - filters)
-        if old:
-            client.unsubscribe(old)
-            session.subscribed &= filters
-        new = sorted(filters - session.subscribed - frozenset().union(*session.asked.values()))
-        for begin in range(0, len(new), FILTERS_AT_ONCE):
-            asked = new[begin : begin + FILTERS_AT_ONCE]
-            _, mid = client.subscribe([(topic_filter, 1) for topic_filter in asked])
-            if mid is not None:
-                session.asked[mid] = asked
-                session.deadline_s = self._monotonic() + self._answers_within_s
-        if not new and not session.asked:
+        if session.ask():
+            session.deadline_s = self._monotonic() + self._answers_within_s
+        elif not session.asked:
             self._is_up(session)  # who is served again wants nothing that is not there already
         self._write(session)
 
     def _granted(self, session: Session, mid: int, codes: list[Any]) -> None:
-        asked = session.asked.pop(mid, [])
-        refused = [
-            each
-            for each, code in itertools.zip_longest(asked, codes)
-            if each is not None and (code is None or code.is_failure)
-        ]
-        session.subscribed |= frozenset(asked) - frozenset(refused)
-        granted = zip(asked, codes, strict=False)
-        session.not_kept |= {each for each, code in granted if code.value == 0}
+        refused = session.granted(mid, codes)
         if not session.asked:
             session.deadline_s = None
         if refused:
@@ -282,6 +270,16 @@ class BrokerLoop:
         if not session.is_up:
             session.is_up, session.up_since_s = True, self._monotonic()
         session.on_subscribed(session.subscribed)
+        self.flush(session)  # not from inside a callback of paho
+
+    def _confirmed(self, session: Session, mid: int, code: Any) -> None:
+        session.confirmed(mid, code)
+        self.flush(session)
+
+    def _send(self, session: Session) -> None:
+        if session.is_up and session.client is not None:
+            session.send()
+            self._write(session)
 
     def _acknowledge(self, session: Session, messages: Sequence[Message]) -> None:
         for message in messages:
@@ -391,6 +389,7 @@ class BrokerLoop:
             if forget and session.protocol == MQTTv5:
                 properties = Properties(PacketTypes.DISCONNECT)
                 properties.SessionExpiryInterval = 0
+            session.say_farewell()
             session.client.disconnect(properties=properties)
             session.client.loop_write()
             self._lost(session)

@@ -20,6 +20,10 @@ from app.openadr import BrokerAddress
 
 CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 60
+FILTERS_AT_ONCE = 100
+"""In one SUBSCRIBE; brokers bound their packets."""
+MAX_IN_FLIGHT = 20
+"""Messages that we have sent and the broker has not confirmed; it may allow fewer."""
 MAX_BODY_BYTES = 1 << 20
 """Of a message; of a larger one the rest is left out."""
 MAX_PACKET_BYTES = 16 << 20
@@ -53,6 +57,42 @@ class Message(NamedTuple):
     """Whether it is an old one, given to who subscribes."""
     delivery: tuple[Client, int] | None = None
     """What is to be acknowledged; None: nothing is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outgoing:
+    """What is published, with QoS 1."""
+
+    topic: str
+    body: bytes
+    is_retained: bool = False
+    expires_in_s: int | None = None
+    """When the broker forgets it (MQTT 5, 3.3.2.3.3); None: it does not."""
+
+    def properties(self, protocol: int) -> Properties | None:
+        """As paho wants them."""
+        if self.expires_in_s is None or protocol != MQTTv5:
+            return None
+        made = Properties(PacketTypes.PUBLISH)
+        made.MessageExpiryInterval = self.expires_in_s
+        return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publishing:
+    """What a session publishes.
+
+    Nothing of it is ever sent a second time: what was not confirmed when a connection ends is
+    left to whoever published it, and asked for anew when there is another connection.
+    """
+
+    outgoing: Callable[[int], Outgoing | None]
+    """The next message, as it is to be now; None: there is none. Given the MQTT protocol level, 4
+    or 5. Called by the loop whenever the broker takes another one."""
+    on_refused: Callable[[str, str], None]
+    """Topic and reason: the broker does not take this message."""
+    will: Outgoing
+    """What the broker publishes when the connection breaks; we do when we end it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +152,7 @@ class Session:
     and may wait for the VTN; `refused` is told of a login that the broker did not take.
     `on_message` gets each message. `on_subscribed` is told the filters that the broker has
     confirmed, with every SUBACK; `on_disconnected`, why none of them holds any more. `kept`: None
-    for a session that ends with its connection.
+    for a session that ends with its connection. `publishing`: None where it only hears.
     `has_fixed_id`: another client may have the same one.
     """
 
@@ -128,6 +168,8 @@ class Session:
         on_subscribed: Callable[[frozenset[str]], None],
         on_disconnected: Callable[[str], None],
         kept: KeptSession | None = None,
+        publishing: Publishing | None = None,
+        keep_alive_s: int = KEEPALIVE_S,
         has_fixed_id: bool = False,
     ) -> None:
         self.addresses = tuple(addresses)
@@ -141,10 +183,12 @@ class Session:
         self.on_subscribed = on_subscribed
         self.on_disconnected = on_disconnected
         self.kept = kept
+        self.publishing = publishing
+        self._keep_alive_s = keep_alive_s
         self.has_fixed_id = has_fixed_id
         self.former_filters: frozenset[str] = frozenset()
         """Those of an earlier time, which a kept session may still have."""
-        self.protocol = MQTTv311 if kept is None else MQTTv5
+        self.protocol = MQTTv311 if kept is None and publishing is None else MQTTv5
         """A broker that does not know 5 is asked again with 3.1.1."""
         self.filters: frozenset[str] = frozenset()
         self.closed = False
@@ -164,6 +208,9 @@ class Session:
         """When filters that were refused are asked for again."""
         self.asked: dict[int, list[str]] = {}
         """Filters by the id of the SUBSCRIBE that asks for them."""
+        self.in_flight: dict[int, str] = {}
+        """Topics of messages that the broker has not confirmed, by packet id."""
+        self.most_in_flight = MAX_IN_FLIGHT
         self.events = 0
         """What the selector waits for."""
         self.is_up = False
@@ -179,6 +226,66 @@ class Session:
     def try_next_address(self) -> None:
         """This one does not work."""
         self.address = next(self._in_turn)
+
+    def connected(self, flags: Any, properties: Any) -> None:
+        """What the broker says of the session (MQTT 5, 3.2)."""
+        self.is_resumed = flags.session_present
+        receive_maximum = getattr(properties, "ReceiveMaximum", MAX_IN_FLIGHT)
+        self.most_in_flight = min(receive_maximum, MAX_IN_FLIGHT)
+
+    def ask(self) -> bool:
+        """Ask the broker for what is wanted and not granted; whether anything is."""
+        client: Any = self.client
+        old = sorted(self.subscribed - self.filters)
+        if old:
+            client.unsubscribe(old)
+            self.subscribed &= self.filters
+        new = sorted(self.filters - self.subscribed - frozenset().union(*self.asked.values()))
+        for begin in range(0, len(new), FILTERS_AT_ONCE):
+            asked = new[begin : begin + FILTERS_AT_ONCE]
+            _, mid = client.subscribe([(topic_filter, 1) for topic_filter in asked])
+            if mid is not None:
+                self.asked[mid] = asked
+        return bool(new)
+
+    def granted(self, mid: int, codes: Sequence[Any]) -> list[str]:
+        """What a SUBACK says; the filters that the broker refuses."""
+        asked = self.asked.pop(mid, [])
+        answers = dict(itertools.zip_longest(asked, codes[: len(asked)]))
+        refused = [each for each, code in answers.items() if code is None or code.is_failure]
+        self.subscribed |= answers.keys() - frozenset(refused)
+        self.not_kept |= {
+            each for each, code in answers.items() if code is not None and code.value == 0
+        }
+        return refused
+
+    def send(self) -> None:
+        """Publish what there is, as much as the broker takes."""
+        client: Any = self.client
+        while self.publishing is not None and len(self.in_flight) < self.most_in_flight:
+            message = self.publishing.outgoing(self.protocol)
+            if message is None:
+                return
+            sent = client.publish(
+                message.topic,
+                message.body,
+                qos=1,
+                retain=message.is_retained,
+                properties=message.properties(self.protocol),
+            )
+            self.in_flight[sent.mid] = message.topic
+
+    def confirmed(self, mid: int, code: Any) -> None:
+        """The broker has answered what was published."""
+        topic = self.in_flight.pop(mid, None)
+        if topic is not None and code.is_failure and self.publishing is not None:
+            self.publishing.on_refused(topic, str(code))
+
+    def say_farewell(self) -> None:
+        """Publish what the broker would if the connection broke: it does not when we end it."""
+        if self.publishing is not None and self.client is not None:
+            will = self.publishing.will
+            self.client.publish(will.topic, will.body, qos=0, retain=will.is_retained)
 
     def received(self, client: Any, message: Any) -> None:
         """A message of paho's, handed on."""
@@ -234,6 +341,9 @@ class Session:
         context = self.tls(address)
         if context is not None:
             client.tls_set_context(context)
+        if self.publishing is not None:
+            will = self.publishing.will
+            client.will_set(will.topic, will.body, qos=1, retain=will.is_retained)
         how: dict[str, Any] = {}
         if self.kept is not None and self.protocol == MQTTv5:
             properties = Properties(PacketTypes.CONNECT)
@@ -241,7 +351,7 @@ class Session:
             properties.ReceiveMaximum = self.kept.most_unacknowledged
             properties.MaximumPacketSize = MAX_PACKET_BYTES
             how = {"clean_start": False, "properties": properties}
-        client.connect(address.host, address.port, KEEPALIVE_S, **how)
+        client.connect(address.host, address.port, self._keep_alive_s, **how)
         if client.socket() is None:
             raise BrokerRefused("the broker closes the connection")
         return client

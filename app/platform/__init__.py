@@ -29,6 +29,7 @@ from app.platform.secret_file import read_or_make
 from app.platform.servers import NoServer, Server
 from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
+from app.platform.tables_file import TablesFile
 from app.platform.text_file import read_text
 from app.platform.time_zones import time_zone
 from app.platform.timestamps import from_us, to_us, utc_now
@@ -59,6 +60,7 @@ __all__ = [
     "SharedSessionsError",
     "Shutdown",
     "SystemdNotifier",
+    "TablesFile",
     "TextFileError",
     "bounded_body",
     "from_us",

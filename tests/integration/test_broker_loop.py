@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app.mqtt import BrokerLoop, Login, Session
-from app.mqtt.broker import ASKS_AGAIN_AFTER_S, FILTERS_AT_ONCE
-from app.mqtt.session import CONNECT_TIMEOUT_S
+from app.mqtt.broker import ASKS_AGAIN_AFTER_S
+from app.mqtt.session import CONNECT_TIMEOUT_S, FILTERS_AT_ONCE
 from app.openadr import BrokerAddress
 from tests.support.small_broker import SmallBroker
 from tests.support.waiting import wait_until

@@ -20,6 +20,7 @@ from app.control import (
     half_full,
     policies,
 )
+from app.control.responder import Responder
 from app.events import EventStore, SeenEvent
 from app.fleet import ResourceKind
 from app.platform import LogOnce
@@ -91,7 +92,7 @@ def asked(*payloads: tuple[str, Any], **event: Any) -> SeenEvent:
 def controller(*events: SeenEvent, alert_level: int = 3, percent_sign: int = 1) -> FleetController:
     resolver = SignalResolver(alert_level=alert_level, percent_sign=percent_sign)
     return FleetController(
-        events=Book(events), resolver=resolver, policies=KINDS, log_once=LogOnce()
+        events=Book(events), resolver=resolver, responder=Responder(KINDS), log_once=LogOnce()
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,10 @@ RESOURCES = st.builds(
     status=st.sampled_from([Status.PENDING, Status.SUSPENDED]),
     source=st.sampled_from(["simulator", "none", "plant-1"]),
     device=st.sampled_from(["", "0x00158d", "HAN 7"]),
+    actuator=st.sampled_from(["", "homes"]),
+    ramp_kw_per_min=st.sampled_from([0.0, 1.5]),
+    min_on=st.sampled_from([timedelta(0), timedelta(minutes=10)]),
+    min_off=st.sampled_from([timedelta(0), timedelta(seconds=90)]),
 )
 FLEETS = st.dictionaries(
     NAMES, st.lists(RESOURCES, max_size=3, unique_by=lambda each: each.resource_name), max_size=3

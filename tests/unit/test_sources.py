@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.intake import SourcesError
-from app.intake.sources_file import LOOKED_AT_EVERY_S, SourcesFile
+from app.intake.sources_file import SourcesFile
 from app.platform import LogOnce
+from app.platform.tables_file import LOOKED_AT_EVERY_S
 from tests.support.fakes import FakeClock
 
 TOKEN = "a-token-of-the-plant"
@@ -166,4 +167,4 @@ class TestWhenItChanges:
 
         (line,) = (each for each in caplog.records if each.levelno == logging.WARNING)
         assert "at line 1" in line.message
-        assert "stay in force" in line.message
+        assert "stays in force" in line.message

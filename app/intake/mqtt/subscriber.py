@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,14 +17,11 @@ from app.intake.mqtt.reader import MessageReader, MessagesRead
 from app.intake.refusal_log import RefusalLog
 from app.intake.sources import MqttSource
 from app.intake.status import IntakeStats
-from app.mqtt import BrokerLoop, KeptSession, Login, Message, Session, tls_context
-from app.openadr import BrokerAddress
+from app.mqtt import BrokerLoop, KeptSession, Message, Session
 from app.platform import (
     LogOnce,
     OperationalError,
     Shutdown,
-    TextFileError,
-    read_text,
     to_us,
 )
 
@@ -154,8 +150,8 @@ class MqttSubscriber:
         session = Session(
             addresses=[self._source.address],
             client_id=client_id,
-            tls=self._tls,
-            login=self._login,
+            tls=lambda _: self._source.tls(self._folder),
+            login=lambda: self._source.login(self._folder),
             refused=lambda _: None,  # its password is read again with the next connection
             on_message=received,
             on_subscribed=subscribed,
@@ -165,32 +161,6 @@ class MqttSubscriber:
         )
         session.filters = filters
         return session
-
-    def _login(self) -> Login:
-        file = self._source.password_file
-        password = None if file is None else self._secret(file)
-        return Login(username=self._source.username, password=password)
-
-    def _tls(self, address: BrokerAddress) -> ssl.SSLContext | None:
-        source = self._source
-        if not address.tls:
-            return None
-        return tls_context(
-            verify=True if source.ca_file is None else str(self._folder / source.ca_file),
-            certificate=(
-                None
-                if source.certificate_file is None
-                else read_text(self._folder / source.certificate_file)
-            ),
-            key=None if source.key_file is None else self._secret(source.key_file),
-        )
-
-    def _secret(self, file: Path) -> str:
-        path = self._folder / file
-        try:
-            return read_text(path, private=True).strip()
-        except TextFileError as error:
-            raise TextFileError(f"{path} {error}") from None
 
     def _heard(self, session: Session, problem: str | None) -> None:
         """Whether a session hears what it should; None: it does."""

@@ -19,6 +19,7 @@ from app.platform.migrations import (
     m0006_changes_and_removals,
     m0007_measurements,
     m0008_what_is_told_of_meters,
+    m0009_orders,
 )
 
 Migration = Callable[[Connection], None]
@@ -32,4 +33,5 @@ MIGRATIONS: Sequence[Migration] = (
     m0006_changes_and_removals.migrate,
     m0007_measurements.migrate,
     m0008_what_is_told_of_meters.migrate,
+    m0009_orders.migrate,
 )

@@ -1,0 +1,144 @@
+"""How resources answer what is asked of them: policies, limits, capacity of sites."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from app.control.model import ControlInput, ControlResult, ResourceArrays
+from app.control.policies import Group, Policy, bounds_of_stores, flow_kw
+from app.control.signals import SIMPLE, ControlSignals
+from app.fleet import ResourceKind
+
+Float32 = npt.NDArray[np.float32]
+SETPOINTS = ("CONTROL_SETPOINT", "DISPATCH_SETPOINT")
+WAYS = ("IMPORT", "EXPORT")
+
+
+class Responder:
+    """Works out what resources do where these signals are active. Safe for several threads.
+
+    `policies`: one per kind of resource.
+    """
+
+    def __init__(self, policies: Mapping[ResourceKind, Policy]) -> None:
+        self.policies = policies
+        self._efficiency: tuple[ResourceArrays | None, Float32] = None, np.ones(0, dtype=np.float32)
+
+    def respond(
+        self, resources: ResourceArrays, inputs: ControlInput, signals: ControlSignals
+    ) -> ControlResult:
+        """What these resources are asked to do."""
+        self_discharge = np.zeros(resources.roster.size, dtype=np.float32)
+        for kind, columns in resources.of_kind.items():
+            self_discharge[columns] = self.policies[kind].self_discharge_kw(
+                inputs.shape_kw[columns], inputs.mean_kw[columns]
+            )
+        efficiency = self._efficiency_of(resources)
+        low, high = bounds_of_stores(
+            lowest_kw=resources.lowest_kw,
+            highest_kw=resources.highest_kw,
+            stored_kwh=inputs.stored_kwh,
+            store_min_kwh=resources.store_min_kwh,
+            store_max_kwh=resources.store_max_kwh,
+            self_discharge_kw=self_discharge,
+            efficiency=efficiency,
+            step_h=inputs.step_h,
+        )
+        baseline = np.clip(inputs.shape_kw, low, high)
+        power = baseline.copy()
+        for kind, columns in resources.of_kind.items():
+            policy = self.policies[kind]
+            low[columns], high[columns] = policy.bounds_kw(
+                baseline[columns], low[columns], high[columns]
+            )
+            followed = {
+                name: signals.by_type[name] for name in policy.follows & signals.by_type.keys()
+            }
+            group = Group(
+                resources=resources,
+                inputs=inputs,
+                columns=columns,
+                low=low,
+                high=high,
+                signals=followed,
+            )
+            power[columns] = policy.requested_kw(group, baseline[columns])
+        if inputs.is_fixed is not None:
+            for bound in (low, high):
+                np.copyto(bound, baseline, where=inputs.is_fixed)
+        np.clip(power, low, high, out=power)
+        _share_out(power, low, high, resources, signals.by_type)
+        stored = inputs.stored_kwh + np.float32(inputs.step_h) * (
+            flow_kw(power, efficiency) - self_discharge
+        )
+        np.clip(stored, resources.store_min_kwh, resources.store_max_kwh, out=stored)
+        return ControlResult(
+            commanded_kw=power,
+            baseline_kw=baseline,
+            stored_kwh=stored.astype(np.float32),
+            lowest_kw=low,
+            highest_kw=high,
+            level=np.nan_to_num(signals.of(SIMPLE)).astype(np.int8),
+            setpoint_kw=_setpoints(signals),
+        )
+
+    def _efficiency_of(self, resources: ResourceArrays) -> Float32:
+        """Of each resource's store, one way."""
+        known, efficiency = self._efficiency
+        if known is not resources:
+            efficiency = np.ones(resources.roster.size, dtype=np.float32)
+            for kind, columns in resources.of_kind.items():
+                efficiency[columns] = self.policies[kind].efficiency
+            if not resources.is_part:
+                self._efficiency = resources, efficiency
+        return efficiency
+
+
+def _share_out(
+    power: Float32,
+    low: Float32,
+    high: Float32,
+    resources: ResourceArrays,
+    signals: Mapping[str, Float32],
+) -> None:
+    """Hold each site to its capacity: all that can give way give way alike.
+
+    A site is the resources of a VEN that the limit is meant for. A LIMIT prevails over what was
+    subscribed and reserved (User Guide 8.10.1).
+    """
+    for way, give_way, sign in zip(WAYS, (low, high), (1.0, -1.0), strict=True):
+        limit = capacity_limit(signals, way)
+        if limit is None:
+            continue
+        held = ~np.isnan(limit)
+        site = resources.ven_of[held]
+        sites = int(resources.ven_of[-1]) + 1 if len(resources.ven_of) else 0
+        net = sign * np.bincount(site, weights=power[held], minlength=sites)
+        most = np.full(sites, np.inf)
+        np.minimum.at(most, site, limit[held])
+        room = np.abs(power[held] - give_way[held])
+        rooms = np.bincount(site, weights=room, minlength=sites)
+        excess = np.clip(net - most, 0, None)
+        share = np.divide(excess, rooms, out=np.zeros(sites), where=rooms > 0)
+        change = sign * np.minimum(share, 1.0)[site] * room
+        power[held] = (power[held] - change).astype(np.float32)
+
+
+def capacity_limit(signals: Mapping[str, Float32], way: str) -> Float32 | None:
+    """The capacity of each resource's site, IMPORT or EXPORT, kW; None: it is nowhere limited."""
+    limit = signals.get(f"{way}_CAPACITY_LIMIT")
+    subscribed = signals.get(f"{way}_CAPACITY_SUBSCRIPTION")
+    if subscribed is not None:
+        reserved = signals.get(f"{way}_CAPACITY_RESERVATION")
+        if reserved is not None:
+            subscribed = subscribed + np.nan_to_num(reserved)
+        limit = subscribed if limit is None else np.where(np.isnan(limit), subscribed, limit)
+    return limit
+
+
+def _setpoints(signals: ControlSignals) -> Float32:
+    control, dispatch = (signals.of(name) for name in SETPOINTS)
+    return np.where(np.isnan(dispatch), control, dispatch)
