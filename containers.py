@@ -11,6 +11,7 @@ from __future__ import annotations
 from dependency_injector import containers, providers
 
 from app import tasks
+from app.actuation import ActuationContainer, OrdersContainer
 from app.application import Application, ApplicationContainer
 from app.control import ControlContainer
 from app.events import EventsContainer
@@ -48,6 +49,9 @@ class Container(containers.DeclarativeContainer):
     readings = providers.Container(
         ReadingsContainer, platform=platform, vtn_clock=openadr.vtn_clock
     )
+    orders = providers.Container(
+        OrdersContainer, platform=platform, is_in_doubt=readings.clock_check.provided.is_in_doubt
+    )
     intake = providers.Container(
         IntakeContainer,
         platform=platform,
@@ -59,6 +63,7 @@ class Container(containers.DeclarativeContainer):
         platform=platform,
         resource_names=fleet.repository.provided.enrolled_resources,
         shown=fleet.lost_objects.provided.polled,
+        on_change=orders.signal.provided.changed,
     )
     control = providers.Container(ControlContainer, platform=platform, events=events.store)
     streams = providers.Container(
@@ -80,6 +85,18 @@ class Container(containers.DeclarativeContainer):
         retention=streams.retention,
         replay=intake.replay.provider,
         latest=intake.latest,
+    )
+    actuation = providers.Container(
+        ActuationContainer,
+        platform=platform,
+        orders=orders,
+        control=control,
+        fleet=fleet.repository,
+        participation=fleet.participation,
+        events=events.store,
+        frames=readings.log,
+        measured=intake.measured_power,
+        usual_kw=metering.usual_kw,
     )
     delivery = providers.Container(
         DeliveryContainer,
@@ -165,6 +182,7 @@ class Container(containers.DeclarativeContainer):
         fleet=fleet,
         metering=metering,
         intake=intake,
+        actuation=actuation,
         vens=vens,
         push=push,
         scheduling=scheduling,

@@ -61,6 +61,7 @@ class Application:
         vtn: Server,
         push: Server,
         intake: Server,
+        actuation: Server,
         ops: Ops,
         health: Health,
         guard: PeriodicThread,
@@ -85,6 +86,7 @@ class Application:
         self._vtn = vtn
         self._push = push
         self._intake = intake
+        self._actuation = actuation
         self._ops = ops
         self._health = health
         self._guard = guard
@@ -131,6 +133,7 @@ class Application:
             self._lock_watch.start,
             self._ops.start,
             *(() if once else (self._intake.start,)),
+            *(() if once else (self._actuation.start,)),
             self._vtn.start,
             self._seed,
             self._count_not_metered,
@@ -203,6 +206,7 @@ class Application:
         elif not idle:
             logger.warning("stopping: a task still waits for the VTN; what it had stays owed")
         self._push.close()
+        self._actuation.close()
         self._intake.close()
         self._vtn_watch.close(min(1.0, self._shutdown.remaining_for_work_s()))
         self._lock_watch.close(min(1.0, self._shutdown.remaining_for_work_s()))
@@ -302,6 +306,7 @@ class ApplicationContainer(containers.DeclarativeContainer):
     fleet = providers.DependenciesContainer()
     metering = providers.DependenciesContainer()
     intake = providers.DependenciesContainer()
+    actuation = providers.DependenciesContainer()
     vens = providers.DependenciesContainer()
     push = providers.DependenciesContainer()
     scheduling = providers.DependenciesContainer()
@@ -315,6 +320,7 @@ class ApplicationContainer(containers.DeclarativeContainer):
         vtn=vtn.server,
         push=push.service,
         intake=intake.service,
+        actuation=actuation.service,
         ops=ops.server,
         health=ops.health,
         guard=supervision.guard,

@@ -12,18 +12,22 @@ from app.control.model import (
     half_full,
 )
 from app.control.policies import Policy
-from app.control.signals import SignalResolver
+from app.control.responder import Responder, capacity_limit
+from app.control.signals import ControlSignals, SignalResolver
 
 __all__ = [
     "ControlContainer",
     "ControlInput",
     "ControlModel",
     "ControlResult",
+    "ControlSignals",
     "FleetController",
     "Forecast",
     "Policy",
     "ResourceArrays",
+    "Responder",
     "SignalResolver",
     "Span",
+    "capacity_limit",
     "half_full",
 ]

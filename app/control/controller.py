@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from app.control.model import ControlInput, ControlResult, ResourceArrays
 from app.control.responder import Responder
 from app.control.signals import ControlSignals, SignalResolver
 from app.events import EventStore, SeenEvent, by_precedence
-from app.fleet import ResourceKind
 from app.platform import LogOnce
 
 logger = logging.getLogger(__name__)
@@ -35,9 +34,7 @@ class FleetController:
         self._log_once = log_once
         self._resolver = resolver
         self._responder = responder
-        self.comfort_h: Mapping[ResourceKind, float] = {
-            kind: policy.comfort_h for kind, policy in responder.policies.items()
-        }
+        self.comfort_h = responder.comfort_h
         self._lock = threading.Lock()
         self._revision = -1
         self._by_precedence: dict[str, Sequence[SeenEvent]] = {}

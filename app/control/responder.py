@@ -25,17 +25,16 @@ class Responder:
 
     def __init__(self, policies: Mapping[ResourceKind, Policy]) -> None:
         self.policies = policies
+        self.comfort_h: Mapping[ResourceKind, float] = {
+            kind: policy.comfort_h for kind, policy in policies.items()
+        }
         self._efficiency: tuple[ResourceArrays | None, Float32] = None, np.ones(0, dtype=np.float32)
 
     def respond(
         self, resources: ResourceArrays, inputs: ControlInput, signals: ControlSignals
     ) -> ControlResult:
         """What these resources are asked to do."""
-        self_discharge = np.zeros(resources.roster.size, dtype=np.float32)
-        for kind, columns in resources.of_kind.items():
-            self_discharge[columns] = self.policies[kind].self_discharge_kw(
-                inputs.shape_kw[columns], inputs.mean_kw[columns]
-            )
+        self_discharge = self._self_discharge_kw(resources, inputs.shape_kw, inputs.mean_kw)
         efficiency = self._efficiency_of(resources)
         low, high = bounds_of_stores(
             lowest_kw=resources.lowest_kw,
@@ -84,6 +83,23 @@ class Responder:
             level=np.nan_to_num(signals.of(SIMPLE)).astype(np.int8),
             setpoint_kw=_setpoints(signals),
         )
+
+    def into_stores_kw(
+        self, resources: ResourceArrays, power_kw: Float32, *, shape_kw: Float32, mean_kw: Float32
+    ) -> Float32:
+        """What is added to each store where these powers flow, less what it gives off, kW."""
+        flow = flow_kw(power_kw, self._efficiency_of(resources))
+        return flow - self._self_discharge_kw(resources, shape_kw, mean_kw)
+
+    def _self_discharge_kw(
+        self, resources: ResourceArrays, shape_kw: Float32, mean_kw: Float32
+    ) -> Float32:
+        given_off = np.zeros(resources.roster.size, dtype=np.float32)
+        for kind, columns in resources.of_kind.items():
+            given_off[columns] = self.policies[kind].self_discharge_kw(
+                shape_kw[columns], mean_kw[columns]
+            )
+        return given_off
 
     def _efficiency_of(self, resources: ResourceArrays) -> Float32:
         """Of each resource's store, one way."""

@@ -1,6 +1,6 @@
 """What we are asked: the events of each VEN, and what of them is active."""
 
-from app.events.active import ActivePayload, active_payloads, by_precedence
+from app.events.active import ActivePayload, active_payloads, active_until, by_precedence
 from app.events.container import EventsContainer
 from app.events.grants import Grants
 from app.events.seen import Granted, PushOutcome, ReadsEvents, SeenEvent
@@ -16,5 +16,6 @@ __all__ = [
     "ReadsEvents",
     "SeenEvent",
     "active_payloads",
+    "active_until",
     "by_precedence",
 ]

@@ -10,6 +10,8 @@ from app.events.seen import SeenEvent
 from app.openadr import Interval
 
 LOWEST_PRIORITY = 1 << 31
+MAX_INTERVALS = 500
+"""That are looked at for the end of an event."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,20 @@ def active_payloads(events: Sequence[SeenEvent], now: datetime) -> Iterator[Acti
                     interval=interval,
                     seen=seen,
                 )
+
+
+def active_until(seen: SeenEvent, now: datetime) -> datetime | None:
+    """When an event that is active asks for nothing more, be it for a while; None: never.
+
+    Of one that goes on for very many intervals, an instant before that.
+    """
+    at = now
+    for _ in range(MAX_INTERVALS):
+        change = seen.timeline.next_change(at)
+        if change is None or not any(each.payloads for each in seen.timeline.at(change)):
+            return change
+        at = change
+    return at
 
 
 def _precedence(seen: SeenEvent) -> tuple[int, datetime, str]:

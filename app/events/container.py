@@ -15,6 +15,7 @@ class EventsContainer(containers.DeclarativeContainer):
     platform = providers.DependenciesContainer()
     resource_names = port()
     shown = port()
+    on_change = port()
 
     store = providers.ThreadSafeSingleton(
         EventStore,
@@ -27,4 +28,5 @@ class EventsContainer(containers.DeclarativeContainer):
             resource_names=resource_names,
             shown=shown,
         ),
+        on_change=on_change,
     )

@@ -53,7 +53,7 @@ class EventStore:
 
     An event that is missing from a list is asked for by its id: only 404 says that it is gone
     (openadr.md, 'Reading what a VTN sends'). `clock` gives the first sight, which is remembered.
-    `grants` reads the targets that a VEN has.
+    `grants` reads the targets that a VEN has; `on_change` is called after every change.
     Safe for several threads.
     """
 
@@ -64,8 +64,10 @@ class EventStore:
         clock: Callable[[], datetime],
         log_once: LogOnce,
         grants: Grants,
+        on_change: Callable[[], None],
     ) -> None:
         self._grants = grants
+        self._on_change = on_change
         self._log_once = log_once
         self._database = database
         self._clock = clock
@@ -183,6 +185,7 @@ class EventStore:
                 for event_id in kept.events.keys() - now.events.keys():
                     self._remember_gone(ven_name, event_id)
             self.revision += 1
+        self._on_change()
         for ven_name, (kept, now) in changed.items():
             self._tell_changes(ven_name, kept, now)
 
@@ -210,6 +213,7 @@ class EventStore:
                 self._known().pop(ven_name, None)
                 self._seen.pop(ven_name, None)
                 self.revision += 1
+            self._on_change()
 
     def _asked(self, ven: VEN, client: EventsClient, kept: _View) -> _View:
         granted = self._grants.read(ven, client, kept.granted)

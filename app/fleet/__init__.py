@@ -17,12 +17,14 @@ from app.fleet.model import (
     Status,
     VenSummary,
 )
+from app.fleet.participation import EVERYBODY, OptOut, Participation, SetBy, WhoTakesPart
 from app.fleet.repository import FleetRepository
 from app.fleet.sample import sample_fleet
 from app.fleet.taken_out import remove, take_out
 from app.fleet.updates import ResourceUpdates
 
 __all__ = [
+    "EVERYBODY",
     "NOT_METERED",
     "SIMULATOR",
     "SOURCE_NAME",
@@ -36,11 +38,15 @@ __all__ = [
     "HeldVens",
     "HoldsVens",
     "LostObjects",
+    "OptOut",
+    "Participation",
     "Resource",
     "ResourceKind",
     "ResourceUpdates",
+    "SetBy",
     "Status",
     "VenSummary",
+    "WhoTakesPart",
     "read_fleet",
     "remove",
     "sample_fleet",

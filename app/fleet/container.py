@@ -10,6 +10,7 @@ from dependency_injector import containers, providers
 from app.fleet.enrolment import Enrolment
 from app.fleet.held_vens import HeldVens
 from app.fleet.lost import LostObjects
+from app.fleet.participation import Participation
 from app.fleet.repository import FleetRepository
 from app.fleet.updates import ResourceUpdates
 from app.openadr import ping_as
@@ -68,6 +69,9 @@ class FleetContainer(containers.DeclarativeContainer):
         clock=platform.clock,
         shutdown=platform.shutdown,
         log_once=platform.log_once,
+    )
+    participation = providers.ThreadSafeSingleton(
+        Participation, database=platform.database, clock=platform.clock
     )
     resource_updates = providers.ThreadSafeSingleton(
         ResourceUpdates,

@@ -25,7 +25,7 @@ from app.fleet.model import (
     Status,
 )
 from app.openadr import normalized_name
-from app.platform import TextFileError, read_text
+from app.platform import TextFileError, iso_duration, read_text
 
 COLUMNS = (
     *("ven_name", "resource_name"),
@@ -195,12 +195,9 @@ def _number(name: str, value: Any) -> float:
 
 def _duration(name: str, value: Any) -> timedelta:
     try:
-        duration = isodate.parse_duration(value)
-    except (TypeError, ValueError, OverflowError):
-        duration = None
-    if not isinstance(duration, timedelta):
-        raise ValueError(f"{name} {str(value)[:40]!r} is no duration such as PT10M")
-    return duration
+        return iso_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 def _text(name: str, value: Any) -> str:

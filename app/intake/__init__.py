@@ -27,6 +27,7 @@ from app.intake.importer import Importer, ImportRequest, ImportResult
 from app.intake.influx_query import InfluxPages, InfluxQuery
 from app.intake.intake import Intake
 from app.intake.latest import Latest, LatestMeasured
+from app.intake.measured_power import MeasuredPower
 from app.intake.measurement import (
     END_US,
     HOUR_US,
@@ -43,7 +44,7 @@ from app.intake.measurement import (
 )
 from app.intake.meters import KnownMeters, Metered, Meters
 from app.intake.sources import Source
-from app.intake.sources_file import SourcesFile
+from app.intake.sources_file import DEFAULT_FILE, SourcesFile
 from app.intake.status import SourceStatus, SourceStatuses
 from app.intake.store import (
     NO_ROWS,
@@ -63,6 +64,7 @@ from app.intake.topics import message_profiles
 from app.intake.unknown import EVERY_SOURCE, UnknownDevices
 
 __all__ = [
+    "DEFAULT_FILE",
     "END_US",
     "EVERY_SOURCE",
     "FIELDS",
@@ -95,6 +97,7 @@ __all__ = [
     "Latest",
     "LatestMeasured",
     "MeasuredEnergy",
+    "MeasuredPower",
     "Measurements",
     "MeterFileError",
     "MeterLimits",

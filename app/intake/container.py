@@ -13,6 +13,7 @@ from app.intake.importer import Importer
 from app.intake.influx_query import InfluxPages
 from app.intake.intake import Intake
 from app.intake.latest import LatestMeasured
+from app.intake.measured_power import MeasuredPower
 from app.intake.meters import MeteredFleet, Meters
 from app.intake.mqtt import MqttSources, MqttSubscriber
 from app.intake.refusal_log import RefusalLog
@@ -103,6 +104,7 @@ class IntakeContainer(containers.DeclarativeContainer):
         sources=sources,
         keep=platform.settings.provided.intake.keep,
     )
+    measured_power = providers.ThreadSafeSingleton(MeasuredPower, energy=energy, meters=meters)
     anomalies = providers.ThreadSafeSingleton(AnomalyLog, stats=stats, log_once=platform.log_once)
     latest = providers.ThreadSafeSingleton(LatestMeasured, log=log, meters=meters, energy=energy)
     importer = providers.ThreadSafeSingleton(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-import isodate
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -23,9 +22,7 @@ from app.intake.line_protocol import LineMeasurement
 from app.intake.topics import Topic
 from app.mqtt import BrokerSettings
 from app.openadr import BrokerAddress
-from app.platform import time_zone
-
-MIN_TOKEN_CHARACTERS = 16
+from app.platform import IsoDuration, time_zone
 
 
 class Source(BaseModel):
@@ -36,16 +33,16 @@ class Source(BaseModel):
     name: str
     """What the fleet file's column `source` says."""
     type: str
-    max_age: timedelta = timedelta(minutes=15)
+    max_age: IsoDuration = timedelta(minutes=15)
     """A resource whose newest measurement is older has no fresh data; after an instant, what is
     longer is a gap."""
-    late: timedelta = timedelta(days=2)
+    late: IsoDuration = timedelta(days=2)
     """A live value that comes later than this after its end is not taken."""
-    wait: timedelta = timedelta(minutes=2)
+    wait: IsoDuration = timedelta(minutes=2)
     """How long interval reports wait for it."""
     register_size_kwh: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Where its registers begin again at 0; None: a register that falls is that of a new meter."""
-    tell_every: timedelta = timedelta(0)
+    tell_every: IsoDuration = timedelta(0)
     """At least so long lies between instants that are told one by one."""
     time_zone: str = ""
     """Of times without an offset; blank: they are refused."""
@@ -56,19 +53,6 @@ class Source(BaseModel):
         if not SOURCE_NAME.fullmatch(name) or name in (SIMULATOR, NOT_METERED):
             raise ValueError(f"{name[:80]!r} is no name of a source")
         return name
-
-    @field_validator("max_age", "late", "wait", "tell_every", mode="before")
-    @classmethod
-    def _a_duration(cls, given: object) -> object:
-        if isinstance(given, timedelta):
-            return given
-        try:
-            duration = isodate.parse_duration(given)
-        except (isodate.ISO8601Error, TypeError, ValueError, OverflowError):
-            duration = None
-        if not isinstance(duration, timedelta) or duration < timedelta(0):
-            raise ValueError(f"{str(given)[:40]!r} is no duration such as PT5M")
-        return duration
 
     @field_validator("time_zone")
     @classmethod

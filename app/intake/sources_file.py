@@ -9,18 +9,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from app.intake.errors import SourcesError
 from app.intake.sources import (
-    MIN_TOKEN_CHARACTERS,
     MqttSource,
     Source,
     Sources,
     TokenSource,
     source_of,
 )
-from app.platform import LogOnce, TablesFile, TextFileError, read_text
+from app.platform import LogOnce, TablesFile, first_problem
 
 DEFAULT_FILE = Path("sources.toml")
 ACTUATOR = "actuator"
@@ -107,14 +106,15 @@ class SourcesFile:
         try:
             source = source_of(values, self.folder)
         except ValidationError as error:
-            raise SourcesError(f"{where}: {_words(error)}") from None
+            raise SourcesError(f"{where}: {first_problem(error)}") from None
         if source.late + source.wait > self._keep:
             raise SourcesError(f"{where}: late and wait are longer than INTAKE__KEEP")
         for key, file in source.secret_files():
-            self._secret(where, key, file)
+            self._file.secret(where, key, file)
         if not isinstance(source, TokenSource):
             return source
-        return source.model_copy(update={"token": self._token(where, source.token_file)})
+        token = self._file.token(where, "token_file", source.token_file)
+        return source.model_copy(update={"token": token})
 
     def _check_sessions(self, one: Source, other: Source) -> None:
         """SourcesError: a broker would take the two for one client."""
@@ -127,43 +127,11 @@ class SourcesFile:
                 f" {one.address}"
             )
 
-    def _secret(self, where: str, key: str, file: Path) -> str:
-        path = self.folder / file
-        try:
-            return read_text(path, private=True).strip()
-        except TextFileError as error:
-            raise SourcesError(f"{where}: {key} {path} {error}") from None
-
-    def _token(self, where: str, file: Path) -> SecretStr:
-        token = self._secret(where, "token_file", file)
-        if len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or " " in token:
-            raise SourcesError(
-                f"{where}: token_file {self.folder / file} must hold one word of"
-                f" {MIN_TOKEN_CHARACTERS} or more characters"
-            )
-        return SecretStr(token)
-
 
 def _token(source: Source) -> str:
     """Blank: it has none."""
     token = source.token if isinstance(source, TokenSource) else None
     return "" if token is None else token.get_secret_value()
-
-
-def _words(error: ValidationError) -> str:
-    """What is wrong first, and where in its table."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(map(str, first["loc"][1:]))  # after the type
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "union_tag_not_found":
-        return "it has no type"
-    if first["type"] == "union_tag_invalid":
-        return f"type: is none of {first['ctx']['expected_tags']}"
-    if first["type"] == "missing":
-        return f"type {first['loc'][0]} needs {place}"
-    if first["type"] == "extra_forbidden":
-        return f"{place}: type {first['loc'][0]} has no such key"
-    return f"{place}: {message}" if place else message
 
 
 def _digest(token: str) -> bytes:

@@ -6,6 +6,7 @@ from dependency_injector import containers, providers
 
 from app.metering.power import PowerHistory
 from app.metering.profiles import load_profiles
+from app.metering.shapes import UsualPower
 from app.metering.simulator import MeterDataSimulator
 from app.metering.source import AnswersEvents, KnowsLatest, MeteredFleet, SpaceGuard
 from app.platform import port
@@ -24,6 +25,7 @@ class MeteringContainer(containers.DeclarativeContainer):
     latest = port(KnowsLatest)
 
     profiles = providers.ThreadSafeSingleton(load_profiles)
+    usual_kw = providers.ThreadSafeSingleton(UsualPower, profiles.provider)
     simulator = providers.ThreadSafeSingleton(
         MeterDataSimulator,
         repository=repository,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from operator import itemgetter
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from app.control import ResourceArrays
 from app.fleet import Resource, ResourceKind
-from app.metering.profiles import Profiles
+from app.metering.profiles import Profiles, quarter_of_the_year
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +80,7 @@ def build_shapes(
                 yield ven_name, resource
 
     resources = ResourceArrays.of(chosen(), comfort_h)
-    column_of = {kind: number for number, kind in enumerate(profiles.kinds)}
-    profile = np.array([column_of[kind] for kind in ResourceKind], dtype=np.intp)[resources.kinds]
+    profile = _profile_of(resources, profiles)
     drawn = np.random.default_rng([seed, 1])
     noise = drawn.standard_normal(resources.roster.size + NOISE_SPAN, dtype=np.float32)
     offset_kw, scale_kw = _standing_kw(resources), resources.rated_kw
@@ -125,6 +125,28 @@ def joined(
         yield from ((ven_name, resource) for resource in left.pop(ven_name, ()))
     for ven_name, others in left.items():
         yield from ((ven_name, resource) for resource in others)
+
+
+class UsualPower:
+    """What resources do without events, by the load shapes of their kinds and without noise."""
+
+    def __init__(self, profiles: Callable[[], Profiles]) -> None:
+        self._profiles = profiles
+
+    def __call__(self, resources: ResourceArrays, at: datetime) -> Float32:
+        """Of each column, kW."""
+        profiles = self._profiles()
+        per_unit = profiles.per_unit[quarter_of_the_year(at) % profiles.steps]
+        shape_kw = per_unit.take(_profile_of(resources, profiles))
+        shape_kw = shape_kw * resources.rated_kw + _standing_kw(resources)
+        return np.asarray(np.clip(shape_kw, resources.lowest_kw, resources.highest_kw))
+
+
+def _profile_of(resources: ResourceArrays, profiles: Profiles) -> npt.NDArray[np.intp]:
+    """The column of the profile of each resource's kind."""
+    column_of = {kind: number for number, kind in enumerate(profiles.kinds)}
+    of_kinds = np.array([column_of[kind] for kind in ResourceKind], dtype=np.intp)
+    return of_kinds[resources.kinds]
 
 
 def _standing_kw(resources: ResourceArrays) -> Float32:

@@ -5,6 +5,7 @@ from app.platform.asgi import TRY_AGAIN_LATER, AsgiServer, bounded_body
 from app.platform.columns import key_column, required_column, table
 from app.platform.container import PlatformContainer
 from app.platform.database import Database, make_engine
+from app.platform.durations import IsoDuration, iso_duration
 from app.platform.errors import (
     CertificateError,
     DatabaseError,
@@ -29,7 +30,7 @@ from app.platform.secret_file import read_or_make
 from app.platform.servers import NoServer, Server
 from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
-from app.platform.tables_file import TablesFile
+from app.platform.tables_file import TablesFile, first_problem
 from app.platform.text_file import read_text
 from app.platform.time_zones import time_zone
 from app.platform.timestamps import from_us, to_us, utc_now
@@ -45,6 +46,7 @@ __all__ = [
     "DatabaseUrlError",
     "FailsForAll",
     "FanOut",
+    "IsoDuration",
     "LockPerName",
     "LogOnce",
     "MakeBar",
@@ -63,7 +65,9 @@ __all__ = [
     "TablesFile",
     "TextFileError",
     "bounded_body",
+    "first_problem",
     "from_us",
+    "iso_duration",
     "json_bytes",
     "key_column",
     "make_engine",

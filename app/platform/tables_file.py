@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from pydantic import SecretStr, ValidationError
+
 from app.platform.errors import TextFileError
 from app.platform.log_once import LogOnce
 from app.platform.text_file import read_text
 
 logger = logging.getLogger(__name__)
 LOOKED_AT_EVERY_S = 30.0
+MIN_TOKEN_CHARACTERS = 16
 T = TypeVar("T")
 
 
@@ -67,6 +70,24 @@ class TablesFile(Generic[T]):
                 self._look()
             return self._known[0]
 
+    def secret(self, where: str, key: str, file: Path) -> str:
+        """What a file holds that is private to us. `where`, `key`: for an `error`."""
+        path = self._path.parent / file
+        try:
+            return read_text(path, private=True).strip()
+        except TextFileError as error:
+            raise self._error(f"{where}: {key} {path} {error}") from None
+
+    def token(self, where: str, key: str, file: Path) -> SecretStr:
+        """The same, of a bearer token."""
+        token = self.secret(where, key, file)
+        if len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or " " in token:
+            raise self._error(
+                f"{where}: {key} {self._path.parent / file} must hold one word of"
+                f" {MIN_TOKEN_CHARACTERS} or more characters"
+            )
+        return SecretStr(token)
+
     def _look(self) -> None:
         if self._files_state() == self._state:
             return
@@ -103,3 +124,19 @@ def _state_of(path: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong first, and where in its table."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"][1:]))  # after the type
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "union_tag_not_found":
+        return "it has no type"
+    if first["type"] == "union_tag_invalid":
+        return f"type: is none of {first['ctx']['expected_tags']}"
+    if first["type"] == "missing":
+        return f"type {first['loc'][0]} needs {place}"
+    if first["type"] == "extra_forbidden":
+        return f"{place}: type {first['loc'][0]} has no such key"
+    return f"{place}: {message}" if place else message

@@ -46,6 +46,7 @@ def test_no_room_is_given_what_stands_below_it() -> None:
 
 
 OUT_OF_LAYER = {
+    "orders": "events wake who plans orders, and intake is given what devices answer",
     "vtn": "its credentials are given to the protocol, which does not know it",
     "streams": "what is owed keeps readings, and metering asks it for room",
     "scheduling": "it knows only callables, and is given tasks that need the rooms above it",
@@ -62,7 +63,7 @@ def layers() -> list[set[str]]:
 
 def test_the_container_follows_the_layers_of_imports() -> None:
     height = {room: place for place, layer in enumerate(layers()) for room in layer}
-    package = {"delivery": "reporting", "running": "application"}
+    package = {"delivery": "reporting", "orders": "actuation", "running": "application"}
     rooms = [
         name
         for name, provider in Container.providers.items()

@@ -185,4 +185,4 @@ def test_rooms_need_each_other_as_what_is_in_them() -> None:
     rooms = {node.name: node for node in graph.rooms(graph.nodes(Container().providers))}
 
     assert rooms["readings"].needs == ("platform", "openadr")
-    assert rooms["control"].needs == ("events", "settings", "platform")
+    assert rooms["control"].needs == ("settings", "events", "platform")

@@ -47,6 +47,7 @@ def book_of(database: Database, clock: Callable[[], datetime]) -> EventStore:
         database=database,
         clock=clock,
         log_once=log_once,
+        on_change=lambda: None,
         grants=Grants(
             log_once=log_once,
             resource_names=lambda _: (),

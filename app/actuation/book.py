@@ -1,0 +1,390 @@
+"""The orders that are in force: issued when what is asked changes, written again while they hold.
+
+One owner of the state machine of an order. Times of the wall clock say until when an order holds;
+the monotonic clock says when it is to be written again.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import random
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from copy import copy
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from app.actuation.actuators import Actuator
+from app.actuation.order import (
+    DesiredState,
+    Effect,
+    Key,
+    Order,
+    OrderCounts,
+    OrderStatus,
+    Outcome,
+    OutcomeStatus,
+    Wanted,
+    Written,
+)
+from app.platform import to_us
+
+logger = logging.getLogger(__name__)
+RECOVERY = timedelta(hours=4)
+"""In which comfort that was put off is made good, as of app.control."""
+SPREAD = 0.7, 1.0
+"""The share of half of `valid_for` after which an order is written again: drawn, so that those
+that were issued at once are not renewed at once."""
+
+
+class KeepsOrders(Protocol):
+    """The OrderStore, or what stands in for it."""
+
+    def run(self) -> str: ...
+
+    def load(self) -> list[Order]: ...
+
+    def issue(self, orders: list[Order], now_us: int) -> None: ...
+
+    def keep(self, order: Order) -> None: ...
+
+    def forget(self, keys: Collection[Key]) -> None: ...
+
+
+class OrderBook:
+    """What each resource is asked, and what came of it. Safe for several threads.
+
+    `clock` is aware UTC, `monotonic` in seconds. `drawn`: between 0 and 1, for spreading.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: KeepsOrders,
+        actuators: Callable[[], Mapping[str, Actuator]],
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        drawn: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._actuators = actuators
+        self._clock = clock
+        self._monotonic = monotonic
+        self._drawn = drawn
+        self._changing = threading.Lock()
+        """Held while something is stored; what is in memory is not locked meanwhile."""
+        self._lock = threading.RLock()
+        self._orders: dict[Key, Order] = {}
+        self._due: list[tuple[float, int, Key]] = []
+        self.planned = threading.Event()
+        """Set when something is due earlier than all else before."""
+        self._run = ""
+        self.counts = OrderCounts()
+
+    def open(self) -> None:
+        """Read what was issued before; all that holds is due. DatabaseError."""
+        run, orders = self._store.run(), self._store.load()
+        with self._lock:
+            self._run = run
+            self._orders = {order.key: order for order in orders}
+            self._due = []
+            for order in orders:
+                if order.status is OrderStatus.ACCEPTED:
+                    order.status = OrderStatus.WAITING  # the device may have died since
+                self._plan(order, self._monotonic())
+
+    def change(self, wanted: Mapping[Key, Wanted]) -> int:
+        """Issue what is asked otherwise than before, and release what is not asked any more.
+
+        Returns how many orders are due by that. DatabaseError: nothing has changed. Where the
+        actuator of a resource is another one, it is released at the old one first.
+        """
+        with self._changing:
+            now = self._clock()
+            with self._lock:
+                issued = [
+                    order
+                    for key, asked in wanted.items()
+                    if (order := self._asked(key, asked, now)) is not None
+                ]
+                issued += [
+                    self._release(order, now)
+                    for key, order in self._orders.items()
+                    if not order.is_release and _is_to_be_released(order, wanted.get(key))
+                ]
+            if issued:
+                self._store.issue(issued, to_us(now))
+            with self._lock:
+                self.counts.issued += len(issued)
+                for order in issued:
+                    self._orders[order.key] = order
+                keys = [*(order.key for order in issued), *self._with_another_end(wanted)]
+                for key in keys:
+                    self._plan(self._orders[key], self._monotonic())
+                return len(keys)
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Resources that are gone, of which nothing is left to be written. DatabaseError."""
+        with self._changing:
+            with self._lock:
+                gone = [key for key in keys if key in self._orders and self._orders[key].is_over]
+            if gone:
+                self._store.forget(gone)
+            with self._lock:
+                for key in gone:
+                    del self._orders[key]
+
+    def take_due(self, *, most: int) -> dict[str, list[Key]]:
+        """By actuator, whose orders are to be written now; so many at most."""
+        with self._lock:
+            now_s = self._monotonic()
+            keys: dict[str, list[Key]] = {}
+            taken = 0
+            while self._due and self._due[0][0] <= now_s and taken < most:
+                due_s, seq, key = heapq.heappop(self._due)
+                order = self._orders.get(key)
+                if order is None or (order.due_s, order.seq) != (due_s, seq) or order.rests:
+                    continue  # it was planned anew, or nothing is to be written any more
+                keys.setdefault(order.actuator, []).append(key)
+                taken += 1
+            return keys
+
+    def next_due_s(self) -> float | None:
+        """When something is to be written, by the monotonic clock; None: nothing is."""
+        with self._lock:
+            return self._due[0][0] if self._due else None
+
+    def written(self, key: Key) -> Written | None:
+        """The order of a resource as it is to be written now; None: there is none.
+
+        Called when it goes out, since what is left of it is counted from then. An empty body ends
+        what a broker retains of a release that is over.
+        """
+        with self._lock:
+            order = self._orders.get(key)
+            actuator = None if order is None else self._actuators().get(order.actuator)
+            if order is None or actuator is None:
+                return None
+            now, now_s = self._clock(), self._monotonic()
+            if order.is_release and now >= order.until and not order.is_over:
+                order.status, order.is_retained = OrderStatus.RELEASED, True
+                self.counts.lapsed += 1
+            if order.is_over:
+                was_retained, order.is_retained = order.is_retained, False
+                return self._as_written(order, b"", now) if was_retained else None
+            if order.rests:
+                return None
+            if not order.is_release:
+                order.until = _until(order, actuator, now)
+            if order.left_s(now) <= 0:
+                return None  # it ends, and another one follows
+            self.counts.unanswered += order.writes > 0 and order.status is OrderStatus.WAITING
+            self.counts.written += 1
+            order.writes += 1
+            self._plan(order, now_s + self._pause_s(order, actuator))
+            return self._as_written(order, order.body(self._run, now), now)
+
+    def _as_written(self, order: Order, body: bytes, now: datetime) -> Written:
+        return Written(
+            key=order.key,
+            actuator=order.actuator,
+            seq=order.seq,
+            body=body,
+            left_s=order.left_s(now),
+        )
+
+    def acknowledge(self, actuator: str, key: Key, outcome: Outcome) -> bool:
+        """Take that a device accepts its order; False: `take_outcome` has to look at it.
+
+        In memory only: the device is asked again after a restart.
+        """
+        with self._lock:
+            order = self._orders.get(key)
+            if (
+                order is None
+                or order.is_release
+                or outcome.status is not OutcomeStatus.ACCEPTED
+                or (order.actuator, order.seq) != (actuator, outcome.seq)
+            ):
+                return False
+            if order.status is OrderStatus.WAITING:
+                order.status, order.writes = OrderStatus.ACCEPTED, 0
+                self.counts.accepted += 1
+                held_by = self._actuators().get(order.actuator)
+                if held_by is not None:
+                    self._plan(order, self._monotonic() + self._pause_s(order, held_by))
+            return True
+
+    def take_outcome(self, actuator: str, key: Key, outcome: Outcome) -> Effect:
+        """What a device answers.
+
+        An answer counts only for the resources of its own actuator, and for the order in force; who
+        opts out or in always means it, and is not looked at here. DatabaseError: it is not taken.
+        """
+        if self.acknowledge(actuator, key, outcome):
+            return Effect.NONE
+        with self._changing:
+            with self._lock:
+                order = self._orders.get(key)
+                if order is None or order.actuator != actuator or outcome.seq > order.seq:
+                    self.counts.unknown += 1
+                    return Effect.NONE
+                if outcome.seq < order.seq:
+                    self.counts.late += 1
+                    return Effect.NONE
+                after = _after(order, outcome, self._clock())
+                if after is None:
+                    return Effect.NONE
+            self._store.keep(after)
+            with self._lock:
+                self._orders[key] = after
+                self.counts.refused += after.status is OrderStatus.REFUSED
+                self.counts.accepted += after.is_over
+        if after.is_over:
+            return Effect.TO_BE_WRITTEN
+        logger.info("%s refuses its order: %s", key, after.reason or "it does not say why")
+        return Effect.TO_BE_PLANNED
+
+    def of_actuator(self, name: str) -> list[Key]:
+        """Whose orders go there and hold: all of them are written anew after a connection broke."""
+        with self._lock:
+            return [
+                key
+                for key, order in self._orders.items()
+                if order.actuator == name and not order.is_over
+            ]
+
+    def orders(self) -> Iterator[Order]:
+        """A copy of each, as it is now; also of those that are over."""
+        with self._lock:
+            copies = [copy(order) for order in self._orders.values()]
+        return iter(copies)
+
+    def get(self, key: Key) -> Order | None:
+        """A copy of the last order of a resource."""
+        with self._lock:
+            order = self._orders.get(key)
+            return None if order is None else copy(order)
+
+    def refusals(self) -> dict[Key, DesiredState]:
+        """What was refused, and is still asked."""
+        with self._lock:
+            return {
+                key: order.desired
+                for key, order in self._orders.items()
+                if order.status is OrderStatus.REFUSED and order.desired is not None
+            }
+
+    def baselines(self) -> dict[Key, float]:
+        """Of the resources that are under an order: what they did before their first one, kW."""
+        with self._lock:
+            return {
+                key: order.baseline_kw
+                for key, order in self._orders.items()
+                if not order.is_release
+            }
+
+    def _asked(self, key: Key, asked: Wanted, now: datetime) -> Order | None:
+        """A new order; None: what is in force asks the same, or the old actuator comes first."""
+        before = self._orders.get(key)
+        actuator = self._actuators().get(asked.actuator)
+        if actuator is None:
+            return None
+        if before is not None and not before.is_over:
+            if before.actuator != asked.actuator:
+                return None
+            if before.desired is not None and before.desired.asks_the_same(asked.desired):
+                return None
+        follows = before is not None and not before.is_release
+        order = Order(
+            key=key,
+            actuator=asked.actuator,
+            seq=0,
+            desired=asked.desired,
+            status=OrderStatus.WAITING,
+            baseline_kw=before.baseline_kw if follows and before else asked.baseline_kw,
+            began_at=before.began_at if follows and before else now,
+            store_from=_store_from(before, now),
+            issued_at=now,
+            switched_at=now,
+            until=now,
+        )
+        if follows and before and before.is_on == order.is_on:
+            order.switched_at = before.switched_at
+        order.until = _until(order, actuator, now)
+        return order
+
+    def _release(self, order: Order, now: datetime) -> Order:
+        """`until`: when the device ends what it was asked by itself, at the latest."""
+        released = copy(order)
+        released.desired, released.status, released.reason = None, OrderStatus.WAITING, ""
+        released.issued_at, released.writes = now, 0
+        actuator = self._actuators().get(order.actuator)
+        if actuator is not None:
+            released.until = now + actuator.valid_for
+        return released
+
+    def _with_another_end(self, wanted: Mapping[Key, Wanted]) -> list[Key]:
+        """Orders that ask the same, but end before the device was told: they are written again."""
+        keys = []
+        for key, asked in wanted.items():
+            order = self._orders.get(key)
+            if (
+                order is None
+                or order.desired is None
+                or not order.desired.asks_the_same(asked.desired)
+                or order.desired.ends_at == asked.desired.ends_at
+            ):
+                continue
+            order.desired = asked.desired
+            if asked.desired.ends_at is not None and asked.desired.ends_at < order.until:
+                keys.append(key)
+        return keys
+
+    def _pause_s(self, order: Order, actuator: Actuator) -> float:
+        """After an order was written, until it is written again."""
+        renewal_s = actuator.half_s * (SPREAD[0] + (SPREAD[1] - SPREAD[0]) * self._drawn())
+        if order.status is not OrderStatus.WAITING:
+            return renewal_s
+        back_off_s = actuator.ack_timeout.total_seconds() * 2 ** min(order.writes - 1, 16)
+        return float(min(back_off_s, renewal_s))
+
+    def _plan(self, order: Order, due_s: float) -> None:
+        if order.rests:
+            return
+        order.due_s = due_s
+        heapq.heappush(self._due, (due_s, order.seq, order.key))
+        if self._due[0][2] is order.key:
+            self.planned.set()
+
+
+def _is_to_be_released(order: Order, asked: Wanted | None) -> bool:
+    return asked is None or asked.actuator != order.actuator
+
+
+def _store_from(before: Order | None, now: datetime) -> datetime:
+    """What was put off goes on to count, until it was made good."""
+    if before is None or (before.is_over and before.until + RECOVERY < now):
+        return now
+    return before.store_from
+
+
+def _after(order: Order, outcome: Outcome, now: datetime) -> Order | None:
+    """The order after an answer that has to be remembered; None: nothing has changed."""
+    after = copy(order)
+    if order.is_release:
+        if order.is_over or outcome.status is OutcomeStatus.REFUSED:
+            return None
+        after.status, after.is_retained, after.until = OrderStatus.RELEASED, True, now
+    elif outcome.status is OutcomeStatus.REFUSED and order.status is not OrderStatus.REFUSED:
+        after.status, after.reason = OrderStatus.REFUSED, outcome.reason
+    else:
+        return None
+    return after
+
+
+def _until(order: Order, actuator: Actuator, now: datetime) -> datetime:
+    until = now + actuator.valid_for
+    ends_at = None if order.desired is None else order.desired.ends_at
+    return until if ends_at is None else min(until, ends_at)

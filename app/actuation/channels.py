@@ -1,0 +1,81 @@
+"""Keeps a channel to each actuator of the file, as the file changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from app.actuation.actuators import ActuatorsFile, HttpActuator, MqttActuator
+from app.actuation.errors import ActuatorsError
+from app.actuation.order import Key
+from app.mqtt import BrokerLoop
+
+
+class Channel(Protocol):
+    """A way to devices."""
+
+    def start(self) -> None: ...
+
+    def write(self, keys: Sequence[Key]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Channels:
+    """To be called every few seconds: connects as the file says now. Safe for several threads."""
+
+    def __init__(
+        self,
+        *,
+        actuators: ActuatorsFile,
+        loop: BrokerLoop,
+        make_mqtt: Callable[..., Channel],
+        make_http: Callable[..., Channel],
+    ) -> None:
+        self._actuators = actuators
+        self._loop = loop
+        self._make_mqtt = make_mqtt
+        self._make_http = make_http
+        self._lock = threading.Lock()
+        self._running: dict[str, tuple[MqttActuator | HttpActuator, Channel]] = {}
+        self._closed = False
+
+    def __call__(self) -> None:
+        """Begin with those that are new, and end those that are gone or changed."""
+        try:
+            wanted = self._actuators.all()
+        except ActuatorsError:
+            return  # which is said where the file is read
+        with self._lock:
+            if self._closed:
+                return
+            for name, (actuator, channel) in list(self._running.items()):
+                if wanted.get(name) != actuator:
+                    del self._running[name]
+                    channel.close()
+            for name, actuator in wanted.items():
+                if name not in self._running:
+                    make = (
+                        self._make_mqtt if isinstance(actuator, MqttActuator) else self._make_http
+                    )
+                    channel = make(actuator, folder=self._actuators.folder)
+                    self._running[name] = actuator, channel
+                    channel.start()
+
+    def write(self, actuator: str, keys: Sequence[Key]) -> None:
+        """Write these orders there; to an actuator that is not in the file, none is."""
+        with self._lock:
+            running = self._running.get(actuator)
+        if running is not None:
+            running[1].write(keys)
+
+    def close(self) -> None:
+        """Write nothing more. May be called again."""
+        with self._lock:
+            self._closed = True
+            channels = [channel for _, channel in self._running.values()]
+            self._running = {}
+        for channel in channels:
+            channel.close()
+        self._loop.close()

@@ -1,0 +1,218 @@
+"""When orders are planned, and when they are written: woken by changes, and by nothing else."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from app.actuation.book import OrderBook
+from app.actuation.order import Effect, Key, Order, OutcomeStatus, Wanted
+from app.actuation.outcomes import Answer, OutcomeInbox
+from app.actuation.planner import Plan
+from app.actuation.signal import OrderSignal
+from app.actuation.trusted_clock import TrustedClock
+from app.fleet import SetBy
+from app.platform import LogOnce, OperationalError
+
+logger = logging.getLogger(__name__)
+AT_ONCE = 500
+"""Orders that are handed on at a time."""
+TRY_AGAIN_S = 2.0
+"""After the database could not be used."""
+MIN_SHARE_S = 10.0
+"""What refusers leave is shared among the others at most this often."""
+
+
+class Plans(Protocol):
+    """The OrderPlanner, or what stands in for it."""
+
+    def plan(self, orders: Mapping[Key, Order], now: datetime) -> Plan: ...
+
+
+class Delivers(Protocol):
+    """The channels to devices."""
+
+    def write(self, actuator: str, keys: Sequence[Key]) -> None: ...
+
+
+class TakesOptOuts(Protocol):
+    """Who keeps opt-outs."""
+
+    def opt_out(
+        self,
+        ven_name: str,
+        resource_name: str,
+        *,
+        set_by: SetBy,
+        reason: str,
+        until: datetime | None,
+    ) -> None: ...
+
+    def opt_in(self, ven_name: str, resource_name: str, *, set_by: SetBy) -> bool: ...
+
+
+class Dispatcher:
+    """Two threads: one plans, follows answers and stores; the other one hands on what is due.
+
+    So orders are renewed while the database is silent. Nothing runs while nothing changes.
+    """
+
+    def __init__(
+        self,
+        *,
+        book: OrderBook,
+        planner: Plans,
+        inbox: OutcomeInbox,
+        signal: OrderSignal,
+        channels: Delivers,
+        participation: TakesOptOuts,
+        clock: TrustedClock,
+        monotonic: Callable[[], float],
+        log_once: LogOnce,
+    ) -> None:
+        self._book = book
+        self._planner = planner
+        self._inbox = inbox
+        self._signal = signal
+        self._channels = channels
+        self._participation = participation
+        self._clock = clock
+        self._monotonic = monotonic
+        self._log_once = log_once
+        self._plan_at_s = float("inf")
+        self._share_at_s = float("-inf")
+        """Not before: what a refuser leaves was shared a moment ago."""
+        self._owners: Mapping[Key, str] = {}
+        self._closed = False
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Go on with what was in force before. DatabaseError."""
+        self._book.open()
+        self._signal.changed()
+        for name, work in (("orders", self._plan_each), ("orders-write", self._write_each)):
+            thread = threading.Thread(target=work, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Write nothing more: orders run out. May be called again."""
+        self._closed = True
+        self._signal.answered()
+        self._book.planned.set()
+        for thread in self._threads:
+            thread.join(timeout_s)
+        self._threads = []
+
+    def follow_answers(self) -> None:
+        """What devices have answered. DatabaseError: what is left is followed later."""
+        answers = self._inbox.take()
+        for place, answer in enumerate(answers):
+            try:
+                self._follow(answer)
+            except OperationalError:
+                self._inbox.put_back(answers[place:])
+                raise
+
+    def plan(self) -> None:
+        """Work out what is asked now, and issue what has changed. DatabaseError."""
+        in_doubt = self._clock.look()
+        now = self._clock()
+        orders = {order.key: order for order in self._book.orders()}
+        plan = self._planner.plan(orders, now)
+        self._owners = plan.actuators
+        wanted = plan.wanted if not in_doubt else _only_what_holds(plan.wanted, orders)
+        self._say_doubt(in_doubt)
+        self._book.change(wanted)
+        self._book.forget(key for key in orders if key not in plan.actuators)
+        left_s = float("inf")
+        if plan.next_change is not None:
+            left_s = max((plan.next_change - now) / timedelta(seconds=1), 0.0)
+        self._plan_at_s = self._monotonic() + left_s
+
+    def write_due(self) -> bool:
+        """Hand on what is due; whether there is more."""
+        due = self._book.take_due(most=AT_ONCE)
+        for actuator, keys in due.items():
+            self._channels.write(actuator, keys)
+        return sum(map(len, due.values())) == AT_ONCE
+
+    def _follow(self, answer: Answer) -> None:
+        actuator, key, outcome = answer
+        if self._owners.get(key) != actuator:
+            self._inbox.refuse()
+            return
+        if outcome.status is OutcomeStatus.OPTED_OUT:
+            self._participation.opt_out(
+                *key, set_by=SetBy.DEVICE, reason=outcome.reason, until=outcome.until
+            )
+        elif outcome.status is OutcomeStatus.OPTED_IN:
+            self._participation.opt_in(*key, set_by=SetBy.DEVICE)
+        if outcome.status in (OutcomeStatus.OPTED_OUT, OutcomeStatus.OPTED_IN):
+            logger.info("%s: its device has %s", key, outcome.status.replace("_", " ").lower())
+            self._signal.changed()
+        effect = self._book.take_outcome(actuator, key, outcome)
+        if effect is Effect.TO_BE_WRITTEN:
+            self._channels.write(actuator, [key])
+        elif effect is Effect.TO_BE_PLANNED:
+            now_s = self._monotonic()
+            self._share_at_s = max(self._share_at_s, now_s)
+            self._plan_at_s = min(self._plan_at_s, self._share_at_s)
+            self._share_at_s = max(self._share_at_s, now_s + MIN_SHARE_S)
+
+    def _plan_each(self) -> None:
+        while not self._closed:
+            try:
+                self.follow_answers()
+                if self._signal.take_changed() or self._monotonic() >= self._plan_at_s:
+                    self.plan()
+                self._log_once.problem(logger, "orders", None, recovered="orders are planned again")
+            except OperationalError as error:
+                self._log_once.problem(
+                    logger, "orders", f"orders are not planned: {error}; what was issued holds"
+                )
+                self._plan_at_s = self._monotonic() + TRY_AGAIN_S
+            except Exception:
+                logger.exception("orders: a defect; they are planned again in a moment")
+                self._plan_at_s = self._monotonic() + TRY_AGAIN_S
+            left_s = self._plan_at_s - self._monotonic()
+            self._signal.wait(None if left_s == float("inf") else max(left_s, 0.0))
+
+    def _write_each(self) -> None:
+        while not self._closed:
+            self._book.planned.clear()
+            try:
+                has_more = self.write_due()
+            except Exception:
+                logger.exception("orders: a defect; what is due is written in a moment")
+                has_more = False
+            due_s = self._book.next_due_s()
+            if not has_more:
+                self._book.planned.wait(
+                    None if due_s is None else max(due_s - self._monotonic(), 0.0)
+                )
+
+    def _say_doubt(self, in_doubt: bool) -> None:
+        self._log_once.problem(
+            logger,
+            "the clock of orders",
+            "orders: the clock is in doubt, and no new one begins" if in_doubt else None,
+            recovered="orders: the clock is right again",
+        )
+
+
+def _only_what_holds(
+    wanted: Mapping[Key, Wanted], orders: Mapping[Key, Order]
+) -> dict[Key, Wanted]:
+    """While nobody knows what time it is: what is in force and would be asked now, unchanged."""
+    kept = {}
+    for key, asked in wanted.items():
+        order = orders.get(key)
+        if order is not None and order.desired is not None:
+            kept[key] = Wanted(
+                actuator=asked.actuator, desired=order.desired, baseline_kw=order.baseline_kw
+            )
+    return kept

@@ -1,0 +1,79 @@
+"""Answers of devices, on their way to who follows them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import threading
+from collections import deque
+from typing import NamedTuple
+
+from app.actuation.actuators import ActuatorsFile
+from app.actuation.order import Key, Outcome
+from app.actuation.signal import OrderSignal
+
+MAX_WAITING = 20_000
+"""Answers that wait; of more, the newest are dropped, and devices repeat them."""
+
+
+class Answer(NamedTuple):
+    """What came of whom."""
+
+    actuator: str
+    key: Key
+    outcome: Outcome
+
+
+class OutcomeInbox:
+    """Takes answers from brokers, from HTTP answers and from those who post them.
+
+    Safe for several threads.
+    """
+
+    def __init__(self, *, actuators: ActuatorsFile, signal: OrderSignal) -> None:
+        self._actuators = actuators
+        self._signal = signal
+        self._lock = threading.Lock()
+        self._waiting: deque[Answer] = deque()
+        self.refused = 0
+        """Answers that are none, and what was dropped; since the start."""
+
+    def put(self, actuator: str, key: Key, outcome: Outcome) -> bool:
+        """False: too many wait already."""
+        with self._lock:
+            if len(self._waiting) >= MAX_WAITING:
+                self.refused += 1
+                return False
+            self._waiting.append(Answer(actuator, key, outcome))
+        self._signal.answered()
+        return True
+
+    def refuse(self) -> None:
+        """Count an answer that is none."""
+        with self._lock:
+            self.refused += 1
+
+    def take(self) -> list[Answer]:
+        """All that wait."""
+        with self._lock:
+            taken = list(self._waiting)
+            self._waiting.clear()
+        return taken
+
+    def put_back(self, answers: list[Answer]) -> None:
+        """They could not be followed yet."""
+        with self._lock:
+            self._waiting.extendleft(reversed(answers))
+
+    def actuator_of_token(self, token: str) -> str | None:
+        """Whose devices may post with this token."""
+        given, found = _digest(token), None
+        for name, actuator in self._actuators.all().items():
+            own = actuator.outcome_token
+            if own is not None and hmac.compare_digest(_digest(own.get_secret_value()), given):
+                found = name
+        return found
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,270 @@
+"""What each resource is to be asked now: by events, policies, limits, and who takes part."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from app.actuation.order import Key, Order, OrderStatus, Wanted
+from app.actuation.pace import paced
+from app.actuation.sites import AT_ONCE, Sites, SitesOfFleet
+from app.actuation.states import AskedStates
+from app.control import (
+    ControlInput,
+    ResourceArrays,
+    Responder,
+    SignalResolver,
+    half_full,
+)
+from app.events import SeenEvent, by_precedence
+from app.fleet import WhoTakesPart
+from app.platform import LogOnce
+from app.readings import Frame, Roster, column_map, realign
+
+logger = logging.getLogger(__name__)
+Float32 = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+BASELINE_SPAN = timedelta(minutes=15)
+MIN_BASELINE_SPAN = timedelta(minutes=3)
+"""Less than this since the last order: what it did before that one is its baseline still."""
+STEP = timedelta(minutes=5)
+"""For so long a store must allow what is asked; then it is looked at again."""
+
+
+@runtime_checkable
+class MeasuresPower(Protocol):
+    """What real meters say of a span."""
+
+    def mean_kw(
+        self, spans: Mapping[tuple[str, str], tuple[datetime, datetime]]
+    ) -> dict[tuple[str, str], float]: ...
+
+
+@runtime_checkable
+class KnowsFrames(Protocol):
+    """The last tick."""
+
+    def last(self) -> Frame | None: ...
+
+
+@runtime_checkable
+class KnowsEvents(Protocol):
+    """What each VEN is asked."""
+
+    def of_ven(self, ven_name: str) -> Sequence[SeenEvent]: ...
+
+
+@runtime_checkable
+class KnowsWhoTakesPart(Protocol):
+    """Opt-outs and releases."""
+
+    def current(self) -> WhoTakesPart: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be asked."""
+
+    wanted: Mapping[Key, Wanted]
+    next_change: datetime | None
+    """When it may be something else; None: not before an event changes."""
+    actuators: Mapping[Key, str] = field(default_factory=dict)
+    """Of every resource that may be given orders."""
+
+
+class OrderPlanner:
+    """Works out what each resource is to be asked. For one thread.
+
+    `usual_kw` is what resources do by the load shapes of their kinds.
+    """
+
+    def __init__(
+        self,
+        *,
+        sites: SitesOfFleet,
+        frames: KnowsFrames,
+        measured: MeasuresPower,
+        usual_kw: Callable[[ResourceArrays, datetime], Float32],
+        events: KnowsEvents,
+        resolver: SignalResolver,
+        responder: Responder,
+        participation: KnowsWhoTakesPart,
+        log_once: LogOnce,
+    ) -> None:
+        self._sites = sites
+        self._frames = frames
+        self._measured = measured
+        self._usual_kw = usual_kw
+        self._events = events
+        self._resolver = resolver
+        self._responder = responder
+        self._participation = participation
+        self._log_once = log_once
+        self._map: tuple[Roster | None, Roster | None, npt.NDArray[np.intp] | None]
+        self._map = None, None, None
+
+    def plan(self, orders: Mapping[Key, Order], now: datetime) -> Plan:
+        """What is to be asked at this instant. `orders`: the last order of each resource."""
+        sites = self._sites.current()
+        if not sites.actuators:
+            return Plan(wanted={}, next_change=None)
+        who = self._participation.current()
+        signals = self._resolver.make(sites.resources, self._events_of, now)
+        changes = [signals.holds_until, who.next_end(now)]
+        asked = AskedStates(sites, signals, self._responder.policies, now)
+        if not asked.any and all(order.is_release for order in orders.values()):
+            return Plan(wanted={}, next_change=_earliest(changes), actuators=sites.actuator_of)
+        takes_part = _flags(
+            not (who.is_opted_out(*key, now) or who.is_released(*key)) for key in sites.keys
+        )
+        refuses = _flags(
+            _is_refused(orders.get(key), asked, column) for column, key in enumerate(sites.keys)
+        )
+        candidates = asked.columns & sites.ordered & takes_part
+        baseline_kw = self._baselines(sites, orders, candidates, now)
+        result = self._responder.respond(
+            sites.resources,
+            ControlInput(
+                now=now,
+                step_h=STEP / timedelta(hours=1),
+                shape_kw=baseline_kw,
+                mean_kw=baseline_kw,
+                stored_kwh=self._stored(sites, orders, baseline_kw, candidates, now),
+                is_fixed=~takes_part | refuses,
+            ),
+            signals,
+        )
+        states = asked.states(result)
+        wanted: dict[Key, Wanted] = {}
+        for column in np.flatnonzero(candidates).tolist():
+            key, before = sites.keys[column], orders.get(sites.keys[column])
+            stays = before is not None and refuses[column]  # until the event changes
+            desired = before.desired if stays and before is not None else states(column)
+            if desired is None:
+                continue
+            pace = sites.paces.get(column, AT_ONCE)
+            desired, again_at = paced(desired, before, pace, float(baseline_kw[column]), now)
+            changes.append(again_at)
+            wanted[key] = Wanted(
+                actuator=sites.actuators[column],
+                desired=desired,
+                baseline_kw=float(baseline_kw[column]),
+            )
+        if any(sites.resources.has_store[sites.columns[key]] for key in wanted):
+            changes.append(now + STEP)
+        return Plan(wanted=wanted, next_change=_earliest(changes), actuators=sites.actuator_of)
+
+    def _events_of(self, ven_name: str) -> Sequence[SeenEvent]:
+        return by_precedence(self._events.of_ven(ven_name))
+
+    def _baselines(
+        self, sites: Sites, orders: Mapping[Key, Order], candidates: Bools, now: datetime
+    ) -> Float32:
+        """What each would do without events: never what was measured under an order."""
+        resources, last = sites.resources, self._frames.last()
+        usual_kw = self._usual_kw(resources, now)
+        there = usual_kw
+        if last is not None:
+            there = realign(last.baseline_kw, self._mapped(last.roster, sites), usual_kw)
+        baseline_kw = np.clip(there, resources.lowest_kw, resources.highest_kw).astype(np.float32)
+        spans: dict[tuple[str, str], tuple[datetime, datetime]] = {}
+        for column in np.flatnonzero(sites.ordered).tolist():
+            key, order = sites.keys[column], orders.get(sites.keys[column])
+            if order is not None and not order.is_over:
+                baseline_kw[column] = order.baseline_kw
+            elif candidates[column]:
+                since = now - BASELINE_SPAN
+                if order is not None and order.until > since:
+                    since = order.until
+                if order is not None and now - since < MIN_BASELINE_SPAN:
+                    baseline_kw[column] = order.baseline_kw
+                else:
+                    spans[key] = since, now
+        means = self._measured.mean_kw(spans)
+        for (ven_name, resource_name), mean_kw in means.items():
+            baseline_kw[sites.columns[Key(ven_name, resource_name)]] = mean_kw
+        without = [key for key in spans if key not in means and _is_metered(sites, key)]
+        if without:
+            self._log_once(
+                logger,
+                logging.INFO,
+                f"{len(without)} resources that are asked have not been measured for 15 minutes,"
+                f" such as {Key(*without[0])}: their baseline is what was known last, or usual",
+                about=f"baseline of {without[0]}",
+            )
+        return baseline_kw
+
+    def _stored(
+        self,
+        sites: Sites,
+        orders: Mapping[Key, Order],
+        baseline_kw: Float32,
+        candidates: Bools,
+        now: datetime,
+    ) -> Float32:
+        """What is in each store: measured, or counted from what flowed since the first order."""
+        resources, last = sites.resources, self._frames.last()
+        stored = half_full(resources)
+        if last is not None and last.detail.stored_kwh is not None:
+            where = self._mapped(last.roster, sites)
+            known = realign(last.detail.stored_kwh, where, np.full_like(stored, np.nan))
+            stored = np.where(np.isnan(known), stored, known)
+            counted = candidates & resources.has_store & np.isnan(known)
+        else:
+            counted = candidates & resources.has_store
+        spans: dict[tuple[str, str], tuple[datetime, datetime]] = {
+            sites.keys[column]: (order.store_from, now)
+            for column in np.flatnonzero(counted).tolist()
+            if (order := orders.get(sites.keys[column])) is not None and order.store_from < now
+        }
+        if not spans:
+            return stored.astype(np.float32)
+        means = self._measured.mean_kw(spans)
+        power_kw, hours = baseline_kw.copy(), np.zeros(len(stored), dtype=np.float32)
+        for (ven_name, resource_name), (start, end) in spans.items():
+            key = Key(ven_name, resource_name)
+            column, desired = sites.columns[key], orders[key].desired
+            hours[column] = (end - start) / timedelta(hours=1)
+            if key in means:
+                power_kw[column] = means[key]
+            elif desired is not None and desired.setpoint_kw is not None:
+                power_kw[column] = desired.setpoint_kw
+        stored += hours * self._responder.into_stores_kw(
+            resources, power_kw, shape_kw=baseline_kw, mean_kw=baseline_kw
+        )
+        return np.clip(stored, resources.store_min_kwh, resources.store_max_kwh).astype(np.float32)
+
+    def _mapped(self, roster: Roster, sites: Sites) -> npt.NDArray[np.intp] | None:
+        """Where the columns of the sites stand in a frame."""
+        source, target, found = self._map
+        if source is not roster or target is not sites.resources.roster:
+            found = column_map(roster, sites.resources.roster)
+            self._map = roster, sites.resources.roster, found
+        return found
+
+
+def _flags(values: Iterable[bool]) -> Bools:
+    return np.fromiter(values, dtype=np.bool_)
+
+
+def _is_refused(order: Order | None, asked: AskedStates, column: int) -> bool:
+    """Whether its device refused what an event asks, which has not changed since."""
+    if order is None or order.status is not OrderStatus.REFUSED or order.desired is None:
+        return False
+    refused = order.desired.event_id, order.desired.event_version
+    return refused in asked.events_of(column)
+
+
+def _is_metered(sites: Sites, key: tuple[str, str]) -> bool:
+    return bool(sites.resources.is_metered[sites.columns[Key(*key)]])
+
+
+def _earliest(instants: Iterable[datetime | None]) -> datetime | None:
+    return min((each for each in instants if each is not None), default=None)

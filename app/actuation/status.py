@@ -1,0 +1,43 @@
+"""How actuators are: for the page, the metrics and readiness."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class ActuatorStatus:
+    """One actuator."""
+
+    away: str | None = None
+    """Why no order reaches it; None: they do."""
+    not_taken: int = 0
+    """Messages that its broker did not take."""
+
+
+class ActuatorStats:
+    """What channels say. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, ActuatorStatus] = {}
+
+    def connection(self, name: str, problem: str | None) -> str | None:
+        """Whether orders reach it, or why not; what it was before."""
+        with self._lock:
+            before = self._known.get(name, ActuatorStatus())
+            self._known[name] = replace(before, away=problem)
+            return before.away
+
+    def not_taken(self, name: str) -> None:
+        """Count a message that a broker refuses."""
+        with self._lock:
+            before = self._known.get(name, ActuatorStatus())
+            self._known[name] = replace(before, not_taken=before.not_taken + 1)
+
+    def all(self) -> Mapping[str, ActuatorStatus]:
+        """By name."""
+        with self._lock:
+            return dict(self._known)

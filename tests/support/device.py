@@ -1,0 +1,116 @@
+"""A device that keeps the contract (docs/reference/device-contract.md), with a clock of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from paho.mqtt.client import Client, MQTTMessage, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+
+Obeys = Callable[[dict[str, Any]], dict[str, Any]]
+"""What an order is answered with, without its seq."""
+
+
+def accepts(_: dict[str, Any]) -> dict[str, Any]:
+    return {"status": "ACCEPTED"}
+
+
+def refuses(order: dict[str, Any]) -> dict[str, Any]:
+    return {"status": "ACCEPTED"} if order["release"] else {"status": "REFUSED", "reason": "busy"}
+
+
+class OrderMemory:
+    """Which order a device holds, and which it may take.
+
+    `valid_for_s`: the actuator's. `monotonic`: the device's own.
+    """
+
+    def __init__(self, valid_for_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._remembers_s = 2 * valid_for_s
+        self._monotonic = monotonic
+        self._run: str | None = None
+        self._seq = 0
+        self._ended_by = float("-inf")
+        self._order: dict[str, Any] | None = None
+
+    @property
+    def held(self) -> dict[str, Any] | None:
+        """The order that holds now; None: the device is its own."""
+        if self._order is not None and self._monotonic() >= self._ended_by:
+            self._order = None
+        return self._order
+
+    def may_take(self, order: dict[str, Any]) -> bool:
+        """A lower seq of a run never; of another run, only while none is held or remembered."""
+        is_forgotten = self._monotonic() >= self._ended_by + self._remembers_s
+        if self._run is None or is_forgotten:
+            return True
+        if order["run"] != self._run:
+            return self.held is None and is_forgotten
+        return bool(order["seq"] >= self._seq)
+
+    def take(self, order: dict[str, Any], *, holds: bool) -> None:
+        """This is the newest order now; whether the device does what it asks."""
+        self._run, self._seq = order["run"], order["seq"]
+        left_s = float(order["valid_s"]) if holds else 0.0
+        self._order = order if holds else None
+        self._ended_by = self._monotonic() + left_s
+
+
+class MqttDevice:
+    """One device at a broker: hears its orders, holds them as long as they say, and answers."""
+
+    def __init__(
+        self,
+        port: int,
+        ven: str,
+        resource: str,
+        *,
+        answers: Obeys = accepts,
+        valid_for_s: float = 120.0,
+        prefix: str = "ven-fleet",
+        keep_alive_s: int = 15,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.answers = answers
+        self.memory = OrderMemory(valid_for_s, monotonic)
+        self.orders: list[dict[str, Any]] = []
+        """All that came, also those that were not taken."""
+        self.came_at_s: list[float] = []
+        self._topic = f"{prefix}/{ven}/{resource}"
+        self._lock = threading.Lock()
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        self._client.on_connect = lambda client, *_: client.subscribe(f"{self._topic}/desired", 1)
+        self._client.on_message = self._heard
+        self._client.connect("127.0.0.1", port, keep_alive_s)
+        self._client.loop_start()
+
+    @property
+    def held(self) -> dict[str, Any] | None:
+        with self._lock:
+            return self.memory.held
+
+    def say(self, **outcome: Any) -> None:
+        """Without being asked: an owner opts out, or in."""
+        self._client.publish(f"{self._topic}/outcome", orjson.dumps(outcome), qos=1)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _heard(self, _client: Any, _data: Any, message: MQTTMessage) -> None:
+        if not message.payload:
+            return
+        order = orjson.loads(message.payload)
+        with self._lock:
+            self.orders.append(order)
+            self.came_at_s.append(time.monotonic())
+            if not self.memory.may_take(order):
+                return
+            answer = self.answers(order)
+            self.memory.take(order, holds=answer["status"] == "ACCEPTED" and not order["release"])
+        self.say(seq=order["seq"], **answer)

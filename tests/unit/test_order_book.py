@@ -1,0 +1,333 @@
+"""The orders in force: each sentence of the device contract that the fleet keeps."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from app.actuation.order import Effect, OrderStatus, Outcome, OutcomeStatus
+from app.platform import DatabaseError, to_us
+from tests.support.fakes import FakeClock
+from tests.support.orders import CAR, PLANTS, PUMP, VALID_FOR, BookBench, setpoint, wanted
+
+HALF_S = VALID_FOR.total_seconds() / 2
+
+
+@pytest.fixture
+def bench(clock: FakeClock) -> BookBench:
+    return BookBench(clock)
+
+
+class TestWhatIsWritten:
+    def test_the_whole_state_is_in_it(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5, bench.clock, import_limit_kw=4.0, level=2))
+
+        order = bench.write()
+
+        assert order == {
+            "run": "run-1",
+            "seq": to_us(bench.clock()),
+            "issued_at": "2026-06-01T12:00:00Z",
+            "until": "2026-06-01T12:02:00Z",
+            "valid_s": 120.0,
+            "setpoint_kw": 1.5,
+            "import_limit_kw": 4.0,
+            "export_limit_kw": None,
+            "level": 2,
+            "release": False,
+            "event_id": "e-1",
+            "reason": "DISPATCH_SETPOINT",
+        }
+
+    def test_what_is_left_of_it_counts_from_when_it_goes_out(self, bench: BookBench) -> None:
+        """Not from when it was issued: it may have waited for the broker."""
+        bench.ask(pump=setpoint(1.5, ends_at=bench.clock() + timedelta(seconds=90)))
+
+        bench.clock.advance(seconds=60)
+
+        assert bench.write()["valid_s"] == 30.0
+
+    def test_it_never_outlasts_what_is_asked(self, bench: BookBench) -> None:
+        ends_at = bench.clock() + timedelta(seconds=70)
+        bench.ask(pump=setpoint(1.5, ends_at=ends_at))
+
+        assert datetime.fromisoformat(bench.write()["until"]) == ends_at
+
+        bench.clock.advance(seconds=70)
+        assert bench.book.written(PUMP) is None
+
+    def test_nothing_is_written_of_who_is_asked_nothing(self, bench: BookBench) -> None:
+        assert bench.book.written(PUMP) is None
+        assert bench.due() == []
+        assert bench.book.next_due_s() is None
+
+
+class TestSeq:
+    def test_it_is_stored_before_anything_is_written(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+
+        assert bench.store.rows[PUMP].seq == bench.write()["seq"]
+
+    def test_a_change_has_a_higher_one(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        first = bench.write()["seq"]
+
+        bench.ask(pump=setpoint(1.0))
+
+        assert bench.write()["seq"] > first
+
+    def test_the_same_again_has_the_same_one(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        first = bench.write()["seq"]
+
+        bench.ask(pump=setpoint(1.5))
+
+        assert bench.write()["seq"] == first
+        assert bench.book.counts.issued == 1
+
+    def test_it_rises_even_where_the_clock_goes_back(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        first = bench.write()["seq"]
+
+        bench.clock.now -= timedelta(days=1)
+        bench.ask(pump=setpoint(1.0))
+
+        assert bench.write()["seq"] == first + 1
+
+    def test_a_restored_store_goes_on_above_what_was_issued_since(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.clock.advance(seconds=1)
+        newest = to_us(bench.clock())
+
+        bench.store.last_seq -= 1_000_000
+        bench.ask(pump=setpoint(1.0))
+
+        assert bench.write()["seq"] >= newest
+
+
+class TestWhileItHolds:
+    def test_it_is_written_again_within_half_of_its_time(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        assert bench.due() == [PUMP]
+        seq = bench.accepted()
+
+        bench.clock.advance(seconds=HALF_S - 1)
+        assert bench.due() == []
+        bench.clock.advance(seconds=1)
+
+        assert bench.due() == [PUMP]
+        again = bench.write()
+        assert (again["seq"], again["valid_s"]) == (seq, VALID_FOR.total_seconds())
+
+    def test_without_an_answer_it_is_written_again_later_and_later(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.due()
+        bench.write()
+        pauses = []
+        for _ in range(4):
+            waited = 0
+            while not bench.due():
+                bench.clock.advance(seconds=1)
+                waited += 1
+            pauses.append(waited)
+            bench.write()
+
+        assert pauses == [10, 20, 40, HALF_S]
+        assert bench.book.counts.unanswered == 4
+
+    def test_an_answer_that_comes_twice_is_one(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        seq = bench.accepted()
+
+        bench.answer(seq, OutcomeStatus.ACCEPTED)
+
+        assert bench.book.counts.accepted == 1
+
+    def test_an_end_that_comes_sooner_is_written_at_once(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5, bench.clock))
+        seq = bench.accepted()
+        bench.due()
+
+        ends_at = bench.clock() + timedelta(seconds=30)
+        bench.ask(pump=setpoint(1.5, ends_at=ends_at))
+
+        assert bench.due() == [PUMP]
+        again = bench.write()
+        assert (again["seq"], again["valid_s"]) == (seq, 30.0)
+
+
+class TestItsEnd:
+    def test_it_is_a_release_with_the_next_seq(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        seq = bench.accepted()
+
+        bench.ask()
+
+        assert PUMP in bench.due()
+        order = bench.write()
+        assert order["seq"] > seq
+        assert order["release"] is True
+        assert (order["setpoint_kw"], order["event_id"]) == (None, None)
+
+    def test_it_is_repeated_until_it_is_acknowledged(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.accepted()
+        bench.ask()
+        bench.due()
+        seq = bench.write()["seq"]
+        bench.clock.advance(seconds=10)
+        assert bench.due() == [PUMP]
+        assert bench.write()["seq"] == seq
+
+        assert bench.answer(seq, OutcomeStatus.ACCEPTED) is Effect.TO_BE_WRITTEN
+
+        assert bench.store.rows[PUMP].status is OrderStatus.RELEASED
+        assert bench.write() == {}, "what the broker retains is cleared"
+        assert bench.book.written(PUMP) is None
+        bench.clock.advance(seconds=3600)
+        assert bench.due() == []
+
+    def test_or_until_the_device_has_ended_it_by_itself(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.accepted()
+        bench.ask()
+        written_until = bench.clock() + VALID_FOR
+        while bench.clock() < written_until:
+            bench.clock.advance(seconds=1)
+            for key in bench.due():
+                bench.book.written(key)
+
+        assert bench.write() == {}
+        assert bench.book.counts.lapsed == 1
+        bench.clock.advance(seconds=3600)
+        assert bench.due() == []
+
+    def test_what_is_asked_next_is_an_order_again(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.accepted()
+        bench.ask()
+        release = bench.write()["seq"]
+
+        bench.ask(pump=setpoint(1.5))
+
+        order = bench.write()
+        assert order["seq"] > release
+        assert order["release"] is False
+
+
+class TestAnswers:
+    def test_a_refused_order_is_not_written_again(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.due()
+        seq = bench.write()["seq"]
+
+        assert bench.answer(seq, OutcomeStatus.REFUSED) is Effect.TO_BE_PLANNED
+
+        bench.clock.advance(seconds=3600)
+        assert bench.due() == []
+        assert bench.book.written(PUMP) is None
+
+    def test_nor_after_a_restart(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.answer(bench.write()["seq"], OutcomeStatus.REFUSED)
+
+        bench.started()
+
+        assert bench.due() == []
+        assert bench.book.written(PUMP) is None
+
+    def test_one_for_what_was_never_issued_is_counted_and_not_followed(
+        self, bench: BookBench
+    ) -> None:
+        bench.ask(pump=setpoint(1.5))
+        seq = bench.write()["seq"]
+
+        bench.answer(seq + 1, OutcomeStatus.REFUSED)
+        bench.answer(seq, OutcomeStatus.REFUSED, CAR)
+        bench.book.take_outcome(PLANTS.name, PUMP, Outcome(seq=seq, status=OutcomeStatus.REFUSED))
+
+        assert bench.book.counts.unknown == 3
+        assert bench.book.written(PUMP) is not None
+
+    def test_one_for_what_was_replaced_comes_too_late(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        first = bench.write()["seq"]
+        bench.ask(pump=setpoint(1.0))
+
+        bench.answer(first, OutcomeStatus.REFUSED)
+
+        assert bench.book.counts.late == 1
+        assert bench.write()["setpoint_kw"] == 1.0
+
+
+class TestRestart:
+    def test_what_holds_is_written_again(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        seq = bench.accepted()
+
+        bench.started()
+
+        assert bench.due() == [PUMP]
+        assert bench.write()["seq"] == seq
+
+    def test_and_what_was_to_be_released_is(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.accepted()
+        bench.ask()
+
+        bench.started()
+
+        assert bench.due() == [PUMP]
+        assert bench.write()["release"] is True
+
+
+class TestBaseline:
+    def test_it_is_that_of_the_first_order_until_the_release(self, bench: BookBench) -> None:
+        bench.book.change({PUMP: wanted(setpoint(1.5), baseline_kw=3.0)})
+        bench.book.change({PUMP: wanted(setpoint(1.0), baseline_kw=1.5)})
+
+        assert bench.book.baselines() == {PUMP: 3.0}
+        assert bench.started().baselines() == {PUMP: 3.0}
+
+
+class TestAnotherActuator:
+    def test_the_old_one_is_released_first(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.accepted()
+
+        bench.book.change({PUMP: wanted(setpoint(1.5), actuator="plants")})
+
+        written = bench.book.written(PUMP)
+        assert written is not None
+        assert written.actuator == "homes"
+        assert b'"release":true' in written.body
+        bench.answer(written.seq, OutcomeStatus.ACCEPTED)
+        bench.book.change({PUMP: wanted(setpoint(1.5), actuator="plants")})
+        written = bench.book.written(PUMP)
+        assert written is not None
+        assert written.actuator == "plants"
+
+
+class TestASilentDatabase:
+    def test_nothing_new_is_issued_and_what_holds_goes_on(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        seq = bench.accepted()
+        bench.store.fails = True
+
+        with pytest.raises(DatabaseError):
+            bench.ask(pump=setpoint(1.0))
+
+        bench.clock.advance(seconds=HALF_S)
+        assert PUMP in bench.due()
+        assert bench.write()["seq"] == seq
+
+    def test_a_refusal_is_taken_when_it_is_stored(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        seq = bench.write()["seq"]
+        bench.store.fails = True
+
+        with pytest.raises(DatabaseError):
+            bench.answer(seq, OutcomeStatus.REFUSED)
+
+        assert bench.book.written(PUMP) is not None
