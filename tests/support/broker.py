@@ -54,6 +54,7 @@ class Broker:
     `of_clients`, to clients that have this certificate. `keeps`: it is set up as the documentation
     says for sources, and keeps what waits for a client when it ends; `as_installed`: as Debian's
     package is, which keeps it, too, but not much. `most_qos`: it grants no more than this.
+    `acl`: what its clients may do.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Broker:
         keeps: bool = False,
         as_installed: bool = False,
         most_qos: int = 2,
+        acl: str = ACL,
     ) -> None:
         self._directory = directory
         directory.mkdir()
@@ -85,7 +87,7 @@ class Broker:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._write_users()
-        (directory / "acl").write_text(ACL)
+        (directory / "acl").write_text(acl)
         (directory / "acl").chmod(0o600)
         (directory / "mosquitto.conf").write_text(self._configuration())
 

@@ -96,7 +96,10 @@ class MqttDevice:
 
     def say(self, **outcome: Any) -> None:
         """Without being asked: an owner opts out, or in."""
-        self._client.publish(f"{self._topic}/outcome", orjson.dumps(outcome), qos=1)
+        self.say_raw(orjson.dumps(outcome))
+
+    def say_raw(self, body: bytes) -> None:
+        self._client.publish(f"{self._topic}/outcome", body, qos=1)
 
     def close(self) -> None:
         self._client.disconnect()

@@ -30,6 +30,17 @@ def seen(first_seen: datetime = NOW, ven_name: str = "Aarhus", **fields: Any) ->
     )
 
 
+def in_force(*payloads: tuple[str, Any], duration: str = "PT1H", **event: Any) -> SeenEvent:
+    """An event with these payloads, in force from NOW on."""
+    return seen(
+        intervalPeriod={"start": NOW.isoformat(), "duration": duration},
+        intervals=[
+            {"id": 0, "payloads": [{"type": kind, "values": [value]} for kind, value in payloads]}
+        ],
+        **event,
+    )
+
+
 def timeline(first_seen: datetime = NOW, ven_name: str = "Aarhus", **fields: Any) -> Timeline:
     return seen(first_seen, ven_name, **fields).timeline
 

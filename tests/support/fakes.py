@@ -73,6 +73,10 @@ class FakeFleet:
                 if ven_name in (None, name) and status in (None, each.status):
                     yield name, each
 
+    def sites(self) -> list[tuple[str, Resource]]:
+        ordered = {name for name, own in self.fleet.items() if any(each.is_ordered for each in own)}
+        return [entry for entry in self.resources(status=Status.APPROVED) if entry[0] in ordered]
+
     def summaries(self) -> list[VenSummary]:
         def count(of: Sequence[Resource], status: Status) -> int:
             return sum(each.status is status for each in of)

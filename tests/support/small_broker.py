@@ -17,13 +17,16 @@ LEVEL_OF_311 = 4
 class SmallBroker:
     """Lets everybody in, and confirms the filters that `takes` likes.
 
-    `client_ids`: who connected; `subscribes`: the filters of each SUBSCRIBE that came.
+    `client_ids`: who connected; `subscribes`: the filters of each SUBSCRIBE that came. What is
+    published is taken and never confirmed.
     """
 
     def __init__(self, *, takes: Callable[[str], bool] = lambda _: True) -> None:
         self._takes = takes
         self.client_ids: list[str] = []
         self.subscribes: list[list[str]] = []
+        self.published: list[tuple[str, bytes, bool]] = []
+        """Topic, body and whether it is to be retained, of what came."""
         self._connections: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = BrokerAddress.of(f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}")
@@ -62,7 +65,7 @@ class SmallBroker:
             with connection, connection.makefile("rb") as stream:
                 while head := stream.read(1):
                     body = stream.read(_read_length(stream.read))
-                    answer = self._answer(head[0] >> 4, body)
+                    answer = self._answer(head[0] >> 4, body, head[0] & 15)
                     if answer:
                         connection.sendall(answer)
         except OSError:
@@ -70,7 +73,11 @@ class SmallBroker:
         finally:
             self._connections.remove(connection)
 
-    def _answer(self, kind: int, body: bytes) -> bytes:
+    def _answer(self, kind: int, body: bytes, flags: int) -> bytes:
+        if kind == PUBLISH:
+            length, qos = int.from_bytes(body[:2], "big"), flags >> 1 & 3
+            content = body[2 + length + (2 if qos else 0) :]
+            self.published.append((body[2 : 2 + length].decode(), content, bool(flags & 1)))
         if kind == CONNECT and body[6] != LEVEL_OF_311:
             return b"\x20\x02\0\1"
         if kind == CONNECT:

@@ -25,6 +25,7 @@ from app.events import EventStore, SeenEvent
 from app.fleet import ResourceKind
 from app.platform import LogOnce
 from tests.support.events import NOW, interval, seen
+from tests.support.events import in_force as asked
 from tests.support.fakes import resource
 
 K = ResourceKind
@@ -76,17 +77,6 @@ def inputs(of: ResourceArrays, *, step_h: float = 1 / 120, **fields: Any) -> Con
         "stored_kwh": half_full(of),
     }
     return ControlInput(**{**values, **fields})
-
-
-def asked(*payloads: tuple[str, Any], **event: Any) -> SeenEvent:
-    """An event of one hour with these payloads, in force now."""
-    return seen(
-        intervalPeriod={"start": NOW.isoformat(), "duration": "PT1H"},
-        intervals=[
-            {"id": 0, "payloads": [{"type": kind, "values": [value]} for kind, value in payloads]}
-        ],
-        **event,
-    )
 
 
 def controller(*events: SeenEvent, alert_level: int = 3, percent_sign: int = 1) -> FleetController:

@@ -1,0 +1,388 @@
+"""What devices are to be asked: events through policies, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from app.actuation.order import DesiredState, Key, Order, OrderStatus, OutcomeStatus
+from app.actuation.planner import BASELINE_SPAN, OrderPlanner, Plan
+from app.actuation.sites import SitesOfFleet
+from app.control import ResourceArrays, Responder, SignalResolver
+from app.events import SeenEvent
+from app.fleet import EVERYBODY, THE_VEN, OptOut, Resource, ResourceKind, SetBy, WhoTakesPart
+from app.platform import LogOnce
+from tests.support.events import NOW, in_force, interval, seen
+from tests.support.fakes import FakeClock, FakeFleet, FakeFrames, resource
+from tests.support.orders import BookBench
+from tests.unit.test_control import KINDS
+
+K = ResourceKind
+AT = NOW + timedelta(minutes=1)
+PUMP, CAR, REST = Key("Aarhus", "pump"), Key("Aarhus", "car"), Key("Aarhus", "rest")
+Span = tuple[datetime, datetime]
+
+
+class Meters:
+    """What was measured: of each resource the power that a test says, from when it says it."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._changes: dict[Key, list[tuple[datetime, float]]] = {}
+        self.spans: dict[Key, Span] = {}
+        """Which were asked for."""
+        for key, power_kw in ((PUMP, 3.0), (CAR, 7.0), (REST, 1.0)):
+            self._changes[key] = [(NOW - timedelta(days=1), power_kw)]
+
+    def measure(self, key: Key, power_kw: float) -> None:
+        self._changes[key].append((self._clock(), power_kw))
+
+    def power_kw(self, key: Key) -> float:
+        return self._changes[key][-1][1]
+
+    def forget(self, key: Key) -> None:
+        del self._changes[key]
+
+    def mean_kw(self, spans: Mapping[tuple[str, str], Span]) -> dict[tuple[str, str], float]:
+        self.spans |= {Key(*key): span for key, span in spans.items()}
+        return {key: self._mean(Key(*key), *spans[key]) for key in spans if key in self._changes}
+
+    def _mean(self, key: Key, start: datetime, end: datetime) -> float:
+        changes = self._changes[key]
+        ends = [*(at for at, _ in changes[1:]), end]
+        parts = [
+            (max(min(until, end) - max(at, start), timedelta(0)), power_kw)
+            for (at, power_kw), until in zip(changes, ends, strict=True)
+        ]
+        return sum(part / (end - start) * power_kw for part, power_kw in parts)
+
+
+class Site:
+    """A heat pump and a car that are given orders, and the rest of the house."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock(AT)
+        self.events: list[SeenEvent] = []
+        self.who = WhoTakesPart(revision=1)
+        self.meters = Meters(self.clock)
+        self.fleet = FakeFleet({"Aarhus": self.members()})
+        self.orders = BookBench(self.clock)
+        responder = Responder(KINDS)
+        self.planner = OrderPlanner(
+            sites=SitesOfFleet(fleet=self.fleet, comfort_h=responder.comfort_h),
+            frames=FakeFrames(),
+            measured=self.meters,
+            usual_kw=self.usual_kw,
+            events=self,
+            resolver=SignalResolver(alert_level=3, percent_sign=1),
+            responder=responder,
+            participation=self,
+            log_once=LogOnce(),
+        )
+
+    def members(self, **of_pump: Any) -> list[Resource]:
+        return [
+            resource("pump", K.HEAT_PUMP, actuator="homes", source="meters", **of_pump),
+            resource("car", K.EV_CHARGER, power_max_kw=11.0, actuator="homes", source="meters"),
+            resource("rest", K.BASE_LOAD, source="meters"),
+        ]
+
+    def usual_kw(self, resources: ResourceArrays, _: datetime) -> npt.NDArray[np.float32]:
+        by_name = {"car": 5.0, "pump": 2.0, "rest": 1.0}
+        names = [name for _, own in resources.roster for name in own]
+        return np.array([by_name[name] for name in names], dtype=np.float32)
+
+    def of_ven(self, _: str) -> Sequence[SeenEvent]:
+        return self.events
+
+    def current(self) -> WhoTakesPart:
+        return self.who
+
+    def last_orders(self) -> dict[Key, Order]:
+        return {order.key: order for order in self.orders.book.orders()}
+
+    def plan(self) -> Plan:
+        return self.planner.plan(self.last_orders(), self.clock())
+
+    def asked(self) -> dict[Key, DesiredState]:
+        """Planned, and issued."""
+        plan = self.plan()
+        self.orders.book.change(plan.wanted)
+        return {key: each.desired for key, each in plan.wanted.items()}
+
+    def setpoints(self) -> dict[Key, float | None]:
+        return {key: state.setpoint_kw for key, state in self.asked().items()}
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+class TestWhoIsAsked:
+    def test_nobody_while_no_event_asks(self, site: Site) -> None:
+        plan = site.plan()
+
+        assert (plan.wanted, plan.next_change) == ({}, None)
+        assert site.meters.spans == {}, "nothing was read for it"
+
+    def test_who_has_an_actuator_and_can_follow(self, site: Site) -> None:
+        site.events = [in_force(("SIMPLE", 3))]
+
+        assert set(site.asked()) == {PUMP, CAR}
+
+    def test_nobody_at_a_level_that_asks_for_no_change(self, site: Site) -> None:
+        site.events = [in_force(("SIMPLE", 0))]
+
+        assert site.asked() == {}
+
+    def test_who_is_meant(self, site: Site) -> None:
+        site.events = [in_force(("DISPATCH_SETPOINT", 2.5))]
+        site.fleet.change({"Aarhus": site.members(), "Odense": site.members()})
+
+        assert {key.ven_name for key in site.asked()} == {"Aarhus", "Odense"}
+
+    def test_nobody_before_the_event_begins(self, site: Site) -> None:
+        site.events = [in_force(("SIMPLE", 3))]
+        site.clock.now = NOW - timedelta(minutes=5)
+
+        plan = site.plan()
+
+        assert (plan.wanted, plan.next_change) == ({}, NOW)
+
+
+class TestWhatIsAsked:
+    def test_the_answer_of_the_policy(self, site: Site) -> None:
+        site.events = [in_force(("SIMPLE", 2), id="e-7")]
+
+        state = site.asked()[PUMP]
+
+        assert state.setpoint_kw == pytest.approx(3.0 * 0.4)
+        assert (state.level, state.event_id, state.reason) == (2, "e-7", "SIMPLE")
+        assert state.ends_at == NOW + timedelta(hours=1)
+
+    def test_a_part_of_what_the_site_may_import(self, site: Site) -> None:
+        """11 kW are consumed: 1 by the rest, which is asked nothing, 3 and 7 by who give way."""
+        site.events = [in_force(("IMPORT_CAPACITY_LIMIT", 6.0))]
+
+        asked = site.asked()
+
+        assert [state.setpoint_kw for state in asked.values()] == [None, None]
+        limits = {key: state.import_limit_kw or 0.0 for key, state in asked.items()}
+        assert limits == pytest.approx({CAR: 3.5, PUMP: 1.5}, abs=0.01)
+        assert asked[PUMP].reason == "IMPORT_CAPACITY_LIMIT"
+
+    def test_what_the_site_leaves_is_shared_out(self, site: Site) -> None:
+        """Nobody is held to what he happens to consume while there is room."""
+        site.events = [in_force(("IMPORT_CAPACITY_LIMIT", 15.0))]
+
+        limits = {key: state.import_limit_kw or 0.0 for key, state in site.asked().items()}
+
+        assert all(limits[key] > site.meters.power_kw(key) for key in limits)
+        assert sum(limits.values()) + 1.0 <= 15.0 + 0.01
+
+    def test_the_end_is_that_of_what_follows_without_a_gap(self, site: Site) -> None:
+        first = interval(0, 1, "SIMPLE", start=NOW.isoformat(), duration="PT10M")
+        second = interval(1, 1, "SIMPLE", duration="PT10M")
+        site.events = [seen(intervals=[first, second])]
+
+        assert site.asked()[PUMP].ends_at == NOW + timedelta(minutes=20)
+
+
+class TestBaseline:
+    def test_it_is_what_was_measured_in_the_quarter_of_an_hour_before(self, site: Site) -> None:
+        site.events = [in_force(("SIMPLE", 1))]
+
+        site.asked()
+
+        assert site.meters.spans[PUMP] == (AT - BASELINE_SPAN, AT)
+
+    def test_without_a_measurement_it_is_that_of_its_kind(self, site: Site) -> None:
+        site.meters.forget(PUMP)
+        site.events = [in_force(("SIMPLE", 1))]
+
+        assert site.setpoints()[PUMP] == pytest.approx(2.0 * 0.7)
+
+    def test_a_device_that_obeys_gets_the_same_order_for_an_hour(self, site: Site) -> None:
+        site.events = [in_force(("SIMPLE", 1), duration="PT2H")]
+        asked: set[float | None] = set()
+        for _ in range(60):
+            for key, setpoint_kw in site.setpoints().items():
+                site.meters.measure(key, setpoint_kw or 0.0)
+            asked.add(site.setpoints()[PUMP])
+            site.clock.advance(minutes=1)
+
+        assert asked == {2.1}
+        assert site.orders.book.counts.issued == 2
+
+    def test_what_was_measured_under_an_order_is_none_of_the_next(self, site: Site) -> None:
+        site.events = [in_force(("SIMPLE", 1))]
+        site.asked()
+        site.meters.measure(PUMP, 2.1)
+        seq = site.orders.accepted()
+        site.events = []
+        site.asked()
+        site.orders.accepted()
+        assert site.last_orders()[PUMP].seq > seq
+        site.clock.advance(minutes=1)
+
+        site.events = [in_force(("SIMPLE", 1), id="e-2")]
+
+        assert site.setpoints()[PUMP] == pytest.approx(3.0 * 0.7)
+
+    def test_after_a_while_what_was_measured_since_counts(self, site: Site) -> None:
+        site.events = [in_force(("SIMPLE", 1))]
+        site.asked()
+        site.orders.accepted()
+        site.events = []
+        site.asked()
+        site.orders.accepted()
+        ended = site.clock()
+        site.meters.measure(PUMP, 4.0)
+        site.clock.advance(minutes=10)
+
+        site.events = [in_force(("SIMPLE", 1), id="e-2")]
+
+        assert site.setpoints()[PUMP] == pytest.approx(4.0 * 0.7)
+        assert site.meters.spans[PUMP] == (ended, site.clock())
+
+
+class TestComfort:
+    def test_what_was_put_off_counts_while_orders_hold(self, site: Site) -> None:
+        """A heat pump of 10 kW has 20 kWh of comfort left; 3 kW of it are put off each hour."""
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0), duration="PT12H")]
+        asked: list[float] = []
+        while site.clock() < NOW + timedelta(hours=8):
+            asked.append(site.setpoints()[PUMP] or 0.0)
+            site.meters.measure(PUMP, asked[-1])
+            site.clock.advance(minutes=5)
+
+        assert asked[0] == 0.0
+        assert asked[70] == 0.0, "after six hours there are 2 kWh left"
+        assert asked[-1] == pytest.approx(3.0, abs=0.3), "then it is warm enough no longer"
+
+
+class TestWhoDoesNotTakePart:
+    def out(self, key: tuple[str, str], until: datetime | None = None) -> WhoTakesPart:
+        opt_out = OptOut(
+            ven_name=key[0],
+            resource_name=key[1],
+            set_by=SetBy.OPERATOR,
+            reason="",
+            since=AT,
+            until=until,
+        )
+        return WhoTakesPart(revision=2, opt_outs={key: [opt_out]})
+
+    def test_a_resource(self, site: Site) -> None:
+        site.events = [in_force(("SIMPLE", 3))]
+        site.who = self.out(PUMP)
+
+        assert set(site.asked()) == {CAR}
+
+    def test_a_ven_with_all_that_it_has(self, site: Site) -> None:
+        site.events = [in_force(("SIMPLE", 3))]
+        site.who = self.out(("Aarhus", THE_VEN))
+
+        assert site.asked() == {}
+
+    def test_until_it_ends(self, site: Site) -> None:
+        site.events = [in_force(("SIMPLE", 3))]
+        ends = AT + timedelta(minutes=5)
+        site.who = self.out(PUMP, until=ends)
+
+        assert site.plan().next_change == ends
+        site.clock.advance(minutes=5)
+        assert set(site.asked()) == {PUMP, CAR}
+
+    @pytest.mark.parametrize("held", [PUMP, ("Aarhus", THE_VEN), (EVERYBODY, THE_VEN)])
+    def test_what_an_operator_released(self, site: Site, held: tuple[str, str]) -> None:
+        site.events = [in_force(("SIMPLE", 3))]
+        site.who = WhoTakesPart(revision=2, released=frozenset({held}))
+
+        assert PUMP not in site.asked()
+
+    def test_the_others_of_its_site_give_way_for_it(self, site: Site) -> None:
+        """It does as usual, which is 2 kW, and the rest 1 kW."""
+        site.events = [in_force(("IMPORT_CAPACITY_LIMIT", 6.0))]
+        site.who = self.out(PUMP)
+
+        assert site.asked()[CAR].import_limit_kw == pytest.approx(3.0, abs=0.01)
+
+
+class TestWhoRefuses:
+    def refuse(self, site: Site) -> None:
+        site.asked()
+        site.orders.answer(site.orders.write()["seq"], OutcomeStatus.REFUSED)
+
+    def test_the_others_of_its_site_give_way_for_it(self, site: Site) -> None:
+        site.events = [in_force(("IMPORT_CAPACITY_LIMIT", 6.0))]
+        self.refuse(site)
+
+        asked = site.asked()
+
+        assert asked[CAR].import_limit_kw == pytest.approx(2.0, abs=0.01)
+        assert site.last_orders()[PUMP].status is OrderStatus.REFUSED
+
+    def test_it_is_asked_again_when_the_event_changes(self, site: Site) -> None:
+        site.events = [in_force(("SIMPLE", 1), modificationDateTime="2026-06-01T11:00:00Z")]
+        self.refuse(site)
+        site.asked()
+        assert site.last_orders()[PUMP].status is OrderStatus.REFUSED
+
+        site.events = [in_force(("SIMPLE", 2), modificationDateTime="2026-06-01T12:00:30Z")]
+        site.asked()
+
+        assert site.last_orders()[PUMP].status is OrderStatus.WAITING
+
+
+class TestPace:
+    def test_a_ramp_goes_step_by_step(self, site: Site) -> None:
+        site.fleet.change({"Aarhus": site.members(ramp_kw_per_min=6.0)})
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]
+
+        steps = []
+        for _ in range(5):
+            steps.append(site.setpoints()[PUMP])
+            site.clock.advance(seconds=10)
+
+        assert steps == pytest.approx([2.0, 1.0, 0.0, 0.0, 0.0])
+
+    def test_no_step_comes_before_its_time(self, site: Site) -> None:
+        site.fleet.change({"Aarhus": site.members(ramp_kw_per_min=6.0)})
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]
+        site.asked()
+
+        site.clock.advance(seconds=4)
+        plan = site.plan()
+
+        assert plan.wanted[PUMP].desired.setpoint_kw == 2.0
+        assert plan.next_change == AT + timedelta(seconds=10)
+
+    def test_what_runs_runs_for_a_while(self, site: Site) -> None:
+        site.fleet.change({"Aarhus": site.members(min_on=timedelta(minutes=10))})
+        site.events = [in_force(("DISPATCH_SETPOINT", 4.0), id="e-1")]
+        site.asked()
+        site.clock.advance(minutes=4)
+
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0), id="e-1")]
+        plan = site.plan()
+        assert plan.wanted[PUMP].desired.setpoint_kw == 4.0
+        site.clock.advance(minutes=6)
+
+        assert site.setpoints()[PUMP] == 0.0
+
+    def test_a_release_does_not_wait(self, site: Site) -> None:
+        site.fleet.change({"Aarhus": site.members(min_off=timedelta(hours=1), ramp_kw_per_min=0.1)})
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]
+        site.asked()
+
+        site.events = []
+
+        assert site.asked() == {}
+        assert site.last_orders()[PUMP].is_release
