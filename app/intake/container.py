@@ -134,6 +134,7 @@ class IntakeContainer(containers.DeclarativeContainer):
             exports=exports,
             stats=stats,
             clock=platform.clock,
+            monotonic=platform.monotonic,
             refusal_log=refusal_log,
         ),
         none=providers.ThreadSafeSingleton(NotServed, sources=sources),

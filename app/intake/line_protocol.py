@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -41,8 +42,13 @@ MAX_KNOWN = 100_000
 MAX_NAME = 256
 MAX_LINES = 200_000
 """Of one body: what is more is sent in several."""
-MAX_QUOTED_LINES = 100
-"""That one text goes over."""
+LINE = re.compile(
+    r"""(?:\\[^\n]|[^ \\\n])*  # measurement and tags, in which quotes are like all else
+        (?:="(?:\\[\s\S]|[^"\\])*(?:"|\Z)|[^\n])*""",
+    re.VERBOSE,
+)
+"""A line with all of its texts: a text begins after `=` and ends with a quote without a backslash.
+One that does not end takes all that follows: nobody can tell what of it is a line."""
 
 
 class LineValue(Strict):
@@ -83,8 +89,8 @@ class LinesRead:
 
     measurements: Measurements | None
     """None: there is none."""
-    wrong: list[str] = field(default_factory=list)
-    """Lines that are no line protocol, each with what is wrong."""
+    wrong: list[tuple[int, str]] = field(default_factory=list)
+    """Lines that are no line protocol: the number of each, and what is wrong."""
     refused: Refusals = field(default_factory=Refusals)
     """Values that are no measurement."""
     ignored: int = 0
@@ -165,38 +171,33 @@ class LineReader:
         return known
 
 
-def _parsed(text: str, wrong: list[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _parsed(text: str, wrong: list[tuple[int, str]]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Each line with its number, counted from 1, without comments; `wrong` gets what is none."""
-    lines = text.split("\n")
-    place = 0
-    while place < len(lines):
-        number, line = place + 1, lines[place]
-        place += 1
-        if not line.strip():
-            continue
+    for number, line in _lines(text):
         try:
             parsed = parse_line(line)
         except (LineFormatError, ValueError) as error:
-            joined = _with_quoted_lines(lines, number)
-            if joined is None:
-                wrong.append(f"line {number}: {line[:80]!r}: {error}")
-                continue
-            parsed, place = joined
+            wrong.append((number, f"{line[:80]!r}: {error}"))
+            continue
         if parsed is not None:
             yield number, parsed
 
 
-def _with_quoted_lines(
-    lines: Sequence[str], number: int
-) -> tuple[Mapping[str, Any] | None, int] | None:
-    """A line whose text goes on in the next ones, and how many are read then; None: it is wrong."""
-    for end in range(number + 1, min(number + MAX_QUOTED_LINES, len(lines)) + 1):
-        if lines[end - 1].count('"') % 2:
-            try:
-                return parse_line("\n".join(lines[number - 1 : end])), end
-            except (LineFormatError, ValueError):
-                return None
-    return None
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Each line with its number; the text of a field may go over several."""
+    number, begin = 1, 0
+    while begin < len(text):
+        end = text.find("\n", begin)
+        end = len(text) if end < 0 else end
+        line = text[begin:end]
+        if '="' in line and not line.lstrip().startswith("#"):
+            found = LINE.match(text, begin)
+            end = end if found is None else found.end()
+            line = text[begin:end]
+        if line.strip():
+            yield number, line
+        number += line.count("\n") + 1
+        begin = end + 1
 
 
 def _at_us(time: int | None, scale_ns: int, now_us: int) -> int:

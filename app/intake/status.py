@@ -61,6 +61,13 @@ class IntakeStats:
         self._lock = threading.Lock()
         self._counts: dict[str, SourceCounts] = {}
         self._recent: dict[str, deque[tuple[float, int]]] = {}
+        self.without_token = 0
+        """Requests that were not let in, since the application started."""
+
+    def not_let_in(self) -> None:
+        """A request without the token of a source."""
+        with self._lock:
+            self.without_token += 1
 
     def record(self, source: str, receipt: Receipt) -> None:
         """One batch of a source."""
@@ -174,6 +181,11 @@ class SourceStatuses:
                 self._looked_at_s = now_s
             now = self._clock()
             return [self._status(source, now) for _, source in sorted(self._sources.all().items())]
+
+    @property
+    def without_token(self) -> int:
+        """Requests that were not let in, since the application started."""
+        return self._stats.without_token
 
     def warnings(self) -> Iterator[str]:
         """What an operator should know, one line each."""

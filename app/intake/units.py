@@ -26,6 +26,7 @@ UNITS: Mapping[str, tuple[frozenset[Quantity], Ratio]] = {
     "KWH": (ENERGIES, Ratio(1, 1)),
     "MWH": (ENERGIES, Ratio(1000, 1)),
     "PERCENT": (frozenset({Quantity.CHARGE_LEVEL}), Ratio(1, 1)),
+    "%": (frozenset({Quantity.CHARGE_LEVEL}), Ratio(1, 1)),
 }
 """By unit: the quantities that are measured in it, and what makes kW, kWh or % of a value."""
 UNIT_OF: Mapping[Quantity, str] = {
@@ -40,6 +41,12 @@ NO_ACTIVE_ENERGY = frozenset(
     {"VA", "KVA", "VAH", "KVAH", "VAR", "KVAR", "VARH", "KVARH", "MVARH", "M3"}
 )
 """Skipped and counted: reactive and apparent power, and gas, are no part of any report."""
+
+
+def is_unit_of(unit: str, quantity: Quantity) -> bool:
+    """Whether a quantity is measured in it."""
+    quantities, _ = UNITS.get(unit.strip().upper(), (frozenset[Quantity](), None))
+    return quantity in quantities
 
 
 def ratio(unit: str, quantity: Quantity) -> Ratio:

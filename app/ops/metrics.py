@@ -128,7 +128,7 @@ class Metrics:
         yield GaugeMetricFamily("ven_ready", "1: /readyz answers 200.", value=readiness.ready)
         if readiness.counts_known:
             yield from _owed(readiness)
-            yield from of_sources(self._sources.all())
+            yield from of_sources(self._sources.all(), self._sources.without_token)
         power = GaugeMetricFamily(
             "ven_power_kilowatts",
             "Power of all resources of a kind; negative: they export.",

@@ -20,9 +20,15 @@ COUNTED = {
 }
 
 
-def of_sources(statuses: Sequence[SourceStatus]) -> Iterator[Any]:
-    """A sample for each source."""
+def of_sources(statuses: Sequence[SourceStatus], without_token: int) -> Iterator[Any]:
+    """A sample for each source; and of requests that were not let in."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    yield CounterMetricFamily(
+        "ven_intake_without_token",
+        "Requests to INTAKE__PORT without the token of a source.",
+        value=without_token,
+    )
 
     for key, words in COUNTED.items():
         counter = CounterMetricFamily(f"ven_source_{key}", words, labels=["source"])

@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import gzip
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import requests
 
+from app.intake.http.influx import influx_error
+from app.intake.http.refused_tokens import SAID_EVERY_S
+from app.intake.http.turns import MAX_BODIES
 from app.intake.line_protocol import MAX_LINES
 from app.platform import to_us
 from tests.conftest import MakeContainer
@@ -215,3 +219,42 @@ class TestWhatClientsAskFirst:
         answer = writer.write("q=SELECT+*+FROM+power", "/query")
 
         assert answer.status_code == 400
+
+
+class TestManyAtOnce:
+    def test_who_comes_at_the_same_moment_waits_for_his_turn(
+        self, bench: IntakeBench, writer: Writer
+    ) -> None:
+        """Telegraf's output for InfluxDB 1 throws away what is answered with 4xx."""
+        lines = [line(bench, number, seconds=number) for number in range(2 * MAX_BODIES)]
+
+        with ThreadPoolExecutor(len(lines)) as pool:
+            answers = list(pool.map(writer.write, lines))
+
+        assert {answer.status_code for answer in answers} == {204}
+        assert len(bench.values()) == len(lines)
+
+    def test_beyond_that_it_is_a_trouble_of_ours(self) -> None:
+        answer = influx_error(429, "too many requests at a time", {"Retry-After": "5"})
+
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "5"
+
+
+def test_who_is_not_let_in_is_said_on_our_side_too(
+    bench: IntakeBench, writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some clients say nothing of it themselves."""
+    for _ in range(3):
+        assert writer.write("", headers={"Authorization": "Token another"}).status_code == 401
+
+    assert caplog.messages == [
+        "POST /api/v2/write from 127.0.0.1 is not let in: the token is that of no source of type"
+        " influx"
+    ]
+    assert bench.container.intake.stats().without_token == 3
+
+    bench.clock.advance(seconds=SAID_EVERY_S)
+    writer.write("", headers={"Authorization": "Token another"})
+
+    assert caplog.messages[1].endswith("; 2 others since the last such line")

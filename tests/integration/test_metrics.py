@@ -109,6 +109,7 @@ def test_without_a_database_nothing_is_said_that_is_not_known(
 
 
 def test_the_dashboard_shows_what_there_is_and_all_of_it(bench: Bench, metrics: Metrics) -> None:
+    Path("sources.toml").write_text('[[source]]\nname = "portal"\ntype = "file"\n')
     bench.tick()
     bench.container.metering.power_history()()
     bench.transport.refused["Aarhus"] = 422
@@ -118,7 +119,10 @@ def test_the_dashboard_shows_what_there_is_and_all_of_it(bench: Bench, metrics: 
         sample.name
         for family in text_string_to_metric_families(text.decode())
         for sample in family.samples
-    } | {"ven_task_lateness_seconds"}  # once a task was planned
+    } | {
+        "ven_task_lateness_seconds",  # once a task was planned
+        "ven_source_newest_timestamp_seconds",  # and something was measured
+    }
 
     panels = json.loads(DASHBOARD.read_text())["panels"]
     used = {

@@ -89,13 +89,46 @@ def test_lines_that_are_wrong_are_named_and_the_others_read() -> None:
     found = read("power,host=a w=1\npower,host=b w=\n\n# a comment\npower,host=c w=3\n")
 
     assert [device for device, *_ in values(found)] == ["a", "c"]
-    assert found.wrong == ["line 2: 'power,host=b w=': Failed to parse value of field."]
+    assert found.wrong == [(2, "'power,host=b w=': Failed to parse value of field.")]
 
 
-def test_a_text_may_go_over_several_lines() -> None:
-    found = read('power,host=a note="one\ntwo",w=1\npower,host=b w=2\n')
+LIKE_A_LINE = "power,host=c w=9999"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one\ntwo",
+        f"one\n{LIKE_A_LINE}\ntwo",
+        f'a \\"quoted\\" word\n{LIKE_A_LINE}\n',
+        f'one\n5\\" pipe\n{LIKE_A_LINE}\nend',
+        f"{LIKE_A_LINE}\n" * 500,
+        "ends with a backslash\\\\",
+    ],
+)
+def test_what_stands_in_a_text_is_no_line(text: str) -> None:
+    """Telegraf and Home Assistant write texts as they are, and anything may stand in them."""
+    found = read(f'power,host=a note="{text}",w=1\npower,host=b w=2\n')
 
     assert [device for device, *_ in values(found)] == ["a", "b"]
+    assert found.wrong == []
+
+
+def test_of_a_text_that_does_not_end_nothing_is_read() -> None:
+    found = read(f'power,host=a w=1\npower,host=b note="one\n{LIKE_A_LINE}\n')
+
+    assert [device for device, *_ in values(found)] == ["a"]
+    assert [number for number, _ in found.wrong] == [2]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['power,host=a,note="b w=1', 'power,host=a,note=5" w=1', '# power,host=c note="'],
+)
+def test_elsewhere_a_quote_is_like_all_else(line: str) -> None:
+    found = read(f"{line}\npower,host=b w=2\n")
+
+    assert values(found)[-1][0] == "b"
     assert found.wrong == []
 
 

@@ -91,6 +91,27 @@ class TestTogether:
 
         assert (read.measurements, read.refused.count) == (None, 0)
 
+    @pytest.mark.parametrize("unit", ["°C", "V", "", "var", "\\u00b0C"])
+    def test_of_whatever_it_is(self, unit: str) -> None:
+        heard = home_assistant(NOON)
+
+        said = [heard.message(*each) for each in state("bath", "21.5", NOON, unit=unit)]
+
+        assert heard.values(*said) == []
+        assert heard.hear().refused.count == 0
+
+    def test_nor_one_without_a_unit(self) -> None:
+        """A text, such as what a dishwasher does."""
+        heard = home_assistant(NOON)
+        said = [
+            heard.message(*each)
+            for each in state("washer", '"rinsing"', NOON)
+            if not each[0].endswith("unit_of_measurement")
+        ]
+
+        assert heard.values(*said) == []
+        assert heard.hear().refused.count == 0
+
     def test_a_thousandth_of_a_watt_is_no_megawatt(self) -> None:
         heard = home_assistant(NOON)
 

@@ -20,6 +20,7 @@ from app.intake.http.answers import answered
 from app.intake.http.bodies import FORMS, measurements, unpacked
 from app.intake.http.influx import InfluxApi
 from app.intake.http.openapi import DOCUMENT
+from app.intake.http.refused_tokens import RefusedTokens
 from app.intake.http.turns import Turns
 from app.intake.intake import Intake
 from app.intake.measurement import Receipt, Refusals
@@ -46,6 +47,7 @@ class IntakeApi:
         exports: Exports,
         stats: IntakeStats,
         clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
         refusal_log: RefusalLog,
     ) -> None:
         self._intake = intake
@@ -53,6 +55,7 @@ class IntakeApi:
         self._exports = exports
         self._series = SeriesFields()
         self._turns = Turns()
+        self._refused_tokens = RefusedTokens(stats=stats, monotonic=monotonic)
         self._influx = InfluxApi(
             intake=intake,
             sources=sources,
@@ -60,6 +63,7 @@ class IntakeApi:
             clock=clock,
             refusal_log=refusal_log,
             turns=self._turns,
+            refused_tokens=self._refused_tokens,
         )
 
     def application(self) -> Any:
@@ -118,7 +122,8 @@ class IntakeApi:
         source = self._sources.of_token(token.strip()) if scheme.lower() == "bearer" else None
         if not isinstance(source, HttpSource):
             headers = {"WWW-Authenticate": 'Bearer realm="readings"'}
-            raise RequestRefused(401, "the bearer token is that of no source", headers)
+            words = "the bearer token is that of no source of type http"
+            raise self._refused_tokens.refuse(request, words, headers)
         return source
 
 

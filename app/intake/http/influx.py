@@ -20,6 +20,7 @@ from starlette.routing import Route
 from app.intake.errors import RequestRefused
 from app.intake.http.answers import answered
 from app.intake.http.bodies import unpacked
+from app.intake.http.refused_tokens import RefusedTokens
 from app.intake.http.turns import Turns
 from app.intake.intake import Intake
 from app.intake.line_protocol import MAX_LINES, PRECISIONS_NS, LineReader
@@ -32,7 +33,7 @@ from app.platform import json_bytes, to_us
 
 VERSION = {"X-Influxdb-Version": "2.7.0"}
 """Clients ask whom they write to."""
-CODES = {400: "invalid", 401: "unauthorized", 413: "request too large", 429: "too many requests"}
+CODES = {400: "invalid", 401: "unauthorized", 413: "request too large"}
 """What InfluxDB 2 says beside a status."""
 
 
@@ -48,6 +49,7 @@ class InfluxApi:
         clock: Callable[[], datetime],
         refusal_log: RefusalLog,
         turns: Turns,
+        refused_tokens: RefusedTokens,
     ) -> None:
         self._intake = intake
         self._sources = sources
@@ -55,14 +57,15 @@ class InfluxApi:
         self._clock = clock
         self._refusal_log = refusal_log
         self._turns = turns
+        self._refused_tokens = refused_tokens
         self._readers: dict[str, tuple[InfluxSource, LineReader]] = {}
 
     def routes(self) -> list[Route]:
         """Of this server."""
         return [
-            Route("/write", answered(self._write, _error), methods=["POST"]),
-            Route("/api/v2/write", answered(self._write, _error), methods=["POST"]),
-            Route("/query", answered(self._query, _error), methods=["GET", "POST"]),
+            Route("/write", answered(self._write, influx_error), methods=["POST"]),
+            Route("/api/v2/write", answered(self._write, influx_error), methods=["POST"]),
+            Route("/query", answered(self._query, influx_error), methods=["GET", "POST"]),
             Route("/ping", _ping, methods=["GET", "HEAD"]),
             Route("/health", _health, methods=["GET"]),
         ]
@@ -79,10 +82,13 @@ class InfluxApi:
         )
         if wrong:
             more = f" (and {len(wrong) - 1} lines more)" if len(wrong) > 1 else ""
-            return _error(400, f"partial write: unable to parse {wrong[0]}{more}")
+            number, words = wrong[0]
+            return influx_error(400, f"partial write: unable to parse line {number}: {words}{more}")
         return Response(status_code=204, headers=VERSION)
 
-    def _take(self, body: bytes, encoding: str, precision: str, source: InfluxSource) -> list[str]:
+    def _take(
+        self, body: bytes, encoding: str, precision: str, source: InfluxSource
+    ) -> list[tuple[int, str]]:
         """Store what can be read of it; the lines that cannot."""
         try:
             text = unpacked(body, encoding).decode()
@@ -96,8 +102,8 @@ class InfluxApi:
         refused.extend(read.refused)
         if read.measurements is not None:
             refused.extend(self._intake.take(read.measurements, source).refusals)
-        for line in read.wrong:
-            refused.add(0, "", line.partition(": ")[2])
+        for number, words in read.wrong:
+            refused.add(number, "", words)
         self._intake.refused(refused, source)
         self._stats.came_to_nothing(source.name, ignored=read.ignored)
         self._refusal_log.say(refused, source)
@@ -118,7 +124,7 @@ class InfluxApi:
                 request, lambda body: parse_qs(body.decode(errors="replace")).get("q", [""])[0]
             )
         if not asked.strip().upper().startswith("CREATE DATABASE"):
-            return _error(400, "readings are written here, and not queried")
+            return influx_error(400, "readings are written here, and not queried")
         content = json_bytes({"results": [{"statement_id": 0}]})
         return Response(content, 200, VERSION, media_type="application/json")
 
@@ -131,7 +137,8 @@ class InfluxApi:
             source = self._sources.of_token(request.query_params.get("p", ""))
         if not isinstance(source, InfluxSource):
             headers = {"WWW-Authenticate": 'Basic realm="readings"'}
-            raise RequestRefused(401, "the token is that of no source of type influx", headers)
+            words = "the token is that of no source of type influx"
+            raise self._refused_tokens.refuse(request, words, headers)
         return source
 
 
@@ -142,7 +149,9 @@ def _password(given: str) -> str:
         return ""
 
 
-def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def influx_error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """503 for 429: Telegraf's output for InfluxDB 1 throws away what is answered with 4xx."""
+    status = 503 if status == 429 else status
     code = CODES.get(status, HTTPStatus(status).phrase.lower())
     said = message or HTTPStatus(status).phrase
     content = json_bytes({"code": code, "message": said, "error": said})

@@ -35,6 +35,7 @@ class IntakeServer:
         exports: Exports,
         stats: IntakeStats,
         clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
         refusal_log: RefusalLog,
     ) -> None:
         self._where = f"{host}:{port}"
@@ -44,6 +45,7 @@ class IntakeServer:
         self._exports = exports
         self._stats = stats
         self._clock = clock
+        self._monotonic = monotonic
         self._refusal_log = refusal_log
         self._server = AsgiServer(
             host=host,
@@ -78,6 +80,7 @@ class IntakeServer:
             exports=self._exports,
             stats=self._stats,
             clock=self._clock,
+            monotonic=self._monotonic,
             refusal_log=self._refusal_log,
         )
         self._server.serve(api.application())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import anyio
@@ -18,8 +18,12 @@ from app.platform import bounded_body
 MAX_READ_BYTES = 4 * MAX_BODY_BYTES
 MAX_AT_ONCE = 2
 """Bodies that are read at a time; others wait."""
-MAX_WAITING = 32
+MAX_BODIES = 32
+"""That are in memory at a time; who comes beyond waits with his."""
+MAX_WAITING = 1_000
 """Who comes beyond is asked to come later."""
+WAITS_S = 60.0
+"""For his turn; then he is asked to come later."""
 BODY_S = 30.0
 """That a body may take."""
 T = TypeVar("T")
@@ -30,11 +34,12 @@ class Turns:
 
     def __init__(self) -> None:
         self._readers = anyio.CapacityLimiter(MAX_AT_ONCE)
+        self._bodies = anyio.Semaphore(MAX_BODIES)
         self._waiting = 0
 
     async def with_body(self, request: Request, work: Callable[[bytes], T]) -> T:
         """What comes of its body. RequestRefused: 408, 413, 429."""
-        with self._place():
+        async with self._place():
             try:
                 with anyio.fail_after(BODY_S):
                     body = await bounded_body(
@@ -48,19 +53,30 @@ class Turns:
 
     async def do(self, work: Callable[[], T]) -> T:
         """What comes of it. RequestRefused: 429."""
-        with self._place():
+        async with self._place():
             return await self._in_turn(work)
 
     async def _in_turn(self, work: Callable[[], T]) -> T:
         return await to_thread.run_sync(work, limiter=self._readers)
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
         """Among those whose bodies are in memory."""
         if self._waiting >= MAX_WAITING:
-            raise RequestRefused(429, "too many requests at a time", RETRY_AFTER)
+            raise _too_many()
         self._waiting += 1
         try:
-            yield
+            with anyio.move_on_after(WAITS_S) as waiting:
+                await self._bodies.acquire()
+            if waiting.cancelled_caught:
+                raise _too_many()
+            try:
+                yield
+            finally:
+                self._bodies.release()
         finally:
             self._waiting -= 1
+
+
+def _too_many() -> RequestRefused:
+    return RequestRefused(429, "too many requests at a time", RETRY_AFTER)

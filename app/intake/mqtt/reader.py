@@ -18,7 +18,7 @@ from app.intake.mqtt.instants import instant_us
 from app.intake.mqtt.together import TOGETHER_US, Group, Together, needed
 from app.intake.sources import MqttSource
 from app.intake.topics import DEVICE, FIELD, MessageValue, Topic
-from app.intake.units import UNITS, Ratio, ratio
+from app.intake.units import Ratio, is_unit_of, ratio
 from app.mqtt import Message
 
 logger = logging.getLogger(__name__)
@@ -229,11 +229,10 @@ class MessageReader:
                 time = _text(_part(said, group.topic.time_field).body)
                 at_us = instant_us(time, group.topic.time_unit, self._zone, first)
             if group.topic.unit_field and not all(column.ratio for column, _, _ in values):
-                unit = _text(_part(said, group.topic.unit_field).body)
-                if unit.upper() in UNITS and not any(
-                    column.value.quantity in UNITS[unit.upper()][0] for column, _, _ in values
-                ):
-                    self._ignored += len(said)  # a sensor of something else
+                told = said.get(group.topic.unit_field)
+                unit = "" if told is None else _text(told.body)
+                if not any(is_unit_of(unit, column.value.quantity) for column, _, _ in values):
+                    self._ignored += len(said)  # a sensor of something else, or a text
                     return
             for column, key, message in values:
                 of_unit = column.ratio or ratio(unit, column.value.quantity)
@@ -348,7 +347,10 @@ def _text(body: bytes) -> str:
     except UnicodeDecodeError:
         raise ValueError("it is no text") from None
     if len(text) > 1 and text[0] == text[-1] == '"':
-        return text[1:-1]
+        try:
+            return str(loads(text.encode()))
+        except ValueError:
+            return text[1:-1]
     return text
 
 

@@ -48,6 +48,7 @@ def make_sources_view(services: PageServices) -> Callable[[], None]:
                 ],
                 none="There is no source: every resource is simulated, or not metered.",
             )
+            not_let_in = ui.label().classes("quiet")
             reasons = Grid(
                 "Why measurements were refused",
                 ["source", "reason", "measurements"],
@@ -69,6 +70,13 @@ def make_sources_view(services: PageServices) -> Callable[[], None]:
                 return
             now = services.clock()
             table.show([(each.source.name, _cells(each, now)) for each in statuses[:ROWS]])
+            count = services.sources.without_token
+            not_let_in.set_text(
+                f"{count:,} requests were not let in: they had the token of no source; the log says"
+                " from where they came."
+                if count
+                else ""
+            )
             why = [
                 (
                     (each.source.name, reason),
