@@ -26,6 +26,7 @@ from app.cli.event import make_event_cli
 from app.cli.failures import report_expected_errors, tell
 from app.cli.fleet import FleetTools, make_fleet_cli
 from app.cli.help import AsJson, examples
+from app.cli.participation import ParticipationTools, add_participation_commands
 from app.cli.readings import ReadingsTools, make_readings_cli
 from app.cli.rejected import make_rejected_cli
 from app.cli.terminal import replace_what_cannot_be_shown, show
@@ -253,7 +254,18 @@ def opened_fleet() -> Iterator[FleetTools]:
         )
 
 
-cli.add_typer(make_fleet_cli(opened_fleet), name="fleet")
+@contextmanager
+def opened_participation() -> Iterator[ParticipationTools]:
+    """Who takes part, in the settings' database."""
+    with wired() as container:
+        yield ParticipationTools(
+            repository=container.fleet.repository(), actions=container.ops.actions()
+        )
+
+
+fleet_cli = make_fleet_cli(opened_fleet)
+add_participation_commands(fleet_cli, opened_participation)
+cli.add_typer(fleet_cli, name="fleet")
 
 
 @contextmanager

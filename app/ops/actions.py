@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Any
 
-from app.fleet import FleetRepository, Status
+from app.fleet import EVERYBODY, THE_VEN, FleetRepository, Participation, SetBy, Status
 from app.openadr import BusinessLogic, read_duration
 from app.ops.audit import AuditLog
 from app.reporting.delivery import RejectedReports
@@ -28,6 +28,7 @@ class OperatorActions:
         rejected_reports: RejectedReports,
         business_logic: Callable[[], BusinessLogic],
         audit: AuditLog,
+        participation: Participation,
         clock: Callable[[], datetime],
     ) -> None:
         self._scheduler = scheduler
@@ -35,6 +36,7 @@ class OperatorActions:
         self._rejected_reports = rejected_reports
         self._business_logic = business_logic
         self._audit = audit
+        self._participation = participation
         self._clock = clock
 
     def refused(self, who: str) -> None:
@@ -73,6 +75,52 @@ class OperatorActions:
             approved = known is not None and known.vtn_resource_id is not None
             status = Status.APPROVED if approved else Status.PENDING
             self._repository.set_status(ven_name, resource_name, status)
+
+    def opt_out(
+        self,
+        who: str,
+        ven_name: str,
+        resource_name: str = THE_VEN,
+        *,
+        reason: str = "",
+        until: datetime | None = None,
+    ) -> None:
+        """It takes no part in events, until an operator opts it in. ValueError: `until` is over."""
+        if until is not None and until <= self._clock():
+            raise ValueError(f"{until:%Y-%m-%d %H:%M} UTC is over")
+        with self._audit.change(
+            who, "opt out", resource_name or "VEN", ven=ven_name, reason=reason, until=until
+        ):
+            self._participation.opt_out(
+                ven_name, resource_name, set_by=SetBy.OPERATOR, reason=reason, until=until
+            )
+
+    def opt_in(self, who: str, ven_name: str, resource_name: str = THE_VEN) -> bool:
+        """End what an operator has opted out; False: nothing is. A device ends its own."""
+        with self._audit.change(who, "opt in", resource_name or "VEN", ven=ven_name) as led_to:
+            led_to["ended"] = ended = self._participation.opt_in(
+                ven_name, resource_name, set_by=SetBy.OPERATOR
+            )
+            return ended
+
+    def release_orders(
+        self, who: str, ven_name: str = EVERYBODY, resource_name: str = THE_VEN
+    ) -> None:
+        """End the orders of a resource, of a VEN or of all at once, and give none until resumed."""
+        with self._audit.change(
+            who, "release orders", resource_name or ven_name or "of all", ven=ven_name
+        ):
+            self._participation.release(ven_name, resource_name)
+
+    def resume_orders(
+        self, who: str, ven_name: str = EVERYBODY, resource_name: str = THE_VEN
+    ) -> int:
+        """Give orders again; how many releases that ended."""
+        with self._audit.change(
+            who, "resume orders", resource_name or ven_name or "of all", ven=ven_name
+        ) as led_to:
+            led_to["ended"] = ended = self._participation.resume(ven_name, resource_name)
+            return ended
 
     def retry_reports(self, who: str, set_aside_ids: Sequence[int]) -> int:
         """The next delivery sends them again; how many."""

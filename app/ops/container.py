@@ -92,6 +92,7 @@ class OpsContainer(containers.DeclarativeContainer):
         audit=providers.Factory(
             AuditLog, path=platform.settings.provided.audit_file, clock=platform.clock
         ),
+        participation=fleet.participation,
         clock=platform.clock,
     )
     page_services = providers.ThreadSafeSingleton(

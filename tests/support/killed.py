@@ -42,12 +42,17 @@ def at_faulty_vtn(faulty: FaultyVtn, folder: Path) -> Mapping[str, str]:
 
 def readings_at(vtn: EmbeddedVtn) -> Counter[tuple[str, str]]:
     """How often the VTN has each (resource, instant)."""
-    return Counter(
-        (resource["resourceName"], interval["intervalPeriod"]["start"])
-        for report in vtn.store.select("REPORT", limit=100_000)
-        for resource in report["resources"]
-        for interval in resource["intervals"]
-    )
+    found: Counter[tuple[str, str]] = Counter()
+    seen = 0
+    while reports := vtn.store.select("REPORT", skip=seen, limit=500):
+        seen += len(reports)
+        found.update(
+            (resource["resourceName"], interval["intervalPeriod"]["start"])
+            for report in reports
+            for resource in report["resources"]
+            for interval in resource["intervals"]
+        )
+    return found
 
 
 def told_through(database_url: str) -> bool:
