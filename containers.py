@@ -50,7 +50,10 @@ class Container(containers.DeclarativeContainer):
         ReadingsContainer, platform=platform, vtn_clock=openadr.vtn_clock
     )
     orders = providers.Container(
-        OrdersContainer, platform=platform, is_in_doubt=readings.clock_check.provided.is_in_doubt
+        OrdersContainer,
+        platform=platform,
+        is_in_doubt=readings.clock_check.provided.is_in_doubt,
+        participation=fleet.participation,
     )
     intake = providers.Container(
         IntakeContainer,
@@ -85,6 +88,7 @@ class Container(containers.DeclarativeContainer):
         retention=streams.retention,
         replay=intake.replay.provider,
         latest=intake.latest,
+        orders=orders.in_force,
     )
     actuation = providers.Container(
         ActuationContainer,

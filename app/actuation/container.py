@@ -10,6 +10,7 @@ from app.actuation.book import OrderBook
 from app.actuation.channels import Channels
 from app.actuation.dispatcher import Dispatcher
 from app.actuation.http import HttpChannel
+from app.actuation.in_force import OrdersInForce
 from app.actuation.mqtt import MqttChannel
 from app.actuation.outcomes import OutcomeInbox
 from app.actuation.planner import (
@@ -37,6 +38,7 @@ class OrdersContainer(containers.DeclarativeContainer):
 
     platform = providers.DependenciesContainer()
     is_in_doubt = port()
+    participation = port(KnowsWhoTakesPart)
 
     signal = providers.ThreadSafeSingleton(OrderSignal)
     actuators = providers.ThreadSafeSingleton(
@@ -60,6 +62,7 @@ class OrdersContainer(containers.DeclarativeContainer):
         clock=clock,
         monotonic=platform.monotonic,
     )
+    in_force = providers.ThreadSafeSingleton(OrdersInForce, book=book, participation=participation)
 
 
 class ActuationContainer(containers.DeclarativeContainer):

@@ -190,6 +190,11 @@ class Order:
         return self.status is OrderStatus.RELEASED
 
     @property
+    def is_unanswered(self) -> bool:
+        """Whether the device has let an order go by without a word."""
+        return self.status is OrderStatus.WAITING and self.writes > 1
+
+    @property
     def rests(self) -> bool:
         """Whether nothing of it is to be written."""
         return self.status is OrderStatus.REFUSED or (self.is_over and not self.is_retained)

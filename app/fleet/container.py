@@ -71,7 +71,10 @@ class FleetContainer(containers.DeclarativeContainer):
         log_once=platform.log_once,
     )
     participation = providers.ThreadSafeSingleton(
-        Participation, database=platform.database, clock=platform.clock
+        Participation,
+        database=platform.database,
+        clock=platform.clock,
+        monotonic=platform.monotonic,
     )
     resource_updates = providers.ThreadSafeSingleton(
         ResourceUpdates,

@@ -86,9 +86,17 @@ class WhoTakesPart:
 class Participation:
     """Opt-outs and releases in the database. Safe for several threads and processes."""
 
-    def __init__(self, *, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._monotonic = monotonic
+        self._asked_at_s = float("-inf")
         self._lock = threading.Lock()
         self._known: WhoTakesPart | None = None
 
@@ -98,10 +106,15 @@ class Participation:
             query = text("SELECT revision FROM participation_state")
             return int(connection.execute(query).scalar_one())
 
-    def current(self) -> WhoTakesPart:
-        """As it is now, read again when it has changed."""
+    def current(self, max_age_s: float = 0.0) -> WhoTakesPart:
+        """As it is now, or was so long ago at the most; read again when it has changed."""
+        now_s = self._monotonic()
+        with self._lock:
+            if self._known is not None and now_s - self._asked_at_s < max_age_s:
+                return self._known
         revision = self.revision()
         with self._lock:
+            self._asked_at_s = now_s
             if self._known is None or self._known.revision != revision:
                 self._known = self._read(revision)
             return self._known

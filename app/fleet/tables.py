@@ -60,6 +60,26 @@ enrolled_again_table = table(
     Column("resource_name", String(128), primary_key=True),
     required_column("at_us", BigInteger),
 )
+opt_out_table = table(
+    metadata,
+    "opt_out",
+    Column("ven_name", String(128), primary_key=True),
+    Column("resource_name", String(128), primary_key=True),
+    Column("set_by", String(16), primary_key=True),
+    required_column("reason", Text),
+    required_column("since_us", BigInteger),
+    Column("until_us", BigInteger),
+)
+released_table = table(
+    metadata,
+    "released",
+    Column("ven_name", String(128), primary_key=True),
+    Column("resource_name", String(128), primary_key=True),
+    required_column("since_us", BigInteger),
+)
+participation_state_table = table(
+    metadata, "participation_state", required_column("revision", BigInteger)
+)
 WITH_METER = text("source <> 'simulator'")
 Index(
     "resource_of_source",

@@ -2,6 +2,7 @@
 
 from app.metering.container import MeteringContainer
 from app.metering.errors import ProfileError
+from app.metering.orders import OrderColumns
 from app.metering.power import PowerHistory
 from app.metering.profiles import Profiles, load_profiles
 from app.metering.simulator import MeterDataSimulator
@@ -9,6 +10,7 @@ from app.metering.simulator import MeterDataSimulator
 __all__ = [
     "MeterDataSimulator",
     "MeteringContainer",
+    "OrderColumns",
     "PowerHistory",
     "ProfileError",
     "Profiles",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dependency_injector import containers, providers
 
+from app.metering.orders import KnowsOrders
 from app.metering.power import PowerHistory
 from app.metering.profiles import load_profiles
 from app.metering.shapes import UsualPower
@@ -23,6 +24,7 @@ class MeteringContainer(containers.DeclarativeContainer):
     retention = port(SpaceGuard)
     replay = port()
     latest = port(KnowsLatest)
+    orders = port(KnowsOrders)
 
     profiles = providers.ThreadSafeSingleton(load_profiles)
     usual_kw = providers.ThreadSafeSingleton(UsualPower, profiles.provider)
@@ -34,6 +36,7 @@ class MeteringContainer(containers.DeclarativeContainer):
         replay=replay,
         control_model=control_model,
         latest=latest,
+        orders=orders,
         space=retention,
         tracing=platform.tracing,
         clock=platform.clock,

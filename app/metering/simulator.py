@@ -21,12 +21,21 @@ from app.control import (
 )
 from app.fleet import VEN, Resource, Status
 from app.metering.frames import Measured, made_frame
+from app.metering.orders import KnowsOrders
 from app.metering.profiles import Profiles, quarter_of_the_year
 from app.metering.shapes import NOISE_SPAN, Shapes, build_shapes, joined
 from app.metering.source import KnowsLatest, MeteredFleet, SpaceGuard
 from app.observability import Tracing
 from app.platform import DatabaseError
-from app.readings import AppendsFrames, Frame, Reading, StoreFull, column_map, realign
+from app.readings import (
+    AppendsFrames,
+    Frame,
+    OrderState,
+    Reading,
+    StoreFull,
+    column_map,
+    realign,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +67,7 @@ class MeterDataSimulator:
         replay: Callable[[], Mapping[str, Float32]] = dict,
         control_model: ControlModel,
         latest: KnowsLatest,
+        orders: KnowsOrders,
         space: SpaceGuard,
         tracing: Tracing,
         clock: Callable[[], datetime],
@@ -70,6 +80,7 @@ class MeterDataSimulator:
         self._load_replay = replay
         self._control_model = control_model
         self._latest = latest
+        self._orders = orders
         self._space = space
         self._tracing = tracing
         self._clock = clock
@@ -141,6 +152,7 @@ class MeterDataSimulator:
             if resources.is_metered.any():
                 measured = Measured.of(resources, self._latest.latest(resources.roster, now))
                 shape_kw, stored_kwh = measured.taken_up(shape_kw, stored_kwh)
+            orders = self._orders.of(resources.roster, now)
             result = self._control_model.answer(
                 resources,
                 ControlInput(
@@ -149,11 +161,14 @@ class MeterDataSimulator:
                     shape_kw=shape_kw,
                     mean_kw=shapes.mean_kw,
                     stored_kwh=stored_kwh,
+                    is_fixed=None if orders is None else orders.is_opted_out,
                 ),
             )
             if passed_s:
                 self._tick_s = min(passed_s, MAX_STEP_H * 3600)
-            return made_frame(resources, result, measured, taken_at=now, profile_index=index)
+            return made_frame(
+                resources, result, measured, orders, taken_at=now, profile_index=index
+            )
 
     def _passed_s(self, last: Frame, now: datetime) -> float:
         """How long ago the last frame was taken; over a restart only the clock can tell."""
@@ -178,6 +193,7 @@ class MeterDataSimulator:
                     shape_kw=realign(frame.baseline_kw, there, shapes.mean_kw),
                     mean_kw=shapes.mean_kw,
                     stored_kwh=_stored(resources, frame),
+                    is_fixed=_opted_out(resources, frame),
                 ),
             )
         back = column_map(resources.roster, frame.roster)
@@ -200,6 +216,7 @@ class MeterDataSimulator:
         begins = spans[0][0] if last is None else last.taken_at
         index = 0 if last is None else last.profile_index
         stored = _stored(shapes.resources, last)
+        is_fixed = self._orders.opted_out(shapes.resources.roster, self._clock())
         before = [(begins, spans[0][0])] if begins < spans[0][0] else []
         made: list[Forecast] = []
         for start, end in (*before, *spans):
@@ -214,6 +231,7 @@ class MeterDataSimulator:
                     shape_kw=_within(shapes, profiles.mean(first, until)),
                     mean_kw=shapes.mean_kw,
                     stored_kwh=stored,
+                    is_fixed=is_fixed,
                 ),
             )
             stored = result.stored_kwh
@@ -337,6 +355,15 @@ def _stored(resources: ResourceArrays, last: Frame | None) -> Float32:
         return stored
     stored = realign(last.detail.stored_kwh, column_map(last.roster, resources.roster), stored)
     return np.clip(stored, resources.store_min_kwh, resources.store_max_kwh)
+
+
+def _opted_out(resources: ResourceArrays, frame: Frame) -> npt.NDArray[np.bool_] | None:
+    """Who took no part then; None: nobody."""
+    if frame.detail.order is None:
+        return None
+    there = (frame.detail.order == OrderState.OPTED_OUT).astype(np.float32)
+    none = np.zeros(resources.roster.size, dtype=np.float32)
+    return np.asarray(realign(there, column_map(frame.roster, resources.roster), none) == 1)
 
 
 def _within(shapes: Shapes, per_unit: Float32) -> Float32:

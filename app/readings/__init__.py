@@ -2,7 +2,7 @@
 
 from app.readings.clock_check import ClockCheck
 from app.readings.container import ReadingsContainer
-from app.readings.detail import FrameDetail
+from app.readings.detail import FrameDetail, OrderState
 from app.readings.errors import StoreFull
 from app.readings.frame import Frame, Reading
 from app.readings.log import ReadingLog
@@ -17,6 +17,7 @@ __all__ = [
     "Frame",
     "FrameDetail",
     "KeepsFrames",
+    "OrderState",
     "Reading",
     "ReadingLog",
     "ReadingsContainer",

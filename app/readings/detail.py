@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass, fields
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,24 @@ _TYPES = {
     "setpoint_kw": "<f4",
     "level": "i1",
     "metered": "i1",
+    "order": "i1",
 }
 _HEAD = struct.Struct("<BI")
 FASTEST_COMPRESSION = 1
+
+
+class OrderState(IntEnum):
+    """What a device does of what is asked. The numbers are stored: none is ever another one."""
+
+    NOTHING = 0
+    """Nothing is asked, or it refuses; of what is simulated: the power tells it."""
+    OPTED_OUT = 1
+    UNANSWERED = 2
+    """It does not acknowledge its order."""
+    CURTAILED = 3
+    """It has acknowledged an order for less than it would do."""
+    HEIGHTENED = 4
+    """The same, for more."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +52,8 @@ class FrameDetail:
     """The active SIMPLE level; None: 0."""
     metered: npt.NDArray[np.int8] | None = None
     """1 where the power is the latest of a real meter and not simulated; None: nowhere."""
+    order: npt.NDArray[np.int8] | None = None
+    """An OrderState; None: nothing is asked of any device."""
 
     def part(self, columns: slice) -> FrameDetail:
         """Of these columns only."""

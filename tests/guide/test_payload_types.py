@@ -127,7 +127,8 @@ def test_regulation_is_what_is_left_to_the_limits(guide: Guide) -> None:
 def test_another_policy_may_be_given_to_a_kind(guide: Guide) -> None:
     given = {**guide.container.control.policy_of(), ResourceKind.VENTILATION: policies.Fixed()}
     guide.container.control.policy_of.override(providers.Object(given))
-    provider(guide.container, "control.controller").reset()
+    for name in ("control.responder", "control.controller"):
+        provider(guide.container, name).reset()
     provider(guide.container, "simulator").reset()
     guide.send(intervalPeriod=period(guide.clock.now, "PT1H"), intervals=prices(3, kind="SIMPLE"))
     guide.pass_time(ticks=1)

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from app.control import ControlInput, ControlResult, ResourceArrays
 from app.fleet import VEN, HeldVens, Resource, ResourceKind, Status, VenSummary
 from app.intake import Latest
+from app.metering import OrderColumns
 from app.openadr import Circuit, VtnClock
 from app.platform.timestamps import MICROSECOND
 from app.readings import Frame, Roster
@@ -91,6 +93,14 @@ class FakeFleet:
             )
             for name, resources in sorted(self.fleet.items())
         ]
+
+
+class NoOrders:
+    """Nobody has opted out, and no device is given orders."""
+
+    def of(self, roster: Roster, now: datetime) -> OrderColumns | None: ...
+
+    def opted_out(self, roster: Roster, now: datetime) -> npt.NDArray[np.bool_] | None: ...
 
 
 class FakeFrames:

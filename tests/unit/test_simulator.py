@@ -18,6 +18,7 @@ from tests.support.fakes import (
     FakeFleet,
     FakeFrames,
     FakeMeters,
+    NoOrders,
     UnlimitedSpace,
     resource,
 )
@@ -33,6 +34,7 @@ def make_simulator(
         frames=frames,
         profiles=load_profiles,
         control_model=AsShaped(),
+        orders=NoOrders(),
         latest=FakeMeters(**measured),
         tracing=NoTracing(),
         space=UnlimitedSpace(),

@@ -15,6 +15,7 @@ from tests.support.fakes import (
     FakeFleet,
     FakeFrames,
     FakeMeters,
+    NoOrders,
     UnlimitedSpace,
     resource,
 )
@@ -54,6 +55,7 @@ def test_the_tasks_of_the_simulator(clock: FakeClock, caplog: pytest.LogCaptureF
         frames=frames,
         profiles=load_profiles,
         control_model=AsShaped(),
+        orders=NoOrders(),
         latest=FakeMeters(),
         tracing=NoTracing(),
         space=UnlimitedSpace(),

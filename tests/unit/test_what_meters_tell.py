@@ -31,7 +31,7 @@ def test_the_documentation_says_what_meters_tell(
     found = served(payload_type, None, units)
 
     assert found is not None
-    is_known = origin in ("the fleet file", "what events ask")
+    is_known = origin.startswith(("the fleet file", "what its device acknowledges"))
     is_told = not origin.startswith("not told")
     assert found[0].is_described == is_known
     is_measured = found[0].is_measured and payload_type not in FORECASTS

@@ -120,6 +120,7 @@ def instant(
 ) -> Numbers:
     """The values of a quantity at the instant of a frame; NaN, or None, for no value."""
     columns = frame.roster.columns(ven_name)
+    with_metered = with_metered or quantity is Quantity.STATE  # of real ones, too
     power = (frame.power_kw if with_metered else frame.simulated_kw)[columns]
     if of_frame := OF_FRAME.get(quantity):
         return of_frame(power, frame.detail.part(columns))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.readings import FrameDetail
+from app.readings import FrameDetail, OrderState
 from app.reporting.requests import Quantity
 
 Numbers = npt.NDArray[Any]
@@ -37,15 +37,29 @@ def levels(power_kw: Numbers, detail: FrameDetail) -> Numbers:
 
 
 def states(power_kw: Numbers, detail: FrameDetail) -> Numbers:
-    """Operating states (3.1.0 enumerations): what is done, against what would have been done."""
+    """Operating states (3.1.0 enumerations): what is done, against what would have been done.
+
+    Of a real device, what it has acknowledged decides whether it does less or more than it would,
+    and its meter whether it runs; without a fresh measurement there is no value.
+    """
     baseline_kw = power_kw if detail.baseline_kw is None else detail.baseline_kw
-    states = np.full(len(power_kw), "NORMAL", dtype=object)
+    orders = np.zeros(len(power_kw), dtype=np.int8) if detail.order is None else detail.order
+    is_real = np.zeros(len(power_kw), dtype=np.bool_)
+    if detail.metered is not None:
+        is_real = detail.metered == 1
+    is_less = np.where(is_real, orders == OrderState.CURTAILED, power_kw < baseline_kw - IDLE_KW)
+    is_more = np.where(is_real, orders == OrderState.HEIGHTENED, power_kw > baseline_kw + IDLE_KW)
     idle = np.abs(power_kw) < IDLE_KW
-    less, more = power_kw < baseline_kw - IDLE_KW, power_kw > baseline_kw + IDLE_KW
-    states[less & ~idle] = "RUNNING_CURTAILED"
-    states[less & idle] = "IDLE_CURTAILED"
-    states[more & ~idle] = "RUNNING_HEIGHTENED"
-    states[more & idle] = "IDLE_HEIGHTENED"
+    states = np.full(len(power_kw), "NORMAL", dtype=object)
+    for which, word in (
+        (is_less, "CURTAILED"),
+        (is_more, "HEIGHTENED"),
+        (orders == OrderState.OPTED_OUT, "OPTED_OUT"),
+    ):
+        states[which & ~idle] = f"RUNNING_{word}"
+        states[which & idle] = f"IDLE_{word}"
+    states[orders == OrderState.UNANSWERED] = "ERROR"
+    states[np.isnan(power_kw)] = None
     return states
 
 

@@ -77,7 +77,7 @@ TOLD_OF: Mapping[Quantity, Sequence[Measured]] = {
 """What real meters measure: of the first of these that a resource has, and of no other."""
 _DESCRIBED = frozenset(
     {
-        *(Quantity.LEVEL, Quantity.SETPOINT, Quantity.USABLE_CAPACITY),
+        *(Quantity.LEVEL, Quantity.SETPOINT, Quantity.STATE, Quantity.USABLE_CAPACITY),
         *(Quantity.MAX_CHARGE, Quantity.MAX_DISCHARGE),
     }
 )
