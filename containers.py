@@ -60,6 +60,7 @@ class Container(containers.DeclarativeContainer):
         platform=platform,
         fleet=fleet.repository,
         clock_check=readings.clock_check,
+        outcomes=orders.inbox,
     )
     events = providers.Container(
         EventsContainer,

@@ -112,6 +112,8 @@ class HttpChannel:
             self._say(f"it answers {answer.status_code}")
             return
         self._say(None)
+        if not body.strip():
+            return  # it has the order; its outcome is posted
         try:
             self._inbox.put(self._actuator.name, key, Outcome.read(body))
         except ValueError as error:

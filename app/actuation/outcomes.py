@@ -8,6 +8,8 @@ import threading
 from collections import deque
 from typing import NamedTuple
 
+import orjson
+
 from app.actuation.actuators import ActuatorsFile
 from app.actuation.order import Key, Outcome
 from app.actuation.signal import OrderSignal
@@ -47,6 +49,17 @@ class OutcomeInbox:
             self._waiting.append(Answer(actuator, key, outcome))
         self._signal.answered()
         return True
+
+    def post(self, actuator: str, body: bytes) -> bool:
+        """An answer that is posted: with `ven_name` and `resource_name` in it. ValueError, in a few
+        words: it is none. False: too many wait already."""
+        outcome = Outcome.read(body)
+        values = orjson.loads(body)
+        names = [values.get(field) for field in Key._fields]
+        if not all(isinstance(name, str) and name for name in names):
+            self.refuse()
+            raise ValueError("it needs a ven_name and a resource_name")
+        return self.put(actuator, Key(*names), outcome)
 
     def refuse(self) -> None:
         """Count an answer that is none."""

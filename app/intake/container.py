@@ -8,7 +8,7 @@ from dependency_injector import containers, providers
 from app.intake.admission import Admission
 from app.intake.energy import AnomalyLog, MeasuredEnergy
 from app.intake.exports import Exports
-from app.intake.http import IntakeServer, NotServed
+from app.intake.http import IntakeServer, NotServed, TakesOutcomes
 from app.intake.importer import Importer
 from app.intake.influx_query import InfluxPages
 from app.intake.intake import Intake
@@ -46,6 +46,7 @@ class IntakeContainer(containers.DeclarativeContainer):
     platform = providers.DependenciesContainer()
     fleet = port(MeteredFleet)
     clock_check = port()
+    outcomes = port(TakesOutcomes)
 
     session = providers.ThreadSafeSingleton(
         LogSession,
@@ -136,6 +137,7 @@ class IntakeContainer(containers.DeclarativeContainer):
             clock=platform.clock,
             monotonic=platform.monotonic,
             refusal_log=refusal_log,
+            outcomes=outcomes,
         ),
         none=providers.ThreadSafeSingleton(NotServed, sources=sources),
     )

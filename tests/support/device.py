@@ -45,12 +45,12 @@ class OrderMemory:
         return self._order
 
     def may_take(self, order: dict[str, Any]) -> bool:
-        """A lower seq of a run never; of another run, only while none is held or remembered."""
+        """A lower seq of a run never; of another run, only while none is held."""
         is_forgotten = self._monotonic() >= self._ended_by + self._remembers_s
         if self._run is None or is_forgotten:
             return True
         if order["run"] != self._run:
-            return self.held is None and is_forgotten
+            return self.held is None
         return bool(order["seq"] >= self._seq)
 
     def take(self, order: dict[str, Any], *, holds: bool) -> None:

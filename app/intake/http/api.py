@@ -16,10 +16,11 @@ from starlette.routing import Route
 from app.intake.errors import RequestRefused
 from app.intake.exports import Exports
 from app.intake.files import SeriesFields
-from app.intake.http.answers import answered
+from app.intake.http.answers import RETRY_AFTER, answered
 from app.intake.http.bodies import FORMS, measurements, unpacked
 from app.intake.http.influx import InfluxApi
 from app.intake.http.openapi import DOCUMENT
+from app.intake.http.outcomes import TakesOutcomes
 from app.intake.http.refused_tokens import RefusedTokens
 from app.intake.http.turns import Turns
 from app.intake.intake import Intake
@@ -33,6 +34,7 @@ from app.platform import json_bytes
 MAX_REFUSED = 100
 """That an answer names one by one."""
 MAX_GAPS = 10_000
+BEARER = {"WWW-Authenticate": 'Bearer realm="readings"'}
 
 
 class IntakeApi:
@@ -49,8 +51,10 @@ class IntakeApi:
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         refusal_log: RefusalLog,
+        outcomes: TakesOutcomes,
     ) -> None:
         self._intake = intake
+        self._outcomes = outcomes
         self._sources = sources
         self._exports = exports
         self._series = SeriesFields()
@@ -71,6 +75,7 @@ class IntakeApi:
         routes = [
             Route("/readings", answered(self._post, _problem), methods=["POST"]),
             Route("/readings/gaps", answered(self._gaps, _problem), methods=["GET"]),
+            Route("/outcomes", answered(self._outcome, _problem), methods=["POST"]),
             Route("/openapi.json", answered(self._document, _problem), methods=["GET"]),
             *self._influx.routes(),
         ]
@@ -113,18 +118,39 @@ class IntakeApi:
         gaps = await self._turns.do(found)
         return _json(200, {"gaps": gaps, "is_complete": len(gaps) < MAX_GAPS})
 
+    async def _outcome(self, request: Request) -> Response:
+        """What a device answers to an order."""
+        actuator = self._outcomes.actuator_of_token(_bearer(request))
+        if actuator is None:
+            words = "the bearer token is that of no actuator"
+            raise self._refused_tokens.refuse(request, words, BEARER)
+
+        def take(body: bytes) -> bool:
+            try:
+                return self._outcomes.post(actuator, body)
+            except ValueError as error:
+                raise RequestRefused(422, str(error)) from None
+
+        if not await self._turns.with_body(request, take):
+            raise RequestRefused(429, "too many outcomes wait already", RETRY_AFTER)
+        return Response(status_code=204)
+
     async def _document(self, request: Request) -> Response:
         del request
         return _json(200, DOCUMENT)
 
     def _source(self, request: Request) -> Source:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        source = self._sources.of_token(token.strip()) if scheme.lower() == "bearer" else None
+        source = self._sources.of_token(_bearer(request))
         if not isinstance(source, HttpSource):
-            headers = {"WWW-Authenticate": 'Bearer realm="readings"'}
             words = "the bearer token is that of no source of type http"
-            raise self._refused_tokens.refuse(request, words, headers)
+            raise self._refused_tokens.refuse(request, words, BEARER)
         return source
+
+
+def _bearer(request: Request) -> str:
+    """Blank: it has none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _instant(request: Request, name: str) -> datetime:

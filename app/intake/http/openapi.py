@@ -69,6 +69,18 @@ _GAPS = {
         "is_complete": {"type": "boolean"},
     },
 }
+_OUTCOME = {
+    "type": "object",
+    "required": ["ven_name", "resource_name", "seq", "status"],
+    "properties": {
+        "ven_name": {"type": "string", "minLength": 1},
+        "resource_name": {"type": "string", "minLength": 1},
+        "seq": {"type": "integer", "minimum": 0, "maximum": (1 << 53) - 1},
+        "status": {"enum": ["ACCEPTED", "REFUSED", "OPTED_OUT", "OPTED_IN"]},
+        "reason": {"type": "string"},
+        "until": {"type": "string", "description": "Of OPTED_OUT: when it ends by itself."},
+    },
+}
 _PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status"],
@@ -87,15 +99,19 @@ def _answers(schema: str, *problems: int) -> dict[str, Any]:
             "description": "As it is, when all of it is durable.",
             "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
         },
-        **{
-            str(status): {
-                "description": "A problem (RFC 9457).",
-                "content": {
-                    "application/problem+json": {"schema": {"$ref": "#/components/schemas/problem"}}
-                },
-            }
-            for status in problems
-        },
+        **_problems(*problems),
+    }
+
+
+def _problems(*statuses: int) -> dict[str, Any]:
+    return {
+        str(status): {
+            "description": "A problem (RFC 9457).",
+            "content": {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/problem"}}
+            },
+        }
+        for status in statuses
     }
 
 
@@ -129,6 +145,21 @@ DOCUMENT: dict[str, Any] = {
                 "responses": _answers("receipt", 400, 401, 408, 413, 415, 422, 429, 503),
             }
         },
+        "/outcomes": {
+            "post": {
+                "summary": "What a device answers to an order; with the token of its actuator.",
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        "application/json": {"schema": {"$ref": "#/components/schemas/outcome"}}
+                    },
+                },
+                "responses": {
+                    "204": {"description": "It is followed in a moment."},
+                    **_problems(401, 408, 413, 422, 429),
+                },
+            }
+        },
         "/readings/gaps": {
             "get": {
                 "summary": "Where nothing is known of the source's resources.",
@@ -146,6 +177,7 @@ DOCUMENT: dict[str, Any] = {
             "reading": _READING,
             "receipt": _RECEIPT,
             "gaps": _GAPS,
+            "outcome": _OUTCOME,
             "problem": _PROBLEM,
         },
     },

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.intake.errors import IntakeServerError
 from app.intake.exports import Exports
+from app.intake.http.outcomes import TakesOutcomes
 from app.intake.intake import Intake
 from app.intake.refusal_log import RefusalLog
 from app.intake.sources import TokenSource
@@ -37,6 +38,7 @@ class IntakeServer:
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         refusal_log: RefusalLog,
+        outcomes: TakesOutcomes,
     ) -> None:
         self._where = f"{host}:{port}"
         self._scheme = "http" if certificate is None else "https"
@@ -47,6 +49,7 @@ class IntakeServer:
         self._clock = clock
         self._monotonic = monotonic
         self._refusal_log = refusal_log
+        self._outcomes = outcomes
         self._server = AsgiServer(
             host=host,
             port=port,
@@ -82,6 +85,7 @@ class IntakeServer:
             clock=self._clock,
             monotonic=self._monotonic,
             refusal_log=self._refusal_log,
+            outcomes=self._outcomes,
         )
         self._server.serve(api.application())
         logger.info("readings are taken at %s://%s/readings", self._scheme, self._where)
