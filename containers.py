@@ -172,6 +172,7 @@ class Container(containers.DeclarativeContainer):
         streams=streams,
         metering=metering,
         intake=intake,
+        actuation=actuation,
         delivery=delivery,
         vens=vens,
         push=push,

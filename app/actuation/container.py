@@ -13,6 +13,7 @@ from app.actuation.http import HttpChannel
 from app.actuation.in_force import OrdersInForce
 from app.actuation.mqtt import MqttChannel
 from app.actuation.outcomes import OutcomeInbox
+from app.actuation.overview import OrdersOverview
 from app.actuation.planner import (
     KnowsEvents,
     KnowsFrames,
@@ -91,6 +92,15 @@ class ActuationContainer(containers.DeclarativeContainer):
         responder=control.responder,
         participation=participation,
         log_once=platform.log_once,
+    )
+    overview = providers.ThreadSafeSingleton(
+        OrdersOverview,
+        book=orders.book,
+        stats=orders.stats,
+        inbox=orders.inbox,
+        participation=participation,
+        frames=frames,
+        clock=orders.clock,
     )
     broker_loop = providers.ThreadSafeSingleton(BrokerLoop, monotonic=platform.monotonic)
     channels = providers.ThreadSafeSingleton(

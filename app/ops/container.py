@@ -37,6 +37,7 @@ class OpsContainer(containers.DeclarativeContainer):
     intake = providers.DependenciesContainer()
     delivery = providers.DependenciesContainer()
     vens = providers.DependenciesContainer()
+    actuation = providers.DependenciesContainer()
     push = providers.DependenciesContainer()
     scheduling = providers.DependenciesContainer()
     supervision = providers.DependenciesContainer()
@@ -69,6 +70,7 @@ class OpsContainer(containers.DeclarativeContainer):
         push_trust=vens.push_trust,
         inbox=push.inbox,
         sources=intake.statuses,
+        orders=actuation.overview,
     )
     metrics = providers.ThreadSafeSingleton(
         Metrics,
@@ -79,6 +81,7 @@ class OpsContainer(containers.DeclarativeContainer):
         health=health,
         http=openadr.http,
         sources=intake.statuses,
+        orders=actuation.overview,
     )
     backlog_history = providers.ThreadSafeSingleton(
         BacklogHistory, waiting=waiting, clock=platform.clock, monotonic=platform.monotonic
@@ -110,6 +113,7 @@ class OpsContainer(containers.DeclarativeContainer):
             EventsView, events=events.store, clock=platform.clock, monotonic=platform.monotonic
         ),
         sources=intake.statuses,
+        orders=actuation.overview,
         resources=providers.Factory(
             ResourceView,
             repository=fleet.repository,

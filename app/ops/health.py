@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from app.actuation import OrdersOverview
 from app.fleet import FleetRepository, HeldVens, LostObjects
 from app.intake import SourceStatuses
 from app.metering import MeterDataSimulator
@@ -80,8 +81,10 @@ class Health:
         push_trust: PushTrust,
         inbox: Inbox,
         sources: SourceStatuses,
+        orders: OrdersOverview,
     ) -> None:
         self._sources = sources
+        self._orders = orders
         self._held_vens = held_vens
         self._lost_objects = lost_objects
         self._removals = removals
@@ -156,6 +159,7 @@ class Health:
             more = f" and of {others} more" if others else ""
             yield f"the events of VEN {name}{more} could not be refreshed: {problem}"
         yield from self._sources.warnings()
+        yield from self._orders.warnings()
         yield from self._lost_objects.warnings()
         yield from self._removals.warnings()
         reports = self._delivery.blocked

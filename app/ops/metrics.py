@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from app.actuation import OrdersOverview
 from app.intake import SourceStatuses
 from app.metering import MeterDataSimulator, PowerHistory
 from app.observability import Histogram
 from app.openadr import VtnHttp
 from app.ops.health import Health, Readiness
+from app.ops.order_metrics import of_orders
 from app.ops.source_metrics import of_sources
 from app.reporting.delivery import DeliveryStats
 from app.scheduling import TaskScheduler
@@ -33,8 +35,10 @@ class Metrics:
         health: Health,
         http: VtnHttp,
         sources: SourceStatuses,
+        orders: OrdersOverview,
     ) -> None:
         self._sources = sources
+        self._orders = orders
         self._scheduler = scheduler
         self._simulator = simulator
         self._power = power
@@ -129,6 +133,7 @@ class Metrics:
         if readiness.counts_known:
             yield from _owed(readiness)
             yield from of_sources(self._sources.all(), self._sources.without_token)
+            yield from of_orders(self._orders)
         power = GaugeMetricFamily(
             "ven_power_kilowatts",
             "Power of all resources of a kind; negative: they export.",

@@ -122,6 +122,7 @@ def test_the_dashboard_shows_what_there_is_and_all_of_it(bench: Bench, metrics: 
     } | {
         "ven_task_lateness_seconds",  # once a task was planned
         "ven_source_newest_timestamp_seconds",  # and something was measured
+        "ven_actuator_away",  # and there is an actuator
     }
 
     panels = json.loads(DASHBOARD.read_text())["panels"]

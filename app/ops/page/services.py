@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.actuation import OrdersOverview
 from app.intake import SourceStatuses
 from app.metering import MeterDataSimulator, PowerHistory
 from app.observability import Node
@@ -28,6 +29,7 @@ class PageServices:
     fleet: FleetView
     events: EventsView
     sources: SourceStatuses
+    orders: OrdersOverview
     resources: ResourceView
     power: PowerHistory
     scheduler: TaskScheduler

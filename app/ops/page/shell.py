@@ -25,6 +25,7 @@ VIEWS = {
     "Events": "/events",
     "Tasks": "/tasks",
     "Sources": "/sources",
+    "Orders": "/orders",
     "Delivery": "/delivery",
     "Wiring": "/wiring",
 }

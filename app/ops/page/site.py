@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 from app.ops.page.delivery import make_delivery_view
 from app.ops.page.events import make_events_view
 from app.ops.page.fleet import make_fleet_view
+from app.ops.page.orders import make_orders_view
 from app.ops.page.services import PageServices
 from app.ops.page.sources import make_resource_view, make_sources_view
 from app.ops.page.tasks import make_tasks_view
@@ -35,6 +36,7 @@ def make_site(services: PageServices) -> Any:
     ui.page("/tasks")(make_tasks_view(services))
     ui.page("/delivery")(make_delivery_view(services))
     ui.page("/sources")(make_sources_view(services))
+    ui.page("/orders")(make_orders_view(services))
     ui.page("/resource")(make_resource_view(services))
     ui.page("/wiring")(make_wiring_view(services))
     app.exception_handler(404)(_not_found)

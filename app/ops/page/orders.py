@@ -1,0 +1,186 @@
+"""The view of orders to devices: what is asked, acknowledged and measured, and who opted out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from nicegui import run, ui
+
+from app.actuation import DesiredState, OrderRow, OrdersOverview, OrderStatus
+from app.fleet import THE_VEN, OptOut, SetBy
+from app.ops.page import formatting
+from app.ops.page.services import PageServices
+from app.ops.page.shell import REFRESH_S, Shell
+from app.ops.page.sources import resource_address
+from app.ops.page.widgets import Action, Figures, Grid, Pager, button
+
+ROWS = 25
+
+
+def make_orders_view(services: PageServices) -> Callable[[], None]:
+    """The page's function."""
+
+    def orders() -> None:
+        actions, overview = services.actions, services.orders
+        shell = Shell(services)
+        with shell.around("Orders"):
+            ui.label(
+                "What events ask of real devices. Asked is not measured: what a device does, its"
+                " meter says."
+            ).classes("quiet")
+            figures = Figures("acknowledged", "waiting", "refused", "opted out", "released")
+
+            async def release() -> None:
+                await shell.change(
+                    actions.release_orders,
+                    "All orders end now; none is given until you resume.",
+                    sure="End all orders to devices now, and give none until they are resumed?",
+                )
+                await show_now()
+
+            async def resume() -> None:
+                await shell.change(actions.resume_orders, "Orders are given again.")
+                await show_now()
+
+            with ui.row():
+                button("Release all", release, main=True)
+                button("Resume", resume)
+            actuators = Grid(
+                "Actuators",
+                ["actuator", "state", "not taken by its broker"],
+                rows=ROWS,
+                numbers=["not taken by its broker"],
+                none="There is no actuator: no device is given orders.",
+            )
+            in_force = Grid(
+                "Orders in force",
+                [
+                    *("resource", "VEN", "asked", "limits", "level", "measured"),
+                    *("usual", "state", "until", "why"),
+                ],
+                rows=ROWS,
+                numbers=("asked", "measured", "usual", "level"),
+                link=lambda key: resource_address(*key),
+                none="Nothing is asked of any device.",
+            )
+
+            async def turned() -> None:
+                await show_now()
+
+            pager = Pager(rows=ROWS, changed=turned)
+
+            async def opt_in(key: tuple[str, str, SetBy]) -> None:
+                await shell.change(
+                    lambda who: actions.opt_in(who, key[0], key[1]), "It takes part again."
+                )
+                await show_now()
+
+            out = Grid(
+                "Who has opted out",
+                ["what", "VEN", "by", "since", "until", "reason"],
+                rows=ROWS,
+                actions=[Action("Opt in", opt_in, lambda key: key[2] is SetBy.OPERATOR)],
+                none="Everybody takes part.",
+            )
+
+            async def show() -> None:
+                found = await run.io_bound(_looked, overview)
+                if found is None:
+                    return
+                rows, opt_outs, released = found
+                now = services.clock()
+                by_status = overview.by_status()
+                figures.show(
+                    **{
+                        name: formatting.count(sum(by_status.get(each, 0) for each in statuses))
+                        for name, statuses in _FIGURES.items()
+                    },
+                    opted_out=formatting.count(len(opt_outs)),
+                    released=formatting.count(released),
+                )
+                actuators.show(
+                    [
+                        (name, (name, status.away or "connected", f"{status.not_taken:,}"))
+                        for name, status in sorted(overview.actuators().items())
+                    ][:ROWS]
+                )
+                pager.show(len(rows))
+                in_force.show(
+                    [
+                        (tuple(row.order.key), _cells(row, now))
+                        for row in rows[pager.skip : pager.skip + ROWS]
+                    ]
+                )
+                out.show(
+                    [
+                        ((each.ven_name, each.resource_name, each.set_by), _of_opt_out(each, now))
+                        for each in opt_outs[:ROWS]
+                    ]
+                )
+
+            show_now = shell.every(REFRESH_S, show)
+
+    return orders
+
+
+def _looked(overview: OrdersOverview) -> tuple[list[OrderRow], list[OptOut], int]:
+    who = overview.who()
+    opt_outs = [each for several in who.opt_outs.values() for each in several]
+    return overview.rows(), opt_outs, len(who.released)
+
+
+_FIGURES = {
+    "acknowledged": (OrderStatus.ACCEPTED,),
+    "waiting": (OrderStatus.WAITING,),
+    "refused": (OrderStatus.REFUSED,),
+}
+
+
+def _cells(row: OrderRow, now: datetime) -> tuple[str, ...]:
+    order, desired = row.order, row.order.desired or DesiredState()
+    limits = [
+        f"{way} {formatting.power(limit)}"
+        for way, limit in (
+            ("import", desired.import_limit_kw),
+            ("export", desired.export_limit_kw),
+        )
+        if limit is not None
+    ]
+    return (
+        order.key.resource_name,
+        order.key.ven_name,
+        formatting.power(desired.setpoint_kw),
+        ", ".join(limits) or formatting.NOTHING,
+        formatting.NOTHING if desired.level is None else str(desired.level),
+        formatting.power(row.measured_kw),
+        formatting.power(order.baseline_kw),
+        _state(row),
+        formatting.ago(order.until, now),
+        formatting.shortened(order.reason or desired.reason) or formatting.NOTHING,
+    )
+
+
+def _state(row: OrderRow) -> str:
+    """In words."""
+    order = row.order
+    if order.is_unanswered:
+        return "no answer"
+    if order.is_release:
+        return "being released"
+    if order.status is OrderStatus.WAITING:
+        return "sent"
+    if order.status is OrderStatus.REFUSED:
+        return "refused"
+    return "acknowledged" if row.follows else "acknowledged, not followed"
+
+
+def _of_opt_out(opt_out: OptOut, now: datetime) -> tuple[str, ...]:
+    return (
+        "the whole VEN" if opt_out.resource_name == THE_VEN else opt_out.resource_name,
+        opt_out.ven_name,
+        opt_out.set_by.value.lower(),
+        formatting.ago(opt_out.since, now),
+        formatting.NOTHING if opt_out.until is None else formatting.ago(opt_out.until, now),
+        formatting.shortened(opt_out.reason) or formatting.NOTHING,
+    )
