@@ -132,6 +132,8 @@ class ActuationContainer(containers.DeclarativeContainer):
         signal=orders.signal,
         channels=channels,
         participation=participation,
+        actuators=orders.actuators.provided.all,
+        stats=orders.stats,
         clock=orders.clock,
         monotonic=platform.monotonic,
         log_once=platform.log_once,

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from app.actuation.actuators import Actuator
 from app.actuation.book import OrderBook
 from app.actuation.order import Effect, Key, Order, OutcomeStatus, Wanted
 from app.actuation.outcomes import Answer, OutcomeInbox
 from app.actuation.planner import Plan
 from app.actuation.signal import OrderSignal
+from app.actuation.status import ActuatorStats
 from app.actuation.trusted_clock import TrustedClock
 from app.fleet import SetBy
 from app.platform import LogOnce, OperationalError
@@ -69,6 +71,8 @@ class Dispatcher:
         signal: OrderSignal,
         channels: Delivers,
         participation: TakesOptOuts,
+        actuators: Callable[[], Mapping[str, Actuator]],
+        stats: ActuatorStats,
         clock: TrustedClock,
         monotonic: Callable[[], float],
         log_once: LogOnce,
@@ -79,6 +83,8 @@ class Dispatcher:
         self._signal = signal
         self._channels = channels
         self._participation = participation
+        self._actuators = actuators
+        self._stats = stats
         self._clock = clock
         self._monotonic = monotonic
         self._log_once = log_once
@@ -124,6 +130,7 @@ class Dispatcher:
         orders = {order.key: order for order in self._book.orders()}
         plan = self._planner.plan(orders, now)
         self._owners = plan.actuators
+        self._say_missing()
         wanted = plan.wanted if not in_doubt else _only_what_holds(plan.wanted, orders)
         self._say_doubt(in_doubt)
         self._book.change(wanted)
@@ -194,6 +201,19 @@ class Dispatcher:
                 self._book.planned.wait(
                     None if due_s is None else max(due_s - self._monotonic(), 0.0)
                 )
+
+    def _say_missing(self) -> None:
+        """Of which resources the actuator is in no file."""
+        self._stats.resources(self._owners.values(), self._actuators().keys())
+        first = next(iter(sorted(self._stats.missing)), None)
+        self._log_once.problem(
+            logger,
+            "missing actuators",
+            None
+            if first is None
+            else f"orders: {self._stats.missing[first]} resources name the actuator {first}, which"
+            " SOURCES_FILE does not have",
+        )
 
     def _say_doubt(self, in_doubt: bool) -> None:
         self._log_once.problem(

@@ -113,6 +113,8 @@ class OrdersOverview:
         for name, status in sorted(self.actuators().items()):
             if status.away is not None:
                 yield f"no order reaches actuator {name}: {status.away}"
+        for name, count in sorted(self._stats.missing.items()):
+            yield f"{count} resources name the actuator {name}, which SOURCES_FILE does not have"
         rows = self.rows()
         for words, keys in (
             ("do not answer their orders", [r.order.key for r in rows if r.order.is_unanswered]),

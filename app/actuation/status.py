@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 
@@ -23,6 +24,7 @@ class ActuatorStats:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[str, ActuatorStatus] = {}
+        self._missing: Counter[str] = Counter()
 
     def connection(self, name: str, problem: str | None) -> str | None:
         """Whether orders reach it, or why not; what it was before."""
@@ -36,6 +38,15 @@ class ActuatorStats:
         with self._lock:
             before = self._known.get(name, ActuatorStatus())
             self._known[name] = replace(before, not_taken=before.not_taken + 1)
+
+    def resources(self, names: Iterable[str], known: Collection[str]) -> None:
+        """By which actuators resources are given orders, a name each; and which there are."""
+        self._missing = Counter(name for name in names if name not in known)
+
+    @property
+    def missing(self) -> Mapping[str, int]:
+        """Actuators that are in no file, and how many resources name each."""
+        return self._missing
 
     def all(self) -> Mapping[str, ActuatorStatus]:
         """By name."""

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from rich.table import Table
 
 from app.application import Application
 from app.cli.bars import bars
+from app.cli.check import checked
 from app.cli.discover import discover_vtns
 from app.cli.event import make_event_cli
 from app.cli.failures import report_expected_errors, tell
@@ -33,11 +33,10 @@ from app.cli.terminal import replace_what_cannot_be_shown, show
 from app.intake import write_parquet
 from app.observability import configure_logging, log_uncaught
 from app.observability import graph as wiring
-from app.openadr import BusinessLogic, NoCredentials, VtnError, VtnUnauthorised
+from app.openadr import BusinessLogic
 from app.platform import LOOPBACK, DatabaseError, Shutdown, no_bar
 from app.reporting.delivery import RejectedReports
-from app.scheduling import default_schedules
-from app.settings import EMBEDDED_301, effective_settings
+from app.settings import EMBEDDED_301
 from containers import Container
 
 logger = logging.getLogger("app.cli")
@@ -367,46 +366,6 @@ def check(as_json: AsJson = False) -> None:
     Prints the effective settings, and where each comes from.
     """
     with wired() as container:
-        settings = container.settings()
-        shown = effective_settings(settings, default_schedules(container.scheduled_tasks))
-        if not as_json:
-            table = Table("setting", "value", "from")
-            for setting in shown:
-                table.add_row(setting.name, setting.value, setting.source)
-            show(table)
-        container.application()  # every object can be built
-        database = container.platform.database()
-        database.open()
-        vens = container.fleet.repository().vens()
-        opens = f"opens, {len(vens)} VENs"
-        if not as_json:
-            print(f"database {database.name}: {opens}")
-        http = container.openadr.http()
-        code = 0
-        try:
-            if vens:
-                container.openadr.ven_client(vens[0].ven_name).ping()
-            else:  # nobody's credentials are asked for
-                http.get("/programs", auth=NoCredentials(), params={"limit": 1})
-        except VtnError as error:
-            # Without a VEN nobody is let in; that is an answer.
-            if vens or not isinstance(error, VtnUnauthorised):
-                code = 0 if settings.vtn.uses_embedded else 1
-                hint = " (`run` starts it)" if settings.vtn.uses_embedded else ""
-                answers = f"{error}{hint}"
-            else:
-                answers = "answers; the fleet has no VEN that could ask for more"
-        else:
-            who = f" {vens[0].ven_name!r}" if vens else ""
-            answers = f"answers{who} in {(http.latency_s or 0.0) * 1000:.0f} ms"
-        if as_json:
-            state = {
-                "settings": [asdict(setting) for setting in shown],
-                "database": {"name": database.name, "vens": len(vens)},
-                "vtn": {"base_url": settings.vtn.url, "words": answers, "ok": code == 0},
-            }
-            print(json.dumps(state, indent=1, ensure_ascii=False, default=str))
-        else:
-            print(f"VTN {settings.vtn.url}: {answers}")
+        code = checked(container, as_json=as_json)
         if code:
             raise typer.Exit(code)

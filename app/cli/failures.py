@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import typer
 
+from app.actuation import ActuatorsError
 from app.fleet import FleetFileError
 from app.intake import IntakeServerError, MeterFileError, SourcesError
 from app.metering import ProfileError
@@ -20,7 +21,14 @@ from app.settings import SettingsError, log_format
 from app.vtn import VtnStartError
 
 logger = logging.getLogger("app.cli")
-WRONG_SETTINGS = (SettingsError, ScheduleError, CredentialsError, DatabaseUrlError, SourcesError)
+WRONG_SETTINGS = (
+    SettingsError,
+    ScheduleError,
+    CredentialsError,
+    DatabaseUrlError,
+    SourcesError,
+    ActuatorsError,
+)
 EXPECTED = (
     RunLockError,
     OperationalError,
