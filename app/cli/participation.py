@@ -79,7 +79,10 @@ def add_participation_commands(
         )
     )
     def release(ven: MaybeVen = None, resource: MaybeResource = None) -> None:
-        """End the orders to devices at once, and give none until `fleet resume`."""
+        """End the orders to devices at once.
+
+        None is given until `fleet resume`.
+        """
         with opened() as tools:
             ven_name, resource_name = _named(tools, ven, resource)
             tools.actions.release_orders(_who(), ven_name, resource_name)
@@ -87,7 +90,7 @@ def add_participation_commands(
 
     @cli.command(epilog=examples("ven-fleet fleet resume"))
     def resume(ven: MaybeVen = None, resource: MaybeResource = None) -> None:
-        """Give orders again, to what `fleet release` has released."""
+        """Give orders again, after `fleet release`."""
         with opened() as tools:
             ven_name, resource_name = _named(tools, ven, resource)
             ended = tools.actions.resume_orders(_who(), ven_name, resource_name)
