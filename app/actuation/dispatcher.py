@@ -24,8 +24,6 @@ AT_ONCE = 500
 """Orders that are handed on at a time."""
 TRY_AGAIN_S = 2.0
 """After the database could not be used."""
-MIN_SHARE_S = 10.0
-"""What refusers leave is shared among the others at most this often."""
 
 
 class Plans(Protocol):
@@ -88,7 +86,8 @@ class Dispatcher:
         self._clock = clock
         self._monotonic = monotonic
         self._log_once = log_once
-        self._plan_at_s = float("inf")
+        self.plan_at_s = float("inf")
+        """When it is planned next, by the monotonic clock, unless something changes before."""
         self._share_at_s = float("-inf")
         """Not before: what a refuser leaves was shared a moment ago."""
         self._owners: Mapping[Key, str] = {}
@@ -138,7 +137,7 @@ class Dispatcher:
         left_s = float("inf")
         if plan.next_change is not None:
             left_s = max((plan.next_change - now) / timedelta(seconds=1), 0.0)
-        self._plan_at_s = self._monotonic() + left_s
+        self.plan_at_s = self._monotonic() + left_s
 
     def write_due(self) -> bool:
         """Hand on what is due; whether there is more."""
@@ -167,25 +166,26 @@ class Dispatcher:
         elif effect is Effect.TO_BE_PLANNED:
             now_s = self._monotonic()
             self._share_at_s = max(self._share_at_s, now_s)
-            self._plan_at_s = min(self._plan_at_s, self._share_at_s)
-            self._share_at_s = max(self._share_at_s, now_s + MIN_SHARE_S)
+            self.plan_at_s = min(self.plan_at_s, self._share_at_s)
+            pause_s = self._actuators()[actuator].ack_timeout.total_seconds()
+            self._share_at_s = max(self._share_at_s, now_s + pause_s)
 
     def _plan_each(self) -> None:
         while not self._closed:
             try:
                 self.follow_answers()
-                if self._signal.take_changed() or self._monotonic() >= self._plan_at_s:
+                if self._signal.take_changed() or self._monotonic() >= self.plan_at_s:
                     self.plan()
                 self._log_once.problem(logger, "orders", None, recovered="orders are planned again")
             except OperationalError as error:
                 self._log_once.problem(
                     logger, "orders", f"orders are not planned: {error}; what was issued holds"
                 )
-                self._plan_at_s = self._monotonic() + TRY_AGAIN_S
+                self.plan_at_s = self._monotonic() + TRY_AGAIN_S
             except Exception:
                 logger.exception("orders: a defect; they are planned again in a moment")
-                self._plan_at_s = self._monotonic() + TRY_AGAIN_S
-            left_s = self._plan_at_s - self._monotonic()
+                self.plan_at_s = self._monotonic() + TRY_AGAIN_S
+            left_s = self.plan_at_s - self._monotonic()
             self._signal.wait(None if left_s == float("inf") else max(left_s, 0.0))
 
     def _write_each(self) -> None:

@@ -80,6 +80,7 @@ def test_an_order_is_posted_with_our_token(bench: OrdersBench, gateway: Gateway)
     assert headers["Authorization"] == f"Bearer {TOKEN}"
 
 
+@pytest.mark.rest
 def test_one_that_does_not_arrive_is_posted_again(
     bench: OrdersBench, gateway: Gateway, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -95,6 +96,7 @@ def test_one_that_does_not_arrive_is_posted_again(
     assert lines == ["actuator homes: an order did not arrive: it answers 503"]
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("body", ["OK", "[]", '{"status": "ACCEPTED"}'])
 def test_an_answer_that_is_none_accepts_nothing(
     bench: OrdersBench, gateway: Gateway, body: str
@@ -107,6 +109,7 @@ def test_an_answer_that_is_none_accepts_nothing(
     assert bench.status() is OrderStatus.WAITING
 
 
+@pytest.mark.rest
 def test_a_release_is_posted_too(bench: OrdersBench, gateway: Gateway) -> None:
     bench.ask(("DISPATCH_SETPOINT", 2.5))
     wait_until(lambda: bench.status() is OrderStatus.ACCEPTED)

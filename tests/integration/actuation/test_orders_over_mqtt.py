@@ -49,6 +49,7 @@ class TestAnOrder:
         assert pump.held is None
         wait_until(lambda: bench.status() is OrderStatus.RELEASED)
 
+    @pytest.mark.rest
     def test_is_written_again_as_long_as_it_holds(
         self, bench: OrdersBench, device: MakeDevice
     ) -> None:
@@ -62,6 +63,7 @@ class TestAnOrder:
         gaps_s = [b - a for a, b in zip(pump.came_at_s, pump.came_at_s[1:], strict=False)]
         assert max(gaps_s) < VALID_FOR_S / 2 + 1
 
+    @pytest.mark.rest
     def test_waits_for_a_device_that_comes_late(
         self, bench: OrdersBench, device: MakeDevice
     ) -> None:
@@ -74,6 +76,7 @@ class TestAnOrder:
 
         wait_until(lambda: pump.held)
 
+    @pytest.mark.rest
     def test_of_a_fleet_that_died_ends_by_itself(
         self, bench: OrdersBench, device: MakeDevice
     ) -> None:
@@ -89,6 +92,7 @@ class TestAnOrder:
         assert time.monotonic() - written_s <= VALID_FOR_S + 1
 
 
+@pytest.mark.rest
 class TestAnswers:
     def test_who_refuses_is_not_asked_again(
         self, bench: OrdersBench, device: MakeDevice, caplog: pytest.LogCaptureFixture
@@ -162,6 +166,7 @@ class TestAnswers:
         assert lines[0].startswith("actuator homes: ven-fleet/Aarhus/pump/outcome: ")
 
 
+@pytest.mark.rest
 class TestWhatBreaks:
     @pytest.fixture
     def cable(self, broker: Broker) -> Cable:

@@ -1,0 +1,236 @@
+"""When orders are planned, and what becomes of answers: without a thread and without a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.actuation import ActuatorsFile
+from app.actuation.dispatcher import Dispatcher
+from app.actuation.order import DesiredState, Key, Order, OrderStatus, Outcome, OutcomeStatus
+from app.actuation.outcomes import OutcomeInbox
+from app.actuation.planner import Plan
+from app.actuation.signal import OrderSignal
+from app.actuation.status import ActuatorStats
+from app.actuation.trusted_clock import TrustedClock
+from app.fleet import SetBy
+from app.platform import DatabaseError, LogOnce
+from tests.support.fakes import FakeClock
+from tests.support.orders import CAR, HOMES, PUMP, BookBench, setpoint, wanted
+
+
+class Plans:
+    """What is asked, as a test says; and how often it was worked out."""
+
+    def __init__(self) -> None:
+        self.states: dict[Key, DesiredState] = {}
+        self.next_change: datetime | None = None
+        self.instants: list[datetime] = []
+        self.actuators: Mapping[Key, str] = {PUMP: "homes", CAR: "homes"}
+
+    def plan(self, orders: Mapping[Key, Order], now: datetime) -> Plan:  # noqa: ARG002
+        self.instants.append(now)
+        asked = {key: wanted(state) for key, state in self.states.items()}
+        return Plan(wanted=asked, next_change=self.next_change, actuators=self.actuators)
+
+
+class Channels:
+    def __init__(self) -> None:
+        self.written: list[tuple[str, list[Key]]] = []
+
+    def write(self, actuator: str, keys: Sequence[Key]) -> None:
+        self.written.append((actuator, list(keys)))
+
+
+class OptOuts:
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, SetBy]] = []
+        self.fails = False
+
+    def opt_out(self, ven_name: str, resource_name: str, *, set_by: SetBy, **_: Any) -> None:
+        if self.fails:
+            raise DatabaseError("the database cannot be used")
+        self.calls.append((ven_name, resource_name, set_by))
+
+    def opt_in(self, ven_name: str, resource_name: str, *, set_by: SetBy) -> bool:
+        self.calls.append((ven_name, resource_name, set_by))
+        return True
+
+
+class Bench:
+    """A dispatcher whose work a test does step by step."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.orders = BookBench(self.clock)
+        self.plans, self.channels, self.opt_outs = Plans(), Channels(), OptOuts()
+        self.in_doubt = False
+        self.signal = OrderSignal()
+        log_once = LogOnce()
+        self.inbox = OutcomeInbox(
+            actuators=ActuatorsFile(None, monotonic=self.clock.monotonic, log_once=log_once),
+            signal=self.signal,
+        )
+        self.trusted = TrustedClock(
+            clock=self.clock, monotonic=self.clock.monotonic, is_in_doubt=lambda: self.in_doubt
+        )
+        self.dispatcher = Dispatcher(
+            book=self.orders.book,
+            planner=self.plans,
+            inbox=self.inbox,
+            signal=self.signal,
+            channels=self.channels,
+            participation=self.opt_outs,
+            actuators=lambda: self.orders.actuators,
+            stats=ActuatorStats(),
+            clock=self.trusted,
+            monotonic=self.clock.monotonic,
+            log_once=log_once,
+        )
+
+    def answer(self, seq: int, status: OutcomeStatus, key: Key = PUMP, of: str = "homes") -> None:
+        self.inbox.put(of, key, Outcome(seq=seq, status=status))
+        self.dispatcher.follow_answers()
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+class TestPlanning:
+    def test_what_is_planned_is_issued_and_handed_on(self, bench: Bench) -> None:
+        bench.plans.states = {PUMP: setpoint(1.5)}
+
+        bench.dispatcher.plan()
+        bench.dispatcher.write_due()
+
+        assert bench.channels.written == [("homes", [PUMP])]
+
+    def test_an_actuator_that_no_file_has_is_said(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bench.plans.actuators = {PUMP: "plant-7", CAR: "plant-7"}
+
+        for _ in range(2):
+            bench.dispatcher.plan()
+
+        assert caplog.messages == [
+            "orders: 2 resources name the actuator plant-7, which SOURCES_FILE does not have"
+        ]
+
+
+class TestAClockInDoubt:
+    def test_no_new_order_begins(self, bench: Bench) -> None:
+        bench.in_doubt = True
+        bench.plans.states = {PUMP: setpoint(1.5)}
+
+        bench.dispatcher.plan()
+
+        assert list(bench.orders.book.orders()) == []
+
+    def test_what_is_in_force_goes_on_as_it_is(self, bench: Bench) -> None:
+        bench.plans.states = {PUMP: setpoint(1.5)}
+        bench.dispatcher.plan()
+        bench.in_doubt = True
+        bench.plans.states = {PUMP: setpoint(0.5), CAR: setpoint(2.0)}
+
+        bench.dispatcher.plan()
+
+        (order,) = bench.orders.book.orders()
+        assert order.desired == setpoint(1.5)
+
+    def test_time_is_counted_from_when_the_clock_was_right(self, bench: Bench) -> None:
+        """It jumps by a day: the event is over when its time has passed, and not before."""
+        bench.dispatcher.plan()
+        right = bench.clock()
+        bench.in_doubt = True
+        bench.clock.advance(minutes=10)
+        bench.clock.now += timedelta(days=1)
+
+        bench.dispatcher.plan()
+
+        assert bench.plans.instants[-1] == right + timedelta(minutes=10)
+
+    def test_when_it_is_right_again_orders_begin(self, bench: Bench) -> None:
+        bench.in_doubt = True
+        bench.plans.states = {PUMP: setpoint(1.5)}
+        bench.dispatcher.plan()
+
+        bench.in_doubt = False
+        bench.dispatcher.plan()
+
+        assert [order.key for order in bench.orders.book.orders()] == [PUMP]
+
+
+class TestAnswers:
+    def ordered(self, bench: Bench) -> int:
+        """The seq of an order that is on its way."""
+        bench.plans.states = {PUMP: setpoint(1.5)}
+        bench.dispatcher.plan()
+        return int(bench.orders.write()["seq"])
+
+    def test_who_opts_out_is_kept_as_its_device(self, bench: Bench) -> None:
+        seq = self.ordered(bench)
+        bench.signal.take_changed()
+
+        bench.answer(seq, OutcomeStatus.OPTED_OUT)
+
+        assert bench.opt_outs.calls == [("Aarhus", "pump", SetBy.DEVICE)]
+        assert bench.signal.take_changed(), "what is asked is planned anew"
+
+    def test_it_counts_whatever_its_seq(self, bench: Bench) -> None:
+        self.ordered(bench)
+
+        bench.answer(5, OutcomeStatus.OPTED_OUT)
+        bench.answer(1 << 52, OutcomeStatus.OPTED_OUT, CAR)
+
+        assert [name for _, name, _ in bench.opt_outs.calls] == ["pump", "car"]
+
+    def test_nobody_speaks_for_the_devices_of_another_actuator(self, bench: Bench) -> None:
+        seq = self.ordered(bench)
+
+        bench.answer(seq, OutcomeStatus.OPTED_OUT, of="plants")
+        bench.answer(seq, OutcomeStatus.REFUSED, of="plants")
+
+        assert bench.opt_outs.calls == []
+        assert bench.inbox.refused == 2
+
+    def test_while_the_database_is_silent_they_wait(self, bench: Bench) -> None:
+        seq = self.ordered(bench)
+        bench.opt_outs.fails = True
+        with pytest.raises(DatabaseError):
+            bench.answer(seq, OutcomeStatus.OPTED_OUT)
+
+        bench.opt_outs.fails = False
+        bench.dispatcher.follow_answers()
+
+        assert bench.opt_outs.calls == [("Aarhus", "pump", SetBy.DEVICE)]
+
+    def test_an_acknowledged_release_is_cleared_at_its_broker(self, bench: Bench) -> None:
+        self.ordered(bench)
+        bench.plans.states = {}
+        bench.dispatcher.plan()
+        seq = int(bench.orders.write()["seq"])
+
+        bench.answer(seq, OutcomeStatus.ACCEPTED)
+
+        assert bench.channels.written[-1] == ("homes", [PUMP])
+        assert bench.orders.write() == {}
+
+    def test_what_refusers_leave_is_shared_out_but_not_too_often(self, bench: Bench) -> None:
+        bench.plans.states = {PUMP: setpoint(1.5), CAR: setpoint(2.0)}
+        bench.dispatcher.plan()
+        pump, car = (int(bench.orders.write(key)["seq"]) for key in (PUMP, CAR))
+        now_s = bench.clock.monotonic()
+
+        bench.answer(pump, OutcomeStatus.REFUSED)
+        assert bench.dispatcher.plan_at_s == now_s, "at once"
+        bench.dispatcher.plan()
+        bench.answer(car, OutcomeStatus.REFUSED, CAR)
+
+        assert bench.dispatcher.plan_at_s == now_s + HOMES.ack_timeout.total_seconds()
+        assert [each.status for each in bench.orders.book.orders()] == [OrderStatus.REFUSED] * 2
