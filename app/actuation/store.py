@@ -100,16 +100,17 @@ def _order(row: Row[Any]) -> Order:
 
 
 _LOCK_SEQ = "UPDATE order_state SET last_seq = last_seq RETURNING last_seq"
-_COLUMNS = (
-    *("ven_name", "resource_name", "actuator", "seq", "desired", "status", "reason"),
-    *("baseline_kw", "began_at_us", "store_from_us", "issued_at_us", "switched_at_us", "until_us"),
-)
-_SAVE = (
-    f"INSERT INTO device_order ({', '.join(_COLUMNS)})"
-    f" VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
-    " ON CONFLICT (ven_name, resource_name) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[2:])
-)
+_SAVE = """
+    INSERT INTO device_order (ven_name, resource_name, actuator, seq, desired, status, reason,
+        baseline_kw, began_at_us, store_from_us, issued_at_us, switched_at_us, until_us)
+    VALUES (:ven_name, :resource_name, :actuator, :seq, :desired, :status, :reason,
+        :baseline_kw, :began_at_us, :store_from_us, :issued_at_us, :switched_at_us, :until_us)
+    ON CONFLICT (ven_name, resource_name) DO UPDATE SET
+        actuator = excluded.actuator, seq = excluded.seq, desired = excluded.desired,
+        status = excluded.status, reason = excluded.reason, baseline_kw = excluded.baseline_kw,
+        began_at_us = excluded.began_at_us, store_from_us = excluded.store_from_us,
+        issued_at_us = excluded.issued_at_us, switched_at_us = excluded.switched_at_us,
+        until_us = excluded.until_us"""
 _KEEP = (
     "UPDATE device_order SET status = :status, reason = :reason, until_us = :until_us"
     " WHERE ven_name = :ven_name AND resource_name = :resource_name AND seq = :seq"

@@ -167,16 +167,8 @@ class Participation:
         How many releases that ended.
         """
         where = {"ven_name": ven_name, "resource_name": resource_name}
-        chosen = (
-            "TRUE"
-            if ven_name == EVERYBODY
-            else "ven_name = :ven_name AND (:resource_name = '' OR resource_name = :resource_name)"
-        )
         with self._database.write() as connection:
-            ended = connection.execute(
-                text(f"DELETE FROM released WHERE {chosen}"),
-                {} if ven_name == EVERYBODY else where,
-            ).rowcount
+            ended = connection.execute(text(_RESUME), where).rowcount
             if ended:
                 _raise_revision(connection)
             return int(ended)
@@ -224,4 +216,8 @@ _RELEASE = (
     "INSERT INTO released (ven_name, resource_name, since_us)"
     " VALUES (:ven_name, :resource_name, :since_us)"
     " ON CONFLICT (ven_name, resource_name) DO NOTHING"
+)
+_RESUME = (
+    "DELETE FROM released WHERE :ven_name = '' OR (ven_name = :ven_name"
+    " AND (:resource_name = '' OR resource_name = :resource_name))"
 )

@@ -109,9 +109,10 @@ _FORGET_VEN: Sequence[str] = (
     "DELETE FROM opt_out WHERE ven_name = :ven_name",
     "DELETE FROM released WHERE ven_name = :ven_name",
 )
-_FORGET_RESOURCE: Sequence[str] = tuple(
-    f"DELETE FROM {table} WHERE ven_name = :ven_name AND resource_name = :resource_name"
-    for table in ("enrolled_again", "opt_out", "released")
+_FORGET_RESOURCE: Sequence[str] = (
+    "DELETE FROM enrolled_again WHERE ven_name = :ven_name AND resource_name = :resource_name",
+    "DELETE FROM opt_out WHERE ven_name = :ven_name AND resource_name = :resource_name",
+    "DELETE FROM released WHERE ven_name = :ven_name AND resource_name = :resource_name",
 )
 _FORGET_REMOVAL = (
     "DELETE FROM removal WHERE (ven_name, resource_name) IN (SELECT ven_name, resource_name"
