@@ -74,5 +74,5 @@ def column_map(source: Roster, target: Roster) -> Columns | None:
 
 def realign(values: Float32, where: Columns | None, otherwise: Float32) -> Float32:
     """The values in other columns; `otherwise` where there is none, or NaN."""
-    aligned = values if where is None else np.where(where < 0, np.nan, values[where])
+    aligned = values if where is None else np.append(values, np.nan)[where]  # -1: the last
     return np.where(np.isnan(aligned), otherwise, aligned).astype(np.float32)

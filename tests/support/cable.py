@@ -54,7 +54,11 @@ class Cable:
                     client.close()
                     continue
                 # Each end is closed by the thread that reads it.
-                server = socket.create_connection(("127.0.0.1", self._port))
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._port))
+                except OSError:
+                    client.close()  # as the server is
+                    continue
                 self._ends += [client, server]
                 for ends in ((client, server), (server, client)):
                     threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
