@@ -21,7 +21,7 @@ OUTPUT_TIMEOUT_S = 60.0
 RUNS_ON = re.compile(
     r"(\S+=\S+ )*(make (run|vtn)|\S*python -m app (run|vtn)|mosquitto)(?!.*--once)\b"
 )
-"""Commands that a reader leaves running in a terminal of their own."""
+"""Commands that a reader leaves running in a terminal of their own, as what ends with `&`."""
 _FENCE = re.compile(
     r"(?:<!-- doc: (?P<order>[a-z-]+) (?P<file>\S+)(?: \"(?P<at>(?:[^\"\\]|\\.)*)\")? -->\n)?"
     r"```(?P<language>[a-z]+)\n(?P<text>.*?)```",
@@ -137,7 +137,7 @@ class Terminal:
     def _do(self, command: str) -> str | None:
         """The output; None: it was left running."""
         command = self._real(command)
-        if RUNS_ON.match(command.split("&& ")[-1].strip()):
+        if command.endswith(" &") or RUNS_ON.match(command.split("&& ")[-1].strip()):
             self._leave_running(command.removesuffix("&").strip())
             return None
         state = self.folder / ".variables"
