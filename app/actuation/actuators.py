@@ -80,8 +80,6 @@ class MqttActuator(BrokerSettings, Actuator):
 
     type: Literal["mqtt"]
     prefix: str = "ven-fleet"
-    homeassistant: bool = False
-    """Whether Home Assistant is told of the devices (MQTT discovery)."""
 
     @field_validator("prefix")
     @classmethod

@@ -147,7 +147,8 @@ def test_what_was_answered_is_there_and_told_once(
         faulty.catch_up()
     faulty.share = 0.0
     faulty.catch_up(all_of_it=True)
-    assert start("rejected", "retry", "--all", **settings).join() == 0
+    retry = start("rejected", "retry", "--all", **settings)
+    assert retry.join() == 0, retry.log
     last = start("run", **settings)
     before = len(client.told)
     wait_until(partial(client.has_told_more, before), timeout_s=30)

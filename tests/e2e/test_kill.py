@@ -115,7 +115,8 @@ def test_killed_at_random_instants(
 
     faulty.share, faulty.down = 0.0, False
     faulty.catch_up(all_of_it=True)
-    assert start("rejected", "retry", "--all", **settings).join() == 0
+    retry = start("rejected", "retry", "--all", **settings)
+    assert retry.join() == 0, retry.log
     last = start("run", **settings, TASKS__SIMULATE_METERDATA__ENABLED="false")
     wait_until(
         lambda: not any(stored.owed()),

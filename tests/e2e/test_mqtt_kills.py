@@ -115,7 +115,8 @@ def test_what_the_broker_has_is_told_once(
     devices.close()
     faulty.share = 0.0
     faulty.catch_up(all_of_it=True)
-    assert start("rejected", "retry", "--all", **settings).join() == 0
+    retry = start("rejected", "retry", "--all", **settings)
+    assert retry.join() == 0, retry.log
     last = start("run", **settings)
     last.wait_for("listening at")
 
