@@ -8,6 +8,8 @@ no I/O; what runs or listens is started and stopped by `application`. A test rep
 
 from __future__ import annotations
 
+import sys
+
 from dependency_injector import containers, providers
 
 from app import tasks
@@ -29,6 +31,10 @@ from app.settings import Settings
 from app.supervision import SupervisionContainer
 from app.vens import VENManager, VensContainer
 from app.vtn import VtnContainer
+
+# dependency-injector copies all of this for each Container(), one provider from inside another: as
+# deep as the wiring is long, which is nearly what Python allows by itself.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 4_000))
 
 
 class Container(containers.DeclarativeContainer):

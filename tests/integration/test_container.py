@@ -6,6 +6,7 @@ import functools
 import gc
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -352,3 +353,13 @@ def test_a_task_may_be_wired_with_inject_and_provide() -> None:
     container.unwire()
     scheduler.shutdown(timeout_s=5)
     assert said == ["good evening"]
+
+
+def test_there_is_room_for_the_wiring_to_grow() -> None:
+    """Each Container() is copied by recursion; half of what Python allows is enough for it."""
+    allowed = sys.getrecursionlimit()
+    sys.setrecursionlimit(allowed // 2)
+    try:
+        assert Container().settings is not None
+    finally:
+        sys.setrecursionlimit(allowed)
