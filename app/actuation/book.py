@@ -12,7 +12,7 @@ import random
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from app.actuation.actuators import Actuator
@@ -28,11 +28,10 @@ from app.actuation.order import (
     Wanted,
     Written,
 )
+from app.actuation.transitions import answered, is_to_be_released, store_from, until_of
 from app.platform import to_us
 
 logger = logging.getLogger(__name__)
-RECOVERY = timedelta(hours=4)
-"""In which comfort that was put off is made good, as of app.control."""
 SPREAD = 0.7, 1.0
 """The share of half of `valid_for` after which an order is written again: drawn, so that those
 that were issued at once are not renewed at once."""
@@ -103,6 +102,7 @@ class OrderBook:
         with self._changing:
             now = self._clock()
             with self._lock:
+                self._end_what_is_over(now)
                 issued = [
                     order
                     for key, asked in wanted.items()
@@ -111,7 +111,7 @@ class OrderBook:
                 issued += [
                     self._release(order, now)
                     for key, order in self._orders.items()
-                    if not order.is_release and _is_to_be_released(order, wanted.get(key))
+                    if not order.is_release and is_to_be_released(order, wanted.get(key))
                 ]
             if issued:
                 self._store.issue(issued, to_us(now))
@@ -123,6 +123,16 @@ class OrderBook:
                 for key in keys:
                     self._plan(self._orders[key], self._monotonic())
                 return len(keys)
+
+    def _end_what_is_over(self, now: datetime) -> None:
+        """Releases whose devices are their own by now, though nothing could be written there."""
+        for order in self._orders.values():
+            if order.is_release and not order.is_over and now >= order.until:
+                self._lapse(order)
+
+    def _lapse(self, order: Order) -> None:
+        order.status, order.is_retained = OrderStatus.RELEASED, True
+        self.counts.lapsed += 1
 
     def forget(self, keys: Iterable[Key]) -> None:
         """Resources that are gone, of which nothing is left to be written. DatabaseError."""
@@ -168,18 +178,20 @@ class OrderBook:
                 return None
             now, now_s = self._clock(), self._monotonic()
             if order.is_release and now >= order.until and not order.is_over:
-                order.status, order.is_retained = OrderStatus.RELEASED, True
-                self.counts.lapsed += 1
+                self._lapse(order)
             if order.is_over:
                 was_retained, order.is_retained = order.is_retained, False
                 return self._as_written(order, b"", now) if was_retained else None
             if order.rests:
                 return None
             if not order.is_release:
-                order.until = _until(order, actuator, now)
+                order.until = until_of(order, actuator, now)
             if order.left_s(now) <= 0:
-                return None  # it ends, and another one follows
-            self.counts.unanswered += order.writes > 0 and order.status is OrderStatus.WAITING
+                self._plan(order, now_s + actuator.ack_timeout.total_seconds())
+                return None  # it ends, and is planned anew
+            if order.writes and order.status is OrderStatus.ACCEPTED:
+                order.status = OrderStatus.WAITING  # the last one was not answered
+            self.counts.unanswered += order.writes > 0
             self.counts.written += 1
             order.writes += 1
             self._plan(order, now_s + self._pause_s(order, actuator))
@@ -208,13 +220,14 @@ class OrderBook:
                 or (order.actuator, order.seq) != (actuator, outcome.seq)
             ):
                 return False
-            if order.status is OrderStatus.WAITING:
-                order.status, order.writes = OrderStatus.ACCEPTED, 0
+            was_waiting, order.writes = order.status is OrderStatus.WAITING, 0
+            if was_waiting:
+                order.status = OrderStatus.ACCEPTED
                 self.counts.accepted += 1
                 held_by = self._actuators().get(order.actuator)
                 if held_by is not None:
                     self._plan(order, self._monotonic() + self._pause_s(order, held_by))
-            return True
+            return order.status is OrderStatus.ACCEPTED
 
     def take_outcome(self, actuator: str, key: Key, outcome: Outcome) -> Effect:
         """What a device answers.
@@ -233,7 +246,7 @@ class OrderBook:
                 if outcome.seq < order.seq:
                     self.counts.late += 1
                     return Effect.NONE
-                after = _after(order, outcome, self._clock())
+                after = answered(order, outcome, self._clock())
                 if after is None:
                     return Effect.NONE
             self._store.keep(after)
@@ -295,7 +308,9 @@ class OrderBook:
             if before.actuator != asked.actuator:
                 return None
             if before.desired is not None and before.desired.asks_the_same(asked.desired):
-                return None
+                is_refused = before.status is OrderStatus.REFUSED
+                if not is_refused or before.desired.is_of_the_same_event(asked.desired):
+                    return None
         follows = before is not None and not before.is_release
         order = Order(
             key=key,
@@ -305,14 +320,14 @@ class OrderBook:
             status=OrderStatus.WAITING,
             baseline_kw=before.baseline_kw if follows and before else asked.baseline_kw,
             began_at=before.began_at if follows and before else now,
-            store_from=_store_from(before, now),
+            store_from=store_from(before, now),
             issued_at=now,
             switched_at=now,
             until=now,
         )
         if follows and before and before.is_on == order.is_on:
             order.switched_at = before.switched_at
-        order.until = _until(order, actuator, now)
+        order.until = until_of(order, actuator, now)
         return order
 
     def _release(self, order: Order, now: datetime) -> Order:
@@ -322,11 +337,11 @@ class OrderBook:
         released.issued_at, released.writes = now, 0
         actuator = self._actuators().get(order.actuator)
         if actuator is not None:
-            released.until = now + actuator.valid_for
+            released.until = max(order.until, now + actuator.valid_for)
         return released
 
     def _with_another_end(self, wanted: Mapping[Key, Wanted]) -> list[Key]:
-        """Orders that ask the same, but end before the device was told: they are written again."""
+        """Orders that ask the same, but end at another time than the device was told."""
         keys = []
         for key, asked in wanted.items():
             order = self._orders.get(key)
@@ -337,8 +352,10 @@ class OrderBook:
                 or order.desired.ends_at == asked.desired.ends_at
             ):
                 continue
+            was_capped = order.until == order.desired.ends_at
             order.desired = asked.desired
-            if asked.desired.ends_at is not None and asked.desired.ends_at < order.until:
+            ends_at = asked.desired.ends_at
+            if was_capped or (ends_at is not None and ends_at < order.until):
                 keys.append(key)
         return keys
 
@@ -357,34 +374,3 @@ class OrderBook:
         heapq.heappush(self._due, (due_s, order.seq, order.key))
         if self._due[0][2] is order.key:
             self.planned.set()
-
-
-def _is_to_be_released(order: Order, asked: Wanted | None) -> bool:
-    return asked is None or asked.actuator != order.actuator
-
-
-def _store_from(before: Order | None, now: datetime) -> datetime:
-    """What was put off goes on to count, until it was made good."""
-    if before is None or (before.is_over and before.until + RECOVERY < now):
-        return now
-    return before.store_from
-
-
-def _after(order: Order, outcome: Outcome, now: datetime) -> Order | None:
-    """The order after an answer that has to be remembered; None: nothing has changed."""
-    after = copy(order)
-    if order.is_release:
-        if order.is_over or outcome.status is OutcomeStatus.REFUSED:
-            return None
-        after.status, after.is_retained, after.until = OrderStatus.RELEASED, True, now
-    elif outcome.status is OutcomeStatus.REFUSED and order.status is not OrderStatus.REFUSED:
-        after.status, after.reason = OrderStatus.REFUSED, outcome.reason
-    else:
-        return None
-    return after
-
-
-def _until(order: Order, actuator: Actuator, now: datetime) -> datetime:
-    until = now + actuator.valid_for
-    ends_at = None if order.desired is None else order.desired.ends_at
-    return until if ends_at is None else min(until, ends_at)

@@ -31,6 +31,8 @@ from app.mqtt import BrokerLoop
 from app.platform import PeriodicThread, port
 
 CHANNELS_EVERY_S = 5.0
+CONNECTORS = 4
+"""Brokers that do not answer hold up no other, if they are fewer."""
 CHANGES_EVERY_S = 1.0
 
 
@@ -102,7 +104,9 @@ class ActuationContainer(containers.DeclarativeContainer):
         frames=frames,
         clock=orders.clock,
     )
-    broker_loop = providers.ThreadSafeSingleton(BrokerLoop, monotonic=platform.monotonic)
+    broker_loop = providers.ThreadSafeSingleton(
+        BrokerLoop, monotonic=platform.monotonic, connectors=CONNECTORS
+    )
     channels = providers.ThreadSafeSingleton(
         Channels,
         actuators=orders.actuators,

@@ -22,6 +22,7 @@ from app.platform import LogOnce, OperationalError
 logger = logging.getLogger(__name__)
 AT_ONCE = 500
 """Orders that are handed on at a time."""
+MIN_PAUSE_S = 0.001
 TRY_AGAIN_S = 2.0
 """After the database could not be used."""
 
@@ -57,7 +58,7 @@ class TakesOptOuts(Protocol):
 class Dispatcher:
     """Two threads: one plans, follows answers and stores; the other one hands on what is due.
 
-    So orders are renewed while the database is silent. Nothing runs while nothing changes.
+    So orders are renewed while the database is silent. Neither does anything while nothing changes.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Dispatcher:
         self._share_at_s = float("-inf")
         """Not before: what a refuser leaves was shared a moment ago."""
         self._owners: Mapping[Key, str] = {}
+        self._is_planned = False
         self._closed = False
         self._threads: list[threading.Thread] = []
 
@@ -114,12 +116,17 @@ class Dispatcher:
 
     def follow_answers(self) -> None:
         """What devices have answered. DatabaseError: what is left is followed later."""
+        if not self._is_planned:
+            return  # whose device is whose is not known yet
         answers = self._inbox.take()
         for place, answer in enumerate(answers):
             try:
                 self._follow(answer)
             except OperationalError:
                 self._inbox.put_back(answers[place:])
+                raise
+            except Exception:
+                self._inbox.put_back(answers[place + 1 :])
                 raise
 
     def plan(self) -> None:
@@ -128,15 +135,21 @@ class Dispatcher:
         now = self._clock()
         orders = {order.key: order for order in self._book.orders()}
         plan = self._planner.plan(orders, now)
-        self._owners = plan.actuators
+        self._owners, self._is_planned = plan.actuators, True
         self._say_missing()
         wanted = plan.wanted if not in_doubt else _only_what_holds(plan.wanted, orders)
         self._say_doubt(in_doubt)
         self._book.change(wanted)
         self._book.forget(key for key in orders if key not in plan.actuators)
+        changes = [
+            plan.next_change,
+            # An actuator that cannot be reached: its releases end by themselves.
+            *(order.until for order in orders.values() if order.is_release and not order.is_over),
+        ]
+        upcoming = min((each for each in changes if each is not None), default=None)
         left_s = float("inf")
-        if plan.next_change is not None:
-            left_s = max((plan.next_change - now) / timedelta(seconds=1), 0.0)
+        if upcoming is not None:
+            left_s = max((upcoming - now) / timedelta(seconds=1), MIN_PAUSE_S)
         self.plan_at_s = self._monotonic() + left_s
 
     def write_due(self) -> bool:
@@ -148,7 +161,8 @@ class Dispatcher:
 
     def _follow(self, answer: Answer) -> None:
         actuator, key, outcome = answer
-        if self._owners.get(key) != actuator:
+        order = self._book.get(key)
+        if actuator not in (self._owners.get(key), None if order is None else order.actuator):
             self._inbox.refuse()
             return
         if outcome.status is OutcomeStatus.OPTED_OUT:
@@ -163,11 +177,13 @@ class Dispatcher:
         effect = self._book.take_outcome(actuator, key, outcome)
         if effect is Effect.TO_BE_WRITTEN:
             self._channels.write(actuator, [key])
+            self._signal.changed()  # another actuator may wait for the end of this one
         elif effect is Effect.TO_BE_PLANNED:
             now_s = self._monotonic()
             self._share_at_s = max(self._share_at_s, now_s)
             self.plan_at_s = min(self.plan_at_s, self._share_at_s)
-            pause_s = self._actuators()[actuator].ack_timeout.total_seconds()
+            known = self._actuators().get(actuator)
+            pause_s = 0.0 if known is None else known.ack_timeout.total_seconds()
             self._share_at_s = max(self._share_at_s, now_s + pause_s)
 
     def _plan_each(self) -> None:

@@ -26,15 +26,15 @@ def paced(
     if is_first or before is None or before.desired is None:
         from_kw, since = baseline_kw, now - RAMP_STEP
     else:
-        from_kw, since = before.desired.setpoint_kw or 0.0, before.issued_at
+        from_kw, since = before.desired.setpoint_kw or 0.0, min(before.issued_at, now)
         least = pace.min_on if before.is_on else pace.min_off
-        if desired.is_on != before.is_on and now < before.switched_at + least:
+        if desired.is_on != before.is_on and before.switched_at <= now < before.switched_at + least:
             return replace(desired, setpoint_kw=from_kw), before.switched_at + least
     if not pace.ramp_kw_per_min or target_kw == from_kw:
         return desired, None
     if now - since < RAMP_STEP:
         return replace(desired, setpoint_kw=from_kw), since + RAMP_STEP
-    step_kw = pace.ramp_kw_per_min * (min(now - since, 6 * RAMP_STEP) / timedelta(minutes=1))
+    step_kw = pace.ramp_kw_per_min * (RAMP_STEP / timedelta(minutes=1))
     if abs(target_kw - from_kw) <= step_kw:
         return desired, None
     next_kw = from_kw + (step_kw if target_kw > from_kw else -step_kw)

@@ -137,7 +137,8 @@ class OrderPlanner:
                 shape_kw=baseline_kw,
                 mean_kw=baseline_kw,
                 stored_kwh=self._stored(sites, orders, baseline_kw, candidates, now),
-                is_fixed=~takes_part | refuses,
+                # Who is given no orders does what it does, if it is real.
+                is_fixed=~takes_part | refuses | (sites.resources.is_metered & ~sites.ordered),
             ),
             signals,
         )
@@ -195,7 +196,7 @@ class OrderPlanner:
             self._log_once(
                 logger,
                 logging.INFO,
-                f"{len(without)} resources that are asked have not been measured for 15 minutes,"
+                f"{len(without)} resources that are asked were not measured of late,"
                 f" such as {Key(*without[0])}: their baseline is what was known last, or usual",
                 about=f"baseline of {without[0]}",
             )
@@ -258,8 +259,7 @@ def _is_refused(order: Order | None, asked: AskedStates, column: int) -> bool:
     """Whether its device refused what an event asks, which has not changed since."""
     if order is None or order.status is not OrderStatus.REFUSED or order.desired is None:
         return False
-    refused = order.desired.event_id, order.desired.event_version
-    return refused in asked.events_of(column)
+    return (order.desired.event_id, order.desired.event_version) == asked.deciding(column)
 
 
 def _is_metered(sites: Sites, key: tuple[str, str]) -> bool:

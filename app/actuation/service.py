@@ -29,13 +29,14 @@ class ChangeWatch:
         self._before: tuple[int, ...] | None = None
 
     def __call__(self) -> None:
-        """Two small queries; nothing else where nothing has changed."""
+        """A few small queries; nothing else where nothing has changed."""
         try:
-            state = (*(revision() for revision in self._revisions), int(self._clock.look()))
+            revisions = [revision() for revision in self._revisions]
+            state = (*revisions, int(self._clock.look()), self._clock.jumps)
         except DatabaseError:
             return  # /readyz says so
         before, self._before = self._before, state
-        if before is not None and before != state:
+        if before != state:
             self._signal.changed()
 
 

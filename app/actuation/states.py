@@ -60,9 +60,11 @@ class AskedStates:
         """Whether anybody is asked for anything."""
         return bool(self.columns.any())
 
-    def events_of(self, column: int) -> set[tuple[str, str]]:
-        """The id and the version of each event that asks a resource."""
-        return {(seen.event.event_id, _version(seen)) for seen in self._events(column).values()}
+    def deciding(self, column: int) -> tuple[str, str] | None:
+        """The id and the version of the event that decides for a resource."""
+        events = self._events(column)
+        name = _strongest(events)
+        return None if name is None else (events[name].event.event_id, _version(events[name]))
 
     def states(self, result: ControlResult) -> Callable[[int], DesiredState | None]:
         """By column; None: nothing that differs from what the resource does by itself."""
@@ -75,11 +77,11 @@ class AskedStates:
             events = self._events(column)
             power_kw = float(result.commanded_kw[column])
             is_usual = abs(power_kw - float(result.baseline_kw[column])) < IDLE_KW
-            deciding = next((name for name in STRONGEST_FIRST if name in events), None)
-            if deciding in SOFT and is_usual:
+            deciding = _strongest(events)
+            if deciding is None or deciding.endswith(SETS) or (deciding in SOFT and is_usual):
                 deciding = None
             most, most_export = _cap(import_kw, column), _cap(export_kw, column)
-            reason = deciding or next((name for name in events if name.endswith(SETS)), None)
+            reason = deciding or _limiting(events)
             if reason is None:
                 return None
             seen = events[reason]
@@ -119,25 +121,36 @@ class AskedStates:
         return self._ends[known]
 
 
+def _strongest(events: Mapping[str, SeenEvent]) -> str | None:
+    """The payload type that decides; None: nothing is asked."""
+    return next((name for name in STRONGEST_FIRST if name in events), None) or _limiting(events)
+
+
+def _limiting(events: Mapping[str, SeenEvent]) -> str | None:
+    return next((name for name in events if name.endswith(SETS)), None)
+
+
 def _shares(
     sites: Sites, result: ControlResult, signals: ControlSignals, way: str
 ) -> Float32 | None:
     """The part of its site's capacity that each may use, kW; NaN: it is not limited.
 
-    What others leave is shared out by what each could use.
+    What others leave is shared out by what each could use by its limits of power. Who gives power
+    back to its site lends nothing to others: it may stop.
     """
     limit = capacity_limit(signals.by_type, way)
     if limit is None:
         return None
-    sign, bound = (1.0, result.highest_kw) if way == "IMPORT" else (-1.0, -result.lowest_kw)
+    rated = sites.resources
+    sign, bound = (1.0, rated.highest_kw) if way == "IMPORT" else (-1.0, -rated.lowest_kw)
     used = sign * result.commanded_kw
     held = ~np.isnan(limit)
     site = sites.resources.ven_of[held]
     count = int(site.max(initial=-1)) + 1
     most = np.full(count, np.inf)
     np.minimum.at(most, site, limit[held])
-    net = np.bincount(site, weights=used[held], minlength=count)
-    could = np.clip(bound[held] - used[held], 0, None)
+    net = np.bincount(site, weights=np.clip(used[held], 0, None), minlength=count)
+    could = np.where(sites.ordered[held], np.clip(bound[held] - used[held], 0, None), 0)
     wish = np.bincount(site, weights=could, minlength=count)
     room = np.clip(most - net, 0, None)
     share = np.divide(room, wish, out=np.zeros(count), where=wish > 0)

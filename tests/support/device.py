@@ -82,6 +82,7 @@ class MqttDevice:
         """All that came, also those that were not taken."""
         self.came_at_s: list[float] = []
         self._topic = f"{prefix}/{ven}/{resource}"
+        self._answered: tuple[tuple[str, int], dict[str, Any]] | None = None
         self._lock = threading.Lock()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
         self._client.on_connect = lambda client, *_: client.subscribe(f"{self._topic}/desired", 1)
@@ -114,6 +115,16 @@ class MqttDevice:
             self.came_at_s.append(time.monotonic())
             if not self.memory.may_take(order):
                 return
-            answer = self.answers(order)
+            answer = self._answer(order)
             self.memory.take(order, holds=answer["status"] == "ACCEPTED" and not order["release"])
         self.say(seq=order["seq"], **answer)
+
+    def _answer(self, order: dict[str, Any]) -> dict[str, Any]:
+        """What it refused, or was opted out of, it does not take when it is written again."""
+        key = order["run"], order["seq"]
+        if self._answered is None or self._answered[0] != key or self._accepted():
+            self._answered = key, self.answers(order)
+        return self._answered[1]
+
+    def _accepted(self) -> bool:
+        return self._answered is not None and self._answered[1]["status"] == "ACCEPTED"

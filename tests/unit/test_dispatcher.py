@@ -13,9 +13,10 @@ from app.actuation.dispatcher import Dispatcher
 from app.actuation.order import DesiredState, Key, Order, OrderStatus, Outcome, OutcomeStatus
 from app.actuation.outcomes import OutcomeInbox
 from app.actuation.planner import Plan
+from app.actuation.service import ChangeWatch
 from app.actuation.signal import OrderSignal
 from app.actuation.status import ActuatorStats
-from app.actuation.trusted_clock import TrustedClock
+from app.actuation.trusted_clock import DOUBTED_FOR_S, TrustedClock
 from app.fleet import SetBy
 from app.platform import DatabaseError, LogOnce
 from tests.support.fakes import FakeClock
@@ -123,6 +124,22 @@ class TestPlanning:
         ]
 
 
+def test_what_others_changed_before_the_first_look_is_seen() -> None:
+    signal = OrderSignal()
+    watch = ChangeWatch(
+        revisions=[lambda: 6],
+        clock=TrustedClock(
+            clock=FakeClock(), monotonic=FakeClock().monotonic, is_in_doubt=lambda: False
+        ),
+        signal=signal,
+    )
+
+    watch()
+    assert signal.take_changed()
+    watch()
+    assert not signal.take_changed()
+
+
 class TestAClockInDoubt:
     def test_no_new_order_begins(self, bench: Bench) -> None:
         bench.in_doubt = True
@@ -154,6 +171,28 @@ class TestAClockInDoubt:
         bench.dispatcher.plan()
 
         assert bench.plans.instants[-1] == right + timedelta(minutes=10)
+
+    @pytest.mark.parametrize("hours", [-1, 1])
+    def test_a_jump_is_doubted_before_the_vtn_says_anything(self, bench: Bench, hours: int) -> None:
+        bench.dispatcher.plan()
+        right = bench.clock()
+        bench.clock.advance(seconds=1)
+        bench.clock.now += timedelta(hours=hours)
+
+        bench.dispatcher.plan()
+
+        assert bench.plans.instants[-1] == right + timedelta(seconds=1)
+        assert bench.trusted.jumps == 1
+        bench.clock.advance(seconds=DOUBTED_FOR_S)
+        bench.dispatcher.plan()
+        assert bench.plans.instants[-1] == bench.clock(), "the VTN agrees by now"
+
+    def test_a_small_one_is_noticed(self, bench: Bench) -> None:
+        bench.dispatcher.plan()
+        bench.clock.now += timedelta(minutes=2)
+
+        assert not bench.trusted.look()
+        assert bench.trusted.jumps == 1
 
     def test_when_it_is_right_again_orders_begin(self, bench: Bench) -> None:
         bench.in_doubt = True
@@ -198,6 +237,37 @@ class TestAnswers:
 
         assert bench.opt_outs.calls == []
         assert bench.inbox.refused == 2
+
+    def test_the_old_actuator_may_end_what_it_was_asked(self, bench: Bench) -> None:
+        """Of a resource that was removed, or has another actuator by now."""
+        self.ordered(bench)
+        bench.plans.states, bench.plans.actuators = {}, {CAR: "homes"}
+        bench.dispatcher.plan()
+        seq = int(bench.orders.write()["seq"])
+
+        bench.answer(seq, OutcomeStatus.ACCEPTED)
+
+        assert [each.status for each in bench.orders.book.orders()] == [OrderStatus.RELEASED]
+
+    def test_before_anything_is_planned_they_wait(self, bench: Bench) -> None:
+        bench.answer(0, OutcomeStatus.OPTED_OUT)
+        assert (bench.opt_outs.calls, bench.inbox.refused) == ([], 0)
+
+        bench.dispatcher.plan()
+        bench.dispatcher.follow_answers()
+
+        assert bench.opt_outs.calls == [("Aarhus", "pump", SetBy.DEVICE)]
+
+    def test_a_refusal_by_an_actuator_that_is_gone_keeps_no_veto_from_being_heard(
+        self, bench: Bench
+    ) -> None:
+        seq = self.ordered(bench)
+        bench.orders.actuators.clear()
+        bench.inbox.put("homes", PUMP, Outcome(seq=seq, status=OutcomeStatus.REFUSED))
+
+        bench.answer(0, OutcomeStatus.OPTED_OUT, CAR)
+
+        assert bench.opt_outs.calls == [("Aarhus", "car", SetBy.DEVICE)]
 
     def test_while_the_database_is_silent_they_wait(self, bench: Bench) -> None:
         seq = self.ordered(bench)

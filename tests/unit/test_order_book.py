@@ -156,6 +156,56 @@ class TestWhileItHolds:
         again = bench.write()
         assert (again["seq"], again["valid_s"]) == (seq, 30.0)
 
+    def test_an_end_that_comes_later_is_written_before_the_device_ends_it(
+        self, bench: BookBench
+    ) -> None:
+        bench.ask(pump=setpoint(1.5, ends_at=bench.clock() + timedelta(seconds=30)))
+        seq = bench.accepted()
+        bench.clock.advance(seconds=20)
+        bench.due()
+
+        bench.ask(pump=setpoint(1.5, ends_at=bench.clock() + timedelta(hours=1)))
+
+        assert bench.due() == [PUMP]
+        again = bench.write()
+        assert (again["seq"], again["valid_s"]) == (seq, VALID_FOR.total_seconds())
+
+    def test_nor_is_it_forgotten_where_it_was_due_at_the_old_end(self, bench: BookBench) -> None:
+        """The plan comes a moment after the boundary, and a write was due between the two."""
+        bench.ask(pump=setpoint(1.5, ends_at=bench.clock() + timedelta(seconds=30)))
+        bench.accepted()
+        bench.clock.advance(seconds=30)
+        assert bench.book.written(PUMP) is None
+
+        bench.ask(pump=setpoint(1.5, ends_at=bench.clock() + timedelta(hours=1)))
+
+        assert bench.due() == [PUMP]
+
+    def test_a_device_that_dies_is_missed(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.accepted()
+        for _ in range(2):
+            bench.clock.advance(seconds=HALF_S)
+            bench.due()
+            bench.write()
+
+        (order,) = bench.book.orders()
+
+        assert order.status is OrderStatus.WAITING
+        assert order.is_unanswered
+
+    def test_each_answer_counts(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        for _ in range(5):
+            bench.accepted()
+            bench.clock.advance(seconds=HALF_S)
+            bench.due()
+
+        (order,) = bench.book.orders()
+
+        assert order.status is OrderStatus.ACCEPTED
+        assert bench.book.counts.unanswered == 0
+
 
 class TestItsEnd:
     def test_it_is_a_release_with_the_next_seq(self, bench: BookBench) -> None:
@@ -237,6 +287,16 @@ class TestAnswers:
         assert bench.due() == []
         assert bench.book.written(PUMP) is None
 
+    def test_it_is_written_again_when_its_event_has_changed(self, bench: BookBench) -> None:
+        """Even where it asks the same: who refused may think better of it."""
+        bench.ask(pump=setpoint(1.5, event_version="1"))
+        seq = bench.write()["seq"]
+        bench.answer(seq, OutcomeStatus.REFUSED)
+
+        bench.ask(pump=setpoint(1.5, event_version="2"))
+
+        assert bench.write()["seq"] > seq
+
     def test_one_for_what_was_never_issued_is_counted_and_not_followed(
         self, bench: BookBench
     ) -> None:
@@ -304,6 +364,20 @@ class TestAnotherActuator:
         assert b'"release":true' in written.body
         bench.answer(written.seq, OutcomeStatus.ACCEPTED)
         bench.book.change({PUMP: wanted(setpoint(1.5), actuator="plants")})
+        written = bench.book.written(PUMP)
+        assert written is not None
+        assert written.actuator == "plants"
+
+    def test_where_the_old_one_is_gone_its_time_is_waited_for(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.accepted()
+        del bench.actuators["homes"]
+        asked = {PUMP: wanted(setpoint(1.5), actuator="plants")}
+        bench.book.change(asked)
+
+        bench.clock.advance(seconds=VALID_FOR.total_seconds())
+        bench.book.change(asked)
+
         written = bench.book.written(PUMP)
         assert written is not None
         assert written.actuator == "plants"

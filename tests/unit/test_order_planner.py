@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,6 +69,7 @@ class Site:
     def __init__(self) -> None:
         self.clock = FakeClock(AT)
         self.events: list[SeenEvent] = []
+        self.usual = {"car": 5.0, "pump": 2.0, "rest": 1.0}
         self.who = WhoTakesPart(revision=1)
         self.meters = Meters(self.clock)
         self.fleet = FakeFleet({"Aarhus": self.members()})
@@ -93,9 +95,8 @@ class Site:
         ]
 
     def usual_kw(self, resources: ResourceArrays, _: datetime) -> npt.NDArray[np.float32]:
-        by_name = {"car": 5.0, "pump": 2.0, "rest": 1.0}
         names = [name for _, own in resources.roster for name in own]
-        return np.array([by_name[name] for name in names], dtype=np.float32)
+        return np.array([self.usual[name] for name in names], dtype=np.float32)
 
     def of_ven(self, _: str) -> Sequence[SeenEvent]:
         return self.events
@@ -185,6 +186,25 @@ class TestWhatIsAsked:
 
         assert all(limits[key] > site.meters.power_kw(key) for key in limits)
         assert sum(limits.values()) + 1.0 <= 15.0 + 0.01
+
+    def test_who_cannot_be_asked_does_not_give_way(self, site: Site) -> None:
+        """A real resource without an actuator: the others have to give way for it."""
+        pump, car, rest = site.members()
+        site.fleet.change({"Aarhus": [replace(pump, actuator=""), car, rest]})
+        site.events = [in_force(("IMPORT_CAPACITY_LIMIT", 5.0))]
+
+        assert site.asked()[CAR].import_limit_kw == pytest.approx(5.0 - 2.0 - 1.0, abs=0.01)
+
+    def test_a_limit_leaves_what_may_come(self, site: Site) -> None:
+        """At night the sun gives nothing; the event lasts till noon."""
+        roof = resource(
+            "roof", K.PV, power_min_kw=-8.0, power_max_kw=0.0, actuator="homes", source="meters"
+        )
+        site.fleet.change({"Aarhus": [roof]})
+        site.usual = {"roof": 0.0}
+        site.events = [in_force(("EXPORT_CAPACITY_LIMIT", 5.0), duration="PT24H")]
+
+        assert site.asked()[Key("Aarhus", "roof")].export_limit_kw == pytest.approx(5.0)
 
     def test_the_end_is_that_of_what_follows_without_a_gap(self, site: Site) -> None:
         first = interval(0, 1, "SIMPLE", start=NOW.isoformat(), duration="PT10M")
@@ -328,6 +348,16 @@ class TestWhoRefuses:
 
         assert asked[CAR].import_limit_kw == pytest.approx(2.0, abs=0.01)
         assert site.last_orders()[PUMP].status is OrderStatus.REFUSED
+
+    def test_another_event_reaches_it(self, site: Site) -> None:
+        """One that it refused may go on for ever; an emergency has to be heard."""
+        site.events = [in_force(("SIMPLE", 1), id="e-1", priority=5)]
+        self.refuse(site)
+
+        site.events = [*site.events, in_force(("DISPATCH_SETPOINT", 0.5), id="e-2", priority=0)]
+
+        assert site.asked()[PUMP].event_id == "e-2"
+        assert site.last_orders()[PUMP].status is OrderStatus.WAITING
 
     def test_it_is_asked_again_when_the_event_changes(self, site: Site) -> None:
         site.events = [in_force(("SIMPLE", 1), modificationDateTime="2026-06-01T11:00:00Z")]
