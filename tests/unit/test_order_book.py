@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.actuation.order import Effect, OrderStatus, Outcome, OutcomeStatus
-from app.platform import DatabaseError, to_us
+from app.platform import to_us
 from tests.support.fakes import FakeClock
 from tests.support.orders import CAR, PLANTS, PUMP, VALID_FOR, BookBench, setpoint, wanted
 
@@ -321,27 +321,6 @@ class TestAnswers:
         assert bench.write()["setpoint_kw"] == 1.0
 
 
-class TestRestart:
-    def test_what_holds_is_written_again(self, bench: BookBench) -> None:
-        bench.ask(pump=setpoint(1.5))
-        seq = bench.accepted()
-
-        bench.started()
-
-        assert bench.due() == [PUMP]
-        assert bench.write()["seq"] == seq
-
-    def test_and_what_was_to_be_released_is(self, bench: BookBench) -> None:
-        bench.ask(pump=setpoint(1.5))
-        bench.accepted()
-        bench.ask()
-
-        bench.started()
-
-        assert bench.due() == [PUMP]
-        assert bench.write()["release"] is True
-
-
 class TestBaseline:
     def test_it_is_that_of_the_first_order_until_the_release(self, bench: BookBench) -> None:
         bench.book.change({PUMP: wanted(setpoint(1.5), baseline_kw=3.0)})
@@ -381,27 +360,3 @@ class TestAnotherActuator:
         written = bench.book.written(PUMP)
         assert written is not None
         assert written.actuator == "plants"
-
-
-class TestASilentDatabase:
-    def test_nothing_new_is_issued_and_what_holds_goes_on(self, bench: BookBench) -> None:
-        bench.ask(pump=setpoint(1.5))
-        seq = bench.accepted()
-        bench.store.fails = True
-
-        with pytest.raises(DatabaseError):
-            bench.ask(pump=setpoint(1.0))
-
-        bench.clock.advance(seconds=HALF_S)
-        assert PUMP in bench.due()
-        assert bench.write()["seq"] == seq
-
-    def test_a_refusal_is_taken_when_it_is_stored(self, bench: BookBench) -> None:
-        bench.ask(pump=setpoint(1.5))
-        seq = bench.write()["seq"]
-        bench.store.fails = True
-
-        with pytest.raises(DatabaseError):
-            bench.answer(seq, OutcomeStatus.REFUSED)
-
-        assert bench.book.written(PUMP) is not None

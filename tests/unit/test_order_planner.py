@@ -2,122 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
-from app.actuation.order import DesiredState, Key, Order, OrderStatus, OutcomeStatus
-from app.actuation.planner import BASELINE_SPAN, OrderPlanner, Plan
-from app.actuation.sites import SitesOfFleet
-from app.control import ResourceArrays, Responder, SignalResolver
-from app.events import SeenEvent
-from app.fleet import EVERYBODY, THE_VEN, OptOut, Resource, ResourceKind, SetBy, WhoTakesPart
-from app.platform import LogOnce
+from app.actuation.order import Key, OrderStatus, OutcomeStatus
+from app.actuation.planner import BASELINE_SPAN
+from app.fleet import EVERYBODY, THE_VEN, OptOut, SetBy, WhoTakesPart
 from tests.support.events import NOW, in_force, interval, seen
-from tests.support.fakes import FakeClock, FakeFleet, FakeFrames, resource
-from tests.support.orders import BookBench
-from tests.unit.test_control import KINDS
-
-K = ResourceKind
-AT = NOW + timedelta(minutes=1)
-PUMP, CAR, REST = Key("Aarhus", "pump"), Key("Aarhus", "car"), Key("Aarhus", "rest")
-Span = tuple[datetime, datetime]
-
-
-class Meters:
-    """What was measured: of each resource the power that a test says, from when it says it."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self._clock = clock
-        self._changes: dict[Key, list[tuple[datetime, float]]] = {}
-        self.spans: dict[Key, Span] = {}
-        """Which were asked for."""
-        for key, power_kw in ((PUMP, 3.0), (CAR, 7.0), (REST, 1.0)):
-            self._changes[key] = [(NOW - timedelta(days=1), power_kw)]
-
-    def measure(self, key: Key, power_kw: float) -> None:
-        self._changes[key].append((self._clock(), power_kw))
-
-    def power_kw(self, key: Key) -> float:
-        return self._changes[key][-1][1]
-
-    def forget(self, key: Key) -> None:
-        del self._changes[key]
-
-    def mean_kw(self, spans: Mapping[tuple[str, str], Span]) -> dict[tuple[str, str], float]:
-        self.spans |= {Key(*key): span for key, span in spans.items()}
-        return {key: self._mean(Key(*key), *spans[key]) for key in spans if key in self._changes}
-
-    def _mean(self, key: Key, start: datetime, end: datetime) -> float:
-        changes = self._changes[key]
-        ends = [*(at for at, _ in changes[1:]), end]
-        parts = [
-            (max(min(until, end) - max(at, start), timedelta(0)), power_kw)
-            for (at, power_kw), until in zip(changes, ends, strict=True)
-        ]
-        return sum(part / (end - start) * power_kw for part, power_kw in parts)
-
-
-class Site:
-    """A heat pump and a car that are given orders, and the rest of the house."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock(AT)
-        self.events: list[SeenEvent] = []
-        self.usual = {"car": 5.0, "pump": 2.0, "rest": 1.0}
-        self.who = WhoTakesPart(revision=1)
-        self.meters = Meters(self.clock)
-        self.fleet = FakeFleet({"Aarhus": self.members()})
-        self.orders = BookBench(self.clock)
-        responder = Responder(KINDS)
-        self.planner = OrderPlanner(
-            sites=SitesOfFleet(fleet=self.fleet, comfort_h=responder.comfort_h),
-            frames=FakeFrames(),
-            measured=self.meters,
-            usual_kw=self.usual_kw,
-            events=self,
-            resolver=SignalResolver(alert_level=3, percent_sign=1),
-            responder=responder,
-            participation=self,
-            log_once=LogOnce(),
-        )
-
-    def members(self, **of_pump: Any) -> list[Resource]:
-        return [
-            resource("pump", K.HEAT_PUMP, actuator="homes", source="meters", **of_pump),
-            resource("car", K.EV_CHARGER, power_max_kw=11.0, actuator="homes", source="meters"),
-            resource("rest", K.BASE_LOAD, source="meters"),
-        ]
-
-    def usual_kw(self, resources: ResourceArrays, _: datetime) -> npt.NDArray[np.float32]:
-        names = [name for _, own in resources.roster for name in own]
-        return np.array([self.usual[name] for name in names], dtype=np.float32)
-
-    def of_ven(self, _: str) -> Sequence[SeenEvent]:
-        return self.events
-
-    def current(self) -> WhoTakesPart:
-        return self.who
-
-    def last_orders(self) -> dict[Key, Order]:
-        return {order.key: order for order in self.orders.book.orders()}
-
-    def plan(self) -> Plan:
-        return self.planner.plan(self.last_orders(), self.clock())
-
-    def asked(self) -> dict[Key, DesiredState]:
-        """Planned, and issued."""
-        plan = self.plan()
-        self.orders.book.change(plan.wanted)
-        return {key: each.desired for key, each in plan.wanted.items()}
-
-    def setpoints(self) -> dict[Key, float | None]:
-        return {key: state.setpoint_kw for key, state in self.asked().items()}
+from tests.support.fakes import resource
+from tests.support.ordered_site import AT, CAR, PUMP, K, Site
 
 
 @pytest.fixture
@@ -369,50 +264,3 @@ class TestWhoRefuses:
         site.asked()
 
         assert site.last_orders()[PUMP].status is OrderStatus.WAITING
-
-
-class TestPace:
-    def test_a_ramp_goes_step_by_step(self, site: Site) -> None:
-        site.fleet.change({"Aarhus": site.members(ramp_kw_per_min=6.0)})
-        site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]
-
-        steps = []
-        for _ in range(5):
-            steps.append(site.setpoints()[PUMP])
-            site.clock.advance(seconds=10)
-
-        assert steps == pytest.approx([2.0, 1.0, 0.0, 0.0, 0.0])
-
-    def test_no_step_comes_before_its_time(self, site: Site) -> None:
-        site.fleet.change({"Aarhus": site.members(ramp_kw_per_min=6.0)})
-        site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]
-        site.asked()
-
-        site.clock.advance(seconds=4)
-        plan = site.plan()
-
-        assert plan.wanted[PUMP].desired.setpoint_kw == 2.0
-        assert plan.next_change == AT + timedelta(seconds=10)
-
-    def test_what_runs_runs_for_a_while(self, site: Site) -> None:
-        site.fleet.change({"Aarhus": site.members(min_on=timedelta(minutes=10))})
-        site.events = [in_force(("DISPATCH_SETPOINT", 4.0), id="e-1")]
-        site.asked()
-        site.clock.advance(minutes=4)
-
-        site.events = [in_force(("DISPATCH_SETPOINT", 0.0), id="e-1")]
-        plan = site.plan()
-        assert plan.wanted[PUMP].desired.setpoint_kw == 4.0
-        site.clock.advance(minutes=6)
-
-        assert site.setpoints()[PUMP] == 0.0
-
-    def test_a_release_does_not_wait(self, site: Site) -> None:
-        site.fleet.change({"Aarhus": site.members(min_off=timedelta(hours=1), ramp_kw_per_min=0.1)})
-        site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]
-        site.asked()
-
-        site.events = []
-
-        assert site.asked() == {}
-        assert site.last_orders()[PUMP].is_release

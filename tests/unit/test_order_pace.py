@@ -1,0 +1,62 @@
+"""How fast orders may change: ramps, and least times on and off."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.events import in_force
+from tests.support.ordered_site import AT, PUMP, Site
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+class TestPace:
+    def test_a_ramp_goes_step_by_step(self, site: Site) -> None:
+        site.fleet.change({"Aarhus": site.members(ramp_kw_per_min=6.0)})
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]
+
+        steps = []
+        for _ in range(5):
+            steps.append(site.setpoints()[PUMP])
+            site.clock.advance(seconds=10)
+
+        assert steps == pytest.approx([2.0, 1.0, 0.0, 0.0, 0.0])
+
+    def test_no_step_comes_before_its_time(self, site: Site) -> None:
+        site.fleet.change({"Aarhus": site.members(ramp_kw_per_min=6.0)})
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]
+        site.asked()
+
+        site.clock.advance(seconds=4)
+        plan = site.plan()
+
+        assert plan.wanted[PUMP].desired.setpoint_kw == 2.0
+        assert plan.next_change == AT + timedelta(seconds=10)
+
+    def test_what_runs_runs_for_a_while(self, site: Site) -> None:
+        site.fleet.change({"Aarhus": site.members(min_on=timedelta(minutes=10))})
+        site.events = [in_force(("DISPATCH_SETPOINT", 4.0), id="e-1")]
+        site.asked()
+        site.clock.advance(minutes=4)
+
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0), id="e-1")]
+        plan = site.plan()
+        assert plan.wanted[PUMP].desired.setpoint_kw == 4.0
+        site.clock.advance(minutes=6)
+
+        assert site.setpoints()[PUMP] == 0.0
+
+    def test_a_release_does_not_wait(self, site: Site) -> None:
+        site.fleet.change({"Aarhus": site.members(min_off=timedelta(hours=1), ramp_kw_per_min=0.1)})
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]
+        site.asked()
+
+        site.events = []
+
+        assert site.asked() == {}
+        assert site.last_orders()[PUMP].is_release
