@@ -17,7 +17,6 @@ from typing import Protocol
 
 from app.actuation.actuators import Actuator
 from app.actuation.order import (
-    DesiredState,
     Effect,
     Key,
     Order,
@@ -76,8 +75,8 @@ class OrderBook:
         self._lock = threading.RLock()
         self._orders: dict[Key, Order] = {}
         self._due: list[tuple[float, int, Key]] = []
-        self.planned = threading.Event()
-        """Set when something is due earlier than all else before."""
+        self.due_changed = threading.Event()
+        """Set when something is due before all else that was due."""
         self._run = ""
         self.counts = OrderCounts()
 
@@ -93,11 +92,11 @@ class OrderBook:
                     order.status = OrderStatus.WAITING  # the device may have died since
                 self._plan(order, self._monotonic())
 
-    def change(self, wanted: Mapping[Key, Wanted]) -> int:
+    def change(self, wanted: Mapping[Key, Wanted]) -> None:
         """Issue what is asked otherwise than before, and release what is not asked any more.
 
-        Returns how many orders are due by that. DatabaseError: nothing has changed. Where the
-        actuator of a resource is another one, it is released at the old one first.
+        DatabaseError: nothing has changed. Where the actuator of a resource is another one, it is
+        released at the old one first.
         """
         with self._changing:
             now = self._clock()
@@ -119,10 +118,8 @@ class OrderBook:
                 self.counts.issued += len(issued)
                 for order in issued:
                     self._orders[order.key] = order
-                keys = [*(order.key for order in issued), *self._with_another_end(wanted)]
-                for key in keys:
+                for key in [*(order.key for order in issued), *self._with_another_end(wanted)]:
                     self._plan(self._orders[key], self._monotonic())
-                return len(keys)
 
     def _end_what_is_over(self, now: datetime) -> None:
         """Releases whose devices are their own by now, though nothing could be written there."""
@@ -154,7 +151,7 @@ class OrderBook:
             while self._due and self._due[0][0] <= now_s and taken < most:
                 due_s, seq, key = heapq.heappop(self._due)
                 order = self._orders.get(key)
-                if order is None or (order.due_s, order.seq) != (due_s, seq) or order.rests:
+                if order is None or (order.due_s, order.seq) != (due_s, seq) or order.is_settled:
                     continue  # it was planned anew, or nothing is to be written any more
                 keys.setdefault(order.actuator, []).append(key)
                 taken += 1
@@ -182,7 +179,7 @@ class OrderBook:
             if order.is_over:
                 was_retained, order.is_retained = order.is_retained, False
                 return self._as_written(order, b"", now) if was_retained else None
-            if order.rests:
+            if order.is_settled:
                 return None
             if not order.is_release:
                 order.until = until_of(order, actuator, now)
@@ -280,24 +277,6 @@ class OrderBook:
             order = self._orders.get(key)
             return None if order is None else copy(order)
 
-    def refusals(self) -> dict[Key, DesiredState]:
-        """What was refused, and is still asked."""
-        with self._lock:
-            return {
-                key: order.desired
-                for key, order in self._orders.items()
-                if order.status is OrderStatus.REFUSED and order.desired is not None
-            }
-
-    def baselines(self) -> dict[Key, float]:
-        """Of the resources that are under an order: what they did before their first one, kW."""
-        with self._lock:
-            return {
-                key: order.baseline_kw
-                for key, order in self._orders.items()
-                if not order.is_release
-            }
-
     def _asked(self, key: Key, asked: Wanted, now: datetime) -> Order | None:
         """A new order; None: what is in force asks the same, or the old actuator comes first."""
         before = self._orders.get(key)
@@ -319,7 +298,6 @@ class OrderBook:
             desired=asked.desired,
             status=OrderStatus.WAITING,
             baseline_kw=before.baseline_kw if follows and before else asked.baseline_kw,
-            began_at=before.began_at if follows and before else now,
             store_from=store_from(before, now),
             issued_at=now,
             switched_at=now,
@@ -368,9 +346,9 @@ class OrderBook:
         return float(min(back_off_s, renewal_s))
 
     def _plan(self, order: Order, due_s: float) -> None:
-        if order.rests:
+        if order.is_settled:
             return
         order.due_s = due_s
         heapq.heappush(self._due, (due_s, order.seq, order.key))
         if self._due[0][2] is order.key:
-            self.planned.set()
+            self.due_changed.set()

@@ -14,13 +14,8 @@ from app.actuation.in_force import OrdersInForce
 from app.actuation.mqtt import MqttChannel
 from app.actuation.outcomes import OutcomeInbox
 from app.actuation.overview import OrdersOverview
-from app.actuation.planner import (
-    KnowsEvents,
-    KnowsFrames,
-    KnowsWhoTakesPart,
-    MeasuresPower,
-    OrderPlanner,
-)
+from app.actuation.planner import OrderPlanner
+from app.actuation.ports import KnowsEvents, KnowsFrames, KnowsWhoTakesPart, MeasuresPower
 from app.actuation.service import ActuationService, ChangeWatch
 from app.actuation.signal import OrderSignal
 from app.actuation.sites import OrderedFleet, SitesOfFleet

@@ -109,7 +109,7 @@ class Dispatcher:
         """Write nothing more: orders run out. May be called again."""
         self._closed = True
         self._signal.answered()
-        self._book.planned.set()
+        self._book.due_changed.set()
         for thread in self._threads:
             thread.join(timeout_s)
         self._threads = []
@@ -206,7 +206,7 @@ class Dispatcher:
 
     def _write_each(self) -> None:
         while not self._closed:
-            self._book.planned.clear()
+            self._book.due_changed.clear()
             try:
                 has_more = self.write_due()
             except Exception:
@@ -214,7 +214,7 @@ class Dispatcher:
                 has_more = False
             due_s = self._book.next_due_s()
             if not has_more:
-                self._book.planned.wait(
+                self._book.due_changed.wait(
                     None if due_s is None else max(due_s - self._monotonic(), 0.0)
                 )
 

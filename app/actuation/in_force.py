@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from app.actuation.book import OrderBook
-from app.actuation.order import IDLE_KW, Order, OrderStatus
+from app.actuation.order import Order, OrderStatus
+from app.actuation.ports import KnowsWhoTakesPart
+from app.control import IDLE_KW
 from app.fleet import THE_VEN, WhoTakesPart
 from app.metering import OrderColumns
 from app.readings import OrderState, Roster
 
 MAX_AGE_S = 5.0
 """Of what forecasts know of opt-outs: they are made VEN by VEN."""
-
-
-class KnowsWhoTakesPart(Protocol):
-    """Opt-outs, as of so long ago at the most."""
-
-    def current(self, max_age_s: float = 0.0) -> WhoTakesPart: ...
 
 
 class OrdersInForce:

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote
@@ -178,6 +178,3 @@ class MqttChannel:
     def _key_of(self, topic: str) -> Key:
         ven_name, resource_name, _ = topic.removeprefix(f"{self._actuator.prefix}/").split("/")
         return Key(unquote(ven_name), unquote(resource_name))
-
-
-MakeMqttChannel = Callable[..., MqttChannel]

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-IDLE_KW = 0.01
-"""Less is no power."""
+from app.control import IDLE_KW
+
 MAX_REASON = 200
 """Characters of a reason that are kept."""
 MAX_OUTCOME_BYTES = 4096
@@ -154,8 +154,6 @@ class Order:
     status: OrderStatus
     baseline_kw: float
     """What it did before its first order, until it is released."""
-    began_at: datetime
-    """When the first order was issued of those that followed each other without a release."""
     store_from: datetime
     """From when on it is counted what went into its store, or what comfort was put off."""
     issued_at: datetime
@@ -195,7 +193,7 @@ class Order:
         return self.status is OrderStatus.WAITING and self.writes > 1
 
     @property
-    def rests(self) -> bool:
+    def is_settled(self) -> bool:
         """Whether nothing of it is to be written."""
         return self.status is OrderStatus.REFUSED or (self.is_over and not self.is_retained)
 

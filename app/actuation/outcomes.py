@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import threading
 from collections import deque
 from typing import NamedTuple
@@ -13,6 +11,7 @@ import orjson
 from app.actuation.actuators import ActuatorsFile
 from app.actuation.order import Key, Outcome
 from app.actuation.signal import OrderSignal
+from app.platform import is_same_secret
 
 MAX_WAITING = 20_000
 """Answers that wait; of more, the newest are dropped, and devices repeat them."""
@@ -80,13 +79,9 @@ class OutcomeInbox:
 
     def actuator_of_token(self, token: str) -> str | None:
         """Whose devices may post with this token."""
-        given, found = _digest(token), None
+        found = None
         for name, actuator in self._actuators.all().items():
             own = actuator.outcome_token
-            if own is not None and hmac.compare_digest(_digest(own.get_secret_value()), given):
+            if own is not None and is_same_secret(token, own.get_secret_value()):
                 found = name
         return found
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -6,32 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from app.actuation.book import OrderBook
 from app.actuation.order import Key, Order, OrderStatus
 from app.actuation.outcomes import OutcomeInbox
+from app.actuation.ports import KnowsFrames, KnowsWhoTakesPart
 from app.actuation.status import ActuatorStats, ActuatorStatus
 from app.fleet import EVERYBODY, THE_VEN, WhoTakesPart
-from app.readings import Frame
 
 FOLLOWS_WITHIN = timedelta(minutes=5)
 MIN_TOLERANCE_KW, TOLERANCE = 0.1, 0.1
 """What is measured may differ from what is asked by so much, and by this share of it."""
 MAX_AGE_S = 2.0
 """Of what is known of opt-outs: who looks, looks every two seconds."""
-
-
-class KnowsFrames(Protocol):
-    """The last tick."""
-
-    def last(self) -> Frame | None: ...
-
-
-class KnowsWhoTakesPart(Protocol):
-    """Opt-outs and releases, as of so long ago at the most."""
-
-    def current(self, max_age_s: float = 0.0) -> WhoTakesPart: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +84,7 @@ class OrdersOverview:
             "unanswered": counts.unanswered,
             "late": counts.late,
             "lapsed": counts.lapsed,
-            "not_followed_answers": counts.unknown + self._inbox.refused,
+            "unknown_answers": counts.unknown + self._inbox.refused,
         }
 
     def actuators(self) -> Mapping[str, ActuatorStatus]:

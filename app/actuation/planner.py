@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from app.actuation.order import Key, Order, OrderStatus, Wanted
 from app.actuation.pace import paced
+from app.actuation.ports import KnowsEvents, KnowsFrames, KnowsWhoTakesPart, MeasuresPower
 from app.actuation.sites import AT_ONCE, Sites, SitesOfFleet
 from app.actuation.states import AskedStates
 from app.control import (
@@ -23,9 +23,8 @@ from app.control import (
     half_full,
 )
 from app.events import SeenEvent, by_precedence
-from app.fleet import WhoTakesPart
 from app.platform import LogOnce
-from app.readings import Frame, Roster, column_map, realign
+from app.readings import Roster, column_map, realign
 
 logger = logging.getLogger(__name__)
 Float32 = npt.NDArray[np.float32]
@@ -36,36 +35,6 @@ MIN_BASELINE_SPAN = timedelta(minutes=3)
 """Less than this since the last order: what it did before that one is its baseline still."""
 STEP = timedelta(minutes=5)
 """For so long a store must allow what is asked; then it is looked at again."""
-
-
-@runtime_checkable
-class MeasuresPower(Protocol):
-    """What real meters say of a span."""
-
-    def mean_kw(
-        self, spans: Mapping[tuple[str, str], tuple[datetime, datetime]]
-    ) -> dict[tuple[str, str], float]: ...
-
-
-@runtime_checkable
-class KnowsFrames(Protocol):
-    """The last tick."""
-
-    def last(self) -> Frame | None: ...
-
-
-@runtime_checkable
-class KnowsEvents(Protocol):
-    """What each VEN is asked."""
-
-    def of_ven(self, ven_name: str) -> Sequence[SeenEvent]: ...
-
-
-@runtime_checkable
-class KnowsWhoTakesPart(Protocol):
-    """Opt-outs and releases."""
-
-    def current(self) -> WhoTakesPart: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,23 +10,21 @@ import numpy.typing as npt
 
 from app.actuation.order import DesiredState
 from app.actuation.sites import Sites
-from app.control import ControlResult, ControlSignals, Policy, capacity_limit
+from app.control import (
+    BY_STRENGTH,
+    IDLE_KW,
+    LIMITS,
+    ControlResult,
+    ControlSignals,
+    Policy,
+    capacity_limit,
+)
 from app.events import SeenEvent, active_until
 from app.fleet import ResourceKind
 
 Float32 = npt.NDArray[np.float32]
-IDLE_KW = 0.01
-"""A smaller difference in power asks for nothing."""
-STRONGEST_FIRST = (
-    *("DISPATCH_SETPOINT", "CONTROL_SETPOINT", "DISPATCH_SETPOINT_RELATIVE"),
-    *("CHARGE_STATE_SETPOINT", "CONTROL_LEVEL_OFFSET_PERCENT", "CONTROL_LEVEL_OFFSET"),
-    *("SIMPLE", "EXPORT_PRICE", "PRICE", "GHG"),
-)
-"""Which signal decides, as in the policies."""
-SOFT = frozenset(STRONGEST_FIRST[4:])
+SOFT = frozenset(BY_STRENGTH[: BY_STRENGTH.index("CHARGE_STATE_SETPOINT")])
 """What may ask for no change, such as a level 0 or a price that is the mean."""
-SETS = "_CAPACITY_LIMIT", "_CAPACITY_SUBSCRIPTION", "_CAPACITY_RESERVATION"
-"""What sets the capacity of a site."""
 
 
 class AskedStates:
@@ -63,7 +61,7 @@ class AskedStates:
     def deciding(self, column: int) -> tuple[str, str] | None:
         """The id and the version of the event that decides for a resource."""
         events = self._events(column)
-        name = _strongest(events)
+        name = _strongest(events) or _limiting(events)
         return None if name is None else (events[name].event.event_id, _version(events[name]))
 
     def states(self, result: ControlResult) -> Callable[[int], DesiredState | None]:
@@ -78,7 +76,7 @@ class AskedStates:
             power_kw = float(result.commanded_kw[column])
             is_usual = abs(power_kw - float(result.baseline_kw[column])) < IDLE_KW
             deciding = _strongest(events)
-            if deciding is None or deciding.endswith(SETS) or (deciding in SOFT and is_usual):
+            if deciding in SOFT and is_usual:
                 deciding = None
             most, most_export = _cap(import_kw, column), _cap(export_kw, column)
             reason = deciding or _limiting(events)
@@ -122,12 +120,13 @@ class AskedStates:
 
 
 def _strongest(events: Mapping[str, SeenEvent]) -> str | None:
-    """The payload type that decides; None: nothing is asked."""
-    return next((name for name in STRONGEST_FIRST if name in events), None) or _limiting(events)
+    """The payload type that decides about the power; None: none asks for one."""
+    return next((name for name in reversed(BY_STRENGTH) if name in events), None)
 
 
 def _limiting(events: Mapping[str, SeenEvent]) -> str | None:
-    return next((name for name in events if name.endswith(SETS)), None)
+    """A payload type that limits the capacity of the site; None: none does."""
+    return next((name for name in events if name in LIMITS), None)
 
 
 def _shares(

@@ -74,7 +74,6 @@ def _row(order: Order) -> dict[str, Any]:
         "status": order.status.value,
         "reason": order.reason,
         "baseline_kw": order.baseline_kw,
-        "began_at_us": to_us(order.began_at),
         "store_from_us": to_us(order.store_from),
         "issued_at_us": to_us(order.issued_at),
         "switched_at_us": to_us(order.switched_at),
@@ -91,7 +90,6 @@ def _order(row: Row[Any]) -> Order:
         status=OrderStatus(row.status),
         reason=row.reason,
         baseline_kw=row.baseline_kw,
-        began_at=from_us(row.began_at_us),
         store_from=from_us(row.store_from_us),
         issued_at=from_us(row.issued_at_us),
         switched_at=from_us(row.switched_at_us),
@@ -102,13 +100,13 @@ def _order(row: Row[Any]) -> Order:
 _LOCK_SEQ = "UPDATE order_state SET last_seq = last_seq RETURNING last_seq"
 _SAVE = """
     INSERT INTO device_order (ven_name, resource_name, actuator, seq, desired, status, reason,
-        baseline_kw, began_at_us, store_from_us, issued_at_us, switched_at_us, until_us)
+        baseline_kw, store_from_us, issued_at_us, switched_at_us, until_us)
     VALUES (:ven_name, :resource_name, :actuator, :seq, :desired, :status, :reason,
-        :baseline_kw, :began_at_us, :store_from_us, :issued_at_us, :switched_at_us, :until_us)
+        :baseline_kw, :store_from_us, :issued_at_us, :switched_at_us, :until_us)
     ON CONFLICT (ven_name, resource_name) DO UPDATE SET
         actuator = excluded.actuator, seq = excluded.seq, desired = excluded.desired,
         status = excluded.status, reason = excluded.reason, baseline_kw = excluded.baseline_kw,
-        began_at_us = excluded.began_at_us, store_from_us = excluded.store_from_us,
+        store_from_us = excluded.store_from_us,
         issued_at_us = excluded.issued_at_us, switched_at_us = excluded.switched_at_us,
         until_us = excluded.until_us"""
 _KEEP = (

@@ -18,7 +18,6 @@ device_order_table = table(
     required_column("status", String(16)),
     required_column("reason", Text),
     required_column("baseline_kw", DOUBLE_PRECISION),
-    required_column("began_at_us", BigInteger),
     required_column("store_from_us", BigInteger),
     required_column("issued_at_us", BigInteger),
     required_column("switched_at_us", BigInteger),

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from app.actuation.actuators import Actuator
 from app.actuation.order import Order, OrderStatus, Outcome, OutcomeStatus, Wanted
+from app.control import RECOVERY_H
 
-RECOVERY = timedelta(hours=4)
-"""In which comfort that was put off is made good, as of app.control."""
+RECOVERY = timedelta(hours=RECOVERY_H)
 
 
 def is_to_be_released(order: Order, asked: Wanted | None) -> bool:

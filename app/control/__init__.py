@@ -11,11 +11,15 @@ from app.control.model import (
     Span,
     half_full,
 )
-from app.control.policies import Policy
+from app.control.policies import BY_STRENGTH, IDLE_KW, LIMITS, RECOVERY_H, Policy
 from app.control.responder import Responder, capacity_limit
 from app.control.signals import ControlSignals, SignalResolver
 
 __all__ = [
+    "BY_STRENGTH",
+    "IDLE_KW",
+    "LIMITS",
+    "RECOVERY_H",
     "ControlContainer",
     "ControlInput",
     "ControlModel",

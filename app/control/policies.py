@@ -29,6 +29,15 @@ MAX_LEVEL_OFFSET = 10.0
 RECOVERY_H = 4.0
 """In how many hours comfort that was put off is made good."""
 
+IDLE_KW = 0.01
+"""Less is no power, and no difference in power."""
+
+BY_STRENGTH = (
+    *("GHG", "PRICE", "EXPORT_PRICE", "SIMPLE", "CONTROL_LEVEL_OFFSET"),
+    *("CONTROL_LEVEL_OFFSET_PERCENT", "CHARGE_STATE_SETPOINT", "DISPATCH_SETPOINT_RELATIVE"),
+    *("CONTROL_SETPOINT", "DISPATCH_SETPOINT"),
+)
+"""What asks for a power, the weakest first: of several, the last one decides."""
 SHED = frozenset({"SIMPLE", "CONTROL_LEVEL_OFFSET", "CONTROL_LEVEL_OFFSET_PERCENT"})
 SET = frozenset({"DISPATCH_SETPOINT", "DISPATCH_SETPOINT_RELATIVE", "CONTROL_SETPOINT"})
 PRICES = frozenset({"PRICE", "EXPORT_PRICE", "GHG"})
@@ -158,42 +167,46 @@ class Flexible(Fixed):
         return np.minimum(low, baseline_kw), np.maximum(high, baseline_kw)
 
     def requested_kw(self, group: Group, baseline_kw: Float32) -> Float32:
-        signals = group.signals
         requested = self.of_itself_kw(group, baseline_kw)
-        for name in ("GHG", "PRICE"):
-            requested = _apply_signal(
-                signals, name, requested, lambda dear: self._shifted(group, baseline_kw, dear)
-            )
-        requested = self.at_export_price(group, requested)
-        requested = _apply_signal(
-            signals, "SIMPLE", requested, lambda level: self.shed(group, baseline_kw, level)
-        )
-        requested = _apply_signal(
-            signals,
-            "CONTROL_LEVEL_OFFSET",
-            requested,
-            lambda offset: self._shifted(group, baseline_kw, offset / MAX_LEVEL_OFFSET),
-        )
-        requested = _apply_signal(
-            signals,
-            "CONTROL_LEVEL_OFFSET_PERCENT",
-            requested,
-            lambda offset: self._shifted(group, baseline_kw, offset),
-        )
-        requested = _apply_signal(
-            signals, "CHARGE_STATE_SETPOINT", requested, lambda target: self._towards(group, target)
-        )
-        requested = _apply_signal(
-            signals, "DISPATCH_SETPOINT_RELATIVE", requested, lambda by_kw: baseline_kw + by_kw
-        )
-        requested = _apply_signal(signals, "CONTROL_SETPOINT", requested, lambda power_kw: power_kw)
-        return _apply_signal(signals, "DISPATCH_SETPOINT", requested, lambda power_kw: power_kw)
+        for name in BY_STRENGTH:
+            signal = group.signals.get(name)
+            if signal is not None:
+                wanted = self._answer_kw(name, signal, group, baseline_kw, requested)
+                requested = np.where(np.isnan(signal), requested, wanted).astype(np.float32)
+        return requested
+
+    def _answer_kw(
+        self,
+        name: str,
+        signal: Float32,
+        group: Group,
+        baseline_kw: Float32,
+        requested: Float32,
+    ) -> Float32:
+        """What one signal makes of the power, where it is given. `requested`: by weaker ones."""
+        if name in ("CONTROL_SETPOINT", "DISPATCH_SETPOINT"):
+            return signal
+        if name == "DISPATCH_SETPOINT_RELATIVE":
+            return baseline_kw + signal
+        if name == "CHARGE_STATE_SETPOINT":
+            return self._towards(group, signal)
+        if name == "SIMPLE":
+            return self.shed(group, baseline_kw, signal)
+        if name == "EXPORT_PRICE":
+            return self.at_export_price(group, requested, signal)
+        share = signal / MAX_LEVEL_OFFSET if name == "CONTROL_LEVEL_OFFSET" else signal
+        return self._shifted(group, baseline_kw, share)
 
     def of_itself_kw(self, group: Group, baseline_kw: Float32) -> Float32:  # noqa: ARG002
         """What it does when nothing is asked."""
         return baseline_kw
 
-    def at_export_price(self, group: Group, requested: Float32) -> Float32:  # noqa: ARG002
+    def at_export_price(
+        self,
+        group: Group,  # noqa: ARG002
+        requested: Float32,
+        dear: Float32,  # noqa: ARG002
+    ) -> Float32:
         """What exports nothing does not mind."""
         return requested
 
@@ -273,15 +286,9 @@ class Battery(Flexible):
     follows = Flexible.follows | {"CHARGE_STATE_SETPOINT"}
     efficiency = ONE_WAY_EFFICIENCY
 
-    def at_export_price(self, group: Group, requested: Float32) -> Float32:
-        return _apply_signal(
-            group.signals,
-            "EXPORT_PRICE",
-            requested,
-            lambda dear: np.where(
-                dear > 0, np.minimum(requested, dear * np.minimum(group.lowest_kw, 0)), requested
-            ),
-        )
+    def at_export_price(self, group: Group, requested: Float32, dear: Float32) -> Float32:
+        given_kw = np.minimum(requested, dear * np.minimum(group.lowest_kw, 0))
+        return np.where(dear > 0, given_kw, requested)
 
 
 class Photovoltaic(Flexible):
@@ -300,11 +307,14 @@ class Photovoltaic(Flexible):
     ) -> tuple[Float32, Float32]:
         return baseline_kw, np.zeros_like(baseline_kw)
 
-    def at_export_price(self, group: Group, requested: Float32) -> Float32:
+    def at_export_price(
+        self,
+        group: Group,  # noqa: ARG002
+        requested: Float32,
+        dear: Float32,
+    ) -> Float32:
         """-2 stands for a price below zero."""
-        return _apply_signal(
-            group.signals, "EXPORT_PRICE", requested, lambda dear: np.where(dear < -1, 0, requested)
-        )
+        return np.where(dear < -1, np.float32(0), requested)
 
 
 OF_KIND: Mapping[ResourceKind, Callable[[], Policy]] = {
@@ -352,13 +362,3 @@ def flow_kw(power_kw: Float32, efficiency: Float32) -> Float32:
 def _power_for(flow: Float32, efficiency: Float32 | float) -> Float32:
     """The power that makes this flow: the inverse of `flow_kw`."""
     return np.asarray(np.where(flow > 0, flow / efficiency, flow * efficiency), dtype=np.float32)
-
-
-def _apply_signal(
-    signals: Mapping[str, Float32], name: str, requested: Float32, do: Callable[[Float32], Float32]
-) -> Float32:
-    """`requested`, and where there is a signal of this type, what `do` makes of it."""
-    signal = signals.get(name)
-    if signal is None:
-        return requested
-    return np.where(np.isnan(signal), requested, do(signal)).astype(np.float32)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +17,7 @@ from app.intake.sources import (
     TokenSource,
     source_of,
 )
-from app.platform import LogOnce, TablesFile, first_problem
+from app.platform import LogOnce, TablesFile, first_problem, is_same_secret
 
 DEFAULT_FILE = Path("sources.toml")
 ACTUATOR = "actuator"
@@ -68,11 +66,9 @@ class SourcesFile:
 
     def of_token(self, token: str) -> Source | None:
         """The source that has this bearer token."""
-        given = _digest(token)
         found = None
         for source in self.all().values():
-            own = _token(source)
-            if hmac.compare_digest(_digest(own), given) and own:
+            if is_same_secret(token, _token(source)):
                 found = source
         return found
 
@@ -132,7 +128,3 @@ def _token(source: Source) -> str:
     """Blank: it has none."""
     token = source.token if isinstance(source, TokenSource) else None
     return "" if token is None else token.get_secret_value()
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -15,7 +15,7 @@ COUNTED = {
     "unanswered": "Orders that were written again since nothing came back in time.",
     "late": "Answers to an order that another one had replaced.",
     "lapsed": "Releases that no device acknowledged in time.",
-    "not_followed_answers": "Answers to what was never issued, or that are none.",
+    "unknown_answers": "Answers to what was never issued, or that are none.",
 }
 
 

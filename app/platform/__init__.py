@@ -26,7 +26,7 @@ from app.platform.periodic import PeriodicThread
 from app.platform.ports import port
 from app.platform.progress import MakeBar, Progress, no_bar, no_progress
 from app.platform.run_lock import RunLock
-from app.platform.secret_file import read_or_make
+from app.platform.secret_file import is_same_secret, read_or_make
 from app.platform.servers import NoServer, Server
 from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
@@ -67,6 +67,7 @@ __all__ = [
     "bounded_body",
     "first_problem",
     "from_us",
+    "is_same_secret",
     "iso_duration",
     "json_bytes",
     "key_column",

@@ -1,7 +1,9 @@
-"""Files that hold a secret: made once, whole, and for their owner only."""
+"""Secrets: files that hold one, made once and for their owner only; and whether two are one."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import secrets
 from collections.abc import Callable
@@ -28,3 +30,9 @@ def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
         finally:
             draft.unlink()
     return path.read_bytes()
+
+
+def is_same_secret(given: str, own: str) -> bool:
+    """Compared in a time that tells nothing of `own`, which must not be blank."""
+    one, other = (hashlib.sha256(text.encode()).digest() for text in (given, own))
+    return hmac.compare_digest(one, other) and bool(own)

@@ -99,7 +99,7 @@ class Site:
     def of_ven(self, _: str) -> Sequence[SeenEvent]:
         return self.events
 
-    def current(self) -> WhoTakesPart:
+    def current(self, max_age_s: float = 0.0) -> WhoTakesPart:  # noqa: ARG002
         return self.who
 
     def last_orders(self) -> dict[Key, Order]:

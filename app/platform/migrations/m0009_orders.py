@@ -22,7 +22,6 @@ def migrate(connection: Connection) -> None:
             status VARCHAR(16) NOT NULL,
             reason TEXT NOT NULL,
             baseline_kw DOUBLE PRECISION NOT NULL,
-            began_at_us BIGINT NOT NULL,
             store_from_us BIGINT NOT NULL,
             issued_at_us BIGINT NOT NULL,
             switched_at_us BIGINT NOT NULL,

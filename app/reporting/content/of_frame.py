@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.control import IDLE_KW
 from app.readings import FrameDetail, OrderState
 from app.reporting.requests import Quantity
 
 Numbers = npt.NDArray[Any]
 """One value per resource; NaN, or None among words: no value."""
-IDLE_KW = 0.01
-"""Less is no significant consumption."""
 
 
 def nothing(power_kw: Numbers) -> Numbers:

@@ -1,0 +1,41 @@
+"""What this room needs of others; the wiring fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from app.events import SeenEvent
+from app.fleet import WhoTakesPart
+from app.readings import Frame
+
+
+@runtime_checkable
+class MeasuresPower(Protocol):
+    """What real meters say of a span."""
+
+    def mean_kw(
+        self, spans: Mapping[tuple[str, str], tuple[datetime, datetime]]
+    ) -> dict[tuple[str, str], float]: ...
+
+
+@runtime_checkable
+class KnowsFrames(Protocol):
+    """The last tick."""
+
+    def last(self) -> Frame | None: ...
+
+
+@runtime_checkable
+class KnowsEvents(Protocol):
+    """What each VEN is asked."""
+
+    def of_ven(self, ven_name: str) -> Sequence[SeenEvent]: ...
+
+
+@runtime_checkable
+class KnowsWhoTakesPart(Protocol):
+    """Opt-outs and releases, as of so long ago at the most."""
+
+    def current(self, max_age_s: float = 0.0) -> WhoTakesPart: ...
