@@ -81,15 +81,13 @@ class OrderBook:
         self.counts = OrderCounts()
 
     def open(self) -> None:
-        """Read what was issued before; all that holds is due. DatabaseError."""
+        """Read what was issued before; all that holds is due, and to be answered. DatabaseError."""
         run, orders = self._store.run(), self._store.load()
         with self._lock:
             self._run = run
             self._orders = {order.key: order for order in orders}
             self._due = []
             for order in orders:
-                if order.status is OrderStatus.ACCEPTED:
-                    order.status = OrderStatus.WAITING  # the device may have died since
                 self._plan(order, self._monotonic())
 
     def change(self, wanted: Mapping[Key, Wanted]) -> None:

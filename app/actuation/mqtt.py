@@ -69,7 +69,7 @@ class MqttChannel:
             refused=lambda _: None,  # its password is read again with the next connection
             on_message=self._received,
             on_subscribed=self._subscribed,
-            on_disconnected=self._disconnected,
+            on_disconnected=self._say,
             publishing=Publishing(
                 outgoing=self._next,
                 on_refused=self._not_taken,
@@ -129,11 +129,6 @@ class MqttChannel:
         hears = self._actuator.outcome_filter in confirmed
         self._say(None if hears else f"the broker refuses {self._actuator.outcome_filter}")
         self.write(list(self._book.of_actuator(self._actuator.name)))
-
-    def _disconnected(self, reason: str) -> None:
-        with self._lock:
-            self._due.clear()  # what holds then is written when it is connected again
-        self._say(reason)
 
     def _say(self, problem: str | None) -> None:
         name, address = self._actuator.name, self._actuator.address

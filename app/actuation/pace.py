@@ -26,7 +26,9 @@ def paced(
     if is_first or before is None or before.desired is None:
         from_kw, since = baseline_kw, now - RAMP_STEP
     else:
-        from_kw, since = before.desired.setpoint_kw or 0.0, min(before.issued_at, now)
+        from_kw, since = before.desired.setpoint_kw or 0.0, before.issued_at
+        if since > now:  # the clock was ahead
+            since = now - RAMP_STEP
         least = pace.min_on if before.is_on else pace.min_off
         if desired.is_on != before.is_on and before.switched_at <= now < before.switched_at + least:
             return replace(desired, setpoint_kw=from_kw), before.switched_at + least

@@ -17,6 +17,7 @@ from app.control.policies import OF_KIND
 from app.events import SeenEvent
 from app.fleet import Resource, ResourceKind, WhoTakesPart
 from app.platform import LogOnce
+from app.readings import Frame, FrameDetail, Roster
 from tests.support.events import NOW
 from tests.support.fakes import FakeClock, FakeFleet, FakeFrames, resource
 from tests.support.orders import BookBench
@@ -33,7 +34,7 @@ class Meters:
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self._changes: dict[Key, list[tuple[datetime, float]]] = {}
-        self.spans: dict[Key, Span] = {}
+        self.spans: dict[Key, list[Span]] = {}
         """Which were asked for."""
         for key, power_kw in ((PUMP, 3.0), (CAR, 7.0), (REST, 1.0)):
             self._changes[key] = [(NOW - timedelta(days=1), power_kw)]
@@ -48,7 +49,8 @@ class Meters:
         del self._changes[key]
 
     def mean_kw(self, spans: Mapping[tuple[str, str], Span]) -> dict[tuple[str, str], float]:
-        self.spans |= {Key(*key): span for key, span in spans.items()}
+        for key, span in spans.items():
+            self.spans.setdefault(Key(*key), []).append(span)
         return {key: self._mean(Key(*key), *spans[key]) for key in spans if key in self._changes}
 
     def _mean(self, key: Key, start: datetime, end: datetime) -> float:
@@ -72,10 +74,11 @@ class Site:
         self.meters = Meters(self.clock)
         self.fleet = FakeFleet({"Aarhus": self.members()})
         self.orders = BookBench(self.clock)
+        self.frames = FakeFrames()
         responder = Responder({kind: policy() for kind, policy in OF_KIND.items()})
         self.planner = OrderPlanner(
             sites=SitesOfFleet(fleet=self.fleet, comfort_h=responder.comfort_h),
-            frames=FakeFrames(),
+            frames=self.frames,
             measured=self.meters,
             usual_kw=self.usual_kw,
             events=self,
@@ -95,6 +98,20 @@ class Site:
     def usual_kw(self, resources: ResourceArrays, _: datetime) -> npt.NDArray[np.float32]:
         names = [name for _, own in resources.roster for name in own]
         return np.array([self.usual[name] for name in names], dtype=np.float32)
+
+    def tick(self, **stored_kwh: float) -> None:
+        """What meters say of the stores of these resources."""
+        roster = Roster([("Aarhus", stored_kwh)])
+        stored = np.array(list(stored_kwh.values()), dtype=np.float32)
+        self.frames.append(
+            Frame(
+                taken_at=self.clock(),
+                profile_index=-1,
+                roster=roster,
+                power_kw=np.zeros(roster.size, dtype=np.float32),
+                detail=FrameDetail(stored_kwh=stored),
+            )
+        )
 
     def of_ven(self, _: str) -> Sequence[SeenEvent]:
         return self.events

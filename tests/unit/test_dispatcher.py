@@ -11,7 +11,7 @@ import pytest
 from app.actuation import ActuatorsFile
 from app.actuation.dispatcher import Dispatcher
 from app.actuation.order import DesiredState, Key, Order, OrderStatus, Outcome, OutcomeStatus
-from app.actuation.outcomes import OutcomeInbox
+from app.actuation.outcomes import MAX_WAITING, OutcomeInbox
 from app.actuation.planner import Plan
 from app.actuation.service import ChangeWatch
 from app.actuation.signal import OrderSignal
@@ -50,10 +50,14 @@ class OptOuts:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, SetBy]] = []
         self.fails = False
+        self.defect = ""
+        """Of the resource of this name."""
 
     def opt_out(self, ven_name: str, resource_name: str, *, set_by: SetBy, **_: Any) -> None:
         if self.fails:
             raise DatabaseError("the database cannot be used")
+        if resource_name == self.defect:
+            raise RuntimeError("a defect")
         self.calls.append((ven_name, resource_name, set_by))
 
     def opt_in(self, ven_name: str, resource_name: str, *, set_by: SetBy) -> bool:
@@ -110,6 +114,31 @@ class TestPlanning:
         bench.dispatcher.write_due()
 
         assert bench.channels.written == [("homes", [PUMP])]
+
+    def test_a_release_that_nobody_answers_is_looked_at_when_it_is_over(self, bench: Bench) -> None:
+        """Its actuator may be gone, and another one wait for its end."""
+        bench.plans.states = {PUMP: setpoint(1.5)}
+        bench.dispatcher.plan()
+        bench.plans.states = {}
+        bench.dispatcher.plan()
+
+        bench.dispatcher.plan()
+
+        over_s = bench.clock.monotonic() + HOMES.valid_for.total_seconds()
+        assert bench.dispatcher.plan_at_s == over_s
+
+    def test_who_is_gone_is_forgotten_when_nothing_is_left_of_it(self, bench: Bench) -> None:
+        bench.plans.states = {PUMP: setpoint(1.5)}
+        bench.dispatcher.plan()
+        bench.plans.states, bench.plans.actuators = {}, {CAR: "homes"}
+        bench.dispatcher.plan()
+        assert len(list(bench.orders.book.orders())) == 1
+
+        bench.clock.advance(seconds=HOMES.valid_for.total_seconds())
+        for _ in range(2):
+            bench.dispatcher.plan()
+
+        assert list(bench.orders.book.orders()) == []
 
     def test_an_actuator_that_no_file_has_is_said(
         self, bench: Bench, caplog: pytest.LogCaptureFixture
@@ -280,14 +309,50 @@ class TestAnswers:
 
         assert bench.opt_outs.calls == [("Aarhus", "pump", SetBy.DEVICE)]
 
+    def test_they_are_followed_in_their_order_when_it_answers_again(self, bench: Bench) -> None:
+        self.ordered(bench)
+        bench.opt_outs.fails = True
+        bench.inbox.put("homes", PUMP, Outcome(seq=0, status=OutcomeStatus.OPTED_OUT))
+        bench.inbox.put("homes", CAR, Outcome(seq=0, status=OutcomeStatus.OPTED_OUT))
+        with pytest.raises(DatabaseError):
+            bench.dispatcher.follow_answers()
+        bench.opt_outs.fails = False
+
+        bench.answer(0, OutcomeStatus.OPTED_IN, CAR)
+
+        assert [name for _, name, _ in bench.opt_outs.calls] == ["pump", "car", "car"]
+
+    def test_a_defect_with_one_keeps_no_other_from_being_heard(self, bench: Bench) -> None:
+        self.ordered(bench)
+        bench.opt_outs.defect = "pump"
+        bench.inbox.put("homes", PUMP, Outcome(seq=0, status=OutcomeStatus.OPTED_OUT))
+        with pytest.raises(RuntimeError, match="a defect"):
+            bench.answer(0, OutcomeStatus.OPTED_OUT, CAR)
+
+        bench.dispatcher.follow_answers()
+
+        assert [name for _, name, _ in bench.opt_outs.calls] == ["car"]
+
+    def test_more_than_can_wait_are_counted(self, bench: Bench) -> None:
+        answer = Outcome(seq=0, status=OutcomeStatus.ACCEPTED)
+        for _ in range(MAX_WAITING):
+            assert bench.inbox.put("homes", PUMP, answer)
+
+        assert not bench.inbox.put("homes", PUMP, answer)
+
+        assert (len(bench.inbox.take()), bench.inbox.refused) == (MAX_WAITING, 1)
+
     def test_an_acknowledged_release_is_cleared_at_its_broker(self, bench: Bench) -> None:
         self.ordered(bench)
         bench.plans.states = {}
         bench.dispatcher.plan()
         seq = int(bench.orders.write()["seq"])
 
+        bench.signal.take_changed()
+
         bench.answer(seq, OutcomeStatus.ACCEPTED)
 
+        assert bench.signal.take_changed(), "another actuator may wait for it"
         assert bench.channels.written[-1] == ("homes", [PUMP])
         assert bench.orders.write() == {}
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.actuation.order import Effect, OrderStatus, Outcome, OutcomeStatus
+from app.actuation.order import Effect, OrderStatus, OutcomeStatus
 from app.platform import to_us
 from tests.support.fakes import FakeClock
-from tests.support.orders import CAR, PLANTS, PUMP, VALID_FOR, BookBench, setpoint, wanted
+from tests.support.orders import HOMES, PUMP, VALID_FOR, BookBench, setpoint
 
 HALF_S = VALID_FOR.total_seconds() / 2
 
@@ -84,6 +84,12 @@ class TestSeq:
         bench.ask(pump=setpoint(1.5))
 
         assert bench.write()["seq"] == first
+        assert bench.book.counts.issued == 1
+
+    def test_a_change_of_the_event_alone_is_none(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5, event_version="1"))
+        bench.ask(pump=setpoint(1.5, event_version="2"))
+
         assert bench.book.counts.issued == 1
 
     def test_it_rises_even_where_the_clock_goes_back(self, bench: BookBench) -> None:
@@ -181,6 +187,27 @@ class TestWhileItHolds:
 
         assert bench.due() == [PUMP]
 
+    def test_nor_where_the_clock_is_set_back_after_its_end(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5, ends_at=bench.clock() + timedelta(seconds=30)))
+        bench.accepted()
+        bench.clock.advance(seconds=30)
+        assert bench.book.written(PUMP) is None
+
+        bench.clock.set_back(seconds=60)
+        bench.clock.advance(seconds=10)
+
+        assert bench.due() == [PUMP]
+        assert bench.write()["valid_s"] == 50.0
+
+    def test_who_waits_for_what_is_due_is_told_of_what_comes_first(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.due()
+        bench.book.due_changed.clear()
+
+        bench.write()
+
+        assert bench.book.due_changed.is_set()
+
     def test_a_device_that_dies_is_missed(self, bench: BookBench) -> None:
         bench.ask(pump=setpoint(1.5))
         bench.accepted()
@@ -253,6 +280,40 @@ class TestItsEnd:
         bench.clock.advance(seconds=3600)
         assert bench.due() == []
 
+    def test_a_device_may_not_refuse_it(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.accepted()
+        bench.ask()
+        bench.due()
+
+        assert bench.answer(bench.write()["seq"], OutcomeStatus.REFUSED) is Effect.NONE
+
+        bench.clock.advance(seconds=10)
+        assert bench.due() == [PUMP]
+
+    def test_it_is_repeated_as_long_as_the_device_was_told(self, bench: BookBench) -> None:
+        """Orders may hold for less from now on; what was written before holds as it said."""
+        bench.ask(pump=setpoint(1.5))
+        bench.accepted()
+        bench.actuators["homes"] = HOMES.model_copy(update={"valid_for": timedelta(seconds=8)})
+
+        bench.ask()
+
+        assert bench.write()["valid_s"] == VALID_FOR.total_seconds()
+
+    def test_its_answer_is_waited_for_anew(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        for _ in range(2):
+            bench.write()
+        unanswered = bench.book.counts.unanswered
+
+        bench.ask()
+        bench.write()
+
+        (order,) = bench.book.orders()
+        assert not order.is_unanswered
+        assert bench.book.counts.unanswered == unanswered
+
     def test_what_is_asked_next_is_an_order_again(self, bench: BookBench) -> None:
         bench.ask(pump=setpoint(1.5))
         bench.accepted()
@@ -264,99 +325,3 @@ class TestItsEnd:
         order = bench.write()
         assert order["seq"] > release
         assert order["release"] is False
-
-
-class TestAnswers:
-    def test_a_refused_order_is_not_written_again(self, bench: BookBench) -> None:
-        bench.ask(pump=setpoint(1.5))
-        bench.due()
-        seq = bench.write()["seq"]
-
-        assert bench.answer(seq, OutcomeStatus.REFUSED) is Effect.TO_BE_PLANNED
-
-        bench.clock.advance(seconds=3600)
-        assert bench.due() == []
-        assert bench.book.written(PUMP) is None
-
-    def test_nor_after_a_restart(self, bench: BookBench) -> None:
-        bench.ask(pump=setpoint(1.5))
-        bench.answer(bench.write()["seq"], OutcomeStatus.REFUSED)
-
-        bench.started()
-
-        assert bench.due() == []
-        assert bench.book.written(PUMP) is None
-
-    def test_it_is_written_again_when_its_event_has_changed(self, bench: BookBench) -> None:
-        """Even where it asks the same: who refused may think better of it."""
-        bench.ask(pump=setpoint(1.5, event_version="1"))
-        seq = bench.write()["seq"]
-        bench.answer(seq, OutcomeStatus.REFUSED)
-
-        bench.ask(pump=setpoint(1.5, event_version="2"))
-
-        assert bench.write()["seq"] > seq
-
-    def test_one_for_what_was_never_issued_is_counted_and_not_followed(
-        self, bench: BookBench
-    ) -> None:
-        bench.ask(pump=setpoint(1.5))
-        seq = bench.write()["seq"]
-
-        bench.answer(seq + 1, OutcomeStatus.REFUSED)
-        bench.answer(seq, OutcomeStatus.REFUSED, CAR)
-        bench.book.take_outcome(PLANTS.name, PUMP, Outcome(seq=seq, status=OutcomeStatus.REFUSED))
-
-        assert bench.book.counts.unknown == 3
-        assert bench.book.written(PUMP) is not None
-
-    def test_one_for_what_was_replaced_comes_too_late(self, bench: BookBench) -> None:
-        bench.ask(pump=setpoint(1.5))
-        first = bench.write()["seq"]
-        bench.ask(pump=setpoint(1.0))
-
-        bench.answer(first, OutcomeStatus.REFUSED)
-
-        assert bench.book.counts.late == 1
-        assert bench.write()["setpoint_kw"] == 1.0
-
-
-class TestBaseline:
-    def test_it_is_that_of_the_first_order_until_the_release(self, bench: BookBench) -> None:
-        bench.book.change({PUMP: wanted(setpoint(1.5), baseline_kw=3.0)})
-        bench.book.change({PUMP: wanted(setpoint(1.0), baseline_kw=1.5)})
-
-        for book in (bench.book, bench.started()):
-            assert [order.baseline_kw for order in book.orders()] == [3.0]
-
-
-class TestAnotherActuator:
-    def test_the_old_one_is_released_first(self, bench: BookBench) -> None:
-        bench.ask(pump=setpoint(1.5))
-        bench.accepted()
-
-        bench.book.change({PUMP: wanted(setpoint(1.5), actuator="plants")})
-
-        written = bench.book.written(PUMP)
-        assert written is not None
-        assert written.actuator == "homes"
-        assert b'"release":true' in written.body
-        bench.answer(written.seq, OutcomeStatus.ACCEPTED)
-        bench.book.change({PUMP: wanted(setpoint(1.5), actuator="plants")})
-        written = bench.book.written(PUMP)
-        assert written is not None
-        assert written.actuator == "plants"
-
-    def test_where_the_old_one_is_gone_its_time_is_waited_for(self, bench: BookBench) -> None:
-        bench.ask(pump=setpoint(1.5))
-        bench.accepted()
-        del bench.actuators["homes"]
-        asked = {PUMP: wanted(setpoint(1.5), actuator="plants")}
-        bench.book.change(asked)
-
-        bench.clock.advance(seconds=VALID_FOR.total_seconds())
-        bench.book.change(asked)
-
-        written = bench.book.written(PUMP)
-        assert written is not None
-        assert written.actuator == "plants"

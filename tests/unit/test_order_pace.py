@@ -51,6 +51,39 @@ class TestPace:
 
         assert site.setpoints()[PUMP] == 0.0
 
+    def test_since_it_began_to_run_whatever_it_was_asked_meanwhile(self, site: Site) -> None:
+        site.fleet.change({"Aarhus": site.members(min_on=timedelta(minutes=10))})
+        for setpoint_kw in (4.0, 3.0):
+            site.events = [in_force(("DISPATCH_SETPOINT", setpoint_kw))]
+            site.asked()
+            site.clock.advance(minutes=5)
+
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]
+
+        assert site.setpoints()[PUMP] == 0.0
+
+    def test_what_stands_stands_for_a_while(self, site: Site) -> None:
+        site.fleet.change({"Aarhus": site.members(min_off=timedelta(minutes=10))})
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]
+        site.asked()
+        site.clock.advance(minutes=4)
+
+        site.events = [in_force(("DISPATCH_SETPOINT", 4.0))]
+
+        assert site.setpoints()[PUMP] == 0.0
+
+    def test_orders_of_a_clock_that_was_ahead_hold_up_nothing(self, site: Site) -> None:
+        site.fleet.change(
+            {"Aarhus": site.members(min_on=timedelta(minutes=10), ramp_kw_per_min=60.0)}
+        )
+        site.events = [in_force(("DISPATCH_SETPOINT", 4.0))]
+        site.asked()
+        site.clock.set_back(seconds=50)
+
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]
+
+        assert site.setpoints()[PUMP] == 0.0
+
     def test_a_release_does_not_wait(self, site: Site) -> None:
         site.fleet.change({"Aarhus": site.members(min_off=timedelta(hours=1), ramp_kw_per_min=0.1)})
         site.events = [in_force(("DISPATCH_SETPOINT", 0.0))]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.actuation.order import Key, OrderStatus, OutcomeStatus
-from app.actuation.planner import BASELINE_SPAN
+from app.actuation.planner import BASELINE_SPAN, STEP
 from app.fleet import EVERYBODY, THE_VEN, OptOut, SetBy, WhoTakesPart
 from tests.support.events import NOW, in_force, interval, seen
 from tests.support.fakes import resource
@@ -90,6 +90,32 @@ class TestWhatIsAsked:
 
         assert site.asked()[CAR].import_limit_kw == pytest.approx(5.0 - 2.0 - 1.0, abs=0.01)
 
+    def test_who_feeds_in_lends_nothing_to_others(self, site: Site) -> None:
+        """A cloud may come."""
+        roof = resource("roof", K.PV, power_min_kw=-8.0, power_max_kw=0.0, source="meters")
+        site.fleet.change({"Aarhus": [*site.members(), roof]})
+        site.usual["roof"] = -6.0
+        site.events = [in_force(("IMPORT_CAPACITY_LIMIT", 12.0))]
+
+        limits = [state.import_limit_kw or 0.0 for state in site.asked().values()]
+
+        assert sum(limits) + 1.0 <= 12.0 + 0.01
+
+    def test_nobody_is_given_more_than_he_can_use(self, site: Site) -> None:
+        site.events = [in_force(("IMPORT_CAPACITY_LIMIT", 500.0))]
+
+        limits = {key: state.import_limit_kw for key, state in site.asked().items()}
+
+        assert limits == {PUMP: 10.0, CAR: 11.0}
+
+    def test_the_end_is_that_of_what_ends_first(self, site: Site) -> None:
+        site.events = [
+            in_force(("SIMPLE", 1), id="e-1", duration="PT30M"),
+            in_force(("IMPORT_CAPACITY_LIMIT", 6.0), id="e-2", duration="PT1H"),
+        ]
+
+        assert site.asked()[PUMP].ends_at == NOW + timedelta(minutes=30)
+
     def test_a_limit_leaves_what_may_come(self, site: Site) -> None:
         """At night the sun gives nothing; the event lasts till noon."""
         roof = resource(
@@ -115,7 +141,7 @@ class TestBaseline:
 
         site.asked()
 
-        assert site.meters.spans[PUMP] == (AT - BASELINE_SPAN, AT)
+        assert site.meters.spans[PUMP] == [(AT - BASELINE_SPAN, AT)]
 
     def test_without_a_measurement_it_is_that_of_its_kind(self, site: Site) -> None:
         site.meters.forget(PUMP)
@@ -154,8 +180,10 @@ class TestBaseline:
         site.events = [in_force(("SIMPLE", 1))]
         site.asked()
         site.orders.accepted()
+        site.clock.advance(minutes=20)
         site.events = []
         site.asked()
+        site.clock.advance(minutes=1)
         site.orders.accepted()
         ended = site.clock()
         site.meters.measure(PUMP, 4.0)
@@ -164,7 +192,7 @@ class TestBaseline:
         site.events = [in_force(("SIMPLE", 1), id="e-2")]
 
         assert site.setpoints()[PUMP] == pytest.approx(4.0 * 0.7)
-        assert site.meters.spans[PUMP] == (ended, site.clock())
+        assert (ended, site.clock()) in site.meters.spans[PUMP]
 
 
 class TestComfort:
@@ -180,6 +208,63 @@ class TestComfort:
         assert asked[0] == 0.0
         assert asked[70] == 0.0, "after six hours there are 2 kWh left"
         assert asked[-1] == pytest.approx(3.0, abs=0.3), "then it is warm enough no longer"
+
+    def test_a_store_is_looked_at_again_before_it_runs_out(self, site: Site) -> None:
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0), duration="PT12H")]
+
+        assert site.plan().next_change == AT + STEP
+
+    def test_without_a_meter_what_is_asked_is_counted(self, site: Site) -> None:
+        site.meters.forget(PUMP)
+        site.usual["pump"] = 3.0
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0), duration="PT12H")]
+        site.asked()
+
+        site.clock.advance(hours=8)
+
+        assert site.setpoints()[PUMP] == pytest.approx(3.0), "it is warm enough no longer"
+
+    def test_what_was_made_good_does_not_count(self, site: Site) -> None:
+        """Four hours after a release the house is as warm as before."""
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0), duration="PT4H")]
+        site.asked()
+        site.meters.measure(PUMP, 0.0)
+        site.orders.accepted()
+        site.clock.advance(hours=4)
+        site.events = []
+        site.asked()
+        site.orders.accepted()
+        site.meters.measure(PUMP, 3.0)
+        later = site.clock() + timedelta(hours=4, minutes=1)
+        site.clock.advance(hours=4, minutes=1)
+
+        period = {"start": later.isoformat(), "duration": "PT12H"}
+        asked = interval(0, 0.0, "DISPATCH_SETPOINT")
+        site.events = [seen(id="e-2", intervalPeriod=period, intervals=[asked])]
+        site.asked()
+
+        assert site.last_orders()[PUMP].store_from == later
+
+    def test_a_measured_charge_decides(self, site: Site) -> None:
+        """A battery that is empty by its meter is not asked to give."""
+        battery = resource(
+            "battery",
+            K.BATTERY,
+            power_min_kw=-5.0,
+            power_max_kw=5.0,
+            energy_max_kwh=10.0,
+            actuator="homes",
+            source="meters",
+        )
+        site.fleet.change({"Aarhus": [battery]})
+        site.usual = {"battery": 0.0}
+        site.events = [in_force(("DISPATCH_SETPOINT", -5.0))]
+        key = Key("Aarhus", "battery")
+        assert site.setpoints()[key] == -5.0
+
+        site.tick(battery=0.0)
+
+        assert site.setpoints()[key] == pytest.approx(0.0)
 
 
 class TestWhoDoesNotTakePart:

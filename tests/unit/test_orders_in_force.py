@@ -13,7 +13,8 @@ from app.fleet import THE_VEN, OptOut, SetBy, WhoTakesPart
 from app.readings import FrameDetail, OrderState, Roster
 from app.reporting.content.of_frame import states
 from tests.support.fakes import FakeClock
-from tests.support.orders import BookBench, setpoint
+from tests.support.orders import PUMP as PUMP_KEY
+from tests.support.orders import BookBench, setpoint, wanted
 
 ROSTER = Roster([("Aalborg", ["hall"]), ("Aarhus", ["car", "pump"])])
 CAR, PUMP = 1, 2
@@ -95,6 +96,19 @@ class TestOrders:
     ) -> None:
         bench.orders.ask(pump=desired)
         assert bench.state() is OrderState.NOTHING, "it may be answered yet"
+
+        bench.orders.accepted()
+
+        assert bench.state() is state
+
+    @pytest.mark.parametrize(
+        ("limit_kw", "state"), [(2.0, OrderState.HEIGHTENED), (6.0, OrderState.NOTHING)]
+    )
+    def test_a_limit_of_export_binds_what_gives(
+        self, bench: Bench, limit_kw: float, state: OrderState
+    ) -> None:
+        asked = wanted(DesiredState(export_limit_kw=limit_kw), baseline_kw=-5.0)
+        bench.orders.book.change({PUMP_KEY: asked})
 
         bench.orders.accepted()
 

@@ -1,0 +1,113 @@
+"""What the devices of the orders in force say, and what is done about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.actuation.order import Effect, Outcome, OutcomeStatus
+from tests.support.fakes import FakeClock
+from tests.support.orders import CAR, PLANTS, PUMP, VALID_FOR, BookBench, setpoint, wanted
+
+
+@pytest.fixture
+def bench(clock: FakeClock) -> BookBench:
+    return BookBench(clock)
+
+
+class TestAnswers:
+    def test_a_refused_order_is_not_written_again(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.due()
+        seq = bench.write()["seq"]
+
+        assert bench.answer(seq, OutcomeStatus.REFUSED) is Effect.TO_BE_PLANNED
+
+        bench.clock.advance(seconds=3600)
+        assert bench.due() == []
+        assert bench.book.written(PUMP) is None
+
+    def test_nor_after_a_restart(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.answer(bench.write()["seq"], OutcomeStatus.REFUSED)
+
+        bench.started()
+
+        assert bench.due() == []
+        assert bench.book.written(PUMP) is None
+
+    def test_it_is_written_again_when_its_event_has_changed(self, bench: BookBench) -> None:
+        """Even where it asks the same: who refused may think better of it."""
+        bench.ask(pump=setpoint(1.5, event_version="1"))
+        seq = bench.write()["seq"]
+        bench.answer(seq, OutcomeStatus.REFUSED)
+
+        bench.ask(pump=setpoint(1.5, event_version="2"))
+
+        assert bench.write()["seq"] > seq
+
+    def test_one_for_what_was_never_issued_is_counted_and_not_followed(
+        self, bench: BookBench
+    ) -> None:
+        bench.ask(pump=setpoint(1.5))
+        seq = bench.write()["seq"]
+
+        bench.answer(seq + 1, OutcomeStatus.REFUSED)
+        bench.answer(seq, OutcomeStatus.REFUSED, CAR)
+        bench.book.take_outcome(PLANTS.name, PUMP, Outcome(seq=seq, status=OutcomeStatus.ACCEPTED))
+        bench.book.take_outcome(PLANTS.name, PUMP, Outcome(seq=seq, status=OutcomeStatus.REFUSED))
+
+        assert bench.book.counts.unknown == 4
+        assert bench.book.counts.accepted == 0
+        assert bench.book.written(PUMP) is not None
+
+    def test_one_for_what_was_replaced_comes_too_late(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        first = bench.write()["seq"]
+        bench.ask(pump=setpoint(1.0))
+
+        bench.answer(first, OutcomeStatus.REFUSED)
+
+        assert bench.book.counts.late == 1
+        assert bench.write()["setpoint_kw"] == 1.0
+
+
+class TestBaseline:
+    def test_it_is_that_of_the_first_order_until_the_release(self, bench: BookBench) -> None:
+        bench.book.change({PUMP: wanted(setpoint(1.5), baseline_kw=3.0)})
+        bench.book.change({PUMP: wanted(setpoint(1.0), baseline_kw=1.5)})
+
+        for book in (bench.book, bench.started()):
+            assert [order.baseline_kw for order in book.orders()] == [3.0]
+
+
+class TestAnotherActuator:
+    def test_the_old_one_is_released_first(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.accepted()
+
+        bench.book.change({PUMP: wanted(setpoint(1.0), actuator="plants")})
+
+        assert bench.book.counts.issued == 2
+        written = bench.book.written(PUMP)
+        assert written is not None
+        assert written.actuator == "homes"
+        assert b'"release":true' in written.body
+        bench.answer(written.seq, OutcomeStatus.ACCEPTED)
+        bench.book.change({PUMP: wanted(setpoint(1.5), actuator="plants")})
+        written = bench.book.written(PUMP)
+        assert written is not None
+        assert written.actuator == "plants"
+
+    def test_where_the_old_one_is_gone_its_time_is_waited_for(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.accepted()
+        del bench.actuators["homes"]
+        asked = {PUMP: wanted(setpoint(1.5), actuator="plants")}
+        bench.book.change(asked)
+
+        bench.clock.advance(seconds=VALID_FOR.total_seconds())
+        bench.book.change(asked)
+
+        written = bench.book.written(PUMP)
+        assert written is not None
+        assert written.actuator == "plants"
