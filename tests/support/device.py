@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from paho.mqtt.client import Client, MQTTMessage, MQTTv5
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 Obeys = Callable[[dict[str, Any]], dict[str, Any]]
@@ -81,6 +81,8 @@ class MqttDevice:
         self.orders: list[dict[str, Any]] = []
         """All that came, also those that were not taken."""
         self.came_at_s: list[float] = []
+        self.expire_in_s: list[int] = []
+        """How long the broker would still have kept each."""
         self._topic = f"{prefix}/{ven}/{resource}"
         self._answered: tuple[tuple[str, int], dict[str, Any]] | None = None
         self._lock = threading.Lock()
@@ -99,8 +101,8 @@ class MqttDevice:
         """Without being asked: an owner opts out, or in."""
         self.say_raw(orjson.dumps(outcome))
 
-    def say_raw(self, body: bytes) -> None:
-        self._client.publish(f"{self._topic}/outcome", body, qos=1)
+    def say_raw(self, body: bytes, *, is_retained: bool = False) -> MQTTMessageInfo:
+        return self._client.publish(f"{self._topic}/outcome", body, qos=1, retain=is_retained)
 
     def close(self) -> None:
         self._client.disconnect()
@@ -113,6 +115,8 @@ class MqttDevice:
         with self._lock:
             self.orders.append(order)
             self.came_at_s.append(time.monotonic())
+            told: Any = message.properties
+            self.expire_in_s.append(told.MessageExpiryInterval)
             if not self.memory.may_take(order):
                 return
             answer = self._answer(order)

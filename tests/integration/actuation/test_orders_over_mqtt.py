@@ -23,6 +23,8 @@ from tests.support.device import refuses
 from tests.support.small_broker import SmallBroker
 from tests.support.waiting import wait_until
 
+OPTED_OUT = b'{"seq": 0, "status": "OPTED_OUT"}'
+
 
 class TestAnOrder:
     def test_reaches_its_device_and_is_acknowledged(
@@ -75,6 +77,7 @@ class TestAnOrder:
         pump = device()
 
         wait_until(lambda: pump.held)
+        assert 1 <= pump.expire_in_s[0] <= VALID_FOR_S / 2
 
     @pytest.mark.rest
     def test_of_a_fleet_that_died_ends_by_itself(
@@ -134,6 +137,19 @@ class TestAnswers:
 
         with pytest.raises(AssertionError):
             wait_until(lambda: pump.orders, timeout_s=1)
+
+    def test_what_the_broker_kept_of_before_is_not_followed(
+        self, bench: OrdersBench, device: MakeDevice
+    ) -> None:
+        """Devices do not retain answers; one that does would opt out with each connection."""
+        pump = device()
+        wait_until(pump.say_raw(OPTED_OUT, is_retained=True).is_published)
+
+        bench.start()
+        bench.ask(("DISPATCH_SETPOINT", 2.5))
+
+        wait_until(lambda: bench.status() is OrderStatus.ACCEPTED)
+        assert not bench.container.fleet.participation().current().opt_outs
 
     @pytest.mark.parametrize(
         ("body", "words"),
