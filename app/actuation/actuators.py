@@ -96,7 +96,7 @@ class MqttActuator(BrokerSettings, Actuator):
 
     @property
     def client_id(self) -> str:
-        """By which the broker knows us."""
+        """By which the broker knows us, with the id of our store: two fleets may share a broker."""
         return f"ven-fleet-orders-{self.name}"
 
     @property

@@ -7,7 +7,6 @@ the monotonic clock says when it is to be written again.
 from __future__ import annotations
 
 import heapq
-import logging
 import random
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -17,20 +16,18 @@ from typing import Protocol
 
 from app.actuation.actuators import Actuator
 from app.actuation.order import (
-    Effect,
+    Answer,
     Key,
     Order,
     OrderCounts,
     OrderStatus,
-    Outcome,
     OutcomeStatus,
     Wanted,
     Written,
 )
-from app.actuation.transitions import answered, is_to_be_released, store_from, until_of
+from app.actuation.transitions import answered, is_to_be_released, until_of
 from app.platform import to_us
 
-logger = logging.getLogger(__name__)
 SPREAD = 0.7, 1.0
 """The share of half of `valid_for` after which an order is written again: drawn, so that those
 that were issued at once are not renewed at once."""
@@ -45,7 +42,7 @@ class KeepsOrders(Protocol):
 
     def issue(self, orders: list[Order], now_us: int) -> None: ...
 
-    def keep(self, order: Order) -> None: ...
+    def keep(self, orders: Collection[Order]) -> None: ...
 
     def forget(self, keys: Collection[Key]) -> None: ...
 
@@ -80,12 +77,18 @@ class OrderBook:
         self._run = ""
         self.counts = OrderCounts()
 
-    def open(self) -> None:
-        """Read what was issued before; all that holds is due, and to be answered. DatabaseError."""
+    def open(self, *, alive_at: datetime | None = None) -> None:
+        """Read what was issued before; all that holds is due, and to be answered. DatabaseError.
+
+        `alive_at`: when the application is known to have run last. What it may have renewed since
+        then is over if enough time has passed for every device to have ended it.
+        """
         run, orders = self._store.run(), self._store.load()
         with self._lock:
             self._run = run
             self._orders = {order.key: order for order in orders}
+            for order in orders:
+                self._end_if_forgotten(order, alive_at)
             self._due = []
             for order in orders:
                 self._plan(order, self._monotonic())
@@ -116,8 +119,17 @@ class OrderBook:
                 self.counts.issued += len(issued)
                 for order in issued:
                     self._orders[order.key] = order
-                for key in [*(order.key for order in issued), *self._with_another_end(wanted)]:
+                for key in [*(order.key for order in issued), *self._go_on_with(wanted)]:
                     self._plan(self._orders[key], self._monotonic())
+
+    def _end_if_forgotten(self, order: Order, alive_at: datetime | None) -> None:
+        actuator = self._actuators().get(order.actuator)
+        if actuator is None or order.is_over or order.is_release:
+            return
+        renewed_until = order.until if alive_at is None else alive_at + actuator.valid_for
+        ended_at = max(order.until, renewed_until) + actuator.valid_for
+        if self._clock() >= ended_at:
+            order.status, order.desired, order.until = OrderStatus.RELEASED, None, ended_at
 
     def _end_what_is_over(self, now: datetime) -> None:
         """Releases whose devices are their own by now, though nothing could be written there."""
@@ -139,6 +151,11 @@ class OrderBook:
             with self._lock:
                 for key in gone:
                     del self._orders[key]
+
+    @property
+    def run(self) -> str:
+        """The id of the store; blank before it was opened."""
+        return self._run
 
     def take_due(self, *, most: int) -> dict[str, list[Key]]:
         """By actuator, whose orders are to be written now; so many at most."""
@@ -201,58 +218,54 @@ class OrderBook:
             left_s=order.left_s(now),
         )
 
-    def acknowledge(self, actuator: str, key: Key, outcome: Outcome) -> bool:
-        """Take that a device accepts its order; False: `take_outcome` has to look at it.
-
-        In memory only: the device is asked again after a restart.
-        """
-        with self._lock:
-            order = self._orders.get(key)
-            if (
-                order is None
-                or order.is_release
-                or outcome.status is not OutcomeStatus.ACCEPTED
-                or (order.actuator, order.seq) != (actuator, outcome.seq)
-            ):
-                return False
-            was_waiting, order.writes = order.status is OrderStatus.WAITING, 0
-            if was_waiting:
-                order.status = OrderStatus.ACCEPTED
-                self.counts.accepted += 1
-                held_by = self._actuators().get(order.actuator)
-                if held_by is not None:
-                    self._plan(order, self._monotonic() + self._pause_s(order, held_by))
-            return order.status is OrderStatus.ACCEPTED
-
-    def take_outcome(self, actuator: str, key: Key, outcome: Outcome) -> Effect:
-        """What a device answers.
+    def follow(self, answers: Iterable[Answer]) -> list[Order]:
+        """What devices answer: the orders that are refused or over by that, stored together.
 
         An answer counts only for the resources of its own actuator, and for the order in force; who
-        opts out or in always means it, and is not looked at here. DatabaseError: it is not taken.
+        opts out or in always means it, and is not looked at here. That a device accepts is kept in
+        memory only: it is asked again after a restart. DatabaseError: nothing else is taken.
         """
-        if self.acknowledge(actuator, key, outcome):
-            return Effect.NONE
+        ended: dict[Key, Order] = {}
         with self._changing:
+            now = self._clock()
             with self._lock:
-                order = self._orders.get(key)
-                if order is None or order.actuator != actuator or outcome.seq > order.seq:
-                    self.counts.unknown += 1
-                    return Effect.NONE
-                if outcome.seq < order.seq:
-                    self.counts.late += 1
-                    return Effect.NONE
-                after = answered(order, outcome, self._clock())
-                if after is None:
-                    return Effect.NONE
-            self._store.keep(after)
+                for answer in answers:
+                    order = ended.get(answer.key) or self._orders.get(answer.key)
+                    after = self._after(answer, order, now)
+                    if after is not None:
+                        ended[answer.key] = after
+            if ended:
+                self._store.keep(ended.values())
             with self._lock:
-                self._orders[key] = after
-                self.counts.refused += after.status is OrderStatus.REFUSED
-                self.counts.accepted += after.is_over
-        if after.is_over:
-            return Effect.TO_BE_WRITTEN
-        logger.info("%s refuses its order: %s", key, after.reason or "it does not say why")
-        return Effect.TO_BE_PLANNED
+                self._orders.update(ended)
+                for order in ended.values():
+                    self.counts.refused += order.status is OrderStatus.REFUSED
+                    self.counts.accepted += order.is_over
+        return list(ended.values())
+
+    def _after(self, answer: Answer, order: Order | None, now: datetime) -> Order | None:
+        """The order after an answer; None: there is nothing to be stored."""
+        actuator, _, outcome = answer
+        if order is None or order.actuator != actuator or outcome.seq > order.seq:
+            self.counts.unknown += 1
+            return None
+        if outcome.seq < order.seq:
+            self.counts.late += 1
+            return None
+        if outcome.status is OutcomeStatus.ACCEPTED and not order.is_release:
+            self._accept(order)
+            return None
+        return answered(order, outcome, now)
+
+    def _accept(self, order: Order) -> None:
+        order.writes = 0
+        if order.status is not OrderStatus.WAITING:
+            return
+        order.status = OrderStatus.ACCEPTED
+        self.counts.accepted += 1
+        actuator = self._actuators().get(order.actuator)
+        if actuator is not None:
+            self._plan(order, self._monotonic() + self._pause_s(order, actuator))
 
     def of_actuator(self, name: str) -> list[Key]:
         """Whose orders go there and hold: all of them are written anew after a connection broke."""
@@ -296,7 +309,7 @@ class OrderBook:
             desired=asked.desired,
             status=OrderStatus.WAITING,
             baseline_kw=before.baseline_kw if follows and before else asked.baseline_kw,
-            store_from=store_from(before, now),
+            stored=asked.stored,
             issued_at=now,
             switched_at=now,
             until=now,
@@ -316,15 +329,17 @@ class OrderBook:
             released.until = max(order.until, now + actuator.valid_for)
         return released
 
-    def _with_another_end(self, wanted: Mapping[Key, Wanted]) -> list[Key]:
-        """Orders that ask the same, but end at another time than the device was told."""
+    def _go_on_with(self, wanted: Mapping[Key, Wanted]) -> list[Key]:
+        """Keep what is known of orders that ask the same; those that end at another time than the
+        device was told."""
         keys = []
         for key, asked in wanted.items():
             order = self._orders.get(key)
+            if order is None or order.desired is None:
+                continue
+            order.stored = asked.stored
             if (
-                order is None
-                or order.desired is None
-                or not order.desired.asks_the_same(asked.desired)
+                not order.desired.asks_the_same(asked.desired)
                 or order.desired.ends_at == asked.desired.ends_at
             ):
                 continue

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import requests
 from dependency_injector import containers, providers
 
 from app.actuation.actuators import ActuatorsFile
 from app.actuation.book import OrderBook
 from app.actuation.channels import Channels
 from app.actuation.dispatcher import Dispatcher
-from app.actuation.http import HttpChannel
+from app.actuation.http import HttpChannel, order_session
 from app.actuation.in_force import OrdersInForce
 from app.actuation.mqtt import MqttChannel
 from app.actuation.outcomes import OutcomeInbox
@@ -118,7 +117,7 @@ class ActuationContainer(containers.DeclarativeContainer):
             HttpChannel,
             book=orders.book,
             inbox=orders.inbox,
-            session=providers.Factory(requests.Session).provider,
+            session=providers.Factory(order_session).provider,
             stats=orders.stats,
             log_once=platform.log_once,
         ).provider,
@@ -140,6 +139,8 @@ class ActuationContainer(containers.DeclarativeContainer):
     service = providers.ThreadSafeSingleton(
         ActuationService,
         actuators=orders.actuators,
+        book=orders.book,
+        frames=frames,
         channels=channels,
         channels_watch=providers.Factory(
             PeriodicThread,

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from app.actuation.actuators import Actuator
 from app.actuation.book import OrderBook
-from app.actuation.order import Effect, Key, Order, OutcomeStatus, Wanted
-from app.actuation.outcomes import Answer, OutcomeInbox
+from app.actuation.order import Answer, Key, Order, OrderStatus, OutcomeStatus, Wanted
+from app.actuation.outcomes import OutcomeInbox
 from app.actuation.planner import Plan
 from app.actuation.signal import OrderSignal
 from app.actuation.status import ActuatorStats
@@ -97,8 +97,7 @@ class Dispatcher:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Go on with what was in force before. DatabaseError."""
-        self._book.open()
+        """Go on with what was in force before; the book is open."""
         self._signal.changed()
         for name, work in (("orders", self._plan_each), ("orders-write", self._write_each)):
             thread = threading.Thread(target=work, name=name, daemon=True)
@@ -118,16 +117,28 @@ class Dispatcher:
         """What devices have answered. DatabaseError: what is left is followed later."""
         if not self._is_planned:
             return  # whose device is whose is not known yet
-        answers = self._inbox.take()
-        for place, answer in enumerate(answers):
+        answers = [answer for answer in self._inbox.take() if self._is_own(answer)]
+        for answer in [each for each in answers if each.outcome.is_about_taking_part]:
             try:
-                self._follow(answer)
+                self._let_take_part(answer)
             except OperationalError:
-                self._inbox.put_back(answers[place:])
+                self._inbox.put_back(answers)
                 raise
             except Exception:
-                self._inbox.put_back(answers[place + 1 :])
+                self._inbox.put_back([each for each in answers if each is not answer])
                 raise
+        try:
+            ended = self._book.follow(answers)
+        except OperationalError:
+            self._inbox.put_back(answers)
+            raise
+        self._write([order for order in ended if order.is_over])
+        for order in ended:
+            if order.status is OrderStatus.REFUSED:
+                logger.info(
+                    "%s refuses its order: %s", order.key, order.reason or "it does not say why"
+                )
+                self._share_what_is_left(order.actuator)
 
     def plan(self) -> None:
         """Work out what is asked now, and issue what has changed. DatabaseError."""
@@ -159,32 +170,45 @@ class Dispatcher:
             self._channels.write(actuator, keys)
         return sum(map(len, due.values())) == AT_ONCE
 
-    def _follow(self, answer: Answer) -> None:
-        actuator, key, outcome = answer
-        order = self._book.get(key)
-        if actuator not in (self._owners.get(key), None if order is None else order.actuator):
+    def _is_own(self, answer: Answer) -> bool:
+        """Whether it is about a resource of the actuator that it came from."""
+        order = self._book.get(answer.key)
+        own = self._owners.get(answer.key), None if order is None else order.actuator
+        if answer.actuator not in own:
             self._inbox.refuse()
-            return
+            return False
+        return True
+
+    def _let_take_part(self, answer: Answer) -> None:
+        """Or not, as its owner says."""
+        _, key, outcome = answer
         if outcome.status is OutcomeStatus.OPTED_OUT:
             self._participation.opt_out(
                 *key, set_by=SetBy.DEVICE, reason=outcome.reason, until=outcome.until
             )
-        elif outcome.status is OutcomeStatus.OPTED_IN:
+        else:
             self._participation.opt_in(*key, set_by=SetBy.DEVICE)
-        if outcome.status in (OutcomeStatus.OPTED_OUT, OutcomeStatus.OPTED_IN):
-            logger.info("%s: its device has %s", key, outcome.status.replace("_", " ").lower())
-            self._signal.changed()
-        effect = self._book.take_outcome(actuator, key, outcome)
-        if effect is Effect.TO_BE_WRITTEN:
-            self._channels.write(actuator, [key])
-            self._signal.changed()  # another actuator may wait for the end of this one
-        elif effect is Effect.TO_BE_PLANNED:
-            now_s = self._monotonic()
-            self._share_at_s = max(self._share_at_s, now_s)
-            self.plan_at_s = min(self.plan_at_s, self._share_at_s)
-            known = self._actuators().get(actuator)
-            pause_s = 0.0 if known is None else known.ack_timeout.total_seconds()
-            self._share_at_s = max(self._share_at_s, now_s + pause_s)
+        logger.info("%s: its device has %s", key, outcome.status.replace("_", " ").lower())
+        self._signal.changed()
+
+    def _write(self, over: Sequence[Order]) -> None:
+        """What a broker still retains of these."""
+        by_actuator: dict[str, list[Key]] = {}
+        for order in over:
+            by_actuator.setdefault(order.actuator, []).append(order.key)
+            if self._owners.get(order.key) != order.actuator:
+                self._signal.changed()  # another actuator waits for the end of this one
+        for actuator, keys in by_actuator.items():
+            self._channels.write(actuator, keys)
+
+    def _share_what_is_left(self, actuator: str) -> None:
+        """Ask the others of the site for more, once per `ack_timeout`: more may refuse."""
+        now_s = self._monotonic()
+        self._share_at_s = max(self._share_at_s, now_s)
+        self.plan_at_s = min(self.plan_at_s, self._share_at_s)
+        known = self._actuators().get(actuator)
+        pause_s = 0.0 if known is None else known.ack_timeout.total_seconds()
+        self._share_at_s = max(self._share_at_s, now_s + pause_s)
 
     def _plan_each(self) -> None:
         while not self._closed:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import socket
+import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
 
 from app.actuation.actuators import HttpActuator
 from app.actuation.mqtt import HasOrders
@@ -19,7 +24,25 @@ from app.platform import LogOnce, TextFileError, read_text
 
 logger = logging.getLogger(__name__)
 THREADS = 4
-CONNECT_TIMEOUT_S = 5.0
+"""For devices that can be reached, and as many for those that cannot: they delay no other."""
+MAX_CONNECT_TIMEOUT_S = 5.0
+CLOSE_AT_ONCE = socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+
+
+class _GivesUp(HTTPAdapter):
+    """What was not sent when a connection is given up is never sent: the kernel drops it."""
+
+    def init_poolmanager(self, *args: Any, **how: Any) -> None:
+        options = [*HTTPConnection.default_socket_options, CLOSE_AT_ONCE]
+        super().init_poolmanager(*args, **how, socket_options=options)
+
+
+def order_session() -> requests.Session:
+    """For the orders of one thread."""
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _GivesUp())
+    return session
 
 
 class HttpChannel:
@@ -44,15 +67,21 @@ class HttpChannel:
         self._stats = stats
         self._log_once = log_once
         self._changed = threading.Condition()
-        self._due: OrderedDict[Key, None] = OrderedDict()
+        self._due: tuple[OrderedDict[Key, None], ...] = OrderedDict(), OrderedDict()
+        """Of devices that can be reached, and of those that could not be when last tried."""
+        self._reached: set[Key] = set()
+        self._troubled: set[Key] = set()
+        self._problem: str | None = None
+        """What the first trouble was, until there is none."""
         self._closed = False
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin to post."""
-        for number in range(THREADS):
+        for number in range(2 * THREADS):
             name = f"orders-{self._actuator.name}-{number}"
-            thread = threading.Thread(target=self._post_each, name=name, daemon=True)
+            due = self._due[number % 2]
+            thread = threading.Thread(target=self._post_each, args=(due,), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
         self.write(list(self._book.of_actuator(self._actuator.name)))
@@ -60,41 +89,44 @@ class HttpChannel:
     def write(self, keys: Sequence[Key]) -> None:
         """Post the orders of these resources."""
         with self._changed:
-            self._due.update(dict.fromkeys(keys))
-            self._changed.notify(len(keys))
+            for key in keys:
+                self._due[key in self._troubled][key] = None
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Post nothing more; what is being posted may end by itself."""
         with self._changed:
             self._closed = True
-            self._due.clear()
+            for due in self._due:
+                due.clear()
             self._changed.notify_all()
         self._stats.connection(self._actuator.name, None)
 
-    def _post_each(self) -> None:
+    def _post_each(self, due: OrderedDict[Key, None]) -> None:
         session = self._session()
-        while (key := self._next()) is not None:
+        while (key := self._next(due)) is not None:
             try:
                 self._post(session, key)
             except Exception:
                 logger.exception("actuator %s: a defect; it goes on", self._actuator.name)
 
-    def _next(self) -> Key | None:
+    def _next(self, due: OrderedDict[Key, None]) -> Key | None:
         with self._changed:
-            while not self._due and not self._closed:
+            while not due and not self._closed:
                 self._changed.wait()
-            return None if self._closed else self._due.popitem(last=False)[0]
+            return None if self._closed else due.popitem(last=False)[0]
 
     def _post(self, session: requests.Session, key: Key) -> None:
         written = self._book.written(key)
         if written is None or written.actuator != self._actuator.name or not written.body:
             return
+        ack_timeout_s = self._actuator.ack_timeout.total_seconds()
         try:
             answer = session.post(
                 self._actuator.url_of(*key),
                 data=written.body,
                 headers=self._headers(),
-                timeout=(CONNECT_TIMEOUT_S, self._actuator.ack_timeout.total_seconds()),
+                timeout=(min(ack_timeout_s / 2, MAX_CONNECT_TIMEOUT_S), ack_timeout_s),
                 verify=True
                 if self._actuator.ca_file is None
                 else str(self._folder / self._actuator.ca_file),
@@ -104,14 +136,12 @@ class HttpChannel:
             with answer:
                 body = answer.raw.read(MAX_OUTCOME_BYTES + 1, decode_content=True)
         except (requests.RequestException, OSError, TextFileError) as error:
-            self._say(
-                f"{type(error).__name__}" if not isinstance(error, TextFileError) else str(error)
-            )
+            self._say(key, str(error) if isinstance(error, TextFileError) else type(error).__name__)
             return
         if not 200 <= answer.status_code < 300:
-            self._say(f"it answers {answer.status_code}")
+            self._say(key, f"it answers {answer.status_code}")
             return
-        self._say(None)
+        self._say(key, None)
         if not body.strip():
             return  # it has the order; its outcome is posted
         try:
@@ -132,12 +162,26 @@ class HttpChannel:
             headers["Authorization"] = f"Bearer {token}"
         return headers
 
-    def _say(self, problem: str | None) -> None:
+    def _say(self, key: Key, problem: str | None) -> None:
+        """Whether an order has arrived; the actuator is away where none does."""
         name = self._actuator.name
-        self._stats.connection(name, problem)
-        self._log_once.problem(
-            logger,
-            f"actuator {name}",
-            None if problem is None else f"actuator {name}: an order did not arrive: {problem}",
-            recovered=f"actuator {name}: orders arrive again",
-        )
+        with self._changed:
+            if problem is None:
+                self._troubled.discard(key)
+                self._reached.add(key)
+            else:
+                self._stats.not_taken(name)
+                self._reached.discard(key)
+                self._troubled.add(key)
+            if not self._troubled:
+                self._problem = None
+            elif self._problem is None:
+                self._problem = f"{problem} ({key})"
+            said = self._problem
+            self._stats.connection(name, None if self._reached else said)
+            self._log_once.problem(
+                logger,
+                f"actuator {name}",
+                None if said is None else f"actuator {name}: an order did not arrive: {said}",
+                recovered=f"actuator {name}: orders arrive again",
+            )

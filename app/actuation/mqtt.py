@@ -31,6 +31,9 @@ class HasOrders(Protocol):
 
     def of_actuator(self, name: str) -> Iterable[Key]: ...
 
+    @property
+    def run(self) -> str: ...
+
 
 class MqttChannel:
     """Publishes each order when the broker takes it, as it is then; hears what devices answer.
@@ -63,7 +66,7 @@ class MqttChannel:
         """Whether devices know that we are there."""
         self._session = Session(
             addresses=[actuator.address],
-            client_id=actuator.client_id,
+            client_id=f"{actuator.client_id}-{book.run}",
             tls=lambda _: actuator.tls(folder),
             login=lambda: actuator.login(folder),
             refused=lambda _: None,  # its password is read again with the next connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
@@ -115,6 +115,11 @@ class Outcome:
     until: datetime | None = None
     """Of OPTED_OUT: when it ends by itself; None: when the device says so."""
 
+    @property
+    def is_about_taking_part(self) -> bool:
+        """Whether an owner has opted out, or in again."""
+        return self.status in (OutcomeStatus.OPTED_OUT, OutcomeStatus.OPTED_IN)
+
     @classmethod
     def read(cls, body: bytes) -> Outcome:
         """ValueError, in a few words: it is none."""
@@ -142,6 +147,13 @@ class Outcome:
         )
 
 
+class Stored(NamedTuple):
+    """What is in a store that nothing measures: counted from the power."""
+
+    kwh: float
+    at: datetime
+
+
 @dataclass(kw_only=True, slots=True)
 class Order:
     """What a resource is asked, and what came of it. The OrderBook's own."""
@@ -154,8 +166,8 @@ class Order:
     status: OrderStatus
     baseline_kw: float
     """What it did before its first order, until it is released."""
-    store_from: datetime
-    """From when on it is counted what went into its store, or what comfort was put off."""
+    stored: Stored | None
+    """Of what it can store or put off, and no meter measures; None: it is measured, or nothing."""
     issued_at: datetime
     """When this one was."""
     switched_at: datetime
@@ -226,16 +238,16 @@ class Wanted:
     desired: DesiredState
     baseline_kw: float
     """What it did before; of the first order, until it is released."""
+    stored: Stored | None = None
+    """As in an Order."""
 
 
-class Effect(Enum):
-    """What is to be done after an answer."""
+class Answer(NamedTuple):
+    """What came of whom."""
 
-    NONE = "none"
-    TO_BE_WRITTEN = "to be written"
-    """Something of this resource."""
-    TO_BE_PLANNED = "to be planned"
-    """What is asked of the others."""
+    actuator: str
+    key: Key
+    outcome: Outcome
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import NamedTuple
 
 import orjson
 
 from app.actuation.actuators import ActuatorsFile
-from app.actuation.order import Key, Outcome
+from app.actuation.order import Answer, Key, Outcome
 from app.actuation.signal import OrderSignal
 from app.platform import is_same_secret
 
 MAX_WAITING = 20_000
 """Answers that wait; of more, the newest are dropped, and devices repeat them."""
-
-
-class Answer(NamedTuple):
-    """What came of whom."""
-
-    actuator: str
-    key: Key
-    outcome: Outcome
 
 
 class OutcomeInbox:

@@ -31,13 +31,24 @@ def paced(
             since = now - RAMP_STEP
         least = pace.min_on if before.is_on else pace.min_off
         if desired.is_on != before.is_on and before.switched_at <= now < before.switched_at + least:
-            return replace(desired, setpoint_kw=from_kw), before.switched_at + least
+            return _held(desired, from_kw), before.switched_at + least
     if not pace.ramp_kw_per_min or target_kw == from_kw:
         return desired, None
     if now - since < RAMP_STEP:
-        return replace(desired, setpoint_kw=from_kw), since + RAMP_STEP
+        return _held(desired, from_kw), since + RAMP_STEP
     step_kw = pace.ramp_kw_per_min * (RAMP_STEP / timedelta(minutes=1))
     if abs(target_kw - from_kw) <= step_kw:
         return desired, None
     next_kw = from_kw + (step_kw if target_kw > from_kw else -step_kw)
-    return replace(desired, setpoint_kw=round(next_kw, 3)), now + RAMP_STEP
+    return _held(desired, round(next_kw, 3)), now + RAMP_STEP
+
+
+def _held(desired: DesiredState, setpoint_kw: float) -> DesiredState:
+    """Short of what is desired: a limit that is desired with it does not contradict it."""
+    most_kw, most_export_kw = desired.import_limit_kw, desired.export_limit_kw
+    return replace(
+        desired,
+        setpoint_kw=setpoint_kw,
+        import_limit_kw=None if most_kw is None else max(most_kw, setpoint_kw),
+        export_limit_kw=None if most_export_kw is None else max(most_export_kw, -setpoint_kw),
+    )

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from app.actuation.order import Key, Order, OrderStatus, Wanted
+from app.actuation.order import Key, Order, OrderStatus, Stored, Wanted
 from app.actuation.pace import paced
 from app.actuation.ports import KnowsEvents, KnowsFrames, KnowsWhoTakesPart, MeasuresPower
 from app.actuation.sites import AT_ONCE, Sites, SitesOfFleet
 from app.actuation.states import AskedStates
+from app.actuation.transitions import stored_before
 from app.control import (
     ControlInput,
     ResourceArrays,
@@ -98,6 +99,7 @@ class OrderPlanner:
         )
         candidates = asked.columns & sites.ordered & takes_part
         baseline_kw = self._baselines(sites, orders, candidates, now)
+        stored_kwh, counted = self._stored(sites, orders, baseline_kw, candidates, now)
         result = self._responder.respond(
             sites.resources,
             ControlInput(
@@ -105,7 +107,7 @@ class OrderPlanner:
                 step_h=STEP / timedelta(hours=1),
                 shape_kw=baseline_kw,
                 mean_kw=baseline_kw,
-                stored_kwh=self._stored(sites, orders, baseline_kw, candidates, now),
+                stored_kwh=stored_kwh,
                 # Who is given no orders does what it does, if it is real.
                 is_fixed=~takes_part | refuses | (sites.resources.is_metered & ~sites.ordered),
             ),
@@ -126,6 +128,7 @@ class OrderPlanner:
                 actuator=sites.actuators[column],
                 desired=desired,
                 baseline_kw=float(baseline_kw[column]),
+                stored=Stored(float(stored_kwh[column]), now) if counted[column] else None,
             )
         if any(sites.resources.has_store[sites.columns[key]] for key in wanted):
             changes.append(now + STEP)
@@ -178,26 +181,39 @@ class OrderPlanner:
         baseline_kw: Float32,
         candidates: Bools,
         now: datetime,
-    ) -> Float32:
-        """What is in each store: measured, or counted from what flowed since the first order."""
+    ) -> tuple[Float32, Bools]:
+        """What is in each store, kWh, and for whom that is counted, from plan to plan, from the
+        power since the first order; for others it is measured, or half of what can be."""
         resources, last = sites.resources, self._frames.last()
-        stored = half_full(resources)
+        stored, counted = half_full(resources), candidates & resources.has_store
         if last is not None and last.detail.stored_kwh is not None:
             where = self._mapped(last.roster, sites)
             known = realign(last.detail.stored_kwh, where, np.full_like(stored, np.nan))
-            stored = np.where(np.isnan(known), stored, known)
-            counted = candidates & resources.has_store & np.isnan(known)
-        else:
-            counted = candidates & resources.has_store
-        spans: dict[tuple[str, str], tuple[datetime, datetime]] = {
-            sites.keys[column]: (order.store_from, now)
-            for column in np.flatnonzero(counted).tolist()
-            if (order := orders.get(sites.keys[column])) is not None and order.store_from < now
-        }
-        if not spans:
-            return stored.astype(np.float32)
+            stored = np.where(np.isnan(known), stored, known).astype(np.float32)
+            counted &= np.isnan(known)
+        spans: dict[tuple[str, str], tuple[datetime, datetime]] = {}
+        for column in np.flatnonzero(counted).tolist():
+            key = sites.keys[column]
+            before = stored_before(orders.get(key), now)
+            if before is not None:
+                stored[column] = before.kwh
+                if before.at < now:
+                    spans[key] = before.at, now
+        if spans:
+            stored += self._flowed_kwh(sites, orders, baseline_kw, spans)
+            np.clip(stored, resources.store_min_kwh, resources.store_max_kwh, out=stored)
+        return stored, counted
+
+    def _flowed_kwh(
+        self,
+        sites: Sites,
+        orders: Mapping[Key, Order],
+        baseline_kw: Float32,
+        spans: Mapping[tuple[str, str], tuple[datetime, datetime]],
+    ) -> Float32:
+        """What each store has gained in its span, by measured power, else by what was asked."""
         means = self._measured.mean_kw(spans)
-        power_kw, hours = baseline_kw.copy(), np.zeros(len(stored), dtype=np.float32)
+        power_kw, hours = baseline_kw.copy(), np.zeros(len(baseline_kw), dtype=np.float32)
         for (ven_name, resource_name), (start, end) in spans.items():
             key = Key(ven_name, resource_name)
             column, desired = sites.columns[key], orders[key].desired
@@ -206,10 +222,9 @@ class OrderPlanner:
                 power_kw[column] = means[key]
             elif desired is not None and desired.setpoint_kw is not None:
                 power_kw[column] = desired.setpoint_kw
-        stored += hours * self._responder.into_stores_kw(
-            resources, power_kw, shape_kw=baseline_kw, mean_kw=baseline_kw
+        return hours * self._responder.into_stores_kw(
+            sites.resources, power_kw, shape_kw=baseline_kw, mean_kw=baseline_kw
         )
-        return np.clip(stored, resources.store_min_kwh, resources.store_max_kwh).astype(np.float32)
 
     def _mapped(self, roster: Roster, sites: Sites) -> npt.NDArray[np.intp] | None:
         """Where the columns of the sites stand in a frame."""

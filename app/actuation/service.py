@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from app.actuation.actuators import ActuatorsFile
+from app.actuation.book import OrderBook
 from app.actuation.channels import Channels
 from app.actuation.dispatcher import Dispatcher
+from app.actuation.ports import KnowsFrames
 from app.actuation.signal import OrderSignal
 from app.actuation.trusted_clock import TrustedClock
 from app.platform import DatabaseError, PeriodicThread
@@ -47,12 +49,16 @@ class ActuationService:
         self,
         *,
         actuators: ActuatorsFile,
+        book: OrderBook,
+        frames: KnowsFrames,
         channels: Channels,
         channels_watch: PeriodicThread,
         dispatcher: Dispatcher,
         change_watch: PeriodicThread,
     ) -> None:
         self._actuators = actuators
+        self._book = book
+        self._frames = frames
         self._channels = channels
         self._channels_watch = channels_watch
         self._dispatcher = dispatcher
@@ -61,6 +67,8 @@ class ActuationService:
     def start(self) -> None:
         """ActuatorsError: the file is wrong. DatabaseError."""
         self._actuators.all()
+        last = self._frames.last()
+        self._book.open(alive_at=None if last is None else last.taken_at)
         self._channels()
         self._dispatcher.start()
         self._channels_watch.start()

@@ -15,7 +15,7 @@ class ActuatorStatus:
     away: str | None = None
     """Why no order reaches it; None: they do."""
     not_taken: int = 0
-    """Messages that its broker did not take."""
+    """Orders that its broker did not take, or that did not arrive."""
 
 
 class ActuatorStats:
@@ -34,7 +34,7 @@ class ActuatorStats:
             return before.away
 
     def not_taken(self, name: str) -> None:
-        """Count a message that a broker refuses."""
+        """Count an order that a broker refuses, or that does not arrive."""
         with self._lock:
             before = self._known.get(name, ActuatorStatus())
             self._known[name] = replace(before, not_taken=before.not_taken + 1)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from app.actuation.order import DesiredState, Key, Order, OrderStatus
+from app.actuation.order import DesiredState, Key, Order, OrderStatus, Stored
 from app.platform import Database, from_us, to_us
 
 RUN_BYTES = 8
@@ -50,10 +50,11 @@ class OrderStore:
                 order.seq = first + number
             connection.execute(text(_SAVE), [_row(order) for order in orders])
 
-    def keep(self, order: Order) -> None:
-        """What came of an order, if it is still the last one of its resource."""
+    def keep(self, orders: Collection[Order]) -> None:
+        """What came of these, each of which is still the last one of its resource, or left as it
+        is; in one transaction."""
         with self._database.write() as connection:
-            connection.execute(text(_KEEP), _row(order))
+            connection.execute(text(_KEEP), [_row(order) for order in orders])
 
     def forget(self, keys: Collection[Key]) -> None:
         """These resources are gone."""
@@ -74,7 +75,8 @@ def _row(order: Order) -> dict[str, Any]:
         "status": order.status.value,
         "reason": order.reason,
         "baseline_kw": order.baseline_kw,
-        "store_from_us": to_us(order.store_from),
+        "stored_kwh": None if order.stored is None else order.stored.kwh,
+        "stored_at_us": to_us(order.issued_at if order.stored is None else order.stored.at),
         "issued_at_us": to_us(order.issued_at),
         "switched_at_us": to_us(order.switched_at),
         "until_us": to_us(order.until),
@@ -90,7 +92,9 @@ def _order(row: Row[Any]) -> Order:
         status=OrderStatus(row.status),
         reason=row.reason,
         baseline_kw=row.baseline_kw,
-        store_from=from_us(row.store_from_us),
+        stored=None
+        if row.stored_kwh is None
+        else Stored(row.stored_kwh, from_us(row.stored_at_us)),
         issued_at=from_us(row.issued_at_us),
         switched_at=from_us(row.switched_at_us),
         until=from_us(row.until_us),
@@ -100,13 +104,13 @@ def _order(row: Row[Any]) -> Order:
 _LOCK_SEQ = "UPDATE order_state SET last_seq = last_seq RETURNING last_seq"
 _SAVE = """
     INSERT INTO device_order (ven_name, resource_name, actuator, seq, desired, status, reason,
-        baseline_kw, store_from_us, issued_at_us, switched_at_us, until_us)
+        baseline_kw, stored_kwh, stored_at_us, issued_at_us, switched_at_us, until_us)
     VALUES (:ven_name, :resource_name, :actuator, :seq, :desired, :status, :reason,
-        :baseline_kw, :store_from_us, :issued_at_us, :switched_at_us, :until_us)
+        :baseline_kw, :stored_kwh, :stored_at_us, :issued_at_us, :switched_at_us, :until_us)
     ON CONFLICT (ven_name, resource_name) DO UPDATE SET
         actuator = excluded.actuator, seq = excluded.seq, desired = excluded.desired,
         status = excluded.status, reason = excluded.reason, baseline_kw = excluded.baseline_kw,
-        store_from_us = excluded.store_from_us,
+        stored_kwh = excluded.stored_kwh, stored_at_us = excluded.stored_at_us,
         issued_at_us = excluded.issued_at_us, switched_at_us = excluded.switched_at_us,
         until_us = excluded.until_us"""
 _KEEP = (

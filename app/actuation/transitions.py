@@ -6,7 +6,7 @@ from copy import copy
 from datetime import datetime, timedelta
 
 from app.actuation.actuators import Actuator
-from app.actuation.order import Order, OrderStatus, Outcome, OutcomeStatus, Wanted
+from app.actuation.order import Order, OrderStatus, Outcome, OutcomeStatus, Stored, Wanted
 from app.control import RECOVERY_H
 
 RECOVERY = timedelta(hours=RECOVERY_H)
@@ -17,11 +17,11 @@ def is_to_be_released(order: Order, asked: Wanted | None) -> bool:
     return asked is None or asked.actuator != order.actuator
 
 
-def store_from(before: Order | None, now: datetime) -> datetime:
-    """What was put off goes on to count, until it was made good."""
+def stored_before(before: Order | None, now: datetime) -> Stored | None:
+    """What was put off counts on, also after a release, until it was made good."""
     if before is None or (before.is_over and before.until + RECOVERY < now):
-        return now
-    return before.store_from
+        return None
+    return before.stored
 
 
 def answered(order: Order, outcome: Outcome, now: datetime) -> Order | None:

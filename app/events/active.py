@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from app.events.seen import SeenEvent
 from app.openadr import Interval
 
 LOWEST_PRIORITY = 1 << 31
-MAX_INTERVALS = 500
-"""That are looked at for the end of an event."""
+LOOKS_AHEAD = timedelta(hours=2)
+"""No order holds for longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +55,9 @@ def active_payloads(events: Sequence[SeenEvent], now: datetime) -> Iterator[Acti
 def active_until(seen: SeenEvent, now: datetime) -> datetime | None:
     """When an event that is active asks for nothing more, be it for a while; None: never.
 
-    Of one that goes on for very many intervals, an instant before that.
+    Of one that goes on for longer than LOOKS_AHEAD, an instant after that.
     """
-    at = now
-    for _ in range(MAX_INTERVALS):
-        change = seen.timeline.next_change(at)
-        if change is None or not any(each.payloads for each in seen.timeline.at(change)):
-            return change
-        at = change
-    return at
+    return seen.timeline.asks_until(now, horizon=LOOKS_AHEAD)
 
 
 def _precedence(seen: SeenEvent) -> tuple[int, datetime, str]:

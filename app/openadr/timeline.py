@@ -170,6 +170,23 @@ class Timeline:
                 bounds += interval.changes(instant)
         return min((bound for bound in bounds if bound > instant), default=None)
 
+    def asks_until(self, instant: datetime, *, horizon: timedelta) -> datetime | None:
+        """When nothing is asked any more of who is asked something at this instant, be it for a
+        while; None: never. Where that lies beyond the horizon, an instant beyond it."""
+        until, round_ = instant, self.pass_at(instant)
+        while until <= instant + horizon:
+            intervals = [each for each in self.of_pass(round_) if each.payloads]
+            for interval in sorted(intervals, key=lambda each: each.start):
+                if interval.start > until:
+                    return until
+                if interval.end is None:
+                    return None
+                until = max(until, interval.end)
+            if not intervals:
+                break
+            round_ += 1
+        return until
+
     def _first_offset(self) -> timedelta:
         own = self._event.intervals[0].period if self._event.intervals else None
         most = own.randomize if own else timedelta(0)

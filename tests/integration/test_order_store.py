@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.actuation.order import DesiredState, Key, Order, OrderStatus
+from app.actuation.order import DesiredState, Key, Order, OrderStatus, Stored
 from app.actuation.store import OrderStore
 from app.platform import Database
 from tests.support.fakes import FakeClock
@@ -30,7 +30,7 @@ def order(clock: FakeClock, name: str = "pump", **fields: Any) -> Order:
         desired=DesiredState(setpoint_kw=1.5, level=2, event_id="e", ends_at=now),
         status=OrderStatus.WAITING,
         baseline_kw=3.25,
-        store_from=now,
+        stored=Stored(12.5, now),
         issued_at=now,
         switched_at=now,
         until=now,
@@ -43,7 +43,7 @@ def test_the_id_of_a_store_stays(store: OrderStore) -> None:
 
 
 def test_what_was_issued_reads_back(store: OrderStore, clock: FakeClock) -> None:
-    issued = [order(clock), order(clock, "car", desired=None)]
+    issued = [order(clock), order(clock, "car", desired=None, stored=None)]
 
     store.issue(issued, NOW_US)
 
@@ -68,10 +68,10 @@ def test_what_came_of_one_that_was_replaced_changes_nothing(
     store.issue([first], NOW_US)
     store.issue([second], NOW_US)
 
-    store.keep(replace(first, status=OrderStatus.REFUSED))
+    store.keep([replace(first, status=OrderStatus.REFUSED)])
 
     assert [each.status for each in store.load()] == [OrderStatus.WAITING]
-    store.keep(replace(second, status=OrderStatus.REFUSED, reason="busy"))
+    store.keep([replace(second, status=OrderStatus.REFUSED, reason="busy")])
     assert [(each.status, each.reason) for each in store.load()] == [(OrderStatus.REFUSED, "busy")]
 
 

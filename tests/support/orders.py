@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
 from app.actuation.actuators import HttpActuator, MqttActuator
 from app.actuation.book import OrderBook
-from app.actuation.order import DesiredState, Key, Order, Outcome, OutcomeStatus, Wanted
+from app.actuation.order import Answer, DesiredState, Key, Order, Outcome, OutcomeStatus, Wanted
 from app.platform import DatabaseError
 from tests.support.fakes import FakeClock
 
@@ -45,11 +45,12 @@ class MemoryStore:
             order.seq = self.last_seq
             self.rows[order.key] = copy(order)
 
-    def keep(self, order: Order) -> None:
+    def keep(self, orders: Collection[Order]) -> None:
         self._check()
         self.keeps += 1
-        if self.rows[order.key].seq == order.seq:
-            self.rows[order.key] = copy(order)
+        for order in orders:
+            if self.rows[order.key].seq == order.seq:
+                self.rows[order.key] = copy(order)
 
     def forget(self, keys: Collection[Key]) -> None:
         self._check()
@@ -70,7 +71,7 @@ class BookBench:
         self.actuators: dict[str, MqttActuator | HttpActuator] = {"homes": HOMES, "plants": PLANTS}
         self.book = self.started()
 
-    def started(self) -> OrderBook:
+    def started(self, alive_at: datetime | None = None) -> OrderBook:
         """The book of a process that has just begun."""
         self.book = OrderBook(
             store=self.store,
@@ -79,7 +80,7 @@ class BookBench:
             monotonic=self.clock.monotonic,
             drawn=lambda: 1.0,
         )
-        self.book.open()
+        self.book.open(alive_at=alive_at)
         return self.book
 
     def ask(self, **states: DesiredState) -> None:
@@ -98,8 +99,11 @@ class BookBench:
         """Whose orders are to be written now."""
         return [key for keys in self.book.take_due(most=1000).values() for key in keys]
 
-    def answer(self, seq: int, status: OutcomeStatus, key: Key = PUMP) -> Any:
-        return self.book.take_outcome("homes", key, Outcome(seq=seq, status=status))
+    def answer(
+        self, seq: int, status: OutcomeStatus, key: Key = PUMP, actuator: str = "homes"
+    ) -> list[Order]:
+        """The orders that this has ended."""
+        return self.book.follow([Answer(actuator, key, Outcome(seq=seq, status=status))])
 
     def accepted(self, key: Key = PUMP) -> int:
         """Written and accepted; its seq."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.actuation.order import Effect, Outcome, OutcomeStatus
+from app.actuation.order import Answer, OrderStatus, Outcome, OutcomeStatus
 from tests.support.fakes import FakeClock
 from tests.support.orders import CAR, PLANTS, PUMP, VALID_FOR, BookBench, setpoint, wanted
 
@@ -20,8 +20,9 @@ class TestAnswers:
         bench.due()
         seq = bench.write()["seq"]
 
-        assert bench.answer(seq, OutcomeStatus.REFUSED) is Effect.TO_BE_PLANNED
+        (ended,) = bench.answer(seq, OutcomeStatus.REFUSED)
 
+        assert ended.status is OrderStatus.REFUSED
         bench.clock.advance(seconds=3600)
         assert bench.due() == []
         assert bench.book.written(PUMP) is None
@@ -53,8 +54,8 @@ class TestAnswers:
 
         bench.answer(seq + 1, OutcomeStatus.REFUSED)
         bench.answer(seq, OutcomeStatus.REFUSED, CAR)
-        bench.book.take_outcome(PLANTS.name, PUMP, Outcome(seq=seq, status=OutcomeStatus.ACCEPTED))
-        bench.book.take_outcome(PLANTS.name, PUMP, Outcome(seq=seq, status=OutcomeStatus.REFUSED))
+        bench.answer(seq, OutcomeStatus.ACCEPTED, actuator=PLANTS.name)
+        bench.answer(seq, OutcomeStatus.REFUSED, actuator=PLANTS.name)
 
         assert bench.book.counts.unknown == 4
         assert bench.book.counts.accepted == 0
@@ -69,6 +70,41 @@ class TestAnswers:
 
         assert bench.book.counts.late == 1
         assert bench.write()["setpoint_kw"] == 1.0
+
+
+class TestManyAnswersAtOnce:
+    def test_are_stored_together(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5), car=setpoint(2.0))
+        bench.ask()
+        answers = [
+            Answer(
+                "homes", key, Outcome(seq=bench.write(key)["seq"], status=OutcomeStatus.ACCEPTED)
+            )
+            for key in (PUMP, CAR)
+        ]
+
+        ended = bench.book.follow(answers)
+
+        assert {order.key for order in ended if order.is_over} == {PUMP, CAR}
+        assert bench.store.keeps == 1
+
+    def test_of_one_device_the_first_counts(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.ask()
+        answer = Answer(
+            "homes", PUMP, Outcome(seq=bench.write()["seq"], status=OutcomeStatus.ACCEPTED)
+        )
+
+        bench.book.follow([answer, answer])
+
+        assert bench.book.counts.accepted == 1
+
+    def test_that_devices_accept_is_stored_nowhere(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+
+        bench.accepted()
+
+        assert bench.store.keeps == 0
 
 
 class TestBaseline:

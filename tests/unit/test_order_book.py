@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.actuation.order import Effect, OrderStatus, OutcomeStatus
+from app.actuation.order import OrderStatus, OutcomeStatus
 from app.platform import to_us
 from tests.support.fakes import FakeClock
-from tests.support.orders import HOMES, PUMP, VALID_FOR, BookBench, setpoint
+from tests.support.orders import HOMES, PUMP, VALID_FOR, BookBench, setpoint, wanted
 
 HALF_S = VALID_FOR.total_seconds() / 2
 
@@ -257,7 +257,9 @@ class TestItsEnd:
         assert bench.due() == [PUMP]
         assert bench.write()["seq"] == seq
 
-        assert bench.answer(seq, OutcomeStatus.ACCEPTED) is Effect.TO_BE_WRITTEN
+        (ended,) = bench.answer(seq, OutcomeStatus.ACCEPTED)
+
+        assert ended.is_over
 
         assert bench.store.rows[PUMP].status is OrderStatus.RELEASED
         assert bench.write() == {}, "what the broker retains is cleared"
@@ -286,7 +288,7 @@ class TestItsEnd:
         bench.ask()
         bench.due()
 
-        assert bench.answer(bench.write()["seq"], OutcomeStatus.REFUSED) is Effect.NONE
+        assert bench.answer(bench.write()["seq"], OutcomeStatus.REFUSED) == []
 
         bench.clock.advance(seconds=10)
         assert bench.due() == [PUMP]
@@ -325,3 +327,38 @@ class TestItsEnd:
         order = bench.write()
         assert order["seq"] > release
         assert order["release"] is False
+
+
+class TestAStartAfterALongTime:
+    """Devices have ended by themselves what nobody renewed, and did since then as they like."""
+
+    def test_what_devices_have_ended_is_over(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        seq = bench.accepted()
+        bench.clock.advance(seconds=2 * VALID_FOR.total_seconds())
+
+        bench.started()
+        assert bench.due() == []
+        bench.book.change({PUMP: wanted(setpoint(1.5), baseline_kw=9.0)})
+
+        order = bench.book.get(PUMP)
+        assert order is not None
+        assert (order.baseline_kw, order.seq > seq) == (9.0, True)
+
+    def test_what_may_have_been_renewed_since_goes_on(self, bench: BookBench) -> None:
+        """A baseline that is measured while an order holds would be one of the order."""
+        bench.ask(pump=setpoint(1.5))
+        bench.accepted()
+        bench.clock.advance(hours=1)
+        alive_at = bench.clock()
+        bench.clock.advance(seconds=2 * VALID_FOR.total_seconds() - 1)
+
+        bench.started(alive_at=alive_at)
+
+        order = bench.book.get(PUMP)
+        assert order is not None
+        assert not order.is_over
+        assert bench.due() == [PUMP]
+        bench.clock.advance(seconds=1)
+        bench.started(alive_at=alive_at)
+        assert bench.due() == []

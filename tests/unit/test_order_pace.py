@@ -93,3 +93,15 @@ class TestPace:
 
         assert site.asked() == {}
         assert site.last_orders()[PUMP].is_release
+
+    def test_a_limit_does_not_contradict_what_has_to_run(self, site: Site) -> None:
+        """A device that heard of both could not do both."""
+        site.fleet.change({"Aarhus": site.members(min_on=timedelta(minutes=10))})
+        site.events = [in_force(("DISPATCH_SETPOINT", 4.0), id="e-1")]
+        site.asked()
+        site.clock.advance(minutes=4)
+
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0), ("IMPORT_CAPACITY_LIMIT", 0.0))]
+        asked = site.asked()[PUMP]
+
+        assert (asked.setpoint_kw, asked.import_limit_kw) == (4.0, 4.0)

@@ -243,7 +243,38 @@ class TestComfort:
         site.events = [seen(id="e-2", intervalPeriod=period, intervals=[asked])]
         site.asked()
 
-        assert site.last_orders()[PUMP].store_from == later
+        assert site.last_orders()[PUMP].stored == (20.0, later), "half of what there can be"
+
+    def test_too_much_of_it_is_not_counted(self, site: Site) -> None:
+        """A device that heats more than there is room for is not asked to make up for it."""
+        site.events = [in_force(("DISPATCH_SETPOINT", 5.0), duration="PT24H")]
+        site.asked()
+        site.meters.measure(PUMP, 9.0)
+        while site.clock() < NOW + timedelta(hours=12):
+            site.clock.advance(minutes=5)
+            site.asked()
+
+        full = site.last_orders()[PUMP].stored
+        site.meters.measure(PUMP, 0.0)
+        site.clock.advance(hours=1)
+        site.asked()
+        left = site.last_orders()[PUMP].stored
+
+        assert full is not None
+        assert left is not None
+        assert full.kwh == 40.0
+        assert left.kwh == pytest.approx(37.0, abs=0.1)
+
+    def test_what_was_measured_is_read_once(self, site: Site) -> None:
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0), duration="PT12H")]
+        site.asked()
+
+        for _ in range(3):
+            site.clock.advance(minutes=5)
+            site.asked()
+
+        since_the_first = site.meters.spans[PUMP][1:]
+        assert [end - start for start, end in since_the_first] == [timedelta(minutes=5)] * 3
 
     def test_a_measured_charge_decides(self, site: Site) -> None:
         """A battery that is empty by its meter is not asked to give."""

@@ -20,6 +20,7 @@ from app.platform.migrations import (
     m0007_measurements,
     m0008_what_is_told_of_meters,
     m0009_orders,
+    m0010_stores_of_orders,
 )
 
 Migration = Callable[[Connection], None]
@@ -34,4 +35,5 @@ MIGRATIONS: Sequence[Migration] = (
     m0007_measurements.migrate,
     m0008_what_is_told_of_meters.migrate,
     m0009_orders.migrate,
+    m0010_stores_of_orders.migrate,
 )

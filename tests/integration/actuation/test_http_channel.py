@@ -1,0 +1,161 @@
+"""Posting orders where some devices, or all, do not answer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.actuation.actuators import ActuatorsFile, HttpActuator
+from app.actuation.http import THREADS, HttpChannel, order_session
+from app.actuation.order import Key, Written
+from app.actuation.outcomes import OutcomeInbox
+from app.actuation.signal import OrderSignal
+from app.actuation.status import ActuatorStats, ActuatorStatus
+from app.platform import LogOnce
+from tests.support.fakes import FakeClock
+from tests.support.servers import Answer, ReceivedRequest, ScriptedVtn
+from tests.support.waiting import wait_until
+
+ACCEPTED = Answer(status=200, body={"seq": 1, "status": "ACCEPTED"})
+PUMP = Key("Aarhus", "pump")
+
+
+class Book:
+    """Has an order for everybody; for one of them, what a test says."""
+
+    run = "run-1"
+
+    def __init__(self) -> None:
+        self.odd: dict[Key, tuple[str, bytes]] = {}
+
+    def written(self, key: Key) -> Written | None:
+        actuator, body = self.odd.get(key, ("homes", b"{}"))
+        return Written(key=key, actuator=actuator, seq=1, body=body, left_s=60.0)
+
+    def of_actuator(self, name: str) -> list[Key]:  # noqa: ARG002
+        return []
+
+
+class Bench:
+    def __init__(self, url: str) -> None:
+        log_once = LogOnce()
+        self.book, self.stats = Book(), ActuatorStats()
+        self.inbox = OutcomeInbox(
+            actuators=ActuatorsFile(None, monotonic=FakeClock().monotonic, log_once=log_once),
+            signal=OrderSignal(),
+        )
+        self.channel = HttpChannel(
+            HttpActuator(
+                name="homes",
+                type="http",
+                url=f"{url}/{{ven}}/{{resource}}",
+                ack_timeout=timedelta(seconds=1),
+            ),
+            folder=Path(),
+            book=self.book,
+            inbox=self.inbox,
+            session=order_session,
+            stats=self.stats,
+            log_once=log_once,
+        )
+        self.channel.start()
+
+    @property
+    def status(self) -> ActuatorStatus:
+        return self.stats.all().get("homes", ActuatorStatus())
+
+
+@pytest.fixture
+def bench() -> Iterator[Callable[[str], Bench]]:
+    made: list[Bench] = []
+
+    def begin(url: str) -> Bench:
+        made.append(Bench(url))
+        return made[-1]
+
+    yield begin
+    for each in made:
+        each.channel.close()
+
+
+class Devices:
+    """Those called `dead` keep who asks waiting, until the test is over."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self.server = ScriptedVtn(self._answer)
+
+    def _answer(self, asked: ReceivedRequest) -> Answer:
+        if "dead" in asked.path:
+            self._over.wait(20)
+        return ACCEPTED
+
+    def close(self) -> None:
+        self._over.set()
+        self.server.close()
+
+
+@pytest.fixture
+def devices() -> Iterator[Devices]:
+    made = Devices()
+    yield made
+    made.close()
+
+
+def test_who_does_not_answer_delays_nobody_who_does(
+    bench: Callable[[str], Bench], devices: Devices
+) -> None:
+    fleet = bench(devices.server.base_url)
+    dead = [Key("Aarhus", f"dead-{number}") for number in range(THREADS)]
+    fleet.channel.write(dead)
+    wait_until(lambda: fleet.status.not_taken == len(dead))
+    assert fleet.status.away is not None
+
+    fleet.channel.write([*dead, *dead, PUMP])
+
+    wait_until(fleet.inbox.take, timeout_s=0.9)
+    assert fleet.status.away is None, "an order reached a device"
+
+
+def test_an_order_that_is_given_up_is_reset_and_not_sent_later(
+    bench: Callable[[str], Bench],
+) -> None:
+    """A connection that is closed as usual delivers what the kernel still has of it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fleet = bench(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        fleet.channel.write([PUMP])
+        connection, _ = listener.accept()
+        with connection:
+            wait_until(lambda: fleet.status.away)
+
+            with pytest.raises(ConnectionResetError):
+                read_all(connection)
+
+
+def read_all(connection: socket.socket) -> None:
+    while connection.recv(4096):
+        pass
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(("plants", b"{}"), id="of another actuator"),
+        pytest.param(("homes", b""), id="what a broker would forget"),
+    ],
+)
+def test_nothing_is_posted_that_is_no_order_of_its_own(
+    bench: Callable[[str], Bench], devices: Devices, odd: tuple[str, bytes]
+) -> None:
+    fleet = bench(devices.server.base_url)
+    fleet.book.odd = {PUMP: odd}
+
+    fleet.channel.write([PUMP, Key("Aarhus", "car")])
+
+    wait_until(fleet.inbox.take)
+    assert [asked.path for asked in devices.server.asked] == ["/Aarhus/car"]
