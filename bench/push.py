@@ -13,14 +13,14 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.fleet import sample_fleet
+from app.fleet import Resource, sample_fleet
 from app.settings.model import Settings
 from app.vtn import Callbacks, EmbeddedVtn
 from app.vtn.callbacks import anywhere
@@ -36,8 +36,13 @@ QUIET_S = 1.5
 
 
 @contextmanager
-def fleet(kind: str, vens: int, directory: Path) -> Iterator[Container]:
-    """An enrolled fleet for which push of this kind works."""
+def fleet(
+    kind: str, members: Mapping[str, Sequence[Resource]], directory: Path, *, actuators: str = ""
+) -> Iterator[Container]:
+    """An enrolled fleet for which push of this kind works.
+
+    `actuators`: the file of sources, with {port} where that of the broker belongs.
+    """
     port, heard_at = free_port(), free_port()
     certificate = make_certificate(directory)
     broker = Broker(directory / "broker", anonymous=True) if kind == "MQTT" else None
@@ -50,6 +55,8 @@ def fleet(kind: str, vens: int, directory: Path) -> Iterator[Container]:
         broker_url=None if broker is None else broker.url,
     )
     vtn.start()
+    sources = directory / "sources.toml"
+    sources.write_text(actuators.format(port=None if broker is None else broker.port))
     callback: dict[str, Any] = {
         "public_url": f"https://127.0.0.1:{heard_at}",
         "port": heard_at,
@@ -60,17 +67,18 @@ def fleet(kind: str, vens: int, directory: Path) -> Iterator[Container]:
     container.settings.override(
         Settings(
             data_dir=directory / "data",
+            sources_file=sources,
             vtn={"embedded_port": port},
             callback={} if kind == "MQTT" else callback,
             ops={"enabled": False},
         )
     )
-    container.fleet.repository().save(sample_fleet(vens=vens, resources_per_ven=RESOURCES_PER_VEN))
+    container.fleet.repository().save(members)
     container.ven_manager().enrol()
     push = container.push.service()
     push.start()
     try:
-        _until(lambda: container.vens.push_trust().count() == vens)
+        _until(lambda: container.vens.push_trust().count() == len(members))
         yield container
     finally:
         container.platform.shutdown().set()
@@ -111,9 +119,10 @@ def latencies_s(container: Container, events: int) -> list[float]:
 
 def row(kind: str, vens: int, events: int) -> str:
     """One line of the table."""
+    members = sample_fleet(vens=vens, resources_per_ven=RESOURCES_PER_VEN)
     with (
         tempfile.TemporaryDirectory(prefix="bench-push-") as directory,
-        fleet(kind, vens, Path(directory)) as container,
+        fleet(kind, members, Path(directory)) as container,
     ):
         found = latencies_s(container, events)
     median, longest = statistics.median(found), max(found)
