@@ -47,6 +47,14 @@ class Ops(Server, Protocol):
     def open_page(self) -> None: ...
 
 
+class Actuation(Server, Protocol):
+    """What gives orders to devices."""
+
+    def dispatch_once(self) -> None: ...
+
+    def release_all(self, *, timeout_s: float) -> None: ...
+
+
 class Application:
     """Starts and stops what runs. Everything it holds works without it, too.
 
@@ -61,7 +69,7 @@ class Application:
         vtn: Server,
         push: Server,
         intake: Server,
-        actuation: Server,
+        actuation: Actuation,
         ops: Ops,
         health: Health,
         guard: PeriodicThread,
@@ -114,7 +122,8 @@ class Application:
     def start(self, *, once: bool = False) -> None:
         """Database, VTN, sample fleet, enrolment, first runs, schedule; ends early when stopped.
 
-        `once`: every enabled task runs once, and no schedule begins.
+        `once`: every enabled task runs once, devices are given their orders once, and no schedule
+        begins.
         """
         logger.info(
             "VTN %s; database %s; settings from %s",
@@ -142,6 +151,7 @@ class Application:
                 self._names_of_the_first_runs(), None if once else MAX_STARTUP_RUN_S
             ),
             (lambda: self._run_each(self._names_of_the_others())) if once else self._schedule,
+            *((self._actuation.dispatch_once,) if once else ()),
             self._vtn_watch.start,
             *(() if once else (self._push.start,)),
             self._be_ready,
@@ -183,15 +193,18 @@ class Application:
         """Until somebody requests the stop."""
         self._shutdown.wait()
 
-    def stop(self) -> bool:
+    def stop(self, *, releases_orders: bool = False) -> bool:
         """Schedule, running tasks, deliveries, servers, database; within the deadline.
 
-        False when something still waited for the VTN or the database and was abandoned: it stays
-        owed.
+        `releases_orders`: devices are told that they are their own again, else what they are asked
+        runs out. False when something still waited for the VTN or the database and was abandoned:
+        it stays owed.
         """
         self._shutdown.set()
         self._health.started = False
         self._notifier.stopping()
+        if releases_orders:
+            self._actuation.release_all(timeout_s=self._shutdown.remaining_for_work_s() / 2)
         idle = self._scheduler.shutdown(timeout_s=self._shutdown.remaining_for_work_s())
         idle = self._start_ended.wait(self._shutdown.remaining_for_work_s()) and idle
         if self._later is not None:

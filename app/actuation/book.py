@@ -276,6 +276,11 @@ class OrderBook:
                 if order.actuator == name and not order.is_over
             ]
 
+    def waiting(self) -> int:
+        """How many orders are not answered."""
+        with self._lock:
+            return sum(order.status is OrderStatus.WAITING for order in self._orders.values())
+
     def orders(self) -> Iterator[Order]:
         """A copy of each, as it is now; also of those that are over."""
         with self._lock:

@@ -92,7 +92,10 @@ class Dispatcher:
         self._share_at_s = float("-inf")
         """Not before: what a refuser leaves was shared a moment ago."""
         self._owners: Mapping[Key, str] = {}
-        self._is_planned = False
+        self._knows_owners = False
+        self.is_planned = False
+        """Whether what was asked at the start is issued."""
+        self._ends_all = False
         self._closed = False
         self._threads: list[threading.Thread] = []
 
@@ -103,6 +106,11 @@ class Dispatcher:
             thread = threading.Thread(target=work, name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def release_all(self) -> None:
+        """End every order at once; from here on nothing is asked of any device."""
+        self._ends_all, self.is_planned = True, False
+        self._signal.changed()
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Write nothing more: orders run out. May be called again."""
@@ -115,7 +123,7 @@ class Dispatcher:
 
     def follow_answers(self) -> None:
         """What devices have answered. DatabaseError: what is left is followed later."""
-        if not self._is_planned:
+        if not self._knows_owners:
             return  # whose device is whose is not known yet
         answers = [answer for answer in self._inbox.take() if self._is_own(answer)]
         for answer in [each for each in answers if each.outcome.is_about_taking_part]:
@@ -145,12 +153,13 @@ class Dispatcher:
         in_doubt = self._clock.look()
         now = self._clock()
         orders = {order.key: order for order in self._book.orders()}
-        plan = self._planner.plan(orders, now)
-        self._owners, self._is_planned = plan.actuators, True
+        plan, ends_all = self._planner.plan(orders, now), self._ends_all
+        self._owners, self._knows_owners = plan.actuators, True
         self._say_missing()
         wanted = plan.wanted if not in_doubt else _only_what_holds(plan.wanted, orders)
         self._say_doubt(in_doubt)
-        self._book.change(wanted)
+        self._book.change({} if ends_all else wanted)
+        self.is_planned = ends_all == self._ends_all
         self._book.forget(key for key in orders if key not in plan.actuators)
         changes = [
             plan.next_change,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from collections.abc import Callable, Sequence
 
 from app.actuation.actuators import ActuatorsFile
@@ -12,6 +15,11 @@ from app.actuation.ports import KnowsFrames
 from app.actuation.signal import OrderSignal
 from app.actuation.trusted_clock import TrustedClock
 from app.platform import DatabaseError, PeriodicThread
+
+logger = logging.getLogger(__name__)
+CONNECT_S = 5.0
+"""A broker has as long to take us in."""
+LOOKS_EVERY_S = 0.1
 
 
 class ChangeWatch:
@@ -63,6 +71,7 @@ class ActuationService:
         self._channels_watch = channels_watch
         self._dispatcher = dispatcher
         self._change_watch = change_watch
+        self._is_running = False
 
     def start(self) -> None:
         """ActuatorsError: the file is wrong. DatabaseError."""
@@ -73,9 +82,36 @@ class ActuationService:
         self._dispatcher.start()
         self._channels_watch.start()
         self._change_watch.start()
+        self._is_running = True
+
+    def dispatch_once(self) -> None:
+        """Give orders as they are asked now, once; returns when devices have answered, or have had
+        time to. ActuatorsError: the file is wrong. DatabaseError."""
+        self.start()
+        times = [each.ack_timeout.total_seconds() for each in self._actuators.all().values()]
+        if times:
+            self._wait_for_answers(max(times) + CONNECT_S)
+
+    def release_all(self, *, timeout_s: float) -> None:
+        """End every order, and wait for so long that devices have heard of it."""
+        if self._is_running:
+            self._dispatcher.release_all()
+            self._wait_for_answers(timeout_s)
+
+    def _wait_for_answers(self, timeout_s: float) -> None:
+        pause, ends_s = threading.Event(), time.monotonic() + timeout_s
+        while not self._dispatcher.is_planned or self._book.waiting():
+            if time.monotonic() >= ends_s:
+                logger.warning(
+                    "orders: %d devices have not answered; what they hold ends by itself",
+                    self._book.waiting(),
+                )
+                return
+            pause.wait(LOOKS_EVERY_S)
 
     def close(self) -> None:
         """Write nothing more: what devices are asked runs out. May be called again."""
+        self._is_running = False
         self._dispatcher.close()
         self._change_watch.close()
         self._channels_watch.close()

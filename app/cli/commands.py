@@ -102,14 +102,25 @@ def run(
     once: Annotated[
         bool, typer.Option("--once", help="Run every enabled task once, then exit.")
     ] = False,
+    release_on_stop: Annotated[
+        bool,
+        typer.Option(
+            "--release-on-stop",
+            help="At the end, tell devices that they are their own again; else orders run out.",
+        ),
+    ] = False,
 ) -> None:
     """Enrol, meter, answer and report until Ctrl-C or SIGTERM."""
     with report_expected_errors():
-        run_application(make_container(), once=once)
+        run_application(make_container(), once=once, releases_orders=release_on_stop)
 
 
 def run_application(
-    container: Container, *, once: bool, leave: Callable[[int], NoReturn] = os._exit
+    container: Container,
+    *,
+    once: bool,
+    releases_orders: bool = False,
+    leave: Callable[[int], NoReturn] = os._exit,
 ) -> None:
     """Run until a signal; then leave at once, since threads may still wait for the VTN."""
     settings = container.settings()
@@ -119,14 +130,14 @@ def run_application(
     with container.ops.wiring.override(partial(wiring.nodes, container.providers)), bars() as bar:
         if bar is not no_bar:
             container.platform.bar.override(bar)
-        code = _run(container.application(), once=once)
+        code = _run(container.application(), once=once, releases_orders=releases_orders)
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     leave(code)
 
 
-def _run(application: Application, *, once: bool) -> int:
+def _run(application: Application, *, once: bool, releases_orders: bool) -> int:
     """Start, wait and stop; the exit code. The start has a thread, so that a stop is heard."""
     failed: list[BaseException] = []
 
@@ -142,7 +153,7 @@ def _run(application: Application, *, once: bool) -> int:
     threading.Thread(target=start, name="start", daemon=True).start()
     application.wait()
     code = tell(failed[0]) if failed else 0
-    application.stop()
+    application.stop(releases_orders=releases_orders)
     code = code or int(application.stopped_by_failure)
     return 1 if once and application.failed else code
 
