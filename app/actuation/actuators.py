@@ -80,6 +80,8 @@ class MqttActuator(BrokerSettings, Actuator):
 
     type: Literal["mqtt"]
     prefix: str = "ven-fleet"
+    homeassistant: bool = False
+    """Whether Home Assistant is told of the devices, by its MQTT discovery."""
 
     @field_validator("prefix")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from app.actuation.actuators import ActuatorsFile, HttpActuator, MqttActuator
@@ -18,6 +18,8 @@ class Channel(Protocol):
     def start(self) -> None: ...
 
     def write(self, keys: Sequence[Key]) -> None: ...
+
+    def show(self, devices: Mapping[Key, bool]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -39,6 +41,8 @@ class Channels:
         self._make_http = make_http
         self._lock = threading.Lock()
         self._running: dict[str, tuple[MqttActuator | HttpActuator, Channel]] = {}
+        self._shown: tuple[Mapping[Key, str], Collection[Key]] | None = None
+        """Whose device has which actuator, and who has opted out; None: that is not known yet."""
         self._closed = False
 
     def __call__(self) -> None:
@@ -61,6 +65,7 @@ class Channels:
                     )
                     channel = make(actuator, folder=self._actuators.folder)
                     self._running[name] = actuator, channel
+                    self._show(actuator, channel)
                     channel.start()
 
     def write(self, actuator: str, keys: Sequence[Key]) -> None:
@@ -69,6 +74,26 @@ class Channels:
             running = self._running.get(actuator)
         if running is not None:
             running[1].write(keys)
+
+    def show(self, actuators: Mapping[Key, str], opted_out: Collection[Key]) -> None:
+        """All devices that may be given orders, by which actuator, and who has opted out."""
+        with self._lock:
+            self._shown = actuators, opted_out
+            running = list(self._running.values())
+        for actuator, channel in running:
+            self._show(actuator, channel)
+
+    def _show(self, actuator: MqttActuator | HttpActuator, channel: Channel) -> None:
+        if self._shown is not None and isinstance(actuator, MqttActuator):
+            actuators, opted_out = self._shown
+            if actuator.homeassistant:
+                channel.show(
+                    {
+                        key: key in opted_out
+                        for key, name in actuators.items()
+                        if name == actuator.name
+                    }
+                )
 
     def close(self) -> None:
         """Write nothing more. May be called again."""

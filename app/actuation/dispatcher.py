@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -37,6 +37,8 @@ class Delivers(Protocol):
     """The channels to devices."""
 
     def write(self, actuator: str, keys: Sequence[Key]) -> None: ...
+
+    def show(self, actuators: Mapping[Key, str], opted_out: Collection[Key]) -> None: ...
 
 
 class TakesOptOuts(Protocol):
@@ -156,6 +158,7 @@ class Dispatcher:
         plan, ends_all = self._planner.plan(orders, now), self._ends_all
         self._owners, self._knows_owners = plan.actuators, True
         self._say_missing()
+        self._channels.show(plan.actuators, plan.opted_out)
         wanted = plan.wanted if not in_doubt else _only_what_holds(plan.wanted, orders)
         self._say_doubt(in_doubt)
         self._book.change({} if ends_all else wanted)

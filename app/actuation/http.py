@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,9 @@ class HttpChannel:
             for key in keys:
                 self._due[key in self._troubled][key] = None
             self._changed.notify_all()
+
+    def show(self, devices: Mapping[Key, bool]) -> None:
+        """Only brokers are told of devices."""
 
     def close(self) -> None:
         """Post nothing more; what is being posted may end by itself."""

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote
@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from paho.mqtt.client import MQTTv5
 
 from app.actuation.actuators import MqttActuator
+from app.actuation.homeassistant import HomeAssistant
 from app.actuation.order import Key, Outcome, Written
 from app.actuation.outcomes import OutcomeInbox
 from app.actuation.status import ActuatorStats
@@ -64,6 +65,9 @@ class MqttChannel:
         """Whose orders are to be published; each once, however often it is asked for."""
         self._is_announced = False
         """Whether devices know that we are there."""
+        self._homeassistant = (
+            HomeAssistant(actuator, run=book.run) if actuator.homeassistant else None
+        )
         self._session = Session(
             addresses=[actuator.address],
             client_id=f"{actuator.client_id}-{book.run}",
@@ -81,7 +85,10 @@ class MqttChannel:
             keep_alive_s=actuator.keep_alive_s,
             has_fixed_id=True,
         )
-        self._session.filters = frozenset({actuator.outcome_filter})
+        filters = {actuator.outcome_filter}
+        if self._homeassistant is not None:
+            filters.add(self._homeassistant.filter)
+        self._session.filters = frozenset(filters)
 
     def start(self) -> None:
         """Connect."""
@@ -93,6 +100,11 @@ class MqttChannel:
         with self._lock:
             self._due.update(dict.fromkeys(keys))
         self._loop.flush(self._session)
+
+    def show(self, devices: Mapping[Key, bool]) -> None:
+        """All devices that may be given orders, and whether each has opted out."""
+        if self._homeassistant is not None and self._homeassistant.show(devices):
+            self._loop.flush(self._session)
 
     def close(self) -> None:
         """Publish nothing more."""
@@ -106,7 +118,7 @@ class MqttChannel:
         while True:
             with self._lock:
                 if not self._due:
-                    return None
+                    return None if self._homeassistant is None else self._homeassistant.next()
                 key, _ = self._due.popitem(last=False)
             written = self._book.written(key)
             if written is None or written.actuator != self._actuator.name:
@@ -131,6 +143,8 @@ class MqttChannel:
             return
         hears = self._actuator.outcome_filter in confirmed
         self._say(None if hears else f"the broker refuses {self._actuator.outcome_filter}")
+        if self._homeassistant is not None:
+            self._homeassistant.connected()
         self.write(list(self._book.of_actuator(self._actuator.name)))
 
     def _say(self, problem: str | None) -> None:
@@ -158,6 +172,10 @@ class MqttChannel:
 
     def _received(self, message: Message) -> None:
         """An answer is never retained: an old one would be followed again with each connection."""
+        if self._homeassistant is not None and not self._is_outcome(message.topic):
+            if message.body and self._homeassistant.retained(message.topic):
+                self._loop.flush(self._session)
+            return
         if message.is_retained:
             return
         try:
@@ -172,6 +190,9 @@ class MqttChannel:
                 f"actuator {self._actuator.name}: {message.topic[:200]}: {error}",
                 about=f"outcome {self._actuator.name} {error}",
             )
+
+    def _is_outcome(self, topic: str) -> bool:
+        return topic.startswith(f"{self._actuator.prefix}/")
 
     def _key_of(self, topic: str) -> Key:
         ven_name, resource_name, _ = topic.removeprefix(f"{self._actuator.prefix}/").split("/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -55,7 +56,7 @@ class DesiredState:
 
     def asks_the_same(self, other: DesiredState) -> bool:
         """Whether a device would do the same, for the same event."""
-        return self.on_the_wire() == other.on_the_wire()
+        return bool(_on_the_wire(self) == _on_the_wire(other))
 
     def is_of_the_same_event(self, other: DesiredState) -> bool:
         """Whether the event is the same, as the VTN has it."""
@@ -83,6 +84,7 @@ ON_THE_WIRE = (
     *("setpoint_kw", "import_limit_kw", "export_limit_kw", "level"),
     *("event_id", "reason"),
 )
+_on_the_wire = attrgetter(*ON_THE_WIRE)
 
 
 class OrderStatus(StrEnum):

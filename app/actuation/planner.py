@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -24,6 +24,7 @@ from app.control import (
     half_full,
 )
 from app.events import SeenEvent, by_precedence
+from app.fleet import SetBy, WhoTakesPart
 from app.platform import LogOnce
 from app.readings import Roster, column_map, realign
 
@@ -47,6 +48,8 @@ class Plan:
     """When it may be something else; None: not before an event changes."""
     actuators: Mapping[Key, str] = field(default_factory=dict)
     """Of every resource that may be given orders."""
+    opted_out: Collection[Key] = ()
+    """Whose devices have opted out."""
 
 
 class OrderPlanner:
@@ -90,7 +93,12 @@ class OrderPlanner:
         changes = [signals.holds_until, who.next_end(now)]
         asked = AskedStates(sites, signals, self._responder.policies, now)
         if not asked.any and all(order.is_release for order in orders.values()):
-            return Plan(wanted={}, next_change=_earliest(changes), actuators=sites.actuator_of)
+            return Plan(
+                wanted={},
+                next_change=_earliest(changes),
+                actuators=sites.actuator_of,
+                opted_out=_opted_out(who, now),
+            )
         takes_part = _flags(
             not (who.is_opted_out(*key, now) or who.is_released(*key)) for key in sites.keys
         )
@@ -132,7 +140,12 @@ class OrderPlanner:
             )
         if any(sites.resources.has_store[sites.columns[key]] for key in wanted):
             changes.append(now + STEP)
-        return Plan(wanted=wanted, next_change=_earliest(changes), actuators=sites.actuator_of)
+        return Plan(
+            wanted=wanted,
+            next_change=_earliest(changes),
+            actuators=sites.actuator_of,
+            opted_out=_opted_out(who, now),
+        )
 
     def _events_of(self, ven_name: str) -> Sequence[SeenEvent]:
         return by_precedence(self._events.of_ven(ven_name))
@@ -237,6 +250,14 @@ class OrderPlanner:
 
 def _flags(values: Iterable[bool]) -> Bools:
     return np.fromiter(values, dtype=np.bool_)
+
+
+def _opted_out(who: WhoTakesPart, now: datetime) -> Collection[Key]:
+    return frozenset(
+        Key(*key)
+        for key, opt_outs in who.opt_outs.items()
+        if any(each.set_by is SetBy.DEVICE and each.holds(now) for each in opt_outs)
+    )
 
 
 def _is_refused(order: Order | None, asked: AskedStates, column: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -41,7 +41,7 @@ class AskedStates:
         self._signals = signals
         self._now = now
         self._ends: dict[int, datetime | None] = {}
-        self._follows: dict[int, frozenset[str]] = {}
+        self._follows: dict[int, Sequence[str]] = {}
         """By place of the kind: of what is asked of anybody, what its policy follows."""
         self.columns = np.zeros(len(sites.keys), dtype=np.bool_)
         """Who is asked for anything that its policy follows."""
@@ -49,7 +49,7 @@ class AskedStates:
             columns = sites.resources.of_kind.get(kind)
             if columns is None:
                 continue
-            self._follows[place] = policies[kind].follows & signals.by_type.keys()
+            self._follows[place] = sorted(policies[kind].follows & signals.by_type.keys())
             for name in self._follows[place]:
                 self.columns[columns] |= ~np.isnan(signals.by_type[name][columns])
 
@@ -102,7 +102,7 @@ class AskedStates:
         follows = self._follows[int(self._sites.resources.kinds[column])]
         places = {
             name: int(self._signals.event_of[name][column])
-            for name in sorted(follows)
+            for name in follows
             if not np.isnan(self._signals.by_type[name][column])
         }
         return {name: self._signals.events[place] for name, place in places.items()}

@@ -21,6 +21,7 @@ from rich.table import Table
 from app.application import Application
 from app.cli.bars import bars
 from app.cli.check import checked
+from app.cli.device import check_device
 from app.cli.discover import discover_vtns
 from app.cli.event import make_event_cli
 from app.cli.failures import report_expected_errors, tell
@@ -246,6 +247,13 @@ cli.add_typer(make_event_cli(opened_business_logic), name="event")
 cli.command(
     "discover", epilog=examples("ven-fleet discover --seconds 10", "ven-fleet discover --json")
 )(discover_vtns)
+cli.command(
+    "check-device",
+    epilog=examples(
+        "ven-fleet check-device Home pump --broker mqtt://127.0.0.1:1883   # the device: port 1884",
+        "ven-fleet check-device Home pump --url 'http://192.0.2.7/{ven}/{resource}'",
+    ),
+)(check_device)
 
 
 @contextmanager

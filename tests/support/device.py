@@ -89,7 +89,7 @@ class MqttDevice:
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
         self._client.on_connect = lambda client, *_: client.subscribe(f"{self._topic}/desired", 1)
         self._client.on_message = self._heard
-        self._client.connect("127.0.0.1", port, keep_alive_s)
+        self._client.connect("127.0.0.1", port, keep_alive_s, clean_start=True)
         self._client.loop_start()
 
     @property
@@ -109,9 +109,12 @@ class MqttDevice:
         self._client.loop_stop()
 
     def _heard(self, _client: Any, _data: Any, message: MQTTMessage) -> None:
-        if not message.payload:
+        try:
+            order = orjson.loads(message.payload)
+        except orjson.JSONDecodeError:
             return
-        order = orjson.loads(message.payload)
+        if not (isinstance(order, dict) and order.keys() >= {"run", "seq", "valid_s", "release"}):
+            return
         with self._lock:
             self.orders.append(order)
             self.came_at_s.append(time.monotonic())

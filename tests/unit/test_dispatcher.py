@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,9 +41,13 @@ class Plans:
 class Channels:
     def __init__(self) -> None:
         self.written: list[tuple[str, list[Key]]] = []
+        self.shown: tuple[Mapping[Key, str], Collection[Key]] = {}, ()
 
     def write(self, actuator: str, keys: Sequence[Key]) -> None:
         self.written.append((actuator, list(keys)))
+
+    def show(self, actuators: Mapping[Key, str], opted_out: Collection[Key]) -> None:
+        self.shown = actuators, opted_out
 
 
 class OptOuts:
