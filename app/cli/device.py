@@ -47,9 +47,10 @@ def check_device(
     ] = "PT16S",
     setpoint: Annotated[float, typer.Option(help="What it is asked for, kW.")] = 0.0,
 ) -> None:
-    """Try each sentence of the device contract at a device that you make.
+    """Try the device contract at a device of yours.
 
-    The device is asked for --setpoint again and again. Of its owner's veto nothing is tried.
+    Each of its sentences, but for the owner's veto. The device is asked for --setpoint again and
+    again.
     """
     valid_for_s = _valid_for(valid_for).total_seconds()
     if (broker is None) == (url is None):
@@ -88,7 +89,7 @@ def _over_http(
         session=requests.Session(),
         timeout_s=valid_for_s / 2,
     )
-    print(f"Orders are posted to {where}.")
+    print(f"Orders are posted to {where}", flush=True)
     for finding in _run(link, valid_for_s, setpoint_kw):
         yield finding if finding.holds or not link.problem else finding.because(link.problem)
 
@@ -103,7 +104,8 @@ def _over_mqtt(
     setpoint_kw: float,
 ) -> Iterator[Finding]:
     with _link(topic, listen, broker, login) as link:
-        print(f"Waiting for the device at {listen[0]}:{link.port}; it listens to {topic}/desired.")
+        where = f"{listen[0]}:{link.port}"
+        print(f"Waiting for the device at {where}; its orders: {topic}/desired", flush=True)
         if not link.is_back(within_s=WAITS_FOR_DEVICE_S):
             seen = link.problem or f"not in {WAITS_FOR_DEVICE_S:g} s"
             yield Finding("it subscribes to its orders", False, seen)
@@ -143,7 +145,7 @@ def _run(link: Link, valid_for_s: float, setpoint_kw: float) -> Iterator[Finding
         setpoint_kw=setpoint_kw,
         clock=utc_now,
     )
-    print(f"It takes about {checks.lasts_s:.0f} s.")
+    print(f"It takes about {checks.lasts_s:.0f} s.", flush=True)
     yield from checks.run()
 
 

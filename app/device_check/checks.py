@@ -127,17 +127,22 @@ class Checks:
         self._release(self._third)
 
     def _while_it_holds(self) -> Iterator[Finding]:
-        one, seq = self._one, self._one.seq
-        answer = self._give(one, seq)
+        one = self._one
+        answer = self._give(one, one.seq)
         yield Finding("the same order again is answered again", answer is not None, _said(answer))
-        yield self._silent("an order of the same run with a lower seq is ignored", one, seq - 1)
         yield self._silent(
-            "an order of another run is ignored while one is held", self._other, self._other.next()
+            "an order of the same run with a lower seq is ignored", one, one.seq - 1, holder=one
+        )
+        yield self._silent(
+            "an order of another run is ignored while one is held",
+            self._other,
+            self._other.next(),
+            holder=one,
         )
         for body in NO_ORDERS:
             self._link.send(body, kept_s=self._valid_for_s / 2)
         self._link.wait(self._patience_s)
-        answer = self._give(one, seq)
+        answer = self._give(one, one.seq)
         yield Finding("what is no order changes nothing", answer is not None, _said(answer))
         answer = self._give(one, one.next())
         yield Finding("a higher seq replaces what it does", answer is not None, _said(answer))
@@ -151,11 +156,14 @@ class Checks:
             "it counts valid_s by its own clock: what it is told of the time is for people",
             other,
             other.next(),
+            holder=one,
         )
         self._give(one, one.seq)
         written_s = self._link.monotonic()
         self._link.wait(max(0.75 * self._valid_for_s - self._patience_s, 0.0))
-        yield self._silent("the same order again starts its count anew", other, other.next())
+        yield self._silent(
+            "the same order again starts its count anew", other, other.next(), holder=one
+        )
         self._wait_until(written_s + self._valid_for_s + self._patience_s)
         answer = self._give(other, other.next())
         yield Finding("after valid_s it is its own again", answer is not None, _said(answer))
@@ -209,12 +217,18 @@ class Checks:
         self._answers = answer is not None
         return answer
 
-    def _silent(self, sentence: str, fleet: _Fleet, seq: int) -> Finding:
-        """It has to say nothing, though it answers others."""
+    def _silent(
+        self, sentence: str, fleet: _Fleet, seq: int, *, holder: _Fleet | None = None
+    ) -> Finding:
+        """It has to say nothing, though it answers others. `holder`: whose order it holds."""
         if not self._answers:
             return Finding(sentence, False, "it answers nothing")
         self._send(fleet, seq, None)
         answer = self._link.outcome(seq, within_s=self._patience_s)
+        if answer is not None:  # so that what follows finds it as it should be
+            self._release(fleet)
+            if holder is not None:
+                self._give(holder, holder.next())
         return Finding(sentence, answer is None, _said(answer))
 
     def _release(self, fleet: _Fleet) -> Outcome | None:

@@ -11,6 +11,7 @@ import orjson
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
+NEEDED = {"run", "seq", "valid_s", "release"}
 Obeys = Callable[[dict[str, Any]], dict[str, Any]]
 """What an order is answered with, without its seq."""
 
@@ -31,7 +32,7 @@ class OrderMemory:
 
     def __init__(self, valid_for_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._remembers_s = 2 * valid_for_s
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._run: str | None = None
         self._seq = 0
         self._ended_by = float("-inf")
@@ -40,13 +41,13 @@ class OrderMemory:
     @property
     def held(self) -> dict[str, Any] | None:
         """The order that holds now; None: the device is its own."""
-        if self._order is not None and self._monotonic() >= self._ended_by:
+        if self._order is not None and self.monotonic() >= self._ended_by:
             self._order = None
         return self._order
 
     def may_take(self, order: dict[str, Any]) -> bool:
         """A lower seq of a run never; of another run, only while none is held."""
-        is_forgotten = self._monotonic() >= self._ended_by + self._remembers_s
+        is_forgotten = self.monotonic() >= self._ended_by + self._remembers_s
         if self._run is None or is_forgotten:
             return True
         if order["run"] != self._run:
@@ -58,10 +59,62 @@ class OrderMemory:
         self._run, self._seq = order["run"], order["seq"]
         left_s = float(order["valid_s"]) if holds else 0.0
         self._order = order if holds else None
-        self._ended_by = self._monotonic() + left_s
+        self._ended_by = self.monotonic() + left_s
 
 
-class MqttDevice:
+class ContractDevice:
+    """What a device does with what comes, however it comes. Safe for several threads."""
+
+    def __init__(
+        self,
+        *,
+        answers: Obeys = accepts,
+        valid_for_s: float = 120.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.answers = answers
+        self.memory = OrderMemory(valid_for_s, monotonic)
+        self._answered: tuple[tuple[str, int], dict[str, Any]] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def held(self) -> dict[str, Any] | None:
+        with self._lock:
+            return self.memory.held
+
+    def take(self, body: bytes) -> dict[str, Any] | None:
+        """What it answers; None: nothing, since it is no order, or none for it."""
+        order = self.read(body)
+        if order is None:
+            return None
+        with self._lock:
+            if not self.memory.may_take(order):
+                return None
+            answer = self._answer(order)
+            self.memory.take(order, holds=answer["status"] == "ACCEPTED" and not order["release"])
+        return {"seq": order["seq"], **answer}
+
+    def read(self, body: bytes) -> dict[str, Any] | None:
+        """None: it is no order."""
+        try:
+            order = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
+        is_order = isinstance(order, dict) and order.keys() >= NEEDED
+        return order if is_order else None
+
+    def _answer(self, order: dict[str, Any]) -> dict[str, Any]:
+        """What it refused, or was opted out of, it does not take when it is written again."""
+        key = order["run"], order["seq"]
+        if self._answered is None or self._answered[0] != key or self._accepted():
+            self._answered = key, self.answers(order)
+        return self._answered[1]
+
+    def _accepted(self) -> bool:
+        return self._answered is not None and self._answered[1]["status"] == "ACCEPTED"
+
+
+class MqttDevice(ContractDevice):
     """One device at a broker: hears its orders, holds them as long as they say, and answers."""
 
     def __init__(
@@ -70,32 +123,22 @@ class MqttDevice:
         ven: str,
         resource: str,
         *,
-        answers: Obeys = accepts,
-        valid_for_s: float = 120.0,
         prefix: str = "ven-fleet",
         keep_alive_s: int = 15,
-        monotonic: Callable[[], float] = time.monotonic,
+        **how: Any,
     ) -> None:
-        self.answers = answers
-        self.memory = OrderMemory(valid_for_s, monotonic)
+        super().__init__(**how)
         self.orders: list[dict[str, Any]] = []
         """All that came, also those that were not taken."""
         self.came_at_s: list[float] = []
         self.expire_in_s: list[int] = []
         """How long the broker would still have kept each."""
         self._topic = f"{prefix}/{ven}/{resource}"
-        self._answered: tuple[tuple[str, int], dict[str, Any]] | None = None
-        self._lock = threading.Lock()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
         self._client.on_connect = lambda client, *_: client.subscribe(f"{self._topic}/desired", 1)
         self._client.on_message = self._heard
         self._client.connect("127.0.0.1", port, keep_alive_s, clean_start=True)
         self._client.loop_start()
-
-    @property
-    def held(self) -> dict[str, Any] | None:
-        with self._lock:
-            return self.memory.held
 
     def say(self, **outcome: Any) -> None:
         """Without being asked: an owner opts out, or in."""
@@ -109,29 +152,14 @@ class MqttDevice:
         self._client.loop_stop()
 
     def _heard(self, _client: Any, _data: Any, message: MQTTMessage) -> None:
-        try:
-            order = orjson.loads(message.payload)
-        except orjson.JSONDecodeError:
+        body = bytes(message.payload)
+        order = self.read(body)
+        if order is None:
             return
-        if not (isinstance(order, dict) and order.keys() >= {"run", "seq", "valid_s", "release"}):
-            return
-        with self._lock:
-            self.orders.append(order)
-            self.came_at_s.append(time.monotonic())
-            told: Any = message.properties
-            self.expire_in_s.append(told.MessageExpiryInterval)
-            if not self.memory.may_take(order):
-                return
-            answer = self._answer(order)
-            self.memory.take(order, holds=answer["status"] == "ACCEPTED" and not order["release"])
-        self.say(seq=order["seq"], **answer)
-
-    def _answer(self, order: dict[str, Any]) -> dict[str, Any]:
-        """What it refused, or was opted out of, it does not take when it is written again."""
-        key = order["run"], order["seq"]
-        if self._answered is None or self._answered[0] != key or self._accepted():
-            self._answered = key, self.answers(order)
-        return self._answered[1]
-
-    def _accepted(self) -> bool:
-        return self._answered is not None and self._answered[1]["status"] == "ACCEPTED"
+        told: Any = message.properties
+        self.orders.append(order)
+        self.came_at_s.append(time.monotonic())
+        self.expire_in_s.append(told.MessageExpiryInterval)
+        answer = self.take(body)
+        if answer is not None:
+            self.say(**answer)
