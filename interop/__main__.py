@@ -1,11 +1,12 @@
 """This application at VTNs that others wrote, and its own VTN under a test suite of others.
 
     make interop
-    python -m interop [openleadr] [openadr] [conformance] [sources]
+    python -m interop [openleadr] [openadr] [conformance] [sources] [orders]
 
 openleadr: openleadr-vtn, with PostgreSQL and Mosquitto. openadr: the VTN of the crate `openadr`, on
 SQLite, told by MQTT and then by webhooks. conformance: that crate's suite at the embedded VTN.
-sources: Node-RED publishes what meters measure, and InfluxDB's clients write it. Says what is
+sources: Node-RED publishes what meters measure, and InfluxDB's clients write it. orders: Node-RED
+is a device that takes them, and Home Assistant's own schemas read what it is told of. Says what is
 missing in one line (exit code 2), or checks one thing after the other and ends with 1 at the first
 that does not hold.
 """
@@ -26,7 +27,7 @@ from pathlib import Path
 import psycopg
 
 from app.vtn import EmbeddedCredentials
-from interop import openadr_crate, openleadr, sources
+from interop import openadr_crate, openleadr, orders, sources
 from interop.checks import NAMES, Missing, check
 from tests.support.broker import Broker
 from tests.support.certificates import make_certificate_of
@@ -125,6 +126,11 @@ def at_sources(directory: Path, stack: ExitStack) -> None:
     sources.check(_broker(directory, stack), ROOT, directory, stack)
 
 
+def of_orders(directory: Path, stack: ExitStack) -> None:
+    """Node-RED as a device, and Home Assistant."""
+    orders.check(_broker(directory, stack), ROOT, directory, stack)
+
+
 def _broker(directory: Path, stack: ExitStack) -> Broker:
     if not (shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").exists()):
         raise Missing("Mosquitto is missing (apt install mosquitto)")
@@ -139,6 +145,7 @@ PARTS: dict[str, Callable[[Path, ExitStack], None]] = {
     "openadr": at_openadr,
     "conformance": conformance,
     "sources": at_sources,
+    "orders": of_orders,
 }
 
 

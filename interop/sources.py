@@ -61,29 +61,34 @@ client.write_points([{**point, "time": datetime.now(UTC).isoformat()}])
 """
 
 
-def install(root: Path) -> tuple[Path, Path]:
-    """Node-RED, and a Python that has InfluxDB's clients, where they are not there yet."""
+def node_red(root: Path) -> Path:
+    """Its program, installed where it is not there yet."""
     if shutil.which("npm") is None:
         raise Missing("npm is missing (apt install nodejs npm)")
-    node_red = root / "node-red"
-    program = node_red / "node_modules" / ".bin" / "node-red"
+    folder = root / "node-red"
+    program = folder / "node_modules" / ".bin" / "node-red"
     if not program.exists():
-        node_red.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         subprocess.run(
             ["npm", "install", "--no-audit", "--no-fund", "--silent", NODE_RED],
-            cwd=node_red,
+            cwd=folder,
             check=True,
         )
+    return program
+
+
+def install(root: Path) -> tuple[Path, Path]:
+    """Node-RED, and a Python that has InfluxDB's clients, where they are not there yet."""
     python = root / "influx" / "bin" / "python"
     if not python.exists():
         venv.create(root / "influx", with_pip=True)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", *CLIENTS], check=True)
-    return program, python
+    return node_red(root), python
 
 
 def check(broker: Broker, root: Path, directory: Path, stack: ExitStack) -> None:
     """What each of them sends is known."""
-    node_red, python = install(root)
+    program, python = install(root)
     intake_port = free_port()
     (directory / "sources.toml").write_text(sources_at(broker.port) + SOURCES)
     (directory / "influx.token").write_text(TOKEN)
@@ -102,15 +107,15 @@ def check(broker: Broker, root: Path, directory: Path, stack: ExitStack) -> None
     flows = directory / "flows.json"
     flows.write_text(json.dumps(_flows(broker.port)))
     publisher = subprocess.Popen(
-        [str(node_red), "-u", str(directory / "node-red"), "-p", str(free_port()), str(flows)],
+        [str(program), "-u", str(directory / "node-red"), "-p", str(free_port()), str(flows)],
         stdout=subprocess.DEVNULL,
         stderr=sys.stderr,
     )
     stack.callback(publisher.wait)
     stack.callback(publisher.terminate)
-    for program in (WRITES_V2, WRITES_V1):
+    for writes in (WRITES_V2, WRITES_V1):
         url = f"http://127.0.0.1:{intake_port}"
-        subprocess.run([str(python), "-c", program, url, TOKEN], check=True)
+        subprocess.run([str(python), "-c", writes, url, TOKEN], check=True)
 
     def known() -> dict[str, float]:
         export = Application("readings", "export", cwd=directory, settings=settings)

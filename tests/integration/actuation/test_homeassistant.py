@@ -2,72 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
-from paho.mqtt.client import Client, MQTTMessage, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
 
 from app.fleet import ResourceKind
 from tests.conftest import MakeContainer
 from tests.integration.actuation.conftest import HOMES, MakeDevice, OrdersBench
 from tests.support.broker import Broker
 from tests.support.fakes import resource
+from tests.support.retained import Retained
 from tests.support.waiting import wait_until
 
 ENTITIES = {
     *("setpoint_kw", "import_limit_kw", "export_limit_kw", "until"),
     *("asked", "opt-out"),
 }
-
-
-class Retained:
-    """What a broker retains, by topic; and somebody who publishes."""
-
-    def __init__(self, port: int) -> None:
-        self._lock = threading.Lock()
-        self._topics: dict[str, bytes] = {}
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
-        self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
-        self._client.on_message = self._heard
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def _heard(self, _client: Any, _data: Any, message: MQTTMessage) -> None:
-        with self._lock:
-            self._topics.pop(message.topic, None)
-            if message.payload:
-                self._topics[message.topic] = bytes(message.payload)
-
-    def entities(self, device: str = "pump") -> dict[str, dict[str, Any]]:
-        """What each entity of a device is described as, by what it is."""
-        with self._lock:
-            bodies = {
-                topic: orjson.loads(body)
-                for topic, body in self._topics.items()
-                if topic.startswith("homeassistant/")
-            }
-        return {
-            topic.split("/")[-2].partition("-")[2]: body
-            for topic, body in bodies.items()
-            if body["device"]["name"] == f"Aarhus {device}"
-        }
-
-    def of(self, topic: str) -> bytes | None:
-        with self._lock:
-            return self._topics.get(topic)
-
-    def publish(self, topic: str, body: str | bytes, *, is_retained: bool = False) -> None:
-        told = self._client.publish(topic, body, qos=1, retain=is_retained)
-        wait_until(told.is_published)
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
 
 
 @pytest.fixture
