@@ -3,7 +3,7 @@
 from app.metering.container import MeteringContainer
 from app.metering.errors import ProfileError
 from app.metering.orders import OrderColumns
-from app.metering.power import PowerHistory
+from app.metering.power import PowerHistory, PowerPoint
 from app.metering.profiles import Profiles, load_profiles
 from app.metering.simulator import MeterDataSimulator
 
@@ -12,6 +12,7 @@ __all__ = [
     "MeteringContainer",
     "OrderColumns",
     "PowerHistory",
+    "PowerPoint",
     "ProfileError",
     "Profiles",
     "load_profiles",

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from app.control import ResourceArrays
 from app.fleet import ResourceKind
@@ -23,12 +24,24 @@ UNKNOWN = -1
 
 
 @dataclass(frozen=True, kw_only=True)
+class AskedPower:
+    """The power of all devices that have acknowledged a set point and are measured, kW."""
+
+    asked_kw: float
+    measured_kw: float
+    usual_kw: float
+    """What they did before."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PowerPoint:
     """The power of all resources of each kind at one instant."""
 
     taken_at: datetime
     by_kind_kw: Mapping[ResourceKind, float]
     """Only kinds with a reading; positive consumes, negative exports."""
+    asked: AskedPower | None = None
+    """None: no device that is measured has acknowledged a set point."""
 
     @property
     def total_kw(self) -> float:
@@ -92,4 +105,19 @@ def _point(frame: Frame, resources: ResourceArrays) -> PowerPoint:
         by_kind_kw={
             kind: float(sums[place]) for place, kind in enumerate(ResourceKind) if counts[place]
         },
+        asked=_asked(frame, there),
+    )
+
+
+def _asked(frame: Frame, there: npt.NDArray[np.bool_]) -> AskedPower | None:
+    detail = frame.detail
+    if detail.metered is None or detail.setpoint_kw is None:
+        return None
+    asked = there & (detail.metered == 1) & ~np.isnan(detail.setpoint_kw)
+    if not asked.any():
+        return None
+    return AskedPower(
+        asked_kw=float(detail.setpoint_kw[asked].sum()),
+        measured_kw=float(frame.power_kw[asked].sum()),
+        usual_kw=float(frame.baseline_kw[asked].sum()),
     )

@@ -23,6 +23,7 @@ VIEWS = {
     "events": "/events",
     "tasks": "/tasks",
     "sources": "/sources",
+    "orders": "/orders",
     "resource": "/resource?ven=Aarhus&name=Aarhus-01-heat-pump",
     "delivery": "/delivery",
     "wiring": "/wiring",
@@ -31,25 +32,9 @@ MAX_BYTES = 1_000_000
 """Over the wire, after the first load."""
 
 
-def series(seen: Window) -> list[dict[str, Any]]:
-    """The lines of the chart, as the browser draws them."""
-    found: list[dict[str, Any]] = seen.page.evaluate(
-        """() => {
-            const chart = document.querySelector(".nicegui-echart");
-            return getElement(parseInt(chart.id.slice(1))).chart.getOption().series;
-        }"""
-    )
-    return found
-
-
-def drawn(seen: Window, line: str) -> list[float]:
-    """The values of a line of the chart."""
-    return [value for each in series(seen) if each["name"] == line for _, value in each["data"]]
-
-
 def marked(seen: Window) -> list[str]:
     """What stands behind the lines."""
-    return [begin["name"] for begin, _ in series(seen)[0]["markArea"]["data"]]
+    return [begin["name"] for begin, _ in seen.series()[0]["markArea"]["data"]]
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -206,11 +191,11 @@ def test_an_event_that_is_sent_moves_the_fleet(site: Site, window: Open) -> None
     expect(seen.page.locator("tbody")).to_contain_text("SIMPLE 3")
     wait_until(lambda: site.metric("ven_power_kilowatts", kind="HEAT_PUMP") < before / 2)
     seen.look_at("/")
-    wait_until(lambda: len(drawn(seen, "HEAT_PUMP")) > 2)
-    assert drawn(seen, "HEAT_PUMP")[-1] < before / 2
+    wait_until(lambda: len(seen.lines()["HEAT_PUMP"]) > 2)
+    assert seen.lines()["HEAT_PUMP"][-1] < before / 2
     assert marked(seen) == ["SIMPLE 3"]
     expect(seen.page.get_by_text("Active: SIMPLE 3 until")).to_contain_text("(3 VENs)")
-    assert max(drawn(seen, "HEAT_PUMP")) >= before * 0.9
+    assert max(seen.lines()["HEAT_PUMP"]) >= before * 0.9
     assert float(seen.cell("HEAT_PUMP", "power").removesuffix(" kW")) < before / 2
     seen.look_at("/events")
     expect(seen.page.locator(".drawing svg")).to_contain_text("SIMPLE 3 until")

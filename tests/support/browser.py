@@ -92,6 +92,22 @@ class Window:
         place = [text.strip() for text in heads.all_inner_texts()].index(column)
         return str(self.row(row).locator("td").nth(place).inner_text()).strip()
 
+    def series(self) -> list[dict[str, Any]]:
+        """The lines of the chart, as the browser draws them."""
+        found: list[dict[str, Any]] = self.page.evaluate(
+            """() => {
+                const chart = document.querySelector(".nicegui-echart");
+                return getElement(parseInt(chart.id.slice(1))).chart.getOption().series;
+            }"""
+        )
+        return found
+
+    def lines(self) -> dict[str, list[float]]:
+        """The values of each line of the chart, by its name."""
+        return {
+            str(each["name"]): [value for _, value in each["data"]] for each in self.series() or ()
+        }
+
     def barriers(self) -> list[str]:
         """What axe finds that keeps people out."""
         found = Axe().run(self.page).response["violations"]

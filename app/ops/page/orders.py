@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from nicegui import run, ui
 
 from app.actuation import DesiredState, OrderRow, OrdersOverview, OrderStatus
 from app.fleet import THE_VEN, OptOut, SetBy
+from app.metering import PowerPoint
 from app.ops.page import formatting
+from app.ops.page.charts import line_chart, show_lines, thinned
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
 from app.ops.page.sources import resource_address
@@ -48,11 +50,25 @@ def make_orders_view(services: PageServices) -> Callable[[], None]:
                 button("Resume", resume)
             actuators = Grid(
                 "Actuators",
-                ["actuator", "state", "not taken by its broker"],
+                ["actuator", "state", "not taken"],
                 rows=ROWS,
-                numbers=["not taken by its broker"],
+                numbers=["not taken"],
                 none="There is no actuator: no device is given orders.",
             )
+            with ui.element("h2"):
+                ui.label("Asked and measured over the last hour, UTC")
+            chart = line_chart(
+                "Set points that devices acknowledged over the last hour, and what they measured",
+                unit="kW",
+            )
+
+            async def opt_out(key: tuple[str, str]) -> None:
+                await shell.change(
+                    lambda who: actions.opt_out(who, *key, reason="on the page"),
+                    f"{key[1]} takes no part in events until you opt it in.",
+                )
+                await show_now()
+
             in_force = Grid(
                 "Orders in force",
                 [
@@ -61,6 +77,7 @@ def make_orders_view(services: PageServices) -> Callable[[], None]:
                 ],
                 rows=ROWS,
                 numbers=("asked", "measured", "usual", "level"),
+                actions=[Action("Opt out", opt_out)],
                 link=lambda key: resource_address(*key),
                 none="Nothing is asked of any device.",
             )
@@ -119,7 +136,16 @@ def make_orders_view(services: PageServices) -> Callable[[], None]:
                     ]
                 )
 
+            known: list[datetime] = []
+
+            async def show_power() -> None:
+                points = [each for each in services.power.points() if each.asked is not None]
+                if points and known != [points[-1].taken_at]:
+                    known[:] = [points[-1].taken_at]
+                    show_lines(chart, _lines(thinned(points)))
+
             show_now = shell.every(REFRESH_S, show)
+            shell.every(REFRESH_S, show_power)
 
     return orders
 
@@ -128,6 +154,16 @@ def _looked(overview: OrdersOverview) -> tuple[list[OrderRow], list[OptOut], int
     who = overview.who()
     opt_outs = [each for several in who.opt_outs.values() for each in several]
     return overview.rows(), opt_outs, len(who.released)
+
+
+def _lines(points: Sequence[PowerPoint]) -> dict[str, list[tuple[float, float]]]:
+    """By the name of each line."""
+    asked = [(at.taken_at.timestamp(), at.asked) for at in points if at.asked is not None]
+    return {
+        "asked": [(at_s, power.asked_kw) for at_s, power in asked],
+        "measured": [(at_s, power.measured_kw) for at_s, power in asked],
+        "usual": [(at_s, power.usual_kw) for at_s, power in asked],
+    }
 
 
 _FIGURES = {

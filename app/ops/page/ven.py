@@ -7,7 +7,7 @@ from datetime import datetime
 
 from nicegui import run, ui
 
-from app.fleet import Status
+from app.fleet import SetBy, Status, WhoTakesPart
 from app.ops.fleet_view import ResourceRow, VenRow
 from app.ops.page import formatting
 from app.ops.page.services import PageServices
@@ -43,7 +43,22 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
                 )
                 await show_now()
 
+            async def opt_out(name: str) -> None:
+                await shell.change(
+                    lambda who: services.actions.opt_out(who, ven_name, name, reason="on the page"),
+                    f"{name} takes no part in events until you opt it in.",
+                )
+                await show_now()
+
+            async def opt_in(name: str) -> None:
+                await shell.change(
+                    lambda who: services.actions.opt_in(who, ven_name, name),
+                    f"{name} takes part again.",
+                )
+                await show_now()
+
             status: dict[str, Status] = {}
+            out: set[str] = set()
             grid = Grid(
                 f"Resources of {ven_name}",
                 ["resource", "kind", "status", "power", "limits", "state of charge", "follows now"],
@@ -51,6 +66,8 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
                 actions=[
                     Action("Suspend", suspend, lambda key: status[key] is not Status.SUSPENDED),
                     Action("Resume", resume, lambda key: status[key] is Status.SUSPENDED),
+                    Action("Opt out", opt_out, lambda key: key not in out),
+                    Action("Opt in", opt_in, lambda key: key in out),
                 ],
                 numbers=["power"],
                 link=lambda key: resource_address(ven_name, key),
@@ -74,6 +91,8 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
                 if answer is None:
                     return
                 rows, total = answer
+                out.clear()
+                out.update(_opted_out_here(services.orders.who(), ven_name))
                 status.update({row.resource.resource_name: row.resource.status for row in rows})
                 grid.show([(row.resource.resource_name, _resource_cells(row)) for row in rows])
                 pager.show(total)
@@ -83,6 +102,15 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
             shell.every(REFRESH_S, show_ven)
 
     return ven
+
+
+def _opted_out_here(who: WhoTakesPart, ven_name: str) -> set[str]:
+    """Resources that an operator has opted out; what a device did, only the device ends."""
+    return {
+        resource_name
+        for (name, resource_name), opt_outs in who.opt_outs.items()
+        if name == ven_name and any(each.set_by is SetBy.OPERATOR for each in opt_outs)
+    }
 
 
 def ven_cells(row: VenRow, now: datetime) -> tuple[str, ...]:
