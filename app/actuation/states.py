@@ -17,7 +17,7 @@ from app.control import (
     ControlResult,
     ControlSignals,
     Policy,
-    capacity_limit,
+    capacities,
 )
 from app.events import SeenEvent, active_until
 from app.fleet import ResourceKind
@@ -137,24 +137,20 @@ def _shares(
     What others leave is shared out by what each could use by its limits of power. Who gives power
     back to its site lends nothing to others: it may stop.
     """
-    limit = capacity_limit(signals.by_type, way)
-    if limit is None:
-        return None
     rated = sites.resources
     sign, bound = (1.0, rated.highest_kw) if way == "IMPORT" else (-1.0, -rated.lowest_kw)
     used = sign * result.commanded_kw
-    held = ~np.isnan(limit)
-    site = sites.resources.ven_of[held]
-    count = int(site.max(initial=-1)) + 1
-    most = np.full(count, np.inf)
-    np.minimum.at(most, site, limit[held])
-    net = np.bincount(site, weights=np.clip(used[held], 0, None), minlength=count)
-    could = np.where(sites.ordered[held], np.clip(bound[held] - used[held], 0, None), 0)
-    wish = np.bincount(site, weights=could, minlength=count)
-    room = np.clip(most - net, 0, None)
-    share = np.divide(room, wish, out=np.zeros(count), where=wish > 0)
-    shares = np.full(len(limit), np.nan, dtype=np.float32)
-    shares[held] = np.clip(used[held] + np.minimum(share, 1.0)[site] * could, 0, None)
+    shares: Float32 | None = None
+    for capacity in capacities(signals, way):
+        held, site, count = capacity.held, capacity.site, len(capacity.most_kw)
+        net = np.bincount(site, weights=np.clip(used[held], 0, None), minlength=count)
+        could = np.where(sites.ordered[held], np.clip(bound[held] - used[held], 0, None), 0)
+        wish = np.bincount(site, weights=could, minlength=count)
+        room = np.clip(capacity.most_kw - net, 0, None)
+        share = np.divide(room, wish, out=np.zeros(count), where=wish > 0)
+        own = np.full(len(held), np.nan, dtype=np.float32)
+        own[held] = np.clip(used[held] + np.minimum(share, 1.0)[site] * could, 0, None)
+        shares = own if shares is None else np.fmin(shares, own)
     return shares
 
 

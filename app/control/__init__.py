@@ -1,5 +1,6 @@
 """How resources answer what their VENs are asked: signals, policies, and the controller."""
 
+from app.control.capacity import SharedCapacity, capacities
 from app.control.container import ControlContainer
 from app.control.controller import FleetController
 from app.control.model import (
@@ -12,7 +13,7 @@ from app.control.model import (
     half_full,
 )
 from app.control.policies import BY_STRENGTH, IDLE_KW, LIMITS, RECOVERY_H, Policy
-from app.control.responder import Responder, capacity_limit
+from app.control.responder import Responder
 from app.control.signals import ControlSignals, SignalResolver
 
 __all__ = [
@@ -30,8 +31,9 @@ __all__ = [
     "Policy",
     "ResourceArrays",
     "Responder",
+    "SharedCapacity",
     "SignalResolver",
     "Span",
-    "capacity_limit",
+    "capacities",
     "half_full",
 ]

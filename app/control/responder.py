@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from app.control.capacity import WAYS, capacities
 from app.control.model import ControlInput, ControlResult, ResourceArrays
 from app.control.policies import Group, Policy, bounds_of_stores, flow_kw
 from app.control.signals import SIMPLE, ControlSignals
@@ -14,7 +15,6 @@ from app.fleet import ResourceKind
 
 Float32 = npt.NDArray[np.float32]
 SETPOINTS = ("CONTROL_SETPOINT", "DISPATCH_SETPOINT")
-WAYS = ("IMPORT", "EXPORT")
 
 
 class Responder:
@@ -69,7 +69,7 @@ class Responder:
             for bound in (low, high):
                 np.copyto(bound, baseline, where=inputs.is_fixed)
         np.clip(power, low, high, out=power)
-        _share_out(power, low, high, resources, signals.by_type)
+        _share_out(power, low, high, signals)
         stored = inputs.stored_kwh + np.float32(inputs.step_h) * (
             flow_kw(power, efficiency) - self_discharge
         )
@@ -113,46 +113,18 @@ class Responder:
         return efficiency
 
 
-def _share_out(
-    power: Float32,
-    low: Float32,
-    high: Float32,
-    resources: ResourceArrays,
-    signals: Mapping[str, Float32],
-) -> None:
-    """Hold each site to its capacity: all that can give way give way alike.
-
-    A site is the resources of a VEN that the limit is meant for. A LIMIT prevails over what was
-    subscribed and reserved (User Guide 8.10.1).
-    """
+def _share_out(power: Float32, low: Float32, high: Float32, signals: ControlSignals) -> None:
+    """Hold each site to its capacity: all that can give way give way alike."""
     for way, give_way, sign in zip(WAYS, (low, high), (1.0, -1.0), strict=True):
-        limit = capacity_limit(signals, way)
-        if limit is None:
-            continue
-        held = ~np.isnan(limit)
-        site = resources.ven_of[held]
-        sites = int(resources.ven_of[-1]) + 1 if len(resources.ven_of) else 0
-        net = sign * np.bincount(site, weights=power[held], minlength=sites)
-        most = np.full(sites, np.inf)
-        np.minimum.at(most, site, limit[held])
-        room = np.abs(power[held] - give_way[held])
-        rooms = np.bincount(site, weights=room, minlength=sites)
-        excess = np.clip(net - most, 0, None)
-        share = np.divide(excess, rooms, out=np.zeros(sites), where=rooms > 0)
-        change = sign * np.minimum(share, 1.0)[site] * room
-        power[held] = (power[held] - change).astype(np.float32)
-
-
-def capacity_limit(signals: Mapping[str, Float32], way: str) -> Float32 | None:
-    """The capacity of each resource's site, IMPORT or EXPORT, kW; None: it is nowhere limited."""
-    limit = signals.get(f"{way}_CAPACITY_LIMIT")
-    subscribed = signals.get(f"{way}_CAPACITY_SUBSCRIPTION")
-    if subscribed is not None:
-        reserved = signals.get(f"{way}_CAPACITY_RESERVATION")
-        if reserved is not None:
-            subscribed = subscribed + np.nan_to_num(reserved)
-        limit = subscribed if limit is None else np.where(np.isnan(limit), subscribed, limit)
-    return limit
+        for capacity in capacities(signals, way):
+            held, site, sites = capacity.held, capacity.site, len(capacity.most_kw)
+            net = sign * np.bincount(site, weights=power[held], minlength=sites)
+            room = np.abs(power[held] - give_way[held])
+            rooms = np.bincount(site, weights=room, minlength=sites)
+            excess = np.clip(net - capacity.most_kw, 0, None)
+            share = np.divide(excess, rooms, out=np.zeros(sites), where=rooms > 0)
+            change = sign * np.minimum(share, 1.0)[site] * room
+            power[held] = (power[held] - change).astype(np.float32)
 
 
 def _setpoints(signals: ControlSignals) -> Float32:

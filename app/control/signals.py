@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.control.model import ResourceArrays
-from app.control.policies import PRICES
+from app.control.policies import LIMITS, PRICES
 from app.events import ActivePayload, SeenEvent, active_payloads
 
 Float32 = npt.NDArray[np.float32]
@@ -50,6 +50,9 @@ class ControlSignals:
     """Those that ask for anything."""
     event_of: Mapping[str, Places] = field(default_factory=dict)
     """By payload type, the place in `events` of the one that asks each resource; -1: none does."""
+    wider: Mapping[str, tuple[Float32, Places]] = field(default_factory=dict)
+    """By payload type that limits a site: where an event is meant for a part of one only, what the
+    one before asks, and its place; NaN and -1 elsewhere."""
 
     def resources_per_type(self) -> dict[str, int]:
         """How many resources are asked for each type."""
@@ -72,6 +75,17 @@ class _SignalBuilder:
     asked_by: dict[str, tuple[str, str]] = field(default_factory=dict)
     events: list[SeenEvent] = field(default_factory=list)
     event_of: dict[str, Places] = field(default_factory=dict)
+    wider: dict[str, tuple[Float32, Places]] = field(default_factory=dict)
+
+    def keep_wider(self, payload_type: str, columns: slice, asked: npt.NDArray[np.bool_]) -> None:
+        """Before a part of a site is limited by another event."""
+        size = self.resources.roster.size
+        if payload_type not in self.wider:
+            nobody = np.full(size, -1, dtype=np.int32)
+            self.wider[payload_type] = np.full(size, np.nan, dtype=np.float32), nobody
+        kept = self.arrays[payload_type][columns], self.event_of[payload_type][columns]
+        for array, before in zip(self.wider[payload_type], kept, strict=True):
+            np.copyto(array[columns], before, where=asked)
 
     def place_of(self, seen: SeenEvent) -> int:
         """Its place in `events`; payloads of one event come one after the other."""
@@ -120,6 +134,7 @@ class SignalResolver:
             size=resources.roster.size,
             events=builder.events,
             event_of=builder.event_of,
+            wider=builder.wider,
         )
 
     def _add(
@@ -144,8 +159,12 @@ class SignalResolver:
             asked[:] = [name in payload.seen.scope for name in names]
         if payload.type.startswith(ALERT_PREFIX):
             asked &= ~(part >= value)  # an alert does not end a higher level
+        place = builder.place_of(payload.seen)
+        if payload_type in LIMITS and payload.seen.scope is not None:
+            by_another = (event_of != -1) & (event_of != place)
+            builder.keep_wider(payload_type, columns, asked & by_another)
         np.copyto(part, value, where=asked)
-        event_of[asked] = builder.place_of(payload.seen)
+        event_of[asked] = place
 
     def _value(
         self, resources: ResourceArrays, columns: slice, payload: ActivePayload, now: datetime

@@ -1,0 +1,118 @@
+"""Who shares the capacity of a site, where several events limit it or parts of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.control import ControlInput, ResourceArrays, Responder, SignalResolver, half_full
+from app.control.policies import OF_KIND
+from app.events import Granted, SeenEvent, by_precedence
+from app.fleet import ResourceKind
+from tests.support.events import NOW, in_force
+from tests.support.fakes import resource
+
+CHARGERS = ("a", "b", "c")
+USUAL_KW = 4.0
+LIMIT, SUBSCRIPTION = "IMPORT_CAPACITY_LIMIT", "IMPORT_CAPACITY_SUBSCRIPTION"
+
+
+def limited(kw: float, to: str = "", *, kind: str = LIMIT, **event: Any) -> SeenEvent:
+    """An event for these chargers, named by their letters; for all of the VEN's without any."""
+    targets = [f"t-{to}"] if to else []
+    made = in_force((kind, kw), id=f"{kind}-{to}-{round(kw * 1000)}", targets=targets, **event)
+    if not to:
+        return made
+    return replace(made, granted=Granted(resources={name: frozenset({f"t-{to}"}) for name in to}))
+
+
+def powers(*events: SeenEvent) -> dict[str, float]:
+    """Of three chargers, each of which usually charges with 4 kW."""
+    responder = Responder({kind: policy() for kind, policy in OF_KIND.items()})
+    members = [("Aarhus", resource(name, ResourceKind.EV_CHARGER)) for name in CHARGERS]
+    of = ResourceArrays.of(members, responder.comfort_h)
+
+    def of_ven(_: str) -> Sequence[SeenEvent]:
+        return by_precedence(events)
+
+    resolver = SignalResolver(alert_level=3, percent_sign=1)
+    usual = np.full(len(CHARGERS), USUAL_KW, dtype=np.float32)
+    result = responder.respond(
+        of,
+        ControlInput(now=NOW, step_h=0.0, shape_kw=usual, mean_kw=usual, stored_kwh=half_full(of)),
+        resolver.make(of, of_ven, NOW + timedelta(minutes=1)),
+    )
+    return dict(zip(CHARGERS, result.commanded_kw.tolist(), strict=True))
+
+
+def test_a_limit_for_one_binds_nobody_else() -> None:
+    assert powers(limited(1.0, "a")) == {"a": 1.0, "b": USUAL_KW, "c": USUAL_KW}
+
+
+def test_each_of_several_binds_whom_it_is_meant_for() -> None:
+    assert powers(limited(1.0, "a"), limited(3.0, "b")) == {"a": 1.0, "b": 3.0, "c": USUAL_KW}
+
+
+def test_those_whom_one_limit_is_meant_for_share_it() -> None:
+    assert powers(limited(4.0, "ab")) == {"a": 2.0, "b": 2.0, "c": USUAL_KW}
+
+
+def test_a_part_of_a_site_counts_within_the_whole() -> None:
+    found = powers(limited(9.0, priority=2), limited(1.0, "a", priority=1))
+
+    assert found["a"] <= 1.0
+    assert sum(found.values()) == pytest.approx(9.0)
+
+
+def test_the_whole_of_higher_precedence_takes_the_place_of_its_parts() -> None:
+    found = powers(limited(9.0, priority=1), limited(1.0, "a", priority=2))
+
+    assert found == {name: pytest.approx(3.0) for name in CHARGERS}
+
+
+def test_a_part_counts_within_what_was_subscribed_for_the_whole() -> None:
+    found = powers(limited(6.0, kind=SUBSCRIPTION), limited(1.0, "a"))
+
+    assert found["a"] <= 1.0
+    assert sum(found.values()) == pytest.approx(6.0)
+
+
+def test_a_limit_for_all_prevails_over_what_was_subscribed() -> None:
+    assert sum(powers(limited(6.0, kind=SUBSCRIPTION), limited(9.0)).values()) == 9.0
+
+
+def test_what_was_reserved_raises_what_was_subscribed() -> None:
+    reserved = limited(3.0, kind="IMPORT_CAPACITY_RESERVATION")
+
+    assert sum(powers(limited(6.0, kind=SUBSCRIPTION), reserved).values()) == 9.0
+
+
+limits = st.builds(
+    limited,
+    st.floats(0, 15, width=16),
+    st.sampled_from(["", "a", "b", "ab", "bc", "abc"]),
+    priority=st.integers(0, 5),
+)
+
+
+@given(st.lists(limits, max_size=4))
+def test_every_event_that_binds_anybody_is_kept_by_those_whom_it_binds(
+    events: list[SeenEvent],
+) -> None:
+    found = powers(*events)
+
+    taken: set[str] = set()
+    for event in reversed(by_precedence(events)):
+        names = set(CHARGERS if event.scope is None else event.scope)
+        bound = names - taken
+        most_kw = event.event.intervals[0].payloads[0].values[0]
+        assert sum(found[name] for name in bound) <= most_kw + 1e-4
+        taken |= names
+    assert all(found[name] == USUAL_KW for name in set(CHARGERS) - taken)
