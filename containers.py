@@ -21,7 +21,7 @@ from app.fleet import FleetContainer
 from app.intake import IntakeContainer
 from app.metering import MeterDataSimulator, MeteringContainer
 from app.openadr import OpenadrContainer
-from app.ops import OpsContainer
+from app.ops import AuditLog, OpsContainer
 from app.platform import PlatformContainer
 from app.push import PushContainer
 from app.readings import ReadingsContainer
@@ -42,6 +42,7 @@ class Container(containers.DeclarativeContainer):
 
     settings = providers.ThreadSafeSingleton(Settings)
     platform = providers.Container(PlatformContainer, settings=settings)
+    audit = providers.Factory(AuditLog, path=settings.provided.audit_file, clock=platform.clock)
     vtn = providers.Container(VtnContainer, platform=platform)
     openadr = providers.Container(
         OpenadrContainer,
@@ -108,6 +109,7 @@ class Container(containers.DeclarativeContainer):
         frames=readings.log,
         measured=intake.measured_power,
         usual_kw=metering.usual_kw,
+        audit=audit,
     )
     delivery = providers.Container(
         DeliveryContainer,
@@ -170,6 +172,7 @@ class Container(containers.DeclarativeContainer):
     ops = providers.Container(
         OpsContainer,
         platform=platform,
+        audit=audit,
         openadr=openadr,
         fleet=fleet,
         readings=readings,

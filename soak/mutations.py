@@ -192,6 +192,70 @@ MUTATIONS = (
         test="tests/integration/mqtt/test_mqtt_source.py"
         "::test_what_could_not_be_stored_is_not_acknowledged",
     ),
+    Mutation(
+        invariant=22,
+        file="app/actuation/store.py",
+        code="            first = max(last + 1, now_us)\n",
+        instead="            first = now_us\n",
+        test="tests/integration/test_order_store.py"
+        "::test_each_has_a_seq_of_its_own_above_all_before",
+    ),
+    Mutation(
+        invariant=23,
+        file="app/actuation/book.py",
+        code="            if issued:\n                self._store.issue(issued, to_us(now))\n",
+        instead="",
+        test="tests/unit/test_order_book.py::TestSeq::test_it_is_stored_before_anything_is_written",
+    ),
+    Mutation(
+        invariant=24,
+        file="app/actuation/transitions.py",
+        code="return until if ends_at is None else min(until, ends_at)",
+        instead="return until",
+        test="tests/unit/test_order_book.py"
+        "::TestWhatIsWritten::test_it_never_outlasts_what_is_asked",
+    ),
+    Mutation(
+        invariant=25,
+        file="app/actuation/mqtt.py",
+        code="min(written.left_s, self._actuator.half_s)",
+        instead="written.left_s",
+        test="tests/integration/actuation/test_orders_over_mqtt.py"
+        "::TestAnOrder::test_waits_for_a_device_that_comes_late",
+    ),
+    Mutation(
+        invariant=26,
+        file="app/actuation/planner.py",
+        code="            if order is not None and not order.is_over:\n"
+        "                baseline_kw[column] = order.baseline_kw\n"
+        "            elif",
+        instead="            if",
+        test="tests/unit/test_order_planner.py"
+        "::TestBaseline::test_a_device_that_obeys_gets_the_same_order_for_an_hour",
+    ),
+    Mutation(
+        invariant=27,
+        file="app/actuation/dispatcher.py",
+        code="                self._inbox.put_back(answers)\n                raise\n",
+        instead="                raise\n",
+        test="tests/unit/test_dispatcher.py"
+        "::TestAnswers::test_while_the_database_is_silent_they_wait",
+    ),
+    Mutation(
+        invariant=28,
+        file="app/actuation/dispatcher.py",
+        code="        if answer.actuator not in own:\n",
+        instead="        if not own:\n",
+        test="tests/unit/test_dispatcher.py"
+        "::TestAnswers::test_nobody_speaks_for_the_devices_of_another_actuator",
+    ),
+    Mutation(
+        invariant=29,
+        file="app/control/capacity.py",
+        code="    site = place[held].astype(np.intp)\n",
+        instead="    site = np.zeros(int(held.sum()), dtype=np.intp)\n",
+        test="tests/unit/test_capacity.py::test_each_of_several_binds_whom_it_is_meant_for",
+    ),
 )
 
 

@@ -14,7 +14,7 @@ from app.actuation.mqtt import MqttChannel
 from app.actuation.outcomes import OutcomeInbox
 from app.actuation.overview import OrdersOverview
 from app.actuation.planner import OrderPlanner
-from app.actuation.ports import KnowsEvents, KnowsFrames, KnowsWhoTakesPart, MeasuresPower
+from app.actuation.ports import Audits, KnowsEvents, KnowsFrames, KnowsWhoTakesPart, MeasuresPower
 from app.actuation.service import ActuationService, ChangeWatch
 from app.actuation.signal import OrderSignal
 from app.actuation.sites import OrderedFleet, SitesOfFleet
@@ -28,6 +28,7 @@ CHANNELS_EVERY_S = 5.0
 CONNECTORS = 4
 """Brokers that do not answer hold up no other, if they are fewer."""
 CHANGES_EVERY_S = 1.0
+TROUBLES_EVERY_S = 60.0
 
 
 class OrdersContainer(containers.DeclarativeContainer):
@@ -74,6 +75,7 @@ class ActuationContainer(containers.DeclarativeContainer):
     frames = port(KnowsFrames)
     measured = port(MeasuresPower)
     usual_kw = port()
+    audit = port(Audits)
 
     planner = providers.ThreadSafeSingleton(
         OrderPlanner,
@@ -97,6 +99,7 @@ class ActuationContainer(containers.DeclarativeContainer):
         participation=participation,
         frames=frames,
         clock=orders.clock,
+        log_once=platform.log_once,
     )
     broker_loop = providers.ThreadSafeSingleton(
         BrokerLoop, monotonic=platform.monotonic, connectors=CONNECTORS
@@ -130,6 +133,7 @@ class ActuationContainer(containers.DeclarativeContainer):
         signal=orders.signal,
         channels=channels,
         participation=participation,
+        audit=audit,
         actuators=orders.actuators.provided.all,
         stats=orders.stats,
         clock=orders.clock,
@@ -150,6 +154,13 @@ class ActuationContainer(containers.DeclarativeContainer):
             shutdown=platform.shutdown,
         ),
         dispatcher=dispatcher,
+        trouble_watch=providers.Factory(
+            PeriodicThread,
+            name="order-troubles",
+            callbacks=providers.List(overview.provided.say_troubles),
+            every_s=TROUBLES_EVERY_S,
+            shutdown=platform.shutdown,
+        ),
         change_watch=providers.Factory(
             PeriodicThread,
             name="order-changes",

@@ -13,6 +13,7 @@ from app.actuation.book import OrderBook
 from app.actuation.order import Answer, Key, Order, OrderStatus, OutcomeStatus, Wanted
 from app.actuation.outcomes import OutcomeInbox
 from app.actuation.planner import Plan
+from app.actuation.ports import Audits
 from app.actuation.signal import OrderSignal
 from app.actuation.status import ActuatorStats
 from app.actuation.trusted_clock import TrustedClock
@@ -22,6 +23,8 @@ from app.platform import LogOnce, OperationalError
 logger = logging.getLogger(__name__)
 AT_ONCE = 500
 """Orders that are handed on at a time."""
+MAX_PER_S = 5_000
+"""Of them: after a start all are due at once."""
 MIN_PAUSE_S = 0.001
 TRY_AGAIN_S = 2.0
 """After the database could not be used."""
@@ -72,6 +75,7 @@ class Dispatcher:
         signal: OrderSignal,
         channels: Delivers,
         participation: TakesOptOuts,
+        audit: Audits,
         actuators: Callable[[], Mapping[str, Actuator]],
         stats: ActuatorStats,
         clock: TrustedClock,
@@ -84,6 +88,7 @@ class Dispatcher:
         self._signal = signal
         self._channels = channels
         self._participation = participation
+        self._audit = audit
         self._actuators = actuators
         self._stats = stats
         self._clock = clock
@@ -98,7 +103,7 @@ class Dispatcher:
         self.is_planned = False
         """Whether what was asked at the start is issued."""
         self._ends_all = False
-        self._closed = False
+        self._over = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -116,7 +121,7 @@ class Dispatcher:
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Write nothing more: orders run out. May be called again."""
-        self._closed = True
+        self._over.set()
         self._signal.answered()
         self._book.due_changed.set()
         for thread in self._threads:
@@ -202,6 +207,17 @@ class Dispatcher:
             self._participation.opt_in(*key, set_by=SetBy.DEVICE)
         logger.info("%s: its device has %s", key, outcome.status.replace("_", " ").lower())
         self._signal.changed()
+        self._write_down(answer)
+
+    def _write_down(self, answer: Answer) -> None:
+        """A veto holds although it cannot be written down."""
+        actuator, (ven_name, resource_name), outcome = answer
+        action = "opt out" if outcome.status is OutcomeStatus.OPTED_OUT else "opt in"
+        values = {"ven": ven_name, "reason": outcome.reason, "until": outcome.until}
+        try:
+            self._audit.write(f"a device of {actuator}", action, resource_name, "done", values)
+        except OSError as error:
+            logger.warning("%s: its %s is not in the audit log: %s", answer.key, action, error)
 
     def _write(self, over: Sequence[Order]) -> None:
         """What a broker still retains of these."""
@@ -223,7 +239,7 @@ class Dispatcher:
         self._share_at_s = max(self._share_at_s, now_s + pause_s)
 
     def _plan_each(self) -> None:
-        while not self._closed:
+        while not self._over.is_set():
             try:
                 self.follow_answers()
                 if self._signal.take_changed() or self._monotonic() >= self.plan_at_s:
@@ -241,7 +257,7 @@ class Dispatcher:
             self._signal.wait(None if left_s == float("inf") else max(left_s, 0.0))
 
     def _write_each(self) -> None:
-        while not self._closed:
+        while not self._over.is_set():
             self._book.due_changed.clear()
             try:
                 has_more = self.write_due()
@@ -249,7 +265,9 @@ class Dispatcher:
                 logger.exception("orders: a defect; what is due is written in a moment")
                 has_more = False
             due_s = self._book.next_due_s()
-            if not has_more:
+            if has_more:
+                self._over.wait(AT_ONCE / MAX_PER_S)
+            else:
                 self._book.due_changed.wait(
                     None if due_s is None else max(due_s - self._monotonic(), 0.0)
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from app.actuation.outcomes import OutcomeInbox
 from app.actuation.ports import KnowsFrames, KnowsWhoTakesPart
 from app.actuation.status import ActuatorStats, ActuatorStatus
 from app.fleet import EVERYBODY, THE_VEN, WhoTakesPart
+from app.platform import LogOnce
 
+logger = logging.getLogger(__name__)
 FOLLOWS_WITHIN = timedelta(minutes=5)
 MIN_TOLERANCE_KW, TOLERANCE = 0.1, 0.1
 """What is measured may differ from what is asked by so much, and by this share of it."""
@@ -44,6 +47,7 @@ class OrdersOverview:
         participation: KnowsWhoTakesPart,
         frames: KnowsFrames,
         clock: Callable[[], datetime],
+        log_once: LogOnce,
     ) -> None:
         self._book = book
         self._stats = stats
@@ -51,6 +55,7 @@ class OrdersOverview:
         self._participation = participation
         self._frames = frames
         self._clock = clock
+        self._log_once = log_once
 
     def rows(self) -> list[OrderRow]:
         """The orders that are not over, by VEN and resource."""
@@ -102,16 +107,34 @@ class OrdersOverview:
                 yield f"no order reaches actuator {name}: {status.away}"
         for name, count in sorted(self._stats.missing.items()):
             yield f"{count} resources name the actuator {name}, which SOURCES_FILE does not have"
-        rows = self.rows()
-        for words, keys in (
-            ("do not answer their orders", [r.order.key for r in rows if r.order.is_unanswered]),
-            ("do not follow what they accepted", [r.order.key for r in rows if not r.follows]),
-        ):
+        for words, keys in self.troubles().items():
             if keys:
                 yield f"{len(keys)} devices {words}, such as {keys[0]}"
         released = sorted(self.who().released)
         if released:
             yield f"orders are released until they are resumed: {_named(released)}"
+
+    def troubles(self) -> Mapping[str, Sequence[Key]]:
+        """In words, and whose devices they are."""
+        rows = self.rows()
+        silent = [row.order.key for row in rows if row.order.is_unanswered]
+        deviating = [row.order.key for row in rows if not row.follows]
+        return {
+            "do not answer their orders": silent,
+            "do not follow what they accepted": deviating,
+        }
+
+    def say_troubles(self) -> None:
+        """To be called every minute: in the log, when some begin and when all are over."""
+        for words, keys in self.troubles().items():
+            self._log_once.problem(
+                logger,
+                f"devices that {words}",
+                f"orders: devices {words}, such as {keys[0]}; the page and /readyz have more"
+                if keys
+                else None,
+                recovered=f"orders: there are no devices any more that {words}",
+            )
 
     def _measured(self, keys: set[Key]) -> dict[Key, float]:
         frame = self._frames.last() if keys else None

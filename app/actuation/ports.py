@@ -35,6 +35,15 @@ class KnowsEvents(Protocol):
 
 
 @runtime_checkable
+class Audits(Protocol):
+    """Where it is written down who changed what."""
+
+    def write(
+        self, who: str, action: str, about: str, state: str, values: Mapping[str, object]
+    ) -> None: ...
+
+
+@runtime_checkable
 class KnowsWhoTakesPart(Protocol):
     """Opt-outs and releases, as of so long ago at the most."""
 

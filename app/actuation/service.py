@@ -63,6 +63,7 @@ class ActuationService:
         channels_watch: PeriodicThread,
         dispatcher: Dispatcher,
         change_watch: PeriodicThread,
+        trouble_watch: PeriodicThread,
     ) -> None:
         self._actuators = actuators
         self._book = book
@@ -71,6 +72,7 @@ class ActuationService:
         self._channels_watch = channels_watch
         self._dispatcher = dispatcher
         self._change_watch = change_watch
+        self._trouble_watch = trouble_watch
         self._is_running = False
 
     def start(self) -> None:
@@ -82,6 +84,7 @@ class ActuationService:
         self._dispatcher.start()
         self._channels_watch.start()
         self._change_watch.start()
+        self._trouble_watch.start()
         self._is_running = True
 
     def dispatch_once(self) -> None:
@@ -114,5 +117,6 @@ class ActuationService:
         self._is_running = False
         self._dispatcher.close()
         self._change_watch.close()
+        self._trouble_watch.close()
         self._channels_watch.close()
         self._channels.close()

@@ -20,7 +20,7 @@ from app.ops.resource_view import ResourceView
 from app.ops.server import NoOps, OpsServer
 from app.ops.throttled import ThrottledValue
 from app.ops.token_guard import TokenGuard
-from app.platform import PeriodicThread
+from app.platform import PeriodicThread, port
 
 
 class OpsContainer(containers.DeclarativeContainer):
@@ -41,6 +41,7 @@ class OpsContainer(containers.DeclarativeContainer):
     push = providers.DependenciesContainer()
     scheduling = providers.DependenciesContainer()
     supervision = providers.DependenciesContainer()
+    audit = port(AuditLog)
 
     wiring = providers.Object(no_wiring)
     waiting = providers.ThreadSafeSingleton(
@@ -92,9 +93,7 @@ class OpsContainer(containers.DeclarativeContainer):
         repository=fleet.repository,
         rejected_reports=streams.rejected,
         business_logic=openadr.business_logic.provider,
-        audit=providers.Factory(
-            AuditLog, path=platform.settings.provided.audit_file, clock=platform.clock
-        ),
+        audit=audit,
         participation=fleet.participation,
         clock=platform.clock,
     )

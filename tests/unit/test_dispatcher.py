@@ -2,107 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
-from app.actuation import ActuatorsFile
-from app.actuation.dispatcher import Dispatcher
-from app.actuation.order import DesiredState, Key, Order, OrderStatus, Outcome, OutcomeStatus
-from app.actuation.outcomes import MAX_WAITING, OutcomeInbox
-from app.actuation.planner import Plan
+from app.actuation.order import OrderStatus, Outcome, OutcomeStatus
+from app.actuation.outcomes import MAX_WAITING
 from app.actuation.service import ChangeWatch
 from app.actuation.signal import OrderSignal
-from app.actuation.status import ActuatorStats
 from app.actuation.trusted_clock import DOUBTED_FOR_S, TrustedClock
 from app.fleet import SetBy
-from app.platform import DatabaseError, LogOnce
+from app.platform import DatabaseError
+from tests.support.dispatching import Bench
 from tests.support.fakes import FakeClock
-from tests.support.orders import CAR, HOMES, PUMP, BookBench, setpoint, wanted
-
-
-class Plans:
-    """What is asked, as a test says; and how often it was worked out."""
-
-    def __init__(self) -> None:
-        self.states: dict[Key, DesiredState] = {}
-        self.next_change: datetime | None = None
-        self.instants: list[datetime] = []
-        self.actuators: Mapping[Key, str] = {PUMP: "homes", CAR: "homes"}
-
-    def plan(self, orders: Mapping[Key, Order], now: datetime) -> Plan:  # noqa: ARG002
-        self.instants.append(now)
-        asked = {key: wanted(state) for key, state in self.states.items()}
-        return Plan(wanted=asked, next_change=self.next_change, actuators=self.actuators)
-
-
-class Channels:
-    def __init__(self) -> None:
-        self.written: list[tuple[str, list[Key]]] = []
-        self.shown: tuple[Mapping[Key, str], Collection[Key]] = {}, ()
-
-    def write(self, actuator: str, keys: Sequence[Key]) -> None:
-        self.written.append((actuator, list(keys)))
-
-    def show(self, actuators: Mapping[Key, str], opted_out: Collection[Key]) -> None:
-        self.shown = actuators, opted_out
-
-
-class OptOuts:
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, str, SetBy]] = []
-        self.fails = False
-        self.defect = ""
-        """Of the resource of this name."""
-
-    def opt_out(self, ven_name: str, resource_name: str, *, set_by: SetBy, **_: Any) -> None:
-        if self.fails:
-            raise DatabaseError("the database cannot be used")
-        if resource_name == self.defect:
-            raise RuntimeError("a defect")
-        self.calls.append((ven_name, resource_name, set_by))
-
-    def opt_in(self, ven_name: str, resource_name: str, *, set_by: SetBy) -> bool:
-        self.calls.append((ven_name, resource_name, set_by))
-        return True
-
-
-class Bench:
-    """A dispatcher whose work a test does step by step."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.orders = BookBench(self.clock)
-        self.plans, self.channels, self.opt_outs = Plans(), Channels(), OptOuts()
-        self.in_doubt = False
-        self.signal = OrderSignal()
-        log_once = LogOnce()
-        self.inbox = OutcomeInbox(
-            actuators=ActuatorsFile(None, monotonic=self.clock.monotonic, log_once=log_once),
-            signal=self.signal,
-        )
-        self.trusted = TrustedClock(
-            clock=self.clock, monotonic=self.clock.monotonic, is_in_doubt=lambda: self.in_doubt
-        )
-        self.dispatcher = Dispatcher(
-            book=self.orders.book,
-            planner=self.plans,
-            inbox=self.inbox,
-            signal=self.signal,
-            channels=self.channels,
-            participation=self.opt_outs,
-            actuators=lambda: self.orders.actuators,
-            stats=ActuatorStats(),
-            clock=self.trusted,
-            monotonic=self.clock.monotonic,
-            log_once=log_once,
-        )
-
-    def answer(self, seq: int, status: OutcomeStatus, key: Key = PUMP, of: str = "homes") -> None:
-        self.inbox.put(of, key, Outcome(seq=seq, status=status))
-        self.dispatcher.follow_answers()
+from tests.support.orders import CAR, HOMES, PUMP, setpoint
 
 
 @pytest.fixture
@@ -253,6 +166,30 @@ class TestAnswers:
 
         assert bench.opt_outs.calls == [("Aarhus", "pump", SetBy.DEVICE)]
         assert bench.signal.take_changed(), "what is asked is planned anew"
+
+    def test_it_is_written_down_who_did_and_why(self, bench: Bench) -> None:
+        self.ordered(bench)
+        bench.inbox.put(
+            "homes", PUMP, Outcome(seq=0, status=OutcomeStatus.OPTED_OUT, reason="guests")
+        )
+        bench.dispatcher.follow_answers()
+
+        (entry,) = bench.audit.entries
+        assert entry == (
+            *("a device of homes", "opt out", "pump"),
+            {"ven": "Aarhus", "reason": "guests", "until": None},
+        )
+
+    def test_it_counts_where_it_cannot_be_written_down(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        self.ordered(bench)
+        bench.audit.is_full = True
+
+        bench.answer(0, OutcomeStatus.OPTED_OUT)
+
+        assert bench.opt_outs.calls == [("Aarhus", "pump", SetBy.DEVICE)]
+        assert "opt out is not in the audit log: No space left" in caplog.text
 
     def test_it_counts_whatever_its_seq(self, bench: Bench) -> None:
         self.ordered(bench)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ class Bench:
             participation=self,
             frames=self.frames,
             clock=self.clock,
+            log_once=LogOnce(),
         )
 
     def current(self, max_age_s: float = 0.0) -> WhoTakesPart:  # noqa: ARG002
@@ -125,6 +127,25 @@ def test_who_does_not_answer_is_named(bench: Bench) -> None:
 
     assert bench.warnings() == [
         "1 devices do not answer their orders, such as VEN Aarhus, resource 'pump'"
+    ]
+
+
+def test_who_does_not_answer_is_said_once_and_when_it_is_over(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    bench.orders.ask(pump=setpoint(1.5))
+    for _ in range(3):
+        bench.orders.write()
+        bench.overview.say_troubles()
+    bench.orders.accepted()
+
+    bench.overview.say_troubles()
+
+    assert caplog.messages == [
+        "orders: devices do not answer their orders, such as VEN Aarhus, resource 'pump';"
+        " the page and /readyz have more",
+        "orders: there are no devices any more that do not answer their orders",
     ]
 
 

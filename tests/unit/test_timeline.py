@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.openadr import Interval, read_event
@@ -366,55 +366,6 @@ def test_the_next_change_comes_later_and_nothing_changes_before_it(
     assert change is None or change > instant
     end = change if change is not None else instant + timedelta(days=3)
     assert made.at(instant + (end - instant) / 2) == made.at(instant)
-
-
-near = st.builds(
-    lambda duration, own: {
-        "duration": duration,
-        "intervalPeriod": {"start": NOON, "duration": "PT1H"},
-        "intervals": [
-            {
-                "id": number,
-                "intervalPeriod": period,
-                "payloads": [{"type": "SIMPLE", "values": [1]}] if asks else [],
-            }
-            for number, (period, asks) in enumerate(own)
-        ],
-    },
-    st.sampled_from([None, "PT2H", "PT5H30M", "P9999Y"]),
-    st.lists(
-        st.tuples(
-            st.none()
-            | st.fixed_dictionaries(
-                {"duration": st.sampled_from(["PT0S", "PT15M", "PT1H", "P9999Y"])},
-                optional={"start": st.sampled_from([NOON, "2026-06-01T13:30:00Z"])},
-            ),
-            st.booleans(),
-        ),
-        min_size=1,
-        max_size=6,
-    ),
-)
-
-
-@given(near, st.integers(0, 8))
-def test_what_is_asked_goes_on_until_the_first_gap(event: dict[str, Any], quarters: int) -> None:
-    made, instant = timeline(**event), NOW + timedelta(minutes=15 * quarters)
-    horizon = timedelta(hours=3)
-
-    def is_asked(at: datetime) -> bool:
-        return any(each.payloads for each in made.at(at))
-
-    assume(is_asked(instant))
-    gap: datetime | None = made.next_change(instant)
-    while gap is not None and gap <= instant + horizon and is_asked(gap):
-        gap = made.next_change(gap)
-    until = made.asks_until(instant, horizon=horizon)
-
-    if gap is not None and gap <= instant + horizon:
-        assert until == gap
-    else:
-        assert until is None or until > instant + horizon
 
 
 times = st.text(max_size=12) | st.sampled_from(["P1Y", "-PT1H", "PT1H", "0001-01-01", NOON, "PX"])
