@@ -77,7 +77,7 @@ soak-mqtt:
 	MQTT_KILLS=200 MQTT_QUEUED=1000000 $(BIN)/python -m pytest -n 2 -o faulthandler_timeout=3600 tests/e2e/test_mqtt_kills.py tests/integration/mqtt/test_mqtt_queue.py
 
 soak-orders:
-	ORDER_STORM_SEEDS=200 $(BIN)/python -m pytest -n 2 -o faulthandler_timeout=3600 tests/e2e/test_order_storms.py
+	ORDER_STORM_SEEDS=200 $(BIN)/python -m pytest -n $(shell expr 4 \* $$(nproc)) -o faulthandler_timeout=3600 tests/e2e/test_order_storms.py
 
 soak-outage:
 	$(BIN)/python -m soak.outage

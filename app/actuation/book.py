@@ -11,10 +11,10 @@ import random
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from app.actuation.actuators import Actuator
+from app.actuation.actuators import MAX_VALID_FOR, Actuator
 from app.actuation.order import (
     Answer,
     Key,
@@ -31,6 +31,8 @@ from app.platform import to_us
 SPREAD = 0.7, 1.0
 """The share of half of `valid_for` after which an order is written again: drawn, so that those
 that were issued at once are not renewed at once."""
+MAY_HAVE_RUN_ON = timedelta(hours=1)
+"""The application, after the last thing that it stored of itself: a tick may be long ago."""
 
 
 class KeepsOrders(Protocol):
@@ -80,15 +82,22 @@ class OrderBook:
     def open(self, *, alive_at: datetime | None = None) -> None:
         """Read what was issued before; all that holds is due, and to be answered. DatabaseError.
 
-        `alive_at`: when the application is known to have run last. What it may have renewed since
-        then is over if enough time has passed for every device to have ended it.
+        `alive_at`: when the application is known to have run, and may have renewed orders for a
+        while after that. What every device has ended by itself since then is over.
         """
         run, orders = self._store.run(), self._store.load()
+        ended = []
+        for order in orders:
+            last_at = order.issued_at if alive_at is None else max(alive_at, order.issued_at)
+            ended_at = last_at + MAY_HAVE_RUN_ON + 2 * MAX_VALID_FOR
+            if order.desired is not None and self._clock() >= ended_at:
+                order.status, order.desired, order.until = OrderStatus.RELEASED, None, ended_at
+                ended.append(order)
+        if ended:
+            self._store.keep(ended)
         with self._lock:
             self._run = run
             self._orders = {order.key: order for order in orders}
-            for order in orders:
-                self._end_if_forgotten(order, alive_at)
             self._due = []
             for order in orders:
                 self._plan(order, self._monotonic())
@@ -121,15 +130,6 @@ class OrderBook:
                     self._orders[order.key] = order
                 for key in [*(order.key for order in issued), *self._go_on_with(wanted)]:
                     self._plan(self._orders[key], self._monotonic())
-
-    def _end_if_forgotten(self, order: Order, alive_at: datetime | None) -> None:
-        actuator = self._actuators().get(order.actuator)
-        if actuator is None or order.is_over or order.is_release:
-            return
-        renewed_until = order.until if alive_at is None else alive_at + actuator.valid_for
-        ended_at = max(order.until, renewed_until) + actuator.valid_for
-        if self._clock() >= ended_at:
-            order.status, order.desired, order.until = OrderStatus.RELEASED, None, ended_at
 
     def _end_what_is_over(self, now: datetime) -> None:
         """Releases whose devices are their own by now, though nothing could be written there."""

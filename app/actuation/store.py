@@ -84,11 +84,12 @@ def _row(order: Order) -> dict[str, Any]:
 
 
 def _order(row: Row[Any]) -> Order:
+    is_asked = row.desired is not None and row.status != OrderStatus.RELEASED
     return Order(
         key=Key(row.ven_name, row.resource_name),
         actuator=row.actuator,
         seq=row.seq,
-        desired=None if row.desired is None else DesiredState.load(row.desired),
+        desired=DesiredState.load(row.desired) if is_asked else None,
         status=OrderStatus(row.status),
         reason=row.reason,
         baseline_kw=row.baseline_kw,

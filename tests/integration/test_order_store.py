@@ -81,3 +81,13 @@ def test_who_is_gone_is_forgotten(store: OrderStore, clock: FakeClock) -> None:
     store.forget([Key("Aarhus", "pump")])
 
     assert [each.key.resource_name for each in store.load()] == ["car"]
+
+
+def test_one_that_has_ended_by_itself_asks_nothing(store: OrderStore, clock: FakeClock) -> None:
+    issued = order(clock)
+    store.issue([issued], NOW_US)
+
+    store.keep([replace(issued, status=OrderStatus.RELEASED, desired=None)])
+
+    (kept,) = store.load()
+    assert (kept.is_over, kept.is_release) == (True, True)
