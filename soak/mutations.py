@@ -252,9 +252,9 @@ MUTATIONS = (
     Mutation(
         invariant=29,
         file="app/control/capacity.py",
-        code="    site = place[held].astype(np.intp)\n",
-        instead="    site = np.zeros(int(held.sum()), dtype=np.intp)\n",
-        test="tests/unit/test_capacity.py::test_each_of_several_binds_whom_it_is_meant_for",
+        code="np.repeat(np.arange(len(sites), dtype=np.intp), lengths)",
+        instead="np.zeros(len(columns), dtype=np.intp)",
+        test="tests/unit/test_capacity.py::test_a_limit_of_one_ven_binds_no_other",
     ),
 )
 

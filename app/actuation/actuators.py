@@ -98,7 +98,7 @@ class MqttActuator(BrokerSettings, Actuator):
 
     @property
     def client_id(self) -> str:
-        """By which the broker knows us, with the id of our store: two fleets may share a broker."""
+        """By which the broker knows us, with the id of the store behind it."""
         return f"ven-fleet-orders-{self.name}"
 
     @property
@@ -117,7 +117,7 @@ class MqttActuator(BrokerSettings, Actuator):
         return f"{self.prefix}/+/+/outcome"
 
     def topic(self, ven_name: str, resource_name: str, what: str) -> str:
-        """The topic of a resource: `desired` or `outcome`."""
+        """The topic of a resource: `desired`, `outcome` or `opted_out`."""
         return f"{self.prefix}/{encoded(ven_name)}/{encoded(resource_name)}/{what}"
 
 

@@ -25,7 +25,7 @@ from app.actuation.order import (
     Wanted,
     Written,
 )
-from app.actuation.transitions import answered, is_to_be_released, until_of
+from app.actuation.transitions import RECOVERY, answered, is_to_be_released, until_of
 from app.platform import to_us
 
 SPREAD = 0.7, 1.0
@@ -74,6 +74,8 @@ class OrderBook:
         self._lock = threading.RLock()
         self._orders: dict[Key, Order] = {}
         self._due: list[tuple[float, int, Key]] = []
+        self._valid_for: dict[str, timedelta] = {}
+        """By actuator: the longest since the start; its orders may still hold for so long."""
         self.due_changed = threading.Event()
         """Set when something is due before all else that was due."""
         self._run = ""
@@ -142,10 +144,15 @@ class OrderBook:
         self.counts.lapsed += 1
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """Resources that are gone, of which nothing is left to be written. DatabaseError."""
+        """Resources that are gone, once their last order says nothing of what they would do
+        without it. DatabaseError."""
         with self._changing:
+            latest = self._clock() - RECOVERY
             with self._lock:
-                gone = [key for key in keys if key in self._orders and self._orders[key].is_over]
+                known = {key: order for key in keys if (order := self._orders.get(key)) is not None}
+                gone = [
+                    key for key, order in known.items() if order.is_over and order.until <= latest
+                ]
             if gone:
                 self._store.forget(gone)
             with self._lock:
@@ -246,6 +253,8 @@ class OrderBook:
     def _after(self, answer: Answer, order: Order | None, now: datetime) -> Order | None:
         """The order after an answer; None: there is nothing to be stored."""
         actuator, _, outcome = answer
+        if outcome.is_about_taking_part and (order is None or outcome.seq != order.seq):
+            return None  # it means what it says, whatever it is an answer to
         if order is None or order.actuator != actuator or outcome.seq > order.seq:
             self.counts.unknown += 1
             return None
@@ -321,18 +330,28 @@ class OrderBook:
         )
         if follows and before and before.is_on == order.is_on:
             order.switched_at = before.switched_at
+        self._longest(asked.actuator)
         order.until = until_of(order, actuator, now)
         return order
 
     def _release(self, order: Order, now: datetime) -> Order:
-        """`until`: when the device ends what it was asked by itself, at the latest."""
+        """`until`: when the device ends what it was asked by itself, at the latest: a broker may
+        have told it late."""
         released = copy(order)
         released.desired, released.status, released.reason = None, OrderStatus.WAITING, ""
         released.issued_at, released.writes = now, 0
-        actuator = self._actuators().get(order.actuator)
-        if actuator is not None:
-            released.until = max(order.until, now + actuator.valid_for)
+        released.until = max(order.until, now) + self._longest(order.actuator)
         return released
+
+    def _longest(self, name: str) -> timedelta:
+        """For which orders of an actuator may have held."""
+        actuator = self._actuators().get(name)
+        known = self._valid_for.get(name)
+        if actuator is None:
+            return MAX_VALID_FOR if known is None else known
+        longest = actuator.valid_for if known is None else max(known, actuator.valid_for)
+        self._valid_for[name] = longest
+        return longest
 
     def _go_on_with(self, wanted: Mapping[Key, Wanted]) -> list[Key]:
         """Keep what is known of orders that ask the same; those that end at another time than the

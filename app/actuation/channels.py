@@ -21,6 +21,8 @@ class Channel(Protocol):
 
     def show(self, devices: Mapping[Key, bool]) -> None: ...
 
+    def retire(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -43,6 +45,8 @@ class Channels:
         self._running: dict[str, tuple[MqttActuator | HttpActuator, Channel]] = {}
         self._shown: tuple[Mapping[Key, str], Collection[Key]] | None = None
         """Whose device has which actuator, and who has opted out; None: that is not known yet."""
+        self._retired: list[Channel] = []
+        """They take away what they have shown, until the next call."""
         self._closed = False
 
     def __call__(self) -> None:
@@ -54,10 +58,19 @@ class Channels:
         with self._lock:
             if self._closed:
                 return
+            retired, self._retired = self._retired, []
+            for channel in retired:
+                channel.close()
             for name, (actuator, channel) in list(self._running.items()):
-                if wanted.get(name) != actuator:
-                    del self._running[name]
+                after = wanted.get(name)
+                if after == actuator:
+                    continue
+                del self._running[name]
+                if _is_shown_on(actuator, after):
                     channel.close()
+                else:
+                    channel.retire()
+                    self._retired.append(channel)
             for name, actuator in wanted.items():
                 if name not in self._running:
                     make = (
@@ -99,8 +112,20 @@ class Channels:
         """Write nothing more. May be called again."""
         with self._lock:
             self._closed = True
-            channels = [channel for _, channel in self._running.values()]
-            self._running = {}
+            channels = [*self._retired, *(channel for _, channel in self._running.values())]
+            self._retired, self._running = [], {}
         for channel in channels:
             channel.close()
         self._loop.close()
+
+
+def _is_shown_on(
+    before: MqttActuator | HttpActuator, after: MqttActuator | HttpActuator | None
+) -> bool:
+    """Whether Home Assistant is to find its devices at the same broker, under the same topics."""
+    return (
+        isinstance(before, MqttActuator)
+        and isinstance(after, MqttActuator)
+        and after.homeassistant
+        and (before.address, before.prefix) == (after.address, after.prefix)
+    )

@@ -134,6 +134,7 @@ class ActuationContainer(containers.DeclarativeContainer):
         channels=channels,
         participation=participation,
         audit=audit,
+        actuator_of=fleet.provided.actuator_of,
         actuators=orders.actuators.provided.all,
         stats=orders.stats,
         clock=orders.clock,
@@ -161,6 +162,7 @@ class ActuationContainer(containers.DeclarativeContainer):
             every_s=TROUBLES_EVERY_S,
             shutdown=platform.shutdown,
         ),
+        shutdown=platform.shutdown,
         change_watch=providers.Factory(
             PeriodicThread,
             name="order-changes",

@@ -55,7 +55,7 @@ class TakesOptOuts(Protocol):
         set_by: SetBy,
         reason: str,
         until: datetime | None,
-    ) -> None: ...
+    ) -> bool: ...
 
     def opt_in(self, ven_name: str, resource_name: str, *, set_by: SetBy) -> bool: ...
 
@@ -76,6 +76,7 @@ class Dispatcher:
         channels: Delivers,
         participation: TakesOptOuts,
         audit: Audits,
+        actuator_of: Callable[[str, str], str | None],
         actuators: Callable[[], Mapping[str, Actuator]],
         stats: ActuatorStats,
         clock: TrustedClock,
@@ -89,6 +90,7 @@ class Dispatcher:
         self._channels = channels
         self._participation = participation
         self._audit = audit
+        self._actuator_of = actuator_of
         self._actuators = actuators
         self._stats = stats
         self._clock = clock
@@ -172,7 +174,11 @@ class Dispatcher:
         changes = [
             plan.next_change,
             # An actuator that cannot be reached: its releases end by themselves.
-            *(order.until for order in orders.values() if order.is_release and not order.is_over),
+            *(
+                order.until
+                for order in self._book.orders()
+                if order.is_release and not order.is_over
+            ),
         ]
         upcoming = min((each for each in changes if each is not None), default=None)
         left_s = float("inf")
@@ -190,32 +196,38 @@ class Dispatcher:
     def _is_own(self, answer: Answer) -> bool:
         """Whether it is about a resource of the actuator that it came from."""
         order = self._book.get(answer.key)
-        own = self._owners.get(answer.key), None if order is None else order.actuator
+        own = {self._owners.get(answer.key), None if order is None else order.actuator}
+        if answer.actuator not in own and answer.outcome.is_about_taking_part:
+            own.add(self._actuator_of(*answer.key))  # it may be given no orders now
         if answer.actuator not in own:
             self._inbox.refuse()
             return False
         return True
 
     def _let_take_part(self, answer: Answer) -> None:
-        """Or not, as its owner says."""
+        """Or not, as its owner says; nothing is done where that is known."""
         _, key, outcome = answer
+        until = outcome.until
+        if until is not None and until <= self._clock():
+            until = None  # by a clock that is wrong: a veto counts all the same
         if outcome.status is OutcomeStatus.OPTED_OUT:
-            self._participation.opt_out(
-                *key, set_by=SetBy.DEVICE, reason=outcome.reason, until=outcome.until
+            is_new = self._participation.opt_out(
+                *key, set_by=SetBy.DEVICE, reason=outcome.reason, until=until
             )
         else:
-            self._participation.opt_in(*key, set_by=SetBy.DEVICE)
-        logger.info("%s: its device has %s", key, outcome.status.replace("_", " ").lower())
-        self._signal.changed()
-        self._write_down(answer)
+            is_new = self._participation.opt_in(*key, set_by=SetBy.DEVICE)
+        if is_new:
+            logger.info("%s: its device has %s", key, outcome.status.replace("_", " ").lower())
+            self._signal.changed()
+            self._write_down(answer, until)
 
-    def _write_down(self, answer: Answer) -> None:
+    def _write_down(self, answer: Answer, until: datetime | None) -> None:
         """A veto holds although it cannot be written down."""
         actuator, (ven_name, resource_name), outcome = answer
         action = "opt out" if outcome.status is OutcomeStatus.OPTED_OUT else "opt in"
-        values = {"ven": ven_name, "reason": outcome.reason, "until": outcome.until}
+        values = {"ven": ven_name, "reason": outcome.reason, "until": until}
         try:
-            self._audit.write(f"a device of {actuator}", action, resource_name, "done", values)
+            self._audit.note(f"a device of {actuator}", action, resource_name, "done", values)
         except OSError as error:
             logger.warning("%s: its %s is not in the audit log: %s", answer.key, action, error)
 
@@ -244,7 +256,9 @@ class Dispatcher:
                 self.follow_answers()
                 if self._signal.take_changed() or self._monotonic() >= self.plan_at_s:
                     self.plan()
-                self._log_once.problem(logger, "orders", None, recovered="orders are planned again")
+                    self._log_once.problem(
+                        logger, "orders", None, recovered="orders are planned again"
+                    )
             except OperationalError as error:
                 self._log_once.problem(
                     logger, "orders", f"orders are not planned: {error}; what was issued holds"

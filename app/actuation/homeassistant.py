@@ -7,34 +7,40 @@ orders themselves, and the switch answers as a device does (device-contract.md).
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from app.actuation.actuators import MqttActuator
 from app.actuation.order import Key, OutcomeStatus
-from app.mqtt import Outgoing
+from app.mqtt import BrokerLoop, Message, Outgoing, Publishing, Session
+from app.platform import LogOnce
 
+logger = logging.getLogger(__name__)
 DISCOVERY = "homeassistant"
 ON, OFF = b"ON", b"OFF"
 ID_CHARACTERS = 16
 
 
-class HomeAssistant:
-    """What it is told of the devices of one actuator. Safe for several threads.
+class Entities:
+    """What Home Assistant is told of the devices of one actuator. Safe for several threads.
 
     `run`: the id of the store, which keeps the entities of two fleets apart.
     """
 
     def __init__(self, actuator: MqttActuator, *, run: str) -> None:
         self._actuator = actuator
-        self._node = f"ven-fleet-{run}"
+        self._node = f"ven-fleet-{run}-{_id(actuator.name)}"
         self._lock = threading.Lock()
         self._shown: dict[Key, bool] | None = None
         """Each device, and whether it has opted out; None: that is not known yet."""
+        self._ids: frozenset[str] = frozenset()
+        """Of these devices."""
         self._retained: dict[str, str] = {}
         """Topics that the broker retains, and the id of the device that each is about."""
         self._due: OrderedDict[str, bytes] = OrderedDict()
@@ -42,13 +48,14 @@ class HomeAssistant:
 
     @property
     def filter(self) -> str:
-        """What the broker retains of it: also of devices that are gone."""
+        """What the broker retains of them: also of devices that are gone."""
         return f"{DISCOVERY}/+/{self._node}/+/config"
 
-    def show(self, devices: Mapping[Key, bool]) -> bool:
-        """These devices and no others, and whether each has opted out; whether that is new."""
+    def show(self, devices: Mapping[Key, bool]) -> None:
+        """These devices and no others, and whether each has opted out."""
         with self._lock:
             before, self._shown = self._shown or {}, dict(devices)
+            self._ids = frozenset(_id(*key) for key in devices)
             for key in before.keys() - devices.keys():
                 self._due.update(dict.fromkeys(self._topics(key), b""))
             for key, is_out in devices.items():
@@ -57,7 +64,6 @@ class HomeAssistant:
                 if before.get(key) != is_out:
                     self._due[self._state_topic(key)] = ON if is_out else OFF
             self._take_away()
-            return bool(self._due)
 
     def connected(self) -> None:
         """Tell everything anew."""
@@ -66,22 +72,19 @@ class HomeAssistant:
                 self._due.update(self._entities(key))
                 self._due[self._state_topic(key)] = ON if is_out else OFF
 
-    def retained(self, topic: str) -> bool:
-        """The broker retains this entity; whether there is something to be published."""
+    def retained(self, topic: str) -> None:
+        """The broker retains this one."""
         with self._lock:
             self._retained[topic] = topic.split("/")[-2][:ID_CHARACTERS]
             self._take_away()
-            return bool(self._due)
 
     def _take_away(self) -> None:
         """What is retained of devices that are gone."""
-        if self._shown is None or not self._retained:
-            return
-        ids = set(map(_id, self._shown))
-        for topic, device in self._retained.items():
-            if device not in ids:
-                self._due[topic] = b""
-        self._retained = {}
+        if self._shown is not None:
+            for topic, device in self._retained.items():
+                if device not in self._ids:
+                    self._due[topic] = b""
+            self._retained = {}
 
     def next(self) -> Outgoing | None:
         """What is to be published now."""
@@ -100,7 +103,7 @@ class HomeAssistant:
 
     def _entities(self, key: Key) -> dict[str, bytes]:
         """By the topic that describes each."""
-        unique = f"{self._node}-{_id(key)}"
+        unique = f"{self._node}-{_id(*key)}"
         shared = {
             "availability_topic": self._actuator.status_topic,
             "device": {
@@ -112,7 +115,7 @@ class HomeAssistant:
             "qos": 1,
         }
         return {
-            f"{DISCOVERY}/{component}/{self._node}/{_id(key)}-{what}/config": orjson.dumps(
+            f"{DISCOVERY}/{component}/{self._node}/{_id(*key)}-{what}/config": orjson.dumps(
                 {**shared, "unique_id": f"{unique}-{what}", **entity}
             )
             for component, what, entity in self._described(key)
@@ -142,7 +145,8 @@ class HomeAssistant:
         until = {
             "name": "Until",
             "state_topic": desired,
-            "value_template": _asked("value_json.until"),
+            # What is no time is a warning there.
+            "value_template": _asked("value_json.until", otherwise="now().isoformat()"),
             "device_class": "timestamp",
             "expire_after": valid_for_s,
         }
@@ -166,6 +170,72 @@ class HomeAssistant:
         yield "switch", "opt-out", opt_out
 
 
+class HomeAssistant:
+    """A connection of its own to the broker of an actuator: answers of devices do not wait behind
+    what a large fleet is described with."""
+
+    def __init__(
+        self,
+        actuator: MqttActuator,
+        *,
+        run: str,
+        folder: Path,
+        loop: BrokerLoop,
+        log_once: LogOnce,
+    ) -> None:
+        self._name = actuator.name
+        self._entities = Entities(actuator, run=run)
+        self._loop = loop
+        self._log_once = log_once
+        self._session = Session(
+            addresses=[actuator.address],
+            client_id=f"{actuator.client_id}-{run}-homeassistant",
+            tls=lambda _: actuator.tls(folder),
+            login=lambda: actuator.login(folder),
+            refused=lambda _: None,  # its password is read again with the next connection
+            on_message=self._received,
+            on_subscribed=self._subscribed,
+            on_disconnected=lambda _: None,  # the connection of the orders says it
+            publishing=Publishing(
+                outgoing=lambda _: self._entities.next(), on_refused=self._not_taken
+            ),
+            keep_alive_s=actuator.keep_alive_s,
+            has_fixed_id=True,
+        )
+        self._session.filters = frozenset({self._entities.filter})
+
+    def start(self) -> None:
+        """Connect."""
+        self._loop.add(self._session)
+
+    def show(self, devices: Mapping[Key, bool]) -> None:
+        """These devices and no others, and whether each has opted out."""
+        self._entities.show(devices)
+        self._loop.flush(self._session)
+
+    def close(self) -> None:
+        """What is shown stays as it is."""
+        self._loop.remove(self._session)
+
+    def _subscribed(self, _: frozenset[str]) -> None:
+        if self._session.is_up:
+            self._entities.connected()
+            self._loop.flush(self._session)
+
+    def _received(self, message: Message) -> None:
+        if message.is_retained and message.body:
+            self._entities.retained(message.topic)
+            self._loop.flush(self._session)
+
+    def _not_taken(self, topic: str, reason: str) -> None:
+        self._log_once(
+            logger,
+            logging.WARNING,
+            f"actuator {self._name}: the broker does not take {topic} (Home Assistant's): {reason}",
+            about=f"{self._name} homeassistant {reason}",
+        )
+
+
 def _asked(value: str, *, otherwise: str = "none") -> str:
     """A template: this value of an order; of a release, and of an empty message, the other one."""
     return f"{{{{ {value} if value_json is defined and not value_json.release else {otherwise} }}}}"
@@ -175,6 +245,6 @@ def _outcome(status: OutcomeStatus) -> str:
     return orjson.dumps({"seq": 0, "status": status, "reason": "Home Assistant"}).decode()
 
 
-def _id(key: Key) -> str:
+def _id(*names: str) -> str:
     """For a topic, which has fewer characters than names have."""
-    return hashlib.sha256("\0".join(key).encode()).hexdigest()[:ID_CHARACTERS]
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:ID_CHARACTERS]

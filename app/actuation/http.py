@@ -6,6 +6,7 @@ import logging
 import socket
 import struct
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError
 
 from app.actuation.actuators import HttpActuator
 from app.actuation.mqtt import HasOrders
@@ -29,12 +32,33 @@ MAX_CONNECT_TIMEOUT_S = 5.0
 CLOSE_AT_ONCE = socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
 
 
+class _InTime:
+    """A connection that is made in time, names, addresses and TLS included, or not at all: what it
+    is made for says how long it holds from then on."""
+
+    def connect(self: Any) -> None:
+        began_s = time.monotonic()
+        super().connect()  # type: ignore[misc]
+        if time.monotonic() - began_s > self.timeout:
+            self.close()
+            raise ConnectTimeoutError(self, "it took too long")
+
+
+class _Http(HTTPConnectionPool):
+    ConnectionCls = type("_HttpInTime", (_InTime, HTTPConnection), {})
+
+
+class _Https(HTTPSConnectionPool):
+    ConnectionCls = type("_HttpsInTime", (_InTime, HTTPSConnection), {})
+
+
 class _GivesUp(HTTPAdapter):
     """What was not sent when a connection is given up is never sent: the kernel drops it."""
 
     def init_poolmanager(self, *args: Any, **how: Any) -> None:
         options = [*HTTPConnection.default_socket_options, CLOSE_AT_ONCE]
         super().init_poolmanager(*args, **how, socket_options=options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Http, "https": _Https}
 
 
 def order_session() -> requests.Session:
@@ -70,9 +94,8 @@ class HttpChannel:
         self._due: tuple[OrderedDict[Key, None], ...] = OrderedDict(), OrderedDict()
         """Of devices that can be reached, and of those that could not be when last tried."""
         self._reached: set[Key] = set()
-        self._troubled: set[Key] = set()
-        self._problem: str | None = None
-        """What the first trouble was, until there is none."""
+        self._problems: dict[Key, str] = {}
+        """Of devices that could not be reached, the oldest first."""
         self._closed = False
         self._threads: list[threading.Thread] = []
 
@@ -90,11 +113,15 @@ class HttpChannel:
         """Post the orders of these resources."""
         with self._changed:
             for key in keys:
-                self._due[key in self._troubled][key] = None
+                self._due[key in self._problems][key] = None
             self._changed.notify_all()
 
     def show(self, devices: Mapping[Key, bool]) -> None:
         """Only brokers are told of devices."""
+
+    def retire(self) -> None:
+        """Post nothing more."""
+        self.close()
 
     def close(self) -> None:
         """Post nothing more; what is being posted may end by itself."""
@@ -169,22 +196,23 @@ class HttpChannel:
         """Whether an order has arrived; the actuator is away where none does."""
         name = self._actuator.name
         with self._changed:
+            if (key in self._problems) != (problem is not None) or key not in self._reached:
+                live = set(self._book.of_actuator(name))
+                self._reached &= live
+                self._problems = {each: why for each, why in self._problems.items() if each in live}
             if problem is None:
-                self._troubled.discard(key)
+                self._problems.pop(key, None)
                 self._reached.add(key)
             else:
                 self._stats.not_taken(name)
                 self._reached.discard(key)
-                self._troubled.add(key)
-            if not self._troubled:
-                self._problem = None
-            elif self._problem is None:
-                self._problem = f"{problem} ({key})"
-            said = self._problem
+                self._problems.setdefault(key, f"{problem} ({key})")
+            said = next(iter(self._problems.values()), None)
             self._stats.connection(name, None if self._reached else said)
             self._log_once.problem(
                 logger,
                 f"actuator {name}",
-                None if said is None else f"actuator {name}: an order did not arrive: {said}",
+                None if said is None else "an order did not arrive",
+                line=f"actuator {name}: an order did not arrive: {said}",
                 recovered=f"actuator {name}: orders arrive again",
             )

@@ -65,9 +65,11 @@ class MqttChannel:
         """Whose orders are to be published; each once, however often it is asked for."""
         self._is_announced = False
         """Whether devices know that we are there."""
-        self._homeassistant = (
-            HomeAssistant(actuator, run=book.run) if actuator.homeassistant else None
-        )
+        self._homeassistant: HomeAssistant | None = None
+        if actuator.homeassistant:
+            self._homeassistant = HomeAssistant(
+                actuator, run=book.run, folder=folder, loop=loop, log_once=log_once
+            )
         self._session = Session(
             addresses=[actuator.address],
             client_id=f"{actuator.client_id}-{book.run}",
@@ -85,15 +87,14 @@ class MqttChannel:
             keep_alive_s=actuator.keep_alive_s,
             has_fixed_id=True,
         )
-        filters = {actuator.outcome_filter}
-        if self._homeassistant is not None:
-            filters.add(self._homeassistant.filter)
-        self._session.filters = frozenset(filters)
+        self._session.filters = frozenset({actuator.outcome_filter})
 
     def start(self) -> None:
         """Connect."""
         self._stats.connection(self._actuator.name, "it is not connected yet")
         self._loop.add(self._session)
+        if self._homeassistant is not None:
+            self._homeassistant.start()
 
     def write(self, keys: Sequence[Key]) -> None:
         """Publish the orders of these resources as soon as the broker takes them."""
@@ -103,11 +104,21 @@ class MqttChannel:
 
     def show(self, devices: Mapping[Key, bool]) -> None:
         """All devices that may be given orders, and whether each has opted out."""
-        if self._homeassistant is not None and self._homeassistant.show(devices):
-            self._loop.flush(self._session)
+        if self._homeassistant is not None:
+            self._homeassistant.show(devices)
+
+    def retire(self) -> None:
+        """Publish no order any more; what Home Assistant shows is taken away until `close`."""
+        self._end_orders()
+        self.show({})
 
     def close(self) -> None:
         """Publish nothing more."""
+        self._end_orders()
+        if self._homeassistant is not None:
+            self._homeassistant.close()
+
+    def _end_orders(self) -> None:
         self._loop.remove(self._session)
         self._stats.connection(self._actuator.name, None)
 
@@ -118,7 +129,7 @@ class MqttChannel:
         while True:
             with self._lock:
                 if not self._due:
-                    return None if self._homeassistant is None else self._homeassistant.next()
+                    return None
                 key, _ = self._due.popitem(last=False)
             written = self._book.written(key)
             if written is None or written.actuator != self._actuator.name:
@@ -143,8 +154,6 @@ class MqttChannel:
             return
         hears = self._actuator.outcome_filter in confirmed
         self._say(None if hears else f"the broker refuses {self._actuator.outcome_filter}")
-        if self._homeassistant is not None:
-            self._homeassistant.connected()
         self.write(list(self._book.of_actuator(self._actuator.name)))
 
     def _say(self, problem: str | None) -> None:
@@ -172,10 +181,6 @@ class MqttChannel:
 
     def _received(self, message: Message) -> None:
         """An answer is never retained: an old one would be followed again with each connection."""
-        if self._homeassistant is not None and not self._is_outcome(message.topic):
-            if message.body and self._homeassistant.retained(message.topic):
-                self._loop.flush(self._session)
-            return
         if message.is_retained:
             return
         try:
@@ -190,9 +195,6 @@ class MqttChannel:
                 f"actuator {self._actuator.name}: {message.topic[:200]}: {error}",
                 about=f"outcome {self._actuator.name} {error}",
             )
-
-    def _is_outcome(self, topic: str) -> bool:
-        return topic.startswith(f"{self._actuator.prefix}/")
 
     def _key_of(self, topic: str) -> Key:
         ven_name, resource_name, _ = topic.removeprefix(f"{self._actuator.prefix}/").split("/")

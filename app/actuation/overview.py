@@ -17,6 +17,11 @@ from app.fleet import EVERYBODY, THE_VEN, WhoTakesPart
 from app.platform import LogOnce
 
 logger = logging.getLogger(__name__)
+DO_NOT_ANSWER, DO_NOT_FOLLOW = "do not answer their orders", "do not follow what they accepted"
+ALL_IS_WELL = {
+    DO_NOT_ANSWER: "all devices answer again",
+    DO_NOT_FOLLOW: "all devices follow what they accepted again",
+}
 FOLLOWS_WITHIN = timedelta(minutes=5)
 MIN_TOLERANCE_KW, TOLERANCE = 0.1, 0.1
 """What is measured may differ from what is asked by so much, and by this share of it."""
@@ -119,10 +124,7 @@ class OrdersOverview:
         rows = self.rows()
         silent = [row.order.key for row in rows if row.order.is_unanswered]
         deviating = [row.order.key for row in rows if not row.follows]
-        return {
-            "do not answer their orders": silent,
-            "do not follow what they accepted": deviating,
-        }
+        return {DO_NOT_ANSWER: silent, DO_NOT_FOLLOW: deviating}
 
     def say_troubles(self) -> None:
         """To be called every minute: in the log, when some begin and when all are over."""
@@ -130,10 +132,10 @@ class OrdersOverview:
             self._log_once.problem(
                 logger,
                 f"devices that {words}",
-                f"orders: devices {words}, such as {keys[0]}; the page and /readyz have more"
-                if keys
-                else None,
-                recovered=f"orders: there are no devices any more that {words}",
+                words if keys else None,
+                line=f"orders: devices {words}, such as {next(iter(keys), '')};"
+                " the page and /readyz have more",
+                recovered=f"orders: {ALL_IS_WELL[words]}",
             )
 
     def _measured(self, keys: set[Key]) -> dict[Key, float]:

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from app.actuation.order import Key, Order, OrderStatus, Stored, Wanted
+from app.actuation.order import DesiredState, Key, Order, OrderStatus, Stored, Wanted
 from app.actuation.pace import paced
 from app.actuation.ports import KnowsEvents, KnowsFrames, KnowsWhoTakesPart, MeasuresPower
-from app.actuation.sites import AT_ONCE, Sites, SitesOfFleet
+from app.actuation.sites import Sites, SitesOfFleet
 from app.actuation.states import AskedStates
 from app.actuation.transitions import stored_before
 from app.control import (
+    LIMITS,
     ControlInput,
     ResourceArrays,
     Responder,
@@ -108,36 +109,52 @@ class OrderPlanner:
         candidates = asked.columns & sites.ordered & takes_part
         baseline_kw = self._baselines(sites, orders, candidates, now)
         stored_kwh, counted = self._stored(sites, orders, baseline_kw, candidates, now)
-        result = self._responder.respond(
-            sites.resources,
-            ControlInput(
-                now=now,
-                step_h=STEP / timedelta(hours=1),
-                shape_kw=baseline_kw,
-                mean_kw=baseline_kw,
-                stored_kwh=stored_kwh,
-                # Who is given no orders does what it does, if it is real.
-                is_fixed=~takes_part | refuses | (sites.resources.is_metered & ~sites.ordered),
-            ),
-            signals,
-        )
-        states = asked.states(result)
-        wanted: dict[Key, Wanted] = {}
-        for column in np.flatnonzero(candidates).tolist():
-            key, before = sites.keys[column], orders.get(sites.keys[column])
-            stays = before is not None and refuses[column]  # until the event changes
-            desired = before.desired if stays and before is not None else states(column)
-            if desired is None:
-                continue
-            pace = sites.paces.get(column, AT_ONCE)
-            desired, again_at = paced(desired, before, pace, float(baseline_kw[column]), now)
-            changes.append(again_at)
-            wanted[key] = Wanted(
+        # Who is given no orders does what it does, if it is real.
+        fixed = ~takes_part | refuses | (sites.resources.is_metered & ~sites.ordered)
+        shape_kw, slow = baseline_kw, dict[int, DesiredState]()
+        while True:
+            result = self._responder.respond(
+                sites.resources,
+                ControlInput(
+                    now=now,
+                    step_h=STEP / timedelta(hours=1),
+                    shape_kw=shape_kw,
+                    mean_kw=baseline_kw,
+                    stored_kwh=stored_kwh,
+                    is_fixed=fixed,
+                ),
+                signals,
+            )
+            states, desired, slower = asked.states(result), dict[int, DesiredState](), dict(slow)
+            for column in np.flatnonzero(candidates).tolist():
+                before = orders.get(sites.keys[column])
+                stays = before is not None and refuses[column]  # until the event changes
+                state = before.desired if stays and before is not None else states(column)
+                if column in slow:
+                    state = slow[column]
+                elif state is not None and column in sites.paces:
+                    usual_kw, target_kw = float(baseline_kw[column]), state.setpoint_kw
+                    state, again = paced(state, before, sites.paces[column], usual_kw, now)
+                    changes.append(again)
+                    if state.setpoint_kw is not None and state.setpoint_kw != target_kw:
+                        slower[column] = state
+                if state is not None:
+                    desired[column] = state
+            if slower == slow or LIMITS.isdisjoint(signals.by_type):
+                break
+            # The others of a site that is limited give way for who cannot change at once.
+            shape_kw, fixed, slow = shape_kw.copy(), fixed.copy(), slower
+            for column, state in slow.items():
+                shape_kw[column], fixed[column] = state.setpoint_kw or 0.0, True
+        wanted = {
+            sites.keys[column]: Wanted(
                 actuator=sites.actuators[column],
-                desired=desired,
+                desired=state,
                 baseline_kw=float(baseline_kw[column]),
                 stored=Stored(float(stored_kwh[column]), now) if counted[column] else None,
             )
+            for column, state in desired.items()
+        }
         if any(sites.resources.has_store[sites.columns[key]] for key in wanted):
             changes.append(now + STEP)
         return Plan(

@@ -38,7 +38,7 @@ class KnowsEvents(Protocol):
 class Audits(Protocol):
     """Where it is written down who changed what."""
 
-    def write(
+    def note(
         self, who: str, action: str, about: str, state: str, values: Mapping[str, object]
     ) -> None: ...
 

@@ -14,7 +14,7 @@ from app.actuation.dispatcher import Dispatcher
 from app.actuation.ports import KnowsFrames
 from app.actuation.signal import OrderSignal
 from app.actuation.trusted_clock import TrustedClock
-from app.platform import DatabaseError, PeriodicThread
+from app.platform import DatabaseError, PeriodicThread, Shutdown
 
 logger = logging.getLogger(__name__)
 CONNECT_S = 5.0
@@ -64,6 +64,7 @@ class ActuationService:
         dispatcher: Dispatcher,
         change_watch: PeriodicThread,
         trouble_watch: PeriodicThread,
+        shutdown: Shutdown,
     ) -> None:
         self._actuators = actuators
         self._book = book
@@ -73,6 +74,7 @@ class ActuationService:
         self._dispatcher = dispatcher
         self._change_watch = change_watch
         self._trouble_watch = trouble_watch
+        self._shutdown = shutdown
         self._is_running = False
 
     def start(self) -> None:
@@ -93,16 +95,16 @@ class ActuationService:
         self.start()
         times = [each.ack_timeout.total_seconds() for each in self._actuators.all().values()]
         if times:
-            self._wait_for_answers(max(times) + CONNECT_S)
+            self._wait_for_answers(max(times) + CONNECT_S, self._shutdown.wait)
 
     def release_all(self, *, timeout_s: float) -> None:
         """End every order, and wait for so long that devices have heard of it."""
         if self._is_running:
             self._dispatcher.release_all()
-            self._wait_for_answers(timeout_s)
+            self._wait_for_answers(timeout_s, threading.Event().wait)
 
-    def _wait_for_answers(self, timeout_s: float) -> None:
-        pause, ends_s = threading.Event(), time.monotonic() + timeout_s
+    def _wait_for_answers(self, timeout_s: float, pause: Callable[[float], bool]) -> None:
+        ends_s = time.monotonic() + timeout_s
         while not self._dispatcher.is_planned or self._book.waiting():
             if time.monotonic() >= ends_s:
                 logger.warning(
@@ -110,7 +112,8 @@ class ActuationService:
                     self._book.waiting(),
                 )
                 return
-            pause.wait(LOOKS_EVERY_S)
+            if pause(LOOKS_EVERY_S):
+                return
 
     def close(self) -> None:
         """Write nothing more: what devices are asked runs out. May be called again."""

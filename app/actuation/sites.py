@@ -26,6 +26,8 @@ class OrderedFleet(Protocol):
 
     def sites(self) -> Iterable[tuple[str, Resource]]: ...
 
+    def actuator_of(self, ven_name: str, resource_name: str) -> str | None: ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:

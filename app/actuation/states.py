@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,6 @@ from app.control import (
     ControlResult,
     ControlSignals,
     Policy,
-    capacities,
 )
 from app.events import SeenEvent, active_until
 from app.fleet import ResourceKind
@@ -25,6 +24,9 @@ from app.fleet import ResourceKind
 Float32 = npt.NDArray[np.float32]
 SOFT = frozenset(BY_STRENGTH[: BY_STRENGTH.index("CHARGE_STATE_SETPOINT")])
 """What may ask for no change, such as a level 0 or a price that is the mean."""
+
+LATE = timedelta(minutes=2)
+"""By so much a plan may be late."""
 
 
 class AskedStates:
@@ -113,9 +115,12 @@ class AskedStates:
         return min((end for end in ends if end is not None), default=None)
 
     def _end_of(self, seen: SeenEvent) -> datetime | None:
+        """What is asked next may be something else: it is planned then, but for trouble."""
         known = id(seen)
         if known not in self._ends:
-            self._ends[known] = active_until(seen, self._now)
+            change = seen.timeline.next_change(self._now)
+            ends = active_until(seen, self._now), None if change is None else change + LATE
+            self._ends[known] = min((end for end in ends if end is not None), default=None)
         return self._ends[known]
 
 
@@ -141,14 +146,14 @@ def _shares(
     sign, bound = (1.0, rated.highest_kw) if way == "IMPORT" else (-1.0, -rated.lowest_kw)
     used = sign * result.commanded_kw
     shares: Float32 | None = None
-    for capacity in capacities(signals, way):
-        held, site, count = capacity.held, capacity.site, len(capacity.most_kw)
+    for capacity in signals.capacities.get(way, ()):
+        held, site, count = capacity.columns, capacity.site, len(capacity.most_kw)
         net = np.bincount(site, weights=np.clip(used[held], 0, None), minlength=count)
         could = np.where(sites.ordered[held], np.clip(bound[held] - used[held], 0, None), 0)
         wish = np.bincount(site, weights=could, minlength=count)
         room = np.clip(capacity.most_kw - net, 0, None)
         share = np.divide(room, wish, out=np.zeros(count), where=wish > 0)
-        own = np.full(len(held), np.nan, dtype=np.float32)
+        own = np.full(len(used), np.nan, dtype=np.float32)
         own[held] = np.clip(used[held] + np.minimum(share, 1.0)[site] * could, 0, None)
         shares = own if shares is None else np.fmin(shares, own)
     return shares

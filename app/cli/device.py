@@ -13,7 +13,15 @@ import requests
 import typer
 
 from app.actuation import encoded
-from app.device_check import Checks, Finding, HttpLink, Link, MqttLink, connection_findings
+from app.device_check import (
+    Checks,
+    Finding,
+    HttpLink,
+    Link,
+    LinkError,
+    MqttLink,
+    connection_findings,
+)
 from app.platform import TextFileError, iso_duration, read_text, utc_now
 
 MQTT_PORT = 1883
@@ -68,7 +76,7 @@ def check_device(
                 setpoint_kw=setpoint,
             )
         failed = _tell(found)
-    except TextFileError as error:
+    except (TextFileError, LinkError) as error:
         raise _wrong(str(error)) from None
     if failed:
         raise typer.Exit(1)
@@ -111,6 +119,7 @@ def _over_mqtt(
             yield Finding("it subscribes to its orders", False, seen)
             return
         yield from _run(link, valid_for_s, setpoint_kw)
+        link.seen.ended(link.monotonic())
         yield from connection_findings(link.seen, valid_for_s)
 
 

@@ -1,6 +1,6 @@
 """How resources answer what their VENs are asked: signals, policies, and the controller."""
 
-from app.control.capacity import SharedCapacity, capacities
+from app.control.capacity import SharedCapacity
 from app.control.container import ControlContainer
 from app.control.controller import FleetController
 from app.control.model import (
@@ -34,6 +34,5 @@ __all__ = [
     "SharedCapacity",
     "SignalResolver",
     "Span",
-    "capacities",
     "half_full",
 ]

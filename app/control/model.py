@@ -91,12 +91,6 @@ class ResourceArrays:
         by_kind = ((kind, np.flatnonzero(self.kinds == n)) for n, kind in enumerate(ResourceKind))
         return {kind: columns for kind, columns in by_kind if len(columns)}
 
-    @cached_property
-    def ven_of(self) -> Columns:
-        """The place of each resource's VEN in the roster."""
-        counts = [len(names) for _, names in self.roster]
-        return np.repeat(np.arange(len(counts), dtype=np.intp), counts)
-
     def part(self, ven_name: str) -> ResourceArrays:
         """The arrays of one VEN."""
         columns = self.roster.columns(ven_name)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from app.control.capacity import WAYS, capacities
+from app.control.capacity import WAYS
 from app.control.model import ControlInput, ControlResult, ResourceArrays
 from app.control.policies import Group, Policy, bounds_of_stores, flow_kw
 from app.control.signals import SIMPLE, ControlSignals
@@ -116,15 +116,16 @@ class Responder:
 def _share_out(power: Float32, low: Float32, high: Float32, signals: ControlSignals) -> None:
     """Hold each site to its capacity: all that can give way give way alike."""
     for way, give_way, sign in zip(WAYS, (low, high), (1.0, -1.0), strict=True):
-        for capacity in capacities(signals, way):
-            held, site, sites = capacity.held, capacity.site, len(capacity.most_kw)
-            net = sign * np.bincount(site, weights=power[held], minlength=sites)
-            room = np.abs(power[held] - give_way[held])
+        for capacity in signals.capacities.get(way, ()):
+            held, site, sites = capacity.columns, capacity.site, len(capacity.most_kw)
+            used, least = power[held], give_way[held]
+            net = sign * np.bincount(site, weights=used, minlength=sites)
+            room = np.abs(used - least)
             rooms = np.bincount(site, weights=room, minlength=sites)
             excess = np.clip(net - capacity.most_kw, 0, None)
             share = np.divide(excess, rooms, out=np.zeros(sites), where=rooms > 0)
             change = sign * np.minimum(share, 1.0)[site] * room
-            power[held] = (power[held] - change).astype(np.float32)
+            power[held] = (used - change).astype(np.float32)
 
 
 def _setpoints(signals: ControlSignals) -> Float32:

@@ -9,6 +9,14 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from app.control.capacity import (
+    WAYS,
+    Limit,
+    Limits,
+    SharedCapacity,
+    add_limit,
+    capacities,
+)
 from app.control.model import ResourceArrays
 from app.control.policies import LIMITS, PRICES
 from app.events import ActivePayload, SeenEvent, active_payloads
@@ -50,9 +58,8 @@ class ControlSignals:
     """Those that ask for anything."""
     event_of: Mapping[str, Places] = field(default_factory=dict)
     """By payload type, the place in `events` of the one that asks each resource; -1: none does."""
-    wider: Mapping[str, tuple[Float32, Places]] = field(default_factory=dict)
-    """By payload type that limits a site: where an event is meant for a part of one only, what the
-    one before asks, and its place; NaN and -1 elsewhere."""
+    capacities: Mapping[str, Sequence[SharedCapacity]] = field(default_factory=dict)
+    """By way, IMPORT or EXPORT: the sites that are limited."""
 
     def resources_per_type(self) -> dict[str, int]:
         """How many resources are asked for each type."""
@@ -75,17 +82,8 @@ class _SignalBuilder:
     asked_by: dict[str, tuple[str, str]] = field(default_factory=dict)
     events: list[SeenEvent] = field(default_factory=list)
     event_of: dict[str, Places] = field(default_factory=dict)
-    wider: dict[str, tuple[Float32, Places]] = field(default_factory=dict)
-
-    def keep_wider(self, payload_type: str, columns: slice, asked: npt.NDArray[np.bool_]) -> None:
-        """Before a part of a site is limited by another event."""
-        size = self.resources.roster.size
-        if payload_type not in self.wider:
-            nobody = np.full(size, -1, dtype=np.int32)
-            self.wider[payload_type] = np.full(size, np.nan, dtype=np.float32), nobody
-        kept = self.arrays[payload_type][columns], self.event_of[payload_type][columns]
-        for array, before in zip(self.wider[payload_type], kept, strict=True):
-            np.copyto(array[columns], before, where=asked)
+    limits: dict[str, dict[str, Limits]] = field(default_factory=dict)
+    """By payload type and VEN."""
 
     def place_of(self, seen: SeenEvent) -> int:
         """Its place in `events`; payloads of one event come one after the other."""
@@ -134,7 +132,11 @@ class SignalResolver:
             size=resources.roster.size,
             events=builder.events,
             event_of=builder.event_of,
-            wider=builder.wider,
+            capacities=capacities(
+                builder.limits,
+                {way: builder.arrays.get(f"{way}_CAPACITY_RESERVATION") for way in WAYS},
+                resources.roster.size,
+            ),
         )
 
     def _add(
@@ -160,9 +162,12 @@ class SignalResolver:
         if payload.type.startswith(ALERT_PREFIX):
             asked &= ~(part >= value)  # an alert does not end a higher level
         place = builder.place_of(payload.seen)
-        if payload_type in LIMITS and payload.seen.scope is not None:
-            by_another = (event_of != -1) & (event_of != place)
-            builder.keep_wider(payload_type, columns, asked & by_another)
+        if payload_type in LIMITS:
+            own = columns.start + np.flatnonzero(asked)
+            limit = Limit(own, value[asked] if isinstance(value, np.ndarray) else value)
+            if len(own):
+                of_type = builder.limits.setdefault(payload_type, {})
+                add_limit(of_type.setdefault(ven_name, []), limit)
         np.copyto(part, value, where=asked)
         event_of[asked] = place
 

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -37,7 +37,7 @@ class Finding:
 
 
 class Link(Protocol):
-    """A way to the device."""
+    """A way to the device. All methods raise LinkError."""
 
     can_be_cut: bool
     """Whether the device can be cut off: it comes to us, and not we to it."""
@@ -108,51 +108,53 @@ class Checks:
     def lasts_s(self) -> float:
         """About how long they take."""
         cuts = 2 if self._link.can_be_cut else 0
-        return (5.5 + cuts) * self._valid_for_s + 12 * self._patience_s
+        return (4.25 + cuts) * self._valid_for_s + 14 * self._patience_s
 
     def run(self) -> Iterator[Finding]:
         """Each as it is found; where the device takes no orders at all, nothing follows."""
-        answer = self._give(self._one, self._one.next())
-        takes = answer is not None and answer.status is OutcomeStatus.ACCEPTED
-        yield Finding("it answers an order, and accepts it", takes, _said(answer))
-        if not takes:
+        first = self._taken("it answers an order, and accepts it", self._one, self._one.next())
+        yield first
+        if not first.holds:
             return
         yield from self._while_it_holds()
         yield from self._its_time()
         yield from self._after_a_release()
+        yield from self._after_a_time_out()
         if self._link.can_be_cut:
             yield from self._without_a_broker()
-        self._release(self._one)
-        self._release(self._other)
-        self._release(self._third)
+        for fleet in (self._one, self._other, self._third):
+            self._release(fleet)
 
     def _while_it_holds(self) -> Iterator[Finding]:
-        one = self._one
-        answer = self._give(one, one.seq)
-        yield Finding("the same order again is answered again", answer is not None, _said(answer))
-        yield self._silent(
+        one, other = self._one, self._other
+        yield self._taken("the same order again is answered again", one, one.seq)
+        yield self._ignored(
             "an order of the same run with a lower seq is ignored", one, one.seq - 1, holder=one
         )
-        yield self._silent(
-            "an order of another run is ignored while one is held",
-            self._other,
-            self._other.next(),
-            holder=one,
+        yield self._ignored(
+            "an order of another run is ignored while one is held", other, other.next(), holder=one
         )
+        for words, fleet, seq in (
+            ("a release with a lower seq is ignored", one, one.seq - 1),
+            ("a release of another run is ignored", other, other.next()),
+        ):
+            self._send(fleet, seq, is_release=True)
+            is_silent = self._link.outcome(seq, within_s=self._patience_s) is None
+            held = self._ignored(words, other, other.next(), holder=one)
+            seen = held.seen if is_silent else "it answers the release"
+            yield Finding(words, held.holds and is_silent, seen)
         for body in NO_ORDERS:
             self._link.send(body, kept_s=self._valid_for_s / 2)
         self._link.wait(self._patience_s)
-        answer = self._give(one, one.seq)
-        yield Finding("what is no order changes nothing", answer is not None, _said(answer))
-        answer = self._give(one, one.next())
-        yield Finding("a higher seq replaces what it does", answer is not None, _said(answer))
+        yield self._taken("what is no order changes nothing", one, one.seq)
+        yield self._taken("a higher seq replaces what it does", one, one.next())
 
     def _its_time(self) -> Iterator[Finding]:
         """From a device that holds an order of the first fleet."""
         one, other = self._one, self._other
         self._give(one, one.next(), until=LONG_AGO)
         self._link.wait(self._valid_for_s / 2)
-        yield self._silent(
+        yield self._ignored(
             "it counts valid_s by its own clock: what it is told of the time is for people",
             other,
             other.next(),
@@ -161,69 +163,83 @@ class Checks:
         self._give(one, one.seq)
         written_s = self._link.monotonic()
         self._link.wait(max(0.75 * self._valid_for_s - self._patience_s, 0.0))
-        yield self._silent(
+        yield self._ignored(
             "the same order again starts its count anew", other, other.next(), holder=one
         )
         self._wait_until(written_s + self._valid_for_s + self._patience_s)
-        answer = self._give(other, other.next())
-        yield Finding("after valid_s it is its own again", answer is not None, _said(answer))
-        self._release(other)
+        yield self._taken("after valid_s it is its own again", other, other.next())
+        self._give(other, other.next(), valid_s=self._valid_for_s / 4)
+        self._link.wait(self._valid_for_s / 4 + self._patience_s)
+        yield self._taken("also where valid_s is less than valid_for", one, one.next())
+        self._release(one)
 
     def _after_a_release(self) -> Iterator[Finding]:
         other, third = self._other, self._third
         self._give(other, other.next())
         answer = self._release(other)
-        accepts = answer is not None and answer.status is OutcomeStatus.ACCEPTED
-        yield Finding("it acknowledges a release", accepts, _said(answer))
-        answer = self._give(third, third.next())
-        yield Finding("after a release it is its own again", answer is not None, _said(answer))
+        yield Finding("it acknowledges a release", _accepts(answer), _said(answer))
+        yield self._taken("after a release it is its own again", third, third.next())
         late = third.seq
         self._release(third)
         ended_s = self._link.monotonic()
         self._link.wait(self._valid_for_s)
-        yield self._silent("an order that comes late brings nothing back", third, late)
+        yield self._ignored("an order that comes late brings nothing back", third, late)
         self._wait_until(ended_s + 2 * self._valid_for_s + self._patience_s)
-        answer = self._give(third, late)
-        yield Finding(
-            "twice valid_for after its last order has ended, it knows nothing of it",
-            answer is not None,
-            _said(answer),
+        yield self._taken(
+            "twice valid_for after its last order has ended, it knows nothing of it", third, late
         )
+        self._release(third)
+
+    def _after_a_time_out(self) -> Iterator[Finding]:
+        third = self._third
+        late = third.next()
+        self._give(third, third.next(), valid_s=self._valid_for_s / 4)
+        self._link.wait(self._valid_for_s / 4 + self._patience_s)
+        yield self._ignored("nor does one that comes after the last one has run out", third, late)
         self._release(third)
 
     def _without_a_broker(self) -> Iterator[Finding]:
         one, other, patience_s = self._one, self._other, CONNECTS_WITHIN * self._valid_for_s
         self._link.cut()
-        self._link.send(self._body(one, one.next(), None), kept_s=patience_s)
+        self._link.send(self._body(one, one.next()), kept_s=patience_s)
         self._link.mend()
         is_back = self._link.is_back(within_s=patience_s)
         yield Finding("it connects again after a cut", is_back, f"not within {patience_s:g} s")
         answer = self._link.outcome(one.seq, within_s=self._patience_s)
-        yield Finding("and hears at once what holds", answer is not None, _said(answer))
+        yield Finding("and hears at once what holds", _accepts(answer), _said(answer))
         self._give(one, one.next())
         self._link.cut()
         self._link.wait(self._valid_for_s + self._patience_s)
         self._link.mend()
         self._link.is_back(within_s=patience_s)
-        answer = self._give(other, other.next())
-        yield Finding(
-            "without a broker its order ends all the same", answer is not None, _said(answer)
-        )
+        yield self._taken("without a broker its order ends all the same", other, other.next())
 
-    def _give(self, fleet: _Fleet, seq: int, *, until: datetime | None = None) -> Outcome | None:
+    def _give(
+        self,
+        fleet: _Fleet,
+        seq: int,
+        *,
+        until: datetime | None = None,
+        valid_s: float | None = None,
+    ) -> Outcome | None:
         """What it answers to an order that it has to take."""
-        self._send(fleet, seq, until)
+        self._send(fleet, seq, until=until, valid_s=valid_s)
         answer = self._link.outcome(seq, within_s=self._patience_s)
         self._answers = answer is not None
         return answer
 
-    def _silent(
+    def _taken(self, sentence: str, fleet: _Fleet, seq: int) -> Finding:
+        """It has to accept."""
+        answer = self._give(fleet, seq)
+        return Finding(sentence, _accepts(answer), _said(answer))
+
+    def _ignored(
         self, sentence: str, fleet: _Fleet, seq: int, *, holder: _Fleet | None = None
     ) -> Finding:
         """It has to say nothing, though it answers others. `holder`: whose order it holds."""
         if not self._answers:
             return Finding(sentence, False, "it answers nothing")
-        self._send(fleet, seq, None)
+        self._send(fleet, seq)
         answer = self._link.outcome(seq, within_s=self._patience_s)
         if answer is not None:  # so that what follows finds it as it should be
             self._release(fleet)
@@ -232,25 +248,30 @@ class Checks:
         return Finding(sentence, answer is None, _said(answer))
 
     def _release(self, fleet: _Fleet) -> Outcome | None:
-        self._link.send(
-            self._body(fleet, fleet.next(), None, is_release=True), kept_s=self._valid_for_s / 2
-        )
+        self._send(fleet, fleet.next(), is_release=True)
         return self._link.outcome(fleet.seq, within_s=self._patience_s)
 
-    def _send(self, fleet: _Fleet, seq: int, until: datetime | None) -> None:
-        self._link.send(self._body(fleet, seq, until), kept_s=self._valid_for_s / 2)
+    def _send(self, fleet: _Fleet, seq: int, **how: Any) -> None:
+        self._link.send(self._body(fleet, seq, **how), kept_s=self._valid_for_s / 2)
 
     def _body(
-        self, fleet: _Fleet, seq: int, until: datetime | None, *, is_release: bool = False
+        self,
+        fleet: _Fleet,
+        seq: int,
+        *,
+        until: datetime | None = None,
+        valid_s: float | None = None,
+        is_release: bool = False,
     ) -> bytes:
         now = self._clock()
+        holds_s = self._valid_for_s if valid_s is None else valid_s
         return orjson.dumps(
             {
                 "run": fleet.run,
                 "seq": seq,
                 "issued_at": now if until is None else until,
-                "until": now + timedelta(seconds=self._valid_for_s) if until is None else until,
-                "valid_s": self._valid_for_s,
+                "until": now + timedelta(seconds=holds_s) if until is None else until,
+                "valid_s": holds_s,
                 "setpoint_kw": None if is_release else self._setpoint_kw,
                 "import_limit_kw": None,
                 "export_limit_kw": None,
@@ -264,6 +285,10 @@ class Checks:
 
     def _wait_until(self, instant_s: float) -> None:
         self._link.wait(max(instant_s - self._link.monotonic(), 0.0))
+
+
+def _accepts(answer: Outcome | None) -> bool:
+    return answer is not None and answer.status is OutcomeStatus.ACCEPTED
 
 
 def _said(answer: Outcome | None) -> str:

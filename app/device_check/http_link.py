@@ -33,7 +33,12 @@ class HttpLink:
         self._answer, self.problem = None, ""
         try:
             answer = self._session.post(
-                self._url, data=body, headers=self._headers, timeout=self._timeout_s, stream=True
+                self._url,
+                data=body,
+                headers=self._headers,
+                timeout=self._timeout_s,
+                stream=True,
+                allow_redirects=False,
             )
             with answer:
                 text = answer.raw.read(MAX_OUTCOME_BYTES + 1, decode_content=True)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
@@ -14,6 +15,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from app.actuation import Outcome
+from app.device_check.errors import LinkError
 from app.device_check.packets import PacketReader
 from app.device_check.seen import Observed
 
@@ -54,8 +56,12 @@ class MqttLink:
         self._publisher = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
         if username is not None:
             self._publisher.username_pw_set(username, password)
+        self._taken_in, self._refusal = threading.Event(), ""
+        self._publisher.on_connect = self._heard_of_connection
         self._publisher.connect(*broker)
         self._publisher.loop_start()
+        if not self._taken_in.wait(CONNECT_TIMEOUT_S) or self._refusal:
+            raise LinkError(f"the broker: {self._refusal or 'no answer'}")
         threading.Thread(target=self._accept_each, name="device-check", daemon=True).start()
 
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
@@ -80,7 +86,10 @@ class MqttLink:
         told = self._publisher.publish(
             f"{self._topic}/desired", body, qos=1, retain=True, properties=properties
         )
-        told.wait_for_publish(CONNECT_TIMEOUT_S)
+        with suppress(RuntimeError, ValueError):  # paho's, where there is no connection
+            told.wait_for_publish(CONNECT_TIMEOUT_S)
+        if not told.is_published():
+            raise LinkError(f"the broker does not take {self._topic}/desired")
 
     def outcome(self, seq: int, *, within_s: float) -> Outcome | None:
         """What it answers, from when the order was sent."""
@@ -119,6 +128,12 @@ class MqttLink:
         self._publisher.publish(f"{self._topic}/desired", b"", qos=1, retain=True)
         self._publisher.disconnect()
         self._publisher.loop_stop()
+
+    def _heard_of_connection(
+        self, _client: Any, _data: Any, _flags: Any, code: Any, _: Any
+    ) -> None:
+        self._refusal = str(code) if code.is_failure else ""
+        self._taken_in.set()
 
     def _await(self, holds: Callable[[], bool], within_s: float) -> bool:
         ends_s = time.monotonic() + within_s
@@ -167,6 +182,9 @@ class MqttLink:
         except ValueError as error:
             self.problem = str(error)
         finally:
+            if reader is not None:
+                with self._lock:
+                    self.seen.ended(time.monotonic())
             _end(from_)
             _end(to)
 

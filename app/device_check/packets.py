@@ -51,6 +51,8 @@ class PacketReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._protocol = MQTT_5
+        self._topics: dict[int, str] = {}
+        """By alias (MQTT 5, 3.3.2.3.4)."""
 
     def feed(self, data: bytes) -> Iterator[Packet]:
         """The packets that are complete now. ValueError: it is no MQTT."""
@@ -120,7 +122,11 @@ class PacketReader:
         if qos:
             rest = rest[2:]
         if self._protocol == MQTT_5:
-            _, rest = _properties(PacketTypes.PUBLISH, rest)
+            properties, rest = _properties(PacketTypes.PUBLISH, rest)
+            alias = getattr(properties, "TopicAlias", None)
+            if alias is not None:
+                topic = topic or self._topics.get(alias, "")
+                self._topics[alias] = topic
         return Publish(topic=topic, body=rest, qos=qos, is_retained=bool(flags & 0x01))
 
 

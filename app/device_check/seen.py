@@ -43,6 +43,12 @@ class Observed:
             self.longest_silence_s = max(self.longest_silence_s, now_s - self.last_s)
         self.last_s = now_s
 
+    def ended(self, now_s: float) -> None:
+        """Its connection has, or the check."""
+        if self.last_s is not None:
+            self.longest_silence_s = max(self.longest_silence_s, now_s - self.last_s)
+        self.last_s = None
+
 
 def connection_findings(seen: Observed, valid_for_s: float) -> Iterator[Finding]:
     """Each sentence of the contract about a connection."""

@@ -127,8 +127,12 @@ class Participation:
         set_by: SetBy,
         reason: str = "",
         until: datetime | None = None,
-    ) -> None:
-        """From now on it takes no part; said again, reason and end are the new ones."""
+    ) -> bool:
+        """From now on it takes no part; said again, reason and end are the new ones. False: it is
+        known as it is."""
+        known = self.current().opt_outs.get((ven_name, resource_name), ())
+        if any((each.set_by, each.reason, each.until) == (set_by, reason, until) for each in known):
+            return False
         row = {
             "ven_name": ven_name,
             "resource_name": resource_name,
@@ -140,6 +144,7 @@ class Participation:
         with self._database.write() as connection:
             connection.execute(text(_OPT_OUT), row)
             _raise_revision(connection)
+            return True
 
     def opt_in(self, ven_name: str, resource_name: str = THE_VEN, *, set_by: SetBy) -> bool:
         """End an opt-out of this VEN or resource; False: who asks has set none."""

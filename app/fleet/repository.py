@@ -89,6 +89,11 @@ class FleetRepository:
             row = connection.execute(query).one_or_none()
         return None if row is None else to_resource(row)
 
+    def actuator_of(self, ven_name: str, resource_name: str) -> str | None:
+        """By which actuator a resource is given orders, be it suspended; None: by none."""
+        resource = self.resource(ven_name, resource_name)
+        return None if resource is None else resource.actuator or None
+
     def enrolled_resources(self, ven_name: str) -> dict[str, str]:
         """The VTN's id of each resource of a VEN that is enrolled, by name."""
         query = (

@@ -92,7 +92,7 @@ class Publishing:
     or 5. Called by the loop whenever the broker takes another one."""
     on_refused: Callable[[str, str], None]
     """Topic and reason: the broker does not take this message."""
-    will: Outgoing
+    will: Outgoing | None = None
     """What the broker publishes when the connection breaks; we do when we end it."""
 
 
@@ -284,8 +284,8 @@ class Session:
 
     def say_farewell(self) -> None:
         """Publish what the broker would if the connection broke: it does not when we end it."""
-        if self.publishing is not None and self.client is not None:
-            will = self.publishing.will
+        will = None if self.publishing is None else self.publishing.will
+        if will is not None and self.client is not None:
             self.client.publish(will.topic, will.body, qos=0, retain=will.is_retained)
 
     def received(self, client: Any, message: Any) -> None:
@@ -342,8 +342,8 @@ class Session:
         context = self.tls(address)
         if context is not None:
             client.tls_set_context(context)
-        if self.publishing is not None:
-            will = self.publishing.will
+        will = None if self.publishing is None else self.publishing.will
+        if will is not None:
             client.will_set(will.topic, will.body, qos=1, retain=will.is_retained)
         how: dict[str, Any] = {}
         if self.kept is not None and self.protocol == MQTTv5:

@@ -54,7 +54,17 @@ class AuditLog:
     def write(
         self, who: str, action: str, about: str, state: str, values: Mapping[str, object]
     ) -> None:
-        """One line. OSError where it cannot be written."""
+        """One line, in the log, too. OSError where it cannot be written."""
+        self.note(who, action, about, state, values)
+        # Our handlers escape what cannot be printed; others, which may see the line, would fail.
+        text = "".join(f", {name} {value}" for name, value in values.items())
+        said = f"{who}: {action} {about}: {state}{text}".encode(errors="backslashreplace")
+        logger.info("by hand, from %s", said.decode())
+
+    def note(
+        self, who: str, action: str, about: str, state: str, values: Mapping[str, object]
+    ) -> None:
+        """One line of what the log has in other words. OSError where it cannot be written."""
         entry = {
             "time": self._clock().isoformat(timespec="milliseconds"),
             "who": who,
@@ -72,10 +82,6 @@ class AuditLog:
                 _append(descriptor, line.encode(errors="backslashreplace"))
             finally:
                 os.close(descriptor)
-        # Our handlers escape what cannot be printed; others, which may see the line, would fail.
-        text = "".join(f", {name} {value}" for name, value in values.items())
-        said = f"{who}: {action} {about}: {state}{text}".encode(errors="backslashreplace")
-        logger.info("by hand, from %s", said.decode())
 
     def _conclude(self, *entry: Any) -> None:
         """The change is made, or has failed for its own reason, and that is what is told."""

@@ -84,7 +84,7 @@ def test_a_device_over_http_that_keeps_the_contract(tmp_path: Path) -> None:
 
     server.close()
     assert code == 0, check.output
-    assert check.output.splitlines()[-1] == "13 of 13 hold."
+    assert check.output.splitlines()[-1] == "17 of 17 hold."
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,15 @@ def test_what_is_said_wrong(options: list[str], line: str, tmp_path: Path) -> No
 
     assert check.join(timeout_s=60) == 2
     assert check.log.splitlines()[-1].startswith(line)
+
+
+def test_a_broker_that_knows_nobody(tmp_path: Path) -> None:
+    broker = Broker(tmp_path / "broker")
+    broker.start()
+
+    check = checking("--broker", f"mqtt://127.0.0.1:{broker.port}", cwd=tmp_path)
+    code = check.join(timeout_s=60)
+
+    broker.stop()
+    assert code == 2
+    assert check.log.splitlines()[-1] == "error: the broker: Not authorized"

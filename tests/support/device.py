@@ -37,6 +37,7 @@ class OrderMemory:
         self._seq = 0
         self._ended_by = float("-inf")
         self._order: dict[str, Any] | None = None
+        self._is_released = False
 
     @property
     def held(self) -> dict[str, Any] | None:
@@ -44,6 +45,15 @@ class OrderMemory:
         if self._order is not None and self.monotonic() >= self._ended_by:
             self._order = None
         return self._order
+
+    @property
+    def is_released(self) -> bool:
+        """Whether what ended last did not run out by itself."""
+        return self._is_released
+
+    def forget(self) -> None:
+        """As a device that was switched off."""
+        self._run = None
 
     def may_take(self, order: dict[str, Any]) -> bool:
         """A lower seq of a run never; of another run, only while none is held."""
@@ -58,7 +68,7 @@ class OrderMemory:
         """This is the newest order now; whether the device does what it asks."""
         self._run, self._seq = order["run"], order["seq"]
         left_s = float(order["valid_s"]) if holds else 0.0
-        self._order = order if holds else None
+        self._order, self._is_released = (order, False) if holds else (None, True)
         self._ended_by = self.monotonic() + left_s
 
 

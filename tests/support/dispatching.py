@@ -51,15 +51,21 @@ class OptOuts:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, SetBy]] = []
         self.fails = False
+        self.until: datetime | None = None
+        """Of the last one."""
         self.defect = ""
         """Of the resource of this name."""
 
-    def opt_out(self, ven_name: str, resource_name: str, *, set_by: SetBy, **_: Any) -> None:
+    def opt_out(self, ven_name: str, resource_name: str, *, set_by: SetBy, **how: Any) -> bool:
         if self.fails:
             raise DatabaseError("the database cannot be used")
         if resource_name == self.defect:
             raise RuntimeError("a defect")
-        self.calls.append((ven_name, resource_name, set_by))
+        call = ven_name, resource_name, set_by
+        is_new = call not in self.calls
+        self.calls.append(call)
+        self.until = how["until"]
+        return is_new
 
     def opt_in(self, ven_name: str, resource_name: str, *, set_by: SetBy) -> bool:
         self.calls.append((ven_name, resource_name, set_by))
@@ -73,7 +79,7 @@ class Audit:
         self.entries: list[tuple[str, str, str, Mapping[str, object]]] = []
         self.is_full = False
 
-    def write(
+    def note(
         self, who: str, action: str, about: str, state: str, values: Mapping[str, object]
     ) -> None:
         assert state == "done"
@@ -108,6 +114,7 @@ class Bench:
             channels=self.channels,
             participation=self.opt_outs,
             audit=self.audit,
+            actuator_of=lambda _, name: {"boiler": "homes"}.get(name),
             actuators=lambda: self.orders.actuators,
             stats=ActuatorStats(),
             clock=self.trusted,

@@ -75,6 +75,10 @@ class FakeFleet:
                 if ven_name in (None, name) and status in (None, each.status):
                     yield name, each
 
+    def actuator_of(self, ven_name: str, resource_name: str) -> str | None:
+        own = (each for name, each in self.resources(ven_name))
+        return next((each.actuator for each in own if each.resource_name == resource_name), None)
+
     def sites(self) -> list[tuple[str, Resource]]:
         ordered = {name for name, own in self.fleet.items() if any(each.is_ordered for each in own)}
         return [entry for entry in self.resources(status=Status.APPROVED) if entry[0] in ordered]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -35,21 +35,42 @@ def limited(kw: float, to: str = "", *, kind: str = LIMIT, **event: Any) -> Seen
 
 def powers(*events: SeenEvent) -> dict[str, float]:
     """Of three chargers, each of which usually charges with 4 kW."""
+    return powers_of({"Aarhus": events})["Aarhus"]
+
+
+def powers_of(asked: Mapping[str, Sequence[SeenEvent]]) -> dict[str, dict[str, float]]:
+    """The same of several VENs, each with three chargers."""
     responder = Responder({kind: policy() for kind, policy in OF_KIND.items()})
-    members = [("Aarhus", resource(name, ResourceKind.EV_CHARGER)) for name in CHARGERS]
+    members = [
+        (ven_name, resource(name, ResourceKind.EV_CHARGER))
+        for ven_name in asked
+        for name in CHARGERS
+    ]
     of = ResourceArrays.of(members, responder.comfort_h)
-
-    def of_ven(_: str) -> Sequence[SeenEvent]:
-        return by_precedence(events)
-
     resolver = SignalResolver(alert_level=3, percent_sign=1)
-    usual = np.full(len(CHARGERS), USUAL_KW, dtype=np.float32)
+    usual = np.full(len(members), USUAL_KW, dtype=np.float32)
     result = responder.respond(
         of,
         ControlInput(now=NOW, step_h=0.0, shape_kw=usual, mean_kw=usual, stored_kwh=half_full(of)),
-        resolver.make(of, of_ven, NOW + timedelta(minutes=1)),
+        resolver.make(
+            of, lambda ven_name: by_precedence(asked[ven_name]), NOW + timedelta(minutes=1)
+        ),
     )
-    return dict(zip(CHARGERS, result.commanded_kw.tolist(), strict=True))
+    found = result.commanded_kw.reshape(len(asked), len(CHARGERS)).tolist()
+    return {
+        ven_name: dict(zip(CHARGERS, own, strict=True))
+        for ven_name, own in zip(asked, found, strict=True)
+    }
+
+
+def test_a_limit_of_one_ven_binds_no_other() -> None:
+    found = powers_of({"Aarhus": [limited(6.0)], "Odense": [limited(9.0)], "Ribe": []})
+
+    assert {ven_name: sum(own.values()) for ven_name, own in found.items()} == {
+        "Aarhus": pytest.approx(6.0),
+        "Odense": pytest.approx(9.0),
+        "Ribe": 12.0,
+    }
 
 
 def test_a_limit_for_one_binds_nobody_else() -> None:
@@ -69,6 +90,22 @@ def test_a_part_of_a_site_counts_within_the_whole() -> None:
 
     assert found["a"] <= 1.0
     assert sum(found.values()) == pytest.approx(9.0)
+
+
+def test_parts_of_parts_count_within_all_of_them() -> None:
+    found = powers(
+        limited(6.0, priority=3), limited(3.0, "ab", priority=2), limited(2.0, "a", priority=1)
+    )
+
+    assert found["a"] <= 2.0
+    assert found["a"] + found["b"] <= 3.0
+    assert sum(found.values()) == pytest.approx(6.0)
+
+
+def test_parts_that_are_all_there_is_count_within_the_whole() -> None:
+    parts = [limited(4.0, name, priority=1) for name in CHARGERS]
+
+    assert sum(powers(limited(5.0, priority=2), *parts).values()) == pytest.approx(5.0)
 
 
 def test_the_whole_of_higher_precedence_takes_the_place_of_its_parts() -> None:
@@ -102,17 +139,21 @@ limits = st.builds(
 )
 
 
-@given(st.lists(limits, max_size=4))
-def test_every_event_that_binds_anybody_is_kept_by_those_whom_it_binds(
+@given(st.lists(limits, max_size=5))
+def test_every_event_is_kept_unless_one_that_prevails_is_meant_for_all_whom_it_binds(
     events: list[SeenEvent],
 ) -> None:
     found = powers(*events)
 
-    taken: set[str] = set()
-    for event in reversed(by_precedence(events)):
-        names = set(CHARGERS if event.scope is None else event.scope)
-        bound = names - taken
-        most_kw = event.event.intervals[0].payloads[0].values[0]
-        assert sum(found[name] for name in bound) <= most_kw + 1e-4
-        taken |= names
-    assert all(found[name] == USUAL_KW for name in set(CHARGERS) - taken)
+    strongest_first = by_precedence(events)[::-1]
+    for place, event in enumerate(strongest_first):
+        names = names_of(event)
+        if not any(names <= names_of(stronger) for stronger in strongest_first[:place]):
+            most_kw = event.event.intervals[0].payloads[0].values[0]
+            assert sum(found[name] for name in names) <= most_kw + 1e-4
+    free = set(CHARGERS).difference(*map(names_of, events))
+    assert all(found[name] == USUAL_KW for name in free)
+
+
+def names_of(event: SeenEvent) -> frozenset[str]:
+    return frozenset(CHARGERS) if event.scope is None else event.scope

@@ -162,6 +162,43 @@ class NeverForgets(ContractDevice):
         super().__init__(**{**how, "valid_for_s": 1e9})
 
 
+class HoldsAsSetUp(ContractDevice):
+    """For `valid_for`, whatever an order says."""
+
+    def read(self, body: bytes) -> dict[str, Any] | None:
+        order = super().read(body)
+        if order is not None:
+            order["valid_s"] = VALID_FOR_S
+        return order
+
+
+class ObeysAnyRelease(ContractDevice):
+    def take(self, body: bytes) -> dict[str, Any] | None:
+        order = self.read(body)
+        if order is not None and order["release"] and self.held is not None:
+            self.memory.take({**order, "run": self.held["run"]}, holds=False)
+        return super().take(body)
+
+
+class ForgetsWhatRanOut(ContractDevice):
+    def take(self, body: bytes) -> dict[str, Any] | None:
+        order = self.read(body)
+        if order is not None and self.held is None and not self.memory.is_released:
+            self.memory.forget()
+        return super().take(body)
+
+
+class RefusesRepetitions(ContractDevice):
+    last: int = 0
+
+    def take(self, body: bytes) -> dict[str, Any] | None:
+        answer = super().take(body)
+        if answer is not None and answer["seq"] == self.last:
+            return {**answer, "status": "REFUSED"}
+        self.last = answer["seq"] if answer else self.last
+        return answer
+
+
 class DoesNotConnectAgain(ContractDevice):
     pass
 
@@ -206,6 +243,11 @@ def test_one_that_keeps_the_contract_passes(can_be_cut: bool) -> None:
             NeverForgets,
             "twice valid_for after its last order has ended, it knows nothing of it",
         ),
+        (HoldsAsSetUp, "also where valid_s is less than valid_for"),
+        (ObeysAnyRelease, "a release of another run is ignored"),
+        (ObeysAnyRelease, "a release with a lower seq is ignored"),
+        (ForgetsWhatRanOut, "nor does one that comes after the last one has run out"),
+        (RefusesRepetitions, "the same order again is answered again"),
         (DoesNotConnectAgain, "it connects again after a cut"),
         (NeverEnds, "without a broker its order ends all the same"),
     ],
@@ -216,7 +258,7 @@ def test_one_that_breaks_a_sentence_is_told_so(device: type[ContractDevice], sen
 
 @pytest.mark.parametrize(
     "device",
-    [Refuses, TakesTheOldest, BelievesTheTime, ForgetsAtOnce, NeverForgets],
+    [Refuses, BelievesTheTime, HoldsAsSetUp, NeverForgets],
 )
 def test_and_of_nothing_else(device: type[ContractDevice]) -> None:
     assert len(failed(device, can_be_cut=False)) == 1
@@ -274,6 +316,17 @@ class TestItsConnection:
 
         assert found == "it is never silent for longer than its keep-alive"
 
+    def test_one_that_is_silent_until_its_connection_ends(self) -> None:
+        seen = Observed(topic=TOPIC)
+        packets: list[tuple[Packet, float]] = [(GOOD, 0.0), (SUBSCRIBED, 0.1)]
+        for packet, at_s in packets:
+            seen.see(packet, at_s)
+
+        seen.ended(5.0)
+
+        failed = [each for each in connection_findings(seen, VALID_FOR_S) if not each.holds]
+        assert [each.seen for each in failed] == ["silent for 4.9 s"]
+
     def test_how_it_answers(self) -> None:
         answer = Publish(topic=f"{TOPIC}/outcome", body=b"{}", qos=0, is_retained=True)
 
@@ -305,6 +358,17 @@ class TestWhatPassesBy:
             pieces = [stream[place : place + size] for place in range(0, len(stream), size)]
 
             assert [each for piece in pieces for each in reader.feed(piece)] == expected
+
+    def test_a_topic_that_is_named_once_is_known_by_its_alias(self) -> None:
+        named = bytes.fromhex("30 08 0001 61 03 230001 78".replace(" ", ""))
+        again = bytes.fromhex("30 07 0000 03 230001 79".replace(" ", ""))
+
+        found = [*PacketReader().feed(named + again)]
+
+        assert [(each.topic, each.body) for each in found if isinstance(each, Publish)] == [
+            ("a", b"x"),
+            ("a", b"y"),
+        ]
 
     def test_also_of_the_version_before(self) -> None:
         (connect,) = PacketReader().feed(CONNECT_311)

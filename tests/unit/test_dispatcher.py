@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.actuation.order import OrderStatus, Outcome, OutcomeStatus
+from app.actuation.order import Key, OrderStatus, Outcome, OutcomeStatus
 from app.actuation.outcomes import MAX_WAITING
 from app.actuation.service import ChangeWatch
 from app.actuation.signal import OrderSignal
@@ -39,21 +39,22 @@ class TestPlanning:
         bench.plans.states = {}
         bench.dispatcher.plan()
 
-        bench.dispatcher.plan()
-
-        over_s = bench.clock.monotonic() + HOMES.valid_for.total_seconds()
+        over_s = bench.clock.monotonic() + 2 * HOMES.valid_for.total_seconds()
         assert bench.dispatcher.plan_at_s == over_s
 
     def test_who_is_gone_is_forgotten_when_nothing_is_left_of_it(self, bench: Bench) -> None:
+        """One that is suspended may come back: what was measured under its order is no baseline."""
         bench.plans.states = {PUMP: setpoint(1.5)}
         bench.dispatcher.plan()
         bench.plans.states, bench.plans.actuators = {}, {CAR: "homes"}
         bench.dispatcher.plan()
         assert len(list(bench.orders.book.orders())) == 1
 
-        bench.clock.advance(seconds=HOMES.valid_for.total_seconds())
-        for _ in range(2):
-            bench.dispatcher.plan()
+        bench.clock.advance(seconds=2 * HOMES.valid_for.total_seconds())
+        bench.dispatcher.plan()
+        assert len(list(bench.orders.book.orders())) == 1
+        bench.clock.advance(hours=4)
+        bench.dispatcher.plan()
 
         assert list(bench.orders.book.orders()) == []
 
@@ -190,6 +191,38 @@ class TestAnswers:
 
         assert bench.opt_outs.calls == [("Aarhus", "pump", SetBy.DEVICE)]
         assert "opt out is not in the audit log: No space left" in caplog.text
+
+    def test_said_again_it_is_no_news(self, bench: Bench) -> None:
+        self.ordered(bench)
+        bench.answer(0, OutcomeStatus.OPTED_OUT)
+        bench.signal.take_changed()
+
+        bench.answer(0, OutcomeStatus.OPTED_OUT)
+
+        assert len(bench.audit.entries) == 1
+        assert not bench.signal.take_changed()
+        assert bench.orders.book.counts.unknown == 0
+
+    def test_it_counts_although_it_ended_long_ago_by_the_clock_of_its_device(
+        self, bench: Bench
+    ) -> None:
+        self.ordered(bench)
+        ended = bench.clock() - timedelta(days=1)
+
+        bench.inbox.put("homes", PUMP, Outcome(seq=0, status=OutcomeStatus.OPTED_OUT, until=ended))
+        bench.dispatcher.follow_answers()
+
+        assert bench.opt_outs.calls == [("Aarhus", "pump", SetBy.DEVICE)]
+        assert bench.opt_outs.until is None
+
+    def test_it_counts_of_who_is_given_no_orders_now(self, bench: Bench) -> None:
+        """As one that is suspended; of somebody else's it does not."""
+        bench.dispatcher.plan()
+
+        bench.answer(0, OutcomeStatus.OPTED_OUT, Key("Aarhus", "boiler"))
+        bench.answer(0, OutcomeStatus.OPTED_OUT, Key("Aarhus", "boiler"), of="plants")
+
+        assert bench.opt_outs.calls == [("Aarhus", "boiler", SetBy.DEVICE)]
 
     def test_it_counts_whatever_its_seq(self, bench: Bench) -> None:
         self.ordered(bench)

@@ -141,7 +141,10 @@ class TestAnotherActuator:
         asked = {PUMP: wanted(setpoint(1.5), actuator="plants")}
         bench.book.change(asked)
 
-        bench.clock.advance(seconds=VALID_FOR.total_seconds())
+        bench.clock.advance(seconds=2 * VALID_FOR.total_seconds() - 1)
+        bench.book.change(asked)
+        assert bench.book.written(PUMP) is None
+        bench.clock.advance(seconds=1)
         bench.book.change(asked)
 
         written = bench.book.written(PUMP)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.events import in_force
-from tests.support.ordered_site import AT, PUMP, Site
+from tests.support.ordered_site import AT, CAR, PUMP, Site
 
 
 @pytest.fixture
@@ -105,3 +105,18 @@ class TestPace:
         asked = site.asked()[PUMP]
 
         assert (asked.setpoint_kw, asked.import_limit_kw) == (4.0, 4.0)
+
+    def test_the_others_of_its_site_give_way_meanwhile(self, site: Site) -> None:
+        """The rest of the house takes 1 kW, and the pump is on its way down from 3 kW."""
+        site.fleet.change({"Aarhus": site.members(ramp_kw_per_min=0.6)})
+        site.events = [in_force(("IMPORT_CAPACITY_LIMIT", 4.0), ("DISPATCH_SETPOINT", 0.0))]
+        site.meters.measure(CAR, 2.0)
+
+        asked = site.asked()
+
+        assert asked[PUMP].setpoint_kw == pytest.approx(2.9)
+        assert asked[CAR].setpoint_kw == pytest.approx(0.0)
+        site.events = [in_force(("IMPORT_CAPACITY_LIMIT", 2.0), ("DISPATCH_SETPOINT", 9.0))]
+        asked = site.asked()
+        assert asked[PUMP].setpoint_kw == pytest.approx(2.9)
+        assert asked[CAR].import_limit_kw == pytest.approx(0.0)

@@ -9,6 +9,7 @@ import pytest
 
 from app.actuation.order import Key, OrderStatus, OutcomeStatus
 from app.actuation.planner import BASELINE_SPAN, STEP
+from app.actuation.states import LATE
 from app.fleet import EVERYBODY, THE_VEN, OptOut, SetBy, WhoTakesPart
 from tests.support.events import NOW, in_force, interval, seen
 from tests.support.fakes import resource
@@ -128,10 +129,13 @@ class TestWhatIsAsked:
         assert site.asked()[Key("Aarhus", "roof")].export_limit_kw == pytest.approx(5.0)
 
     def test_the_end_is_that_of_what_follows_without_a_gap(self, site: Site) -> None:
+        """But what follows is planned when it begins, and nobody waits for that for ever."""
         first = interval(0, 1, "SIMPLE", start=NOW.isoformat(), duration="PT10M")
         second = interval(1, 1, "SIMPLE", duration="PT10M")
         site.events = [seen(intervals=[first, second])]
 
+        assert site.asked()[PUMP].ends_at == NOW + timedelta(minutes=10) + LATE
+        site.clock.advance(minutes=9)
         assert site.asked()[PUMP].ends_at == NOW + timedelta(minutes=20)
 
 

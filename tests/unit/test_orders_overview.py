@@ -145,7 +145,7 @@ def test_who_does_not_answer_is_said_once_and_when_it_is_over(
     assert caplog.messages == [
         "orders: devices do not answer their orders, such as VEN Aarhus, resource 'pump';"
         " the page and /readyz have more",
-        "orders: there are no devices any more that do not answer their orders",
+        "orders: all devices answer again",
     ]
 
 

@@ -102,11 +102,11 @@ def make_orders_view(services: PageServices) -> Callable[[], None]:
             )
 
             async def show() -> None:
-                found = await run.io_bound(_looked, overview)
+                now = services.clock()
+                found = await run.io_bound(_looked, overview, now)
                 if found is None:
                     return
                 rows, opt_outs, released = found
-                now = services.clock()
                 by_status = overview.by_status()
                 figures.show(
                     **{
@@ -150,9 +150,9 @@ def make_orders_view(services: PageServices) -> Callable[[], None]:
     return orders
 
 
-def _looked(overview: OrdersOverview) -> tuple[list[OrderRow], list[OptOut], int]:
+def _looked(overview: OrdersOverview, now: datetime) -> tuple[list[OrderRow], list[OptOut], int]:
     who = overview.who()
-    opt_outs = [each for several in who.opt_outs.values() for each in several]
+    opt_outs = [each for several in who.opt_outs.values() for each in several if each.holds(now)]
     return overview.rows(), opt_outs, len(who.released)
 
 

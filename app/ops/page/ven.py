@@ -90,9 +90,12 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
                 )
                 if answer is None:
                     return
+                who = await run.io_bound(services.orders.who)
+                if who is None:
+                    return
                 rows, total = answer
                 out.clear()
-                out.update(_opted_out_here(services.orders.who(), ven_name))
+                out.update(_opted_out_here(who, ven_name, services.clock()))
                 status.update({row.resource.resource_name: row.resource.status for row in rows})
                 grid.show([(row.resource.resource_name, _resource_cells(row)) for row in rows])
                 pager.show(total)
@@ -104,12 +107,13 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
     return ven
 
 
-def _opted_out_here(who: WhoTakesPart, ven_name: str) -> set[str]:
+def _opted_out_here(who: WhoTakesPart, ven_name: str, now: datetime) -> set[str]:
     """Resources that an operator has opted out; what a device did, only the device ends."""
     return {
         resource_name
         for (name, resource_name), opt_outs in who.opt_outs.items()
-        if name == ven_name and any(each.set_by is SetBy.OPERATOR for each in opt_outs)
+        if name == ven_name
+        and any(each.set_by is SetBy.OPERATOR and each.holds(now) for each in opt_outs)
     }
 
 
