@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from bench import cycle, delivery, enrolment, intake, intervals, page, schedule, start, step
+from bench import (
+    cycle,
+    delivery,
+    enrolment,
+    intake,
+    intervals,
+    orders,
+    page,
+    schedule,
+    start,
+    step,
+)
 from bench.fleet import Shape
 from bench.push import row
 from bench.rows import Row, table
@@ -72,3 +83,10 @@ def test_an_import_is_measured_in_a_process_of_its_own() -> None:
 
     assert found["taken"] == 96 * intake.METERS
     assert found["bytes"] < 100
+
+
+def test_orders_are_measured_from_the_event_to_the_device() -> None:
+    shown = names(orders.rows(SMALL, SMALL, events=2, quiet_s=0.5, steady_s=0.5))
+
+    assert shown[:2] == ["event to device, 12 resources", "the same, p99"]
+    assert shown[-1] == "peak memory"
