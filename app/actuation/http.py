@@ -9,6 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ MAX_CONNECT_TIMEOUT_S = 5.0
 CLOSE_AT_ONCE = socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
 
 
+IN_USE = threading.local()
+"""The connection that a thread posts with."""
+
+
 class _InTime:
     """A connection that is made in time, names, addresses and TLS included, or not at all: what it
     is made for says how long it holds from then on."""
@@ -42,6 +47,10 @@ class _InTime:
         if time.monotonic() - began_s > self.timeout:
             self.close()
             raise ConnectTimeoutError(self, "it took too long")
+
+    def request(self: Any, *args: Any, **how: Any) -> None:
+        IN_USE.connection = self
+        super().request(*args, **how)  # type: ignore[misc]
 
 
 class _Http(HTTPConnectionPool):
@@ -151,6 +160,11 @@ class HttpChannel:
         if written is None or written.actuator != self._actuator.name or not written.body:
             return
         ack_timeout_s = self._actuator.ack_timeout.total_seconds()
+        IN_USE.connection, IN_USE.is_cut = None, False
+        # One that answers in drops is never silent for long.
+        ends = threading.Timer(2 * ack_timeout_s, _cut, [vars(IN_USE)])
+        ends.daemon = True
+        ends.start()
         try:
             answer = session.post(
                 self._actuator.url_of(*key),
@@ -167,6 +181,11 @@ class HttpChannel:
                 body = answer.raw.read(MAX_OUTCOME_BYTES + 1, decode_content=True)
         except (requests.RequestException, OSError, TextFileError) as error:
             self._say(key, str(error) if isinstance(error, TextFileError) else type(error).__name__)
+            return
+        finally:
+            ends.cancel()
+        if IN_USE.is_cut:  # what came until then may look whole
+            self._say(key, "no answer in time")
             return
         if not 200 <= answer.status_code < 300:
             self._say(key, f"it answers {answer.status_code}")
@@ -216,3 +235,12 @@ class HttpChannel:
                 line=f"actuator {name}: an order did not arrive: {said}",
                 recovered=f"actuator {name}: orders arrive again",
             )
+
+
+def _cut(in_use: dict[str, Any]) -> None:
+    """End what another thread waits for."""
+    in_use["is_cut"] = True
+    sock = getattr(in_use.get("connection"), "sock", None)
+    if sock is not None:
+        with suppress(OSError):  # it is over already
+            sock.shutdown(socket.SHUT_RDWR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -120,6 +121,27 @@ def test_who_does_not_answer_delays_nobody_who_does(
 
     wait_until(fleet.inbox.take, timeout_s=0.9)
     assert fleet.status.away is None, "an order reached a device"
+
+
+def test_who_answers_in_drops_is_given_up(bench: Callable[[str], Bench]) -> None:
+    """Each drop comes in time, and the last one never would."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fleet = bench(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        fleet.channel.write([PUMP])
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            threading.Thread(target=drip, args=(connection, over), daemon=True).start()
+
+            wait_until(lambda: fleet.status.away, timeout_s=5)
+            over.set()
+
+
+def drip(connection: socket.socket, over: threading.Event) -> None:
+    with suppress(OSError):  # it was given up
+        while not over.wait(0.3):
+            connection.sendall(b"X: y\r\n")
 
 
 def test_an_order_that_is_given_up_is_reset_and_not_sent_later(
