@@ -123,6 +123,7 @@ class Storm:
 
     def pass_over(self) -> None:
         """Ten things happen, a moment apart, after something is asked."""
+        self._application.wait_for("schedule: ")  # an event may be over before it is polled
         self.send()
         wait_until(lambda: self.orders, otherwise=lambda: self.log)
         for _ in range(STEPS):
