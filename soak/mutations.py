@@ -236,8 +236,8 @@ MUTATIONS = (
     Mutation(
         invariant=27,
         file="app/actuation/dispatcher.py",
-        code="                self._inbox.put_back(answers)\n                raise\n",
-        instead="                raise\n",
+        code="            self._inbox.put_back(answers)\n            raise\n",
+        instead="            raise\n",
         test="tests/unit/test_dispatcher.py"
         "::TestAnswers::test_while_the_database_is_silent_they_wait",
     ),

@@ -1,6 +1,13 @@
 """Orders to real devices: what events ask of them, what they answer, and their way back."""
 
-from app.actuation.actuators import Actuator, ActuatorsFile, encoded
+from app.actuation.actuators import (
+    KEEP_ALIVE_SHARE,
+    MIN_VALID_FOR,
+    Actuator,
+    ActuatorsFile,
+    encoded,
+    filled,
+)
 from app.actuation.container import ActuationContainer, OrdersContainer
 from app.actuation.errors import ActuatorsError
 from app.actuation.order import (
@@ -14,7 +21,9 @@ from app.actuation.order import (
 from app.actuation.overview import OrderRow, OrdersOverview
 
 __all__ = [
+    "KEEP_ALIVE_SHARE",
     "MAX_OUTCOME_BYTES",
+    "MIN_VALID_FOR",
     "ActuationContainer",
     "Actuator",
     "ActuatorsError",
@@ -28,4 +37,5 @@ __all__ = [
     "Outcome",
     "OutcomeStatus",
     "encoded",
+    "filled",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -66,6 +66,11 @@ class Actuator(BaseModel):
         return self
 
     @property
+    def shown_at(self) -> Hashable:
+        """Where its devices are shown to others; None: nowhere."""
+        return None
+
+    @property
     def half_s(self) -> float:
         """Half of `valid_for`: within it, an order that holds is written again."""
         return self.valid_for.total_seconds() / 2
@@ -95,6 +100,11 @@ class MqttActuator(BrokerSettings, Actuator):
         ):
             raise ValueError("must be a topic without +, #, $ and spaces")
         return prefix
+
+    @property
+    def shown_at(self) -> Hashable:
+        """At which broker and under which topics Home Assistant finds its devices."""
+        return (self.address, self.prefix) if self.homeassistant else None
 
     @property
     def client_id(self) -> str:
@@ -160,8 +170,7 @@ class HttpActuator(Actuator):
 
     def url_of(self, ven_name: str, resource_name: str) -> str:
         """Where the orders of a resource are posted."""
-        url = self.url.replace("{ven}", encoded(ven_name))
-        return url.replace("{resource}", encoded(resource_name))
+        return filled(self.url, ven_name, resource_name)
 
     def secret_files(self) -> Iterator[tuple[str, Path]]:
         """Read with each request."""
@@ -241,6 +250,11 @@ class ActuatorsFile:
 def encoded(name: str) -> str:
     """A name as a level of a topic or a part of a URL: all but A-Z a-z 0-9 _ - . ~ as %XX."""
     return quote(name, safe="")
+
+
+def filled(url: str, ven_name: str, resource_name: str) -> str:
+    """A URL with {ven} and {resource} in it, of one resource."""
+    return url.replace("{ven}", encoded(ven_name)).replace("{resource}", encoded(resource_name))
 
 
 def _files_of(actuators: Actuators) -> Iterable[Path]:

@@ -31,8 +31,8 @@ from app.platform import to_us
 SPREAD = 0.7, 1.0
 """The share of half of `valid_for` after which an order is written again: drawn, so that those
 that were issued at once are not renewed at once."""
-MAY_HAVE_RUN_ON = timedelta(hours=1)
-"""The application, after the last thing that it stored of itself: a tick may be long ago."""
+MAX_TIME_SINCE_TICK = timedelta(hours=1)
+"""For so long the application may have run on, and renewed orders, after its last tick."""
 
 
 class KeepsOrders(Protocol):
@@ -74,24 +74,22 @@ class OrderBook:
         self._lock = threading.RLock()
         self._orders: dict[Key, Order] = {}
         self._due: list[tuple[float, int, Key]] = []
-        self._valid_for: dict[str, timedelta] = {}
-        """By actuator: the longest since the start; its orders may still hold for so long."""
         self.due_changed = threading.Event()
         """Set when something is due before all else that was due."""
         self._run = ""
         self.counts = OrderCounts()
 
-    def open(self, *, alive_at: datetime | None = None) -> None:
+    def open(self, *, ticked_at: datetime | None = None) -> None:
         """Read what was issued before; all that holds is due, and to be answered. DatabaseError.
 
-        `alive_at`: when the application is known to have run, and may have renewed orders for a
-        while after that. What every device has ended by itself since then is over.
+        `ticked_at`: when the last tick was; None: there was none. Orders may have been renewed for
+        a while after that; what every device has ended by itself since then is over.
         """
         run, orders = self._store.run(), self._store.load()
         ended = []
         for order in orders:
-            last_at = order.issued_at if alive_at is None else max(alive_at, order.issued_at)
-            ended_at = last_at + MAY_HAVE_RUN_ON + 2 * MAX_VALID_FOR
+            last_at = order.issued_at if ticked_at is None else max(ticked_at, order.issued_at)
+            ended_at = last_at + MAX_TIME_SINCE_TICK + 2 * MAX_VALID_FOR
             if order.desired is not None and self._clock() >= ended_at:
                 order.status, order.desired, order.until = OrderStatus.RELEASED, None, ended_at
                 ended.append(order)
@@ -204,6 +202,7 @@ class OrderBook:
             if order.is_settled:
                 return None
             if not order.is_release:
+                order.valid_for = max(order.valid_for, actuator.valid_for)
                 order.until = until_of(order, actuator, now)
             if order.left_s(now) <= 0:
                 self._plan(order, now_s + actuator.ack_timeout.total_seconds())
@@ -326,32 +325,22 @@ class OrderBook:
             stored=asked.stored,
             issued_at=now,
             switched_at=now,
+            valid_for=actuator.valid_for,
             until=now,
         )
         if follows and before and before.is_on == order.is_on:
             order.switched_at = before.switched_at
-        self._longest(asked.actuator)
         order.until = until_of(order, actuator, now)
         return order
 
     def _release(self, order: Order, now: datetime) -> Order:
-        """`until`: when the device ends what it was asked by itself, at the latest: a broker may
-        have told it late."""
+        """`until`: whatever was written before, and however late a broker tells it, no device holds
+        it any longer then (device-contract.md)."""
         released = copy(order)
         released.desired, released.status, released.reason = None, OrderStatus.WAITING, ""
         released.issued_at, released.writes = now, 0
-        released.until = max(order.until, now) + self._longest(order.actuator)
+        released.until = now + 2 * order.valid_for
         return released
-
-    def _longest(self, name: str) -> timedelta:
-        """For which orders of an actuator may have held."""
-        actuator = self._actuators().get(name)
-        known = self._valid_for.get(name)
-        if actuator is None:
-            return MAX_VALID_FOR if known is None else known
-        longest = actuator.valid_for if known is None else max(known, actuator.valid_for)
-        self._valid_for[name] = longest
-        return longest
 
     def _go_on_with(self, wanted: Mapping[Key, Wanted]) -> list[Key]:
         """Keep what is known of orders that ask the same; those that end at another time than the

@@ -19,7 +19,9 @@ class Channel(Protocol):
 
     def write(self, keys: Sequence[Key]) -> None: ...
 
-    def show(self, devices: Mapping[Key, bool]) -> None: ...
+    def show(
+        self, actuators: Mapping[Key, str], opted_out: Collection[tuple[str, str]]
+    ) -> None: ...
 
     def retire(self) -> None: ...
 
@@ -43,7 +45,7 @@ class Channels:
         self._make_http = make_http
         self._lock = threading.Lock()
         self._running: dict[str, tuple[MqttActuator | HttpActuator, Channel]] = {}
-        self._shown: tuple[Mapping[Key, str], Collection[Key]] | None = None
+        self._shown: tuple[Mapping[Key, str], Collection[tuple[str, str]]] | None = None
         """Whose device has which actuator, and who has opted out; None: that is not known yet."""
         self._retired: list[Channel] = []
         """They take away what they have shown, until the next call."""
@@ -66,7 +68,7 @@ class Channels:
                 if after == actuator:
                     continue
                 del self._running[name]
-                if _is_shown_on(actuator, after):
+                if after is not None and after.shown_at == actuator.shown_at:
                     channel.close()
                 else:
                     channel.retire()
@@ -78,7 +80,8 @@ class Channels:
                     )
                     channel = make(actuator, folder=self._actuators.folder)
                     self._running[name] = actuator, channel
-                    self._show(actuator, channel)
+                    if self._shown is not None:
+                        channel.show(*self._shown)
                     channel.start()
 
     def write(self, actuator: str, keys: Sequence[Key]) -> None:
@@ -88,25 +91,13 @@ class Channels:
         if running is not None:
             running[1].write(keys)
 
-    def show(self, actuators: Mapping[Key, str], opted_out: Collection[Key]) -> None:
+    def show(self, actuators: Mapping[Key, str], opted_out: Collection[tuple[str, str]]) -> None:
         """All devices that may be given orders, by which actuator, and who has opted out."""
         with self._lock:
             self._shown = actuators, opted_out
             running = list(self._running.values())
-        for actuator, channel in running:
-            self._show(actuator, channel)
-
-    def _show(self, actuator: MqttActuator | HttpActuator, channel: Channel) -> None:
-        if self._shown is not None and isinstance(actuator, MqttActuator):
-            actuators, opted_out = self._shown
-            if actuator.homeassistant:
-                channel.show(
-                    {
-                        key: key in opted_out
-                        for key, name in actuators.items()
-                        if name == actuator.name
-                    }
-                )
+        for _, channel in running:
+            channel.show(actuators, opted_out)
 
     def close(self) -> None:
         """Write nothing more. May be called again."""
@@ -117,15 +108,3 @@ class Channels:
         for channel in channels:
             channel.close()
         self._loop.close()
-
-
-def _is_shown_on(
-    before: MqttActuator | HttpActuator, after: MqttActuator | HttpActuator | None
-) -> bool:
-    """Whether Home Assistant is to find its devices at the same broker, under the same topics."""
-    return (
-        isinstance(before, MqttActuator)
-        and isinstance(after, MqttActuator)
-        and after.homeassistant
-        and (before.address, before.prefix) == (after.address, after.prefix)
-    )

@@ -8,13 +8,14 @@ from app.actuation.actuators import ActuatorsFile
 from app.actuation.book import OrderBook
 from app.actuation.channels import Channels
 from app.actuation.dispatcher import Dispatcher
-from app.actuation.http import HttpChannel, order_session
+from app.actuation.http import HttpChannel
 from app.actuation.in_force import OrdersInForce
 from app.actuation.mqtt import MqttChannel
 from app.actuation.outcomes import OutcomeInbox
 from app.actuation.overview import OrdersOverview
 from app.actuation.planner import OrderPlanner
 from app.actuation.ports import Audits, KnowsEvents, KnowsFrames, KnowsWhoTakesPart, MeasuresPower
+from app.actuation.poster import OrderPoster
 from app.actuation.service import ActuationService, ChangeWatch
 from app.actuation.signal import OrderSignal
 from app.actuation.sites import OrderedFleet, SitesOfFleet
@@ -120,7 +121,7 @@ class ActuationContainer(containers.DeclarativeContainer):
             HttpChannel,
             book=orders.book,
             inbox=orders.inbox,
-            session=providers.Factory(order_session).provider,
+            make_poster=providers.Factory(OrderPoster, monotonic=platform.monotonic).provider,
             stats=orders.stats,
             log_once=platform.log_once,
         ).provider,
@@ -163,6 +164,7 @@ class ActuationContainer(containers.DeclarativeContainer):
             shutdown=platform.shutdown,
         ),
         shutdown=platform.shutdown,
+        monotonic=platform.monotonic,
         change_watch=providers.Factory(
             PeriodicThread,
             name="order-changes",

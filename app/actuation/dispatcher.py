@@ -41,7 +41,9 @@ class Delivers(Protocol):
 
     def write(self, actuator: str, keys: Sequence[Key]) -> None: ...
 
-    def show(self, actuators: Mapping[Key, str], opted_out: Collection[Key]) -> None: ...
+    def show(
+        self, actuators: Mapping[Key, str], opted_out: Collection[tuple[str, str]]
+    ) -> None: ...
 
 
 class TakesOptOuts(Protocol):
@@ -134,17 +136,10 @@ class Dispatcher:
         """What devices have answered. DatabaseError: what is left is followed later."""
         if not self._knows_owners:
             return  # whose device is whose is not known yet
-        answers = [answer for answer in self._inbox.take() if self._is_own(answer)]
-        for answer in [each for each in answers if each.outcome.is_about_taking_part]:
-            try:
-                self._let_take_part(answer)
-            except OperationalError:
-                self._inbox.put_back(answers)
-                raise
-            except Exception:
-                self._inbox.put_back([each for each in answers if each is not answer])
-                raise
+        answers = self._inbox.take()
         try:
+            answers = [answer for answer in answers if self._is_own(answer)]
+            self._let_take_part(answers)
             ended = self._book.follow(answers)
         except OperationalError:
             self._inbox.put_back(answers)
@@ -186,12 +181,16 @@ class Dispatcher:
             left_s = max((upcoming - now) / timedelta(seconds=1), MIN_PAUSE_S)
         self.plan_at_s = self._monotonic() + left_s
 
-    def write_due(self) -> bool:
-        """Hand on what is due; whether there is more."""
+    def write_due(self) -> float | None:
+        """Hand on what is due. After so many seconds there is more; None: not before something
+        changes."""
         due = self._book.take_due(most=AT_ONCE)
         for actuator, keys in due.items():
             self._channels.write(actuator, keys)
-        return sum(map(len, due.values())) == AT_ONCE
+        if sum(map(len, due.values())) == AT_ONCE:
+            return AT_ONCE / MAX_PER_S
+        due_s = self._book.next_due_s()
+        return None if due_s is None else max(due_s - self._monotonic(), 0.0)
 
     def _is_own(self, answer: Answer) -> bool:
         """Whether it is about a resource of the actuator that it came from."""
@@ -204,8 +203,19 @@ class Dispatcher:
             return False
         return True
 
-    def _let_take_part(self, answer: Answer) -> None:
-        """Or not, as its owner says; nothing is done where that is known."""
+    def _let_take_part(self, answers: Sequence[Answer]) -> None:
+        """Or not, as owners say. One that cannot be followed keeps no other from being heard."""
+        for answer in [each for each in answers if each.outcome.is_about_taking_part]:
+            try:
+                self._follow_owner(answer)
+            except OperationalError:
+                raise
+            except Exception:
+                self._inbox.put_back([each for each in answers if each is not answer])
+                raise
+
+    def _follow_owner(self, answer: Answer) -> None:
+        """Nothing is done where it is known."""
         _, key, outcome = answer
         until = outcome.until
         if until is not None and until <= self._clock():
@@ -274,17 +284,11 @@ class Dispatcher:
         while not self._over.is_set():
             self._book.due_changed.clear()
             try:
-                has_more = self.write_due()
+                pause_s = self.write_due()
             except Exception:
                 logger.exception("orders: a defect; what is due is written in a moment")
-                has_more = False
-            due_s = self._book.next_due_s()
-            if has_more:
-                self._over.wait(AT_ONCE / MAX_PER_S)
-            else:
-                self._book.due_changed.wait(
-                    None if due_s is None else max(due_s - self._monotonic(), 0.0)
-                )
+                pause_s = TRY_AGAIN_S
+            self._book.due_changed.wait(pause_s)
 
     def _say_missing(self) -> None:
         """Of which resources the actuator is in no file."""

@@ -18,7 +18,8 @@ import orjson
 
 from app.actuation.actuators import MqttActuator
 from app.actuation.order import Key, OutcomeStatus
-from app.mqtt import BrokerLoop, Message, Outgoing, Publishing, Session
+from app.actuation.sessions import session_of
+from app.mqtt import BrokerLoop, Message, Outgoing, Publishing
 from app.platform import LogOnce
 
 logger = logging.getLogger(__name__)
@@ -187,22 +188,18 @@ class HomeAssistant:
         self._entities = Entities(actuator, run=run)
         self._loop = loop
         self._log_once = log_once
-        self._session = Session(
-            addresses=[actuator.address],
+        self._session = session_of(
+            actuator,
+            folder=folder,
             client_id=f"{actuator.client_id}-{run}-homeassistant",
-            tls=lambda _: actuator.tls(folder),
-            login=lambda: actuator.login(folder),
-            refused=lambda _: None,  # its password is read again with the next connection
+            hears=self._entities.filter,
             on_message=self._received,
             on_subscribed=self._subscribed,
             on_disconnected=lambda _: None,  # the connection of the orders says it
             publishing=Publishing(
                 outgoing=lambda _: self._entities.next(), on_refused=self._not_taken
             ),
-            keep_alive_s=actuator.keep_alive_s,
-            has_fixed_id=True,
         )
-        self._session.filters = frozenset({self._entities.filter})
 
     def start(self) -> None:
         """Connect."""
@@ -223,7 +220,7 @@ class HomeAssistant:
             self._loop.flush(self._session)
 
     def _received(self, message: Message) -> None:
-        if message.is_retained and message.body:
+        if message.body:  # what we have taken away ourselves comes back, too
             self._entities.retained(message.topic)
             self._loop.flush(self._session)
 

@@ -3,79 +3,24 @@
 from __future__ import annotations
 
 import logging
-import socket
-import struct
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError
 
 from app.actuation.actuators import HttpActuator
-from app.actuation.mqtt import HasOrders
 from app.actuation.order import MAX_OUTCOME_BYTES, Key, Outcome
 from app.actuation.outcomes import OutcomeInbox
+from app.actuation.ports import HasOrders
+from app.actuation.poster import OrderPoster
 from app.actuation.status import ActuatorStats
 from app.platform import LogOnce, TextFileError, read_text
 
 logger = logging.getLogger(__name__)
 THREADS = 4
 """For devices that can be reached, and as many for those that cannot: they delay no other."""
-MAX_CONNECT_TIMEOUT_S = 5.0
-CLOSE_AT_ONCE = socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-
-
-IN_USE = threading.local()
-"""The connection that a thread posts with."""
-
-
-class _InTime:
-    """A connection that is made in time, names, addresses and TLS included, or not at all: what it
-    is made for says how long it holds from then on."""
-
-    def connect(self: Any) -> None:
-        began_s = time.monotonic()
-        super().connect()  # type: ignore[misc]
-        if time.monotonic() - began_s > self.timeout:
-            self.close()
-            raise ConnectTimeoutError(self, "it took too long")
-
-    def request(self: Any, *args: Any, **how: Any) -> None:
-        IN_USE.connection = self
-        super().request(*args, **how)  # type: ignore[misc]
-
-
-class _Http(HTTPConnectionPool):
-    ConnectionCls = type("_HttpInTime", (_InTime, HTTPConnection), {})
-
-
-class _Https(HTTPSConnectionPool):
-    ConnectionCls = type("_HttpsInTime", (_InTime, HTTPSConnection), {})
-
-
-class _GivesUp(HTTPAdapter):
-    """What was not sent when a connection is given up is never sent: the kernel drops it."""
-
-    def init_poolmanager(self, *args: Any, **how: Any) -> None:
-        options = [*HTTPConnection.default_socket_options, CLOSE_AT_ONCE]
-        super().init_poolmanager(*args, **how, socket_options=options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Http, "https": _Https}
-
-
-def order_session() -> requests.Session:
-    """For the orders of one thread."""
-    session = requests.Session()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, _GivesUp())
-    return session
 
 
 class HttpChannel:
@@ -88,7 +33,7 @@ class HttpChannel:
         folder: Path,
         book: HasOrders,
         inbox: OutcomeInbox,
-        session: Callable[[], requests.Session],
+        make_poster: Callable[[], OrderPoster],
         stats: ActuatorStats,
         log_once: LogOnce,
     ) -> None:
@@ -96,7 +41,7 @@ class HttpChannel:
         self._folder = folder
         self._book = book
         self._inbox = inbox
-        self._session = session
+        self._make_poster = make_poster
         self._stats = stats
         self._log_once = log_once
         self._changed = threading.Condition()
@@ -125,8 +70,8 @@ class HttpChannel:
                 self._due[key in self._problems][key] = None
             self._changed.notify_all()
 
-    def show(self, devices: Mapping[Key, bool]) -> None:
-        """Only brokers are told of devices."""
+    def show(self, actuators: Mapping[Key, str], opted_out: Collection[tuple[str, str]]) -> None:
+        """They are shown to nobody."""
 
     def retire(self) -> None:
         """Post nothing more."""
@@ -142,10 +87,10 @@ class HttpChannel:
         self._stats.connection(self._actuator.name, None)
 
     def _post_each(self, due: OrderedDict[Key, None]) -> None:
-        session = self._session()
+        poster = self._make_poster()
         while (key := self._next(due)) is not None:
             try:
-                self._post(session, key)
+                self._post(poster, key)
             except Exception:
                 logger.exception("actuator %s: a defect; it goes on", self._actuator.name)
 
@@ -155,40 +100,29 @@ class HttpChannel:
                 self._changed.wait()
             return None if self._closed else due.popitem(last=False)[0]
 
-    def _post(self, session: requests.Session, key: Key) -> None:
+    def _post(self, poster: OrderPoster, key: Key) -> None:
         written = self._book.written(key)
         if written is None or written.actuator != self._actuator.name or not written.body:
             return
-        ack_timeout_s = self._actuator.ack_timeout.total_seconds()
-        IN_USE.connection, IN_USE.is_cut = None, False
-        # One that answers in drops is never silent for long.
-        ends = threading.Timer(2 * ack_timeout_s, _cut, [vars(IN_USE)])
-        ends.daemon = True
-        ends.start()
         try:
-            answer = session.post(
+            status, body = poster.post(
                 self._actuator.url_of(*key),
-                data=written.body,
+                written.body,
                 headers=self._headers(),
-                timeout=(min(ack_timeout_s / 2, MAX_CONNECT_TIMEOUT_S), ack_timeout_s),
                 verify=True
                 if self._actuator.ca_file is None
                 else str(self._folder / self._actuator.ca_file),
-                allow_redirects=False,
-                stream=True,
+                timeout_s=self._actuator.ack_timeout.total_seconds(),
+                max_bytes=MAX_OUTCOME_BYTES + 1,
             )
-            with answer:
-                body = answer.raw.read(MAX_OUTCOME_BYTES + 1, decode_content=True)
-        except (requests.RequestException, OSError, TextFileError) as error:
-            self._say(key, str(error) if isinstance(error, TextFileError) else type(error).__name__)
+        except TextFileError as error:
+            self._say(key, str(error))
             return
-        finally:
-            ends.cancel()
-        if IN_USE.is_cut:  # what came until then may look whole
-            self._say(key, "no answer in time")
+        except (requests.RequestException, OSError) as error:
+            self._say(key, type(error).__name__)
             return
-        if not 200 <= answer.status_code < 300:
-            self._say(key, f"it answers {answer.status_code}")
+        if not 200 <= status < 300:
+            self._say(key, f"it answers {status}")
             return
         self._say(key, None)
         if not body.strip():
@@ -235,12 +169,3 @@ class HttpChannel:
                 line=f"actuator {name}: an order did not arrive: {said}",
                 recovered=f"actuator {name}: orders arrive again",
             )
-
-
-def _cut(in_use: dict[str, Any]) -> None:
-    """End what another thread waits for."""
-    in_use["is_cut"] = True
-    sock = getattr(in_use.get("connection"), "sock", None)
-    if sock is not None:
-        with suppress(OSError):  # it is over already
-            sock.shutdown(socket.SHUT_RDWR)

@@ -6,9 +6,8 @@ import logging
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import unquote
 
 from paho.mqtt.client import MQTTv5
@@ -17,23 +16,14 @@ from app.actuation.actuators import MqttActuator
 from app.actuation.homeassistant import HomeAssistant
 from app.actuation.order import Key, Outcome, Written
 from app.actuation.outcomes import OutcomeInbox
+from app.actuation.ports import HasOrders
+from app.actuation.sessions import session_of
 from app.actuation.status import ActuatorStats
-from app.mqtt import BrokerLoop, Message, Outgoing, Publishing, Session
+from app.mqtt import BrokerLoop, Message, Outgoing, Publishing
 from app.platform import LogOnce
 
 logger = logging.getLogger(__name__)
 ONLINE, OFFLINE = b"online", b"offline"
-
-
-class HasOrders(Protocol):
-    """The OrderBook, or what stands in for it."""
-
-    def written(self, key: Key) -> Written | None: ...
-
-    def of_actuator(self, name: str) -> Iterable[Key]: ...
-
-    @property
-    def run(self) -> str: ...
 
 
 class MqttChannel:
@@ -70,12 +60,11 @@ class MqttChannel:
             self._homeassistant = HomeAssistant(
                 actuator, run=book.run, folder=folder, loop=loop, log_once=log_once
             )
-        self._session = Session(
-            addresses=[actuator.address],
+        self._session = session_of(
+            actuator,
+            folder=folder,
             client_id=f"{actuator.client_id}-{book.run}",
-            tls=lambda _: actuator.tls(folder),
-            login=lambda: actuator.login(folder),
-            refused=lambda _: None,  # its password is read again with the next connection
+            hears=actuator.outcome_filter,
             on_message=self._received,
             on_subscribed=self._subscribed,
             on_disconnected=self._say,
@@ -84,10 +73,7 @@ class MqttChannel:
                 on_refused=self._not_taken,
                 will=Outgoing(topic=actuator.status_topic, body=OFFLINE, is_retained=True),
             ),
-            keep_alive_s=actuator.keep_alive_s,
-            has_fixed_id=True,
         )
-        self._session.filters = frozenset({actuator.outcome_filter})
 
     def start(self) -> None:
         """Connect."""
@@ -102,15 +88,18 @@ class MqttChannel:
             self._due.update(dict.fromkeys(keys))
         self._loop.flush(self._session)
 
-    def show(self, devices: Mapping[Key, bool]) -> None:
-        """All devices that may be given orders, and whether each has opted out."""
+    def show(self, actuators: Mapping[Key, str], opted_out: Collection[tuple[str, str]]) -> None:
+        """Who may be given orders, by which actuator, and who has opted out."""
         if self._homeassistant is not None:
-            self._homeassistant.show(devices)
+            name = self._actuator.name
+            self._homeassistant.show(
+                {key: key in opted_out for key, own in actuators.items() if own == name}
+            )
 
     def retire(self) -> None:
         """Publish no order any more; what Home Assistant shows is taken away until `close`."""
         self._end_orders()
-        self.show({})
+        self.show({}, ())
 
     def close(self) -> None:
         """Publish nothing more."""

@@ -169,14 +169,16 @@ class Order:
     baseline_kw: float
     """What it did before its first order, until it is released."""
     stored: Stored | None
-    """Of what it can store or put off, and no meter measures; None: it is measured, or nothing."""
+    """What is in its store, where no meter says it; None: a meter does, or it has none."""
     issued_at: datetime
     """When this one was."""
     switched_at: datetime
     """Since when it is to run, or not to run."""
+    valid_for: timedelta
+    """The longest for which it was written, or will be."""
     until: datetime
-    """When the device is its own again at the latest, unless the order is written again; of a
-    release that is over, since when it is."""
+    """Until when it holds, as it was written last; of a release, until when it is repeated; of one
+    that is over, since when it is."""
     reason: str = ""
     """Why it was refused."""
     writes: int = 0

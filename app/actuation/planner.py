@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -19,13 +19,14 @@ from app.actuation.transitions import stored_before
 from app.control import (
     LIMITS,
     ControlInput,
+    ControlSignals,
     ResourceArrays,
     Responder,
     SignalResolver,
     half_full,
 )
 from app.events import SeenEvent, by_precedence
-from app.fleet import SetBy, WhoTakesPart
+from app.fleet import SetBy
 from app.platform import LogOnce
 from app.readings import Roster, column_map, realign
 
@@ -49,7 +50,7 @@ class Plan:
     """When it may be something else; None: not before an event changes."""
     actuators: Mapping[Key, str] = field(default_factory=dict)
     """Of every resource that may be given orders."""
-    opted_out: Collection[Key] = ()
+    opted_out: Collection[tuple[str, str]] = ()
     """Whose devices have opted out."""
 
 
@@ -98,7 +99,7 @@ class OrderPlanner:
                 wanted={},
                 next_change=_earliest(changes),
                 actuators=sites.actuator_of,
-                opted_out=_opted_out(who, now),
+                opted_out=who.opted_out_by(SetBy.DEVICE, now),
             )
         takes_part = _flags(
             not (who.is_opted_out(*key, now) or who.is_released(*key)) for key in sites.keys
@@ -109,43 +110,25 @@ class OrderPlanner:
         candidates = asked.columns & sites.ordered & takes_part
         baseline_kw = self._baselines(sites, orders, candidates, now)
         stored_kwh, counted = self._stored(sites, orders, baseline_kw, candidates, now)
-        # Who is given no orders does what it does, if it is real.
-        fixed = ~takes_part | refuses | (sites.resources.is_metered & ~sites.ordered)
-        shape_kw, slow = baseline_kw, dict[int, DesiredState]()
-        while True:
-            result = self._responder.respond(
-                sites.resources,
-                ControlInput(
-                    now=now,
-                    step_h=STEP / timedelta(hours=1),
-                    shape_kw=shape_kw,
-                    mean_kw=baseline_kw,
-                    stored_kwh=stored_kwh,
-                    is_fixed=fixed,
-                ),
-                signals,
-            )
-            states, desired, slower = asked.states(result), dict[int, DesiredState](), dict(slow)
-            for column in np.flatnonzero(candidates).tolist():
-                before = orders.get(sites.keys[column])
-                stays = before is not None and refuses[column]  # until the event changes
-                state = before.desired if stays and before is not None else states(column)
-                if column in slow:
-                    state = slow[column]
-                elif state is not None and column in sites.paces:
-                    usual_kw, target_kw = float(baseline_kw[column]), state.setpoint_kw
-                    state, again = paced(state, before, sites.paces[column], usual_kw, now)
-                    changes.append(again)
-                    if state.setpoint_kw is not None and state.setpoint_kw != target_kw:
-                        slower[column] = state
-                if state is not None:
-                    desired[column] = state
-            if slower == slow or LIMITS.isdisjoint(signals.by_type):
-                break
-            # The others of a site that is limited give way for who cannot change at once.
-            shape_kw, fixed, slow = shape_kw.copy(), fixed.copy(), slower
-            for column, state in slow.items():
-                shape_kw[column], fixed[column] = state.setpoint_kw or 0.0, True
+        inputs = ControlInput(
+            now=now,
+            step_h=STEP / timedelta(hours=1),
+            shape_kw=baseline_kw,
+            mean_kw=baseline_kw,
+            stored_kwh=stored_kwh,
+            # Who is given no orders does what it does, if it is real.
+            is_fixed=~takes_part | refuses | (sites.resources.is_metered & ~sites.ordered),
+        )
+        before = {
+            column: orders.get(sites.keys[column]) for column in np.flatnonzero(candidates).tolist()
+        }
+        stays = {  # until the event changes
+            column: order.desired
+            for column, order in before.items()
+            if refuses[column] and order is not None and order.desired is not None
+        }
+        desired, next_step = self._desired(sites, signals, asked, inputs, before, stays)
+        changes.append(next_step)
         wanted = {
             sites.keys[column]: Wanted(
                 actuator=sites.actuators[column],
@@ -161,8 +144,47 @@ class OrderPlanner:
             wanted=wanted,
             next_change=_earliest(changes),
             actuators=sites.actuator_of,
-            opted_out=_opted_out(who, now),
+            opted_out=who.opted_out_by(SetBy.DEVICE, now),
         )
+
+    def _desired(
+        self,
+        sites: Sites,
+        signals: ControlSignals,
+        asked: AskedStates,
+        inputs: ControlInput,
+        before: Mapping[int, Order | None],
+        stays: Mapping[int, DesiredState],
+    ) -> tuple[Mapping[int, DesiredState], datetime | None]:
+        """What is to be asked of each, by column, and when one that changes slowly takes its next
+        step. `before`: the last orders; `stays`: who is asked the same as before.
+
+        Who cannot change at once is asked for what it can, and the others of its site, if that is
+        limited, give way for it; some of them may then be among the slow ones, too.
+        """
+        slow: dict[int, DesiredState] = {}
+        steps: list[datetime | None] = []
+        while True:
+            states = asked.states(self._responder.respond(sites.resources, inputs, signals))
+            desired, slower = {**stays, **slow}, dict(slow)
+            for column in [each for each in before if each not in desired]:
+                state = states(column)
+                if state is None:
+                    continue
+                desired[column] = state
+                if column in sites.paces:
+                    usual_kw = float(inputs.mean_kw[column])
+                    held, step = paced(
+                        state, before[column], sites.paces[column], usual_kw, inputs.now
+                    )
+                    steps.append(step)
+                    desired[column] = held
+                    if held.setpoint_kw != state.setpoint_kw:
+                        slower[column] = held
+            if slower.keys() == slow.keys() or LIMITS.isdisjoint(signals.by_type):
+                return desired, _earliest(steps)
+            slow = slower
+            inputs = _with_fixed(inputs, slow)
 
     def _events_of(self, ven_name: str) -> Sequence[SeenEvent]:
         return by_precedence(self._events.of_ven(ven_name))
@@ -265,16 +287,18 @@ class OrderPlanner:
         return found
 
 
+def _with_fixed(inputs: ControlInput, slow: Mapping[int, DesiredState]) -> ControlInput:
+    """Where these do what they are asked, whatever that leaves to the others."""
+    shape_kw, fixed = inputs.shape_kw.copy(), np.zeros(len(inputs.shape_kw), dtype=np.bool_)
+    for column, state in slow.items():
+        shape_kw[column], fixed[column] = state.setpoint_kw or 0.0, True
+    if inputs.is_fixed is not None:
+        fixed |= inputs.is_fixed
+    return replace(inputs, shape_kw=shape_kw, is_fixed=fixed)
+
+
 def _flags(values: Iterable[bool]) -> Bools:
     return np.fromiter(values, dtype=np.bool_)
-
-
-def _opted_out(who: WhoTakesPart, now: datetime) -> Collection[Key]:
-    return frozenset(
-        Key(*key)
-        for key, opt_outs in who.opt_outs.items()
-        if any(each.set_by is SetBy.DEVICE and each.holds(now) for each in opt_outs)
-    )
 
 
 def _is_refused(order: Order | None, asked: AskedStates, column: int) -> bool:

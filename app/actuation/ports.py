@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from app.actuation.order import Key, Written
 from app.events import SeenEvent
 from app.fleet import WhoTakesPart
 from app.readings import Frame
+
+
+@runtime_checkable
+class HasOrders(Protocol):
+    """The orders that channels write."""
+
+    def written(self, key: Key) -> Written | None: ...
+
+    def of_actuator(self, name: str) -> Iterable[Key]: ...
+
+    @property
+    def run(self) -> str: ...
 
 
 @runtime_checkable

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 from app.actuation.actuators import ActuatorsFile
@@ -65,6 +64,7 @@ class ActuationService:
         change_watch: PeriodicThread,
         trouble_watch: PeriodicThread,
         shutdown: Shutdown,
+        monotonic: Callable[[], float],
     ) -> None:
         self._actuators = actuators
         self._book = book
@@ -75,13 +75,14 @@ class ActuationService:
         self._change_watch = change_watch
         self._trouble_watch = trouble_watch
         self._shutdown = shutdown
+        self._monotonic = monotonic
         self._is_running = False
 
     def start(self) -> None:
         """ActuatorsError: the file is wrong. DatabaseError."""
         self._actuators.all()
         last = self._frames.last()
-        self._book.open(alive_at=None if last is None else last.taken_at)
+        self._book.open(ticked_at=None if last is None else last.taken_at)
         self._channels()
         self._dispatcher.start()
         self._channels_watch.start()
@@ -104,9 +105,9 @@ class ActuationService:
             self._wait_for_answers(timeout_s, threading.Event().wait)
 
     def _wait_for_answers(self, timeout_s: float, pause: Callable[[float], bool]) -> None:
-        ends_s = time.monotonic() + timeout_s
+        ends_s = self._monotonic() + timeout_s
         while not self._dispatcher.is_planned or self._book.waiting():
-            if time.monotonic() >= ends_s:
+            if self._monotonic() >= ends_s:
                 logger.warning(
                     "orders: %d devices have not answered; what they hold ends by itself",
                     self._book.waiting(),

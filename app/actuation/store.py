@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -79,6 +80,7 @@ def _row(order: Order) -> dict[str, Any]:
         "stored_at_us": to_us(order.issued_at if order.stored is None else order.stored.at),
         "issued_at_us": to_us(order.issued_at),
         "switched_at_us": to_us(order.switched_at),
+        "valid_for_us": order.valid_for // timedelta(microseconds=1),
         "until_us": to_us(order.until),
     }
 
@@ -98,6 +100,7 @@ def _order(row: Row[Any]) -> Order:
         else Stored(row.stored_kwh, from_us(row.stored_at_us)),
         issued_at=from_us(row.issued_at_us),
         switched_at=from_us(row.switched_at_us),
+        valid_for=timedelta(microseconds=row.valid_for_us),
         until=from_us(row.until_us),
     )
 
@@ -105,15 +108,17 @@ def _order(row: Row[Any]) -> Order:
 _LOCK_SEQ = "UPDATE order_state SET last_seq = last_seq RETURNING last_seq"
 _SAVE = """
     INSERT INTO device_order (ven_name, resource_name, actuator, seq, desired, status, reason,
-        baseline_kw, stored_kwh, stored_at_us, issued_at_us, switched_at_us, until_us)
+        baseline_kw, stored_kwh, stored_at_us, issued_at_us, switched_at_us,
+        valid_for_us, until_us)
     VALUES (:ven_name, :resource_name, :actuator, :seq, :desired, :status, :reason,
-        :baseline_kw, :stored_kwh, :stored_at_us, :issued_at_us, :switched_at_us, :until_us)
+        :baseline_kw, :stored_kwh, :stored_at_us, :issued_at_us, :switched_at_us,
+        :valid_for_us, :until_us)
     ON CONFLICT (ven_name, resource_name) DO UPDATE SET
         actuator = excluded.actuator, seq = excluded.seq, desired = excluded.desired,
         status = excluded.status, reason = excluded.reason, baseline_kw = excluded.baseline_kw,
         stored_kwh = excluded.stored_kwh, stored_at_us = excluded.stored_at_us,
         issued_at_us = excluded.issued_at_us, switched_at_us = excluded.switched_at_us,
-        until_us = excluded.until_us"""
+        valid_for_us = excluded.valid_for_us, until_us = excluded.until_us"""
 _KEEP = (
     "UPDATE device_order SET status = :status, reason = :reason, until_us = :until_us"
     " WHERE ven_name = :ven_name AND resource_name = :resource_name AND seq = :seq"

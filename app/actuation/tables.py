@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import DOUBLE_PRECISION, BigInteger, Column, MetaData, String, Text
+from sqlalchemy import DOUBLE_PRECISION, BigInteger, Column, MetaData, String, Text, text
 
 from app.platform import required_column, table
 
@@ -22,6 +22,7 @@ device_order_table = table(
     required_column("stored_at_us", BigInteger),
     required_column("issued_at_us", BigInteger),
     required_column("switched_at_us", BigInteger),
+    required_column("valid_for_us", BigInteger, server_default=text("3600000000")),
     required_column("until_us", BigInteger),
 )
 order_state_table = table(

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import requests
 import typer
 
-from app.actuation import encoded
+from app.actuation import MIN_VALID_FOR, encoded, filled
 from app.device_check import (
     Checks,
     Finding,
@@ -22,12 +21,12 @@ from app.device_check import (
     MqttLink,
     connection_findings,
 )
+from app.openadr import BrokerAddress
 from app.platform import TextFileError, iso_duration, read_text, utc_now
 
-MQTT_PORT = 1883
 WAITS_FOR_DEVICE_S = 60.0
-MIN_VALID_FOR = timedelta(seconds=8)
-MAX_VALID_FOR = timedelta(minutes=2)
+MAX_CHECKED = timedelta(minutes=2)
+"""With a longer `valid_for`, the check takes too long for anybody to wait."""
 
 
 def check_device(
@@ -90,7 +89,7 @@ def _over_http(
     valid_for_s: float,
     setpoint_kw: float,
 ) -> Iterator[Finding]:
-    where = url.replace("{ven}", encoded(ven)).replace("{resource}", encoded(resource))
+    where = filled(url, ven, resource)
     link = HttpLink(
         where,
         headers={} if token is None else {"Authorization": f"Bearer {token}"},
@@ -175,20 +174,19 @@ def _valid_for(text: str) -> timedelta:
         valid_for = iso_duration(text)
     except ValueError as error:
         raise _wrong(f"--valid-for: {error}") from None
-    if not MIN_VALID_FOR <= valid_for <= MAX_VALID_FOR:
+    if not MIN_VALID_FOR <= valid_for <= MAX_CHECKED:
         raise _wrong("--valid-for: is not from PT8S to PT2M")
     return valid_for
 
 
 def _address(text: str, option: str) -> tuple[str, int]:
     try:
-        parts = urlsplit(text if "://" in text else f"mqtt://{text}")
-        host, port = parts.hostname, parts.port
+        address = BrokerAddress.of(text if "://" in text else f"mqtt://{text}")
     except ValueError:
-        host, port = None, None
-    if not host or parts.scheme != "mqtt":
+        address = None
+    if address is None or address.tls:
         raise _wrong(f"{option}: {text[:80]!r} is no host and port, such as 127.0.0.1:1884")
-    return host, MQTT_PORT if port is None else port
+    return address.host, address.port
 
 
 def _secret(file: Path | None) -> str | None:

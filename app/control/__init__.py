@@ -1,6 +1,5 @@
 """How resources answer what their VENs are asked: signals, policies, and the controller."""
 
-from app.control.capacity import SharedCapacity
 from app.control.container import ControlContainer
 from app.control.controller import FleetController
 from app.control.model import (
@@ -31,7 +30,6 @@ __all__ = [
     "Policy",
     "ResourceArrays",
     "Responder",
-    "SharedCapacity",
     "SignalResolver",
     "Span",
     "half_full",

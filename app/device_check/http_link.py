@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import requests
 
@@ -26,7 +26,9 @@ class HttpLink:
         self.problem = ""
         """Why the last post came to nothing; blank: it did not."""
 
-    monotonic: Callable[[], float] = staticmethod(time.monotonic)
+    def monotonic(self) -> float:
+        """In seconds."""
+        return time.monotonic()
 
     def send(self, body: bytes, *, kept_s: float) -> None:  # noqa: ARG002
         """An order, or what is none."""

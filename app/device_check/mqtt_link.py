@@ -64,7 +64,9 @@ class MqttLink:
             raise LinkError(f"the broker: {self._refusal or 'no answer'}")
         threading.Thread(target=self._accept_each, name="device-check", daemon=True).start()
 
-    monotonic: Callable[[], float] = staticmethod(time.monotonic)
+    def monotonic(self) -> float:
+        """In seconds."""
+        return time.monotonic()
 
     @property
     def port(self) -> int:

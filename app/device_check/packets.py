@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from paho.mqtt import MQTTException
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -63,7 +65,7 @@ class PacketReader:
             del self._buffer[:stop]
             try:
                 yield self._read(head >> 4, head & 0x0F, body)
-            except Exception as error:  # noqa: BLE001 - paho raises several
+            except (MQTTException, LookupError, UnicodeError, struct.error) as error:
                 raise ValueError(f"a packet that is no MQTT: {error}") from None
 
     def _end_of_first(self) -> tuple[int, int, int] | None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from app.actuation import KEEP_ALIVE_SHARE
 from app.device_check.checks import Finding
 from app.device_check.packets import Connect, Packet, Publish, Subscribe
 
-KEEP_ALIVE_SHARE = 8
 QOS_1 = 1
 SLACK_S = 1.0
-MQTT_5 = 5
 
 
 @dataclass(kw_only=True)

@@ -68,6 +68,14 @@ class WhoTakesPart:
         """Whether any opt-out keeps a resource out."""
         return bool(self.opt_outs and self.opt_outs_of(ven_name, resource_name, now))
 
+    def opted_out_by(self, set_by: SetBy, now: datetime) -> frozenset[tuple[str, str]]:
+        """Which VENs and resources it keeps out, as it has set it: (VEN, resource or THE_VEN)."""
+        return frozenset(
+            key
+            for key, opt_outs in self.opt_outs.items()
+            if any(each.set_by is set_by and each.holds(now) for each in opt_outs)
+        )
+
     def is_released(self, ven_name: str, resource_name: str) -> bool:
         """Whether an operator holds back its orders."""
         return bool(

@@ -171,8 +171,8 @@ class Timeline:
         return min((bound for bound in bounds if bound > instant), default=None)
 
     def asks_until(self, instant: datetime, *, horizon: timedelta) -> datetime | None:
-        """When nothing is asked any more of who is asked something at this instant, be it for a
-        while; None: never. Where that lies beyond the horizon, an instant beyond it."""
+        """Until when something is asked without a gap, from an instant on at which something is;
+        None: for ever. Where that lies beyond the horizon, an instant beyond it."""
         until, round_ = instant, self.pass_at(instant)
         while until <= instant + horizon:
             intervals = [each for each in self.of_pass(round_) if each.payloads]

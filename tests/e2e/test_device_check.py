@@ -12,6 +12,7 @@ from tests.support.broker import Broker
 from tests.support.device import ContractDevice, MqttDevice
 from tests.support.documents import ROOT
 from tests.support.processes import Application
+from tests.support.retained import Retained
 from tests.support.servers import Answer, ReceivedRequest, ScriptedVtn, free_port
 from tests.support.waiting import wait_until
 
@@ -55,6 +56,11 @@ def test_a_device_at_a_broker_that_keeps_the_contract(broker: Broker, tmp_path: 
     device.close()
     assert code == 0, check.output
     assert check.output.splitlines()[1:] == as_shown()
+    left = Retained(broker.port)
+    left.publish("marker", b"x", is_retained=True)
+    wait_until(left.all)
+    assert left.all() == {"marker": b"x"}
+    left.close()
 
 
 def test_a_device_over_http_that_answers_nothing(tmp_path: Path) -> None:

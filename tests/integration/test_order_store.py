@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ def order(clock: FakeClock, name: str = "pump", **fields: Any) -> Order:
         stored=Stored(12.5, now),
         issued_at=now,
         switched_at=now,
+        valid_for=timedelta(minutes=2),
         until=now,
     )
     return replace(made, **fields)

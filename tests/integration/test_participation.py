@@ -42,6 +42,19 @@ class TestOptOuts:
 
         assert participation.current().is_opted_out("Aarhus", "pump", clock())
 
+    def test_each_sees_what_it_has_set_itself(
+        self, participation: Participation, clock: FakeClock
+    ) -> None:
+        ends = clock() + timedelta(hours=1)
+        participation.opt_out("Aarhus", "pump", set_by=SetBy.DEVICE)
+        participation.opt_out("Aarhus", "car", set_by=SetBy.OPERATOR, until=ends)
+        participation.opt_out("Odense", set_by=SetBy.OPERATOR)
+        who = participation.current()
+
+        assert who.opted_out_by(SetBy.DEVICE, clock()) == {("Aarhus", "pump")}
+        assert who.opted_out_by(SetBy.OPERATOR, clock()) == {("Aarhus", "car"), ("Odense", THE_VEN)}
+        assert who.opted_out_by(SetBy.OPERATOR, ends) == {("Odense", THE_VEN)}
+
     def test_that_of_a_ven_covers_what_comes_later(
         self, participation: Participation, clock: FakeClock
     ) -> None:
@@ -57,6 +70,18 @@ class TestOptOuts:
         clock.advance(hours=1)
 
         assert not participation.current().is_opted_out("Aarhus", "pump", clock())
+
+    def test_what_is_known_changes_nothing(
+        self, participation: Participation, clock: FakeClock
+    ) -> None:
+        """A device says it with every order that it is given."""
+        assert participation.opt_out("Aarhus", "pump", set_by=SetBy.DEVICE)
+        before = participation.current()
+        clock.advance(hours=1)
+
+        assert not participation.opt_out("Aarhus", "pump", set_by=SetBy.DEVICE)
+
+        assert participation.current() == before
 
     def test_said_again_the_last_words_count(
         self, participation: Participation, clock: FakeClock

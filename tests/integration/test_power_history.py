@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from app.fleet import Resource, ResourceKind, Status
 from app.metering import PowerHistory
+from app.metering.power import AskedPower
+from app.readings import Frame, FrameDetail, Roster
 from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
@@ -108,3 +111,32 @@ def test_a_resource_that_was_suspended_since_does_not_count(
     assert frame is not None
     powers = dict(frame.powers("Aarhus"))
     assert point.by_kind_kw[ResourceKind.HEAT_PUMP] == pytest.approx(powers["pump"], abs=1e-4)
+
+
+def test_asked_are_devices_that_have_a_set_point_and_are_measured(
+    container: Container, clock: FakeClock, history: PowerHistory
+) -> None:
+    def each(*values: float) -> npt.NDArray[np.float32]:
+        return np.array(values, dtype=np.float32)
+
+    names = ["measured", "silent", "simulated", "not asked"]
+    pumps = [resource(name, ResourceKind.HEAT_PUMP, 9) for name in names]
+    container.fleet.repository().save({"Ribe": pumps})
+    container.readings.log().append(
+        Frame(
+            taken_at=clock(),
+            profile_index=0,
+            roster=Roster([("Ribe", names)]),
+            power_kw=each(2.5, np.nan, 4.0, 8.0),
+            detail=FrameDetail(
+                baseline_kw=each(3.0, 3.0, 4.0, 8.0),
+                setpoint_kw=each(2.0, 2.0, 4.0, np.nan),
+                metered=np.array([1, 1, 0, 1], dtype=np.int8),
+            ),
+        )
+    )
+
+    history()
+
+    (point,) = history.points()
+    assert point.asked == AskedPower(asked_kw=2.0, measured_kw=2.5, usual_kw=3.0)

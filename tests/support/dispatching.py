@@ -38,12 +38,12 @@ class Plans:
 class Channels:
     def __init__(self) -> None:
         self.written: list[tuple[str, list[Key]]] = []
-        self.shown: tuple[Mapping[Key, str], Collection[Key]] = {}, ()
+        self.shown: tuple[Mapping[Key, str], Collection[tuple[str, str]]] = {}, ()
 
     def write(self, actuator: str, keys: Sequence[Key]) -> None:
         self.written.append((actuator, list(keys)))
 
-    def show(self, actuators: Mapping[Key, str], opted_out: Collection[Key]) -> None:
+    def show(self, actuators: Mapping[Key, str], opted_out: Collection[tuple[str, str]]) -> None:
         self.shown = actuators, opted_out
 
 
@@ -96,7 +96,7 @@ class Bench:
         self.orders = BookBench(self.clock)
         self.plans, self.channels, self.opt_outs = Plans(), Channels(), OptOuts()
         self.audit = Audit()
-        self.in_doubt = False
+        self.in_doubt = self.owners_are_silent = False
         self.signal = OrderSignal()
         log_once = LogOnce()
         self.inbox = OutcomeInbox(
@@ -114,13 +114,19 @@ class Bench:
             channels=self.channels,
             participation=self.opt_outs,
             audit=self.audit,
-            actuator_of=lambda _, name: {"boiler": "homes"}.get(name),
+            actuator_of=self.actuator_of,
             actuators=lambda: self.orders.actuators,
             stats=ActuatorStats(),
             clock=self.trusted,
             monotonic=self.clock.monotonic,
             log_once=log_once,
         )
+
+    def actuator_of(self, _: str, resource_name: str) -> str | None:
+        """Of who is given no orders now."""
+        if self.owners_are_silent:
+            raise DatabaseError("the database cannot be used")
+        return {"boiler": "homes"}.get(resource_name)
 
     def answer(self, seq: int, status: OutcomeStatus, key: Key = PUMP, of: str = "homes") -> None:
         self.inbox.put(of, key, Outcome(seq=seq, status=status))

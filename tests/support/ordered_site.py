@@ -15,7 +15,7 @@ from app.actuation.sites import SitesOfFleet
 from app.control import ResourceArrays, Responder, SignalResolver
 from app.control.policies import OF_KIND
 from app.events import SeenEvent
-from app.fleet import Resource, ResourceKind, WhoTakesPart
+from app.fleet import OptOut, Resource, ResourceKind, SetBy, WhoTakesPart
 from app.platform import LogOnce
 from app.readings import Frame, FrameDetail, Roster
 from tests.support.events import NOW
@@ -61,6 +61,16 @@ class Meters:
             for (at, power_kw), until in zip(changes, ends, strict=True)
         ]
         return sum(part / (end - start) * power_kw for part, power_kw in parts)
+
+
+def opted_out(
+    key: tuple[str, str], *, until: datetime | None = None, set_by: SetBy = SetBy.OPERATOR
+) -> WhoTakesPart:
+    """All take part but this one."""
+    opt_out = OptOut(
+        ven_name=key[0], resource_name=key[1], set_by=set_by, reason="", since=AT, until=until
+    )
+    return WhoTakesPart(revision=2, opt_outs={key: [opt_out]})
 
 
 class Site:

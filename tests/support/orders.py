@@ -71,7 +71,7 @@ class BookBench:
         self.actuators: dict[str, MqttActuator | HttpActuator] = {"homes": HOMES, "plants": PLANTS}
         self.book = self.started()
 
-    def started(self, alive_at: datetime | None = None) -> OrderBook:
+    def started(self, ticked_at: datetime | None = None) -> OrderBook:
         """The book of a process that has just begun."""
         self.book = OrderBook(
             store=self.store,
@@ -80,7 +80,7 @@ class BookBench:
             monotonic=self.clock.monotonic,
             drawn=lambda: 1.0,
         )
-        self.book.open(alive_at=alive_at)
+        self.book.open(ticked_at=ticked_at)
         return self.book
 
     def ask(self, **states: DesiredState) -> None:
@@ -94,6 +94,12 @@ class BookBench:
         assert written is not None
         body: dict[str, Any] = orjson.loads(written.body) if written.body else {}
         return body
+
+    def order(self, key: Key = PUMP) -> Order:
+        """The last one."""
+        order = self.book.get(key)
+        assert order is not None
+        return order
 
     def due(self) -> list[Key]:
         """Whose orders are to be written now."""

@@ -20,7 +20,7 @@ from tests.support.events import NOW, in_force
 from tests.support.fakes import resource
 
 CHARGERS = ("a", "b", "c")
-USUAL_KW = 4.0
+USUAL_KW, RATED_KW = 4.0, 10.0
 LIMIT, SUBSCRIPTION = "IMPORT_CAPACITY_LIMIT", "IMPORT_CAPACITY_SUBSCRIPTION"
 
 
@@ -33,16 +33,26 @@ def limited(kw: float, to: str = "", *, kind: str = LIMIT, **event: Any) -> Seen
     return replace(made, granted=Granted(resources={name: frozenset({f"t-{to}"}) for name in to}))
 
 
-def powers(*events: SeenEvent) -> dict[str, float]:
-    """Of three chargers, each of which usually charges with 4 kW."""
-    return powers_of({"Aarhus": events})["Aarhus"]
+def in_percent(event: SeenEvent) -> SeenEvent:
+    """The same, of what each resource can do at most."""
+    return replace(event, units={LIMIT: "PERCENT"})
 
 
-def powers_of(asked: Mapping[str, Sequence[SeenEvent]]) -> dict[str, dict[str, float]]:
+def powers(*events: SeenEvent, **most_kw: float) -> dict[str, float]:
+    """Of three chargers, each of which usually charges with 4 kW, can with 10 kW unless told."""
+    return powers_of({"Aarhus": events}, **most_kw)["Aarhus"]
+
+
+def powers_of(
+    asked: Mapping[str, Sequence[SeenEvent]], **most_kw: float
+) -> dict[str, dict[str, float]]:
     """The same of several VENs, each with three chargers."""
     responder = Responder({kind: policy() for kind, policy in OF_KIND.items()})
     members = [
-        (ven_name, resource(name, ResourceKind.EV_CHARGER))
+        (
+            ven_name,
+            resource(name, ResourceKind.EV_CHARGER, power_max_kw=most_kw.get(name, RATED_KW)),
+        )
         for ven_name in asked
         for name in CHARGERS
     ]
@@ -129,6 +139,18 @@ def test_what_was_reserved_raises_what_was_subscribed() -> None:
     reserved = limited(3.0, kind="IMPORT_CAPACITY_RESERVATION")
 
     assert sum(powers(limited(6.0, kind=SUBSCRIPTION), reserved).values()) == 9.0
+
+
+def test_of_shares_of_what_each_can_do_the_smallest_is_the_limit() -> None:
+    found = powers(in_percent(limited(0.5)), a=12.0, b=20.0, c=30.0)
+
+    assert sum(found.values()) == pytest.approx(6.0)
+
+
+def test_of_shares_only_those_count_whom_the_event_is_meant_for() -> None:
+    found = powers(in_percent(limited(0.5, "bc")), a=2.0, b=10.0, c=12.0)
+
+    assert found["b"] + found["c"] == pytest.approx(5.0)
 
 
 limits = st.builds(

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.actuation.dispatcher import AT_ONCE, MAX_PER_S
 from app.actuation.order import Key, OrderStatus, Outcome, OutcomeStatus
 from app.actuation.outcomes import MAX_WAITING
 from app.actuation.service import ChangeWatch
@@ -31,6 +32,17 @@ class TestPlanning:
         bench.dispatcher.write_due()
 
         assert bench.channels.written == [("homes", [PUMP])]
+
+    def test_of_many_orders_no_more_than_so_many_a_second_are_handed_on(self, bench: Bench) -> None:
+        """After a start all are due at once."""
+        keys = [Key("Aarhus", f"d-{number}") for number in range(AT_ONCE + 1)]
+        bench.plans.states = dict.fromkeys(keys, setpoint(1.5))
+        bench.plans.actuators = dict.fromkeys(keys, "homes")
+        bench.dispatcher.plan()
+
+        assert bench.dispatcher.write_due() == AT_ONCE / MAX_PER_S
+        assert bench.dispatcher.write_due() is None
+        assert [len(own) for _, own in bench.channels.written] == [AT_ONCE, 1]
 
     def test_a_release_that_nobody_answers_is_looked_at_when_it_is_over(self, bench: Bench) -> None:
         """Its actuator may be gone, and another one wait for its end."""
@@ -158,6 +170,17 @@ class TestAnswers:
         bench.plans.states = {PUMP: setpoint(1.5)}
         bench.dispatcher.plan()
         return int(bench.orders.write()["seq"])
+
+    def test_while_nobody_can_say_whose_a_device_is_it_waits(self, bench: Bench) -> None:
+        bench.dispatcher.plan()
+        bench.owners_are_silent = True
+        with pytest.raises(DatabaseError):
+            bench.answer(0, OutcomeStatus.OPTED_OUT, Key("Aarhus", "boiler"))
+
+        bench.owners_are_silent = False
+        bench.dispatcher.follow_answers()
+
+        assert bench.opt_outs.calls == [("Aarhus", "boiler", SetBy.DEVICE)]
 
     def test_who_opts_out_is_kept_as_its_device(self, bench: Bench) -> None:
         seq = self.ordered(bench)

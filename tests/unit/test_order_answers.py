@@ -99,6 +99,18 @@ class TestManyAnswersAtOnce:
 
         assert bench.book.counts.accepted == 1
 
+    def test_also_of_what_it_refuses(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        seq = bench.write()["seq"]
+        refusals = [
+            Answer("homes", PUMP, Outcome(seq=seq, status=OutcomeStatus.REFUSED, reason=reason))
+            for reason in ("too cold", "still too cold")
+        ]
+
+        (ended,) = bench.book.follow(refusals)
+
+        assert ended.reason == "too cold"
+
     def test_that_devices_accept_is_stored_nowhere(self, bench: BookBench) -> None:
         bench.ask(pump=setpoint(1.5))
 

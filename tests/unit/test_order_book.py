@@ -361,9 +361,33 @@ class TestAStartAfterALongTime:
         bench.accepted()
         bench.clock.advance(hours=10)
 
-        bench.started(alive_at=bench.clock() - timedelta(hours=ticked_h_ago))
+        bench.started(ticked_at=bench.clock() - timedelta(hours=ticked_h_ago))
 
         order = bench.book.get(PUMP)
         assert order is not None
         assert not order.is_over
         assert bench.due() == [PUMP]
+
+
+class TestAnActuatorThatIsChanged:
+    """What was written while `valid_for` was longer may be held for longer."""
+
+    def test_a_release_is_repeated_until_nothing_is_held(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        longer = timedelta(minutes=10)
+        bench.actuators["homes"] = HOMES.model_copy(update={"valid_for": longer})
+        bench.write()
+        bench.actuators["homes"] = HOMES
+        bench.write()
+
+        bench.ask()
+
+        assert bench.order().until == bench.clock() + 2 * longer
+
+    def test_one_that_was_never_written_for_so_long_is_not(self, bench: BookBench) -> None:
+        bench.ask(pump=setpoint(1.5))
+        bench.write()
+
+        bench.ask()
+
+        assert bench.order().until == bench.clock() + 2 * VALID_FOR

@@ -6,8 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from app.actuation.order import Key
 from tests.support.events import in_force
-from tests.support.ordered_site import AT, CAR, PUMP, Site
+from tests.support.fakes import resource
+from tests.support.ordered_site import AT, CAR, PUMP, K, Site, opted_out
+
+TEN_MINUTES = timedelta(minutes=10)
+STORE = {"energy_max_kwh": 16.0, "actuator": "homes", "source": "meters"}
 
 
 @pytest.fixture
@@ -106,6 +111,20 @@ class TestPace:
 
         assert (asked.setpoint_kw, asked.import_limit_kw) == (4.0, 4.0)
 
+    def test_a_limit_of_export_does_not_either(self, site: Site) -> None:
+        battery = resource(
+            "pump", K.BATTERY, power_min_kw=-8.0, power_max_kw=8.0, **STORE, min_on=TEN_MINUTES
+        )
+        site.fleet.change({"Aarhus": [battery]})
+        site.events = [in_force(("DISPATCH_SETPOINT", -4.0), id="e-1")]
+        site.asked()
+        site.clock.advance(minutes=4)
+
+        site.events = [in_force(("DISPATCH_SETPOINT", 0.0), ("EXPORT_CAPACITY_LIMIT", 0.0))]
+        asked = site.asked()[PUMP]
+
+        assert (asked.setpoint_kw, asked.export_limit_kw) == (-4.0, 4.0)
+
     def test_the_others_of_its_site_give_way_meanwhile(self, site: Site) -> None:
         """The rest of the house takes 1 kW, and the pump is on its way down from 3 kW."""
         site.fleet.change({"Aarhus": site.members(ramp_kw_per_min=0.6)})
@@ -120,3 +139,17 @@ class TestPace:
         asked = site.asked()
         assert asked[PUMP].setpoint_kw == pytest.approx(2.9)
         assert asked[CAR].import_limit_kw == pytest.approx(0.0)
+
+    def test_who_does_not_take_part_gives_way_for_nobody(self, site: Site) -> None:
+        """The pump needs 2.9 kW on its way down, and the car charges on with 2 kW."""
+        boiler = resource("boiler", K.HEAT_PUMP, actuator="homes", source="meters")
+        site.fleet.change({"Aarhus": [*site.members(ramp_kw_per_min=0.6), boiler]})
+        site.usual |= {"boiler": 5.0, "car": 2.0}
+        site.who = opted_out(CAR)
+        site.meters.measure(CAR, 2.0)
+        site.events = [in_force(("IMPORT_CAPACITY_LIMIT", 8.0), ("DISPATCH_SETPOINT", 9.0))]
+
+        setpoints = site.setpoints()
+
+        assert setpoints[PUMP] == pytest.approx(2.9)
+        assert setpoints[Key("Aarhus", "boiler")] == pytest.approx(8.0 - 2.9 - 2.0 - 1.0)

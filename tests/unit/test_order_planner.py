@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from app.actuation.order import Key, OrderStatus, OutcomeStatus
 from app.actuation.planner import BASELINE_SPAN, STEP
 from app.actuation.states import LATE
-from app.fleet import EVERYBODY, THE_VEN, OptOut, SetBy, WhoTakesPart
+from app.fleet import EVERYBODY, THE_VEN, SetBy, WhoTakesPart
 from tests.support.events import NOW, in_force, interval, seen
 from tests.support.fakes import resource
-from tests.support.ordered_site import AT, CAR, PUMP, K, Site
+from tests.support.ordered_site import AT, CAR, PUMP, K, Site, opted_out
 
 
 @pytest.fixture
@@ -303,33 +303,22 @@ class TestComfort:
 
 
 class TestWhoDoesNotTakePart:
-    def out(self, key: tuple[str, str], until: datetime | None = None) -> WhoTakesPart:
-        opt_out = OptOut(
-            ven_name=key[0],
-            resource_name=key[1],
-            set_by=SetBy.OPERATOR,
-            reason="",
-            since=AT,
-            until=until,
-        )
-        return WhoTakesPart(revision=2, opt_outs={key: [opt_out]})
-
     def test_a_resource(self, site: Site) -> None:
         site.events = [in_force(("SIMPLE", 3))]
-        site.who = self.out(PUMP)
+        site.who = opted_out(PUMP)
 
         assert set(site.asked()) == {CAR}
 
     def test_a_ven_with_all_that_it_has(self, site: Site) -> None:
         site.events = [in_force(("SIMPLE", 3))]
-        site.who = self.out(("Aarhus", THE_VEN))
+        site.who = opted_out(("Aarhus", THE_VEN))
 
         assert site.asked() == {}
 
     def test_until_it_ends(self, site: Site) -> None:
         site.events = [in_force(("SIMPLE", 3))]
         ends = AT + timedelta(minutes=5)
-        site.who = self.out(PUMP, until=ends)
+        site.who = opted_out(PUMP, until=ends)
 
         assert site.plan().next_change == ends
         site.clock.advance(minutes=5)
@@ -345,9 +334,22 @@ class TestWhoDoesNotTakePart:
     def test_the_others_of_its_site_give_way_for_it(self, site: Site) -> None:
         """It does as usual, which is 2 kW, and the rest 1 kW."""
         site.events = [in_force(("IMPORT_CAPACITY_LIMIT", 6.0))]
-        site.who = self.out(PUMP)
+        site.who = opted_out(PUMP)
 
         assert site.asked()[CAR].import_limit_kw == pytest.approx(3.0, abs=0.01)
+
+    def test_told_of_are_those_whose_devices_have_opted_out(self, site: Site) -> None:
+        """Home Assistant's switch is the owner's, and shows what the owner has set."""
+        site.who = opted_out(PUMP, set_by=SetBy.DEVICE, until=AT + timedelta(minutes=5))
+
+        assert site.plan().opted_out == {PUMP}
+        site.clock.advance(minutes=5)
+        assert site.plan().opted_out == frozenset()
+
+    def test_what_an_operator_has_set_is_not_told(self, site: Site) -> None:
+        site.who = opted_out(PUMP)
+
+        assert site.plan().opted_out == frozenset()
 
 
 class TestWhoRefuses:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from nicegui import run, ui
 
-from app.fleet import SetBy, Status, WhoTakesPart
+from app.fleet import SetBy, Status
 from app.ops.fleet_view import ResourceRow, VenRow
 from app.ops.page import formatting
 from app.ops.page.services import PageServices
 from app.ops.page.shell import REFRESH_S, Shell
 from app.ops.page.sources import resource_address
-from app.ops.page.widgets import Action, Figures, Grid, Pager
+from app.ops.page.widgets import Action, Figures, Grid, Pager, Press
 
 ROWS = 25
 
@@ -28,35 +29,26 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
             figures = Figures("status", "resources", "power now", "last report")
             problem = ui.label("").classes("ill")
 
-            async def suspend(name: str) -> None:
-                await shell.change(
-                    lambda who: services.actions.suspend(who, ven_name, name),
-                    f"{name} is suspended: it is no longer metered and reported; the device"
-                    " itself continues.",
-                )
-                await show_now()
+            def press(change: Callable[[str, str, str], object], words: str) -> Press:
+                """What a button of a resource does, and what is said then."""
 
-            async def resume(name: str) -> None:
-                await shell.change(
-                    lambda who: services.actions.resume(who, ven_name, name),
-                    f"{name} is metered again from the next reading on.",
-                )
-                await show_now()
+                async def pressed(name: str) -> None:
+                    await shell.change(lambda who: change(who, ven_name, name), f"{name} {words}")
+                    await show_now()
 
-            async def opt_out(name: str) -> None:
-                await shell.change(
-                    lambda who: services.actions.opt_out(who, ven_name, name, reason="on the page"),
-                    f"{name} takes no part in events until you opt it in.",
-                )
-                await show_now()
+                return pressed
 
-            async def opt_in(name: str) -> None:
-                await shell.change(
-                    lambda who: services.actions.opt_in(who, ven_name, name),
-                    f"{name} takes part again.",
-                )
-                await show_now()
-
+            actions = services.actions
+            suspend = press(
+                actions.suspend,
+                "is suspended: it is no longer metered and reported; the device itself continues.",
+            )
+            resume = press(actions.resume, "is metered again from the next reading on.")
+            opt_out = press(
+                partial(actions.opt_out, reason="on the page"),
+                "takes no part in events until you opt it in.",
+            )
+            opt_in = press(actions.opt_in, "takes part again.")
             status: dict[str, Status] = {}
             out: set[str] = set()
             grid = Grid(
@@ -95,7 +87,9 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
                     return
                 rows, total = answer
                 out.clear()
-                out.update(_opted_out_here(who, ven_name, services.clock()))
+                # What a device did, only the device ends.
+                by_operator = who.opted_out_by(SetBy.OPERATOR, services.clock())
+                out.update(resource for ven, resource in by_operator if ven == ven_name)
                 status.update({row.resource.resource_name: row.resource.status for row in rows})
                 grid.show([(row.resource.resource_name, _resource_cells(row)) for row in rows])
                 pager.show(total)
@@ -105,16 +99,6 @@ def make_ven_view(services: PageServices) -> Callable[[str], None]:
             shell.every(REFRESH_S, show_ven)
 
     return ven
-
-
-def _opted_out_here(who: WhoTakesPart, ven_name: str, now: datetime) -> set[str]:
-    """Resources that an operator has opted out; what a device did, only the device ends."""
-    return {
-        resource_name
-        for (name, resource_name), opt_outs in who.opt_outs.items()
-        if name == ven_name
-        and any(each.set_by is SetBy.OPERATOR and each.holds(now) for each in opt_outs)
-    }
 
 
 def ven_cells(row: VenRow, now: datetime) -> tuple[str, ...]:

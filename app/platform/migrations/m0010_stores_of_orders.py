@@ -1,4 +1,4 @@
-"""What is in a store that no meter measures is carried from order to order."""
+"""Orders carry what is in a store that no meter measures, and how long devices may hold them."""
 
 from __future__ import annotations
 
@@ -9,5 +9,7 @@ def migrate(connection: Connection) -> None:
     for statement in (
         "ALTER TABLE device_order RENAME COLUMN store_from_us TO stored_at_us",
         "ALTER TABLE device_order ADD COLUMN stored_kwh DOUBLE PRECISION",
+        # An hour: what was issued before may have been written with the longest there is.
+        "ALTER TABLE device_order ADD COLUMN valid_for_us BIGINT NOT NULL DEFAULT 3600000000",
     ):
         connection.execute(text(statement))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,20 @@ def test_also_one_that_went_while_nobody_looked(bench: OrdersBench, retained: Re
     wait_until(lambda: retained.entities().keys() == ENTITIES)
     wait_until(lambda: retained.of(of_old) is None)
     assert retained.of(of_others) == described
+
+
+@pytest.mark.rest
+def test_a_broker_that_has_forgotten_them_is_told_anew(
+    bench: OrdersBench, retained: Retained, broker: Broker
+) -> None:
+    bench.start()
+    wait_until(lambda: retained.entities().keys() == ENTITIES)
+
+    broker.stop()  # it keeps nothing on its disk
+    broker.start()
+
+    with closing(Retained(broker.port)) as looking_again:
+        wait_until(lambda: looking_again.entities().keys() == ENTITIES, timeout_s=30)
 
 
 @pytest.mark.rest

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.actuation.actuators import ActuatorsFile, HttpActuator
-from app.actuation.http import THREADS, HttpChannel, order_session
+from app.actuation.http import THREADS, HttpChannel
 from app.actuation.order import Key, Written
 from app.actuation.outcomes import OutcomeInbox
+from app.actuation.poster import OrderPoster
 from app.actuation.signal import OrderSignal
 from app.actuation.status import ActuatorStats, ActuatorStatus
 from app.platform import LogOnce
@@ -23,7 +28,7 @@ from tests.support.servers import Answer, ReceivedRequest, ScriptedVtn
 from tests.support.waiting import wait_until
 
 ACCEPTED = Answer(status=200, body={"seq": 1, "status": "ACCEPTED"})
-PUMP = Key("Aarhus", "pump")
+PUMP, DEAD = Key("Aarhus", "pump"), Key("Aarhus", "dead")
 
 
 class Book:
@@ -33,17 +38,19 @@ class Book:
 
     def __init__(self) -> None:
         self.odd: dict[Key, tuple[str, bytes]] = {}
+        self.live: list[Key] = []
+        """Whose orders are in force."""
 
     def written(self, key: Key) -> Written | None:
         actuator, body = self.odd.get(key, ("homes", b"{}"))
         return Written(key=key, actuator=actuator, seq=1, body=body, left_s=60.0)
 
-    def of_actuator(self, name: str) -> list[Key]:  # noqa: ARG002
-        return []
+    def of_actuator(self, name: str) -> list[Key]:
+        return self.live if name == "homes" else []
 
 
 class Bench:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         log_once = LogOnce()
         self.book, self.stats = Book(), ActuatorStats()
         self.inbox = OutcomeInbox(
@@ -60,7 +67,7 @@ class Bench:
             folder=Path(),
             book=self.book,
             inbox=self.inbox,
-            session=order_session,
+            make_poster=lambda: OrderPoster(monotonic=monotonic),
             stats=self.stats,
             log_once=log_once,
         )
@@ -71,12 +78,15 @@ class Bench:
         return self.stats.all().get("homes", ActuatorStatus())
 
 
+MakeBench = Callable[..., Bench]
+
+
 @pytest.fixture
-def bench() -> Iterator[Callable[[str], Bench]]:
+def bench() -> Iterator[MakeBench]:
     made: list[Bench] = []
 
-    def begin(url: str) -> Bench:
-        made.append(Bench(url))
+    def begin(url: str, **how: Any) -> Bench:
+        made.append(Bench(url, **how))
         return made[-1]
 
     yield begin
@@ -108,11 +118,10 @@ def devices() -> Iterator[Devices]:
     made.close()
 
 
-def test_who_does_not_answer_delays_nobody_who_does(
-    bench: Callable[[str], Bench], devices: Devices
-) -> None:
+def test_who_does_not_answer_delays_nobody_who_does(bench: MakeBench, devices: Devices) -> None:
     fleet = bench(devices.server.base_url)
     dead = [Key("Aarhus", f"dead-{number}") for number in range(THREADS)]
+    fleet.book.live = [*dead, PUMP]
     fleet.channel.write(dead)
     wait_until(lambda: fleet.status.not_taken == len(dead))
     assert fleet.status.away is not None
@@ -123,7 +132,51 @@ def test_who_does_not_answer_delays_nobody_who_does(
     assert fleet.status.away is None, "an order reached a device"
 
 
-def test_who_answers_in_drops_is_given_up(bench: Callable[[str], Bench]) -> None:
+def test_that_one_was_reached_which_is_gone_does_not_count(
+    bench: MakeBench, devices: Devices
+) -> None:
+    fleet = bench(devices.server.base_url)
+    fleet.book.live = [PUMP, DEAD]
+    fleet.channel.write([PUMP])
+    wait_until(fleet.inbox.take)
+
+    fleet.book.live = [DEAD]
+    fleet.channel.write([DEAD])
+
+    wait_until(lambda: fleet.status.not_taken)
+    assert fleet.status.away is not None
+
+
+def test_one_that_is_gone_is_no_problem_any_more(
+    bench: MakeBench, devices: Devices, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    fleet = bench(devices.server.base_url)
+    fleet.book.live = [DEAD]
+    fleet.channel.write([DEAD])
+    wait_until(lambda: fleet.status.away)
+
+    fleet.book.live = [PUMP]
+    fleet.channel.write([PUMP])
+
+    wait_until(lambda: "actuator homes: orders arrive again" in caplog.messages)
+
+
+def test_a_redirect_is_not_followed(bench: MakeBench) -> None:
+    """An order goes where the file says, with its token, and nowhere else."""
+    elsewhere = ScriptedVtn(lambda _: ACCEPTED)
+    moved = Answer(status=307, headers={"Location": f"{elsewhere.base_url}/pump"})
+    with closing(elsewhere), closing(ScriptedVtn(lambda _: moved)) as device:
+        fleet = bench(device.base_url)
+
+        fleet.channel.write([PUMP])
+
+        wait_until(lambda: fleet.status.away)
+        assert fleet.status.away == f"it answers 307 ({PUMP})"
+        assert elsewhere.asked == []
+
+
+def test_who_answers_in_drops_is_given_up(bench: MakeBench) -> None:
     """Each drop comes in time, and the last one never would."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -144,8 +197,19 @@ def drip(connection: socket.socket, over: threading.Event) -> None:
             connection.sendall(b"X: y\r\n")
 
 
+def test_a_connection_that_took_too_long_is_not_used(bench: MakeBench, devices: Devices) -> None:
+    """As where a name server is slow: what the order says of its time counts from before."""
+    seconds = itertools.count(step=10.0)
+    fleet = bench(devices.server.base_url, monotonic=lambda: next(seconds))
+
+    fleet.channel.write([PUMP])
+
+    wait_until(lambda: fleet.status.away)
+    assert devices.server.asked == []
+
+
 def test_an_order_that_is_given_up_is_reset_and_not_sent_later(
-    bench: Callable[[str], Bench],
+    bench: MakeBench,
 ) -> None:
     """A connection that is closed as usual delivers what the kernel still has of it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -172,7 +236,7 @@ def read_all(connection: socket.socket) -> None:
     ],
 )
 def test_nothing_is_posted_that_is_no_order_of_its_own(
-    bench: Callable[[str], Bench], devices: Devices, odd: tuple[str, bytes]
+    bench: MakeBench, devices: Devices, odd: tuple[str, bytes]
 ) -> None:
     fleet = bench(devices.server.base_url)
     fleet.book.odd = {PUMP: odd}

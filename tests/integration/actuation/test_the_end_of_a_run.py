@@ -40,8 +40,8 @@ class TestRelease:
         bench.container.actuation.service().release_all(timeout_s=20)
 
         bench.ask(("DISPATCH_SETPOINT", 2.5))
+        bench.container.actuation.dispatcher().plan()
 
-        wait_until(lambda: bench.container.actuation.dispatcher().is_planned)
         assert bench.orders() == {}
         assert pump.orders == []
 
@@ -57,10 +57,23 @@ class TestRelease:
         (line,) = [line for line in caplog.messages if "have not answered" in line]
         assert line.startswith("orders: 1 devices have not answered")
 
-    def test_without_a_start_there_is_nothing_to_release(self, bench: OrdersBench) -> None:
-        bench.container.actuation.service().release_all(timeout_s=20)
+    def test_without_a_start_there_is_nothing_to_release(
+        self, bench: OrdersBench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bench.container.actuation.service().release_all(timeout_s=0.2)
 
-        assert bench.orders() == {}
+        assert caplog.messages == []
+
+
+def test_a_stop_ends_the_wait_for_answers(
+    bench: OrdersBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.ask(("DISPATCH_SETPOINT", 2.5))
+    bench.container.platform.shutdown().set()
+
+    bench.container.actuation.service().dispatch_once()
+
+    assert [line for line in caplog.messages if "have not answered" in line] == []
 
 
 class Left(Exception):
