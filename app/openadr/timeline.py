@@ -175,13 +175,18 @@ class Timeline:
         None: for ever. Where that lies beyond the horizon, an instant beyond it."""
         until, round_ = instant, self.pass_at(instant)
         while until <= instant + horizon:
+            begins = self._begin_of_pass(round_) if round_ else None
+            over = self._begin_of_pass(round_ + 1) if self.loops else None
             intervals = [each for each in self.of_pass(round_) if each.payloads]
             for interval in sorted(intervals, key=lambda each: each.start):
-                if interval.start > until:
+                # What is not in order may lie outside of its own pass, where it does not hold.
+                start = interval.start if begins is None else max(interval.start, begins)
+                end = _earlier(interval.end, over)
+                if start > until:
                     return until
-                if interval.end is None:
+                if end is None:
                     return None
-                until = max(until, interval.end)
+                until = max(until, end)
             if not intervals:
                 break
             round_ += 1
@@ -358,3 +363,8 @@ def _shifted(instant: datetime, offset: timedelta) -> datetime:
 
 def _not_after(instant: datetime | None, other: datetime) -> bool:
     return instant is not None and instant <= other
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """None is never."""
+    return min((each for each in (one, other) if each is not None), default=None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tests.support.events import NOW, timeline
 
 NOON = "2026-06-01T12:00:00Z"
+ASKS = [{"type": "SIMPLE", "values": [1]}]
 
 near = st.builds(
     lambda duration, own: {
@@ -20,7 +21,7 @@ near = st.builds(
             {
                 "id": number,
                 "intervalPeriod": period,
-                "payloads": [{"type": "SIMPLE", "values": [1]}] if asks else [],
+                "payloads": ASKS if asks else [],
             }
             for number, (period, asks) in enumerate(own)
         ],
@@ -41,7 +42,18 @@ near = st.builds(
 )
 
 
+OUT_OF_ORDER = {
+    "duration": "PT2H",
+    "intervalPeriod": {"start": NOON, "duration": "PT1H"},
+    "intervals": [
+        {"id": 0, "intervalPeriod": {"start": "2026-06-01T13:30:00Z", "duration": "PT0S"}},
+        {"id": 1, "intervalPeriod": {"start": NOON, "duration": "PT0S"}, "payloads": ASKS},
+    ],
+}
+
+
 @given(near, st.integers(0, 8))
+@example(event=OUT_OF_ORDER, quarters=0)
 def test_what_is_asked_goes_on_until_the_first_gap(event: dict[str, Any], quarters: int) -> None:
     made, instant = timeline(**event), NOW + timedelta(minutes=15 * quarters)
     horizon = timedelta(hours=3)
