@@ -51,7 +51,7 @@ class Container(containers.DeclarativeContainer):
         embedded_business_credentials=vtn.business_credentials,
     )
     fleet = providers.Container(
-        FleetContainer, platform=platform, openadr=openadr, client_for=openadr.ven_client.provider
+        FleetContainer, platform=platform, openadr=openadr, client_for=openadr.client_for
     )
     readings = providers.Container(
         ReadingsContainer, platform=platform, vtn_clock=openadr.vtn_clock
@@ -72,8 +72,8 @@ class Container(containers.DeclarativeContainer):
     events = providers.Container(
         EventsContainer,
         platform=platform,
-        resource_names=fleet.repository.provided.enrolled_resources,
-        shown=fleet.lost_objects.provided.polled,
+        fleet=fleet,
+        client_for=openadr.client_for,
         on_change=orders.signal.provided.changed,
     )
     control = providers.Container(ControlContainer, platform=platform, events=events.store)
@@ -128,16 +128,18 @@ class Container(containers.DeclarativeContainer):
         VensContainer,
         platform=platform,
         fleet=fleet,
-        client_for=openadr.ven_client.provider,
+        client_for=openadr.client_for,
         vtn_http=openadr.http,
         events=events.store,
+        sync_events=events.sync,
+        forget_targets=events.grants.provided.forget,
         reports=delivery.service,
         debts=delivery.debts,
     )
     push = providers.Container(
         PushContainer,
         platform=platform,
-        client_for=openadr.ven_client.provider,
+        client_for=openadr.client_for,
         held_vens=fleet.held_vens,
         program_ids=events.store.provided.program_ids,
         vens=vens,

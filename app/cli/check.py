@@ -41,7 +41,7 @@ def checked(container: Container, *, as_json: bool) -> int:
     code = 0
     try:
         if vens:
-            container.openadr.ven_client(vens[0].ven_name).ping()
+            container.openadr.client_for()(vens[0].ven_name).ping()
         else:  # nobody's credentials are asked for
             http.get("/programs", auth=NoCredentials(), params={"limit": 1})
     except VtnError as error:

@@ -1,20 +1,27 @@
-"""The targets that business logic granted to a VEN and its resources (openadr.md, 'Targets')."""
+"""The targets that business logic granted to VENs and their resources (openadr.md, 'Targets')."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+import random
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
+from weakref import WeakSet
 
 from app.events.seen import Granted
 from app.fleet import VEN
 from app.openadr import (
     Event,
+    Page,
     Program,
+    SharedReadings,
     Targets,
+    VtnRejected,
     VtnResource,
     VtnUnauthorised,
+    VtnUnavailable,
     VtnVen,
     WireError,
     normalized_name,
@@ -23,6 +30,10 @@ from app.platform import LogOnce
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+Enrolled = Mapping[str, Collection[str]]
+"""By VEN: the names of its enrolled resources."""
+VENS_AT_ONCE = 500
+"""Whose resources are looked up in one query."""
 
 
 class EventsClient(Protocol):
@@ -30,57 +41,164 @@ class EventsClient(Protocol):
 
     ven_name: str
 
+    @property
+    def identity(self) -> object: ...
+
+    @property
+    def lists_all_resources(self) -> bool: ...
+
     def ven(self, ven_id: str) -> VtnVen | None: ...
 
     def resources(self, ven_id: str) -> list[VtnResource]: ...
 
-    def programs(self, targets: Targets) -> list[Program]: ...
+    def vens_listed(self, *, most_pages: int) -> tuple[list[VtnVen], bool]: ...
 
-    def events(self, targets: Targets) -> list[Event]: ...
+    def resources_listed(self, *, most_pages: int) -> tuple[list[VtnResource], bool]: ...
+
+    def programs(self, targets: Targets, shared: SharedReadings) -> Sequence[Page[Program]]: ...
+
+    def events(self, targets: Targets, shared: SharedReadings) -> Sequence[Page[Event]]: ...
 
     def event(self, event_id: str) -> Event | None: ...
 
 
 class Grants:
-    """Reads them with each poll.
+    """Reads them, not more often than every `max_age_s`, unless they are doubted.
 
-    `resource_names`: the names of a VEN's enrolled resources. `shown` is told of each VEN whether
-    the VTN shows its ven object, and which of these resources it does not show.
+    `enrolled`: the resources of VENs. `shown` is told of each VEN whether the VTN shows its ven
+    object, and which of these resources it does not show. `monotonic` returns seconds that never go
+    back; `drawn`: a share of 1, so that VENs that were read at once are not read at once again.
+    Safe for several threads.
     """
 
     def __init__(
         self,
         *,
         log_once: LogOnce,
-        resource_names: Callable[[str], Collection[str]],
+        enrolled: Callable[[Sequence[str]], Enrolled],
         shown: Callable[[VEN, bool, Collection[str]], None],
+        max_age_s: float,
+        monotonic: Callable[[], float],
+        drawn: Callable[[], float] = random.random,
     ) -> None:
         self._log_once = log_once
-        self._resource_names = resource_names
+        self._enrolled = enrolled
         self._shown = shown
+        self._max_age_s = max_age_s
+        self._monotonic = monotonic
+        self._drawn = drawn
+        self._lock = threading.Lock()
+        self._costly: WeakSet[object] = WeakSet()
+        """Clients whose lists do not show what they would have to."""
+        self._good_until_s: dict[str, float] = {}
+        """By VEN: until when what was read may be used."""
+
+    def due(self, ven_names: Iterable[str]) -> set[str]:
+        """Of these, the VENs whose targets have to be read."""
+        now_s = self._monotonic()
+        with self._lock:
+            return {name for name in ven_names if self._good_until_s.get(name, now_s) <= now_s}
+
+    def doubt(self, ven_names: Iterable[str]) -> None:
+        """They may have changed: they are due."""
+        with self._lock:
+            for name in ven_names:
+                self._good_until_s.pop(name, None)
 
     def read(self, ven: VEN, client: EventsClient, kept: Granted) -> Granted:
-        """The targets as they are now; what may not be read stays as it was."""
+        """The targets as they are now; what may not be read stays as it was. Raises VtnError."""
+        granted, is_whole = self._read(ven, client, kept)
+        if is_whole:
+            self._were_read([ven.ven_name])
+        return granted
+
+    def may_read_of_all(self, client: EventsClient) -> bool:
+        """Whether lists are worth a try."""
+        return client.lists_all_resources and client.identity not in self._costly
+
+    def read_of_all(
+        self, vens: Sequence[VEN], client: EventsClient, kept: Mapping[str, Granted]
+    ) -> dict[str, Granted]:
+        """The same of VENs that are one client, from lists, by name; without those of whom the
+        lists do not show all, which says nothing yet. Raises VtnError."""
+        most_pages = len(vens)  # more would cost more than to ask for each
+        try:
+            listed, _ = client.vens_listed(most_pages=most_pages)
+            resources, _ = client.resources_listed(most_pages=most_pages)
+        except (VtnRejected, VtnUnauthorised, VtnUnavailable) as error:
+            if error.status in (None, 401, 429):
+                raise
+            self._costly.add(client.identity)
+            return {}  # each may still see its own
+        found = {ven.ven_id: ven for ven in listed}
+        of_ven: dict[str, list[VtnResource]] = {}
+        for resource in resources:
+            of_ven.setdefault(resource.ven_id or "", []).append(resource)
+        granted: dict[str, Granted] = {}
+        for start in range(0, len(vens), VENS_AT_ONCE):
+            some = vens[start : start + VENS_AT_ONCE]
+            enrolled = self._enrolled([ven.ven_name for ven in some])
+            for ven in some:
+                there = found.get(ven.vtn_ven_id or "")
+                if there is None:
+                    continue
+                before = kept[ven.ven_name]
+                own = of_ven.get(there.ven_id, ())
+                now, missing = self._of(ven, there, own, before, enrolled.get(ven.ven_name, ()))
+                if not missing:
+                    self._shown(ven, True, ())
+                    granted[ven.ven_name] = now
+        self._were_read(granted)
+        if len(granted) < len(vens) / 2:
+            self._costly.add(client.identity)
+        return granted
+
+    def forget(self, ven_name: str) -> None:
+        """A VEN that is no longer in the fleet."""
+        self.doubt([ven_name])
+
+    def _were_read(self, ven_names: Iterable[str]) -> None:
+        """Those that are read at once are due at once again; others at other times."""
+        good_until_s = self._monotonic() + self._max_age_s * (0.5 + self._drawn() / 2)
+        with self._lock:
+            self._good_until_s.update(dict.fromkeys(ven_names, good_until_s))
+
+    def _read(self, ven: VEN, client: EventsClient, kept: Granted) -> tuple[Granted, bool]:
+        """The targets, and whether the VTN shows all that the VEN has enrolled."""
         ven_id = ven.vtn_ven_id
         if ven_id is None:
-            return kept
+            return kept, False
         try:
             seen = self.allowed(lambda: (client.ven(ven_id),), "its ven object", client)
         except WireError as error:
             self._say(f"VEN {ven.ven_name}: {error}; its targets stay as they were")
-            return kept
+            return kept, True
         if seen is None:
-            return kept
+            return kept, True
         (found,) = seen
         if found is None:
             self._shown(ven, False, ())
-            return kept
-        granted = replace(kept, ven=self._readable(found.targets, kept.ven, f"VEN {ven.ven_name}"))
+            return kept, False
         resources = self.allowed(lambda: client.resources(ven_id), "its resources", client)
         if resources is None:
             self._shown(ven, True, ())
-            return granted
-        ours = {normalized_name(name): name for name in self._resource_names(ven.ven_name)}
+            own = self._readable(found.targets, kept.ven, f"VEN {ven.ven_name}")
+            return _same(kept, replace(kept, ven=own)), True
+        enrolled = self._enrolled([ven.ven_name]).get(ven.ven_name, ())
+        granted, missing = self._of(ven, found, resources, kept, enrolled)
+        self._shown(ven, True, missing)
+        return granted, not missing
+
+    def _of(
+        self,
+        ven: VEN,
+        found: VtnVen,
+        resources: Iterable[VtnResource],
+        kept: Granted,
+        enrolled: Collection[str],
+    ) -> tuple[Granted, Collection[str]]:
+        """What is granted by these objects, and which of the VEN's resources are not among them."""
+        ours = {normalized_name(name): name for name in enrolled}
         targets = {}
         for resource in resources:
             # As the fleet spells it: a VTN may compose its letters in another way.
@@ -90,8 +208,11 @@ class Grants:
                 kept.resources.get(name, frozenset()),
                 f"VEN {ven.ven_name}, resource {name!r}",
             )
-        self._shown(ven, True, ours.values())
-        return replace(granted, resources={name: own for name, own in targets.items() if own})
+        now = Granted(
+            ven=self._readable(found.targets, kept.ven, f"VEN {ven.ven_name}"),
+            resources={name: own for name, own in targets.items() if own},
+        )
+        return _same(kept, now), ours.values()
 
     def _readable(self, targets: Targets | None, kept: Targets, whose: str) -> Targets:
         if targets is None:
@@ -111,3 +232,7 @@ class Grants:
 
     def _say(self, line: str, about: str = "") -> None:
         self._log_once(logger, logging.WARNING, line, about=about)
+
+
+def _same(before: Granted, now: Granted) -> Granted:
+    return before if before == now else now

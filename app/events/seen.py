@@ -9,7 +9,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
-from app.openadr import ScheduledEvent, Targets
+from app.openadr import ScheduledEvent, Targets, Timeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Granted:
     resources: Mapping[str, Targets] = field(default_factory=dict)
     """By resource name; one without targets may be missing."""
 
-    @property
+    @cached_property
     def all(self) -> Targets:
         """With what the VEN may ask for programs and events."""
         return self.ven.union(*self.resources.values())
@@ -62,12 +62,21 @@ class SeenEvent(ScheduledEvent):
     granted: Granted = NOTHING_GRANTED
     units: Mapping[str, str] = field(default_factory=dict)
     """By payload type: what the event says, or else its program."""
+    for_all: ScheduledEvent | None = field(default=None, compare=False, repr=False)
+    """The same for all VENs that share it: nothing of it depends on the VEN. None: it may."""
 
     def draw(self, place: int) -> float:
         """By VEN, event and place, so that it need not be remembered."""
         text = f"{self.ven_name}\0{self.event.event_id}\0{place}".encode()
         number = int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "big")
         return number / (1 << 55) - 1.0
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """Its intervals."""
+        if self.for_all is not None:
+            return self.for_all.timeline
+        return Timeline(self.event, first_seen=self.first_seen, draw=self.draw)
 
     @cached_property
     def scope(self) -> frozenset[str] | None:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -170,18 +170,33 @@ class HeldVens:
         self, work: Callable[[Item], Result], ven_of: Callable[[Item], str]
     ) -> Callable[[Item], Result]:
         """`work`, whose outcome is remembered for the VEN."""
+        return self.watched_of_all(work, lambda item: (ven_of(item),))
+
+    def watched_of_all(
+        self,
+        work: Callable[[Item], Result],
+        vens_of: Callable[[Item], Sequence[str]],
+        *,
+        is_last: bool = True,
+    ) -> Callable[[Item], Result]:
+        """The same of work that is done for several VENs at once.
+
+        Where it is not the last of what is asked for them, its success says nothing yet.
+        """
 
         def attempt(item: Item) -> Result:
-            ven_name = ven_of(item)
+            ven_names = vens_of(item)
             try:
                 result = work(item)
             except VtnError as error:
-                self.failed(ven_name, error)
+                self.all_failed(ven_names, error)
                 raise
             except BaseException:
-                self.give_back(ven_name)
+                for name in ven_names:
+                    self.give_back(name)
                 raise
-            self.succeeded(ven_name)
+            if is_last:
+                self.all_succeeded(ven_names)
             return result
 
         return attempt
@@ -200,31 +215,42 @@ class HeldVens:
 
     def succeeded(self, ven_name: str) -> None:
         """The VTN did what was asked of it for this VEN."""
+        self.all_succeeded((ven_name,))
+
+    def all_succeeded(self, ven_names: Sequence[str]) -> None:
+        """The same of several."""
         self._answered_at_s = self._monotonic()
         if not self._holds and not self._failed_in_a_row:
             return  # as nearly always
         with self._lock:
             self._failed_in_a_row.clear()
-            self._end_retry(ven_name)
-            hold = self._holds.pop(ven_name, None)
-            if hold is not None and hold.said:
-                self._well_again.append(ven_name)
+            for name in ven_names:
+                self._end_retry(name)
+                hold = self._holds.pop(name, None)
+                if hold is not None and hold.said:
+                    self._well_again.append(name)
 
     def failed(self, ven_name: str, error: VtnError) -> None:
         """It did not: hold the VEN, and find out whether it is the only one."""
+        self.all_failed((ven_name,), error)
+
+    def all_failed(self, ven_names: Sequence[str], error: VtnError) -> None:
+        """The same of several, for whom one thing was asked: as suspicious as a few of them."""
         if isinstance(error, VtnDown):
-            self.give_back(ven_name)
+            for name in ven_names:
+                self.give_back(name)
             return  # it was not asked
         with self._lock:
-            self._end_retry(ven_name)
-            self._hold(ven_name, error)
+            for name in ven_names:
+                self._end_retry(name)
+                self._hold(name, error)
             if isinstance(error, CredentialsError):
                 return
             if error.answered:
                 self._answered_at_s = self._monotonic()
                 self._failed_in_a_row.clear()
                 return
-            self._failed_in_a_row[ven_name] = None
+            self._failed_in_a_row.update(dict.fromkeys(ven_names[:SUSPECTS_AFTER]))
         if self._is_outage():
             self._begin_outage()
         elif self._ask is not None and len(self._failed_in_a_row) >= SUSPECTS_AFTER:

@@ -161,7 +161,7 @@ class LostObjects:
         client = self._client_for(ven_name)
         ids: Mapping[str, str] = {THE_VEN: ven.vtn_ven_id}
         if THE_VEN not in missing:
-            ids = self._repository.enrolled_resources(ven_name)
+            ids = self._repository.enrolled_resources([ven_name]).get(ven_name, {})
         lost: list[What] = []
         for name in sorted(missing & ids.keys()):
             what = ven_name, name

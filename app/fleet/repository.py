@@ -94,19 +94,26 @@ class FleetRepository:
         resource = self.resource(ven_name, resource_name)
         return None if resource is None else resource.actuator or None
 
-    def enrolled_resources(self, ven_name: str) -> dict[str, str]:
-        """The VTN's id of each resource of a VEN that is enrolled, by name."""
+    def enrolled_resources(self, ven_names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """The VTN's id of each resource of these VENs that is enrolled, by VEN and name."""
         query = (
-            select(resource_table.c.resource_name, resource_table.c.vtn_resource_id)
+            select(
+                ven_table.c.ven_name,
+                resource_table.c.resource_name,
+                resource_table.c.vtn_resource_id,
+            )
             .join(ven_table)
             .where(
-                ven_table.c.ven_name == ven_name,
+                ven_table.c.ven_name.in_(ven_names),
                 _goes_on(),
                 resource_table.c.vtn_resource_id.is_not(None),
             )
         )
+        found: dict[str, dict[str, str]] = {}
         with self._database.read() as connection:
-            return {row.resource_name: row.vtn_resource_id for row in connection.execute(query)}
+            for ven_name, resource_name, vtn_id in connection.execute(query):
+                found.setdefault(ven_name, {})[resource_name] = vtn_id
+        return found
 
     def page_of_resources(
         self, ven_name: str, *, skip: int, limit: int

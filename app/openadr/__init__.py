@@ -34,6 +34,8 @@ from app.openadr.errors import (
 )
 from app.openadr.fields import Targets, typed_target
 from app.openadr.http import BrokerToken, NoCredentials, VtnHttp
+from app.openadr.intervals import Interval
+from app.openadr.lists import SharedReadings, VtnLists, by_id
 from app.openadr.notifiers import (
     BrokerAddress,
     MqttBinding,
@@ -42,9 +44,9 @@ from app.openadr.notifiers import (
     read_notification,
 )
 from app.openadr.object_id import is_object_id
-from app.openadr.pages import PageMemory
+from app.openadr.pages import Page
 from app.openadr.scheduled_event import ScheduledEvent
-from app.openadr.timeline import Interval, Timeline, lasts_untold
+from app.openadr.timeline import Timeline, lasts_untold
 from app.openadr.times import (
     YEAR_1,
     IntervalPeriod,
@@ -89,12 +91,13 @@ __all__ = [
     "Notifiers",
     "OpenadrContainer",
     "OutcomeUnknown",
-    "PageMemory",
+    "Page",
     "Program",
     "ReportDescriptor",
     "ReportPage",
     "ScheduledEvent",
     "SharedCredentials",
+    "SharedReadings",
     "Targets",
     "Timeline",
     "TokenEndpoint",
@@ -104,6 +107,7 @@ __all__ = [
     "VtnDown",
     "VtnError",
     "VtnHttp",
+    "VtnLists",
     "VtnRejected",
     "VtnReport",
     "VtnResource",
@@ -114,6 +118,7 @@ __all__ = [
     "WireDuration",
     "WireError",
     "broker_addresses",
+    "by_id",
     "discover",
     "is_object_id",
     "lasts_untold",

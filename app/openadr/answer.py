@@ -9,12 +9,39 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import orjson
+
+from app.openadr.errors import NotJson
 
 PROBLEM = frozenset({"type", "title", "status", "detail"})
 """Members of problem details (RFC 9457; 3.1.0 `problem`)."""
 MAX_BYTES = 64 << 20
 """Of one answer, unpacked."""
+
+
+_WIRE_NAMES = {
+    "ven_id": "venID",
+    "ven_name": "venName",
+    "resource_name": "resourceName",
+    "report_name": "reportName",
+    "created_at": "createdDateTime",
+}
+
+
+class _Head(msgspec.Struct, rename=_WIRE_NAMES, omit_defaults=True):
+    """What is looked at of a ven, a resource or a report; the rest is not built."""
+
+    id: object = None
+    ven_id: object = None
+    ven_name: object = None
+    resource_name: object = None
+    report_name: object = None
+    created_at: object = None
+    targets: object = None
+
+
+_HEAD, _HEADS = msgspec.json.Decoder(_Head), msgspec.json.Decoder(list[_Head])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +55,36 @@ class Answer:
     """What the request was signed with."""
 
     def json(self) -> Any:
-        """What it says; a byte order mark before it is skipped. orjson.JSONDecodeError."""
-        return orjson.loads(self.content.removeprefix(codecs.BOM_UTF8))
+        """What it says; a byte order mark before it is skipped. NotJson."""
+        try:
+            return orjson.loads(self.content.removeprefix(codecs.BOM_UTF8))
+        except orjson.JSONDecodeError as error:
+            raise NotJson(str(error)) from None
+
+    def object_id(self) -> object:
+        """The id of the object that it is, without building the rest; None where it has none, or is
+        no object. NotJson."""
+        try:
+            head: _Head = self._looked_at(_HEAD)
+        except msgspec.ValidationError:
+            return None
+        return head.id
+
+    def heads(self) -> Any:
+        """A list of vens, resources or reports, without what is not looked at. NotJson."""
+        try:
+            heads: list[_Head] = self._looked_at(_HEADS)
+        except msgspec.ValidationError:
+            return self.json()  # something else is in it
+        return msgspec.to_builtins(heads)
+
+    def _looked_at(self, decoder: msgspec.json.Decoder[Any]) -> Any:
+        try:
+            return decoder.decode(self.content.removeprefix(codecs.BOM_UTF8))
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise NotJson(str(error)) from None
 
     @property
     def content_type(self) -> str:
@@ -52,7 +107,7 @@ def is_problem(answer: Answer) -> bool:
     """Whether it has problem details."""
     try:
         problem = answer.json()
-    except orjson.JSONDecodeError:
+    except NotJson:
         return False
     return isinstance(problem, dict) and not PROBLEM.isdisjoint(problem)
 
@@ -61,7 +116,7 @@ def problem_text(answer: Answer) -> str:
     """The VTN's problem text, bounded, without the token if it says that back; '' for none."""
     try:
         problem = answer.json()
-    except orjson.JSONDecodeError:
+    except NotJson:
         return ""
     if not isinstance(problem, dict):
         return ""

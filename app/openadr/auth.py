@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Protocol, TypeGuard
 from urllib.parse import urlsplit
 
-import orjson
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
 from app.openadr.answer import Answer
@@ -21,6 +20,7 @@ from app.openadr.errors import (
     ClientRefused,
     CredentialsError,
     MissingCredentials,
+    NotJson,
     VtnRejected,
     VtnUnauthorised,
     VtnUnavailable,
@@ -294,7 +294,7 @@ def _error_code(answer: Answer) -> str:
     """RFC 6749 `error`; never the description, which may echo what was sent."""
     try:
         problem: Any = answer.json()
-    except orjson.JSONDecodeError:
+    except NotJson:
         return ""
     code = problem.get("error") if isinstance(problem, dict) else None
     return code if isinstance(code, str) and re.fullmatch(r"[a-z_]{1,40}", code) else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from app.openadr.credentials import normalized_name
 from app.openadr.errors import VtnUnavailable
 from app.openadr.fields import Wire, given_targets
 from app.openadr.http import VtnHttp
-from app.openadr.pages import PAGE, PageMemory
+from app.openadr.lists import VtnLists, by_id
 
 BUSINESS_LOGIC = "business logic"
 """What stands in the place of a VEN's name where credentials are asked for."""
@@ -52,9 +52,9 @@ class BusinessLogic:
     """
 
     def __init__(
-        self, *, http: VtnHttp, credentials: VenCredentials, is_301: bool, pages: PageMemory
+        self, *, http: VtnHttp, credentials: VenCredentials, is_301: bool, lists: VtnLists
     ) -> None:
-        self._pages = pages
+        self._lists = lists
         self._http = http
         self._credentials = credentials
         self._is_301 = is_301
@@ -88,9 +88,9 @@ class BusinessLogic:
             event["targets"] = self._granted(ven_name)
         return self._object(self._post("/events", event))
 
-    def events(self) -> list[Wire]:
+    def events(self) -> Sequence[Wire]:
         """All events."""
-        return list(self._list("/events"))
+        return self._list("/events")
 
     def cancel(self, event_id: str) -> None:
         """Take an event's time from it, so that VENs end it (User Guide 7.9). VtnRejected: 404."""
@@ -117,7 +117,7 @@ class BusinessLogic:
 
     def _program_id(self, name: str | None) -> str:
         """Of the program of this name, or of the only one; one is made where there is none."""
-        programs = list(self._list("/programs"))
+        programs = self._list("/programs")
         if not programs and name is None:
             made = self._object(self._post("/programs", {"programName": PROGRAM}))
             return str(made["id"])
@@ -173,17 +173,11 @@ class BusinessLogic:
             raise VtnUnavailable("the VTN answers no object with an id")
         return answer
 
-    def _list(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        def page(skip: int) -> list[Any]:
-            params = {**(query or {}), "skip": skip, "limit": PAGE}
-            answer = self._http.get(path, auth=self._auth(), params=params)
-            if answer is not None and not isinstance(answer, list):
-                raise VtnUnavailable(f"GET {path}: the VTN answers no list")
-            return answer or []
-
-        for entry in self._pages.entries(path, str(query), page):
-            if isinstance(entry, dict) and entry.get("id"):
-                yield entry
+    def _list(self, path: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        pages = self._lists.pages(
+            path, query or {}, auth=self._auth(), read=dict, refused=lambda _: None
+        )
+        return [entry for entry in by_id(pages).values() if entry.get("id")]
 
 
 _METADATA = ("id", "createdDateTime", "modificationDateTime", "objectType")

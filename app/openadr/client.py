@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from app.openadr.auth import VenCredentials
@@ -18,6 +19,7 @@ from app.openadr.errors import (
 )
 from app.openadr.fields import Targets, Wire
 from app.openadr.http import BrokerToken, VtnHttp
+from app.openadr.lists import SharedReadings, VtnLists, by_id
 from app.openadr.notifiers import (
     Notifiers,
     VtnSubscription,
@@ -27,14 +29,13 @@ from app.openadr.notifiers import (
     subscription,
 )
 from app.openadr.object_id import is_object_id
-from app.openadr.pages import PAGE, PageMemory, adds
+from app.openadr.pages import Page
 from app.openadr.wire import (
     Event,
     Program,
     VtnReport,
     VtnResource,
     VtnVen,
-    read_each,
     read_event,
     read_program,
     read_report,
@@ -43,7 +44,6 @@ from app.platform import LogOnce
 
 logger = logging.getLogger(__name__)
 
-MAX_LISTED_BYTES = 256 << 20
 NOT_GIVEN = (400, 403, 404, 405, 501)
 """What VTNs answer about what they do not have, or not for VENs."""
 T = TypeVar("T")
@@ -71,9 +71,9 @@ class VtnClient:
         credentials: VenCredentials,
         dialect: Dialect,
         log_once: LogOnce,
-        pages: PageMemory,
+        lists: VtnLists,
     ) -> None:
-        self._pages = pages
+        self._lists = lists
         self._log_once = log_once
         self.ven_name = ven_name
         self._http = http
@@ -86,6 +86,11 @@ class VtnClient:
         return self._auth
 
     @property
+    def lists_all_resources(self) -> bool:
+        """Whether there is a list of the resources of all its vens (3.1.0)."""
+        return self._dialect.lists_all_resources
+
+    @property
     def subscribes_by_program(self) -> bool:
         """Whether a subscription needs a program (3.0.1)."""
         return self._dialect.subscribes_by_program
@@ -96,7 +101,7 @@ class VtnClient:
 
     def vens(self) -> list[VtnVen]:
         """The ven objects that this client may see."""
-        return list(self._list("/vens", {}, self._dialect.read_ven))
+        return self._heads("/vens", {}, self._dialect.read_ven)
 
     def ven(self, ven_id: str) -> VtnVen | None:
         """One ven object, or None when the VTN says that it is gone (404)."""
@@ -131,7 +136,15 @@ class VtnClient:
     def resources(self, ven_id: str) -> list[VtnResource]:
         """The resources of a ven object."""
         path, query = self._dialect.resources_at(ven_id)
-        return list(self._list(path, query, self._dialect.read_resource))
+        return self._heads(path, query, self._dialect.read_resource)
+
+    def vens_listed(self, *, most_pages: int) -> tuple[list[VtnVen], bool]:
+        """The ven objects that this client may see, in so many pages; whether those are all."""
+        return self._counted("/vens", self._dialect.read_ven, most_pages)
+
+    def resources_listed(self, *, most_pages: int) -> tuple[list[VtnResource], bool]:
+        """The same of the resources of all these; where `lists_all_resources`."""
+        return self._counted("/resources", self._dialect.read_resource, most_pages)
 
     def create_resource(
         self, ven_id: str, resource_name: str, attributes: Mapping[str, list[Any]]
@@ -165,13 +178,16 @@ class VtnClient:
         """Remove this VEN's own ven object; no error if it is gone already, in the same way."""
         self._remove_surely(f"/vens/{ven_id}")
 
-    def programs(self, targets: Targets) -> list[Program]:
-        """The programs that a VEN with these targets may see (openadr.md, 'Targets')."""
-        return self._seen_with("/programs", targets, read_program)
+    def programs(self, targets: Targets, shared: SharedReadings) -> Sequence[Page[Program]]:
+        """The programs that a VEN with these targets may see (openadr.md, 'Targets').
 
-    def events(self, targets: Targets) -> list[Event]:
-        """The events that a VEN with these targets may see (openadr.md, 'Targets')."""
-        return self._seen_with("/events", targets, read_event)
+        `shared`: what other VENs of the same client have read just now.
+        """
+        return self._seen_with("/programs", targets, shared, read_program)
+
+    def events(self, targets: Targets, shared: SharedReadings) -> Sequence[Page[Event]]:
+        """The same of events."""
+        return self._seen_with("/events", targets, shared, read_event)
 
     def event(self, event_id: str) -> Event | None:
         """The event, or None when the VTN says that it is gone (404). WireError: not readable."""
@@ -181,8 +197,7 @@ class VtnClient:
         """Create a report, given as 3.1.0 JSON; returns when the VTN has acknowledged it, with the
         id that it gave."""
         body = self._dialect.report(body, program_id)
-        answer = self._http.post("/reports", auth=self._auth, body=body)
-        report_id = answer.get("id") if isinstance(answer, Mapping) else None
+        report_id = self._http.post_for_id("/reports", auth=self._auth, body=body)
         return report_id if is_object_id(report_id) else None
 
     def report(self, report_id: str) -> Mapping[str, Any]:
@@ -202,11 +217,18 @@ class VtnClient:
         if skip and self._http.is_stopping:
             raise VtnUnavailable("GET /reports: ended, since the application stops")
         params = {"eventID": event_id, "clientName": self.ven_name, "skip": skip, "limit": limit}
-        page, _ = self._page("/reports", params)
+        page = self._lists.page(
+            "/reports",
+            params,
+            auth=self._auth,
+            read=read_report,
+            refused=self._refused,
+            only_heads=True,
+        )
         return ReportPage(
-            reports=list(read_each(page, read_report, self._refused)),
-            length=len(page),
-            ends_list=not page,  # a VTN may give fewer than asked for, and a double is worse
+            reports=list(page.objects.values()),
+            length=len(page.ids),
+            ends_list=not page.ids,  # a VTN may give fewer than asked for, and a double is worse
         )
 
     def delete_report(self, report_id: str) -> None:
@@ -252,7 +274,7 @@ class VtnClient:
 
     def subscriptions(self) -> list[VtnSubscription]:
         """The subscriptions that this client may see."""
-        return list(self._list("/subscriptions", {}, read_subscription))
+        return list(by_id(self._pages("/subscriptions", {}, read_subscription)).values())
 
     def subscribe(
         self, *, callback_url: str, token: str, program_id: str | None, known: str | None
@@ -290,13 +312,15 @@ class VtnClient:
             raise
         return read(answer if isinstance(answer, Mapping) else {})
 
-    def _seen_with(self, path: str, targets: Targets, read: Callable[[Wire], T]) -> list[T]:
+    def _seen_with(
+        self, path: str, targets: Targets, shared: SharedReadings, read: Callable[[Wire], T]
+    ) -> Sequence[Page[T]]:
         """Listed without targets and with them: no VTN shows all in one list."""
-        seen: set[str] = set()
-        objects = list(self._list(path, {}, read, seen))
-        for query in self._dialect.target_queries(targets):
-            objects += self._list(path, query, read, seen)
-        return objects
+        pages: list[Page[T]] = []
+        for query in ({}, *self._dialect.target_queries(targets)):
+            what = self.identity, path, *((name, tuple(of)) for name, of in query.items())
+            pages += shared(what, partial(self._pages, path, query, read))
+        return pages
 
     def _create(self, path: str, body: Mapping[str, Any], read: Callable[[Wire], T]) -> T:
         answer = self._http.post(path, auth=self._auth, body=body)
@@ -305,39 +329,22 @@ class VtnClient:
         except WireError as error:
             raise OutcomeUnknown(f"POST {path}: the VTN's answer is a {error}") from None
 
-    def _list(
-        self,
-        path: str,
-        params: Mapping[str, Any],
-        read: Callable[[Wire], T],
-        seen: set[str] | None = None,
-    ) -> Iterator[T]:
-        """All that can be read of a list, but for what was `seen`."""
-        seen = set() if seen is None else seen
-        listed_bytes = 0
+    def _heads(self, path: str, params: Mapping[str, Any], read: Callable[[Wire], T]) -> list[T]:
+        """All that can be read of a list of vens or resources."""
+        return list(by_id(self._pages(path, params, read, only_heads=True)).values())
 
-        def page(skip: int) -> list[Any]:
-            nonlocal listed_bytes
-            if skip and self._http.is_stopping:
-                raise VtnUnavailable(f"GET {path}: ended, since the application stops")
-            entries, bytes_ = self._page(path, {**params, "skip": skip, "limit": PAGE})
-            listed_bytes += bytes_
-            if listed_bytes > MAX_LISTED_BYTES:
-                raise VtnUnavailable(f"GET {path}: the list is larger than 256 MiB")
-            return entries
+    def _counted(
+        self, path: str, read: Callable[[Wire], T], most_pages: int
+    ) -> tuple[list[T], bool]:
+        pages = self._pages(path, {}, read, only_heads=True, most=most_pages)
+        return list(by_id(pages).values()), len(pages) < most_pages
 
-        entries = self._pages.entries(path, (self._auth, *map(str, params.items())), page)
-        unseen = (entry for entry in entries if adds(seen, entry))
-        return read_each(unseen, read, self._refused)
-
-    def _page(self, path: str, params: Mapping[str, Any]) -> tuple[list[Any], int]:
-        """The entries, and how many bytes they took."""
-        answer, bytes_ = self._http.get_sized(path, auth=self._auth, params=params)
-        if answer is None:
-            return [], bytes_
-        if not isinstance(answer, list):
-            raise VtnUnavailable(f"GET {path}: the VTN answers no list")
-        return answer, bytes_
+    def _pages(
+        self, path: str, params: Mapping[str, Any], read: Callable[[Wire], T], **how: Any
+    ) -> Sequence[Page[T]]:
+        return self._lists.pages(
+            path, params, auth=self._auth, read=read, refused=self._refused, **how
+        )
 
     def _refused(self, reason: str) -> None:
         # Once for all VENs that meet it.

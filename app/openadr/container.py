@@ -13,7 +13,7 @@ from app.openadr.client import VtnClient
 from app.openadr.credentials import CredentialsFile, CredentialsTemplate, GivesCredentials
 from app.openadr.dialects import Dialect301, Dialect310
 from app.openadr.http import VtnHttp
-from app.openadr.pages import PageMemory
+from app.openadr.lists import VtnLists
 from app.openadr.transport import HttpTransport, make_session
 from app.openadr.vtn_clock import VtnClock
 from app.platform import port
@@ -90,14 +90,15 @@ class OpenadrContainer(containers.DeclarativeContainer):
         openadr_310=providers.ThreadSafeSingleton(Dialect310),
         openadr_301=providers.ThreadSafeSingleton(Dialect301),
     )
-    pages = providers.ThreadSafeSingleton(PageMemory)
-    ven_client = providers.Factory(
+    lists = providers.ThreadSafeSingleton(VtnLists, http)
+    client_for = providers.ThreadSafeSingleton(
+        partial,
         VtnClient,
         http=http,
         credentials=credentials,
         dialect=dialect,
         log_once=platform.log_once,
-        pages=pages,
+        lists=lists,
     )
     business_credentials = providers.Selector(
         platform.settings.provided.business_scheme,
@@ -125,5 +126,5 @@ class OpenadrContainer(containers.DeclarativeContainer):
         http=http,
         credentials=business_credentials,
         is_301=platform.settings.provided.vtn.is_301,
-        pages=pages,
+        lists=lists,
     )

@@ -40,6 +40,9 @@ class Dialect(Protocol):
         WireError: it cannot be read.
         """
 
+    lists_all_resources: bool
+    """Whether there is a list of the resources of all VENs of a client, at /resources."""
+
     def resources_at(self, ven_id: str) -> tuple[str, Query]:
         """The path and the query of a VEN's resources."""
 
@@ -61,6 +64,7 @@ class Dialect310:
     """OpenADR 3.1.0."""
 
     subscribes_by_program = False
+    lists_all_resources = True
 
     def ven(self, ven_name: str) -> Wire:
         return {"objectType": "VEN_VEN_REQUEST", "venName": ven_name}
@@ -99,6 +103,7 @@ class Dialect301:
     """OpenADR 3.0.1: resources under their ven, targets by type, reports that name the program."""
 
     subscribes_by_program = True
+    lists_all_resources = False
 
     def ven(self, ven_name: str) -> Wire:
         return {"objectType": "VEN", "venName": ven_name}

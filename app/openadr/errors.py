@@ -15,6 +15,7 @@ WireError                           ValueError: leave the object out, or as it w
 Below the client, inside of the transport only:
 AnswerTooLarge, AnswerTooSlow       become VtnUnavailable, after a POST OutcomeUnknown
 NotConnected, NoUsableAddress, NoAuthorities    become VtnUnreachable
+NotJson                             ValueError: becomes VtnUnavailable, after a POST OutcomeUnknown
 """
 
 from __future__ import annotations
@@ -95,6 +96,10 @@ class MissingCredentials(CredentialsError):
 
 class ClientRefused(VtnUnauthorised):
     """The token endpoint does not know the client, or not with this secret."""
+
+
+class NotJson(ValueError):
+    """What was answered is no JSON."""
 
 
 class WireError(ValueError):

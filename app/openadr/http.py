@@ -6,9 +6,9 @@ import gzip
 import logging
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import orjson
@@ -22,6 +22,7 @@ from app.openadr.answer import MAX_BYTES, Answer, is_problem, problem_text, retr
 from app.openadr.circuit import Circuit
 from app.openadr.errors import (
     AnswerTooLarge,
+    NotJson,
     OutcomeUnknown,
     VtnDown,
     VtnError,
@@ -36,6 +37,7 @@ from app.openadr.vtn_clock import VtnClock
 from app.platform import Shutdown
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 ATTEMPTS = 3
 BACKOFF_S = 0.5
@@ -128,27 +130,32 @@ class VtnHttp:
         self.request_stats = RequestStats()
 
     def get(self, path: str, *, auth: VenAuth, params: Mapping[str, Any] | None = None) -> Any:
-        return self.get_sized(path, auth=auth, params=params)[0]
-
-    def get_sized(
-        self, path: str, *, auth: VenAuth, params: Mapping[str, Any] | None = None
-    ) -> tuple[Any, int]:
-        """`get`, and how many bytes the answer had."""
         return self._guarded("GET", path, auth=auth, params=params)
+
+    def get_as(
+        self, path: str, *, auth: VenAuth, params: Mapping[str, Any], look: Callable[[Answer], T]
+    ) -> T | None:
+        """What `look` makes of the answer; None: it has no content. `look` may raise NotJson."""
+        read: T | None = self._guarded("GET", path, auth=auth, params=params, look=look)
+        return read
 
     def get_for_token(self, path: str) -> Any:
         """Without credentials, while another request waits for them: the circuit has let it in."""
-        return self._request("GET", path, auth=NoCredentials())[0]
+        return self._request("GET", path, auth=NoCredentials())
 
     def post(self, path: str, *, auth: VenAuth, body: Any) -> Any:
         """`body`: JSON as bytes, or an object to be written as JSON."""
-        return self._guarded("POST", path, auth=auth, body=body)[0]
+        return self._guarded("POST", path, auth=auth, body=body)
+
+    def post_for_id(self, path: str, *, auth: VenAuth, body: bytes) -> object:
+        """`post`, of whose answer only the id is looked at; None where it has none."""
+        return self._guarded("POST", path, auth=auth, body=body, look=Answer.object_id)
 
     def put(self, path: str, *, auth: VenAuth, body: Any) -> Any:
-        return self._guarded("PUT", path, auth=auth, body=body)[0]
+        return self._guarded("PUT", path, auth=auth, body=body)
 
     def delete(self, path: str, *, auth: VenAuth) -> Any:
-        return self._guarded("DELETE", path, auth=auth)[0]
+        return self._guarded("DELETE", path, auth=auth)
 
     @property
     def is_stopping(self) -> bool:
@@ -170,8 +177,8 @@ class VtnHttp:
     def close(self) -> None:
         self._transport.close()
 
-    def _guarded(self, method: str, path: str, **request: Any) -> tuple[Any, int]:
-        """The answer and its size, if the circuits let the request through."""
+    def _guarded(self, method: str, path: str, **request: Any) -> Any:
+        """The answer, if the circuits let the request through."""
         if self._shutdown.failed:
             raise VtnDown("the VTN is no longer asked, since this run stops")
         if not all(circuit.allow_request() for circuit in self._circuits(method)):
@@ -195,7 +202,8 @@ class VtnHttp:
         auth: VenAuth,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
-    ) -> tuple[Any, int]:
+        look: Callable[[Answer], Any] = Answer.json,
+    ) -> Any:
         data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         url = self.base_url + path
         if params:
@@ -228,13 +236,13 @@ class VtnHttp:
         else:
             answer = ask(data)
         try:
-            read = self._read(method, path, answer, 0 if data is None else len(data))
+            read = self._read(method, path, answer, 0 if data is None else len(data), look)
         except VtnError as error:
             if error.answered:
                 _answered(self._circuits(method))
             raise
         _answered(self._circuits(method))
-        return read, len(answer.content)
+        return read
 
     def _send(
         self,
@@ -251,13 +259,13 @@ class VtnHttp:
         # A VTN that counts as down is tried once, not with patience.
         attempts = 1 if self.circuit.is_open or self.writes.is_open else ATTEMPTS
         for attempt in range(1, attempts + 1):
-            wait_s = self._backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
             authorization = auth.authorization()
             headers = {} if body is None else {"Content-Type": content_type}
             if encoding is not None:
                 headers["Content-Encoding"] = encoding
             if authorization is not None:
                 headers["Authorization"] = authorization
+            asked_s = 0.0
             began_s = time.perf_counter()
             try:
                 answer = self._transport.send(method, url, headers=headers, body=body)
@@ -276,20 +284,21 @@ class VtnHttp:
                 took_s = self.latency_s = time.perf_counter() - began_s
                 self.request_stats.answered(method, answer.status, took_s)
                 _connected(circuits)
-                if circuits and took_s < QUICK_S and "Age" not in answer.headers:
+                if circuits and took_s < QUICK_S and answer.headers.get("Age") is None:
                     self._vtn_clock.heard(answer.headers.get("Date"))
                 if answer.status != 429 and not (answer.status >= 500 and repeatable):
                     return answer
                 if answer.status == 429:
                     _answered(circuits)
                 asked_s = retry_after_s(answer) or 0.0
-                wait_s = max(wait_s, asked_s)
                 failure = VtnUnavailable(
                     f"{_where(method, url)}: the VTN answers {answer.status}"
                     f"{', too many requests' if answer.status == 429 else ''}",
                     status=answer.status,
                     retry_after_s=asked_s,
                 )
+            wait_s = self._backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+            wait_s = max(wait_s, asked_s)
             last = attempt == attempts or wait_s > MAX_WAIT_S
             if last or self._shutdown.is_set() or self._shutdown.wait(wait_s):
                 raise failure
@@ -309,7 +318,14 @@ class VtnHttp:
             return OutcomeUnknown(f"{where}: sent, but {why}")
         return VtnUnavailable(f"{where}: {who} does not answer: {why}")
 
-    def _read(self, method: str, path: str, answer: Answer, body_bytes: int) -> Any:
+    def _read(
+        self,
+        method: str,
+        path: str,
+        answer: Answer,
+        body_bytes: int,
+        look: Callable[[Answer], Any],
+    ) -> Any:
         status = answer.status
         where = f"{method} {path.split('?')[0]}"
         if status in (401, 403):
@@ -320,8 +336,8 @@ class VtnHttp:
             if status == 204 and method in ("GET", "PUT"):
                 return None
             try:
-                return answer.json()
-            except orjson.JSONDecodeError:
+                return look(answer)
+            except NotJson:
                 message = f"{where}: the VTN answers {status} without JSON ({answer.content_type})"
                 if method == "POST":
                     raise OutcomeUnknown(message) from None

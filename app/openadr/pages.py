@@ -7,15 +7,32 @@ where that brought nothing before, only now and then.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 PAGE = 50
 """Entries that are asked for at once: the largest `limit` that the specification allows."""
-MAX_PAGES = 2_500
 READS_ON_EVERY = 10
 """Readings of a list that is as it was."""
 MAX_LISTS = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Page(Generic[T]):
+    """A page of a list, read. While anybody has it, one of the same bytes is the same object."""
+
+    ids: tuple[str, ...]
+    """Of all its entries, in the VTN's order."""
+    objects: Mapping[str, T]
+    """Those that can be read, by id."""
+    size_bytes: int = 0
+    """Of what was answered."""
+
+
+EMPTY = Page[object](ids=(), objects={})
 
 
 class PageMemory:
@@ -30,30 +47,32 @@ class PageMemory:
         self._ended: dict[int, tuple[int, int]] = {}
         """By list, hashed: the ids of its last page, hashed, and how often that was its end."""
 
-    def entries(
-        self, path: str, of: Hashable, page: Callable[[int], Sequence[Any]]
-    ) -> Iterator[Any]:
-        """All entries of a list; one that moved to a later page meanwhile comes once.
+    def pages(
+        self, path: str, of: Hashable, page: Callable[[int], Page[T]], *, most: int
+    ) -> Iterator[Page[T]]:
+        """The pages of a list, so many at most, until one brings nothing new.
 
         `of`: what tells the list apart from others of its path. `page`: asks for at most `PAGE`
         entries after so many.
         """
         known: set[str] = set()
-        before: list[str] = []
+        before: tuple[str, ...] = ()
         skip = 0
-        for _ in range(MAX_PAGES):
+        for _ in range(most):
             found = page(skip)
-            ids = [key(entry) for entry in found]
-            fresh = [entry for entry in found if adds(known, entry)]
-            yield from fresh
+            fresh = len(known)
+            known.update(found.ids)
+            fresh = len(known) - fresh
+            if fresh:
+                yield found
             if 0 < len(before) < PAGE:
-                self._followed(path, of, before, len(fresh))
-            if not fresh or self._is_last(path, of, ids):
+                self._followed(path, of, before, fresh)
+            if not fresh or self._is_last(path, of, found.ids):
                 return
-            before = ids
-            skip += len(found)
+            before = found.ids
+            skip += len(found.ids)
 
-    def _is_last(self, path: str, of: Hashable, ids: Sequence[str]) -> bool:
+    def _is_last(self, path: str, of: Hashable, ids: tuple[str, ...]) -> bool:
         """Whether a page with these ids, which are not all known already, is the last one."""
         length = len(ids)
         with self._lock:
@@ -63,14 +82,14 @@ class PageMemory:
                 return False
             if length < longest:
                 return True
-            key, page = hash((path, of)), hash(tuple(ids))
+            key, page = hash((path, of)), hash(ids)
             ended, times = self._ended.get(key, (0, 0))
             if not times or ended != page or times >= READS_ON_EVERY:
                 return False
             self._ended[key] = page, times + 1
             return True
 
-    def _followed(self, path: str, of: Hashable, ids: Sequence[str], more: int) -> None:
+    def _followed(self, path: str, of: Hashable, ids: tuple[str, ...], more: int) -> None:
         """After a page with these ids, shorter than asked for, came one of so many entries."""
         with self._lock:
             if more:
@@ -78,16 +97,4 @@ class PageMemory:
                 return
             if len(self._ended) >= MAX_LISTS:
                 self._ended.clear()
-            self._ended[hash((path, of))] = hash(tuple(ids)), 1
-
-
-def key(entry: Any) -> str:
-    """What tells an entry of a list apart from the others."""
-    return str(entry.get("id")) if isinstance(entry, Mapping) else repr(entry)
-
-
-def adds(known: set[str], entry: Any) -> bool:
-    """Whether it is not known yet; it is then."""
-    before = len(known)
-    known.add(key(entry))
-    return len(known) > before
+            self._ended[hash((path, of))] = hash(ids), 1

@@ -6,77 +6,19 @@ of it (User Guide 7.3, 7.4; openadr.md, 'Time').
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from app.openadr.intervals import NO_PASS, Interval, Pass
 from app.openadr.times import YEAR_1, IntervalPeriod, WireDuration
-from app.openadr.wire import Event, EventInterval, Payload
+from app.openadr.wire import Event, EventInterval
 
 FOREVER = WireDuration(infinite=True)
 NOTHING = WireDuration()
-DIVIDED = frozenset(
-    {
-        *("SIMPLE", "PRICE", "PRICE_ALTERNATE", "EXPORT_PRICE", "GHG"),
-        *("CHARGE_STATE_SETPOINT", "DISPATCH_SETPOINT", "DISPATCH_SETPOINT_RELATIVE"),
-        *("CONTROL_SETPOINT", "CONTROL_LEVEL_OFFSET", "CONTROL_LEVEL_OFFSET_PERCENT"),
-        *("IMPORT_CAPACITY_LIMIT", "EXPORT_CAPACITY_LIMIT"),
-        *("IMPORT_CAPACITY_SUBSCRIPTION", "EXPORT_CAPACITY_SUBSCRIPTION"),
-        *("IMPORT_CAPACITY_RESERVATION", "EXPORT_CAPACITY_RESERVATION"),
-    }
-)
-"""Payload types of one value: several values divide their interval (User Guide 7.3)."""
 Draw = Callable[[int], float]
 """For an interval's place in the event: a number from -1 to 1, always the same one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """A span of time with what is asked in it."""
-
-    number: int
-    """Counted from 0, over all passes of a loop."""
-    interval_id: int
-    """As the event gives it; the same in every pass."""
-    start: datetime
-    end: datetime | None
-    """None: it never ends."""
-    payloads: tuple[Payload, ...]
-    written_end: datetime | None
-    """Its end as the event writes it, before event.duration cuts it: several values divide it."""
-
-    def holds(self, instant: datetime) -> bool:
-        """Whether the instant lies in it; its end does not."""
-        return self.start <= instant and (self.end is None or instant < self.end)
-
-    def value(self, payload: Payload, instant: datetime) -> object:
-        """What a payload says at an instant of this interval; None if it says nothing."""
-        if not payload.values:
-            return None
-        return payload.values[self._part(payload, instant)]
-
-    def changes(self, after: datetime) -> Iterator[datetime]:
-        """The instants above `after` at which a payload's next value holds."""
-        if self.written_end is None:
-            return
-        for payload in self.payloads:
-            parts = self._parts(payload)
-            for part in range(1, parts):
-                instant = self.start + (self.written_end - self.start) * part / parts
-                if instant > after and (self.end is None or instant < self.end):
-                    yield instant
-                    break
-
-    def _parts(self, payload: Payload) -> int:
-        divides = payload.type in DIVIDED and self.written_end is not None
-        return len(payload.values) if divides else 1
-
-    def _part(self, payload: Payload, instant: datetime) -> int:
-        parts = self._parts(payload)
-        if parts <= 1 or self.written_end is None or self.written_end <= self.start:
-            return 0
-        share = (instant - self.start) / (self.written_end - self.start)
-        return min(max(int(share * parts), 0), parts - 1)
 
 
 class Timeline:
@@ -106,7 +48,8 @@ class Timeline:
         self._step = self._step_of_passes()
         if self._step is not None and self._step.months:
             self._first = self._laid_out(self.start)  # by the calendar, as all passes
-        self._cached: tuple[int, Sequence[Interval]] = (0, self._cut(self._first))
+        self._passes: Mapping[int, Pass] = {0: Pass(self._cut(self._first))}
+        """The one that was looked at last, and the one after it."""
 
     @property
     def end(self) -> datetime | None:
@@ -129,16 +72,22 @@ class Timeline:
 
     def of_pass(self, round_: int) -> Sequence[Interval]:
         """The intervals of one pass, as many as begin before the event is over."""
+        return self._pass(round_).intervals
+
+    def _pass(self, round_: int) -> Pass:
         if round_ and not self.loops:
-            return ()
-        cached = self._cached
-        if cached[0] != round_:
+            return NO_PASS
+        found = self._passes.get(round_)
+        if found is None:
             begins = self._begin_of_pass(round_)
             if begins is None:
-                return ()
-            made = self._laid_out(begins, round_) if round_ else self._first
-            cached = self._cached = round_, self._cut(made)
-        return cached[1]
+                return NO_PASS
+            found = Pass(self._cut(self._laid_out(begins, round_) if round_ else self._first))
+            near = {
+                number: each for number, each in self._passes.items() if abs(number - round_) == 1
+            }
+            self._passes = {**near, round_: found}
+        return found
 
     def pass_at(self, instant: datetime) -> int:
         """The pass that an instant falls into; 0 before the start, and where nothing loops."""
@@ -156,19 +105,13 @@ class Timeline:
 
     def at(self, instant: datetime) -> list[Interval]:
         """The intervals that hold at this instant, in the event's order."""
-        return [
-            interval for interval in self.of_pass(self.pass_at(instant)) if interval.holds(instant)
-        ]
+        return self._pass(self.pass_at(instant)).at(instant)
 
     def next_change(self, instant: datetime) -> datetime | None:
         """The first instant above this one at which something else may hold; None: never."""
         round_ = self.pass_at(instant)
-        bounds: list[datetime] = []
-        for interval in (*self.of_pass(round_), *self.of_pass(round_ + 1)):
-            bounds += [interval.start] if interval.end is None else [interval.start, interval.end]
-            if interval.holds(instant):
-                bounds += interval.changes(instant)
-        return min((bound for bound in bounds if bound > instant), default=None)
+        one, other = (self._pass(each).next_change(instant) for each in (round_, round_ + 1))
+        return _earlier(one, other)
 
     def asks_until(self, instant: datetime, *, horizon: timedelta) -> datetime | None:
         """Until when something is asked without a gap, from an instant on at which something is;
@@ -332,7 +275,8 @@ def _lasting_to_the_next(
     starts = sorted(interval.start for interval in made)
 
     def until_the_next(interval: Interval) -> Interval:
-        end = next((start for start in starts if start > interval.start), None)
+        place = bisect_right(starts, interval.start)
+        end = starts[place] if place < len(starts) else None
         return replace(interval, end=end, written_end=end)
 
     return [until_the_next(interval) if is_endless(interval) else interval for interval in made]

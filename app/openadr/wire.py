@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeVar
 
 from app.openadr.errors import WireError
@@ -94,6 +95,17 @@ class Event:
     """What of it could not be read and is left out, in words."""
     raw: Wire = field(default_factory=dict, compare=False, repr=False)
 
+    @cached_property
+    def differs_by_ven(self) -> bool:
+        """Whether it may mean something else to each VEN: by targets, or by starts that are
+        drawn."""
+        periods = self.period, *(interval.period for interval in self.intervals)
+        return (
+            bool(self.targets)
+            or any(descriptor.targets for descriptor in self.report_descriptors)
+            or any(period.randomize for period in periods if period is not None)
+        )
+
     @property
     def is_marked_as_cancelled(self) -> bool:
         """Start of the year 1 and no duration (User Guide 7.9); live events may carry it, too."""
@@ -129,6 +141,8 @@ class VtnResource:
     resource_name: str
     targets: Targets | None = frozenset()
     """None: they cannot be read."""
+    ven_id: str | None = None
+    """Whose it is, where the VTN says so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +211,7 @@ def read_resource(wire: Wire) -> VtnResource:
         resource_id=_id(wire, "resource"),
         resource_name=text(wire, "resourceName") or "",
         targets=targets(wire),
+        ven_id=text(wire, "venID"),
     )
 
 

@@ -39,6 +39,8 @@ class VtnSettings(Section):
     """Whether the VTN may tell of changes, by what it offers."""
     push_poll_s: float = Field(default=300.0, ge=1)
     """How often VENs are polled for which push works."""
+    targets_max_age_s: float = Field(default=300.0, ge=0)
+    """For how long the targets of a VEN and of its resources may be used that were read."""
     mqtt_url: SecretStr | None = None
     """The broker that the embedded VTN publishes to, with user and password; None: none."""
     private_callbacks: bool = False

@@ -18,6 +18,8 @@ class VensContainer(containers.DeclarativeContainer):
     fleet = providers.DependenciesContainer()
     debts = port(Debts)
     events = port(EventFeed)
+    sync_events = port()
+    forget_targets = port()
     client_for = port()
     reports = port(DeliversReports)
     vtn_http = port()
@@ -47,6 +49,7 @@ class VensContainer(containers.DeclarativeContainer):
         monotonic=platform.monotonic,
         forget=providers.List(
             events.provided.forget,
+            forget_targets,
             fleet.lost_objects.provided.forget,
             fleet.held_vens.provided.forget,
             fleet.held_reports.provided.forget,
@@ -59,6 +62,7 @@ class VensContainer(containers.DeclarativeContainer):
         enrolment=fleet.enrolment,
         client_for=client_for,
         events=events,
+        sync_events=sync_events,
         reports=reports,
         http=vtn_http,
         poll_plan=poll_plan,

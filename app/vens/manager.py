@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from app.events import PushOutcome, SeenEvent
+from app.events import PushOutcome, SeenEvent, Synced
 from app.fleet import (
     VEN,
     Enrolment,
@@ -19,7 +19,6 @@ from app.fleet import (
     ResourceUpdates,
     Status,
 )
-from app.observability import log_context
 from app.openadr import (
     CredentialsError,
     Event,
@@ -44,9 +43,6 @@ RETRIES_FOR_S = 1.0
 class EventFeed(Protocol):
     """What knows the events of each VEN."""
 
-    def sync(self, ven: VEN, client: VtnClient) -> Sequence[SeenEvent]:
-        """Ask the VTN, remember, and return all the events that the VEN now has."""
-
     def of_ven(self, ven_name: str) -> Sequence[SeenEvent]:
         """All the events that the VEN now has."""
 
@@ -58,6 +54,18 @@ class EventFeed(Protocol):
 
     def apply_deleted(self, ven_names: Sequence[str], event_id: str) -> Sequence[str]:
         """Push says that an event is gone: the VENs that should ask whether it is."""
+
+
+class SyncsEvents(Protocol):
+    """What asks the VTN what VENs are to do."""
+
+    def __call__(
+        self,
+        vens: Sequence[VEN],
+        *,
+        follow: Callable[[Sequence[str]], None],
+        anew: Collection[str] = (),
+    ) -> Synced: ...
 
 
 @runtime_checkable
@@ -89,6 +97,7 @@ class VENManager:
         enrolment: Enrolment,
         client_for: Callable[[str], VtnClient],
         events: EventFeed,
+        sync_events: SyncsEvents,
         reports: DeliversReports,
         http: VtnHttp,
         poll_plan: PollPlan,
@@ -112,12 +121,13 @@ class VENManager:
         self._enrolment = enrolment
         self._client_for = client_for
         self._events = events
+        self._sync_events = sync_events
         self._reports = reports
         self._http = http
         self._fan_out = fan_out
         self._log_once = log_once
-        self._polled: tuple[int, Sequence[str]] = -1, ()
-        """Who they are at which revision of the fleet."""
+        self._polled: tuple[int, Mapping[str, VEN]] = -1, {}
+        """Who they are at which revision of the fleet, by name."""
 
     @property
     def enrolled(self) -> list[str]:
@@ -125,18 +135,18 @@ class VENManager:
         return [ven.ven_name for ven in self.vens if ven.status is Status.APPROVED]
 
     @property
-    def polled(self) -> Sequence[str]:
-        """The names of the VENs that the VTN has: those on their way out, too, may owe reports."""
+    def polled(self) -> Mapping[str, VEN]:
+        """The VENs that the VTN has, by name: those on their way out, too, may owe reports."""
         revision = self._repository.revision()
-        known, names = self._polled
+        known, vens = self._polled
         if revision != known:
-            names = [
-                ven.ven_name
+            vens = {
+                ven.ven_name: ven
                 for ven in self.vens
                 if ven.status in (Status.APPROVED, Status.REMOVED) and ven.vtn_ven_id is not None
-            ]
-            self._polled = revision, names
-        return names
+            }
+            self._polled = revision, vens
+        return vens
 
     @property
     def vens(self) -> list[VEN]:
@@ -149,7 +159,8 @@ class VENManager:
         A VEN that the fleet does not have is added to it. Raises VtnError.
         """
         ven = self._lost.enrol_by_hand(ven_name)
-        self._sync(ven.ven_name)
+        for error in self._sync([ven.ven_name]).failed.values():
+            raise error
         return ven
 
     def enrol(
@@ -216,19 +227,38 @@ class VENManager:
         One after the other; after so many seconds no other one is begun.
         """
         ends_s = self._monotonic() + for_s
-        retry = self._held.watched(self._retry, str)
-        for ven_name in self._held.due():
+        due = self._held.due()
+        alike = self._alike(due)
+        for ven_name in due:
             if self._http.is_stopping or self._monotonic() > ends_s:
                 break
             if self._held.claim(ven_name):
-                with contextlib.suppress(VtnError):  # `watched` remembers it
-                    retry(ven_name)
+                try:
+                    self._retry(ven_name, alike.get(ven_name, ()))
+                except VtnError:
+                    pass  # it is held on, and said where it began
+                finally:
+                    self._held.give_back(ven_name)  # where it was not tried
         self._held.log_changes()
 
-    def _retry(self, ven_name: str) -> None:
+    def _alike(self, ven_names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """For each of these VENs that the VTN has, those that are the same client of it."""
+        polled = self.polled
+        groups: dict[object, list[str]] = {}
+        found: dict[str, list[str]] = {}
+        for name in ven_names:
+            if name in polled:
+                with contextlib.suppress(VtnError):  # it has no credentials
+                    client = self._client_for(name).identity
+                    found[name] = groups.setdefault(client, [])
+                    found[name].append(name)
+        return found
+
+    def _retry(self, ven_name: str, alike: Sequence[str]) -> None:
+        """Those that are the same client of the VTN come back together."""
         if self._repository.is_pending(ven_name):
-            self._enrolment.enrol(ven_name)
-        self._sync(ven_name)
+            self._held.watched(self._enrolment.enrol, str)(ven_name)
+        self._sync(list(dict.fromkeys([ven_name, *alike])))
 
     def _asked(self, ven_name: str) -> str:
         """Ask the VTN as this VEN; the outcome in words."""
@@ -242,7 +272,7 @@ class VENManager:
 
     def poll_events(self) -> None:
         """Learn what the VTN asks of every enrolled VEN; where push works, not each time."""
-        self._sync_each(self._poll_plan.due(self.polled), "events")
+        self._sync_each(self._poll_plan.due(list(self.polled)), "events")
 
     def poll_asked(self) -> None:
         """Learn what the VTN asks of the VENs that push wants to be asked."""
@@ -251,7 +281,7 @@ class VENManager:
 
     def take_events(self, pushed: Sequence[tuple[str, Event]]) -> Sequence[PushOutcome]:
         """Take events that push brought to VENs, each with the outcome."""
-        known = set(self.polled)
+        known = self.polled
         ours = [change for change in pushed if change[0] in known]  # a VEN may have been removed
         came = dict(zip(map(id, ours), self._events.apply_pushed(ours), strict=True))
         outcomes = [came.get(id(change), PushOutcome.KNOWN) for change in pushed]
@@ -284,35 +314,40 @@ class VENManager:
 
     def _sync_each(self, ven_names: Sequence[str], about: str) -> None:
         free = self._held.free(ven_names)
-        outcomes = self._fan_out(
-            random.sample(free, len(free)),  # neighbours by name may fail together
-            self._held.watched(self._sync, str),
-            failure=VtnError,
-        )
-        errors = [error for _, error in outcomes if isinstance(error, VtnError)]
-        not_tried = len(free) - len(outcomes)
+        synced = self._sync(random.sample(free, len(free)))  # neighbours by name may fail together
+        left = len(free) - len(synced.names)
         problem = None
-        if errors and (not_tried or self._http.circuit.is_open):
-            problem = (
-                f"the events of {not_tried + len(errors)} VENs could not be refreshed: {errors[0]}"
-            )
+        if synced.failed and (left > len(synced.failed) or self._http.circuit.is_open):
+            error = next(iter(synced.failed.values()))
+            problem = f"the events of {left} VENs could not be refreshed: {error}"
         self._say(about, problem)
         self.retry_held(for_s=RETRIES_FOR_S)
 
-    def _sync(self, ven_name: str) -> None:
-        # One at a time, so that no older list of events is followed after a newer one.
-        with log_context(ven=ven_name), self._enrolment.ven_locks(ven_name):
-            ven = self._repository.ven(ven_name)
-            if ven is not None:
-                poll = self._poll_plan.begins(ven_name)
-                before = self._states(ven_name)
-                try:
-                    self._events.sync(ven, self._client_for(ven_name))
-                except BaseException:
-                    self._poll_plan.ask([ven_name] if poll.asked else [])
-                    raise
-                self._reports.follow([ven_name])
-                self._poll_plan.ends(ven_name, poll, changes(before, self._states(ven_name)))
+    def _sync(self, ven_names: Sequence[str]) -> Synced:
+        """Learn what the VTN asks of these VENs, and owe the reports that it asks for."""
+        polled = self.polled
+        vens = {name: polled[name] for name in ven_names if name in polled}
+        for name in ven_names:
+            if name not in vens:
+                self._held.give_back(name)  # it has left the fleet
+        polls = self._poll_plan.begins(list(vens))
+        asked = [name for name, poll in polls.items() if poll.asked]
+        before = {name: self._states(name) for name, poll in polls.items() if poll.judges}
+        synced = Synced()
+        try:
+            synced = self._sync_events(list(vens.values()), follow=self._reports.follow, anew=asked)
+        finally:
+            done = set(synced.names)
+            self._poll_plan.ask(name for name in asked if name not in done)
+        self._poll_plan.ends(
+            {name: polls[name] for name in synced.names},
+            {
+                name: changes(known, self._states(name))
+                for name, known in before.items()
+                if name in done
+            },
+        )
+        return synced
 
     def _states(self, ven_name: str) -> Mapping[str, str]:
         return dict(state_of(seen.event) for seen in self._events.of_ven(ven_name))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from app.openadr import Event
 from app.vens.push_trust import Change, PushTrust
@@ -71,32 +70,37 @@ class PollPlan:
             self._asked.pop(ven_name, None)
             self._polled_since_s.pop(ven_name, None)
 
-    def begins(self, ven_name: str) -> Poll:
-        """A poll of this VEN begins."""
-        is_trusted, coverage = (
-            self._trust.is_trusted(ven_name),
-            self._trust.coverage_count(ven_name),
-        )
+    def begins(self, ven_names: Sequence[str]) -> Mapping[str, Poll]:
+        """A poll of these VENs begins."""
+        trusted, coverage = self._trust.covered(ven_names)
+        now_s = self._monotonic()
         with self._lock:
-            asked = ven_name in self._asked
-            self._asked.pop(ven_name, None)
+            wanted = frozenset(name for name in ven_names if name in self._asked)
+            for name in wanted:
+                del self._asked[name]
+        return {
             # What push itself asked for says nothing about what it misses.
-            return Poll(
-                began_s=self._monotonic(),
-                judges=is_trusted and not asked,
-                asked=asked,
-                coverage=coverage,
+            name: Poll(
+                began_s=now_s,
+                judges=name in trusted and name not in wanted,
+                asked=name in wanted,
+                coverage=count,
             )
+            for name, count in zip(ven_names, coverage, strict=True)
+        }
 
-    def ends(self, ven_name: str, poll: Poll, changes: Iterable[Change]) -> None:
-        """It succeeded; `changes`: what it found."""
+    def ends(self, polls: Mapping[str, Poll], changes: Mapping[str, Iterable[Change]]) -> None:
+        """They succeeded; `changes`: what they found, by VEN."""
         with self._lock:
-            self._polled_since_s[ven_name] = poll.began_s
-        self._trust.polled(ven_name, poll.coverage, changes if poll.judges else ())
+            for name, poll in polls.items():
+                self._polled_since_s[name] = poll.began_s
+        self._trust.polled(
+            {name: poll.coverage for name, poll in polls.items()},
+            {name: found for name, found in changes.items() if polls[name].judges},
+        )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Poll:
+class Poll(NamedTuple):
     """One poll of one VEN."""
 
     began_s: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.platform import LogOnce
@@ -123,29 +123,34 @@ class PushTrust:
             if first:
                 ven.is_doubted = False
 
-    def coverage_count(self, ven_name: str) -> int:
-        """To be read when a poll begins, and passed to `polled`."""
+    def covered(self, ven_names: Sequence[str]) -> tuple[frozenset[str], Sequence[int]]:
+        """Which of these push tells of every change; and the counts of what covers each, to be
+        passed to `polled`."""
         with self._lock:
-            return self._ven(ven_name).coverage_count
+            vens = [self._ven(name) for name in ven_names]
+            trusted = frozenset(
+                name for name, ven in zip(ven_names, vens, strict=True) if ven.is_trusted
+            )
+            return trusted, [ven.coverage_count for ven in vens]
 
-    def polled(self, ven_name: str, coverage_count: int, should_be_known: Iterable[Change]) -> None:
-        """A poll succeeded.
+    def polled(
+        self, coverage: Mapping[str, int], should_be_known: Mapping[str, Iterable[Change]]
+    ) -> None:
+        """Polls succeeded.
 
-        `coverage_count`: as it was when the poll began. `should_be_known`: the changes that push
-        should have brought, or will bring within 10 s.
+        `coverage`: by VEN, the count as it was when its poll began. `should_be_known`: the changes
+        that push should have brought, or will bring within 10 s.
         """
         until_s = self._monotonic() + PUSH_GRACE_S
         with self._lock:
-            ven = self._ven(ven_name)
-            ven.polled_at_count = coverage_count
-            ven.awaited |= {
-                change: until_s for change in should_be_known if change not in ven.brought
-            }
-
-    def is_trusted(self, ven_name: str) -> bool:
-        """Whether push tells this VEN of every change."""
-        with self._lock:
-            return self._ven(ven_name).is_trusted
+            for name, count in coverage.items():
+                ven = self._ven(name)
+                ven.polled_at_count = count
+                ven.awaited |= {
+                    change: until_s
+                    for change in should_be_known.get(name, ())
+                    if change not in ven.brought
+                }
 
     def refresh_trusted(self, ven_names: Iterable[str]) -> set[str]:
         """Of these, the VENs that need not be polled.

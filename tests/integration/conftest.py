@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -76,3 +76,19 @@ def small() -> Iterator[SmallBroker]:
     made = SmallBroker()
     yield made
     made.close()
+
+
+Reach = Callable[[str], str]
+
+
+@pytest.fixture(params=["directly", "through a proxy"])
+def reach(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Reach:
+    """The address of a VTN whose answers a server gives: itself, or as a proxy that wants URLs."""
+
+    def at(base_url: str) -> str:
+        if request.param == "directly":
+            return base_url
+        monkeypatch.setenv("HTTP_PROXY", base_url)
+        return "http://vtn.example"
+
+    return at

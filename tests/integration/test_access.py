@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from app.openadr import TokenEndpoint, VtnUnavailable, VtnUnreachable
+from app.openadr import SharedReadings, TokenEndpoint, VtnUnavailable, VtnUnreachable, by_id
 from app.openadr.credentials import ClientCredentials
 from app.settings import Settings, SettingsError
 from app.vtn import EmbeddedVtn
@@ -46,7 +46,7 @@ class TestTls:
     def ping(self, make_container: MakeContainer, vtn: ScriptedVtn, **settings: Any) -> None:
         container = make_container(vtn={"base_url": vtn.base_url, **settings})
         provider(container, "openadr.http").add_kwargs(backoff_s=0.001)
-        container.openadr.ven_client("Aarhus").ping()
+        container.openadr.client_for()("Aarhus").ping()
 
     def test_a_certificate_that_nobody_knows_is_refused(
         self, make_container: MakeContainer, secure_vtn: ScriptedVtn
@@ -183,7 +183,7 @@ class TestTokens:
         names = [f"VEN-{number}" for number in range(287)]
 
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda name: container.openadr.ven_client(name).ping(), names * 3))
+            list(pool.map(lambda name: container.openadr.client_for()(name).ping(), names * 3))
 
         assert len(session.of("POST", "/auth/token")) == 287
 
@@ -194,7 +194,7 @@ def test_a_public_vtn_is_asked_without_credentials(
     vtn = scripted_vtn(lambda _: Answer(200, []))
     container = make_container(vtn={"base_url": vtn.base_url})
 
-    container.openadr.ven_client("Aarhus").ping()
+    container.openadr.client_for()("Aarhus").ping()
 
     assert "Authorization" not in vtn.asked[0].headers
 
@@ -228,10 +228,10 @@ def test_programs_and_events_are_asked_for_without_targets_and_with_all_of_them(
         return Answer(200, [{"id": found, "programID": "p"}, {"id": "both", "programID": "p"}])
 
     vtn = scripted_vtn(script)
-    client = make_container(vtn={"base_url": vtn.base_url}).openadr.ven_client("Aarhus")
+    client = make_container(vtn={"base_url": vtn.base_url}).openadr.client_for()("Aarhus")
 
-    events = client.events(frozenset({"a", "b"}))
+    pages = client.events(frozenset({"a", "b"}), SharedReadings())
 
-    assert [event.event_id for event in events] == ["untargeted", "both", "targeted"]
+    assert list(by_id(pages)) == ["untargeted", "both", "targeted"]
     lists = [asked.query for asked in vtn.asked if asked.query["skip"] == ["0"]]
     assert [query.get("targets") for query in lists] == [None, ["a", "b"]]

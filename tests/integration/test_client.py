@@ -8,12 +8,15 @@ import pytest
 
 from app.openadr import (
     Dialect310,
+    Event,
     OutcomeUnknown,
-    PageMemory,
     SharedCredentials,
+    SharedReadings,
     VtnClient,
     VtnHttp,
+    VtnLists,
     VtnUnavailable,
+    by_id,
 )
 from app.platform.log_once import LogOnce
 from app.reporting.delivery.locator import ReportLocator, find
@@ -24,17 +27,21 @@ MakeVtn = Callable[[Script], ScriptedVtn]
 PROBLEM = {"title": "no", "detail": "it is too late", "status": 400}
 
 
+def events_of(client: VtnClient) -> dict[str, Event]:
+    return by_id(client.events(frozenset(), SharedReadings()))
+
+
 class TestClient:
     """One VEN's view: pages, odd objects, and what a listing leaves out."""
 
-    def make(self, http: VtnHttp, pages: PageMemory | None = None) -> VtnClient:
+    def make(self, http: VtnHttp, lists: VtnLists | None = None) -> VtnClient:
         return VtnClient(
             "Aarhus",
             http=http,
             credentials=SharedCredentials("token"),
             dialect=Dialect310(),
             log_once=LogOnce(),
-            pages=pages or PageMemory(),
+            lists=lists or VtnLists(http),
         )
 
     def test_all_pages_are_read_and_what_moved_comes_once(
@@ -71,11 +78,11 @@ class TestClient:
         events = [f"e{number}" for number in range(26)]
         client = self.make(make_http(scripted_vtn(self.limited(events, most)).base_url))
 
-        assert len(client.events(frozenset())) == 26
+        assert len(events_of(client)) == 26
 
         events.append("newest")
         for _ in range(10):
-            found = client.events(frozenset())
+            found = events_of(client)
         assert len(found) == 27
 
     def test_a_list_that_stays_as_it_is_costs_a_tenth_more(
@@ -84,11 +91,11 @@ class TestClient:
         vtn = scripted_vtn(self.limited(["e1", "e2", "e3"], 50))
         client = self.make(make_http(vtn.base_url))
         for _ in range(2):
-            client.events(frozenset())
+            events_of(client)
         before = len(vtn.asked)
 
         for _ in range(100):
-            client.events(frozenset())
+            events_of(client)
 
         assert 100 <= len(vtn.asked) - before <= 110
 
@@ -99,12 +106,12 @@ class TestClient:
         events = [f"e{number}" for number in range(26)]
         vtn = scripted_vtn(self.limited(events, 20))
         client = self.make(make_http(vtn.base_url))
-        client.events(frozenset())
+        events_of(client)
         del events[20:]
         before = len(vtn.asked)
 
         for _ in range(5):
-            client.events(frozenset())
+            events_of(client)
 
         assert len(vtn.asked) - before == 10, "each time it is looked for more"
 
@@ -115,7 +122,7 @@ class TestClient:
         vtn = scripted_vtn(self.limited(events, 20))
         client = self.make(make_http(vtn.base_url))
 
-        client.events(frozenset())
+        events_of(client)
 
         assert [asked.query["skip"] for asked in vtn.asked] == [["0"], ["20"]]
 
@@ -126,11 +133,11 @@ class TestClient:
         vtn = scripted_vtn(self.limited(events, 3))
         client = self.make(make_http(vtn.base_url))
         for _ in range(5):
-            client.events(frozenset())
+            events_of(client)
 
         events.insert(0, "newest")
 
-        assert len(client.events(frozenset())) == 4
+        assert len(events_of(client)) == 4
 
     def test_a_report_is_looked_for_to_the_end_of_the_list(
         self, scripted_vtn: MakeVtn, make_http: MakeHttp
@@ -170,7 +177,7 @@ class TestClient:
         client = self.make(make_http(scripted_vtn(lambda _: Answer(200, {"a": 1})).base_url))
 
         with pytest.raises(VtnUnavailable, match="no list"):
-            client.events(frozenset())
+            events_of(client)
 
     def test_a_creation_without_an_id_is_an_unknown_outcome(
         self, scripted_vtn: MakeVtn, make_http: MakeHttp

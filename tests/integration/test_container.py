@@ -18,7 +18,7 @@ from dependency_injector import containers, providers
 from dependency_injector.wiring import Provide, inject
 
 from app.observability import graph
-from app.openadr import ClientCredentialsByVen, SharedCredentials, VtnVen
+from app.openadr import ClientCredentialsByVen, SharedCredentials, SharedReadings, VtnVen
 from app.platform import NoServer
 from app.scheduling import ScheduleError, SchedulerConfig, TaskScheduler, every, job
 from app.settings import Settings, SettingsError
@@ -72,10 +72,9 @@ def test_every_provider_builds_for_every_choice_and_does_no_io(
             NoServer if container.settings().vtn.base_url else EmbeddedVtn,
         )
         for path, provider in every_provider(container):
-            if path == "openadr.ven_client":
-                assert provider("Aarhus").ven_name == "Aarhus"
-            else:
-                provider()
+            made = provider()
+            if path == "openadr.client_for":
+                assert made("Aarhus").ven_name == "Aarhus"
     assert not (tmp_path / "data" / "fleet.db").exists()
 
 
@@ -218,8 +217,10 @@ class TestOverrides:
         class Client:
             """A VTN in memory that has the VEN already."""
 
+            lists_all_resources = False
+
             def __init__(self, ven_name: str) -> None:
-                self.ven_name = ven_name
+                self.ven_name = self.identity = ven_name
 
             def vens(self) -> list[Any]:
                 return [VtnVen(ven_id="v1", ven_name=self.ven_name)]
@@ -231,16 +232,16 @@ class TestOverrides:
             def ven(self, ven_id: str) -> VtnVen:
                 return VtnVen(ven_id=ven_id, ven_name=self.ven_name)
 
-            def programs(self, targets: frozenset[str]) -> list[Any]:
-                del targets
+            def programs(self, targets: frozenset[str], shared: SharedReadings) -> list[Any]:
+                del targets, shared
                 return []
 
-            def events(self, targets: frozenset[str]) -> list[Any]:
-                del targets
+            def events(self, targets: frozenset[str], shared: SharedReadings) -> list[Any]:
+                del targets, shared
                 return []
 
         container = make_container()
-        container.openadr.ven_client.override(providers.Factory(Client))
+        container.openadr.client_for.override(providers.Object(Client))
 
         ven = container.ven_manager().register_load_ven("Aarhus")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from collections.abc import Callable
 from operator import attrgetter
@@ -168,10 +169,11 @@ def test_what_has_not_the_methods_that_a_room_needs_is_refused_when_it_is_built(
         container.simulator()
 
 
-def test_clients_of_vens_are_made_by_the_factory_itself(make_container: MakeContainer) -> None:
-    """Through ports a call would cost ten times as much; it is made for every report."""
+def test_clients_of_vens_are_made_by_a_plain_callable(make_container: MakeContainer) -> None:
+    """A provider would cost ten times as much; it is called for every report."""
     container = make_container()
 
     clients = [container.fleet.enrolment()._client_for, container.ven_manager()._client_for]
 
-    assert all(client is container.openadr.ven_client for client in clients)
+    assert all(type(client) is functools.partial for client in clients)
+    assert all(client is container.openadr.client_for() for client in clients)

@@ -269,7 +269,7 @@ def test_shared_credentials_list_the_vens_once_for_all(
 
     assert len(result.enrolled) == 10
     lists = [asked for asked in server.of("GET", "/vens") if asked.query["skip"] == ["0"]]
-    assert len(lists) == 1
+    assert len(lists) == 2, "to be enrolled, and to learn their targets"
 
 
 def test_two_vens_with_one_client_id_stop_the_enrolment(make_container: MakeContainer) -> None:

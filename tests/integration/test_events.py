@@ -8,13 +8,22 @@ from typing import Any
 
 import pytest
 
-from app.events import EventStore
 from app.fleet import VEN
-from app.openadr import Event, Program, Targets, VtnResource, VtnUnavailable, VtnVen, read_event
+from app.openadr import (
+    Event,
+    Page,
+    Program,
+    SharedReadings,
+    Targets,
+    VtnResource,
+    VtnUnavailable,
+    VtnVen,
+    read_event,
+)
 from app.openadr.wire import read_program
 from app.platform import Database
-from tests.support.events import book_of
 from tests.support.fakes import FakeClock
+from tests.support.polls import EventsBench, pages_of
 
 AARHUS = VEN(ven_name="Aarhus", vtn_ven_id="v1")
 
@@ -22,7 +31,10 @@ AARHUS = VEN(ven_name="Aarhus", vtn_ven_id="v1")
 class FakeClient:
     """A VTN's events in memory: listed ones, and ones that only their id finds."""
 
+    lists_all_resources = False
+
     def __init__(self, *events: dict[str, Any]) -> None:
+        self.identity = self
         self.ven_name = "Aarhus"
         self.listed = list(events)
         self.by_id: dict[str, dict[str, Any]] = {}
@@ -38,14 +50,14 @@ class FakeClient:
     def resources(self, ven_id: str) -> list[VtnResource]:  # noqa: ARG002
         return []
 
-    def programs(self, targets: Targets) -> list[Program]:  # noqa: ARG002
-        return self.listed_programs
+    def programs(self, targets: Targets, shared: SharedReadings) -> list[Page[Program]]:  # noqa: ARG002
+        return pages_of(self.listed_programs)
 
-    def events(self, targets: Targets) -> list[Event]:
+    def events(self, targets: Targets, shared: SharedReadings) -> list[Page[Event]]:  # noqa: ARG002
         if self.fails:
             raise VtnUnavailable("down")
         self.asked_with.append(targets)
-        return [read_event(each) for each in self.listed]
+        return pages_of(map(read_event, self.listed))
 
     def event(self, event_id: str) -> Event | None:
         self.asked.append(event_id)
@@ -57,15 +69,15 @@ def event(event_id: str, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def events(database: Database, clock: FakeClock) -> EventStore:
-    return book_of(database, clock)
+def events(database: Database, clock: FakeClock) -> EventsBench:
+    return EventsBench(database, clock)
 
 
-def sync(events: EventStore, client: FakeClient) -> list[str]:
+def sync(events: EventsBench, client: FakeClient) -> list[str]:
     return [seen.event.event_id for seen in events.sync(AARHUS, client)]
 
 
-def test_an_event_that_is_missing_from_a_list_is_asked_for(events: EventStore) -> None:
+def test_an_event_that_is_missing_from_a_list_is_asked_for(events: EventsBench) -> None:
     client = FakeClient(event("e1"), event("e2"))
     sync(events, client)
 
@@ -76,7 +88,7 @@ def test_an_event_that_is_missing_from_a_list_is_asked_for(events: EventStore) -
     assert client.asked == ["e2"]
 
 
-def test_only_404_says_that_an_event_is_gone(events: EventStore) -> None:
+def test_only_404_says_that_an_event_is_gone(events: EventsBench) -> None:
     client = FakeClient(event("e1"))
     sync(events, client)
     client.listed = []
@@ -87,11 +99,11 @@ def test_only_404_says_that_an_event_is_gone(events: EventStore) -> None:
 
 
 def test_events_are_kept_over_a_restart_with_their_first_sight(
-    events: EventStore, database: Database, clock: FakeClock
+    events: EventsBench, database: Database, clock: FakeClock
 ) -> None:
     sync(events, FakeClient(event("e1")))
     clock.advance(hours=1)
-    restarted = book_of(database, clock)
+    restarted = EventsBench(database, clock)
     client = FakeClient(event("e1", eventName="changed"))
 
     assert sync(restarted, client) == ["e1"]
@@ -104,7 +116,7 @@ def test_events_are_kept_over_a_restart_with_their_first_sight(
     assert first_seen_us < clock.now.timestamp() * 1e6 - 3e9
 
 
-def test_a_vtn_that_fails_changes_nothing(events: EventStore) -> None:
+def test_a_vtn_that_fails_changes_nothing(events: EventsBench) -> None:
     client = FakeClient(event("e1"))
     sync(events, client)
     client.fails = True
@@ -115,14 +127,14 @@ def test_a_vtn_that_fails_changes_nothing(events: EventStore) -> None:
     assert sync(events, client) == ["e1"]
 
 
-def test_one_ven_may_be_synced_by_several_threads(events: EventStore) -> None:
+def test_one_ven_may_be_synced_by_several_threads(events: EventsBench) -> None:
     together = threading.Barrier(2)
 
     class Slow(FakeClient):
-        def events(self, targets: Targets) -> list[Event]:
+        def events(self, targets: Targets, shared: SharedReadings) -> list[Page[Event]]:
             with suppress(threading.BrokenBarrierError):
                 together.wait(0.2)  # both are here at once, if they are let
-            return super().events(targets)
+            return super().events(targets, shared)
 
     problems: list[Exception] = []
 
@@ -143,7 +155,7 @@ def test_one_ven_may_be_synced_by_several_threads(events: EventStore) -> None:
 
 @pytest.mark.parametrize("change", [{"intervalPeriod": {"start": "soon"}}, {"targets": 5}])
 def test_an_event_whose_change_cannot_be_read_is_not_followed_until_it_can(
-    events: EventStore, caplog: pytest.LogCaptureFixture, change: dict[str, Any]
+    events: EventsBench, caplog: pytest.LogCaptureFixture, change: dict[str, Any]
 ) -> None:
     class Unreadable(FakeClient):
         def event(self, event_id: str) -> Event | None:
@@ -160,7 +172,7 @@ def test_an_event_whose_change_cannot_be_read_is_not_followed_until_it_can(
 
 
 def test_targets_that_cannot_be_read_stay_as_they_were(
-    events: EventStore, caplog: pytest.LogCaptureFixture
+    events: EventsBench, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Unreadable(FakeClient):
         def ven(self, ven_id: str) -> VtnVen:
@@ -173,12 +185,12 @@ def test_targets_that_cannot_be_read_stay_as_they_were(
     for _ in range(3):
         sync(events, Unreadable(event("e1")))
 
-    assert events.of_ven("Aarhus")[0].granted.ven == {"north"}
+    assert events.store.of_ven("Aarhus")[0].granted.ven == {"north"}
     assert caplog.text.count("targets cannot be read and stay as they were") == 1
 
 
 def test_values_of_a_program_whose_units_cannot_be_read_have_none_that_is_known(
-    events: EventStore, caplog: pytest.LogCaptureFixture
+    events: EventsBench, caplog: pytest.LogCaptureFixture
 ) -> None:
     limit = {"type": "IMPORT_CAPACITY_LIMIT", "values": [5]}
     own = [{"payloadType": "EXPORT_CAPACITY_LIMIT", "units": "KW"}]
@@ -196,7 +208,7 @@ def test_values_of_a_program_whose_units_cannot_be_read_have_none_that_is_known(
 
 
 def test_what_of_an_event_cannot_be_read_is_said_once(
-    events: EventStore, caplog: pytest.LogCaptureFixture
+    events: EventsBench, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = VEN(ven_name="Aalborg", vtn_ven_id="v2")
     client = FakeClient(event("e1", priority="high"))

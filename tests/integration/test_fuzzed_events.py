@@ -85,7 +85,7 @@ def test_no_event_stops_the_fleet(
     container = make_container()
     container.platform.clock.override(clock)
     container.platform.monotonic.override(clock.monotonic)
-    container.openadr.ven_client.override(providers.Factory(vtn.client))
+    container.openadr.client_for.override(providers.Object(vtn.client))
     container.fleet.repository().save(sample_fleet(vens=1, resources_per_ven=8))
     manager, simulator = container.ven_manager(), container.simulator()
     manager.enrol()

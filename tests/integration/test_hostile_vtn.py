@@ -13,10 +13,11 @@ import pytest
 
 from app.fleet import VEN
 from app.observability.logs import configure_logging
-from app.openadr import NoCredentials, VtnHttp, VtnUnavailable
+from app.openadr import NoCredentials, SharedReadings, VtnHttp, VtnUnavailable, by_id
 from app.openadr.answer import MAX_BYTES
-from app.openadr.pages import MAX_PAGES
+from app.openadr.lists import MAX_PAGES
 from tests.conftest import MakeContainer, MakeHttp
+from tests.integration.conftest import Reach
 from tests.support.servers import Answer, ReceivedRequest, Script, ScriptedVtn
 from tests.support.workbench import Bench
 
@@ -51,7 +52,7 @@ def raw_server(send: Callable[[socket.socket], None]) -> tuple[str, socket.socke
 
 
 def test_an_answer_that_unpacks_to_more_than_is_meant_is_not_read_to_its_end(
-    make_http: MakeHttp,
+    make_http: MakeHttp, reach: Reach
 ) -> None:
     bomb = gzip.compress(b"[" + b" " * (MAX_BYTES + (1 << 20)) + b"]")
     head = (
@@ -61,12 +62,12 @@ def test_an_answer_that_unpacks_to_more_than_is_meant_is_not_read_to_its_end(
     base_url, listener = raw_server(lambda connection: connection.sendall(head + bomb))
 
     with pytest.raises(VtnUnavailable, match="larger than 64 MiB"):
-        get(make_http(base_url))
+        get(make_http(reach(base_url)))
     listener.close()
 
 
 @pytest.mark.parametrize("drop_bytes", [1, 1000])
-def test_an_answer_in_drops_ends(make_http: MakeHttp, drop_bytes: int) -> None:
+def test_an_answer_in_drops_ends(make_http: MakeHttp, reach: Reach, drop_bytes: int) -> None:
     """Each drop comes within the timeout, and the last one never would."""
 
     def drip(connection: socket.socket) -> None:
@@ -77,18 +78,20 @@ def test_an_answer_in_drops_ends(make_http: MakeHttp, drop_bytes: int) -> None:
             pause.wait(0.02)
 
     base_url, listener = raw_server(drip)
-    http = make_http(base_url, timeout_s=0.05)
+    http = make_http(reach(base_url), timeout_s=0.05)
 
     with pytest.raises(VtnUnavailable, match="no answer in time"):
         get(http)
     listener.close()
 
 
-def test_depth_without_end_is_no_json(make_http: MakeHttp, scripted_vtn: MakeVtn) -> None:
+def test_depth_without_end_is_no_json(
+    make_http: MakeHttp, scripted_vtn: MakeVtn, reach: Reach
+) -> None:
     vtn = scripted_vtn(lambda _: Answer(200, "[" * 100_000 + "]" * 100_000))
 
     with pytest.raises(VtnUnavailable, match="without JSON"):
-        get(make_http(vtn.base_url))
+        get(make_http(reach(vtn.base_url)))
 
 
 def test_a_list_without_end_ends(scripted_vtn: MakeVtn, make_container: MakeContainer) -> None:
@@ -97,7 +100,8 @@ def test_a_list_without_end_ends(scripted_vtn: MakeVtn, make_container: MakeCont
     vtn = scripted_vtn(lambda _: Answer(200, page))
     container = make_container(vtn={"base_url": vtn.base_url})
 
-    assert len(container.openadr.ven_client("v").events(frozenset())) == 50
+    pages = container.openadr.client_for()("v").events(frozenset(), SharedReadings())
+    assert len(by_id(pages)) == 50
 
 
 def test_a_list_of_ever_new_objects_ends(
@@ -110,7 +114,8 @@ def test_a_list_of_ever_new_objects_ends(
 
     container = make_container(vtn={"base_url": scripted_vtn(page).base_url})
 
-    assert len(container.openadr.ven_client("v").events(frozenset())) == 50 * MAX_PAGES
+    pages = container.openadr.client_for()("v").events(frozenset(), SharedReadings())
+    assert len(by_id(pages)) == 50 * MAX_PAGES
 
 
 def test_an_event_that_is_nested_too_deep_hides_no_other_one(
@@ -122,9 +127,10 @@ def test_an_event_that_is_nested_too_deep_hides_no_other_one(
         lambda asked: Answer(200, events.decode() if asked.path.startswith("/events") else [])
     )
     container = make_container(vtn={"base_url": vtn.base_url})
-    client = container.openadr.ven_client("v")
 
-    seen = container.events.store().sync(VEN(ven_name="v"), client)
+    container.events.sync()([VEN(ven_name="v")], follow=lambda _: None)
+
+    seen = container.events.store().of_ven("v")
 
     assert [each.event.event_id for each in seen] == ["flat"]
 

@@ -118,7 +118,7 @@ class TestAVen:
 
     def test_one_that_somebody_made_again_is_taken_over(self, bench: Bench) -> None:
         lose(bench, "VEN", "Aarhus")
-        new = bench.container.openadr.ven_client("Aarhus").create_ven()
+        new = bench.container.openadr.client_for()("Aarhus").create_ven()
         beat(bench, 3)
 
         assert bench.container.fleet.repository().ven("Aarhus").vtn_ven_id == new.ven_id

@@ -225,7 +225,7 @@ class Listener:
     """A plain MQTT client with a VEN's own token."""
 
     def __init__(self, fleet: PushedFleet, ven_name: str) -> None:
-        token = fleet.container.openadr.ven_client(ven_name).broker_token()
+        token = fleet.container.openadr.client_for()(ven_name).broker_token()
         assert token is not None
         self.topics: list[str] = []
         self._granted = threading.Event()

@@ -12,10 +12,19 @@ import pytest
 
 from app.events import EventStore, PushOutcome
 from app.fleet import VEN
-from app.openadr import Event, Program, Targets, VtnResource, VtnVen, read_event
+from app.openadr import (
+    Event,
+    Page,
+    Program,
+    SharedReadings,
+    Targets,
+    VtnResource,
+    VtnVen,
+    read_event,
+)
 from app.platform import Database
-from tests.support.events import book_of
 from tests.support.fakes import FakeClock
+from tests.support.polls import EventsBench, pages_of
 
 NAME = "Aarhus"
 MINUTE = "2026-06-01T12:{:02}:00Z"
@@ -30,11 +39,14 @@ def event(event_id: str = "e", *, at: int = 0, **fields: Any) -> Event:
 class Vtn:
     """A VTN's answers. `meanwhile` is called while it is asked for the list of events."""
 
+    lists_all_resources = False
+
     def __init__(self, *events: Event, targets: tuple[str, ...] = ()) -> None:
         self.events_there = {event.event_id: event for event in events}
         self.targets = frozenset(targets)
         self.meanwhile: Callable[[], object] = lambda: None
         self.ven_name = NAME
+        self.identity = self
 
     def ven(self, ven_id: str) -> VtnVen:
         return VtnVen(ven_id=ven_id, ven_name=NAME, targets=self.targets)
@@ -43,13 +55,13 @@ class Vtn:
         del ven_id
         return []
 
-    def programs(self, targets: Targets) -> list[Program]:
-        del targets
+    def programs(self, targets: Targets, shared: SharedReadings) -> list[Page[Program]]:
+        del targets, shared
         return []
 
-    def events(self, targets: Targets) -> list[Event]:
-        del targets
-        listed = list(self.events_there.values())
+    def events(self, targets: Targets, shared: SharedReadings) -> list[Page[Event]]:
+        del targets, shared
+        listed = pages_of(self.events_there.values())
         self.meanwhile()
         return listed
 
@@ -58,12 +70,17 @@ class Vtn:
 
 
 @pytest.fixture
-def events(database: Database, clock: FakeClock) -> EventStore:
-    return book_of(database, clock)
+def bench(database: Database, clock: FakeClock) -> EventsBench:
+    return EventsBench(database, clock)
 
 
-def sync(events: EventStore, vtn: Vtn) -> None:
-    events.sync(VEN(ven_name=NAME, vtn_ven_id="v"), vtn)
+@pytest.fixture
+def events(bench: EventsBench) -> EventStore:
+    return bench.store
+
+
+def sync(bench: EventsBench, vtn: Vtn) -> None:
+    bench.sync(VEN(ven_name=NAME, vtn_ven_id="v"), vtn)
 
 
 def known(events: EventStore) -> dict[str, str]:
@@ -81,7 +98,7 @@ def test_what_is_new_is_taken_and_kept(
     assert events.apply_pushed([(NAME, event())]) == [PushOutcome.TAKEN]
 
     assert events.revision > before
-    assert known(book_of(database, clock)) == {"e": MINUTE.format(0)}
+    assert known(EventsBench(database, clock).store) == {"e": MINUTE.format(0)}
 
 
 def test_several_for_several_vens_at_once(events: EventStore) -> None:
@@ -121,9 +138,9 @@ def test_whatever_the_order_the_newest_is_kept(events: EventStore, order: tuple[
     assert known(events) == {"e": MINUTE.format(3)}
 
 
-def test_one_that_is_gone_does_not_come_back(events: EventStore) -> None:
+def test_one_that_is_gone_does_not_come_back(bench: EventsBench, events: EventStore) -> None:
     events.apply_pushed([(NAME, event())])
-    sync(events, Vtn())
+    sync(bench, Vtn())
     assert known(events) == {}
 
     assert events.apply_pushed([(NAME, event())]) == [PushOutcome.UNCLEAR]
@@ -145,8 +162,8 @@ def test_a_deletion_concerns_those_who_have_it_and_changes_nothing(events: Event
     assert known(events) == {"e": MINUTE.format(0)}, "only the VTN can say that it is gone"
 
 
-def test_one_for_others_is_left_to_the_vtn(events: EventStore) -> None:
-    sync(events, Vtn(targets=("mine",)))
+def test_one_for_others_is_left_to_the_vtn(bench: EventsBench, events: EventStore) -> None:
+    sync(bench, Vtn(targets=("mine",)))
 
     assert events.apply_pushed([(NAME, event(targets=["theirs"]))]) == [PushOutcome.UNCLEAR]
     assert events.apply_pushed([(NAME, event("f", targets=["mine", "theirs"]))]) == [
@@ -163,13 +180,15 @@ def test_one_without_a_date_is_left_to_the_vtn_when_it_is_known(events: EventSto
     assert known(events) == {"e": MINUTE.format(0)}
 
 
-def test_a_poll_that_began_before_does_not_take_it_away(events: EventStore) -> None:
+def test_a_poll_that_began_before_does_not_take_it_away(
+    bench: EventsBench, events: EventStore
+) -> None:
     vtn = Vtn(event(at=1), event("old"))
-    sync(events, vtn)
+    sync(bench, vtn)
     pushed = [(NAME, event(at=2)), (NAME, event("new"))]
     vtn.meanwhile = partial(events.apply_pushed, pushed)
 
-    sync(events, vtn)
+    sync(bench, vtn)
 
     assert known(events) == {
         "e": MINUTE.format(2),
@@ -178,18 +197,20 @@ def test_a_poll_that_began_before_does_not_take_it_away(events: EventStore) -> N
     }
 
 
-def test_what_a_poll_finds_counts_more_than_an_older_notification(events: EventStore) -> None:
-    sync(events, Vtn(event(at=1), event("gone", at=1)))
+def test_what_a_poll_finds_counts_more_than_an_older_notification(
+    bench: EventsBench, events: EventStore
+) -> None:
+    sync(bench, Vtn(event(at=1), event("gone", at=1)))
     vtn = Vtn(event(at=3))
     late = [(NAME, event(at=2)), (NAME, event("gone", at=2))]
     vtn.meanwhile = partial(events.apply_pushed, late)
 
-    sync(events, vtn)
+    sync(bench, vtn)
 
     assert known(events) == {"e": MINUTE.format(3)}
 
 
-def test_push_does_not_wait_for_a_poll(events: EventStore) -> None:
+def test_push_does_not_wait_for_a_poll(bench: EventsBench, events: EventStore) -> None:
     vtn = Vtn()
     asked, told = threading.Event(), threading.Event()
 
@@ -198,7 +219,7 @@ def test_push_does_not_wait_for_a_poll(events: EventStore) -> None:
         assert told.wait(10), "push waits for the poll"
 
     vtn.meanwhile = meanwhile
-    poll = threading.Thread(target=sync, args=(events, vtn))
+    poll = threading.Thread(target=sync, args=(bench, vtn))
     poll.start()
     assert asked.wait(10)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from app.events import EventStore, Granted, Grants, SeenEvent
+from app.events import Granted, SeenEvent
 from app.openadr import Timeline, read_event
-from app.platform import Database
-from app.platform.log_once import LogOnce
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -49,19 +46,3 @@ def interval(number: int, value: Any = 1, kind: str = "PRICE", **period: Any) ->
     """An interval with one payload; `period`: start, duration, randomizeStart."""
     made: dict[str, Any] = {"id": number, "payloads": [{"type": kind, "values": [value]}]}
     return {**made, "intervalPeriod": period} if period else made
-
-
-def book_of(database: Database, clock: Callable[[], datetime]) -> EventStore:
-    """The events that this database has."""
-    log_once = LogOnce()
-    return EventStore(
-        database=database,
-        clock=clock,
-        log_once=log_once,
-        on_change=lambda: None,
-        grants=Grants(
-            log_once=log_once,
-            resource_names=lambda _: (),
-            shown=lambda *_: None,
-        ),
-    )

@@ -287,3 +287,50 @@ def test_who_is_well_again_is_said_if_it_was_said_to_be_held(
     assert [line for line in caplog.messages if "recovered" in line] == [
         f"VEN {TEN[0]}: its requests have recovered"
     ]
+
+
+class TestSeveralAtOnce:
+    """For whom one thing is asked, since they are the same client of the VTN."""
+
+    def test_they_are_held_together_and_come_back_together(
+        self, held: HeldVens, clock: FakeClock
+    ) -> None:
+        held.all_failed(TEN[:4], REFUSED)
+        assert held.free(TEN) == TEN[4:]
+        clock.advance(seconds=MIN_PAUSE_S)
+        assert held.claim(TEN[0])
+
+        held.all_succeeded(TEN[:4])
+
+        assert held.problems() == {}
+        assert held.due() == []
+
+    def test_one_that_fails_for_many_is_no_outage_yet(
+        self, circuit: Circuit, clock: FakeClock
+    ) -> None:
+        """It is one request that failed, however many it was for."""
+        many = [f"VEN {number}" for number in range(100)]
+        held = held_vens(circuit, clock, many)
+
+        held.all_failed(many[:50], NO_ANSWER)
+
+        assert not circuit.is_open
+        assert held.free(many) == many[50:]
+
+    def test_one_that_fails_for_all_of_a_small_fleet_is(
+        self, circuit: Circuit, clock: FakeClock
+    ) -> None:
+        held = held_vens(circuit, clock, TEN[:2])
+
+        held.all_failed(TEN[:2], NO_ANSWER)
+
+        assert circuit.is_open
+
+    def test_work_for_several_is_watched(self, held: HeldVens) -> None:
+        def work(_: list[str]) -> None:
+            raise REFUSED
+
+        with pytest.raises(VtnUnauthorised):
+            held.watched_of_all(work, lambda names: names)(TEN[:3])
+
+        assert held.problems().keys() == set(TEN[:3])

@@ -44,7 +44,7 @@ class Manager:
     def poll_asked(self) -> None:
         self.tried += 1
         for name in self.plan.asked() if self.vtn_answers else ():
-            self.plan.ends(name, self.plan.begins(name), set())
+            self.plan.ends(self.plan.begins([name]), {})
             self.polled.append(name)
 
 

@@ -27,8 +27,8 @@ def plan(trust: PushTrust, clock: FakeClock) -> PollPlan:
 
 
 def poll(plan: PollPlan, *ven_names: str, finds: set[tuple[str, str]] | None = None) -> None:
-    for name in ven_names:
-        plan.ends(name, plan.begins(name), finds or set())
+    polls = plan.begins(ven_names)
+    plan.ends(polls, dict.fromkeys(ven_names, finds or set()))
 
 
 def begin(trust: PushTrust, source: str = "MQTT") -> list[str]:
@@ -81,9 +81,9 @@ def test_a_ven_that_wants_more_is_polled_until_that_is_confirmed(
 
 
 def test_push_works_only_after_a_poll_that_began_later(plan: PollPlan, trust: PushTrust) -> None:
-    in_progress = plan.begins("Aalborg")
+    in_progress = plan.begins(["Aalborg"])
     begin(trust)
-    plan.ends("Aalborg", in_progress, set())
+    plan.ends(in_progress, {})
 
     assert plan.due(["Aalborg"]) == ["Aalborg"], "what was missed before is not known"
 
@@ -173,9 +173,9 @@ def test_a_ven_is_left_alone_only_if_a_whole_poll_came_after_push_covered_it(
             wanted = wanted and step == "interrupted"
             covered = polled_since = began_covered = False
         elif step == "poll begins":
-            begun, began_covered = plan.begins("Aalborg"), covered
+            begun, began_covered = plan.begins(["Aalborg"]), covered
         elif begun is not None:
-            plan.ends("Aalborg", begun, set())
+            plan.ends(begun, {})
             polled_since, begun = began_covered, None
         assert (plan.due(["Aalborg"]) == []) == (covered and polled_since), step
 

@@ -1,0 +1,186 @@
+"""What VENs know of their VTN after a poll: what is listed, and what only its id finds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from app.events.grants import EventsClient, Grants
+from app.events.listed import Listed, body_of
+from app.events.seen import Granted
+from app.events.views import KeptEvent, Units, View
+from app.openadr import Event, SharedReadings, Targets, WireError, lasts_untold
+from app.platform import LogOnce
+
+logger = logging.getLogger(__name__)
+
+
+class Asked(NamedTuple):
+    """What a poll found of one VEN."""
+
+    ven_name: str
+    number: int
+    """Which poll it was: one that began later has a higher number."""
+    before: View
+    """What the VEN knew when it began."""
+    now: View
+
+
+class EventReader:
+    """Asks the VTN for VENs that are the same client of it and have the same targets.
+
+    An event that is missing from a list is asked for by its id: only 404 says that it is gone
+    (openadr.md, 'Reading what a VTN sends'). `clock` gives the first sight. Safe for several
+    threads.
+    """
+
+    def __init__(self, *, clock: Callable[[], datetime], log_once: LogOnce, grants: Grants) -> None:
+        self._clock = clock
+        self._log_once = log_once
+        self._grants = grants
+        self._lock = threading.Lock()
+        self._same_lists: WeakValueDictionary[object, Listed] = WeakValueDictionary()
+        self._same_events: WeakValueDictionary[bytes, Event] = WeakValueDictionary()
+        """Events by their bodies, as long as a VEN has them: VENs that are told the same share."""
+
+    def listed(self, client: EventsClient, targets: Targets, shared: SharedReadings) -> Listed:
+        """What is listed now; the same object where all is as it was. Raises VtnError."""
+        programs = self._grants.allowed(
+            lambda: client.programs(targets, shared), "programs", client
+        )
+        found = Listed(programs, client.events(targets, shared))
+        with self._lock:
+            return self._same_lists.setdefault(found.pages, found)
+
+    def asked(
+        self,
+        vens: Iterable[tuple[str, View, Granted]],
+        listed: Listed,
+        client: EventsClient,
+        shared: SharedReadings,
+        *,
+        number: int,
+    ) -> list[Asked]:
+        """What each of these VENs knows now: (name, what it knew, what it is granted). VtnError."""
+        seen_now = self._clock()
+        events_of: dict[int, tuple[Mapping[str, KeptEvent], bool]] = {}
+        """What became of the events that VENs had, of many the same."""
+        units_of: dict[int, Units] = {}
+        """What became of the units that they knew."""
+        asked = []
+        for ven_name, before, granted in vens:
+            known = events_of.get(id(before.events))
+            if known is None:
+                known = before.events, True
+                if before.listed is not listed or _is_ahead(before, seen_now):
+                    known = self._events(ven_name, before.events, listed, client, shared, seen_now)
+                events_of[id(before.events)] = known
+            events, are_listed = known
+            is_same = events is before.events and before.listed is listed
+            now = before
+            if not is_same or (granted is not before.granted and granted != before.granted):
+                units = units_of.get(id(before.program_units))
+                if units is None:
+                    units = units_of[id(before.program_units)] = self._units(
+                        listed, before.program_units
+                    )
+                now = View(
+                    events=events,
+                    granted=granted,
+                    program_units=units,
+                    listed=listed if are_listed else None,
+                )
+            asked.append(Asked(ven_name, number, before, now))
+        return asked
+
+    def _events(
+        self,
+        ven_name: str,
+        before: Mapping[str, KeptEvent],
+        listed: Listed,
+        client: EventsClient,
+        shared: SharedReadings,
+        seen_now: datetime,
+    ) -> tuple[Mapping[str, KeptEvent], bool]:
+        """The events now, and whether all of them were listed, and none may be there besides."""
+        found = dict(listed.events)
+        bodies = dict(listed.bodies)
+        others = before.keys() - found.keys()
+        for event_id in others:
+            try:
+                what = client.identity, "event", event_id
+                event = shared(what, partial(client.event, event_id))
+            except WireError as error:
+                # Never more widely than it is written now, whatever it was.
+                self._say(f"VEN {ven_name}: {error}; it is not followed until it can be read")
+                continue
+            if event is not None:
+                found[event_id], bodies[event_id] = event, body_of(event)
+        events: dict[str, KeptEvent] = {}
+        for event_id, event in found.items():
+            body = bodies[event_id]
+            if body is None:
+                self._say(f"VEN {ven_name}: event {event_id} is nested too deep to be followed")
+                continue
+            events[event_id] = self.kept(event, body, before.get(event_id), seen_now)
+            self._say_unread(ven_name, event)
+        return (before if events == before else events), not others
+
+    def kept(
+        self, event: Event, body: bytes, before: KeptEvent | None, seen_now: datetime
+    ) -> KeptEvent:
+        """An event as it is to be kept. `before`: as it was."""
+        if before is not None and before.first_seen > seen_now:
+            before = replace(before, first_seen=seen_now)  # the clock was ahead
+        if before is not None and before.body == body:
+            return before
+        return KeptEvent(
+            event=self.shared(event, body),
+            body=body,
+            first_seen=before.first_seen if before else seen_now,
+            had_time=(before is not None and before.had_time) or not event.is_marked_as_cancelled,
+        )
+
+    def shared(self, event: Event, body: bytes) -> Event:
+        """The same event, as another VEN has it already."""
+        with self._lock:
+            return self._same_events.setdefault(body, event)
+
+    def _units(self, listed: Listed, before: Units) -> Units:
+        programs = listed.programs
+        if programs is None:
+            return before
+        units = {program_id: program.units for program_id, program in programs.items()}
+        for program_id, own in units.items():
+            if own is None:
+                self._say(
+                    f"program {program_id}: payloadDescriptors cannot be read: values of"
+                    " its events have no unit that is known"
+                )
+        return before if before == units else units
+
+    def _say_unread(self, ven_name: str, event: Event) -> None:
+        for what in event.unread:
+            self._say(
+                f"VEN {ven_name}: event {event.event_id}: {what}", about=event.event_id + what
+            )
+        if lasts_untold(event):
+            self._say(
+                f"event {event.event_id}: an interval has no duration: it holds until the next one"
+                " begins, or without end"
+            )
+
+    def _say(self, line: str, about: str = "") -> None:
+        """A warning, once; with `about`, of the first VEN that meets it."""
+        self._log_once(logger, logging.WARNING, line, about=about)
+
+
+def _is_ahead(view: View, now: datetime) -> bool:
+    """Whether the clock was when something was seen first."""
+    return any(kept.first_seen > now for kept in view.events.values())
