@@ -89,8 +89,8 @@ MUTATIONS = (
     Mutation(
         invariant=8,
         file=STREAM,
-        code="        return self if then == flying else replace(self, in_flight=then)\n",
-        instead="        return replace(self, in_flight=None)\n",
+        code="        return self if then == flying else self._with(in_flight=then)\n",
+        instead="        return self._with(in_flight=None)\n",
         test="tests/unit/test_streams.py"
         "::test_every_value_is_told_refused_dropped_or_owed_and_only_one_of_them",
     ),

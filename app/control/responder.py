@@ -28,7 +28,10 @@ class Responder:
         self.comfort_h: Mapping[ResourceKind, float] = {
             kind: policy.comfort_h for kind, policy in policies.items()
         }
-        self._efficiency: tuple[ResourceArrays | None, Float32] = None, np.ones(0, dtype=np.float32)
+        nothing = None, np.ones(0, dtype=np.float32)
+        self._efficiency: tuple[ResourceArrays | None, Float32] = nothing
+        self._efficiency_of_part: tuple[ResourceArrays | None, Float32] = nothing
+        """Of the one that was looked at last: forecasts look at it for each of their spans."""
 
     def respond(
         self, resources: ResourceArrays, inputs: ControlInput, signals: ControlSignals
@@ -80,7 +83,7 @@ class Responder:
             stored_kwh=stored.astype(np.float32),
             lowest_kw=low,
             highest_kw=high,
-            level=np.nan_to_num(signals.of(SIMPLE)).astype(np.int8),
+            level=_levels(signals),
             setpoint_kw=_setpoints(signals),
         )
 
@@ -103,12 +106,15 @@ class Responder:
 
     def _efficiency_of(self, resources: ResourceArrays) -> Float32:
         """Of each resource's store, one way."""
-        known, efficiency = self._efficiency
+        is_part = resources.is_part
+        known, efficiency = self._efficiency_of_part if is_part else self._efficiency
         if known is not resources:
             efficiency = np.ones(resources.roster.size, dtype=np.float32)
             for kind, columns in resources.of_kind.items():
                 efficiency[columns] = self.policies[kind].efficiency
-            if not resources.is_part:
+            if is_part:
+                self._efficiency_of_part = resources, efficiency
+            else:
                 self._efficiency = resources, efficiency
         return efficiency
 
@@ -128,6 +134,15 @@ def _share_out(power: Float32, low: Float32, high: Float32, signals: ControlSign
             power[held] = (used - change).astype(np.float32)
 
 
+def _levels(signals: ControlSignals) -> npt.NDArray[np.int8]:
+    asked = signals.by_type.get(SIMPLE)
+    if asked is None:
+        return np.zeros(signals.size, dtype=np.int8)
+    return np.nan_to_num(asked).astype(np.int8)
+
+
 def _setpoints(signals: ControlSignals) -> Float32:
+    if signals.by_type.keys().isdisjoint(SETPOINTS):
+        return np.full(signals.size, np.nan, dtype=np.float32)
     control, dispatch = (signals.of(name) for name in SETPOINTS)
     return np.where(np.isnan(dispatch), control, dispatch)

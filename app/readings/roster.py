@@ -61,18 +61,22 @@ def column_map(source: Roster, target: Roster) -> Columns | None:
     """Where each column of the target stands in the source, -1 for nowhere; None: all the same."""
     if source is target:
         return None
-    place = {
-        (ven_name, name): source.columns(ven_name).start + number
-        for ven_name, names in source
-        for number, name in enumerate(names)
-    }
-    return np.array(
-        [place.get((ven_name, name), -1) for ven_name, names in target for name in names],
-        dtype=np.intp,
-    )
+    where = np.full(target.size, -1, dtype=np.intp)
+    for ven_name, names in target:  # which may be a small part of the source
+        own, begin = source.names(ven_name), source.columns(ven_name).start
+        if own == names:
+            where[target.columns(ven_name)] = range(begin, begin + len(own))
+        elif own:
+            place = {name: begin + number for number, name in enumerate(own)}
+            where[target.columns(ven_name)] = [place.get(name, -1) for name in names]
+    return where
 
 
 def realign(values: Float32, where: Columns | None, otherwise: Float32) -> Float32:
     """The values in other columns; `otherwise` where there is none, or NaN."""
-    aligned = values if where is None else np.append(values, np.nan)[where]  # -1: the last
+    aligned = values
+    if where is not None:
+        aligned = np.full(len(where), np.nan, dtype=np.float32)
+        there = where >= 0
+        aligned[there] = values[where[there]]
     return np.where(np.isnan(aligned), otherwise, aligned).astype(np.float32)

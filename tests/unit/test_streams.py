@@ -169,3 +169,8 @@ def test_the_reports_of_an_event_are_told_or_refused_once_and_in_order(steps: li
         elif step == "withdraw" and flying is not None:
             stream = stream.withdraw(flying.name)
     assert passed == [(key, cell) for key in range(1, 99) for cell in (1, 0)][: len(passed)]
+
+
+def test_a_value_that_no_stream_has_is_a_defect() -> None:
+    with pytest.raises(TypeError, match="acked_frames"):
+        telemetry()._with(acked_frames=FramePosition(3))

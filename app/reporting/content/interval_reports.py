@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import UTC, datetime, timedelta
 
@@ -32,6 +32,10 @@ from app.reporting.streams import RequestIndex
 WINDOW_BYTES = 16 << 20
 MAX_CELLS = 2_000_000
 """Resources times spans that are added up at a time."""
+KEPT_CELLS = 2_000_000
+"""Of forecasts that may go in parts: each is made once."""
+SMALL_CELLS = 1_000
+"""What goes at once is not kept."""
 SHARED_BY = 3
 """By how many VENs a span must be asked for to be added up for the whole fleet at once."""
 
@@ -51,13 +55,15 @@ class IntervalReports:
         self._requests = requests
         self._model = model
         self._clock = clock
+        self._forecasts: OrderedDict[tuple[int, int], list[Values]] = OrderedDict()
+        """By stream and report, those that may go in parts, the newest last."""
 
     def values(self, due: Sequence[Due]) -> Iterator[tuple[Due, list[Values]]]:
         """The values of each of these reports: one entry per interval, all with the same names."""
         history: list[Due] = []
         for one in due:
             if one.stream.request.is_forecast:
-                yield one, self._forecast(one)
+                yield one, self._forecast_once(one)
             else:
                 history.append(one)
         sliced = self._frames.sliced_through()
@@ -170,19 +176,37 @@ class IntervalReports:
             for piece, found in zip(due.pieces, by_piece, strict=True)
         ]
 
+    def _forecast_once(self, due: Due) -> list[Values]:
+        key = due.stream.stream_id, due.report.key
+        known = self._forecasts.get(key)
+        if known is None:
+            known = self._forecast(due)
+            if _cells(known) > SMALL_CELLS:
+                self._forecasts[key] = known
+                while len(self._forecasts) > 1 and self._kept_cells() > KEPT_CELLS:
+                    self._forecasts.popitem(last=False)
+        return known
+
+    def _kept_cells(self) -> int:
+        return sum(map(_cells, self._forecasts.values()))
+
     def _forecast(self, due: Due) -> list[Values]:
         request, ven_name = due.stream.request, due.stream.ven_name
         spans = [(interval.start, _end_of(interval)) for interval in due.report.intervals]
         scope, metered = due.active.scope, self._requests.metered(ven_name)
         made: list[Values] = []
+        named: tuple[Sequence[str], list[int], list[bytes]] | None = None
         for interval, span, forecast in zip(
             due.report.intervals, spans, self._model.forecast(ven_name, spans), strict=True
         ):
-            kept = [
-                place
-                for place, name in enumerate(forecast.names)
-                if name in scope and name not in metered
-            ]
+            if named is None or named[0] is not forecast.names:
+                kept = [
+                    place
+                    for place, name in enumerate(forecast.names)
+                    if name in scope and name not in metered
+                ]
+                named = forecast.names, kept, [orjson.dumps(forecast.names[each]) for each in kept]
+            _, kept, quoted_names = named
             hours = (span[1] - span[0]) / timedelta(hours=1)
             numbers = of_forecast(request.quantity, forecast, hours, self._model, ven_name)
             made.append(
@@ -190,13 +214,18 @@ class IntervalReports:
                     seq=0,
                     start=span[0],
                     duration=span[1] - span[0],
-                    quoted_names=[orjson.dumps(forecast.names[place]) for place in kept],
+                    quoted_names=quoted_names,
                     numbers=numbers[kept],
                     interval_id=interval.interval_id,
                     quality=[ESTIMATED] * len(kept) if request.with_quality else None,
                 )
             )
         return made
+
+
+def _cells(values: Sequence[Values]) -> int:
+    """How many there are in the table resources x intervals."""
+    return len(values) * len(values[0].quoted_names) if values else 0
 
 
 ENDLESS = WireDuration(rest=timedelta(hours=1))

@@ -26,6 +26,9 @@ from app.reporting.streams import (
     Transition,
 )
 
+LEAST_CELL_BYTES = 50
+"""What a value takes of a report's body at least."""
+
 
 class IntervalBuilder:
     """Makes the next report of each interval stream whose time has come."""
@@ -42,6 +45,8 @@ class IntervalBuilder:
         self._reports = reports
         self._clock = clock
         self._limits = limits
+        self._cells_that_fit: dict[int, int] = {}
+        """By stream whose report goes in parts: how large the last part was."""
 
     def is_lost(self, stream: IntervalStream) -> bool:
         """Whether the event changed under a report that may be at the VTN: it is only looked up."""
@@ -88,17 +93,22 @@ class IntervalBuilder:
         if start >= cells:  # nobody is asked for, or nobody is left
             batch.moved.append((stream, _advancing(to=whole, needed_after=needed_after)))
             return
+        most_bytes = self._limits.most_bytes(stream.ven_name)
         # The rest of one resource, or as many whole ones as fit; of one that does not fit, a part.
         stop = start + width - start % width if start % width else cells
+        fits = self._cells_that_fit.get(stream.stream_id, most_bytes // LEAST_CELL_BYTES)
+        stop = min(stop, _aligned(start, fits, width))
         report = _cells(stream, values, start, stop)
-        most_bytes = self._limits.most_bytes(stream.ven_name)
         while stop - start > 1 and (
             len(report.body) > most_bytes or report.readings > self._limits.most_readings
         ):
-            half = (stop - start) // 2
-            stop = start + (half - half % width if half >= width else half)
+            stop = _aligned(start, (stop - start) // 2, width)
             report = _cells(stream, values, start, stop)
         is_whole = stop >= cells
+        if is_whole:
+            self._cells_that_fit.pop(stream.stream_id, None)
+        else:
+            self._cells_that_fit[stream.stream_id] = stop - start
         in_flight = IntervalsInFlight(
             name=report.name,
             key=key,
@@ -142,6 +152,11 @@ class IntervalBuilder:
 
 def _advancing(*, to: ReportPosition | None = None, needed_after: int | None = None) -> Transition:
     return lambda now: now.advance(to=to, needed_after=needed_after)
+
+
+def _aligned(start: int, cells: int, width: int) -> int:
+    """Where a part of so many cells at most ends: with a whole resource, if it holds one."""
+    return start + max(cells - cells % width if cells >= width else cells, 1)
 
 
 def _cells(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from app.events import SeenEvent
 from app.intake import KnownMeters, Metered
@@ -17,14 +18,23 @@ NO_METERS = KnownMeters(())
 Descriptors = Mapping[tuple[str, str], ActiveRequest]
 
 
+@dataclass(frozen=True, eq=False)
+class _Served:
+    """What a list of events asks for, which VENs share to whom all of it means the same."""
+
+    seen: Sequence[SeenEvent]
+    """Of one of the VENs."""
+    descriptors: Descriptors
+    lines: Sequence[str]
+
+
 class _Known(NamedTuple):
-    """What was worked out for one list of events."""
+    """What was worked out for a VEN."""
 
     seen: Sequence[SeenEvent]
     metered: bool
     """Whether any resource had a real meter."""
-    descriptors: Descriptors
-    lines: Sequence[str]
+    served: _Served
 
 
 class RequestIndex:
@@ -49,6 +59,7 @@ class RequestIndex:
         """Read anew by `refresh`: it is asked for with every stream."""
         self._lock = threading.Lock()
         self._by_ven: dict[str, _Known] = {}
+        self._for_all: WeakValueDictionary[object, _Served] = WeakValueDictionary()
 
     def refresh(self) -> None:
         """Look which resources have real meters now."""
@@ -69,18 +80,31 @@ class RequestIndex:
         with self._lock:
             known = self._by_ven.get(ven_name)
             if known is None or known.seen is not seen or known.metered != bool(metered):
-                active_requests: dict[tuple[str, str], ActiveRequest] = {}
-                lines: list[str] = []
-                for event in seen:
-                    for active in requests_of(event):
-                        if not isinstance(active, ActiveRequest):
-                            lines.append(f"event {event.event.event_id}: {active}")
-                            continue
-                        for told in self._of_both(active, lines, has_meters=bool(metered)):
-                            key = told.request.event_id, told.request.descriptor
-                            active_requests.setdefault(key, self._told(told))
-                known = self._by_ven[ven_name] = _Known(seen, bool(metered), active_requests, lines)
-            return known.descriptors, known.lines
+                served = self._served(seen, has_meters=bool(metered))
+                known = self._by_ven[ven_name] = _Known(seen, bool(metered), served)
+            return known.served.descriptors, known.served.lines
+
+    def _served(self, seen: Sequence[SeenEvent], *, has_meters: bool) -> _Served:
+        # What stands in the key lives as long as what is found by it.
+        of_all = tuple((id(event.for_all), event.is_cancelled) for event in seen)
+        is_for_all = all(event.for_all is not None for event in seen)
+        served = self._for_all.get((has_meters, of_all)) if is_for_all else None
+        if served is not None:
+            return served
+        active_requests: dict[tuple[str, str], ActiveRequest] = {}
+        lines: list[str] = []
+        for event in seen:
+            for active in requests_of(event):
+                if not isinstance(active, ActiveRequest):
+                    lines.append(f"event {event.event.event_id}: {active}")
+                    continue
+                for told in self._of_both(active, lines, has_meters=has_meters):
+                    key = told.request.event_id, told.request.descriptor
+                    active_requests.setdefault(key, self._told(told))
+        served = _Served(seen, active_requests, lines)
+        if is_for_all:
+            self._for_all[has_meters, of_all] = served
+        return served
 
     def _of_both(
         self, active: ActiveRequest, lines: list[str], *, has_meters: bool

@@ -4,7 +4,7 @@ here."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -56,6 +56,9 @@ FIELDS: Mapping[type[AnyStream], tuple[str, ...]] = {
     for kind in (TelemetryStream, MeasuredStream, IntervalStream)
 }
 """The cursor first, where a statement is read in a log."""
+PROGRESS_FIELDS = {
+    kind: tuple(name for name in names if name in PROGRESS) for kind, names in FIELDS.items()
+}
 
 
 def new_row(stream: AnyStream) -> dict[str, Any]:
@@ -67,8 +70,7 @@ def new_row(stream: AnyStream) -> dict[str, Any]:
         "until_seq": None,
         "reports_left": None,
     }
-    for name in FIELDS[type(stream)]:
-        values |= _written(name, getattr(stream, name))
+    _write(values, FIELDS[type(stream)], vars(stream))
     del values["stream_id"]
     return values
 
@@ -80,17 +82,19 @@ def changed_columns(before: AnyStream, after: AnyStream) -> dict[str, Any]:
     without its cursor would continue from an older one.
     """
     old, new = vars(before), vars(after)
+    all_names = FIELDS[type(after)]
     different = {
-        name
-        for name in FIELDS[type(after)]
-        if new[name] is not old[name] and new[name] != old[name]
+        name for name in all_names if new[name] is not old[name] and new[name] != old[name]
     }
-    if not PROGRESS.isdisjoint(different):
-        different |= PROGRESS
+    names: Iterable[str]
+    if PROGRESS.isdisjoint(different):
+        names = [name for name in all_names if name in different]
+    elif different <= PROGRESS:
+        names = PROGRESS_FIELDS[type(after)]
+    else:
+        names = [name for name in all_names if name in different or name in PROGRESS]
     values: dict[str, Any] = {}
-    for name in FIELDS[type(after)]:
-        if name in different:
-            values |= _written(name, new[name])
+    _write(values, names, new)
     return values
 
 
@@ -113,14 +117,19 @@ def read_row(row: Row[Any]) -> AnyStream:
     return replace(stream, in_flight=flying)
 
 
-def _written(name: str, value: Any) -> dict[str, Any]:
-    write = _WRITE.get(name)
-    if write is not None and value is not None:
-        value = write(value)
-    columns = COLUMNS.get(name)
-    if columns is None:
-        return {name: value}
-    return dict(zip(columns, value if isinstance(value, tuple) else (value,), strict=True))
+def _write(values: dict[str, Any], names: Iterable[str], fields_: Mapping[str, Any]) -> None:
+    """These fields into their columns."""
+    for name in names:
+        value = fields_[name]
+        if value is not None and name in _WRITE:
+            value = _WRITE[name](value)
+        columns = COLUMNS.get(name)
+        if columns is None:
+            values[name] = value
+        elif len(columns) == 1:
+            values[columns[0]] = value
+        else:
+            values.update(zip(columns, value, strict=True))
 
 
 def _write_in_flight(in_flight: InFlight) -> str:

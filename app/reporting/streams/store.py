@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Update, bindparam, delete, select, text, update
+from sqlalchemy import Connection, Update, bindparam, delete, func, select, text, update
 
 from app.platform import Database, to_us
 from app.reporting.streams.needs import FrameNeeds
@@ -125,9 +125,7 @@ class StreamStore:
                 try:
                     with self._database.write(durable=durable) as connection:
                         _update(connection, written)
-                        begun = [
-                            replace(stream, stream_id=_insert(connection, stream)) for stream in new
-                        ]
+                        begun = _insert(connection, new)
                         _delete(connection, gone)
                         if in_transaction is not None:
                             in_transaction(connection)
@@ -205,23 +203,28 @@ def _update_of(columns: tuple[str, ...]) -> Update:
 _COLUMNS = [column.name for column in stream_table.columns if column.name != "stream_id"]
 _PLACEHOLDERS = ", ".join(f":{name}" for name in _COLUMNS)
 _VALUES = f"({', '.join(_COLUMNS)}) VALUES ({_PLACEHOLDERS})"
-_INSERT = text(
-    f"INSERT INTO stream {_VALUES} ON CONFLICT DO NOTHING RETURNING stream_id"  # nosec B608
-)
-_SELECT_ID = select(stream_table.c.stream_id).where(
-    *(stream_table.c[name] == bindparam(name) for name in KEY_COLUMNS)
-)
+_INSERT = text(f"INSERT INTO stream {_VALUES} ON CONFLICT DO NOTHING")  # nosec B608
+_LAST_ID = select(func.coalesce(func.max(stream_table.c.stream_id), 0))
+_KEYS = select(stream_table.c.stream_id, *(stream_table.c[name] for name in KEY_COLUMNS))
+_SELECT_ID = _KEYS.where(*(stream_table.c[name] == bindparam(name) for name in KEY_COLUMNS))
 
 
-def _insert(connection: Connection, stream: AnyStream) -> int:
-    """Its id; also where an earlier commit succeeded although its call failed."""
-    values = new_row(stream)
-    stream_id = connection.execute(_INSERT, values).scalar()
-    if stream_id is None:
-        stream_id = connection.execute(
-            _SELECT_ID, {name: values[name] for name in KEY_COLUMNS}
-        ).scalar_one()
-    return int(stream_id)
+def _insert(connection: Connection, streams: Sequence[AnyStream]) -> list[AnyStream]:
+    """The same with their ids; also where an earlier commit succeeded although its call failed."""
+    if not streams:
+        return []
+    last_id = connection.execute(_LAST_ID).scalar_one()
+    connection.execute(_INSERT, [new_row(stream) for stream in streams])
+    inserted = connection.execute(_KEYS.where(stream_table.c.stream_id > last_id))
+    ids = {tuple(key): stream_id for stream_id, *key in inserted}
+    begun: list[AnyStream] = []
+    for stream in streams:
+        key = stream.ven_name, *stream.key
+        if key not in ids:
+            values = dict(zip(KEY_COLUMNS, key, strict=True))
+            ids[key] = connection.execute(_SELECT_ID, values).one().stream_id
+        begun.append(replace(stream, stream_id=ids[key]))
+    return begun
 
 
 def _delete(connection: Connection, streams: Iterable[AnyStream]) -> None:
