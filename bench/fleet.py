@@ -28,13 +28,23 @@ class Sink:
     """The sink's process, and what it has counted.
 
     `delay_ms`: how late it answers. `tls`: its certificate, which is its own authority, and key.
+    `shows`: how many vens it has from the beginning, resources of each, and sets of targets.
     """
 
-    def __init__(self, *, delay_ms: float = 0.0, tls: tuple[Path, Path] | None = None) -> None:
-        files = () if tls is None else ("--certificate", str(tls[0]), "--key", str(tls[1]))
+    def __init__(
+        self,
+        *,
+        delay_ms: float = 0.0,
+        tls: tuple[Path, Path] | None = None,
+        is_short: bool = False,
+        shows: tuple[int, int, int] | None = None,
+    ) -> None:
+        how = [] if tls is None else ["--certificate", str(tls[0]), "--key", str(tls[1])]
+        how += ["--short"] if is_short else []
+        how += [] if shows is None else ["--shows", *map(str, shows)]
         self._context = None if tls is None else ssl.create_default_context(cafile=tls[0])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.sink", "--delay-ms", str(delay_ms), *files],
+            [sys.executable, "-m", "bench.sink", "--delay-ms", str(delay_ms), *how],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -60,8 +70,9 @@ class Sink:
 
 
 @contextmanager
-def sink(*, delay_ms: float = 0.0, tls: tuple[Path, Path] | None = None) -> Iterator[Sink]:
-    made = Sink(delay_ms=delay_ms, tls=tls)
+def sink(**how: Any) -> Iterator[Sink]:
+    """`how`: see Sink."""
+    made = Sink(**how)
     try:
         yield made
     finally:
@@ -92,7 +103,7 @@ def container_of(base_url: str, directory: Path, **settings: Any) -> Container:
 
 
 def save_enrolled(container: Container, sample: Mapping[str, Sequence[Resource]]) -> None:
-    """A fleet that counts as enrolled."""
+    """A fleet that counts as enrolled: v0, v1 and so on, by name."""
     container.fleet.repository().save(
         {
             name: [replace(resource, status=Status.APPROVED) for resource in resources]
@@ -100,18 +111,25 @@ def save_enrolled(container: Container, sample: Mapping[str, Sequence[Resource]]
         }
     )
     with container.platform.database().write() as connection:
-        connection.execute(text("UPDATE ven SET status = 'APPROVED', vtn_ven_id = 'v'"))
+        connection.execute(text("UPDATE ven SET status = 'APPROVED'"))
+        connection.execute(
+            text("UPDATE ven SET vtn_ven_id = :vtn_ven_id WHERE ven_name = :ven_name"),
+            [
+                {"ven_name": name, "vtn_ven_id": f"v{number}"}
+                for number, name in enumerate(sorted(sample))
+            ],
+        )
 
 
 def seed(container: Container, shape: Shape, events: Sequence[Event] | None = None) -> None:
-    """A sample fleet that is enrolled, and knows what it is asked: this, or the sink's event."""
+    """A sample fleet that is enrolled, and knows what it is asked: these, or the sink's event."""
     sample = sample_fleet(vens=shape.vens, resources_per_ven=shape.resources_per_ven)
     save_enrolled(container, sample)
-    (event,) = events or map(read_event, EVENTS)
     names = list(sample)
-    for start in range(0, len(names), VENS_AT_ONCE):
-        pushed = [(name, event) for name in names[start : start + VENS_AT_ONCE]]
-        container.ven_manager().take_events(pushed)
+    for event in events or map(read_event, EVENTS):
+        for start in range(0, len(names), VENS_AT_ONCE):
+            pushed = [(name, event) for name in names[start : start + VENS_AT_ONCE]]
+            container.ven_manager().take_events(pushed)
 
 
 @contextmanager

@@ -1,15 +1,18 @@
-"""What reports per interval cost: 15-minute USAGE of every VEN, between the quarters and at one.
+"""What reports per interval cost: between the quarters and at one, and the forecast of a year.
 
     python -m bench.intervals
 
-Time is the benchmark's own: a tick every 30 s, and a delivery after each.
+15-minute USAGE of a fleet of large VENs; four requests of each of many small ones (15-minute USAGE
+and BASELINE, hourly USAGE, and a forecast of the next hour); and one VEN that is asked what it will
+use in each hour of a year. Time is the benchmark's own: a tick every 30 s, and a delivery after
+each.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +21,8 @@ from typing import Any
 from dependency_injector import providers
 from sqlalchemy import Engine, event
 
-from app.openadr import read_event, write_instant
+from app.openadr import Event, read_event, write_instant
+from bench import child
 from bench.fleet import Shape, container_of, seed, sink
 from bench.rows import Row, table
 from containers import Container
@@ -29,14 +33,31 @@ TICK = timedelta(seconds=30)
 TICKS = 30
 """Of a quarter."""
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-EVENT = {
-    "id": "usage",
-    "programID": "p",
-    "duration": "P1D",
-    "intervalPeriod": {"start": write_instant(NOON), "duration": "PT15M"},
-    "intervals": [{"id": 0}],
-    "reportDescriptors": [{"payloadType": "USAGE"}],
-}
+
+
+def asked(name: str, duration: str, *descriptors: dict[str, Any], count: int = 1) -> Event:
+    """An event of so many intervals from noon on, over and over for a day."""
+    return read_event(
+        {
+            "id": name,
+            "programID": "p",
+            "duration": "P1D" if count == 1 else "P9999Y",
+            "intervalPeriod": {"start": write_instant(NOON), "duration": duration},
+            "intervals": [{"id": number} for number in range(count)],
+            "reportDescriptors": list(descriptors),
+        }
+    )
+
+
+FORECAST = {"payloadType": "USAGE_FORECAST", "historical": False}
+USAGE = [asked("usage", "PT15M", {"payloadType": "USAGE"})]
+FOUR = [
+    asked("quarters", "PT15M", {"payloadType": "USAGE"}, {"payloadType": "BASELINE"}),
+    asked("hours", "PT1H", {"payloadType": "USAGE"}, FORECAST),
+]
+MANY = Shape(10_000, 1)
+YEAR_H = 8_760
+LARGE_VEN = Shape(1, 46)
 
 
 class Time:
@@ -78,34 +99,46 @@ def _measured(work: Callable[[], int]) -> tuple[int, float, int]:
         return result, time.perf_counter() - began_s, statements.count
 
 
-def measure(shape: Shape, *, quarters: int) -> dict[str, list[float]]:
-    """Seconds and statements of deliveries that have nothing to send, of asking what waits, and of
-    those at the quarter."""
+@contextmanager
+def fleet(shape: Shape, events: Sequence[Event]) -> Iterator[tuple[Container, Time, Path]]:
+    """A fleet that is asked for this, its time, and the folder of its store."""
     with sink() as vtn, tempfile.TemporaryDirectory() as directory:
         container, now = container_of(vtn.base_url, Path(directory)), Time()
         container.platform.clock.override(providers.Object(now))
-        seed(container, shape, [read_event(EVENT)])
-        found = run_quarters(container, now, shape, quarters)
+        seed(container, shape, events)
+        yield container, now, Path(directory)
         container.openadr.http().close()
         container.platform.database().close()
-        return found
+
+
+def measure(
+    shape: Shape, *, quarters: int, events: Sequence[Event], each: int
+) -> dict[str, list[float]]:
+    """Seconds and statements of deliveries that have nothing to send, of asking what waits, and of
+    those at the quarter, which deliver so many values of `each` resource; memory and store, MB."""
+    with fleet(shape, events) as (container, now, directory):
+        found = run_quarters(container, now, each * shape.resources, quarters)
+        stored = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+        return {**found, "store_mb": [stored / 1e6], "resident_mb": [child.resident_mb()]}
 
 
 def run_quarters(
-    container: Container, now: Time, shape: Shape, quarters: int
+    container: Container, now: Time, expected: int, quarters: int
 ) -> dict[str, list[float]]:
     names = ("idle_ms", "idle_statements", "waiting_ms", "waiting_statements", "quarter_s")
     figures: dict[str, list[float]] = {name: [] for name in names}
     manager, delivery = container.ven_manager(), container.delivery.service()
-    for _ in range(quarters):
+    for quarter in range(quarters):
         for tick in range(TICKS):
             now.now += TICK
             container.simulator().increase_time()
             delivered, took_s, statements = _measured(manager.generate_reports)
             if tick == TICKS - 1:
-                assert delivered == shape.resources, f"{delivered} values at the quarter"
+                assert delivered == expected, f"{delivered} values at the quarter"
                 figures["quarter_s"].append(took_s)
                 continue
+            if not quarter and not tick:
+                continue  # the first forecasts, and what is read once
             assert delivered == 0
             figures["idle_ms"].append(took_s * 1000)
             figures["idle_statements"].append(statements)
@@ -115,18 +148,57 @@ def run_quarters(
     return figures
 
 
-def rows(*, shape: Shape = SHAPE, quarters: int = QUARTERS) -> list[Row]:
-    found = measure(shape, quarters=quarters)
-    section = f"15-minute USAGE, {shape}"
+def quarter_rows(
+    name: str, shape: Shape, events: Sequence[Event], *, each: int, quarters: int, goal: str = ""
+) -> list[Row]:
+    found = measure(shape, quarters=quarters, events=events, each=each)
+    section = f"{name}, {shape}"
     return [
-        Row(section=section, name=name, values=found[key], unit=unit)
-        for name, key, unit in (
-            ("a delivery with nothing due", "idle_ms", "ms"),
-            ("of it statements", "idle_statements", ""),
-            ("what waits, asked", "waiting_ms", "ms"),
-            ("of it statements ", "waiting_statements", ""),
-            ("the delivery at the quarter", "quarter_s", "s"),
+        Row(section=section, name=words, values=found[key], unit=unit, goal=to_reach)
+        for words, key, unit, to_reach in (
+            ("a delivery with nothing due", "idle_ms", "ms", ""),
+            ("of it statements", "idle_statements", "", ""),
+            ("what waits, asked", "waiting_ms", "ms", ""),
+            ("of it statements ", "waiting_statements", "", ""),
+            ("the delivery at the quarter", "quarter_s", "s", goal),
+            ("store", "store_mb", "MB", ""),
+            ("memory of the benchmark", "resident_mb", "MB", ""),
         )
+    ]
+
+
+def year_rows(*, hours: int = YEAR_H, rounds: int = 3) -> list[Row]:
+    """A forecast of each hour of a year: made, and made and delivered in parts."""
+    descriptor = {**FORECAST, "startInterval": 0, "numIntervals": hours}
+    made_s: list[float] = []
+    with fleet(LARGE_VEN, [asked("year", "PT1H", descriptor, count=hours)]) as (container, _, _):
+        simulator, manager = container.simulator(), container.ven_manager()
+        simulator.increase_time()
+        spans = [
+            (NOON + timedelta(hours=hour), NOON + timedelta(hours=hour + 1))
+            for hour in range(hours)
+        ]
+        (ven_name,) = manager.polled
+        for _ in range(rounds):
+            began_s = time.perf_counter()
+            simulator.forecast(ven_name, spans)
+            made_s.append(time.perf_counter() - began_s)
+        delivered, took_s, _ = _measured(manager.generate_reports)
+        assert delivered == hours * LARGE_VEN.resources
+    section = f"a forecast of {hours:,} hours, {LARGE_VEN}"
+    return [
+        Row(section=section, name="made", values=made_s, unit="s", goal="< 1"),
+        Row(section=section, name="made once, and delivered in parts", values=[took_s], unit="s"),
+    ]
+
+
+def rows(
+    *, shape: Shape = SHAPE, many: Shape = MANY, quarters: int = QUARTERS, hours: int = YEAR_H
+) -> list[Row]:
+    return [
+        *quarter_rows("15-minute USAGE", shape, USAGE, each=1, quarters=quarters),
+        *quarter_rows("four requests", many, FOUR, each=2, quarters=2, goal="<= 30"),
+        *year_rows(hours=hours),
     ]
 
 

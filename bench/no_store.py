@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 from app.platform import to_us
@@ -94,8 +95,8 @@ class _NoResult:
     def __iter__(self) -> Iterator[Any]:
         return iter(())
 
-    def scalar(self) -> int:
-        return self._number
+    def one(self) -> SimpleNamespace:
+        return SimpleNamespace(stream_id=self._number)
 
     def all(self) -> list[Any]:
         return []

@@ -10,6 +10,7 @@ from bench import (
     intervals,
     orders,
     page,
+    poll,
     schedule,
     start,
     step,
@@ -41,10 +42,10 @@ def test_cycles_are_measured_in_a_process_of_their_own() -> None:
 
 
 def test_reports_per_interval_are_measured_between_the_quarters_and_at_one() -> None:
-    shown = names(intervals.rows(shape=SMALL, quarters=2))
+    shown = names(intervals.rows(shape=SMALL, many=SMALL, quarters=2, hours=300))
 
     assert shown[0] == "a delivery with nothing due"
-    assert shown[-1] == "the delivery at the quarter"
+    assert shown[-1] == "made once, and delivered in parts"
 
 
 def test_steps_are_measured_beside_a_gather() -> None:
@@ -83,6 +84,13 @@ def test_an_import_is_measured_in_a_process_of_its_own() -> None:
 
     assert found["taken"] == 96 * intake.METERS
     assert found["bytes"] < 100
+
+
+def test_polls_are_measured_of_one_client_and_of_many() -> None:
+    shown = names(poll.rows(of=0.002))
+
+    assert shown[:2] == ["the first one, with all targets", "a later one"]
+    assert shown[-1] == "peak memory"
 
 
 def test_orders_are_measured_from_the_event_to_the_device() -> None:

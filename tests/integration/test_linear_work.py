@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,10 +14,12 @@ from typing import Any
 import pytest
 
 from app.fleet import sample_fleet
+from app.openadr import read_event, write_instant
 from bench import intervals
 from bench.fleet import Sink, sink
 from containers import Container
 from tests.conftest import MakeContainer
+from tests.support.wiring import provider
 from tests.support.workbench import Bench
 
 pytestmark = [pytest.mark.in_process, pytest.mark.rest]
@@ -56,6 +59,8 @@ def counted() -> Iterator[Lines]:
 
 
 def enrol(container: Container) -> None:
+    # As in a large fleet: the targets of all are not read with every poll.
+    provider(container, "events.sync").add_kwargs(few=0)
     container.ven_manager().enrol()
 
 
@@ -65,6 +70,33 @@ def start_again(container: Container) -> None:
 
 def poll(container: Container) -> None:
     container.ven_manager().poll_events()
+
+
+def follow_a_new_event(container: Container) -> None:
+    """One that asks for reports per interval, and one for forecasts."""
+    now = container.platform.clock()()
+    period = {"start": write_instant(now), "duration": "PT15M"}
+    asks = [{"payloadType": "USAGE"}, {"payloadType": "USAGE_FORECAST", "historical": False}]
+    event = read_event(
+        {
+            "id": "new",
+            "programID": "bench-program",
+            "intervalPeriod": period,
+            "intervals": [{"id": number} for number in range(8)],
+            "reportDescriptors": asks,
+        }
+    )
+    pushed = [(name, event) for name in container.ven_manager().polled]
+    container.ven_manager().take_events(pushed)
+
+
+def look_at_the_page(container: Container) -> None:
+    """What it shows of the whole fleet, its events, and of one VEN."""
+    services = container.ops.page_services()
+    _, total = services.fleet.vens(skip=0, limit=50)
+    assert total
+    services.fleet.ven(next(iter(container.ven_manager().polled)))
+    services.events.rows(before=timedelta(hours=1), after=timedelta(hours=6))
 
 
 def cycle(container: Container) -> None:
@@ -77,7 +109,10 @@ def heartbeat(container: Container) -> None:
     container.simulator().get_statistics()
 
 
-STEPS: tuple[Callable[[Container], None], ...] = (enrol, start_again, poll, cycle, cycle, heartbeat)
+STEPS: tuple[Callable[[Container], None], ...] = (
+    *(enrol, start_again, poll, cycle, cycle, heartbeat),
+    *(follow_a_new_event, cycle, cycle, poll, look_at_the_page),
+)
 
 
 def work(vens: int, make_container: MakeContainer, vtn: Sink, data_dir: Path) -> list[int]:
