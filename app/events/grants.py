@@ -8,20 +8,21 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from app.events.seen import Granted
 from app.fleet import VEN
 from app.openadr import (
+    PAGE,
     Event,
     Page,
     Program,
     SharedReadings,
     Targets,
-    VtnRejected,
+    VtnDown,
+    VtnError,
     VtnResource,
     VtnUnauthorised,
-    VtnUnavailable,
     VtnVen,
     WireError,
     normalized_name,
@@ -32,6 +33,9 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Enrolled = Mapping[str, Collection[str]]
 """By VEN: the names of its enrolled resources."""
+LISTS_AGAIN_S = 3600.0
+"""After a list that did not show what it would have to."""
+TOO_MANY_REQUESTS = 429
 VENS_AT_ONCE = 500
 """Whose resources are looked up in one query."""
 
@@ -63,7 +67,7 @@ class EventsClient(Protocol):
 
 
 class Grants:
-    """Reads them, not more often than every `max_age_s`, unless they are doubted.
+    """Reads them, and knows when: every `max_age_s`, or when they are doubted.
 
     `enrolled`: the resources of VENs. `shown` is told of each VEN whether the VTN shows its ven
     object, and which of these resources it does not show. `monotonic` returns seconds that never go
@@ -88,8 +92,8 @@ class Grants:
         self._monotonic = monotonic
         self._drawn = drawn
         self._lock = threading.Lock()
-        self._costly: WeakSet[object] = WeakSet()
-        """Clients whose lists do not show what they would have to."""
+        self._not_listed_until_s: WeakKeyDictionary[object, float] = WeakKeyDictionary()
+        """By client whose lists do not show what they would have to: until when."""
         self._good_until_s: dict[str, float] = {}
         """By VEN: until when what was read may be used."""
 
@@ -105,66 +109,16 @@ class Grants:
             for name in ven_names:
                 self._good_until_s.pop(name, None)
 
-    def read(self, ven: VEN, client: EventsClient, kept: Granted) -> Granted:
-        """The targets as they are now; what may not be read stays as it was. Raises VtnError."""
-        granted, is_whole = self._read(ven, client, kept)
-        if is_whole:
-            self._were_read([ven.ven_name])
-        return granted
-
-    def may_read_of_all(self, client: EventsClient) -> bool:
-        """Whether lists are worth a try."""
-        return client.lists_all_resources and client.identity not in self._costly
-
-    def read_of_all(
-        self, vens: Sequence[VEN], client: EventsClient, kept: Mapping[str, Granted]
-    ) -> dict[str, Granted]:
-        """The same of VENs that are one client, from lists, by name; without those of whom the
-        lists do not show all, which says nothing yet. Raises VtnError."""
-        most_pages = len(vens)  # more would cost more than to ask for each
-        try:
-            listed, _ = client.vens_listed(most_pages=most_pages)
-            resources, _ = client.resources_listed(most_pages=most_pages)
-        except (VtnRejected, VtnUnauthorised, VtnUnavailable) as error:
-            if error.status in (None, 401, 429):
-                raise
-            self._costly.add(client.identity)
-            return {}  # each may still see its own
-        found = {ven.ven_id: ven for ven in listed}
-        of_ven: dict[str, list[VtnResource]] = {}
-        for resource in resources:
-            of_ven.setdefault(resource.ven_id or "", []).append(resource)
-        granted: dict[str, Granted] = {}
-        for start in range(0, len(vens), VENS_AT_ONCE):
-            some = vens[start : start + VENS_AT_ONCE]
-            enrolled = self._enrolled([ven.ven_name for ven in some])
-            for ven in some:
-                there = found.get(ven.vtn_ven_id or "")
-                if there is None:
-                    continue
-                before = kept[ven.ven_name]
-                own = of_ven.get(there.ven_id, ())
-                now, missing = self._of(ven, there, own, before, enrolled.get(ven.ven_name, ()))
-                if not missing:
-                    self._shown(ven, True, ())
-                    granted[ven.ven_name] = now
-        self._were_read(granted)
-        if len(granted) < len(vens) / 2:
-            self._costly.add(client.identity)
-        return granted
-
-    def forget(self, ven_name: str) -> None:
-        """A VEN that is no longer in the fleet."""
-        self.doubt([ven_name])
-
-    def _were_read(self, ven_names: Iterable[str]) -> None:
-        """Those that are read at once are due at once again; others at other times."""
+    def were_read(self, ven_names: Iterable[str]) -> None:
+        """The targets of these VENs are as they were just read, and are kept: for a while they need
+        not be read again. Those of one call are due together again; others at other times."""
         good_until_s = self._monotonic() + self._max_age_s * (0.5 + self._drawn() / 2)
         with self._lock:
             self._good_until_s.update(dict.fromkeys(ven_names, good_until_s))
 
-    def _read(self, ven: VEN, client: EventsClient, kept: Granted) -> tuple[Granted, bool]:
-        """The targets, and whether the VTN shows all that the VEN has enrolled."""
+    def read(self, ven: VEN, client: EventsClient, kept: Granted) -> tuple[Granted, bool]:
+        """The targets as they are now, and whether the VTN shows all that the VEN has enrolled;
+        what may not be read stays as it was. Raises VtnError."""
         ven_id = ven.vtn_ven_id
         if ven_id is None:
             return kept, False
@@ -188,6 +142,62 @@ class Grants:
         granted, missing = self._of(ven, found, resources, kept, enrolled)
         self._shown(ven, True, missing)
         return granted, not missing
+
+    def may_read_of_all(self, client: EventsClient, *, due: int, of: int) -> bool:
+        """Whether lists cost less than to ask for each of so many VENs of a client."""
+        if not client.lists_all_resources or due < 2 or due * PAGE < of:
+            return False
+        with self._lock:
+            return self._monotonic() >= self._not_listed_until_s.get(client.identity, 0.0)
+
+    def read_of_all(
+        self, vens: Sequence[VEN], client: EventsClient, kept: Mapping[str, Granted], *, of: int
+    ) -> dict[str, Granted]:
+        """The same of some of the VENs that are one client, which has so many, from lists, by name;
+        without those of whom the lists do not show all, which says nothing yet. VtnDown, or
+        VtnUnavailable where the VTN is asked too much."""
+        most_pages = max(len(vens), of // PAGE + 1)  # more would cost more than to ask for each
+        try:
+            listed, _ = client.vens_listed(most_pages=most_pages)
+            resources, are_all = client.resources_listed(most_pages=most_pages)
+        except VtnError as error:
+            if isinstance(error, VtnDown) or getattr(error, "status", None) == TOO_MANY_REQUESTS:
+                raise
+            self._list_later(client)
+            return {}  # each may still see its own
+        if not are_all:  # of a VEN, some might be missing
+            self._list_later(client)
+            return {}
+        found = {ven.ven_id: ven for ven in listed}
+        of_ven: dict[str, list[VtnResource]] = {}
+        for resource in resources:
+            of_ven.setdefault(resource.ven_id or "", []).append(resource)
+        granted: dict[str, Granted] = {}
+        for start in range(0, len(vens), VENS_AT_ONCE):
+            some = vens[start : start + VENS_AT_ONCE]
+            enrolled = self._enrolled([ven.ven_name for ven in some])
+            for ven in some:
+                there = found.get(ven.vtn_ven_id or "")
+                if there is None:
+                    continue
+                before = kept[ven.ven_name]
+                own = of_ven.get(there.ven_id, ())
+                now, missing = self._of(ven, there, own, before, enrolled.get(ven.ven_name, ()))
+                if not missing:
+                    self._shown(ven, True, ())
+                    granted[ven.ven_name] = now
+        if len(granted) < len(vens) / 2:
+            self._list_later(client)
+        return granted
+
+    def _list_later(self, client: EventsClient) -> None:
+        """Its lists do not show what they would have to; not now, at least."""
+        with self._lock:
+            self._not_listed_until_s[client.identity] = self._monotonic() + LISTS_AGAIN_S
+
+    def forget(self, ven_name: str) -> None:
+        """A VEN that is no longer in the fleet."""
+        self.doubt([ven_name])
 
     def _of(
         self,

@@ -8,14 +8,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from app.events.grants import EventsClient, Grants
 from app.events.listed import Listed, body_of
 from app.events.seen import Granted
 from app.events.views import KeptEvent, Units, View
-from app.openadr import Event, SharedReadings, Targets, WireError, lasts_untold
+from app.openadr import (
+    Event,
+    SharedReadings,
+    Targets,
+    VtnDown,
+    VtnError,
+    WireError,
+    lasts_untold,
+)
 from app.platform import LogOnce
 
 logger = logging.getLogger(__name__)
@@ -66,10 +74,15 @@ class EventReader:
         shared: SharedReadings,
         *,
         number: int,
+        failed: dict[str, VtnError],
     ) -> list[Asked]:
-        """What each of these VENs knows now: (name, what it knew, what it is granted). VtnError."""
+        """What each of these VENs knows now: (name, what it knew, what it is granted). VtnDown.
+
+        `failed` is given the VENs of whom it is not known, as an event that only its id finds
+        cannot be asked for.
+        """
         seen_now = self._clock()
-        events_of: dict[int, tuple[Mapping[str, KeptEvent], bool]] = {}
+        events_of: dict[int, tuple[Mapping[str, KeptEvent], bool] | VtnError] = {}
         """What became of the events that VENs had, of many the same."""
         units_of: dict[int, Units] = {}
         """What became of the units that they knew."""
@@ -79,8 +92,11 @@ class EventReader:
             if known is None:
                 known = before.events, True
                 if before.listed is not listed or _is_ahead(before, seen_now):
-                    known = self._events(ven_name, before.events, listed, client, shared, seen_now)
+                    known = self._tried(ven_name, before.events, listed, client, shared, seen_now)
                 events_of[id(before.events)] = known
+            if isinstance(known, VtnError):
+                failed[ven_name] = known
+                continue
             events, are_listed = known
             is_same = events is before.events and before.listed is listed
             now = before
@@ -98,6 +114,14 @@ class EventReader:
                 )
             asked.append(Asked(ven_name, number, before, now))
         return asked
+
+    def _tried(self, *asked: Any) -> tuple[Mapping[str, KeptEvent], bool] | VtnError:
+        try:
+            return self._events(*asked)
+        except VtnDown:
+            raise
+        except VtnError as error:
+            return error
 
     def _events(
         self,

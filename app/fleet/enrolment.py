@@ -101,7 +101,8 @@ class Enrolment:
         self._shutdown = shutdown
         self._fan_out = fan_out
         self.ven_locks = LockPerName()
-        """One thing at a time for a VEN: an enrolment, a poll, a removal."""
+        """One thing at a time for a VEN: an enrolment, a removal, what a poll reads of its objects,
+        and that its events are followed."""
         self._all_at_once = threading.Lock()
 
     def enrol(

@@ -170,33 +170,18 @@ class HeldVens:
         self, work: Callable[[Item], Result], ven_of: Callable[[Item], str]
     ) -> Callable[[Item], Result]:
         """`work`, whose outcome is remembered for the VEN."""
-        return self.watched_of_all(work, lambda item: (ven_of(item),))
-
-    def watched_of_all(
-        self,
-        work: Callable[[Item], Result],
-        vens_of: Callable[[Item], Sequence[str]],
-        *,
-        is_last: bool = True,
-    ) -> Callable[[Item], Result]:
-        """The same of work that is done for several VENs at once.
-
-        Where it is not the last of what is asked for them, its success says nothing yet.
-        """
 
         def attempt(item: Item) -> Result:
-            ven_names = vens_of(item)
+            ven_name = ven_of(item)
             try:
                 result = work(item)
             except VtnError as error:
-                self.all_failed(ven_names, error)
+                self.failed(ven_name, error)
                 raise
             except BaseException:
-                for name in ven_names:
-                    self.give_back(name)
+                self.give_back(ven_name)
                 raise
-            if is_last:
-                self.all_succeeded(ven_names)
+            self.succeeded(ven_name)
             return result
 
         return attempt
@@ -235,7 +220,7 @@ class HeldVens:
         self.all_failed((ven_name,), error)
 
     def all_failed(self, ven_names: Sequence[str], error: VtnError) -> None:
-        """The same of several, for whom one thing was asked: as suspicious as a few of them."""
+        """The same of several, for whom one thing was asked: as suspicious as one of them."""
         if isinstance(error, VtnDown):
             for name in ven_names:
                 self.give_back(name)
@@ -250,7 +235,7 @@ class HeldVens:
                 self._answered_at_s = self._monotonic()
                 self._failed_in_a_row.clear()
                 return
-            self._failed_in_a_row.update(dict.fromkeys(ven_names[:SUSPECTS_AFTER]))
+            self._failed_in_a_row.update(dict.fromkeys(ven_names[:1]))
         if self._is_outage():
             self._begin_outage()
         elif self._ask is not None and len(self._failed_in_a_row) >= SUSPECTS_AFTER:

@@ -44,7 +44,7 @@ from app.openadr.notifiers import (
     read_notification,
 )
 from app.openadr.object_id import is_object_id
-from app.openadr.pages import Page
+from app.openadr.pages import PAGE, Page
 from app.openadr.scheduled_event import ScheduledEvent
 from app.openadr.timeline import Timeline, lasts_untold
 from app.openadr.times import (
@@ -69,6 +69,7 @@ from app.openadr.wire import (
 )
 
 __all__ = [
+    "PAGE",
     "SERVICE_TYPE",
     "YEAR_1",
     "Answer",

@@ -66,7 +66,8 @@ class Answer:
         no object. NotJson."""
         try:
             head: _Head = self._looked_at(_HEAD)
-        except msgspec.ValidationError:
+        except msgspec.ValidationError:  # at the first byte of something else
+            self.json()
             return None
         return head.id
 

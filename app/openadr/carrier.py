@@ -22,6 +22,7 @@ from app.openadr.answer import MAX_BYTES
 from app.openadr.errors import AnswerTooLarge, AnswerTooSlow, NoUsableAddress
 
 READ_BYTES = 64 << 10
+GZIP_MAGIC = b"\x1f\x8b"
 MAX_HEAD_BYTES = 256 << 10
 MAX_HEADERS = 100
 GZIP, ZLIB, DEFLATE = 31, 15, -15
@@ -60,6 +61,14 @@ class _Reader:
 
     def __init__(self) -> None:
         self.parser: Any = httptools.HttpResponseParser(self)
+        # What http.client takes, too: nobody reads these connections but we.
+        self.parser.set_dangerous_leniencies(
+            lenient_headers=True,
+            lenient_chunked_length=True,
+            lenient_data_after_close=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+        )
         self.begin()
 
     def begin(self) -> None:
@@ -152,6 +161,7 @@ class Carrier:
                 connection.close()
         except BaseException:
             connection.close()
+            connection.reader = None  # with what it has of a broken answer
             raise
         finally:
             self._pool._put_conn(connection)
@@ -172,10 +182,10 @@ class Carrier:
                 taken += len(data)
                 try:
                     reader.parser.feed_data(data)
-                except httptools.HttpParserCallbackError:
+                except httptools.HttpParserError:
                     if not reader.is_complete:
                         raise
-                    reader.goes_on = False
+                    reader.goes_on = False  # what follows is no answer to anything
                 if reader.size > MAX_BYTES:
                     raise AnswerTooLarge("the answer is too large")
                 if not reader.has_head and taken > MAX_HEAD_BYTES:
@@ -231,4 +241,6 @@ def _inflated(packed: bytes, kind: int) -> bytes:
         if not unpacker.eof:
             raise DecodeError("it ends before its end")
         packed = unpacker.unused_data
+        if not packed.startswith(GZIP_MAGIC):
+            break  # what is appended to it belongs to nobody
     return b"".join(pieces)

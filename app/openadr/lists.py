@@ -119,7 +119,7 @@ class VtnLists:
 class SharedReadings:
     """What is read once for all who ask for the same. Safe for several threads.
 
-    While one reads, the others wait; an error is told to all of them, too.
+    While one reads, the others wait; an error is told to them, too, and to nobody after them.
     """
 
     def __init__(self) -> None:
@@ -138,6 +138,8 @@ class SharedReadings:
         try:
             reading.set_result(read())
         except BaseException as error:
+            with self._lock:
+                del self._known[what]
             reading.set_exception(error)
             raise
         found: T = reading.result()

@@ -329,7 +329,9 @@ class VENManager:
         vens = {name: polled[name] for name in ven_names if name in polled}
         for name in ven_names:
             if name not in vens:
-                self._held.give_back(name)  # it has left the fleet
+                self._held.give_back(name)
+                if self._repository.ven(name) is None:
+                    self._held.forget(name)  # it has left the fleet
         polls = self._poll_plan.begins(list(vens))
         asked = [name for name, poll in polls.items() if poll.asked]
         before = {name: self._states(name) for name, poll in polls.items() if poll.judges}

@@ -142,7 +142,7 @@ class Removals:
             self._last = _key(removal)
             lock = self._locks(removal.ven_name)
             if not (alone or self._is_time(removal)) or not lock.acquire(blocking=False):
-                continue  # a poll or an enrolment is under way
+                continue  # it is enrolled, or its events are followed, just now
             try:
                 if not self._try(removal, ends_s):
                     break

@@ -118,6 +118,13 @@ SHAPES = {
     "deflated without a head": sized(
         DEFLATED.compress(JSON) + DEFLATED.flush(), b"Content-Encoding: deflate\r\n"
     ),
+    "with bare line feeds": sized(JSON).replace(b"\r\n", b"\n"),
+    "with a folded header": sized(JSON, b"X-Long: one\r\n  two\r\n"),
+    "with spaces after a chunk's size": CHUNKED + b"%x  \r\n" % len(JSON) + JSON + b"\r\n0\r\n\r\n",
+    "with more behind its end": sized(JSON, b"Connection: close\r\n") + b"\r\nmore",
+    "packed with zeros behind it": sized(
+        gzip.compress(JSON) + bytes(64), b"Content-Encoding: gzip\r\n"
+    ),
     "with a byte order mark": sized(b"\xef\xbb\xbf" + JSON),
 }
 
@@ -223,3 +230,25 @@ def test_what_is_no_json_acknowledges_no_report(answering: Answering, body: byte
 
     with pytest.raises(OutcomeUnknown, match="without JSON"):
         http.post_for_id("/reports", auth=NoCredentials(), body=b"{}")
+
+
+@pytest.mark.parametrize(
+    "text", [b"404 page not found", b"503 backend down", b"[proxy] try again", b'"ok', b"", b"{"]
+)
+def test_a_text_that_is_no_json_acknowledges_no_report(answering: Answering, text: bytes) -> None:
+    http, _ = answering(sized(text))
+
+    with pytest.raises(OutcomeUnknown):
+        http.post_for_id("/reports", auth=NoCredentials(), body=JSON)
+
+
+@pytest.mark.parametrize(
+    ("body", "object_id"),
+    [(JSON, "a"), (b"{}", None), (b"[1]", None), (b"null", None), (b'{"id": 7, "x": [{}]}', 7)],
+)
+def test_of_a_report_only_its_id_is_looked_at(
+    answering: Answering, body: bytes, object_id: object
+) -> None:
+    http, _ = answering(sized(body))
+
+    assert http.post_for_id("/reports", auth=NoCredentials(), body=JSON) == object_id

@@ -76,3 +76,4 @@ def test_no_report_has_more_than_is_allowed(bench: Bench, model: CountingModel) 
     ]
     assert max(sizes) <= MOST_READINGS
     assert model.asked
+    assert len(sizes) == len(SAMPLE) * RESOURCES * 2, "one that is full, and the rest of a resource"

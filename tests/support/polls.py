@@ -30,6 +30,8 @@ from app.platform import Database, FanOut, LockPerName, LogOnce, Shutdown
 from tests.support.fakes import FakeClock
 
 JSON = {"Content-Type": "application/json"}
+MAX_AGE_S = 300.0
+"""Of targets."""
 
 
 def pages_of(objects: Iterable[Event] | Iterable[Program]) -> list[Page[Any]]:
@@ -57,7 +59,7 @@ class ListingVtn:
         self.shows_all = False
         """Whether it lists all that a client may see, whatever the query says of targets."""
         self.meanwhile: Callable[[str], object] = lambda _: None
-        """Called with the path while it is asked."""
+        """Called with path and query while it is asked."""
         self.asked: Counter[str] = Counter()
         """By path, and query without skip and limit."""
         self._lock = threading.Lock()
@@ -91,7 +93,7 @@ class ListingVtn:
         where = parts.path + "".join(f"?{name}={','.join(of)}" for name, of in query.items())
         with self._lock:
             self.asked[where] += 1
-        self.meanwhile(parts.path)
+        self.meanwhile(where)
         status = self.answers.get(where, 200)
         if status != 200:
             return Answer(status=status, headers=JSON, content=b'{"title": "no", "status": 0}')
@@ -153,6 +155,14 @@ class ManyVens:
         return [f"VEN {number}" for number in range(self.count())]
 
 
+def fleet(bench: EventsBench, *targets: str, count: int = 4) -> list[VEN]:
+    """VENs of one client, each with one of these targets, in turn."""
+    return [
+        bench.vtn.add_ven(f"VEN {number}", *([targets[number % len(targets)]] if targets else []))
+        for number in range(count)
+    ]
+
+
 class CountedDatabase(Database):
     """Counts its write transactions."""
 
@@ -172,7 +182,12 @@ class EventsBench:
     """
 
     def __init__(
-        self, database: Database, clock: FakeClock, *, few: int = 1_000, max_age_s: float = 300.0
+        self,
+        database: Database,
+        clock: FakeClock,
+        *,
+        few: int = 1_000,
+        max_age_s: float = MAX_AGE_S,
     ) -> None:
         log_once = LogOnce()
         self.vtn, self.credentials = ListingVtn(), OneClient()
@@ -228,6 +243,7 @@ class EventsBench:
             ven_locks=self.locks,
             monotonic=clock.monotonic,
             few=few,
+            waits_s=0.05,
         )
 
     def client(self, ven_name: str) -> Any:

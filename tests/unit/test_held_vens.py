@@ -317,20 +317,11 @@ class TestSeveralAtOnce:
         assert not circuit.is_open
         assert held.free(many) == many[50:]
 
-    def test_one_that_fails_for_all_of_a_small_fleet_is(
-        self, circuit: Circuit, clock: FakeClock
-    ) -> None:
-        held = held_vens(circuit, clock, TEN[:2])
+    def test_several_in_a_row_may_be_one(self, circuit: Circuit, clock: FakeClock) -> None:
+        held = held_vens(circuit, clock, TEN[:3])
 
-        held.all_failed(TEN[:2], NO_ANSWER)
+        for names in (TEN[:3], [TEN[1], TEN[0], TEN[2]], TEN[2:3]):
+            assert not circuit.is_open
+            held.all_failed(names, NO_ANSWER)
 
         assert circuit.is_open
-
-    def test_work_for_several_is_watched(self, held: HeldVens) -> None:
-        def work(_: list[str]) -> None:
-            raise REFUSED
-
-        with pytest.raises(VtnUnauthorised):
-            held.watched_of_all(work, lambda names: names)(TEN[:3])
-
-        assert held.problems().keys() == set(TEN[:3])

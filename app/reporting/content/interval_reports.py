@@ -55,8 +55,8 @@ class IntervalReports:
         self._requests = requests
         self._model = model
         self._clock = clock
-        self._forecasts: OrderedDict[tuple[int, int], list[Values]] = OrderedDict()
-        """By stream and report, those that may go in parts, the newest last."""
+        self._forecasts: OrderedDict[int, tuple[tuple[object, ...], list[Values]]] = OrderedDict()
+        """By stream: what the last one is about, and its values, if it may go in parts."""
 
     def values(self, due: Sequence[Due]) -> Iterator[tuple[Due, list[Values]]]:
         """The values of each of these reports: one entry per interval, all with the same names."""
@@ -177,18 +177,29 @@ class IntervalReports:
         ]
 
     def _forecast_once(self, due: Due) -> list[Values]:
-        key = due.stream.stream_id, due.report.key
-        known = self._forecasts.get(key)
-        if known is None:
-            known = self._forecast(due)
-            if _cells(known) > SMALL_CELLS:
-                self._forecasts[key] = known
-                while len(self._forecasts) > 1 and self._kept_cells() > KEPT_CELLS:
-                    self._forecasts.popitem(last=False)
-        return known
+        """Made when its first part is due; the other parts are of the same, while it is asked."""
+        stream, about = due.stream, self._about(due)
+        done = stream.acked_report
+        if done.cell and done.key == due.report.key - 1:
+            kept_about, kept = self._forecasts.get(stream.stream_id, (None, []))
+            if kept_about == about:
+                return kept
+        made = self._forecast(due)
+        self._forecasts.pop(stream.stream_id, None)
+        if _cells(made) > SMALL_CELLS:
+            self._forecasts[stream.stream_id] = about, made
+            while len(self._forecasts) > 1 and self._kept_cells() > KEPT_CELLS:
+                self._forecasts.popitem(last=False)
+        return made
+
+    def _about(self, due: Due) -> tuple[object, ...]:
+        """What a forecast depends on, but for the time at which it is made."""
+        ven_name = due.stream.ven_name
+        metered = frozenset(self._requests.metered(ven_name))
+        return ven_name, due.stream.request, due.report, due.active.scope, metered
 
     def _kept_cells(self) -> int:
-        return sum(map(_cells, self._forecasts.values()))
+        return sum(_cells(values) for _, values in self._forecasts.values())
 
     def _forecast(self, due: Due) -> list[Values]:
         request, ven_name = due.stream.request, due.stream.ven_name

@@ -46,7 +46,7 @@ class IntervalBuilder:
         self._clock = clock
         self._limits = limits
         self._cells_that_fit: dict[int, int] = {}
-        """By stream whose report goes in parts: how large the last part was."""
+        """By stream whose report goes in parts: how many cells one held at most."""
 
     def is_lost(self, stream: IntervalStream) -> bool:
         """Whether the event changed under a report that may be at the VTN: it is only looked up."""
@@ -97,7 +97,7 @@ class IntervalBuilder:
         # The rest of one resource, or as many whole ones as fit; of one that does not fit, a part.
         stop = start + width - start % width if start % width else cells
         fits = self._cells_that_fit.get(stream.stream_id, most_bytes // LEAST_CELL_BYTES)
-        stop = min(stop, _aligned(start, fits, width))
+        stop = first = min(stop, _aligned(start, fits, width))
         report = _cells(stream, values, start, stop)
         while stop - start > 1 and (
             len(report.body) > most_bytes or report.readings > self._limits.most_readings
@@ -107,7 +107,7 @@ class IntervalBuilder:
         is_whole = stop >= cells
         if is_whole:
             self._cells_that_fit.pop(stream.stream_id, None)
-        else:
+        elif stop < first:
             self._cells_that_fit[stream.stream_id] = stop - start
         in_flight = IntervalsInFlight(
             name=report.name,

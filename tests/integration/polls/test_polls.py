@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fleet import VEN
+from app.openadr import read_event
 from app.platform import make_engine
 from tests.support.fakes import FakeClock
-from tests.support.polls import CountedDatabase, EventsBench
-
-MAX_AGE_S = 300.0
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> CountedDatabase:
-    made = CountedDatabase(make_engine(f"sqlite:///{tmp_path / 'events.db'}"))
-    made.open()
-    return made
-
-
-@pytest.fixture
-def bench(database: CountedDatabase, clock: FakeClock) -> EventsBench:
-    """Of a large fleet: targets are read when they are due."""
-    return EventsBench(database, clock, few=0, max_age_s=MAX_AGE_S)
-
-
-def fleet(bench: EventsBench, *targets: str, count: int = 4) -> list[VEN]:
-    """VENs of one client, each with one of these targets, in turn."""
-    return [
-        bench.vtn.add_ven(f"VEN {number}", *([targets[number % len(targets)]] if targets else []))
-        for number in range(count)
-    ]
+from tests.support.polls import CountedDatabase, EventsBench, fleet
 
 
 class TestOneReadingForAll:
@@ -139,99 +114,58 @@ class TestWhatIsStored:
         assert one.program_units is other.program_units
 
 
-class TestTargets:
-    def test_they_are_read_when_they_are_old(self, bench: EventsBench, clock: FakeClock) -> None:
-        vens = fleet(bench, "north")
+class TestPush:
+    def test_what_it_brought_since_is_not_undone_by_an_older_list(self, bench: EventsBench) -> None:
+        """The list was read for the first set of targets; the second one comes later."""
+        old, new = ({"modificationDateTime": f"2026-06-01T12:0{minute}:00Z"} for minute in (0, 1))
+        bench.vtn.add_event("e", **old)
+        vens = fleet(bench, "north", "south", count=2)
+        bench.poll(*vens)
+        pushed = read_event({"id": "e", "programID": "p", **new})
+
+        def meanwhile(where: str) -> None:
+            if where == "/events?targets=north":
+                bench.store.apply_pushed([(ven.ven_name, pushed) for ven in vens])
+
+        bench.vtn.meanwhile = meanwhile
         bench.poll(*vens)
 
-        clock.advance(seconds=MAX_AGE_S - 1)
-        assert bench.poll(*vens)["/vens"] == 0
-        bench.vtn.vens["v-VEN-1"]["targets"] = ["south"]
-        clock.advance(seconds=1)
-
-        assert bench.poll(*vens)["/vens"] == 1
-        assert bench.store.views(["VEN 1"])[0].granted.all == {"south"}
-
-    def test_from_lists_and_not_one_by_one(self, bench: EventsBench) -> None:
-        vens = [
-            bench.vtn.add_ven(f"VEN {number}", resources={"pump": ["heat"]}) for number in range(60)
-        ]
-        bench.enrolled = {ven.ven_name: ["pump"] for ven in vens}
-
-        asked = bench.poll(*vens)
-
-        assert (asked["/vens"], asked["/resources"]) == (2, 2), "two pages each"
-        assert not [path for path in asked if path.startswith("/vens/") or "venID" in path]
-        assert bench.store.views(["VEN 59"])[0].granted.resources == {"pump": {"heat"}}
-        assert bench.shown["VEN 59"] == (True, [])
-
-    def test_what_a_list_does_not_show_is_asked_for_before_it_is_missed(
-        self, bench: EventsBench
-    ) -> None:
-        vens = [bench.vtn.add_ven(f"VEN {number}", resources={"pump": []}) for number in range(4)]
-        bench.enrolled = {ven.ven_name: ["pump"] for ven in vens}
-        bench.vtn.unlisted = {"v-VEN-0", "v-VEN-1-pump"}
-        del bench.vtn.vens["v-VEN-2"], bench.vtn.resources["v-VEN-3-pump"]
-
-        asked = bench.poll(*vens)
-
-        assert {path for path in asked if path.startswith("/vens/")} == {
-            f"/vens/v-VEN-{number}" for number in range(4)
-        }
-        assert bench.shown == {
-            "VEN 0": (True, []),
-            "VEN 1": (True, ["pump"]),  # it is not in its own list, either
-            "VEN 2": (False, []),
-            "VEN 3": (True, ["pump"]),
-        }
-
-    def test_a_client_that_may_not_list_asks_for_each(
-        self, bench: EventsBench, clock: FakeClock
-    ) -> None:
-        bench.vtn.answers["/vens"] = 403
-        vens = fleet(bench, "north")
-
-        assert bench.poll(*vens)["/vens/v-VEN-1"] == 1
-        clock.advance(seconds=MAX_AGE_S)
-
-        asked = bench.poll(*vens)
-        assert (asked["/vens"], asked["/vens/v-VEN-1"]) == (0, 1)
-
-    def test_of_few_vens_they_are_read_with_every_poll(
-        self, database: CountedDatabase, clock: FakeClock
-    ) -> None:
-        bench = EventsBench(database, clock, few=4)
-        vens = fleet(bench, "north")
-        bench.poll(*vens)
-
-        assert bench.poll(*vens)["/vens"] == 1
-
-    def test_where_push_wants_it_they_are_read_at_once(self, bench: EventsBench) -> None:
-        one, *others = fleet(bench, "north")
-        bench.poll(one, *others)
-        bench.vtn.vens["v-VEN-0"]["targets"] = ["south"]
-
-        bench.poll(one, *others, anew=["VEN 0"])
-
-        assert bench.store.views(["VEN 0"])[0].granted.all == {"south"}
-
-    def test_an_event_for_others_may_be_for_a_ven_whose_targets_are_new(
-        self, bench: EventsBench
-    ) -> None:
-        """As at a VTN that lists all that a client may see."""
-        vens = fleet(bench, "north")
-        bench.poll(*vens)
-        bench.vtn.vens["v-VEN-1"]["targets"] = ["north", "south"]
-        bench.vtn.add_event("e", "south")
-        bench.vtn.shows_all = True
-
-        assert bench.poll(*vens)["/vens"] == 1
-        (seen,) = bench.store.of_ven("VEN 1")
-        assert seen.scope is None, "it is for all of that VEN"
-        assert bench.poll(*vens)["/vens"] == 0, "it is not new any more"
+        for ven in vens:
+            (seen,) = bench.store.of_ven(ven.ven_name)
+            assert seen.event.raw["modificationDateTime"] == new["modificationDateTime"]
 
 
 class TestTrouble:
+    def test_an_event_that_one_ven_cannot_ask_for_stops_no_other(self, bench: EventsBench) -> None:
+        one, *others = fleet(bench)
+        bench.vtn.add_event("of one")
+        bench.vtn.events["own"] = {**bench.vtn.events.pop("of one"), "id": "own"}
+        bench.poll(one)
+        bench.vtn.unlisted.add("own")
+        bench.vtn.answers["/events/own"] = 403
+        bench.vtn.add_event("new")
+
+        synced = bench.sync_all([one, *others], follow=bench.followed.extend)
+
+        assert synced.failed.keys() == {one.ven_name}
+        assert bench.held.problems().keys() == {one.ven_name}
+        assert [bench.events_of(ven) for ven in others] == [["new"]] * 3
+
+    @pytest.mark.parametrize("status", [401, 403, 404, 500, 503])
+    def test_a_list_that_is_refused_is_no_reason_to_ask_for_none(
+        self, bench: EventsBench, clock: FakeClock, status: int
+    ) -> None:
+        bench.vtn.answers["/vens"] = status
+        vens = fleet(bench, "north")
+
+        asked = bench.poll(*vens)
+
+        assert asked["/vens/v-VEN-1"] == 1
+        assert {ven.ven_name for ven in vens} == set(bench.followed)
+        bench.vtn.answers.clear()
+        clock.advance(seconds=3_600)
+        assert bench.poll(*vens)["/vens"], "it is tried again in time"
+
     def test_a_reading_that_fails_holds_those_it_was_for(
         self, bench: EventsBench, clock: FakeClock
     ) -> None:
