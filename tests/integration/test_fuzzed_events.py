@@ -12,12 +12,22 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from app.fleet import sample_fleet
-from app.openadr import Event, Program, Targets, VtnResource, VtnVen, read_event
+from app.openadr import (
+    Event,
+    Page,
+    Program,
+    SharedReadings,
+    Targets,
+    VtnResource,
+    VtnVen,
+    read_event,
+)
 from app.openadr.wire import read_each
 from tests.conftest import MakeContainer
 from tests.support.fakes import FakeClock
 from tests.support.fuzz import bent, drawn
 from tests.support.openapi import OpenApi, official_file
+from tests.support.polls import pages_of
 
 pytestmark = pytest.mark.rest
 
@@ -40,9 +50,11 @@ class Vtn:
 class Client:
     """Reads what the VTN serves as the real client does."""
 
+    lists_all_resources = False
+
     def __init__(self, vtn: Vtn, ven_name: str) -> None:
         self._vtn = vtn
-        self.ven_name = ven_name
+        self.ven_name = self.identity = ven_name
 
     def vens(self) -> list[VtnVen]:
         return [VtnVen(ven_id="v1", ven_name=self.ven_name)]
@@ -56,11 +68,11 @@ class Client:
     def create_resource(self, ven_id: str, name: str, attributes: object) -> VtnResource:  # noqa: ARG002
         return VtnResource(resource_id="r1", resource_name=name)
 
-    def programs(self, targets: Targets) -> list[Program]:  # noqa: ARG002
+    def programs(self, targets: Targets, shared: SharedReadings) -> list[Page[Program]]:  # noqa: ARG002
         return []
 
-    def events(self, targets: Targets) -> list[Event]:  # noqa: ARG002
-        return list(read_each(self._vtn.events, read_event, self._vtn.refused.append))
+    def events(self, targets: Targets, shared: SharedReadings) -> list[Page[Event]]:  # noqa: ARG002
+        return pages_of(read_each(self._vtn.events, read_event, self._vtn.refused.append))
 
     def event(self, event_id: str) -> None:
         del event_id
