@@ -53,7 +53,7 @@ def rows(*, cycles: int = CYCLES) -> list[Row]:
                 name="step, store, build, deliver",
                 values=figures["cycle_s"],
                 unit="s",
-                goal="<= 5" if largest else "",
+                goal="<= 1.5" if largest else ("<= 25" if shape.vens >= MANY_VENS else ""),
             ),
             Row(section=section, name="of it step and store", values=figures["step_s"], unit="s"),
             Row(section=section, name="CPU of our process", values=figures["cpu_s"], unit="s"),
