@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -34,7 +35,7 @@ T = TypeVar("T")
 Enrolled = Mapping[str, Collection[str]]
 """By VEN: the names of its enrolled resources."""
 LISTS_AGAIN_S = 3600.0
-"""After a list that did not show what it would have to."""
+"""After lists that were too long, or did not show what they would have to."""
 TOO_MANY_REQUESTS = 429
 VENS_AT_ONCE = 500
 """Whose resources are looked up in one query."""
@@ -92,8 +93,8 @@ class Grants:
         self._monotonic = monotonic
         self._drawn = drawn
         self._lock = threading.Lock()
-        self._not_listed_until_s: WeakKeyDictionary[object, float] = WeakKeyDictionary()
-        """By client whose lists do not show what they would have to: until when."""
+        self._pages: WeakKeyDictionary[object, tuple[float, float]] = WeakKeyDictionary()
+        """By client: how many pages its lists have at least, and until when that is believed."""
         self._good_until_s: dict[str, float] = {}
         """By VEN: until when what was read may be used."""
 
@@ -144,29 +145,32 @@ class Grants:
         return granted, not missing
 
     def may_read_of_all(self, client: EventsClient, *, due: int, of: int) -> bool:
-        """Whether lists cost less than to ask for each of so many VENs of a client."""
-        if not client.lists_all_resources or due < 2 or due * PAGE < of:
+        """Whether lists cost less than to ask for each of so many of a client's VENs, which are two
+        requests."""
+        if not client.lists_all_resources or due < 2:
             return False
+        pages = 2 * (of // PAGE + 1)
         with self._lock:
-            return self._monotonic() >= self._not_listed_until_s.get(client.identity, 0.0)
+            known, until_s = self._pages.get(client.identity, (0.0, 0.0))
+        return 2 * due >= (max(pages, known) if self._monotonic() < until_s else pages)
 
     def read_of_all(
-        self, vens: Sequence[VEN], client: EventsClient, kept: Mapping[str, Granted], *, of: int
+        self, vens: Sequence[VEN], client: EventsClient, kept: Mapping[str, Granted]
     ) -> dict[str, Granted]:
-        """The same of some of the VENs that are one client, which has so many, from lists, by name;
-        without those of whom the lists do not show all, which says nothing yet. VtnDown, or
-        VtnUnavailable where the VTN is asked too much."""
-        most_pages = max(len(vens), of // PAGE + 1)  # more would cost more than to ask for each
+        """The same of some of the VENs that are one client, from lists, by name; without those of
+        whom the lists do not show all, which says nothing yet. VtnDown, or VtnUnavailable where the
+        VTN is asked too much."""
+        most_pages = 2 * len(vens)  # of more, each VEN is better asked for
         try:
             listed, _ = client.vens_listed(most_pages=most_pages)
             resources, are_all = client.resources_listed(most_pages=most_pages)
         except VtnError as error:
             if isinstance(error, VtnDown) or getattr(error, "status", None) == TOO_MANY_REQUESTS:
                 raise
-            self._list_later(client)
+            self._has_pages(client, math.inf)
             return {}  # each may still see its own
         if not are_all:  # of a VEN, some might be missing
-            self._list_later(client)
+            self._has_pages(client, most_pages + 1)
             return {}
         found = {ven.ven_id: ven for ven in listed}
         of_ven: dict[str, list[VtnResource]] = {}
@@ -187,13 +191,13 @@ class Grants:
                     self._shown(ven, True, ())
                     granted[ven.ven_name] = now
         if len(granted) < len(vens) / 2:
-            self._list_later(client)
+            self._has_pages(client, math.inf)  # they do not show what they would have to
         return granted
 
-    def _list_later(self, client: EventsClient) -> None:
-        """Its lists do not show what they would have to; not now, at least."""
+    def _has_pages(self, client: EventsClient, pages: float) -> None:
+        """So many at least, before its lists show what is asked for; inf: they do not."""
         with self._lock:
-            self._not_listed_until_s[client.identity] = self._monotonic() + LISTS_AGAIN_S
+            self._pages[client.identity] = pages, self._monotonic() + LISTS_AGAIN_S
 
     def forget(self, ven_name: str) -> None:
         """A VEN that is no longer in the fleet."""

@@ -33,8 +33,6 @@ class Asked(NamedTuple):
     """What a poll found of one VEN."""
 
     ven_name: str
-    number: int
-    """Which poll it was: one that began later has a higher number."""
     before: View
     """What the VEN knew when it began."""
     now: View
@@ -73,7 +71,6 @@ class EventReader:
         client: EventsClient,
         shared: SharedReadings,
         *,
-        number: int,
         failed: dict[str, VtnError],
     ) -> list[Asked]:
         """What each of these VENs knows now: (name, what it knew, what it is granted). VtnDown.
@@ -112,7 +109,7 @@ class EventReader:
                     program_units=units,
                     listed=listed if are_listed else None,
                 )
-            asked.append(Asked(ven_name, number, before, now))
+            asked.append(Asked(ven_name, before, now))
         return asked
 
     def _tried(self, *asked: Any) -> tuple[Mapping[str, KeptEvent], bool] | VtnError:

@@ -70,23 +70,24 @@ class EventStore:
             known = self._known()
             return [known.get(name, NOTHING_KNOWN) for name in ven_names]
 
-    def keep(self, asked: Sequence[Asked]) -> list[str]:
-        """Follow what polls have found, in one transaction; the VENs of whom it is followed.
+    def keep(self, asked: Sequence[Asked], *, poll: int) -> list[str]:
+        """Follow what the poll of this number found, in one transaction; the VENs of whom it is
+        followed.
 
-        What push brought meanwhile may be newer; what a poll found is not followed where another
-        one that began later was, or where the VEN has left the fleet since. DatabaseError: nothing
-        has changed.
+        What push brought meanwhile may be newer; what it found is not followed where a poll that
+        began later was, or where the VEN has left the fleet since. DatabaseError: nothing has
+        changed.
         """
         with self._writing:
             changed: dict[str, tuple[View, View]] = {}
-            followed: dict[str, int] = {}
+            followed: list[str] = []
             with self._lock:
                 known = self._known()
                 for each in asked:
                     name = each.ven_name
-                    if self._newest_poll.get(name, 0) > each.number:
+                    if self._newest_poll.get(name, 0) > poll:
                         continue
-                    followed[name] = each.number
+                    followed.append(name)
                     latest, now = known.get(name, NOTHING_KNOWN), each.now
                     if now is latest:
                         continue
@@ -99,8 +100,8 @@ class EventStore:
             if changed:
                 self._keep(changed)
             with self._lock:
-                self._newest_poll.update(followed)
-            return list(followed)
+                self._newest_poll.update(dict.fromkeys(followed, poll))
+            return followed
 
     def apply_pushed(self, pushed: Sequence[tuple[str, Event]]) -> Sequence[PushOutcome]:
         """Take events that push brought to VENs, in one write; each with the outcome.

@@ -46,8 +46,6 @@ class _Group:
 
     members: Sequence[Member]
     targets: Targets = frozenset()
-    of_client: int = 0
-    """How many VENs of the poll are the same client."""
 
     @property
     def names(self) -> list[str]:
@@ -156,7 +154,7 @@ class EventSync:
         for alike in _grouped(members, lambda member: member.client.identity):
             own = [member for member in alike if member.name in due]
             if own and self._grants.may_read_of_all(own[0].client, due=len(own), of=len(alike)):
-                several.append(_Group(members=own, of_client=len(alike)))
+                several.append(_Group(members=own))
             else:
                 single += [_Group(members=[member]) for member in own]
         read_lists = partial(self._read_lists, poll)
@@ -173,7 +171,7 @@ class EventSync:
     def _read_lists(self, poll: _Poll, group: _Group) -> Collection[str]:
         kept = {name: poll.before[name].granted for name in group.names}
         found = self._grants.read_of_all(
-            [member.ven for member in group.members], group.client, kept, of=group.of_client
+            [member.ven for member in group.members], group.client, kept
         )
         poll.read.update(found)
         poll.whole.update(found)
@@ -218,7 +216,6 @@ class EventSync:
             listed,
             group.client,
             poll.shared,
-            number=poll.number,
             failed=failed,
         )
         self._held.all_succeeded([each.ven_name for each in asked])
@@ -276,7 +273,7 @@ class _Poll:
         self._waits_s = waits_s
         self.before = before
         self.shared = SharedReadings()
-        self.number = store.begin_poll()
+        self._number = store.begin_poll()
         self.read: dict[str, Granted] = {}
         """By VEN: its targets, where they were read in this poll."""
         self.whole: set[str] = set()
@@ -331,7 +328,7 @@ class _Poll:
 
     def _follow_all(self, asked: Sequence[Asked]) -> None:
         if asked:
-            names = self._store.keep(asked)
+            names = self._store.keep(asked, poll=self._number)
             self._grants.were_read(self.whole.intersection(names))
             self._follow(names)
             self.synced.names += names

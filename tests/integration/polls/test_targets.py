@@ -123,3 +123,20 @@ class TestTargets:
         assert asked["/vens/v-VEN-2"] == 1
         clock.advance(seconds=MAX_AGE_S)
         assert bench.poll(*vens)["/vens"] == 3, "they cost less than to ask for each"
+
+    def test_lists_that_are_too_long_are_not_tried_again_for_as_few(
+        self, bench: EventsBench, clock: FakeClock
+    ) -> None:
+        """Twenty VENs have so many resources that ten of them are better asked for alone."""
+        many: dict[str, list[str]] = {f"pump {number}": [] for number in range(60)}
+        vens = [bench.vtn.add_ven(f"VEN {number}", resources=many) for number in range(20)]
+        few = [ven.ven_name for ven in vens[:10]]
+
+        bench.poll(*vens)
+        clock.advance(seconds=1)
+        first, second = bench.poll(*vens, anew=few), bench.poll(*vens, anew=few)
+
+        assert first["/resources"] == 20, "as many pages as ten VENs are requests"
+        assert second["/resources"] == 0
+        assert second["/vens/v-VEN-9"] == 1
+        assert bench.poll(*vens, anew=[ven.ven_name for ven in vens])["/resources"], "for all"
