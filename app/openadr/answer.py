@@ -29,8 +29,8 @@ _WIRE_NAMES = {
 }
 
 
-class _Head(msgspec.Struct, rename=_WIRE_NAMES, omit_defaults=True):
-    """What is looked at of a ven, a resource or a report; the rest is not built."""
+class _Brief(msgspec.Struct, rename=_WIRE_NAMES, omit_defaults=True):
+    """What is read of a ven, a resource or a report; the rest is not built."""
 
     id: object = None
     ven_id: object = None
@@ -41,7 +41,7 @@ class _Head(msgspec.Struct, rename=_WIRE_NAMES, omit_defaults=True):
     targets: object = None
 
 
-_HEAD, _HEADS = msgspec.json.Decoder(_Head), msgspec.json.Decoder(list[_Head])
+_BRIEF, _BRIEFS = msgspec.json.Decoder(_Brief), msgspec.json.Decoder(list[_Brief])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,21 +65,21 @@ class Answer:
         """The id of the object that it is, without building the rest; None where it has none, or is
         no object. NotJson."""
         try:
-            head: _Head = self._looked_at(_HEAD)
+            brief: _Brief = self._decoded(_BRIEF)
         except msgspec.ValidationError:  # at the first byte of something else
             self.json()
             return None
-        return head.id
+        return brief.id
 
-    def heads(self) -> Any:
-        """A list of vens, resources or reports, without what is not looked at. NotJson."""
+    def briefs(self) -> Any:
+        """A list of vens, resources or reports, of each what is read of it. NotJson."""
         try:
-            heads: list[_Head] = self._looked_at(_HEADS)
+            briefs: list[_Brief] = self._decoded(_BRIEFS)
         except msgspec.ValidationError:
             return self.json()  # something else is in it
-        return msgspec.to_builtins(heads)
+        return msgspec.to_builtins(briefs)
 
-    def _looked_at(self, decoder: msgspec.json.Decoder[Any]) -> Any:
+    def _decoded(self, decoder: msgspec.json.Decoder[Any]) -> Any:
         try:
             return decoder.decode(self.content.removeprefix(codecs.BOM_UTF8))
         except msgspec.ValidationError:

@@ -12,7 +12,7 @@ from app.openadr.credentials import normalized_name
 from app.openadr.errors import VtnUnavailable
 from app.openadr.fields import Wire, given_targets
 from app.openadr.http import VtnHttp
-from app.openadr.lists import VtnLists, by_id
+from app.openadr.lists import Entries, VtnLists, by_id
 
 BUSINESS_LOGIC = "business logic"
 """What stands in the place of a VEN's name where credentials are asked for."""
@@ -174,12 +174,12 @@ class BusinessLogic:
         return answer
 
     def _list(self, path: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        pages = self._lists.pages(
-            path, query or {}, auth=self._auth(), read=dict, refused=lambda _: None
-        )
+        pages = self._lists.pages(path, query or {}, OBJECTS, auth=self._auth())
         return [entry for entry in by_id(pages).values() if entry.get("id")]
 
 
+OBJECTS = Entries[dict[str, Any]](read=dict, refused=lambda _: None)
+"""As they are."""
 _METADATA = ("id", "createdDateTime", "modificationDateTime", "objectType")
 
 

@@ -19,7 +19,7 @@ from app.openadr.errors import (
 )
 from app.openadr.fields import Targets, Wire
 from app.openadr.http import BrokerToken, VtnHttp
-from app.openadr.lists import SharedReadings, VtnLists, by_id
+from app.openadr.lists import MAX_PAGES, Entries, SharedReadings, VtnLists, by_id
 from app.openadr.notifiers import (
     Notifiers,
     VtnSubscription,
@@ -101,7 +101,7 @@ class VtnClient:
 
     def vens(self) -> list[VtnVen]:
         """The ven objects that this client may see."""
-        return self._heads("/vens", {}, self._dialect.read_ven)
+        return self._listed("/vens", {}, self._brief(self._dialect.read_ven))
 
     def ven(self, ven_id: str) -> VtnVen | None:
         """One ven object, or None when the VTN says that it is gone (404)."""
@@ -136,7 +136,7 @@ class VtnClient:
     def resources(self, ven_id: str) -> list[VtnResource]:
         """The resources of a ven object."""
         path, query = self._dialect.resources_at(ven_id)
-        return self._heads(path, query, self._dialect.read_resource)
+        return self._listed(path, query, self._brief(self._dialect.read_resource))
 
     def vens_listed(self, *, most_pages: int) -> tuple[list[VtnVen], bool]:
         """The ven objects that this client may see, in so many pages; whether those are all."""
@@ -217,14 +217,7 @@ class VtnClient:
         if skip and self._http.is_stopping:
             raise VtnUnavailable("GET /reports: ended, since the application stops")
         params = {"eventID": event_id, "clientName": self.ven_name, "skip": skip, "limit": limit}
-        page = self._lists.page(
-            "/reports",
-            params,
-            auth=self._auth,
-            read=read_report,
-            refused=self._refused,
-            only_heads=True,
-        )
+        page = self._lists.page("/reports", params, self._brief(read_report), auth=self._auth)
         return ReportPage(
             reports=list(page.objects.values()),
             length=len(page.ids),
@@ -274,7 +267,9 @@ class VtnClient:
 
     def subscriptions(self) -> list[VtnSubscription]:
         """The subscriptions that this client may see."""
-        return list(by_id(self._pages("/subscriptions", {}, read_subscription)).values())
+        return list(
+            by_id(self._pages("/subscriptions", {}, self._whole(read_subscription))).values()
+        )
 
     def subscribe(
         self, *, callback_url: str, token: str, program_id: str | None, known: str | None
@@ -319,7 +314,7 @@ class VtnClient:
         pages: list[Page[T]] = []
         for query in ({}, *self._dialect.target_queries(targets)):
             what = self.identity, path, *((name, tuple(of)) for name, of in query.items())
-            pages += shared(what, partial(self._pages, path, query, read))
+            pages += shared(what, partial(self._pages, path, query, self._whole(read)))
         return pages
 
     def _create(self, path: str, body: Mapping[str, Any], read: Callable[[Wire], T]) -> T:
@@ -329,22 +324,26 @@ class VtnClient:
         except WireError as error:
             raise OutcomeUnknown(f"POST {path}: the VTN's answer is a {error}") from None
 
-    def _heads(self, path: str, params: Mapping[str, Any], read: Callable[[Wire], T]) -> list[T]:
-        """All that can be read of a list of vens or resources."""
-        return list(by_id(self._pages(path, params, read, only_heads=True)).values())
+    def _listed(self, path: str, params: Mapping[str, Any], entries: Entries[T]) -> list[T]:
+        """All that can be read of a list."""
+        return list(by_id(self._pages(path, params, entries)).values())
 
     def _counted(
         self, path: str, read: Callable[[Wire], T], most_pages: int
     ) -> tuple[list[T], bool]:
-        pages = self._pages(path, {}, read, only_heads=True, most=most_pages)
+        pages = self._pages(path, {}, self._brief(read), most=most_pages)
         return list(by_id(pages).values()), len(pages) < most_pages
 
     def _pages(
-        self, path: str, params: Mapping[str, Any], read: Callable[[Wire], T], **how: Any
+        self, path: str, params: Mapping[str, Any], entries: Entries[T], most: int = MAX_PAGES
     ) -> Sequence[Page[T]]:
-        return self._lists.pages(
-            path, params, auth=self._auth, read=read, refused=self._refused, **how
-        )
+        return self._lists.pages(path, params, entries, auth=self._auth, most=most)
+
+    def _whole(self, read: Callable[[Wire], T]) -> Entries[T]:
+        return Entries(read=read, refused=self._refused)
+
+    def _brief(self, read: Callable[[Wire], T]) -> Entries[T]:
+        return Entries(read=read, refused=self._refused, is_brief=True)
 
     def _refused(self, reason: str) -> None:
         # Once for all VENs that meet it.

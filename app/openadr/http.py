@@ -48,6 +48,7 @@ QUICK_S = 2.0
 WORTH_COMPRESSING = 1 << 10
 """Bytes of a body."""
 FASTEST_COMPRESSION = 1
+NO_CONTENT = 204
 NOT_READ = (400, 415, 422)
 """What a VTN answers to a body that it cannot read."""
 
@@ -130,18 +131,19 @@ class VtnHttp:
         self.request_stats = RequestStats()
 
     def get(self, path: str, *, auth: VenAuth, params: Mapping[str, Any] | None = None) -> Any:
-        return self._guarded("GET", path, auth=auth, params=params)
+        """None: there is no content."""
+        return self._guarded("GET", path, auth=auth, params=params, look=_content)
 
     def get_as(
         self, path: str, *, auth: VenAuth, params: Mapping[str, Any], look: Callable[[Answer], T]
-    ) -> T | None:
-        """What `look` makes of the answer; None: it has no content. `look` may raise NotJson."""
-        read: T | None = self._guarded("GET", path, auth=auth, params=params, look=look)
+    ) -> T:
+        """What `look` makes of the answer, also of one without content. It may raise NotJson."""
+        read: T = self._guarded("GET", path, auth=auth, params=params, look=look)
         return read
 
     def get_for_token(self, path: str) -> Any:
         """Without credentials, while another request waits for them: the circuit has let it in."""
-        return self._request("GET", path, auth=NoCredentials())
+        return self._request("GET", path, auth=NoCredentials(), look=_content)
 
     def post(self, path: str, *, auth: VenAuth, body: Any) -> Any:
         """`body`: JSON as bytes, or an object to be written as JSON."""
@@ -152,7 +154,7 @@ class VtnHttp:
         return self._guarded("POST", path, auth=auth, body=body, look=Answer.object_id)
 
     def put(self, path: str, *, auth: VenAuth, body: Any) -> Any:
-        return self._guarded("PUT", path, auth=auth, body=body)
+        return self._guarded("PUT", path, auth=auth, body=body, look=_content)
 
     def delete(self, path: str, *, auth: VenAuth) -> Any:
         return self._guarded("DELETE", path, auth=auth)
@@ -333,8 +335,6 @@ class VtnHttp:
         if 200 <= status < 300:
             if method == "DELETE":
                 return None  # what was removed is of no interest, and some VTNs answer nothing
-            if status == 204 and method in ("GET", "PUT"):
-                return None
             try:
                 return look(answer)
             except NotJson:
@@ -360,6 +360,11 @@ class VtnHttp:
             body_bytes=body_bytes,
             has_problem=is_problem(answer),
         )
+
+
+def _content(answer: Answer) -> Any:
+    """None: there is none. NotJson."""
+    return None if answer.status == NO_CONTENT else answer.json()
 
 
 def _answered(circuits: Sequence[Circuit]) -> None:

@@ -7,14 +7,15 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from app.openadr.answer import Answer
 from app.openadr.errors import VtnUnavailable
 from app.openadr.fields import Wire
-from app.openadr.http import VenAuth, VtnHttp
-from app.openadr.pages import EMPTY, PAGE, Page, PageMemory
+from app.openadr.http import NO_CONTENT, VenAuth, VtnHttp
+from app.openadr.pages import PAGE, Page, PageMemory
 from app.openadr.wire import read_each
 
 T = TypeVar("T")
@@ -23,12 +24,16 @@ MAX_PAGES = 2_500
 MAX_LISTED_BYTES = 256 << 20
 
 
-@dataclass(frozen=True)
-class _NoList:
-    """What was answered instead."""
+@dataclass(frozen=True, kw_only=True)
+class Entries(Generic[T]):
+    """What a list has, and how it is read."""
 
-
-_NO_LIST = _NoList()
+    read: Callable[[Wire], T]
+    """Raises WireError for one that cannot be read."""
+    refused: Callable[[str], None]
+    """Is told of each of these."""
+    is_brief: bool = False
+    """Whether `read` looks at no more than `Answer.briefs` has."""
 
 
 class VtnLists:
@@ -45,15 +50,12 @@ class VtnLists:
         self,
         path: str,
         params: Mapping[str, Any],
+        entries: Entries[T],
         *,
         auth: VenAuth,
-        read: Callable[[Wire], T],
-        refused: Callable[[str], None],
         most: int = MAX_PAGES,
-        only_heads: bool = False,
     ) -> Sequence[Page[T]]:
-        """The pages of a list, so many at most. `refused` is told of what cannot be read;
-        `only_heads`: `read` looks at `Answer.heads` only.
+        """The pages of a list, so many at most.
 
         VtnUnavailable: there is no list, or it is too large, or the application stops.
         """
@@ -63,14 +65,8 @@ class VtnLists:
             nonlocal listed_bytes
             if skip and self._http.is_stopping:
                 raise VtnUnavailable(f"GET {path}: ended, since the application stops")
-            found = self.page(
-                path,
-                {**params, "skip": skip, "limit": PAGE},
-                auth=auth,
-                read=read,
-                refused=refused,
-                only_heads=only_heads,
-            )
+            asked = {**params, "skip": skip, "limit": PAGE}
+            found = self.page(path, asked, entries, auth=auth)
             listed_bytes += found.size_bytes
             if listed_bytes > MAX_LISTED_BYTES:
                 raise VtnUnavailable(f"GET {path}: the list is larger than 256 MiB", status=200)
@@ -80,40 +76,33 @@ class VtnLists:
         return tuple(self._memory.pages(path, of, page, most=most))
 
     def page(
-        self,
-        path: str,
-        params: Mapping[str, Any],
-        *,
-        auth: VenAuth,
-        read: Callable[[Wire], T],
-        refused: Callable[[str], None],
-        only_heads: bool = False,
+        self, path: str, params: Mapping[str, Any], entries: Entries[T], *, auth: VenAuth
     ) -> Page[T]:
         """One page."""
-
-        def look(answer: Answer) -> Page[T] | _NoList:
-            key = read, hashlib.sha256(answer.content).digest()
-            with self._lock:
-                before: Page[T] | None = self._read.get(key)
-            if before is not None:
-                return before
-            entries = answer.heads() if only_heads else answer.json()
-            if not isinstance(entries, list):
-                return _NO_LIST
-            made = Page(
-                ids=tuple(map(key_of, entries)),
-                objects=_read_each_once(entries, read, refused),
-                size_bytes=len(answer.content),
-            )
-            with self._lock:
-                return self._read.setdefault(key, made)
-
-        found = self._http.get_as(path, auth=auth, params=params, look=look)
+        found = self._http.get_as(path, auth=auth, params=params, look=partial(self._look, entries))
         if found is None:
-            return EMPTY  # type: ignore[return-value]  # there is none of any kind in it
-        if isinstance(found, _NoList):
             raise VtnUnavailable(f"GET {path}: the VTN answers no list", status=200)
         return found
+
+    def _look(self, entries: Entries[T], answer: Answer) -> Page[T] | None:
+        """None: it is no list. NotJson."""
+        key = entries.read, hashlib.sha256(answer.content).digest()
+        with self._lock:
+            before: Page[T] | None = self._read.get(key)
+        if before is not None:
+            return before
+        found: Any = []
+        if answer.status != NO_CONTENT:
+            found = answer.briefs() if entries.is_brief else answer.json()
+        if not isinstance(found, list):
+            return None
+        made = Page(
+            ids=tuple(map(key_of, found)),
+            objects=_first_of_each(found, entries),
+            size_bytes=len(answer.content),
+        )
+        with self._lock:
+            return self._read.setdefault(key, made)
 
 
 class SharedReadings:
@@ -160,14 +149,13 @@ def key_of(entry: Any) -> str:
     return str(entry.get("id")) if isinstance(entry, Mapping) else repr(entry)
 
 
-def _read_each_once(
-    entries: Iterable[Any], read: Callable[[Wire], T], refused: Callable[[str], None]
-) -> dict[str, T]:
+def _first_of_each(found: Iterable[Any], entries: Entries[T]) -> dict[str, T]:
+    """By id, those that can be read."""
     first: dict[str, Any] = {}
-    for entry in entries:
+    for entry in found:
         first.setdefault(key_of(entry), entry)
     return {
         object_id: each
         for object_id, entry in first.items()
-        for each in read_each([entry], read, refused)
+        for each in read_each([entry], entries.read, entries.refused)
     }

@@ -32,9 +32,6 @@ class Page(Generic[T]):
     """Of what was answered."""
 
 
-EMPTY = Page[object](ids=(), objects={})
-
-
 class PageMemory:
     """What is known of the pages of one VTN. Safe for several threads."""
 

@@ -173,6 +173,14 @@ class TestClient:
 
         assert client.event("e1") is None
 
+    def test_a_list_without_content_is_an_empty_one(
+        self, scripted_vtn: MakeVtn, make_http: MakeHttp
+    ) -> None:
+        client = self.make(make_http(scripted_vtn(lambda _: Answer(204, "")).base_url))
+
+        assert events_of(client) == {}
+        assert client.vens() == []
+
     def test_what_is_no_list_is_refused(self, scripted_vtn: MakeVtn, make_http: MakeHttp) -> None:
         client = self.make(make_http(scripted_vtn(lambda _: Answer(200, {"a": 1})).base_url))
 
