@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from app.events.grants import EventsClient, Grants
@@ -70,88 +70,20 @@ class EventReader:
         listed: Listed,
         client: EventsClient,
         shared: SharedReadings,
-        *,
-        failed: dict[str, VtnError],
-    ) -> list[Asked]:
-        """What each of these VENs knows now: (name, what it knew, what it is granted). VtnDown.
-
-        `failed` is given the VENs of whom it is not known, as an event that only its id finds
-        cannot be asked for.
+    ) -> tuple[list[Asked], dict[str, VtnError]]:
+        """What each of these VENs knows now: (name, what it knew, what it is granted); and why it
+        is not known of others, as an event that only its id finds cannot be asked for. VtnDown.
         """
-        seen_now = self._clock()
-        events_of: dict[int, tuple[Mapping[str, KeptEvent], bool] | VtnError] = {}
-        """What became of the events that VENs had, of many the same."""
-        units_of: dict[int, Units] = {}
-        """What became of the units that they knew."""
-        asked = []
+        merge = _Merge(self, listed, client, shared, self._clock())
+        asked: list[Asked] = []
+        failed: dict[str, VtnError] = {}
         for ven_name, before, granted in vens:
-            known = events_of.get(id(before.events))
-            if known is None:
-                known = before.events, True
-                if before.listed is not listed or _is_ahead(before, seen_now):
-                    known = self._tried(ven_name, before.events, listed, client, shared, seen_now)
-                events_of[id(before.events)] = known
-            if isinstance(known, VtnError):
-                failed[ven_name] = known
-                continue
-            events, are_listed = known
-            is_same = events is before.events and before.listed is listed
-            now = before
-            if not is_same or (granted is not before.granted and granted != before.granted):
-                units = units_of.get(id(before.program_units))
-                if units is None:
-                    units = units_of[id(before.program_units)] = self._units(
-                        listed, before.program_units
-                    )
-                now = View(
-                    events=events,
-                    granted=granted,
-                    program_units=units,
-                    listed=listed if are_listed else None,
-                )
-            asked.append(Asked(ven_name, before, now))
-        return asked
-
-    def _tried(self, *asked: Any) -> tuple[Mapping[str, KeptEvent], bool] | VtnError:
-        try:
-            return self._events(*asked)
-        except VtnDown:
-            raise
-        except VtnError as error:
-            return error
-
-    def _events(
-        self,
-        ven_name: str,
-        before: Mapping[str, KeptEvent],
-        listed: Listed,
-        client: EventsClient,
-        shared: SharedReadings,
-        seen_now: datetime,
-    ) -> tuple[Mapping[str, KeptEvent], bool]:
-        """The events now, and whether all of them were listed, and none may be there besides."""
-        found = dict(listed.events)
-        bodies = dict(listed.bodies)
-        others = before.keys() - found.keys()
-        for event_id in others:
-            try:
-                what = client.identity, "event", event_id
-                event = shared(what, partial(client.event, event_id))
-            except WireError as error:
-                # Never more widely than it is written now, whatever it was.
-                self._say(f"VEN {ven_name}: {error}; it is not followed until it can be read")
-                continue
-            if event is not None:
-                found[event_id], bodies[event_id] = event, body_of(event)
-        events: dict[str, KeptEvent] = {}
-        for event_id, event in found.items():
-            body = bodies[event_id]
-            if body is None:
-                self._say(f"VEN {ven_name}: event {event_id} is nested too deep to be followed")
-                continue
-            events[event_id] = self.kept(event, body, before.get(event_id), seen_now)
-            self._say_unread(ven_name, event)
-        return (before if events == before else events), not others
+            now = merge.view(ven_name, before, granted)
+            if isinstance(now, VtnError):
+                failed[ven_name] = now
+            else:
+                asked.append(Asked(ven_name, before, now))
+        return asked, failed
 
     def kept(
         self, event: Event, body: bytes, before: KeptEvent | None, seen_now: datetime
@@ -173,33 +105,110 @@ class EventReader:
         with self._lock:
             return self._same_events.setdefault(body, event)
 
-    def _units(self, listed: Listed, before: Units) -> Units:
-        programs = listed.programs
+    def say_unread(self, ven_name: str, event: Event) -> None:
+        """What of an event cannot be read, once."""
+        for what in event.unread:
+            self.say(f"VEN {ven_name}: event {event.event_id}: {what}", about=event.event_id + what)
+        if lasts_untold(event):
+            self.say(
+                f"event {event.event_id}: an interval has no duration: it holds until the next one"
+                " begins, or without end"
+            )
+
+    def say(self, line: str, about: str = "") -> None:
+        """A warning, once; with `about`, of the first VEN that meets it."""
+        self._log_once(logger, logging.WARNING, line, about=about)
+
+
+class _Merge:
+    """Puts together what is listed and what VENs knew: once for all that knew the same."""
+
+    def __init__(
+        self,
+        reader: EventReader,
+        listed: Listed,
+        client: EventsClient,
+        shared: SharedReadings,
+        seen_now: datetime,
+    ) -> None:
+        self._reader = reader
+        self._listed = listed
+        self._client = client
+        self._shared = shared
+        self._seen_now = seen_now
+        self._events_of: dict[int, tuple[Mapping[str, KeptEvent], bool] | VtnError] = {}
+        """By the identity of what was known: the events now, and whether all of them are listed."""
+        self._units_of: dict[int, Units] = {}
+
+    def view(self, ven_name: str, before: View, granted: Granted) -> View | VtnError:
+        """What a VEN knows now; the same object where that is what it knew."""
+        events_now = self._events_of.get(id(before.events))
+        if events_now is None:
+            events_now = self._events_of[id(before.events)] = self._events(ven_name, before)
+        if isinstance(events_now, VtnError):
+            return events_now
+        events, are_listed = events_now
+        is_same = events is before.events and before.listed is self._listed
+        if is_same and (granted is before.granted or granted == before.granted):
+            return before
+        units = self._units_of.get(id(before.program_units))
+        if units is None:
+            units = self._units_of[id(before.program_units)] = self._units(before.program_units)
+        return View(
+            events=events,
+            granted=granted,
+            program_units=units,
+            listed=self._listed if are_listed else None,
+        )
+
+    def _events(
+        self, ven_name: str, before: View
+    ) -> tuple[Mapping[str, KeptEvent], bool] | VtnError:
+        if before.listed is self._listed and not _is_ahead(before, self._seen_now):
+            return before.events, True
+        found, bodies = dict(self._listed.events), dict(self._listed.bodies)
+        others = before.events.keys() - found.keys()
+        for event_id in others:
+            try:
+                what = self._client.identity, "event", event_id
+                event = self._shared(what, partial(self._client.event, event_id))
+            except WireError as error:
+                # Never more widely than it is written now, whatever it was.
+                self._reader.say(
+                    f"VEN {ven_name}: {error}; it is not followed until it can be read"
+                )
+                continue
+            except VtnDown:
+                raise
+            except VtnError as error:
+                return error
+            if event is not None:
+                found[event_id], bodies[event_id] = event, body_of(event)
+        events: dict[str, KeptEvent] = {}
+        for event_id, event in found.items():
+            body = bodies[event_id]
+            if body is None:
+                self._reader.say(
+                    f"VEN {ven_name}: event {event_id} is nested too deep to be followed"
+                )
+                continue
+            known = before.events.get(event_id)
+            events[event_id] = self._reader.kept(event, body, known, self._seen_now)
+            self._reader.say_unread(ven_name, event)
+        return (before.events if events == before.events else events), not others
+
+    def _units(self, before: Units) -> Units:
+        programs = self._listed.programs
         if programs is None:
             return before
         units = {program_id: program.units for program_id, program in programs.items()}
         for program_id, own in units.items():
             if own is None:
-                self._say(
+                self._reader.say(
                     f"program {program_id}: payloadDescriptors cannot be read: values of"
                     " its events have no unit that is known"
                 )
         return before if before == units else units
-
-    def _say_unread(self, ven_name: str, event: Event) -> None:
-        for what in event.unread:
-            self._say(
-                f"VEN {ven_name}: event {event.event_id}: {what}", about=event.event_id + what
-            )
-        if lasts_untold(event):
-            self._say(
-                f"event {event.event_id}: an interval has no duration: it holds until the next one"
-                " begins, or without end"
-            )
-
-    def _say(self, line: str, about: str = "") -> None:
-        """A warning, once; with `about`, of the first VEN that meets it."""
-        self._log_once(logger, logging.WARNING, line, about=about)
 
 
 def _is_ahead(view: View, now: datetime) -> bool:

@@ -210,13 +210,11 @@ class EventSync:
     def _ask(self, poll: _Poll, granted: Mapping[str, Granted], group: _Group) -> Collection[str]:
         """Of these VENs, those of whom a new event has targets that are not known to be theirs."""
         listed = self._reader.listed(group.client, group.targets, poll.shared)
-        failed: dict[str, VtnError] = {}
-        asked = self._reader.asked(
+        asked, failed = self._reader.asked(
             [(name, poll.before[name], granted[name]) for name in group.names],
             listed,
             group.client,
             poll.shared,
-            failed=failed,
         )
         self._held.all_succeeded([each.ven_name for each in asked])
         for name, error in failed.items():
