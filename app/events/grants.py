@@ -8,17 +8,14 @@ import random
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+from app.events.ports import EventsClient
 from app.events.seen import Granted
 from app.fleet import VEN
 from app.openadr import (
     PAGE,
-    Event,
-    Page,
-    Program,
-    SharedReadings,
     Targets,
     VtnDown,
     VtnError,
@@ -39,32 +36,6 @@ LISTS_AGAIN_S = 3600.0
 TOO_MANY_REQUESTS = 429
 VENS_AT_ONCE = 500
 """Whose resources are looked up in one query."""
-
-
-class EventsClient(Protocol):
-    """What a VEN asks its VTN for, to know its events."""
-
-    ven_name: str
-
-    @property
-    def identity(self) -> object: ...
-
-    @property
-    def lists_all_resources(self) -> bool: ...
-
-    def ven(self, ven_id: str) -> VtnVen | None: ...
-
-    def resources(self, ven_id: str) -> list[VtnResource]: ...
-
-    def vens_listed(self, *, most_pages: int) -> tuple[list[VtnVen], bool]: ...
-
-    def resources_listed(self, *, most_pages: int) -> tuple[list[VtnResource], bool]: ...
-
-    def programs(self, targets: Targets, shared: SharedReadings) -> Sequence[Page[Program]]: ...
-
-    def events(self, targets: Targets, shared: SharedReadings) -> Sequence[Page[Event]]: ...
-
-    def event(self, event_id: str) -> Event | None: ...
 
 
 class Grants:

@@ -11,8 +11,9 @@ from functools import partial
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from app.events.grants import EventsClient, Grants
+from app.events.grants import Grants
 from app.events.listed import Listed, body_of
+from app.events.ports import EventsClient
 from app.events.seen import Granted
 from app.events.views import KeptEvent, Units, View
 from app.openadr import (

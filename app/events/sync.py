@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from app.events.grants import EventsClient, Grants
+from app.events.grants import Grants
+from app.events.ports import EventsClient
 from app.events.reader import Asked, EventReader
 from app.events.seen import Granted
 from app.events.store import EventStore

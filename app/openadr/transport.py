@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 
 from app.openadr.answer import MAX_BYTES, Answer
-from app.openadr.carrier import Carrier
+from app.openadr.direct import DirectConnections
 from app.openadr.errors import (
     AnswerTooLarge,
     AnswerTooSlow,
@@ -59,7 +59,7 @@ class _Origin:
     pool: HTTPConnectionPool
     wants_url: bool
     """Whether it is a proxy that wants the whole URL."""
-    carrier: Carrier | None
+    direct: DirectConnections | None
     """None: through a proxy."""
 
 
@@ -76,11 +76,13 @@ class _Adapter(HTTPAdapter):
         self.cert_verify(pool, url, verify, cert)  # type: ignore[no-untyped-call]
         tell_when_not_connected(cast(HTTPConnectionPool, pool))
         whole = self.request_url(asked, proxies) == asked.url
-        direct = cast(HTTPConnectionPool, pool)
-        carrier = None
-        if direct.proxy is None:
-            carrier = Carrier(direct, host=_host(direct), headers=headers, timeout_s=timeout_s)
-        return _Origin(direct, wants_url=whole, carrier=carrier)
+        connections = cast(HTTPConnectionPool, pool)
+        direct = None
+        if connections.proxy is None:
+            direct = DirectConnections(
+                connections, host=_host(connections), headers=headers, timeout_s=timeout_s
+            )
+        return _Origin(connections, wants_url=whole, direct=direct)
 
 
 class HttpTransport:
@@ -118,8 +120,8 @@ class HttpTransport:
         origin, target = (url, "/") if begin < 0 else (url[:begin], url[begin:])
         to = self._origins.get(origin) or self._open(origin)
         answer_s = MAX_ANSWER_TIMEOUTS * self._timeout_s
-        if to.carrier is not None:
-            status, answered, content = to.carrier.send(
+        if to.direct is not None:
+            status, answered, content = to.direct.send(
                 method, target, headers=headers, body=body, answer_s=answer_s
             )
             return Answer(

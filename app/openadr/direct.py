@@ -117,7 +117,7 @@ class _Reader:
         )
 
 
-class Carrier:
+class DirectConnections:
     """Requests to one origin over its pool of connections. Safe for several threads.
 
     `headers`: sent with each. Raises urllib3's HTTPError.
