@@ -51,6 +51,11 @@ class Devices:
     def start_measuring(self) -> None:
         self._meters.start()
 
+    def stop_measuring(self) -> None:
+        """While somebody still takes what they measured."""
+        self._over.set()
+        self._meters.join(15)
+
     def held(self, name: str) -> object:
         return self._devices[name].held
 
@@ -113,6 +118,7 @@ def asked(tmp_path: Path, devices: Devices, intake_port: int) -> Iterator[Site]:
     assert sent.join() == 0, sent.log
     wait_until(lambda: devices.held("pump") and devices.held("car"), timeout_s=40)
     yield site
+    devices.stop_measuring()
     site.application.kill()
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,7 +132,11 @@ class Terminal:
         for process, reader in reversed(self._running):
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGINT)
-            process.wait(30)
+                with suppress(subprocess.TimeoutExpired):  # Python may drop one, in a finaliser
+                    process.wait(15)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGINT)
+            process.wait(15)
             reader.join(10)
 
     def _do(self, command: str) -> str | None:
