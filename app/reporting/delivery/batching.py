@@ -14,7 +14,7 @@ from app.reporting.streams import AnyStream, InFlight, Transition
 
 MAX_BYTES = 1 << 20
 """Of one report's body."""
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 16 << 20
 """Of the bodies of one batch; at most three are held: made, in flight, and just sent."""
 WORTH_MOVING = 20
 """Frames, before a stream that waits for its time tells that it does not need them."""
