@@ -8,19 +8,19 @@ from dataclasses import asdict
 
 from rich.table import Table
 
+from app.cli.opened import Fleet
 from app.cli.terminal import show
 from app.openadr import NoCredentials, VtnError, VtnUnauthorised
 from app.scheduling import default_schedules
 from app.settings import effective_settings
-from containers import Container
 
 
-def checked(container: Container, *, as_json: bool) -> int:
+def checked(fleet: Fleet, *, as_json: bool) -> int:
     """Look at settings, objects, database, sources and VTN, print what is found; the exit code.
 
     SourcesError, ActuatorsError, DatabaseError: so far it is printed.
     """
-    settings = container.settings()
+    container, settings = fleet.any_shard, fleet.settings
     shown = effective_settings(settings, default_schedules(container.scheduled_tasks))
     if not as_json:
         table = Table("setting", "value", "from")
@@ -28,12 +28,15 @@ def checked(container: Container, *, as_json: bool) -> int:
             table.add_row(setting.name, setting.value, setting.source)
         show(table)
     container.application()  # every object can be built
-    database = container.platform.database()
-    database.open()
-    vens = container.fleet.repository().vens()
-    opens = f"opens, {len(vens)} VENs"
-    if not as_json:
-        print(f"database {database.name}: {opens}")
+    databases = []
+    for shard in fleet.shards:
+        database = shard.platform.database()
+        database.open()
+        databases.append({"name": database.name, "vens": shard.fleet.repository().count()})
+        if not as_json:
+            of = "" if len(fleet.shards) == 1 else f"shard {shard.settings().shard.number}: "
+            print(f"{of}database {database.name}: opens, {databases[-1]['vens']} VENs")
+    vens = fleet.repository.vens()
     sources, actuators = container.intake.sources().all(), container.orders.actuators().all()
     if (sources or actuators) and not as_json:
         print(f"sources: {_listed(sources)}; actuators: {_listed(actuators)}")
@@ -58,7 +61,7 @@ def checked(container: Container, *, as_json: bool) -> int:
     if as_json:
         state = {
             "settings": [asdict(setting) for setting in shown],
-            "database": {"name": database.name, "vens": len(vens)},
+            **({"database": databases[0]} if len(databases) == 1 else {"databases": databases}),
             "sources": sorted(sources),
             "actuators": sorted(actuators),
             "vtn": {"base_url": settings.vtn.url, "words": answers, "ok": code == 0},

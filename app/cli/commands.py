@@ -1,4 +1,4 @@
-"""The commands. In `app`, only this file knows the container."""
+"""The commands. In `app`, only they know the container."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -25,18 +24,24 @@ from app.cli.device import check_device
 from app.cli.discover import discover_vtns
 from app.cli.event import make_event_cli
 from app.cli.failures import report_expected_errors, tell
-from app.cli.fleet import FleetTools, make_fleet_cli
+from app.cli.fleet import make_fleet_cli
 from app.cli.help import AsJson, examples
-from app.cli.participation import ParticipationTools, add_participation_commands
-from app.cli.readings import ReadingsTools, make_readings_cli
+from app.cli.opened import (
+    make_container,
+    opened_business_logic,
+    opened_fleet,
+    opened_participation,
+    opened_readings,
+    opened_rejected_reports,
+    wired,
+)
+from app.cli.participation import add_participation_commands
+from app.cli.readings import make_readings_cli
 from app.cli.rejected import make_rejected_cli
 from app.cli.terminal import replace_what_cannot_be_shown, show
-from app.intake import write_parquet
 from app.observability import configure_logging, log_uncaught
 from app.observability import graph as wiring
-from app.openadr import BusinessLogic
-from app.platform import LOOPBACK, DatabaseError, Shutdown, no_bar
-from app.reporting.delivery import RejectedReports
+from app.platform import LOOPBACK, Shutdown, no_bar
 from app.settings import EMBEDDED_301
 from containers import Container
 
@@ -71,26 +76,6 @@ def main() -> None:
     cli(arguments, prog_name=SCRIPT if installed else "python -m app")
 
 
-def make_container() -> Container:
-    """The container. SettingsError for what is no setting, of a task that is none, too."""
-    container = Container()
-    container.settings().refuse_unknown_tasks(container.scheduled_tasks.kwargs)
-    return container
-
-
-@contextmanager
-def wired() -> Iterator[Container]:
-    """The container, with logging as the settings say."""
-    with report_expected_errors():
-        container = make_container()
-        log = container.settings().log
-        configure_logging(level=log.level, format_=log.format)
-        try:
-            yield container
-        finally:
-            container.platform.database().close()
-
-
 @cli.command(
     epilog=examples(
         "ven-fleet run",
@@ -113,7 +98,9 @@ def run(
 ) -> None:
     """Enrol, meter, answer and report until Ctrl-C or SIGTERM."""
     with report_expected_errors():
-        run_application(make_container(), once=once, releases_orders=release_on_stop)
+        container = make_container()
+        _ = container.settings().shard  # it has to be said
+        run_application(container, once=once, releases_orders=release_on_stop)
 
 
 def run_application(
@@ -197,8 +184,8 @@ def vtn(
     ] = False,
 ) -> None:
     """Run the embedded VTN alone, until Ctrl-C or SIGTERM."""
-    with wired() as container:
-        settings = container.settings()
+    with wired() as fleet:
+        container, settings = fleet.any_shard, fleet.settings
         given = {"embedded_port": port, "announce": announce or None}
         chosen = settings.vtn.model_copy(
             update={name: value for name, value in given.items() if value is not None}
@@ -220,27 +207,10 @@ def vtn(
         server.close()
 
 
-@contextmanager
-def opened_rejected_reports() -> Iterator[RejectedReports]:
-    """The rejected reports of the settings' database."""
-    with wired() as container:
-        database = container.platform.database()
-        if database.file is not None and not database.file.exists():
-            raise DatabaseError(f"there is no database {database.name}; see DATA_DIR")
-        yield container.streams.rejected()
-
-
 cli.add_typer(make_rejected_cli(opened_rejected_reports), name="rejected")
 cli.add_typer(
     make_rejected_cli(opened_rejected_reports, formerly="outbox"), name="outbox", hidden=True
 )
-
-
-@contextmanager
-def opened_business_logic() -> Iterator[BusinessLogic]:
-    """A business-logic client of the settings' VTN."""
-    with wired() as container:
-        yield container.openadr.business_logic()
 
 
 cli.add_typer(make_event_cli(opened_business_logic), name="event")
@@ -256,50 +226,9 @@ cli.command(
 )(check_device)
 
 
-@contextmanager
-def opened_fleet() -> Iterator[FleetTools]:
-    """The fleet of the settings' database."""
-    with wired() as container:
-        settings = container.settings().fleet
-        yield FleetTools(
-            repository=container.fleet.repository(),
-            frames=container.readings.log(),
-            enrol=container.fleet.lost_objects().enrol_by_hand,
-            removals=container.vens.removals(),
-            try_run_lock=container.platform.run_lock().alone,
-            vens=settings.vens,
-            resources_per_ven=settings.resources_per_ven,
-        )
-
-
-@contextmanager
-def opened_participation() -> Iterator[ParticipationTools]:
-    """Who takes part, in the settings' database."""
-    with wired() as container:
-        yield ParticipationTools(
-            repository=container.fleet.repository(), actions=container.ops.actions()
-        )
-
-
 fleet_cli = make_fleet_cli(opened_fleet)
 add_participation_commands(fleet_cli, opened_participation)
 cli.add_typer(fleet_cli, name="fleet")
-
-
-@contextmanager
-def opened_readings() -> Iterator[ReadingsTools]:
-    """The measurements of the settings' database."""
-    with wired() as container:
-        intake = container.intake
-        yield ReadingsTools(
-            importer=intake.importer(),
-            exports=intake.exports(),
-            sources=intake.sources(),
-            unknown=intake.unknown_devices(),
-            influx=intake.influx_pages(),
-            is_running=container.platform.run_lock().is_held,
-            write_parquet=write_parquet,
-        )
 
 
 cli.add_typer(make_readings_cli(opened_readings), name="readings")
@@ -315,7 +244,8 @@ class GraphFormat(StrEnum):
 @cli.command(epilog=examples("ven-fleet tasks", "ven-fleet tasks --json | jq '.[].schedule'"))
 def tasks(as_json: AsJson = False) -> None:
     """The tasks, their schedules, and when each would start next."""
-    with wired() as container:
+    with wired() as fleet:
+        container = fleet.any_shard
         enabled = {job.name: job for job in container.scheduler().get_jobs()}
         names = list(container.scheduled_tasks.kwargs)
         if as_json:
@@ -384,7 +314,7 @@ def check(as_json: AsJson = False) -> None:
 
     Prints the effective settings, and where each comes from.
     """
-    with wired() as container:
-        code = checked(container, as_json=as_json)
+    with wired() as fleet:
+        code = checked(fleet, as_json=as_json)
         if code:
             raise typer.Exit(code)

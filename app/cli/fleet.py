@@ -20,30 +20,38 @@ from app.fleet import (
     THE_VEN,
     VEN,
     FleetFileError,
-    FleetRepository,
     Resource,
     Status,
+    WholeFleet,
     read_fleet,
     sample_fleet,
     write_csv,
     write_json,
 )
 from app.openadr import normalized_name
+from app.platform import EachShard
 from app.readings import ReadingLog
 from app.vens import Removal, Removals
 
 
 @dataclass(frozen=True, kw_only=True)
-class FleetTools:
-    """What the commands work with; `vens`, `resources_per_ven`: the default size of a sample."""
+class ShardTools:
+    """What the commands work with, of one shard."""
 
-    repository: FleetRepository
     frames: ReadingLog
     enrol: Callable[[str], VEN]
     """Enrols a VEN, also where automatic enrolment has given it up. Raises VtnError."""
     removals: Removals
     try_run_lock: Callable[[], AbstractContextManager[bool]]
     """Yields whether no `run` is active, and keeps one from starting meanwhile."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetTools:
+    """What the commands work with; `vens`, `resources_per_ven`: the default size of a sample."""
+
+    repository: WholeFleet
+    shards: EachShard[ShardTools]
     vens: int
     resources_per_ven: int
 
@@ -140,7 +148,7 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
                 stored = tools.repository.ven(name)
                 if stored is not None and stored.status is Status.REMOVED:
                     raise typer.BadParameter(f"VEN {name!r} is to be removed; import it again")
-                enrolled = tools.enrol(name)
+                enrolled = tools.shards.of(name).enrol(name)
                 print(f"VEN {name} is enrolled: {enrolled.vtn_ven_id}")
             if not names:
                 print("All VENs are enrolled.")
@@ -176,15 +184,16 @@ def make_fleet_cli(opened: Callable[[], AbstractContextManager[FleetTools]]) -> 
         with opened() as tools:
             removal = _resolve_removal(tools, ven, resource)
             removal = replace(removal, keep_at_vtn=keep_at_vtn, drop_owed=drop_owed)
-            owed = tools.removals.owed(removal)
+            owed = tools.shards.of(removal.ven_name).removals.owed(removal)
         if not yes:
             typer.confirm(f"Remove {removal}? {_owed_notice(removal, owed)}", abort=True)
         with opened() as tools:  # again: a run may have delivered meanwhile
-            with tools.try_run_lock() as has_run_lock:
-                owed = tools.removals.owed(removal)
-                tools.removals.begin(removal)
+            shard = tools.shards.of(removal.ven_name)
+            with shard.try_run_lock() as has_run_lock:
+                owed = shard.removals.owed(removal)
+                shard.removals.begin(removal)
                 left = (
-                    tools.removals.settle(alone=True) if has_run_lock else tools.removals.pending()
+                    shard.removals.settle(alone=True) if has_run_lock else shard.removals.pending()
                 )
             is_left = _is_pending(removal, left)
             print(_removal_message(removal, owed, is_left=is_left, has_run_lock=has_run_lock))
@@ -275,8 +284,10 @@ def _is_pending(removal: Removal, left: Sequence[Removal]) -> bool:
 
 def _list(tools: FleetTools, *, as_json: bool) -> None:
     summaries = tools.repository.summaries()
-    frame = tools.frames.last()
-    power_kw = {} if frame is None else frame.total_kw()
+    power_kw: dict[str, float] = {}
+    for shard in tools.shards:
+        frame = shard.frames.last()
+        power_kw |= {} if frame is None else frame.total_kw()
     if as_json:
         rows = [
             {

@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 
 from app.cli.help import examples
-from app.fleet import EVERYBODY, THE_VEN, FleetRepository
+from app.fleet import EVERYBODY, THE_VEN, WholeFleet
 from app.openadr import WireError, normalized_name, read_instant
 from app.ops import OperatorActions
+from app.platform import EachShard
 
 Ven = Annotated[str, typer.Argument(help="A VEN by its name.")]
 MaybeVen = Annotated[str | None, typer.Argument(help="VEN name. Default: the whole fleet.")]
@@ -25,8 +26,12 @@ MaybeResource = Annotated[str | None, typer.Argument(help="Resource name. Defaul
 class ParticipationTools:
     """What the commands work with."""
 
-    repository: FleetRepository
-    actions: OperatorActions
+    repository: WholeFleet
+    shards: EachShard[OperatorActions]
+
+    def of(self, ven_name: str) -> list[OperatorActions]:
+        """Where what is asked of a VEN, or of everybody, is to be done."""
+        return list(self.shards) if ven_name == EVERYBODY else [self.shards.of(ven_name)]
 
 
 def add_participation_commands(
@@ -58,7 +63,9 @@ def add_participation_commands(
             ven_name, resource_name = _named(tools, ven, resource)
             try:
                 ends = None if until is None else read_instant(until).astimezone(UTC)
-                tools.actions.opt_out(_who(), ven_name, resource_name, reason=reason, until=ends)
+                tools.shards.of(ven_name).opt_out(
+                    _who(), ven_name, resource_name, reason=reason, until=ends
+                )
             except (WireError, ValueError) as error:
                 raise typer.BadParameter(f"--until: {error}") from None
             print(f"{_words(ven_name, resource_name)} is opted out")
@@ -68,7 +75,7 @@ def add_participation_commands(
         """Let a VEN or a resource take part again."""
         with opened() as tools:
             ven_name, resource_name = _named(tools, ven, resource)
-            ended = tools.actions.opt_in(_who(), ven_name, resource_name)
+            ended = tools.shards.of(ven_name).opt_in(_who(), ven_name, resource_name)
             words = _words(ven_name, resource_name)
             print(f"{words} takes part again" if ended else f"{words} was not opted out here")
 
@@ -85,7 +92,8 @@ def add_participation_commands(
         """
         with opened() as tools:
             ven_name, resource_name = _named(tools, ven, resource)
-            tools.actions.release_orders(_who(), ven_name, resource_name)
+            for actions in tools.of(ven_name):
+                actions.release_orders(_who(), ven_name, resource_name)
             print(f"{_words(ven_name, resource_name)} is given no orders until `fleet resume`")
 
     @cli.command(epilog=examples("ven-fleet fleet resume"))
@@ -93,7 +101,9 @@ def add_participation_commands(
         """Give orders again, after `fleet release`."""
         with opened() as tools:
             ven_name, resource_name = _named(tools, ven, resource)
-            ended = tools.actions.resume_orders(_who(), ven_name, resource_name)
+            ended = 0
+            for actions in tools.of(ven_name):
+                ended += actions.resume_orders(_who(), ven_name, resource_name)
             words = _words(ven_name, resource_name)
             print(f"{words} is given orders again" if ended else f"{words} was not released")
 

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -23,19 +22,15 @@ from rich.text import Text
 from app.cli.bars import bars
 from app.cli.help import AsJson, examples
 from app.cli.import_result import result_as_json, show_result
+from app.cli.readings_tools import ReadingsTools, imported
 from app.cli.terminal import show
 from app.intake import (
     EVERY_SOURCE,
     FIELDS,
-    Exports,
-    Importer,
     ImportRequest,
-    InfluxPages,
     InfluxQuery,
     MeterFileError,
     Source,
-    SourcesFile,
-    UnknownDevices,
     message_profiles,
     profile,
     profiles,
@@ -47,20 +42,6 @@ INFLUX_QUERY = "influx-query"
 NICENESS = 19
 """Of an import: whoever meters and reports comes first."""
 EXPORTED = tuple(name for name in FIELDS if name not in ("device", "meter_point_id"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadingsTools:
-    """What the commands work with."""
-
-    importer: Importer
-    exports: Exports
-    sources: SourcesFile
-    unknown: UnknownDevices
-    influx: InfluxPages
-    is_running: Callable[[], bool]
-    """Whether a run goes on beside."""
-    write_parquet: Callable[[Path, Iterator[dict[str, Any]]], int]
 
 
 class ExportFormat(StrEnum):
@@ -160,10 +141,9 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
                 tell=tell,
                 dry_run=dry_run,
                 keep_good=keep_good,
-                is_beside_a_run=tools.is_running(),
             )
             with bars() as bar, bar("reading", "values") as progress:
-                result = tools.importer.run(request, progress)
+                result = imported(tools.shards, request, progress)
             if asked is not None and result.is_taken:
                 tools.influx.forget(asked)
         if as_json:
@@ -197,7 +177,11 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
         """Where nothing is known of resources that have a meter."""
         first, last = _span(start, end)
         with opened() as tools:
-            found = list(tools.exports.gaps(first, last, ven_name=ven))
+            found = [
+                gap
+                for shard in tools.of(ven)
+                for gap in shard.exports.gaps(first, last, ven_name=ven)
+            ]
         if as_json:
             print(json.dumps([gap.fields() for gap in found], indent=1, ensure_ascii=False))
             return
@@ -222,7 +206,7 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
         Give one to a resource with the columns source and device of the fleet file.
         """
         with opened() as tools:
-            found = tools.unknown.all()
+            found = [each for shard in tools.shards for each in shard.unknown.all()]
         if as_json:
             rows = [
                 {
@@ -275,7 +259,13 @@ def make_readings_cli(opened: Opened) -> typer.Typer:
         if format_ is ExportFormat.PARQUET and output is None:
             raise typer.BadParameter("parquet needs --output")
         with opened() as tools:
-            rows = tools.exports.measurements(first, last, ven_name=ven, resource_name=resource)
+            rows = (
+                row
+                for shard in tools.of(ven)
+                for row in shard.exports.measurements(
+                    first, last, ven_name=ven, resource_name=resource
+                )
+            )
             if format_ is ExportFormat.PARQUET and output is not None:
                 count = tools.write_parquet(output, rows)
             else:

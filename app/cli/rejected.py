@@ -14,16 +14,17 @@ from rich.text import Text
 
 from app.cli.help import AsJson, examples
 from app.cli.terminal import show
-from app.reporting.delivery import RejectedReports
+from app.platform import EachShard
+from app.reporting.delivery import RejectedReport, RejectedReports
 
 Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as `rejected list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="All rejected reports.")]
 
 
 def make_rejected_cli(
-    opened: Callable[[], AbstractContextManager[RejectedReports]], *, formerly: str = ""
+    opened: Callable[[], AbstractContextManager[EachShard[RejectedReports]]], *, formerly: str = ""
 ) -> typer.Typer:
-    """The commands; `opened` gives the rejected reports, and closes what it opened.
+    """The commands; `opened` gives the rejected reports of each shard, and closes what it opened.
 
     `formerly`: an earlier name of these commands, which is accepted with a warning.
     """
@@ -44,12 +45,12 @@ def make_rejected_cli(
     @cli.command("list", epilog=examples("ven-fleet rejected list --json | jq '.[].problem'"))
     def list_(as_json: AsJson = False) -> None:
         """The rejected reports, and why the VTN refused them."""
-        with opened() as rejected:
-            reports = rejected.reports()
+        with opened() as shards:
+            reports = _reports(shards)
         if as_json:
             rows = [
                 {
-                    "id": report.set_aside_id,
+                    "id": number,
                     "ven_name": report.ven_name,
                     "event_id": report.event_id,
                     "report_name": report.report_name,
@@ -58,14 +59,14 @@ def make_rejected_cli(
                     "problem": report.problem,
                     "to_send": report.to_send,
                 }
-                for report in reports
+                for number, report in reports
             ]
             print(json.dumps(rows, indent=1, ensure_ascii=False))
             return
         table = Table("id", "VEN", "event", "readings", "refused at", "why", "next")
-        for report in reports:
+        for number, report in reports:
             table.add_row(
-                str(report.set_aside_id),
+                str(number),
                 Text(report.ven_name),
                 report.event_id,
                 str(report.readings),
@@ -78,36 +79,49 @@ def make_rejected_cli(
     @cli.command(epilog=examples("ven-fleet rejected retry 1 2", "ven-fleet rejected retry --all"))
     def retry(ids: Ids = None, all_: All = False, as_json: AsJson = False) -> None:
         """Let `run` send them again, under the same names."""
-        with opened() as rejected:
-            chosen = _chosen(rejected, ids, all_)
-            count = rejected.retry(chosen)
+        with opened() as shards:
+            chosen = _chosen(shards, ids, all_)
+            count = sum(shards[number].retry(of_shard) for number, of_shard in chosen)
         words = f"{count} reports are sent again with the next delivery"
         print(json.dumps({"reports": count}) if as_json else words)
 
     @cli.command(epilog=examples("ven-fleet rejected drop 1"))
     def drop(ids: Ids = None, all_: All = False, as_json: AsJson = False) -> None:
         """Give them up: their readings will never reach the VTN."""
-        with opened() as rejected:
-            chosen = _chosen(rejected, ids, all_)
-            count = rejected.drop(chosen)
+        with opened() as shards:
+            chosen = _chosen(shards, ids, all_)
+            count = sum(shards[number].drop(of_shard) for number, of_shard in chosen)
         print(json.dumps({"reports": count}) if as_json else f"{count} reports are dropped")
 
     return cli
 
 
-def _chosen(rejected: RejectedReports, ids: list[int] | None, all_: bool) -> list[int]:
-    """The reports that are meant, all of which must be there."""
+def _reports(shards: EachShard[RejectedReports]) -> list[tuple[int, RejectedReport]]:
+    """Each with a number that no report of another shard has."""
+    return [
+        (report.set_aside_id * len(shards) + number, report)
+        for number, rejected in enumerate(shards)
+        for report in rejected.reports()
+    ]
+
+
+def _chosen(
+    shards: EachShard[RejectedReports], ids: list[int] | None, all_: bool
+) -> list[tuple[int, list[int]]]:
+    """The reports that are meant, by shard; all of them must be there."""
     if bool(ids) == all_:
         print("error: name reports by their ids, or --all; see `rejected list`", file=sys.stderr)
         raise typer.Exit(2)
-    known = [report.set_aside_id for report in rejected.reports()]
-    if not ids:
-        return known
-    missing = sorted(set(ids).difference(known))
+    known = [number for number, _ in _reports(shards)]
+    missing = sorted(set(ids or ()).difference(known))
     if missing:
         print(f"error: there is no report {missing[0]}; see `rejected list`", file=sys.stderr)
         raise typer.Exit(1)
-    return ids
+    of_shards: dict[int, list[int]] = {}
+    for number in ids or known:
+        set_aside_id, shard = divmod(number, len(shards))
+        of_shards.setdefault(shard, []).append(set_aside_id)
+    return list(of_shards.items())
 
 
 def _printable(text: str) -> str:

@@ -22,6 +22,7 @@ from app.fleet.repository import FleetRepository
 from app.fleet.sample import sample_fleet
 from app.fleet.taken_out import remove, take_out
 from app.fleet.updates import ResourceUpdates
+from app.fleet.whole import WholeFleet
 
 __all__ = [
     "EVERYBODY",
@@ -47,6 +48,7 @@ __all__ = [
     "Status",
     "VenSummary",
     "WhoTakesPart",
+    "WholeFleet",
     "read_fleet",
     "remove",
     "sample_fleet",

@@ -25,7 +25,7 @@ from app.intake.measurement import (
 )
 from app.intake.meters import Meters
 from app.intake.store import NOT_TOLD, ROW, TELL, Arrival, Judged, SeriesName
-from app.platform import to_us
+from app.platform import THE_FLEET, Shard, to_us
 
 AHEAD = timedelta(minutes=5)
 """How far before its time a measurement may come: clocks differ."""
@@ -69,7 +69,8 @@ class Admitted:
 class Admission:
     """Decides by the fleet and the clock. Safe for several threads.
 
-    `clock_in_doubt`: whether the clock was found to be wrong, or may be.
+    `clock_in_doubt`: whether the clock was found to be wrong, or may be. `shard`: what `meters`
+    have elsewhere is left to the others, without a word.
     """
 
     def __init__(
@@ -79,20 +80,28 @@ class Admission:
         clock: Callable[[], datetime],
         clock_in_doubt: Callable[[], bool],
         keep: timedelta,
+        shard: Shard = THE_FLEET,
     ) -> None:
         self._meters = meters
+        self._shard = shard
         self._keep = keep
         self._clock = clock
         self._clock_in_doubt = clock_in_doubt
 
     def admit(
-        self, batch: Measurements, *, source: str | None, late: timedelta, when_late: WhenLate
+        self,
+        batch: Measurements,
+        *,
+        source: str | None,
+        late: timedelta,
+        when_late: WhenLate,
+        leaves_unknown: bool = False,
     ) -> Admitted:
-        """`source`: None for one of all; `late`: of `Source`. ClockInDoubt: a value is of the
-        future, or it is not."""
+        """`source`: None for one of all; `late`: of `Source`; `leaves_unknown`: whether somebody
+        else says what meters nobody has. ClockInDoubt: a value is of the future, or it is not."""
         receipt = Receipt()
         unknown: Counter[str] = Counter()
-        names, refused = self._names(batch, source, receipt, unknown)
+        names, refused = self._names(batch, source, receipt, unknown, leaves_unknown)
         now = self._clock()
         wrong = self._wrong(batch, now)
         if when_late is WhenLate.TELL:
@@ -135,9 +144,14 @@ class Admission:
         )
 
     def _names(
-        self, batch: Measurements, source: str | None, receipt: Receipt, unknown: Counter[str]
+        self,
+        batch: Measurements,
+        source: str | None,
+        receipt: Receipt,
+        unknown: Counter[str],
+        leaves_unknown: bool,
     ) -> tuple[dict[int, SeriesName], Bools]:
-        """The series of each key; and which values are refused since nobody has their meter."""
+        """The series of each key; and which values are not taken, whatever they say."""
         names: dict[int, SeriesName] = {}
         refused = np.zeros(len(batch), dtype=np.bool_)
         known = self._meters.known()
@@ -149,6 +163,9 @@ class Admission:
             if why is None:
                 try:
                     metered = known.find(key.meter, source)
+                    if not self._shard.has(metered.ven_name):
+                        refused[own] = True
+                        continue
                     names[place] = SeriesName(
                         metered.ven_name,
                         metered.resource_name,
@@ -160,10 +177,12 @@ class Admission:
                 except UnknownMeter as error:
                     why = str(error)
                     named = key.meter.device or key.meter.meter_point_id
-                    if named and not error.is_anothers:
+                    if named and not error.is_anothers and not leaves_unknown:
                         unknown[named] += len(own)
-            receipt.refusals.add_each(batch.lines[own], why)
             refused[own] = True
+            if leaves_unknown:
+                continue
+            receipt.refusals.add_each(batch.lines[own], why)
         return names, refused
 
     def _wrong(self, batch: Measurements, now: datetime) -> list[tuple[str, Bools]]:

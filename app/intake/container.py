@@ -72,8 +72,10 @@ class IntakeContainer(containers.DeclarativeContainer):
         log_once=platform.log_once,
     )
     meters = providers.ThreadSafeSingleton(Meters, fleet)
+    # Those of all shards, for a command that sees all of them.
+    all_meters = providers.Dependency(instance_of=Meters, default=meters)
     unknown_devices = providers.ThreadSafeSingleton(
-        UnknownDevices, platform.database, meters=meters, clock=platform.clock
+        UnknownDevices, platform.database, meters=all_meters, clock=platform.clock
     )
     admission = providers.ThreadSafeSingleton(
         Admission,
@@ -111,7 +113,14 @@ class IntakeContainer(containers.DeclarativeContainer):
     importer = providers.ThreadSafeSingleton(
         Importer,
         imports=imports,
-        admission=admission,
+        admission=providers.Factory(
+            Admission,
+            meters=all_meters,
+            clock=platform.clock,
+            clock_in_doubt=clock_check.provided.is_in_doubt,
+            keep=platform.settings.provided.intake.keep,
+            shard=platform.settings.provided.shard,
+        ),
         unknown=unknown_devices,
         monotonic=platform.monotonic,
         pause=platform.shutdown.provided.wait,
@@ -142,7 +151,7 @@ class IntakeContainer(containers.DeclarativeContainer):
         none=providers.ThreadSafeSingleton(NotServed, sources=sources),
     )
     broker_loop = providers.ThreadSafeSingleton(
-        BrokerLoop, monotonic=platform.monotonic, connectors=CONNECTORS
+        BrokerLoop, monotonic=platform.monotonic, connectors=CONNECTORS, fence=platform.fence
     )
     mqtt_sources = providers.ThreadSafeSingleton(
         MqttSources,

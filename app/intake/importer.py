@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -56,6 +57,8 @@ class ImportRequest:
     dry_run: bool = False
     keep_good: bool = False
     """Whether good values are taken although others are refused."""
+    leaves_unknown: bool = False
+    """Whether another shard says what is wrong with the files, and with meters that nobody has."""
     is_beside_a_run: bool = False
     """Whether half of the time is left to a run that meters and reports meanwhile."""
 
@@ -89,6 +92,21 @@ class ImportResult:
     is_taken: bool = False
     """Whether what could be taken was; not of a dry run, nor where something was refused."""
 
+    def add(self, other: ImportResult) -> None:
+        """With what came of the same files in another shard."""
+        self.receipt.add(other.receipt)
+        self.skipped.update(other.skipped)
+        self.totals.update(other.totals)
+        self.is_taken = self.is_taken and other.is_taken
+
+
+class Staged(NamedTuple):
+    """What was read, and is not taken yet."""
+
+    begun: Begun | None
+    """None: nothing was stored, since it is only a dry run."""
+    result: ImportResult
+
 
 class Importer:
     """Stages what files hold, and takes it at once when all of it is good.
@@ -112,11 +130,18 @@ class Importer:
         self._pause = pause
 
     def run(self, request: ImportRequest, progress: Progress = no_progress) -> ImportResult:
-        """`progress` is told how many values were read so far, and of how many, about.
+        """Stage it, and take it."""
+        staged = self.stage(request, progress)
+        self.take(request, staged)
+        return staged.result
 
-        An import that was interrupted goes on where it was, if its files are the same.
-        MeterFileError: a file is not as the profile says, and nothing is taken. IntakeFull,
-        DatabaseError: nothing is taken, and a repeat goes on.
+    def stage(self, request: ImportRequest, progress: Progress = no_progress) -> Staged:
+        """What would come of it; nobody sees it before `take`.
+
+        `progress` is told how many values were read so far, and of how many, about. An import that
+        was interrupted goes on where it was, if its files are the same. MeterFileError: a file is
+        not as the profile says, and nothing is taken. IntakeFull, DatabaseError: nothing is taken,
+        and a repeat goes on.
         """
         result = ImportResult()
         unknown: Counter[str] = Counter()
@@ -128,7 +153,11 @@ class Importer:
             for file in self._files(request):
                 for block in joined(file.read()):
                     admitted = self._admission.admit(
-                        block, source=request.source, late=request.late, when_late=request.when_late
+                        block,
+                        source=request.source,
+                        late=request.late,
+                        when_late=request.when_late,
+                        leaves_unknown=request.leaves_unknown,
                     )
                     unknown.update(admitted.unknown)
                     read += len(block)
@@ -144,13 +173,15 @@ class Importer:
                     if request.is_beside_a_run:
                         self._pause(self._monotonic() - began_s)
                         began_s = self._monotonic()
-                result.receipt.refusals.extend(file.refusals, file=str(file.path))
-                result.skipped.update(file.skipped)
+                if not request.leaves_unknown:
+                    result.receipt.refusals.extend(file.refusals, file=str(file.path))
+                    result.skipped.update(file.skipped)
         except MeterFileError:
             if begun is not None:
                 self._imports.discard(begun)
             raise
-        if not (read or result.receipt.refusals.count or staged.refusals.count or result.skipped):
+        is_empty = not (read or result.receipt.refusals.count or staged.refusals.count)
+        if is_empty and not result.skipped and not request.leaves_unknown:
             if begun is not None:
                 self._imports.discard(begun)
             names = ", ".join(map(str, request.files))
@@ -158,11 +189,20 @@ class Importer:
         if not request.dry_run:
             self._unknown.note(request.source or EVERY_SOURCE, unknown)
         result.receipt.add(staged)
+        return Staged(begun, result)
+
+    def take(self, request: ImportRequest, staged: Staged) -> None:
+        """From now on everybody sees what was staged; nothing, where some of it is refused."""
+        begun, result = staged
         if begun is not None:
             result.is_taken = self._publish(begun, request, result.receipt)
             if not result.is_taken:
                 self._imports.discard(begun)
-        return result
+
+    def discard(self, staged: Staged) -> None:
+        """Forget it, as something else was refused."""
+        if staged.begun is not None:
+            self._imports.discard(staged.begun)
 
     def _publish(self, begun: Begun, request: ImportRequest, receipt: Receipt) -> bool:
         """Whether it was published: nothing is where some of it is refused."""

@@ -75,6 +75,7 @@ class AuditLog:
         }
         line = json.dumps(entry, ensure_ascii=False, default=str) + "\n"
         with self._lock:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
             descriptor = os.open(self._path, flags, 0o600)
             try:

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli.commands import cli
-from app.platform import Database, make_engine
+from app.platform import make_engine
+from app.platform.claim import DatabaseClaim
 from app.platform.run_lock import RunLock
 from app.vtn import EmbeddedVtn
 from tests.support.servers import free_port
@@ -101,12 +102,12 @@ class TestRemove:
         assert self.names(invoke) == ["Aalborg", "Aarhus"]
 
     def test_beside_a_run_that_one_removes_it(self, invoke: Invoke, tmp_path: Path) -> None:
-        database = Database(make_engine(f"sqlite:///{tmp_path / 'data' / 'fleet.db'}"))
-        lock = RunLock(tmp_path / "data" / "run.lock", database)
+        engine = make_engine(f"sqlite:///{tmp_path / 'data' / 'fleet.db'}")
+        lock = RunLock(tmp_path / "data" / "run.lock", DatabaseClaim(engine))
         with lock.alone() as is_alone:
             assert is_alone
             removed = invoke("fleet", "remove", "Aarhus", "--yes", "--drop-owed")
-        database.close()
+        engine.dispose()
 
         assert removed.stdout == (
             "VEN Aarhus is no longer metered; the active run will remove it\n"
