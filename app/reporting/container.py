@@ -32,6 +32,7 @@ from app.reporting.delivery import (
     Resender,
     Settlement,
     SizeLimits,
+    Takeover,
 )
 from app.reporting.retention import KeepsArrivals, Retention, StoreBounds
 from app.reporting.streams import (
@@ -239,6 +240,9 @@ class DeliveryContainer(containers.DeclarativeContainer):
         shutdown=platform.shutdown,
         tracing=platform.tracing,
         log_once=platform.log_once,
+    )
+    takeover = providers.Factory(
+        Takeover, store=streams.store, rejected=streams.rejected, duplicates=duplicates
     )
     debts = providers.Factory(
         Debts,

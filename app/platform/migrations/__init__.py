@@ -21,6 +21,7 @@ from app.platform.migrations import (
     m0008_what_is_told_of_meters,
     m0009_orders,
     m0010_stores_of_orders,
+    m0011_taken_over,
 )
 
 Migration = Callable[[Connection], None]
@@ -36,4 +37,5 @@ MIGRATIONS: Sequence[Migration] = (
     m0008_what_is_told_of_meters.migrate,
     m0009_orders.migrate,
     m0010_stores_of_orders.migrate,
+    m0011_taken_over.migrate,
 )

@@ -19,6 +19,7 @@ from app.reporting.delivery.sender import ReportSender
 from app.reporting.delivery.service import DeliveryService
 from app.reporting.delivery.settlement import Settlement
 from app.reporting.delivery.stats import DeliveryStats, VenDelivery
+from app.reporting.delivery.takeover import Takeover
 
 __all__ = [
     "NOT_TOLD_IN_TIME",
@@ -41,5 +42,6 @@ __all__ = [
     "Resender",
     "Settlement",
     "SizeLimits",
+    "Takeover",
     "VenDelivery",
 ]

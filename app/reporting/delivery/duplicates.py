@@ -20,7 +20,17 @@ logger = logging.getLogger(__name__)
 LOOKS = 3
 THEN_TIMES = 5
 """The settling time, then five times as long, then twenty-five times."""
+AFTER_TAKEOVER_S = 60, 540, 3_000
+"""A minute, ten minutes and an hour after another process had it in flight."""
 MAX_AT_ONCE = 50
+_NEW = (
+    "INSERT INTO second_look (report_name, ven_name, event_id, body_bytes, reports_before, due_us,"
+    " looks_left, after_takeover) VALUES (:name, :ven_name, :event_id, :body_bytes,"
+    " :reports_before, :due_us, :looks_left, :after_takeover) ON CONFLICT (report_name) DO "
+)
+_PLAN = text(_NEW + "NOTHING")  # nosec B608
+_ANEW = "UPDATE SET due_us = :due_us, looks_left = :looks_left, after_takeover = :after_takeover"
+_AFTER_TAKEOVER = text(_NEW + _ANEW)  # nosec B608
 
 
 class DuplicateSweeper:
@@ -39,23 +49,24 @@ class DuplicateSweeper:
         self._clock = clock
         self._settle = timedelta(seconds=settle_s)
 
-    def plan(self, connection: Connection, locator: ReportLocator) -> None:
-        """This one was sent again, and acknowledged; part of the transaction that remembers it."""
+    def plan(
+        self, connection: Connection, locator: ReportLocator, *, after_takeover: bool = False
+    ) -> None:
+        """This one was sent again, and acknowledged; part of the transaction that remembers it.
+
+        `after_takeover`: it was in flight, and may come from the process that had it.
+        """
         connection.execute(
-            text(
-                "INSERT INTO second_look (report_name, ven_name, event_id, body_bytes,"
-                " reports_before, due_us, looks_left) VALUES (:name, :ven_name, :event_id,"
-                " :body_bytes, :reports_before, :due_us, :looks_left)"
-                " ON CONFLICT (report_name) DO NOTHING"
-            ),
+            _AFTER_TAKEOVER if after_takeover else _PLAN,
             {
                 "name": locator.name,
                 "ven_name": locator.ven_name,
                 "event_id": locator.event_id,
                 "body_bytes": locator.body_bytes,
                 "reports_before": locator.reports_before,
-                "due_us": to_us(self._clock() + self._settle),
+                "due_us": to_us(self._clock() + self._pause(LOOKS, after_takeover)),
                 "looks_left": LOOKS,
+                "after_takeover": int(after_takeover),
             },
         )
 
@@ -69,7 +80,8 @@ class DuplicateSweeper:
             " ORDER BY due_us LIMIT :most"
         )
         now = self._clock()
-        never = now + self._settle * THEN_TIMES**LOOKS  # planned by a clock that was ahead
+        # Planned by a clock that was ahead.
+        never = now + max(self._settle * THEN_TIMES**LOOKS, timedelta(seconds=AFTER_TAKEOVER_S[-1]))
         where = {"now": to_us(now), "never": to_us(never), "most": MAX_AT_ONCE}
         with self._database.read() as connection:
             due = connection.execute(query, where).all()
@@ -104,7 +116,7 @@ class DuplicateSweeper:
             return False
         except (OutcomeUnknown, VtnUnavailable) as error:
             logger.debug("no second look at report %s yet: %s", row.report_name, error)
-            self._looked(row.report_name, row.looks_left, now)
+            self._looked(row, row.looks_left, now)
             if isinstance(error, VtnUnavailable):
                 self._held.failed(row.ven_name, error)
             return error.answered  # or the next one might take as long to fail
@@ -112,11 +124,18 @@ class DuplicateSweeper:
             logger.info("no second look at report %s: %s", row.report_name, error)
         else:
             self._held.succeeded(row.ven_name)
-        self._looked(row.report_name, row.looks_left - 1, now)
+        self._looked(row, row.looks_left - 1, now)
         return True
 
-    def _looked(self, name: str, left: int, now: datetime) -> None:
-        pause = self._settle * THEN_TIMES ** (LOOKS - left)
+    def _pause(self, left: int, after_takeover: bool) -> timedelta:
+        """Before the next look, of so many that are left."""
+        if after_takeover:
+            return timedelta(seconds=AFTER_TAKEOVER_S[max(LOOKS - left, 0)])
+        times: int = THEN_TIMES ** (LOOKS - left)
+        return self._settle * times
+
+    def _looked(self, row: Row[Any], left: int, now: datetime) -> None:
+        name = row.report_name
         with self._database.write() as connection:
             if left == 0:
                 connection.execute(
@@ -128,5 +147,9 @@ class DuplicateSweeper:
                         "UPDATE second_look SET due_us = :due_us, looks_left = :left"
                         " WHERE report_name = :name"
                     ),
-                    {"due_us": to_us(now + pause), "left": left, "name": name},
+                    {
+                        "due_us": to_us(now + self._pause(left, bool(row.after_takeover))),
+                        "left": left,
+                        "name": name,
+                    },
                 )

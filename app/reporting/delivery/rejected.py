@@ -129,6 +129,16 @@ class RejectedReports:
         """Let the next delivery send these again; how many."""
         return self._change("UPDATE set_aside SET state = 'TO_SEND' WHERE set_aside_id = :id", ids)
 
+    def hold(self, connection: Connection, since_us: int) -> None:
+        """Those that may be at the VTN may still come, from a process that ended then."""
+        connection.execute(
+            text(
+                "UPDATE set_aside SET in_doubt_us = :since WHERE in_doubt_us IS NOT NULL"
+                " AND in_doubt_us < :since"
+            ),
+            {"since": since_us},
+        )
+
     def put_in_place(
         self,
         connection: Connection,

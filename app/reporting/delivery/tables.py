@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -43,6 +44,7 @@ second_look_table = table(
     required_column("reports_before", BigInteger),
     required_column("due_us", BigInteger),
     required_column("looks_left", BigInteger),
+    required_column("after_takeover", Integer, server_default=text("0")),
 )
 metered_report_table = table(
     metadata,
