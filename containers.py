@@ -200,6 +200,7 @@ class Container(containers.DeclarativeContainer):
         metering=metering,
         intake=intake,
         actuation=actuation,
+        delivery=delivery,
         vens=vens,
         push=push,
         scheduling=scheduling,

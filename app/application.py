@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from dependency_injector import containers, providers
@@ -19,7 +20,6 @@ from app.platform import (
     Database,
     MakeBar,
     PeriodicThread,
-    RunLock,
     Server,
     Shutdown,
     SystemdNotifier,
@@ -55,6 +55,18 @@ class Actuation(Server, Protocol):
     def release_all(self, *, timeout_s: float) -> None: ...
 
 
+class Owner(Protocol):
+    """What lets one process run on a database."""
+
+    former_end: datetime | None
+
+    def acquire(self) -> None: ...
+
+    def database_opened(self) -> None: ...
+
+    def release(self) -> None: ...
+
+
 class Application:
     """Starts and stops what runs. Everything it holds works without it, too.
 
@@ -64,7 +76,7 @@ class Application:
     def __init__(
         self,
         *,
-        run_lock: RunLock,
+        owner: Owner,
         database: Database,
         vtn: Server,
         push: Server,
@@ -79,6 +91,7 @@ class Application:
         http: VtnHttp,
         repository: FleetRepository,
         ven_manager: VENManager,
+        take_over: Callable[[datetime], int],
         simulator: MeterDataSimulator,
         scheduler: TaskScheduler,
         shutdown: Shutdown,
@@ -89,7 +102,7 @@ class Application:
         verifies_tls: bool,
         bar: MakeBar = no_bar,
     ) -> None:
-        self._run_lock = run_lock
+        self._owner = owner
         self._database = database
         self._vtn = vtn
         self._push = push
@@ -104,6 +117,7 @@ class Application:
         self._http = http
         self._repository = repository
         self._ven_manager = ven_manager
+        self._take_over = take_over
         self._simulator = simulator
         self._scheduler = scheduler
         self._shutdown = shutdown
@@ -134,9 +148,10 @@ class Application:
         if not self._verifies_tls:
             logger.warning("VTN__VERIFY_TLS=false: whoever answers is taken for the VTN")
         steps: Sequence[Callable[[], object]] = (
-            self._run_lock.acquire,
+            self._owner.acquire,
             self._database.open,
-            self._run_lock.database_opened,
+            self._owner.database_opened,
+            self._hold_what_may_still_come,
             self._simulator.initialize_resources,  # a damaged profile file is known here
             self._guard.start,
             self._lock_watch.start,
@@ -236,13 +251,21 @@ class Application:
         return idle
 
     def _close_database(self) -> None:
-        self._run_lock.release()
+        self._owner.release()
         self._database.close()
+
+    def _hold_what_may_still_come(self) -> None:
+        """From the process that ran this shard before."""
+        if self._owner.former_end is not None:
+            count = self._take_over(self._owner.former_end)
+            if count:
+                logger.info("%d reports were in flight there; they are looked for first", count)
 
     def _seed(self) -> None:
         if self._sample_size is not None and self._repository.is_empty():
             vens, resources_per_ven = self._sample_size
-            fleet = sample_fleet(vens=vens, resources_per_ven=resources_per_ven)
+            sample = sample_fleet(vens=vens, resources_per_ven=resources_per_ven)
+            fleet = self._repository.own(sample)
             with self._bar("storing", "resources") as progress:
                 count = self._repository.save(fleet, progress)
             logger.info("sample fleet: %d VENs with %d resources", len(fleet), count)
@@ -320,6 +343,7 @@ class ApplicationContainer(containers.DeclarativeContainer):
     metering = providers.DependenciesContainer()
     intake = providers.DependenciesContainer()
     actuation = providers.DependenciesContainer()
+    delivery = providers.DependenciesContainer()
     vens = providers.DependenciesContainer()
     push = providers.DependenciesContainer()
     scheduling = providers.DependenciesContainer()
@@ -328,7 +352,7 @@ class ApplicationContainer(containers.DeclarativeContainer):
 
     application = providers.ThreadSafeSingleton(
         Application,
-        run_lock=platform.run_lock,
+        owner=platform.owner,
         database=platform.database,
         vtn=vtn.server,
         push=push.service,
@@ -343,6 +367,7 @@ class ApplicationContainer(containers.DeclarativeContainer):
         http=openadr.http,
         repository=fleet.repository,
         ven_manager=vens.manager,
+        take_over=delivery.takeover,
         simulator=metering.simulator,
         scheduler=scheduling.scheduler,
         shutdown=platform.shutdown,

@@ -103,7 +103,7 @@ class ActuationContainer(containers.DeclarativeContainer):
         log_once=platform.log_once,
     )
     broker_loop = providers.ThreadSafeSingleton(
-        BrokerLoop, monotonic=platform.monotonic, connectors=CONNECTORS
+        BrokerLoop, monotonic=platform.monotonic, connectors=CONNECTORS, fence=platform.fence
     )
     channels = providers.ThreadSafeSingleton(
         Channels,
@@ -122,6 +122,7 @@ class ActuationContainer(containers.DeclarativeContainer):
             book=orders.book,
             inbox=orders.inbox,
             make_poster=providers.Factory(OrderPoster, monotonic=platform.monotonic).provider,
+            fence=platform.fence,
             stats=orders.stats,
             log_once=platform.log_once,
         ).provider,

@@ -16,7 +16,7 @@ from app.actuation.outcomes import OutcomeInbox
 from app.actuation.ports import HasOrders
 from app.actuation.poster import OrderPoster
 from app.actuation.status import ActuatorStats
-from app.platform import LogOnce, TextFileError, read_text
+from app.platform import Fence, LeaseLostError, LogOnce, TextFileError, read_text
 
 logger = logging.getLogger(__name__)
 THREADS = 4
@@ -34,6 +34,7 @@ class HttpChannel:
         book: HasOrders,
         inbox: OutcomeInbox,
         make_poster: Callable[[], OrderPoster],
+        fence: Fence,
         stats: ActuatorStats,
         log_once: LogOnce,
     ) -> None:
@@ -42,6 +43,7 @@ class HttpChannel:
         self._book = book
         self._inbox = inbox
         self._make_poster = make_poster
+        self._fence = fence
         self._stats = stats
         self._log_once = log_once
         self._changed = threading.Condition()
@@ -90,7 +92,10 @@ class HttpChannel:
         poster = self._make_poster()
         while (key := self._next(due)) is not None:
             try:
+                self._fence.wait()
                 self._post(poster, key)
+            except LeaseLostError:
+                return
             except Exception:
                 logger.exception("actuator %s: a defect; it goes on", self._actuator.name)
 

@@ -28,6 +28,7 @@ class FleetContainer(containers.DeclarativeContainer):
         FleetRepository,
         platform.database,
         default_source=platform.settings.provided.default_source,
+        shard=platform.settings.provided.shard,
     )
     held_retries = providers.ThreadSafeSingleton(
         threading.Semaphore, platform.settings.provided.vtn.most_retries

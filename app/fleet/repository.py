@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import func, literal_column, select, text
 
@@ -13,15 +13,25 @@ from app.fleet.saving import CHUNK, save_fleet, spellings
 from app.fleet.tables import resource_table, ven_table
 from app.fleet.taken_out import named, none_such, raise_revision
 from app.openadr import normalized_name
-from app.platform import Database, Progress, no_progress
+from app.platform import THE_FLEET, Database, Progress, Shard, no_progress
+
+T = TypeVar("T")
 
 
 class FleetRepository:
-    """VENs and resources. Every change raises `revision`, also for other processes to see."""
+    """VENs and resources of one shard. Every change raises `revision`, also for other processes to
+    see."""
 
-    def __init__(self, database: Database, *, default_source: str = SIMULATOR) -> None:
+    def __init__(
+        self, database: Database, *, default_source: str = SIMULATOR, shard: Shard = THE_FLEET
+    ) -> None:
         self._database = database
         self._default_source = default_source
+        self._shard = shard
+
+    def own(self, fleet: Mapping[str, T]) -> dict[str, T]:
+        """Of these VENs, by name, those that are in this shard."""
+        return {name: value for name, value in fleet.items() if self._shard.has(name)}
 
     def revision(self) -> int:
         """A number that rises with every change of the fleet, whoever made it."""
@@ -234,8 +244,12 @@ class FleetRepository:
 
         Nothing is removed; status and the VTN's ids of what exists stay. Returns how many
         resources are new. `progress` is told how many of those that are new or changed are stored,
-        and of how many. ValueError: two resources would have the same meter.
+        and of how many. ValueError: two resources would have the same meter, or a VEN is in another
+        shard.
         """
+        for name in fleet:
+            if not self._shard.has(name):
+                raise ValueError(f"VEN {name!r} is not in shard {self._shard.number}")
         with self._database.write() as connection:
             return save_fleet(
                 connection, fleet, default_source=self._default_source, progress=progress

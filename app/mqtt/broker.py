@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from paho.mqtt.properties import Properties
 
 from app.mqtt.connector import Connector
 from app.mqtt.session import TAKEN_OVER_PAUSE_S, BoundedClient, Message, Session
+from app.platform import NO_FENCE, Fence
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +34,7 @@ STABLE_AFTER_S = 10.0
 """After so long, a lost connection is tried again at once."""
 PACKETS_AT_ONCE = 50
 """Of one connection, before it is the turn of the others."""
-ASKS_AGAIN_AFTER_S = 60.0
-"""For filters that the broker refused."""
+ASKS_REFUSED_AGAIN_AFTER_S = 60.0
 UNSUPPORTED_PROTOCOL = 132
 """What a broker of MQTT 3.1.1 answers to 5, as paho reads it."""
 
@@ -42,7 +43,8 @@ class BrokerLoop:
     """Sessions that connect, subscribe, and come back with growing pauses when they are lost.
 
     Building it does no I/O. A broker that does not answer is tried by one session at a time, or by
-    as many as there are `connectors`: of several brokers one that is dead holds up no other.
+    as many as there are `connectors`: of several brokers one that is dead holds up no other. What
+    connects or publishes waits for `fence`.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class BrokerLoop:
         answers_within_s: float = ANSWERS_WITHIN_S,
         monotonic: Callable[[], float] = time.monotonic,
         connectors: int = 1,
+        fence: Fence = NO_FENCE,
     ) -> None:
         self._first_pause_s = first_pause_s
         self._longest_pause_s = longest_pause_s
         self._answers_within_s = answers_within_s
         self._monotonic = monotonic
+        self._fence = fence
         self._sessions: set[Session] = set()
         self._calls: deque[Callable[[], None]] = deque()
         self._selector: Any = None
@@ -69,6 +73,7 @@ class BrokerLoop:
             first_pause_s=first_pause_s,
             monotonic=monotonic,
             threads=connectors,
+            fence=fence,
         )
         self._shutdown = False
         self._thread: threading.Thread | None = None
@@ -139,10 +144,8 @@ class BrokerLoop:
 
     def _wake(self) -> None:
         if self._waker is not None:
-            try:
+            with suppress(OSError):  # it is awake, or closed
                 self._waker[1].send(b"x")
-            except OSError:
-                return  # it is awake, or closed
 
     def _loop(self) -> None:
         looks_at_s = self._monotonic() + 1.0
@@ -173,10 +176,8 @@ class BrokerLoop:
                 logger.exception("MQTT: a defect; the other connections continue")
 
     def _drain(self) -> None:
-        try:
+        with suppress(BlockingIOError):
             self._waker[0].recv(1 << 16)
-        except BlockingIOError:
-            return
 
     def _guarded(self, session: Session, work: Callable[..., None], *args: Any) -> None:
         """One session's defect does not end the others."""
@@ -226,10 +227,8 @@ class BrokerLoop:
         self._guarded(session, lambda session: session.on_subscribed(frozenset()))
 
     def _forget(self, sock: Any) -> None:
-        try:
+        with suppress(KeyError, ValueError):  # it was not registered yet
             self._selector.unregister(sock)
-        except (KeyError, ValueError):
-            return  # it was not registered yet
 
     def _connected(self, session: Session, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
@@ -262,7 +261,7 @@ class BrokerLoop:
         if not session.asked:
             session.deadline_s = None
         if refused:
-            session.asks_again_at_s = self._monotonic() + ASKS_AGAIN_AFTER_S
+            session.asks_again_at_s = self._monotonic() + ASKS_REFUSED_AGAIN_AFTER_S
             logger.debug("MQTT %s: the broker refuses %s", session.client_id, refused[:5])
         self._is_up(session)
 
@@ -278,7 +277,7 @@ class BrokerLoop:
 
     def _send(self, session: Session) -> None:
         if session.is_up and session.client is not None:
-            session.send()
+            session.send(self._fence.is_certain)
             self._write(session)
 
     def _acknowledge(self, session: Session, messages: Sequence[Message]) -> None:
@@ -352,6 +351,7 @@ class BrokerLoop:
             if session.subscribed != session.filters and now_s >= session.asks_again_at_s:
                 session.asks_again_at_s = float("inf")
                 self._subscribe(session, session.filters)
+            self._send(session)  # what the fence held back
             self._write(session)
 
     def _break(self, session: Session, reason: str, *, pause: bool = True) -> None:
@@ -389,7 +389,8 @@ class BrokerLoop:
             if forget and session.protocol == MQTTv5:
                 properties = Properties(PacketTypes.DISCONNECT)
                 properties.SessionExpiryInterval = 0
-            session.say_farewell()
+            if self._fence.is_certain():
+                session.say_farewell()
             session.client.disconnect(properties=properties)
             session.client.loop_write()
             self._lost(session)

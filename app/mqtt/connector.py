@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from app.mqtt.session import BoundedClient, Session
 from app.openadr import BrokerAddress, VtnError
+from app.platform import Fence, LeaseLostError
 
 RESTS_S = 30.0
 """How long an address that does not answer is left alone, where there are others."""
@@ -34,11 +35,13 @@ class Connector:
         first_pause_s: float,
         monotonic: Callable[[], float],
         threads: int,
+        fence: Fence,
     ) -> None:
         self._connected = connected
         self._failed = failed
         self._first_pause_s = first_pause_s
         self._monotonic = monotonic
+        self._fence = fence
         self._due: list[tuple[float, int, Session]] = []
         self._order = itertools.count()
         self._planned = threading.Condition()
@@ -82,7 +85,10 @@ class Connector:
             if session.closed:
                 continue
             try:
+                self._fence.wait()
                 client = session.connect()
+            except LeaseLostError:
+                return
             except Exception as error:  # noqa: BLE001 - of the VTN, of name look-up, of TLS: told
                 words = error.strerror if isinstance(error, OSError) else None
                 if not isinstance(error, VtnError):  # which says nothing of the broker

@@ -260,10 +260,12 @@ class Session:
         }
         return refused
 
-    def send(self) -> None:
-        """Publish what there is, as much as the broker takes."""
+    def send(self, may_leave: Callable[[], bool]) -> None:
+        """Publish what there is, as much as the broker takes, while something may leave."""
         client: Any = self.client
         while self.publishing is not None and len(self.in_flight) < self.most_in_flight:
+            if not may_leave():
+                return
             message = self.publishing.outgoing(self.protocol)
             if message is None:
                 return

@@ -50,6 +50,7 @@ class OpenadrContainer(containers.DeclarativeContainer):
         shutdown=platform.shutdown,
         circuit=circuit,
         writes=write_circuit,
+        fence=platform.fence,
         compresses=platform.settings.provided.vtn.compress,
     )
     token_endpoint = providers.ThreadSafeSingleton(

@@ -34,7 +34,7 @@ from app.openadr.errors import (
 from app.openadr.request_stats import BROKEN, UNREACHABLE, RequestStats
 from app.openadr.unreachable import causes, reason, was_never_sent
 from app.openadr.vtn_clock import VtnClock
-from app.platform import Shutdown
+from app.platform import NO_FENCE, Fence, Shutdown
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -102,7 +102,7 @@ class VtnHttp:
     was not seen raises `OutcomeUnknown`. While `circuit` is open, requests raise VtnDown and are
     not made; while `writes` is open, those that write. `compresses`: larger bodies go as gzip
     (RFC 9110, 8.4), as long as the VTN takes that.
-    All waits end when `shutdown` is set.
+    What writes waits for `fence`. All waits end when `shutdown` is set.
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class VtnHttp:
         circuit: Circuit,
         writes: Circuit,
         vtn_clock: VtnClock,
+        fence: Fence = NO_FENCE,
         compresses: bool = False,
         backoff_s: float = BACKOFF_S,
     ) -> None:
@@ -123,6 +124,7 @@ class VtnHttp:
         self.circuit = circuit
         self.writes = writes
         self._vtn_clock = vtn_clock
+        self._fence = fence
         self._compresses = compresses
         self._took_gzip = False
         self._backoff_s = backoff_s
@@ -267,6 +269,8 @@ class VtnHttp:
                 headers["Content-Encoding"] = encoding
             if authorization is not None:
                 headers["Authorization"] = authorization
+            if circuits and method != "GET":
+                self._fence.wait()
             asked_s = 0.0
             began_s = time.perf_counter()
             try:

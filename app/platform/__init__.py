@@ -11,8 +11,10 @@ from app.platform.errors import (
     DatabaseError,
     DatabaseUrlError,
     FailsForAll,
+    LeaseLostError,
     OperationalError,
     RunLockError,
+    ShardError,
     SharedSessionsError,
     TextFileError,
 )
@@ -28,6 +30,7 @@ from app.platform.progress import MakeBar, Progress, no_bar, no_progress
 from app.platform.run_lock import RunLock
 from app.platform.secret_file import is_same_secret, read_or_make
 from app.platform.servers import NoServer, Server
+from app.platform.shards import NO_FENCE, THE_FLEET, EachShard, Fence, Shard, shard_of
 from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
 from app.platform.tables_file import TablesFile, first_problem
@@ -38,15 +41,20 @@ from app.platform.timestamps import from_us, to_us, utc_now
 __all__ = [
     "LOOPBACK",
     "MIGRATIONS",
+    "NO_FENCE",
+    "THE_FLEET",
     "TRY_AGAIN_LATER",
     "AsgiServer",
     "CertificateError",
     "Database",
     "DatabaseError",
     "DatabaseUrlError",
+    "EachShard",
     "FailsForAll",
     "FanOut",
+    "Fence",
     "IsoDuration",
+    "LeaseLostError",
     "LockPerName",
     "LogOnce",
     "MakeBar",
@@ -59,6 +67,8 @@ __all__ = [
     "RunLock",
     "RunLockError",
     "Server",
+    "Shard",
+    "ShardError",
     "SharedSessionsError",
     "Shutdown",
     "SystemdNotifier",
@@ -78,6 +88,7 @@ __all__ = [
     "read_or_make",
     "read_text",
     "required_column",
+    "shard_of",
     "table",
     "time_zone",
     "to_us",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from app.platform.errors import PoolerError
+from app.platform.errors import PoolerError, SharedSessionsError
+from app.platform.place import explained, file_of, is_server, place
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,42 @@ _END_SESSION = text(
     " AND classid = 0 AND objid = :key AND database = (SELECT oid FROM pg_database"
     " WHERE datname = current_database())"
 )
+
+
+class DatabaseClaim:
+    """The right of one process to run on a database: of a file, its lock says all."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._url = engine.url
+        self._session = SessionClaim(engine)
+
+    @property
+    def name(self) -> str:
+        """Where the database is, without user-info."""
+        return place(self._url)
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None where there is a server, or only memory."""
+        return file_of(self._url)
+
+    def take(self) -> bool:
+        """Be the one process that runs on this server's database; False if another one is.
+
+        The claim ends with `give_back`, with the process, and with the session at the server: to be
+        called again from time to time. DatabaseError, too, where a claim holds nobody off.
+        """
+        if not is_server(self._url):
+            return True
+        with explained(self._url):
+            try:
+                return self._session.take()
+            except PoolerError as error:
+                raise SharedSessionsError(f"database {self.name} {error}") from None
+
+    def give_back(self) -> None:
+        """May be called again."""
+        self._session.give_back()
 
 
 class SessionClaim:

@@ -7,6 +7,7 @@ import time
 from dependency_injector import containers, providers
 
 from app.observability import NoTracing, OtlpTracing
+from app.platform.claim import DatabaseClaim
 from app.platform.database import Database, make_engine
 from app.platform.descriptors import Descriptors
 from app.platform.fanout import FanOut
@@ -14,6 +15,10 @@ from app.platform.log_once import LogOnce
 from app.platform.ports import port
 from app.platform.progress import no_bar
 from app.platform.run_lock import RunLock
+from app.platform.shards import NO_FENCE, Registry, ShardStore, WholeStore
+from app.platform.shards.file_lease import FileLease
+from app.platform.shards.lease import boottime_s
+from app.platform.shards.server_lease import ServerLease
 from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
 from app.platform.timestamps import utc_now
@@ -26,13 +31,67 @@ class PlatformContainer(containers.DeclarativeContainer):
 
     clock = providers.Object(utc_now)
     monotonic = providers.Object(time.monotonic)
+    boottime = providers.Object(boottime_s)
     shutdown = providers.ThreadSafeSingleton(Shutdown)
     log_once = providers.ThreadSafeSingleton(LogOnce)
     bar = providers.Object(no_bar)
-    engine = providers.ThreadSafeSingleton(make_engine, settings.provided.database_url)
-    database = providers.ThreadSafeSingleton(Database, engine)
+    engine = providers.ThreadSafeSingleton(
+        make_engine, settings.provided.database_url, schema=settings.provided.database_schema
+    )
+    registry = providers.ThreadSafeSingleton(
+        Registry, providers.Factory(make_engine, settings.provided.registry_url, pools=False)
+    )
+    store = providers.Selector(
+        settings.provided.store_kind,
+        whole=providers.ThreadSafeSingleton(WholeStore, registry),
+        shard=providers.ThreadSafeSingleton(
+            ShardStore,
+            settings.provided.shard,
+            engine=engine,
+            registry=registry,
+            whole=providers.Factory(make_engine, settings.provided.whole_url, pools=False),
+        ),
+    )
+    run_lock = providers.ThreadSafeSingleton(
+        RunLock,
+        settings.provided.run_lock_file,
+        providers.Factory(DatabaseClaim, engine),
+    )
+    file_lease = providers.ThreadSafeSingleton(
+        FileLease,
+        shard_number=settings.provided.shard.number,
+        lock=run_lock,
+        lock_file=settings.provided.run_lock_file,
+        engine=engine,
+        store=store,
+        shutdown=shutdown,
+        clock=clock,
+        boottime=boottime,
+        monotonic=monotonic,
+    )
+    server_lease = providers.ThreadSafeSingleton(
+        ServerLease,
+        shard_number=settings.provided.shard.number,
+        engine=providers.Factory(make_engine, settings.provided.database_url),
+        store=store,
+        shutdown=shutdown,
+        clock=clock,
+        boottime=boottime,
+    )
+    owner = providers.Selector(
+        settings.provided.owner_kind,
+        run_lock=run_lock,
+        file_lease=file_lease,
+        server_lease=server_lease,
+    )
+    fence = providers.Selector(
+        settings.provided.owner_kind,
+        run_lock=providers.Object(NO_FENCE),
+        file_lease=file_lease,
+        server_lease=server_lease,
+    )
+    database = providers.ThreadSafeSingleton(Database, engine, store=store, fence=fence)
     descriptors = providers.ThreadSafeSingleton(Descriptors)
-    run_lock = providers.ThreadSafeSingleton(RunLock, settings.provided.run_lock_file, database)
     notifier = providers.ThreadSafeSingleton(
         SystemdNotifier,
         notify_socket=settings.provided.notify_socket,

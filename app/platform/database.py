@@ -9,22 +9,23 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
 
-from app.platform.claim import MIGRATING, SessionClaim
+from app.platform.claim import MIGRATING
 from app.platform.errors import (
     DatabaseError,
     DatabaseUrlError,
-    PoolerError,
-    SharedSessionsError,
 )
 from app.platform.migrations import MIGRATIONS, Migration
+from app.platform.place import explained, file_of, is_server, place
+from app.platform.shards import ANY_STORE, NO_FENCE, TABLES_OF_SHARDS, Fence, Store
 from app.platform.waits import Waits
 
 logger = logging.getLogger(__name__)
@@ -42,17 +43,27 @@ SERVER_ARGUMENTS = {
 """A server that is gone without a word is known to be gone within half a minute."""
 
 
-def make_engine(url: str | URL) -> Engine:
-    """An engine that has not connected yet. SQLite: WAL, synchronous FULL, BEGIN IMMEDIATE."""
+MAX_PAUSE_S, MAX_STATEMENT_S = 3, 5
+"""Of a transaction of one shard: after that the server ends it, so that who takes the shard over
+does not wait for one that is frozen."""
+
+
+def make_engine(url: str | URL, *, schema: str | None = None, pools: bool = True) -> Engine:
+    """An engine that has not connected yet. SQLite: WAL, synchronous FULL, BEGIN IMMEDIATE.
+
+    `schema`: of PostgreSQL, in which every transaction takes place. It is said in each, since a
+    pooler forgets what is said of a session. Not `pools`: what is rarely used leaves no connection
+    open.
+    """
     try:
         parsed = make_url(url)
-        server = _is_server(parsed)
+        server = is_server(parsed)
+        pool: dict[str, Any] = {"pool_pre_ping": server, "max_overflow": MAX_CONNECTIONS}
         engine = create_engine(
             parsed,
             hide_parameters=True,
-            pool_pre_ping=server,
-            max_overflow=MAX_CONNECTIONS,
             connect_args=SERVER_ARGUMENTS if server else {},
+            **(pool if pools else {"poolclass": NullPool}),
         )
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise DatabaseUrlError("DATABASE__URL: is not a database URL that is understood") from None
@@ -60,14 +71,12 @@ def make_engine(url: str | URL) -> Engine:
         raise DatabaseUrlError(
             f"DATABASE__URL: needs the package {error.name} (psycopg: pip install '.[postgres]')"
         ) from None
-    if not _is_server(parsed):
+    if not is_server(parsed):
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_immediate)
+    elif schema is not None:
+        event.listen(engine, "begin", partial(_in_schema, schema))
     return engine
-
-
-def _is_server(url: URL) -> bool:
-    return url.get_backend_name() != "sqlite"
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _: Any) -> None:
@@ -82,6 +91,11 @@ def _begin_immediate(connection: Connection) -> None:
     # A deferred transaction that reads before it writes cannot wait for another writer.
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _in_schema(schema: str, connection: Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql(f"SET LOCAL search_path TO {schema}")
 
 
 @contextmanager
@@ -109,15 +123,24 @@ class Database:
     """Transactions on the engine. The first use makes the file and brings the schema up to date.
 
     Several threads and processes may begin at once. DatabaseError for a file that is no database,
-    is somebody else's, or is from a newer version.
+    is somebody else's, or is from a newer version. `store`: what says whose it is; `fence`: what
+    says whether this process may still write.
     """
 
-    def __init__(self, engine: Engine, *, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        migrations: Sequence[Migration] = MIGRATIONS,
+        store: Store = ANY_STORE,
+        fence: Fence = NO_FENCE,
+    ) -> None:
         self._engine = engine
         self._migrations = migrations
+        self._store = store
+        self._fence = fence
         self._lock = threading.Lock()
         self._ready = False
-        self._claim = SessionClaim(engine)
         self._waits = Waits()
         event.listen(engine, "before_cursor_execute", self._waits.begin)
         event.listen(engine, "after_cursor_execute", self._waits.end)
@@ -126,17 +149,12 @@ class Database:
     @property
     def name(self) -> str:
         """Where it is, without user-info."""
-        url = self._engine.url
-        return (
-            str(self.file) if self.file else f"{url.get_backend_name()}://{url.host}/{url.database}"
-        )
+        return place(self._engine.url)
 
     @property
     def file(self) -> Path | None:
         """SQLite's file; None where there is a server, or only memory."""
-        url = self._engine.url
-        on_disk = not _is_server(url) and url.database not in (None, "", ":memory:")
-        return Path(str(url.database)) if on_disk else None
+        return file_of(self._engine.url)
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Connection]:
@@ -147,54 +165,49 @@ class Database:
         disk.
         """
         self.open()
-        with self._explained(), ExitStack() as transaction:
+        with explained(self._engine.url), ExitStack() as transaction:
             with self._waits.noted():
                 connection = transaction.enter_context(self._engine.connect())
                 if not durable:
                     transaction.enter_context(_lazily(connection))
                 transaction.enter_context(connection.begin())
-            if not durable and _is_server(self._engine.url):
-                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            if is_server(self._engine.url):
+                self._set_up(connection, durable=durable)
             yield connection
+            self._fence.check(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Reading, beside a writer."""
         self.open()
-        with self._explained(), ExitStack() as reading:
+        with explained(self._engine.url), ExitStack() as reading:
             with self._waits.noted():
                 connection = reading.enter_context(self._engine.connect())
             # A server reads large results in a transaction; SQLite needs none beside a writer.
-            level = "READ COMMITTED" if _is_server(self._engine.url) else "AUTOCOMMIT"
+            level = "READ COMMITTED" if is_server(self._engine.url) else "AUTOCOMMIT"
             yield connection.execution_options(isolation_level=level)
+
+    def _set_up(self, connection: Connection, *, durable: bool) -> None:
+        chosen = {} if durable else {"synchronous_commit": "off"}
+        if self._store.schema is not None:
+            chosen["idle_in_transaction_session_timeout"] = f"'{MAX_PAUSE_S}s'"
+            chosen["statement_timeout"] = f"'{MAX_STATEMENT_S}s'"
+        if chosen:
+            connection.exec_driver_sql(
+                "; ".join(f"SET LOCAL {name} = {value}" for name, value in chosen.items())
+            )
 
     def open(self) -> None:
         """Make it ready to use; may be called again."""
         with self._lock:
             if self._ready:
                 return
-            self._make_file()
-            with self._explained():
+            with explained(self._engine.url):
+                self._store.admit()
+                self._make_file()
+                self._store.prepare()
                 self._migrate()
             self._ready = True
-
-    def claim(self) -> bool:
-        """Be the one process that runs on this server's database; False if another one is.
-
-        The claim ends with `disclaim`, with the process, and with the session at the server: to be
-        called again from time to time. DatabaseError, too, where a claim holds nobody off.
-        """
-        if not _is_server(self._engine.url):
-            return True
-        with self._explained():
-            try:
-                return self._claim.take()
-            except PoolerError as error:
-                raise SharedSessionsError(f"database {self.name} {error}") from None
-
-    def disclaim(self) -> None:
-        """Give the claim back; may be called again."""
-        self._claim.give_back()
 
     def waits_s(self) -> float:
         """How long somebody has been waiting for it to answer; 0.0: nobody has."""
@@ -215,17 +228,6 @@ class Database:
             raise DatabaseError(
                 f"{file} cannot be written: {error.strerror}; see DATA_DIR and DATABASE__URL"
             ) from None
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """The driver's errors in one line that names the database."""
-        try:
-            yield
-        except DBAPIError as error:
-            reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "fails"
-            raise DatabaseError(f"database {self.name}: {reason}") from error
-        except PoolTimeout as error:
-            raise DatabaseError(f"database {self.name}: no connection is free") from error
 
     def _migrate(self) -> None:
         newest = len(self._migrations)
@@ -254,11 +256,12 @@ class Database:
 
     def _one_migrates(self, connection: Connection) -> None:
         """Until the transaction ends; SQLite's BEGIN IMMEDIATE does the same."""
-        if _is_server(self._engine.url):
+        if is_server(self._engine.url):
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATING})
 
     def _version(self, connection: Connection) -> int | None:
-        tables = inspect(connection).get_table_names()
+        found = inspect(connection).get_table_names(schema=self._store.schema)
+        tables = [name for name in found if name not in TABLES_OF_SHARDS]
         if "schema_version" in tables:
             return int(connection.execute(text("SELECT version FROM schema_version")).scalar_one())
         if tables:

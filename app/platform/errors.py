@@ -3,9 +3,12 @@
 OperationalError        said in its one line; the task or command fails, and is tried again
 └── DatabaseError       (FailsForAll) nothing was stored, or only its answer was lost
     ├── DatabaseUrlError        wrong settings: the command ends with 2
-    └── SharedSessionsError     the run does not begin: connect past the pooler
+    ├── SharedSessionsError     the run does not begin: connect past the pooler
+    ├── ShardError              nothing is opened: wrong settings, or the wrong store
+    └── LeaseLostError          nothing more is stored or sent, and the process ends
 FailsForAll             what one of many meets and the others would, too: end the fan-out
-RunLockError            another run has the lock: this one ends
+RunLockError            the lock cannot be taken: this run ends
+└── AnotherRunError     another run has it
 PoolerError             only between claim and database, which says SharedSessionsError
 CertificateError        ValueError: wrong settings, the command ends with 2
 TextFileError           ValueError: who reads the file adds its name, and says the line
@@ -34,6 +37,14 @@ class SharedSessionsError(DatabaseError):
     """What stands before the database shares its sessions: no run can be told from another."""
 
 
+class ShardError(DatabaseError):
+    """The store is that of another shard, or the fleet is cut otherwise; one line says which."""
+
+
+class LeaseLostError(DatabaseError):
+    """Another process runs this shard, or may do so: nothing more is stored or sent."""
+
+
 class PoolerError(RuntimeError):
     """What is connected to gives one session at the server to several of ours."""
 
@@ -47,6 +58,10 @@ class PoolerError(RuntimeError):
 
 class RunLockError(RuntimeError):
     """Another `run` has the lock, or it cannot be taken; one line says which."""
+
+
+class AnotherRunError(RunLockError):
+    """Another `run` has the lock."""
 
 
 class CertificateError(ValueError):

@@ -7,10 +7,11 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
-from app.platform.database import Database
-from app.platform.errors import DatabaseError, RunLockError
+from app.platform.claim import DatabaseClaim
+from app.platform.errors import AnotherRunError, DatabaseError, RunLockError
 
 logger = logging.getLogger(__name__)
 FileId = tuple[int, int]
@@ -24,24 +25,27 @@ class RunLock:
     beside that of SQLite, or an advisory lock of PostgreSQL.
     """
 
-    def __init__(self, path: Path, database: Database) -> None:
+    former_end: datetime | None = None
+    """Nobody who had it sends anything any more."""
+
+    def __init__(self, path: Path, claim: DatabaseClaim) -> None:
         self._path = path
-        self._database = database
+        self._claim = claim
         self._descriptors: list[int] = []
         self._files: dict[Path, FileId] = {}
         """What is at the path of each file that this run has."""
 
     def acquire(self) -> None:
-        """Take them, or raise RunLockError."""
+        """Take them. AnotherRunError: a run has them; RunLockError: nobody can."""
         try:
             self._lock(self._path, f"in {self._path.parent}; stop it, or change DATA_DIR")
-            where = f"on the database {self._database.name}; stop it, or change DATABASE__URL"
-            file = self._database.file
+            where = f"on the database {self._claim.name}; stop it, or change DATABASE__URL"
+            file = self._claim.file
             if file is not None:
                 file = file.resolve()  # one file may have several names
                 self._lock(file.with_name(f"{file.name}.lock"), where)
-            elif not self._database.claim():
-                raise RunLockError(f"another run is going on {where}")
+            elif not self._claim.take():
+                raise AnotherRunError(f"another run is going on {where}")
         except BaseException:
             self.release()
             raise
@@ -66,7 +70,7 @@ class RunLock:
 
     def database_opened(self) -> None:
         """Its file is there, if it has one: from now on that, too, must stay."""
-        file = self._database.file
+        file = self._claim.file
         if file is not None and (file_id := _file_id(file)) is not None:
             self._files[file] = file_id
 
@@ -79,7 +83,7 @@ class RunLock:
         for path in tuple(self._files):
             if self._is_replaced(path):
                 return f"{path} was removed or replaced under this run"
-        if self._database.file is None and not self._database.claim():
+        if self._claim.file is None and not self._claim.take():
             return "another run has taken the database over"
         return None
 
@@ -102,7 +106,7 @@ class RunLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
-            raise RunLockError(f"another run is going on {where}") from None
+            raise AnotherRunError(f"another run is going on {where}") from None
         self._descriptors.append(descriptor)
         there = os.fstat(descriptor)
         self._files[path] = (there.st_dev, there.st_ino)
@@ -112,7 +116,7 @@ class RunLock:
         while self._descriptors:
             os.close(self._descriptors.pop())
         self._files.clear()
-        self._database.disclaim()
+        self._claim.give_back()
 
 
 def _file_id(path: Path) -> FileId | None:

@@ -32,7 +32,7 @@ class PushContainer(containers.DeclarativeContainer):
     )
     mqtt_push = providers.ThreadSafeSingleton(
         MqttPush,
-        loop=providers.Factory(BrokerLoop, monotonic=platform.monotonic),
+        loop=providers.Factory(BrokerLoop, monotonic=platform.monotonic, fence=platform.fence),
         inbox=inbox,
         trust=vens.push_trust,
         program_ids=program_ids,

@@ -12,10 +12,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import PrivateAttr, SecretStr, ValidationError
+from pydantic import PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL
 
+from app.platform import Shard
 from app.settings.base import check_characters
 from app.settings.effective import leaves
 from app.settings.errors import SettingsError
@@ -111,12 +112,82 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
 
+    @model_validator(mode="after")
+    def _what_shards_need(self) -> Settings:
+        if self.fleet.shards > 1 and self.vtn.uses_embedded:
+            raise ValueError(
+                "FLEET__SHARDS: more than one shard needs VTN__BASE_URL, since the embedded VTN"
+                " belongs to one process"
+            )
+        if self.fleet.shards > 1 and self.database.url is not None and not self._server_url:
+            raise ValueError(
+                "FLEET__SHARDS: each shard has an SQLite file of its own, under DATA_DIR; leave"
+                " DATABASE__URL blank, or name a PostgreSQL database"
+            )
+        return self
+
+    @property
+    def shard(self) -> Shard:
+        """Which part of the fleet this is. SettingsError where there are several, and none is
+        named."""
+        if self.fleet.shard is None and self.fleet.shards > 1:
+            raise SettingsError(
+                f"FLEET__SHARD: must say which of the {self.fleet.shards} shards this is, from 0"
+            )
+        return Shard(self.fleet.shard or 0, self.fleet.shards)
+
+    def of_each_shard(self) -> list[Settings]:
+        """The same settings, for each shard of the fleet."""
+        if self.fleet.shards == 1:
+            return [self]
+        return [
+            self.model_copy(update={"fleet": self.fleet.model_copy(update={"shard": number})})
+            for number in range(self.fleet.shards)
+        ]
+
+    @property
+    def store_dir(self) -> Path:
+        """Where what belongs to this shard alone is kept."""
+        return self.data_dir if self.shard.is_whole else self.data_dir / self.shard.name
+
     @property
     def database_url(self) -> str | URL:
         """The database's URL, with its password: for the engine only."""
         if self.database.url is not None:
             return self.database.url.get_secret_value()
-        return URL.create("sqlite", database=str(self.data_dir / "fleet.db"))
+        return _file_url(self.store_dir / "fleet.db")
+
+    @property
+    def registry_url(self) -> str | URL:
+        """Of the database that says into how many shards the fleet is cut."""
+        return self._server_url or _file_url(self.data_dir / "shards.db")
+
+    @property
+    def whole_url(self) -> str | URL:
+        """Of the database of a fleet that is not cut."""
+        return self._server_url or _file_url(self.data_dir / "fleet.db")
+
+    @property
+    def database_schema(self) -> str | None:
+        """Of the database's server, where this shard is; None: there is no other in it."""
+        return self.shard.schema if self._server_url else None
+
+    @property
+    def store_kind(self) -> Literal["whole", "shard"]:
+        """Whose the database is."""
+        return "whole" if self.shard.is_whole else "shard"
+
+    @property
+    def owner_kind(self) -> Literal["run_lock", "file_lease", "server_lease"]:
+        """What says who runs on the database."""
+        if self.shard.is_whole:
+            return "run_lock"
+        return "server_lease" if self._server_url else "file_lease"
+
+    @property
+    def _server_url(self) -> str | None:
+        url = "" if self.database.url is None else self.database.url.get_secret_value()
+        return None if not url or url.startswith("sqlite") else url
 
     @property
     def source(self) -> str:
@@ -132,7 +203,7 @@ class Settings(BaseSettings):
     @property
     def run_lock_file(self) -> Path:
         """Who holds it may run on DATA_DIR."""
-        return self.data_dir / "run.lock"
+        return self.store_dir / "run.lock"
 
     @property
     def tracing_kind(self) -> str:
@@ -141,7 +212,7 @@ class Settings(BaseSettings):
 
     @property
     def audit_file(self) -> Path:
-        return self.data_dir / "audit.log"
+        return self.store_dir / "audit.log"
 
     @property
     def sends_events(self) -> bool:
@@ -232,6 +303,10 @@ class Settings(BaseSettings):
         return (self.fleet.vens, self.fleet.resources_per_ven) if wanted else None
 
 
+def _file_url(path: Path) -> URL:
+    return URL.create("sqlite", database=str(path))
+
+
 def _settings_file(environment: Mapping[str, str]) -> Path | None:
     """The settings file that is read: SETTINGS_FILE, else settings.env where it is there."""
     named = environment.get("SETTINGS_FILE", "").strip()
@@ -281,7 +356,7 @@ def _one_line(error: ValidationError) -> str:
             message = "is no setting"
         if message[1:2].islower():
             message = message[0].lower() + message[1:]
-        line = f"{name}: {message}"
+        line = f"{name}: {message}" if name else message
         if not any(line.split(":")[0] == other.split(":")[0] for other in problems):
             problems.append(line)
     return "; ".join(problems)

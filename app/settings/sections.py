@@ -81,6 +81,19 @@ class FleetSettings(Section):
     """Fill an empty fleet on the first run; None: only when the VTN is the embedded one."""
     vens: int = Field(default=10, ge=0, le=100_000)
     resources_per_ven: int = Field(default=20, ge=0, le=100_000)
+    shards: int = Field(default=1, ge=1, le=1_024)
+    """Into how many parts the fleet is cut, each with a store and a process of its own."""
+    shard: int | None = Field(default=None, ge=0)
+    """Which of them `run` runs, from 0; None: with more than one, `run` does not start."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> FleetSettings:
+        if self.shard is not None and self.shard >= self.shards:
+            raise ValueError(
+                f"FLEET__SHARD must be from 0 to {self.shards - 1}, as FLEET__SHARDS is"
+                f" {self.shards}"
+            )
+        return self
 
 
 class StoreSettings(Section):

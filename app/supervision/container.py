@@ -39,7 +39,7 @@ class SupervisionContainer(containers.DeclarativeContainer):
         name="lock-watch",  # of its own: it may wait for a database that is silent
         callbacks=providers.List(
             providers.Factory(
-                RunLockGuard, lost=platform.run_lock.provided.lost, shutdown=platform.shutdown
+                RunLockGuard, lost=platform.owner.provided.lost, shutdown=platform.shutdown
             )
         ),
         every_s=2.0,

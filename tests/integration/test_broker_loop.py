@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.mqtt import BrokerLoop, Login, Session
-from app.mqtt.broker import ASKS_AGAIN_AFTER_S
+from app.mqtt.broker import ASKS_REFUSED_AGAIN_AFTER_S
 from app.mqtt.session import CONNECT_TIMEOUT_S, FILTERS_AT_ONCE
 from app.openadr import BrokerAddress
 from tests.support.small_broker import SmallBroker
@@ -47,7 +47,7 @@ def test_a_filter_that_was_refused_is_asked_for_again_after_a_minute() -> None:
     wait_until(lambda: confirmed[-1:] == [{"a"}])
 
     granted.add("b")
-    ahead_s = ASKS_AGAIN_AFTER_S
+    ahead_s = ASKS_REFUSED_AGAIN_AFTER_S
 
     wait_until(lambda: confirmed[-1] == {"a", "b"})
     assert broker.subscribes == [["a", "b"], ["b"]]

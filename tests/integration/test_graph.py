@@ -168,7 +168,10 @@ def test_what_nobody_replaced_has_no_mark() -> None:
 def test_the_graph_names_settings_selectors_and_bound_functions() -> None:
     nodes = {node.name: node for node in graph.nodes(Container().providers)}
 
-    assert nodes["platform.engine"].depends_on == ("settings.database_url",)
+    assert nodes["platform.engine"].depends_on == (
+        "settings.database_url",
+        "settings.database_schema",
+    )
     assert nodes["vtn.server"].kind == "Selector"
     assert nodes["vtn.server"].provides == "embedded (of embedded, remote)"
     assert nodes["scheduled_tasks.heartbeat"].provides == "heartbeat_task"

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from app.platform import Database, SharedSessionsError, make_engine
-from app.platform.claim import RUNNING
+from app.platform.claim import RUNNING, DatabaseClaim, SessionClaim
 from app.platform.errors import RunLockError
 from app.platform.run_lock import RunLock
 from app.platform.shutdown import Shutdown
@@ -32,8 +32,9 @@ def make_lock(tmp_path: Path, database_url: str) -> Iterator[MakeLock]:
     made: list[tuple[RunLock, Database]] = []
 
     def make(data_dir: str) -> tuple[RunLock, Database]:
-        database = Database(make_engine(database_url))
-        made.append((RunLock(tmp_path / data_dir / "run.lock", database), database))
+        engine = make_engine(database_url)
+        lock = RunLock(tmp_path / data_dir / "run.lock", DatabaseClaim(engine))
+        made.append((lock, Database(engine)))
         return made[-1]
 
     yield make
@@ -53,20 +54,18 @@ def test_a_second_run_on_one_store_is_refused(make_lock: MakeLock, second_dir: s
 
 def test_one_file_of_two_names_is_one_store(tmp_path: Path) -> None:
     (tmp_path / "second.db").symlink_to(tmp_path / "first.db")
-    databases = [
-        Database(make_engine(f"sqlite:///{tmp_path / name}.db")) for name in ("first", "second")
-    ]
+    engines = [make_engine(f"sqlite:///{tmp_path / name}.db") for name in ("first", "second")]
     first, second = (
-        RunLock(tmp_path / f"{number}" / "run.lock", database)
-        for number, database in enumerate(databases)
+        RunLock(tmp_path / f"{number}" / "run.lock", DatabaseClaim(engine))
+        for number, engine in enumerate(engines)
     )
     first.acquire()
 
     with pytest.raises(RunLockError, match="another run is going on"):
         second.acquire()
     first.release()
-    for database in databases:
-        database.close()
+    for engine in engines:
+        engine.dispose()
 
 
 def test_a_lock_that_was_given_back_can_be_taken(make_lock: MakeLock) -> None:
@@ -108,8 +107,11 @@ class TestFilesUnderARun:
 
     @pytest.fixture
     def running(self, tmp_path: Path) -> Iterator[RunLock]:
-        database = Database(make_engine(f"sqlite:///{tmp_path / 'data' / 'fleet.db'}"))
-        lock = RunLock(tmp_path / "data" / "run.lock", database)
+        engine = make_engine(f"sqlite:///{tmp_path / 'data' / 'fleet.db'}")
+        lock, database = (
+            RunLock(tmp_path / "data" / "run.lock", DatabaseClaim(engine)),
+            Database(engine),
+        )
         lock.acquire()
         database.open()
         lock.database_opened()
@@ -161,16 +163,19 @@ class TestLostClaim:
             make_lock("two")[0].acquire()
 
     def test_an_old_session_of_ours_that_the_server_still_has_is_ended(
-        self, make_lock: MakeLock, database_url: str
+        self, database_url: str
     ) -> None:
         """The line broke without a word: we know that the session is gone, the server does not."""
         old = psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True)
         old.execute("SELECT pg_advisory_lock(%s)", (RUNNING,))
-        lock, database = make_lock("one")
-        assert not database.claim(), "somebody else's session is left alone"
-        database._claim._pid = old.info.backend_pid
+        engine = make_engine(database_url)
+        claim = SessionClaim(engine)
+        assert not claim.take(), "somebody else's session is left alone"
+        claim._pid = old.info.backend_pid
 
-        lock.acquire()
+        assert claim.take()
+        claim.give_back()
+        engine.dispose()
 
         with pytest.raises(psycopg.OperationalError):
             old.execute("SELECT 1")
@@ -220,23 +225,23 @@ class TestPooler:
     ) -> None:
         url = make_pooler("transaction").url(name)
         for number in range(3):
-            database = Database(make_engine(url))
-            lock = RunLock(tmp_path / f"{number}" / "run.lock", database)
+            engine = make_engine(url)
+            lock = RunLock(tmp_path / f"{number}" / "run.lock", DatabaseClaim(engine))
 
             with pytest.raises(SharedSessionsError, match="pool_mode=session") as caught:
                 lock.acquire()
 
             assert len(str(caught.value).splitlines()) == 1
-            database.close()
+            engine.dispose()
 
     def test_one_that_does_not_is_as_good_as_none(
         self, make_pooler: Callable[[Mode], Pgbouncer], name: str, tmp_path: Path
     ) -> None:
         pooler = make_pooler("session")
-        databases = [Database(make_engine(pooler.url(name))) for _ in range(2)]
+        engines = [make_engine(pooler.url(name)) for _ in range(2)]
         first, second = (
-            RunLock(tmp_path / f"{number}" / "run.lock", database)
-            for number, database in enumerate(databases)
+            RunLock(tmp_path / f"{number}" / "run.lock", DatabaseClaim(engine))
+            for number, engine in enumerate(engines)
         )
         first.acquire()
 
@@ -247,8 +252,8 @@ class TestPooler:
         first.release()
         second.acquire()
         second.release()
-        for database in databases:
-            database.close()
+        for engine in engines:
+            engine.dispose()
 
     def test_a_run_that_finds_itself_behind_one_stops_and_sends_nothing_more(
         self, caplog: pytest.LogCaptureFixture

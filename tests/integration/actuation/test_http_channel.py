@@ -22,7 +22,7 @@ from app.actuation.outcomes import OutcomeInbox
 from app.actuation.poster import OrderPoster
 from app.actuation.signal import OrderSignal
 from app.actuation.status import ActuatorStats, ActuatorStatus
-from app.platform import LogOnce
+from app.platform import NO_FENCE, LogOnce
 from tests.support.fakes import FakeClock
 from tests.support.servers import Answer, ReceivedRequest, ScriptedVtn
 from tests.support.waiting import wait_until
@@ -68,6 +68,7 @@ class Bench:
             book=self.book,
             inbox=self.inbox,
             make_poster=lambda: OrderPoster(monotonic=monotonic),
+            fence=NO_FENCE,
             stats=self.stats,
             log_once=log_once,
         )

@@ -1,0 +1,140 @@
+"""Who runs a shard: at most one process at a time, and another one as soon as that is gone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import Connection, TextClause
+
+from app.platform.errors import LeaseLostError
+from app.platform.shards.store import ShardStore
+from app.platform.shutdown import Shutdown
+
+logger = logging.getLogger(__name__)
+WAKES_EVERY_S = 0.1
+"""Who waits until the lease is confirmed."""
+
+
+def boottime_s() -> float:
+    """Seconds since this machine started, those in which it slept or stood still included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def process_name() -> str:
+    """Of this process, for people: its host and its process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class Lease(ABC):
+    """The right to run a shard, which its `epoch` tells from those before and after it.
+
+    A process that waits for it is a standby. Safe for several threads. Implements `Fence`: a
+    process that never took it may write, as commands do beside a run, and one that has lost it
+    may not.
+    """
+
+    _CHECK: TextClause
+    """Whether the lease has this epoch, and keeps it until the transaction ends."""
+
+    def __init__(self, *, shard_number: int, store: ShardStore, shutdown: Shutdown) -> None:
+        self._shard_number = shard_number
+        self._store = store
+        self._shutdown = shutdown
+        self._epoch: int | None = None
+        self._lost: str | None = None
+        self.former_end: datetime | None = None
+        """Until when another process may have sent something; None: there was none."""
+        self._changed = threading.Condition()
+
+    def acquire(self) -> None:
+        """Wait until it is ours, or until the application stops. RunLockError, DatabaseError."""
+        holder = self._try_to_take()
+        if holder is None:
+            return
+        logger.info(
+            "shard %d is run by %s; this process waits, and takes over when that one is gone",
+            self._shard_number,
+            holder,
+        )
+        while holder is not None and not self._shutdown.wait(self._asks_every_s):
+            holder = self._try_again()
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether nobody runs the shard; as long as this lasts, nobody begins to. For commands."""
+        taken = self._try_to_take() is None
+        try:
+            yield taken
+        finally:
+            self._give_back()
+            self._epoch = None
+
+    def is_held(self) -> bool:
+        """Whether somebody runs the shard."""
+        with self.alone() as nobody:
+            return not nobody
+
+    def lost(self) -> str | None:
+        """Why this process must stop, in words; None: the lease is its own."""
+        return self._lost
+
+    def check(self, connection: Connection) -> None:
+        """The last statement of a transaction. LeaseLostError: the lease is not ours any more."""
+        if self._lost is not None:
+            raise LeaseLostError(self._lost)
+        if self._epoch is None:
+            return
+        if connection.execute(self._CHECK, {"epoch": self._epoch}).first() is None:
+            self._lose(f"another process has taken over shard {self._shard_number}")
+            raise LeaseLostError(self._lost)
+
+    def wait(self) -> None:
+        """Return when something may leave. LeaseLostError: nothing may any more."""
+        while not self.is_certain():
+            with self._changed:
+                if self._lost is not None:
+                    raise LeaseLostError(self._lost)
+                if self._shutdown.is_set() and not self._shutdown.remaining_for_work_s():
+                    raise LeaseLostError(
+                        f"whether shard {self._shard_number} is still ours was not known in time"
+                    )
+                self._changed.wait(WAKES_EVERY_S)
+
+    @abstractmethod
+    def is_certain(self) -> bool:
+        """Whether nobody else can have it now, or it was never taken."""
+
+    def release(self) -> None:
+        """Give it back, when nothing more is stored or sent; may be called again."""
+        if self._epoch is not None:
+            self._lose(f"shard {self._shard_number} was given back")
+        self._give_back()
+
+    @abstractmethod
+    def _give_back(self) -> None:
+        """So that a standby need not wait; may be called again."""
+
+    @property
+    @abstractmethod
+    def _asks_every_s(self) -> float: ...
+
+    @abstractmethod
+    def _try_to_take(self) -> str | None:
+        """Who has it; None: it is ours."""
+
+    @abstractmethod
+    def _try_again(self) -> str | None:
+        """The same for a standby, to which no error ends the wait."""
+
+    def _lose(self, why: str) -> None:
+        with self._changed:
+            self._lost = self._lost or why
+            self._changed.notify_all()

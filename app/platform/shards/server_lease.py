@@ -1,0 +1,194 @@
+"""The lease of a shard in PostgreSQL: a row that its owner renews every second."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from app.platform.place import explained
+from app.platform.shards.lease import Lease, process_name
+from app.platform.shards.schema import STORE, lease_table
+from app.platform.shards.store import ShardStore
+from app.platform.shutdown import Shutdown
+
+logger = logging.getLogger(__name__)
+LASTS_S = 5.0
+RENEWED_EVERY_S = 1.0
+SPARE_S = 1.0
+"""Before its end, from when on nothing is sent: clocks do not run alike."""
+STATEMENT_S = 3
+
+
+class ServerLease(Lease):
+    """Of PostgreSQL, also behind a pooler that gives a session to several clients.
+
+    `engine`: its own, so that no other transaction is waited for. `boottime`: seconds, which go on
+    while this process or machine stands still.
+    """
+
+    # Beside a renewal, and before whoever would raise the epoch: a plain SELECT would let him.
+    _CHECK = text("SELECT 1 FROM lease WHERE epoch = :epoch FOR KEY SHARE")
+
+    def __init__(
+        self,
+        *,
+        shard_number: int,
+        engine: Engine,
+        store: ShardStore,
+        shutdown: Shutdown,
+        clock: Callable[[], datetime],
+        boottime: Callable[[], float],
+    ) -> None:
+        super().__init__(shard_number=shard_number, store=store, shutdown=shutdown)
+        self._engine = engine.execution_options(schema_translate_map={STORE: store.schema})
+        self._clock = clock
+        self._boottime = boottime
+        self._certain_until_s = 0.0
+        self._released = threading.Event()
+        self._renewals: threading.Thread | None = None
+        self._said = ""
+
+    def database_opened(self) -> None:
+        """Nothing to do: there is no file that somebody could replace."""
+
+    def _give_back(self) -> None:
+        self._released.set()
+        renewals, self._renewals = self._renewals, None
+        if renewals is not None:
+            renewals.join(LASTS_S)
+            self._end_it()
+        self._engine.dispose()
+
+    def _end_it(self) -> None:
+        try:
+            with self._transaction() as connection:  # where it is another's, nothing happens
+                connection.execute(_of(self._epoch).values(expires_at=func.clock_timestamp()))
+        except DBAPIError as error:
+            logger.warning(
+                "the lease of shard %d ends by itself: %s", self._shard_number, _line(error)
+            )
+
+    @property
+    def _asks_every_s(self) -> float:
+        return RENEWED_EVERY_S / 2
+
+    def _try_to_take(self) -> str | None:
+        self._store.admit()
+        self._store.prepare()
+        with explained(self._engine.url):
+            return self._take()
+
+    def _try_again(self) -> str | None:
+        try:
+            holder = self._take()
+        except DBAPIError as error:
+            self._say(f"whether the shard is still run is not known: {_line(error)}")
+            return "unknown"
+        self._say("")
+        return holder
+
+    def _take(self) -> str | None:
+        asked_s = self._boottime()
+        try:
+            with self._transaction() as connection:
+                row = connection.execute(
+                    select(
+                        lease_table,
+                        (func.clock_timestamp() - lease_table.c.expires_at).label("over_for"),
+                    )
+                ).first()
+                own = {"holder": process_name(), "address": "", "expires_at": _end()}
+                if row is None:
+                    epoch = 1
+                    connection.execute(lease_table.insert().values(epoch=epoch, **own))
+                elif row.over_for <= timedelta(0):
+                    return str(row.holder)
+                else:
+                    epoch = row.epoch + 1
+                    # Waits for who checked the epoch before it commits, and for nobody else.
+                    taken = connection.execute(
+                        _of(row.epoch)
+                        .where(lease_table.c.expires_at < func.clock_timestamp())
+                        .values(epoch=epoch, **own)
+                    )
+                    if taken.rowcount != 1:
+                        return str(row.holder)
+        except IntegrityError:
+            return "another process that starts"
+        if row is not None:
+            self.former_end = self._clock() - row.over_for  # by our clock, as all times of ours
+            logger.info(
+                "shard %d is taken over from %s, whose lease ended %.1f s ago",
+                self._shard_number,
+                row.holder,
+                row.over_for.total_seconds(),
+            )
+        self._begin(epoch, asked_s)
+        return None
+
+    def _begin(self, epoch: int, asked_s: float) -> None:
+        self._epoch, self._lost = epoch, None
+        self._certain_until_s = asked_s + LASTS_S - SPARE_S
+        self._released.clear()
+        self._renewals = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._renewals.start()
+
+    def is_certain(self) -> bool:
+        return self._epoch is None or (
+            self._lost is None and self._boottime() < self._certain_until_s
+        )
+
+    def _renew(self) -> None:
+        while not self._released.wait(RENEWED_EVERY_S):
+            asked_s = self._boottime()
+            try:
+                with self._transaction() as connection:
+                    renewed = connection.execute(_of(self._epoch).values(expires_at=_end()))
+            except DBAPIError as error:
+                self._say(f"the lease of shard {self._shard_number} is not renewed: {_line(error)}")
+                continue
+            if renewed.rowcount != 1:
+                self._lose(f"another process has taken over shard {self._shard_number}")
+                return
+            self._say("")
+            with self._changed:
+                self._certain_until_s = asked_s + LASTS_S - SPARE_S
+                self._changed.notify_all()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """Durable, whatever the server's default: a lease that is forgotten is given twice."""
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(
+                f"SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = '{STATEMENT_S}s'"
+                f"; SET LOCAL idle_in_transaction_session_timeout = '{STATEMENT_S}s'"
+            )
+            yield connection
+
+    def _say(self, problem: str) -> None:
+        """Once; a blank one ends it."""
+        if problem != self._said:
+            self._said = problem
+            if problem:
+                logger.warning("%s", problem)
+            else:
+                logger.info("the lease of shard %d is renewed again", self._shard_number)
+
+
+def _of(epoch: int | None) -> Any:
+    return lease_table.update().where(lease_table.c.epoch == epoch)
+
+
+def _end() -> Any:
+    return func.clock_timestamp() + timedelta(seconds=LASTS_S)
+
+
+def _line(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0]

@@ -1,0 +1,226 @@
+"""Which shard of which fleet a store belongs to, written in the store itself.
+
+Beside the stores there is a registry, a file or a schema: into how many shards the fleet is cut,
+and which of them have a store. So neither another number of shards nor an empty disk is taken for
+a new fleet.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, exists, inspect, select, text
+from sqlalchemy.engine import URL
+
+from app.platform.claim import MIGRATING
+from app.platform.errors import ShardError
+from app.platform.place import explained, file_of, is_server, place
+from app.platform.shards.schema import (
+    REGISTRY,
+    STORE,
+    identity_table,
+    registry_metadata,
+    shard_table,
+    sharding_table,
+    store_metadata,
+)
+from app.platform.shards.shard import HASHED_BY, Shard
+
+REGISTRY_SCHEMA = "fleet_shards"
+
+
+class Store(Protocol):
+    """Whose a store is."""
+
+    @property
+    def schema(self) -> str | None:
+        """In which schema of PostgreSQL it is; None: where a session is by itself."""
+
+    def admit(self) -> None:
+        """Before it is opened. ShardError: the fleet is cut otherwise."""
+
+    def prepare(self) -> None:
+        """Before its schema is brought up to date. ShardError: it is the store of another shard."""
+
+
+class AnyStore:
+    """Nobody looks whose it is."""
+
+    schema: str | None = None
+
+    def admit(self) -> None:
+        """Nothing to look at."""
+
+    def prepare(self) -> None:
+        """Nothing to write."""
+
+
+ANY_STORE = AnyStore()
+
+
+class Registry:
+    """Into how many shards a fleet is cut, and which of them have a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        schema = REGISTRY_SCHEMA if is_server(engine.url) else None
+        self._engine = engine.execution_options(schema_translate_map={REGISTRY: schema})
+        self._schema = schema
+
+    @property
+    def place(self) -> str:
+        """Where it is, without user-info."""
+        return place(self._engine.url)
+
+    def shards(self) -> int | None:
+        """How many they are; None: the fleet is not cut."""
+        if not is_there(self._engine.url):
+            return None
+        with self._engine.begin() as connection:
+            if not inspect(connection).has_table(sharding_table.name, schema=self._schema):
+                return None
+            number: int | None = connection.execute(select(sharding_table.c.shards)).scalar()
+            return number
+
+    @contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """A transaction, one at a time, on its tables, which are made where they are missing."""
+        with transaction(self._engine, schema=self._schema) as connection:
+            registry_metadata.create_all(connection)
+            yield connection
+
+
+class WholeStore(AnyStore):
+    """Of a fleet that is not cut."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def admit(self) -> None:
+        """ShardError: the fleet was cut, and has its readings elsewhere."""
+        shards = self._registry.shards()
+        if shards is not None:
+            raise ShardError(
+                f"FLEET__SHARDS: is 1, and the fleet in {self._registry.place} has {shards}"
+                " shards, which are never merged"
+            )
+
+
+class ShardStore:
+    """Of one shard. `engine`: of the store; `whole`: of the one before the fleet was cut."""
+
+    def __init__(self, shard: Shard, *, engine: Engine, registry: Registry, whole: Engine) -> None:
+        self._shard = shard
+        self._engine = engine.execution_options(
+            schema_translate_map={STORE: shard.schema if is_server(engine.url) else None}
+        )
+        self._registry = registry
+        self._whole = whole
+        self._fleet_id = ""
+
+    @property
+    def schema(self) -> str | None:
+        return self._shard.schema if is_server(self._engine.url) else None
+
+    def admit(self) -> None:
+        """The first shard of a new fleet writes how it is cut."""
+        with explained(self._engine.url), self._registry.changing() as connection:
+            row = connection.execute(select(sharding_table)).first()
+            if row is None:
+                self._refuse_a_whole_fleet()
+                self._fleet_id = str(uuid.uuid4())
+                connection.execute(
+                    sharding_table.insert(),
+                    {
+                        "one": 1,
+                        "fleet_id": self._fleet_id,
+                        "shards": self._shard.of,
+                        "hashed_by": HASHED_BY,
+                    },
+                )
+                return
+        if row.shards != self._shard.of:
+            raise ShardError(
+                f"FLEET__SHARDS: is {self._shard.of}, and the fleet in {self._registry.place} has"
+                f" {row.shards} shards; `ven-fleet reshard` changes that"
+            )
+        if row.hashed_by != HASHED_BY:
+            raise ShardError(
+                f"the fleet in {self._registry.place} is cut by {row.hashed_by}, which this version"
+                " does not know; install the newer version again"
+            )
+        self._fleet_id = row.fleet_id
+
+    def prepare(self) -> None:
+        """Write in it whose it is, or see that it is what it has to be. After `admit`."""
+        with explained(self._engine.url):
+            self._prepare()
+
+    def _prepare(self) -> None:
+        own = {
+            "fleet_id": self._fleet_id,
+            "shards": self._shard.of,
+            "number": self._shard.number,
+            "hashed_by": HASHED_BY,
+        }
+        with self._registry.changing() as connection:
+            this_one = select(exists().where(shard_table.c.number == self._shard.number))
+            was_there = bool(connection.execute(this_one).scalar())
+        with transaction(self._engine, schema=self.schema) as connection:
+            store_metadata.create_all(connection)
+            row = connection.execute(select(identity_table)).first()
+            if row is None and was_there:
+                raise ShardError(
+                    f"the store of shard {self._shard.number} in {place(self._engine.url)} is"
+                    " empty, and it was not; restore it from a backup"
+                )
+            if row is None:
+                connection.execute(identity_table.insert(), {"one": 1, **own})
+            elif any(getattr(row, name) != value for name, value in own.items()):
+                raise ShardError(
+                    f"the store in {place(self._engine.url)} is shard {row.number} of {row.shards}"
+                    f" of fleet {row.fleet_id}, not shard {self._shard.number} of"
+                    f" {self._shard.of} of fleet {self._fleet_id}"
+                )
+        if not was_there:  # after the store: one that was not made is not missed
+            with self._registry.changing() as connection:
+                if not connection.execute(this_one).scalar():
+                    connection.execute(shard_table.insert(), {"number": self._shard.number})
+
+    def _refuse_a_whole_fleet(self) -> None:
+        if _has_vens(self._whole):
+            raise ShardError(
+                f"FLEET__SHARDS: is {self._shard.of}, and the fleet in {place(self._whole.url)} is"
+                f" not cut; stop it, and call `ven-fleet reshard {self._shard.of}`"
+            )
+
+
+@contextmanager
+def transaction(engine: Engine, *, schema: str | None) -> Iterator[Connection]:
+    """One at a time, with this schema, or in a file with its directory."""
+    file = file_of(engine.url)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with engine.begin() as connection:
+        if file is None:  # SQLite's BEGIN IMMEDIATE does the same
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATING})
+        if schema is not None:
+            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        yield connection
+
+
+def is_there(url: URL) -> bool:
+    """Whether its file is, if it is one."""
+    file = file_of(url)
+    return file is None or file.exists()
+
+
+def _has_vens(engine: Engine) -> bool:
+    if not is_there(engine.url):
+        return False
+    with engine.begin() as connection:
+        if not inspect(connection).has_table("ven"):
+            return False
+        return connection.execute(text("SELECT 1 FROM ven LIMIT 1")).first() is not None
