@@ -51,7 +51,7 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, bandit, and the size 
 bench: $(VENV)/.dev  ## what everything costs, in one table (a quarter of an hour)
 	$(BIN)/python -m bench $(if $(BEFORE),--before $(BEFORE))
 
-SOAK_PARTS := mutations fuzz storms kills intake mqtt orders outage day troubled
+SOAK_PARTS := mutations fuzz storms kills intake mqtt orders shards outage day troubled
 
 soak: $(addprefix soak-,$(or $(PART),$(SOAK_PARTS)))  ## the long proofs, each below an hour: all, or PART="storms kills" of them
 
@@ -78,6 +78,9 @@ soak-mqtt:
 
 soak-orders:
 	ORDER_STORM_SEEDS=200 $(BIN)/python -m pytest -n $(shell expr 4 \* $$(nproc)) -o faulthandler_timeout=3600 tests/e2e/test_order_storms.py
+
+soak-shards:
+	SHARD_ROUNDS=50 $(BIN)/python -m pytest -n 2 -rP -o faulthandler_timeout=3600 tests/e2e/test_shards.py
 
 soak-outage:
 	$(BIN)/python -m soak.outage

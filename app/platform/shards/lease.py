@@ -56,7 +56,7 @@ class Lease(ABC):
 
     def acquire(self) -> None:
         """Wait until it is ours, or until the application stops. RunLockError, DatabaseError."""
-        holder = self._try_to_take()
+        holder = former = self._try_to_take()
         if holder is None:
             return
         logger.info(
@@ -66,6 +66,9 @@ class Lease(ABC):
         )
         while holder is not None and not self._shutdown.wait(self._asks_every_s):
             holder = self._try_again()
+            former = holder or former
+        if holder is None:
+            logger.info("shard %d is taken over from %s", self._shard_number, former)
 
     @contextmanager
     def alone(self) -> Iterator[bool]:

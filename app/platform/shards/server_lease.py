@@ -124,12 +124,6 @@ class ServerLease(Lease):
             return "another process that starts"
         if row is not None:
             self.former_end = self._clock() - row.over_for  # by our clock, as all times of ours
-            logger.info(
-                "shard %d is taken over from %s, whose lease ended %.1f s ago",
-                self._shard_number,
-                row.holder,
-                row.over_for.total_seconds(),
-            )
         self._begin(epoch, asked_s)
         return None
 

@@ -157,7 +157,8 @@ class TestReadings:
 
     def test_the_same_files_are_taken_once(self, invoke: Invoke, tmp_path: Path) -> None:
         rows = self.rows(*(f"meter of {name}" for name in NAMES))
-        self.imported(invoke, tmp_path, rows)
+        first = self.imported(invoke, tmp_path, rows)
+        assert first.exit_code == 0, first.output
 
         again = json.loads(self.imported(invoke, tmp_path, rows).stdout)
 
