@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import random
 import signal
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from app.fleet import sample_fleet
 from app.platform import make_engine, shard_of
@@ -24,6 +25,7 @@ from tests.e2e.test_kill import Stored
 from tests.support.cable import Cable
 from tests.support.faulty_vtn import FaultyVtn
 from tests.support.killed import at_faulty_vtn, readings_at
+from tests.support.pgbouncer import Pgbouncer
 from tests.support.postgres import Postgres
 from tests.support.processes import Application
 from tests.support.waiting import wait_until
@@ -127,13 +129,28 @@ class Fleet:
         return former
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest) -> str | None:
-    """Of PostgreSQL; None: SQLite."""
-    if request.param == "sqlite":
-        return None
+@pytest.fixture(params=["sqlite", "postgresql", "pgbouncer"])
+def kind(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def url(kind: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Of PostgreSQL, directly or through a pooler with a few sessions; None: SQLite."""
+    if kind == "sqlite":
+        yield None
+        return
     server: Postgres = request.getfixturevalue("postgres")
-    return server.make_database()
+    url = server.make_database()
+    if kind == "postgresql":
+        yield url
+        return
+    with tempfile.TemporaryDirectory(prefix="pgbouncer-", dir="/tmp") as directory:
+        os.chmod(directory, 0o755)  # the server has a user of its own
+        pooler = Pgbouncer(Path(directory) / "pool", server.port, "transaction", pool_size=5)
+        yield pooler.url(url.rpartition("/")[2])
+        pooler.close()
 
 
 @pytest.fixture
@@ -204,15 +221,16 @@ def part(fleet: Fleet, store: ShardStore) -> float:
     return took_s
 
 
-TROUBLES = {"sqlite": (kill, freeze), "postgresql": (kill, freeze, part)}
+TROUBLES = {
+    "sqlite": (kill, freeze),
+    "postgresql": (kill, freeze, part),
+    "pgbouncer": (freeze, part, kill),
+}
 
 
 @pytest.fixture
-def fleet(
-    start: Start, settings: dict[str, str], request: pytest.FixtureRequest, url: str | None
-) -> Iterator[Fleet]:
-    port = None if url is None else request.getfixturevalue("postgres").port
-    made = Fleet(start, settings, port)
+def fleet(start: Start, settings: dict[str, str], url: str | None) -> Iterator[Fleet]:
+    made = Fleet(start, settings, None if url is None else make_url(url).port)
     yield made
     made.close()
 
@@ -224,11 +242,11 @@ def test_killed_frozen_and_cut_off(
     lasting_vtn: EmbeddedVtn,
     faulty: FaultyVtn,
     stores: Sequence[ShardStore],
-    url: str | None,
+    kind: str,
 ) -> None:
     """Given two shards and a standby; when the owner of the first one is killed, or frozen or cut
     off until another one has it; then each tick that a store accepted arrives exactly once."""
-    troubles = TROUBLES["sqlite" if url is None else "postgresql"]
+    troubles = TROUBLES[kind]
     for store in stores:
         store.begin()
     drawn = random.Random(3)

@@ -15,10 +15,15 @@ from tests.support.waiting import wait_until
 
 
 class Pgbouncer:
-    """Started when it is made, ended by `close`."""
+    """Started when it is made, ended by `close`. `pool_size`: sessions that it has at a time."""
 
     def __init__(
-        self, directory: Path, server_port: int, mode: Literal["session", "transaction"]
+        self,
+        directory: Path,
+        server_port: int,
+        mode: Literal["session", "transaction"],
+        *,
+        pool_size: int = 20,
     ) -> None:
         found = program("pgbouncer", package="pgbouncer")
         self.port = free_port()
@@ -27,7 +32,8 @@ class Pgbouncer:
         settings.write_text(
             f"[databases]\n* = host=127.0.0.1 port={server_port} user={USER}\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\n"
-            f"auth_type = any\npool_mode = {mode}\nunix_socket_dir =\nlogfile =\n"
+            f"auth_type = any\npool_mode = {mode}\ndefault_pool_size = {pool_size}\n"
+            "unix_socket_dir =\nlogfile =\n"
             "ignore_startup_parameters = extra_float_digits,options\n"
         )
         settings.chmod(0o644)

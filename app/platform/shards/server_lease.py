@@ -24,6 +24,14 @@ RENEWED_EVERY_S = 1.0
 SPARE_S = 1.0
 """Before its end, from when on nothing is sent: clocks do not run alike."""
 STATEMENT_S = 3
+_END_IDLE = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    " AND usename = current_user AND state LIKE 'idle in transaction%'"
+    " AND state_change < clock_timestamp() - make_interval(secs => :idle_s) AND pid IN"
+    " (SELECT pg_locks.pid FROM pg_locks JOIN pg_class ON pg_class.oid = pg_locks.relation"
+    " JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace WHERE nspname = :schema"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
 
 
 class ServerLease(Lease):
@@ -120,12 +128,25 @@ class ServerLease(Lease):
                     )
                     if taken.rowcount != 1:
                         return str(row.holder)
+                    self._end_frozen_transactions(connection)
         except IntegrityError:
             return "another process that starts"
         if row is not None:
             self.former_end = self._clock() - row.over_for  # by our clock, as all times of ours
         self._begin(epoch, asked_s)
         return None
+
+    def _end_frozen_transactions(self, connection: Connection) -> None:
+        """Of former owners: they can commit nothing any more, and have rows locked.
+
+        PostgreSQL ends most of them by itself, but for those after a pipeline, which psycopg makes
+        of many rows: its Flush ends the count of how long the transaction has been idle.
+        """
+        ended = connection.execute(
+            _END_IDLE, {"schema": self._store.schema, "idle_s": STATEMENT_S}
+        ).scalar()
+        if ended:
+            logger.info("%d transactions of the former owner were ended", ended)
 
     def _begin(self, epoch: int, asked_s: float) -> None:
         self._epoch, self._lost = epoch, None

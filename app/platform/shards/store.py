@@ -78,7 +78,7 @@ class Registry:
         """How many they are; None: the fleet is not cut."""
         if not is_there(self._engine.url):
             return None
-        with self._engine.begin() as connection:
+        with explained(self._engine.url), self._engine.begin() as connection:
             if not inspect(connection).has_table(sharding_table.name, schema=self._schema):
                 return None
             number: int | None = connection.execute(select(sharding_table.c.shards)).scalar()
@@ -126,10 +126,11 @@ class ShardStore:
 
     def admit(self) -> None:
         """The first shard of a new fleet writes how it is cut."""
+        if self._registry.shards() is None:
+            self._refuse_a_whole_fleet()
         with explained(self._engine.url), self._registry.changing() as connection:
             row = connection.execute(select(sharding_table)).first()
             if row is None:
-                self._refuse_a_whole_fleet()
                 self._fleet_id = str(uuid.uuid4())
                 connection.execute(
                     sharding_table.insert(),
@@ -190,7 +191,9 @@ class ShardStore:
                     connection.execute(shard_table.insert(), {"number": self._shard.number})
 
     def _refuse_a_whole_fleet(self) -> None:
-        if _has_vens(self._whole):
+        with explained(self._whole.url):
+            has_vens = _has_vens(self._whole)
+        if has_vens:
             raise ShardError(
                 f"FLEET__SHARDS: is {self._shard.of}, and the fleet in {place(self._whole.url)} is"
                 f" not cut; stop it, and call `ven-fleet reshard {self._shard.of}`"

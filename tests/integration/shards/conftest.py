@@ -49,5 +49,7 @@ def make_shard(tmp_path: Path, server_url: str | None) -> Iterator[MakeShard]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Unless a test says which, both."""
     if "server_url" in metafunc.fixturenames:
+        if hasattr(metafunc.module, "server_url"):
+            return  # it says so itself
         kinds = getattr(metafunc.cls, "KINDS", ("sqlite", "postgresql"))
         metafunc.parametrize("server_url", kinds, indirect=True)

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from app.platform import LeaseLostError
+from app.platform import DatabaseError, LeaseLostError
 from containers import Container
 from tests.integration.shards.conftest import MakeShard
 from tests.support.waiting import wait_until
@@ -216,9 +217,31 @@ class TestServer:
         wait_until(lambda: end() > began)
         assert sql(first, "SELECT count(*) FROM lease").scalar() == 1
 
-    def test_who_is_frozen_in_a_transaction_is_ended_by_the_server(
-        self, make_shard: MakeShard
+    @pytest.mark.parametrize("rows", [1, 5])
+    def test_who_is_frozen_in_a_transaction_loses_it(
+        self, make_shard: MakeShard, rows: int
     ) -> None:
+        """Also after many rows at once, where PostgreSQL does not see that it is idle."""
+        first, second = make_shard(0, of=2), make_shard(0, of=2)
+        first.platform.owner().acquire()
+        before = revision(first)
+        frozen = first.platform.database().write()
+        connection = frozen.__enter__()
+        statement = text("UPDATE fleet SET revision = revision + :by")
+        connection.execute(statement, [{"by": number} for number in range(1, rows + 1)])
+
+        sql(second, "UPDATE lease SET epoch = 7, expires_at = clock_timestamp() + interval '4 s'")
+        with standby(second) as runs:
+            wait_until(runs.is_set)
+            change(second)
+
+        assert revision(second) == before + 1
+        with pytest.raises(DBAPIError, match="terminating connection") as ended:
+            connection.execute(text("SELECT 1"))
+        with pytest.raises(DatabaseError):
+            frozen.__exit__(ended.type, ended.value, ended.tb)
+
+    def test_a_transaction_of_a_shard_has_its_limits(self, make_shard: MakeShard) -> None:
         with make_shard(0, of=2).platform.database().write() as connection:
             limits = {
                 name: connection.execute(text(f"SHOW {name}")).scalar()
