@@ -167,6 +167,7 @@ class IntakeContainer(containers.DeclarativeContainer):
             monotonic=platform.monotonic,
             shutdown=platform.shutdown,
             log_once=platform.log_once,
+            client_suffix=platform.store.provided.client_suffix,
         ).provider,
     )
     replay = providers.ThreadSafeSingleton(

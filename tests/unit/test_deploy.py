@@ -11,11 +11,14 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
+
 from app.platform.shutdown import STOP_DEADLINE_S
 from tests.support.needed import program
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "ven-fleet.service"
+UNIT_OF_A_SHARD = ROOT / "deploy" / "ven-fleet@.service"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 
 
@@ -26,11 +29,14 @@ def instructions() -> list[tuple[str, str]]:
     return [(line.split()[0], line.split(None, 1)[1]) for line in lines if line.strip()]
 
 
-def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "name"), [(UNIT, "ven-fleet.service"), (UNIT_OF_A_SHARD, "ven-fleet@1.service")]
+)
+def test_systemd_accepts_the_unit(tmp_path: Path, file: Path, name: str) -> None:
     analyze = program("systemd-analyze", package="systemd")
     # The interpreter of the unit is not on this machine; this one stands in for it.
-    text = UNIT.read_text().replace("/opt/ven-fleet/.venv/bin/python", sys.executable)
-    unit = tmp_path / UNIT.name
+    text = file.read_text().replace("/opt/ven-fleet/.venv/bin/python", sys.executable)
+    unit = tmp_path / name
     unit.write_text(text.replace("/opt/ven-fleet", str(ROOT)))
 
     result = subprocess.run(
@@ -41,8 +47,24 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
         env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
     )
 
-    complaints = [line for line in result.stderr.splitlines() if UNIT.name in line]
+    complaints = [line for line in result.stderr.splitlines() if name in line]
     assert (result.returncode, complaints) == (0, [])
+
+
+def test_the_unit_of_a_shard_is_the_other_one_and_what_a_shard_needs() -> None:
+    whole, shard = (
+        [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+        for path in (UNIT, UNIT_OF_A_SHARD)
+    )
+
+    assert [line for line in shard if line not in whole] == [
+        "Description=Fleet of OpenADR 3 virtual end nodes, shard %i",
+        "EnvironmentFile=-/etc/ven-fleet/shard-%i.env",
+        "Environment=FLEET__SHARD=%i",
+    ]
+    assert [line for line in whole if line not in shard] == [
+        "Description=Fleet of OpenADR 3 virtual end nodes"
+    ]
 
 
 def test_systemd_waits_longer_than_a_stop_may_take() -> None:

@@ -42,7 +42,7 @@ class MqttSubscriber:
     away; a message of it is acknowledged after it is stored. The others are heard in a session of
     their own that ends with its connection: what waited would be dated wrongly. `folder`: to which
     the paths of the source are relative; `former`: the source as it was before, whose session the
-    broker still keeps.
+    broker still keeps. `client_suffix`: at the end of its client ids.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class MqttSubscriber:
         monotonic: Callable[[], float],
         shutdown: Shutdown,
         log_once: LogOnce,
+        client_suffix: str = "",
     ) -> None:
         self._source = source
         self._folder = folder
@@ -87,13 +88,15 @@ class MqttSubscriber:
                 keep_s=max(int(source.late.total_seconds()), MIN_KEEP_S),
                 most_unacknowledged=2 * AT_ONCE,
             )
-            session = self._session(source.session_id, source.timed_filters, kept)
+            session = self._session(source.session_id + client_suffix, source.timed_filters, kept)
             if former is not None:
                 session.former_filters = former.timed_filters
             self._sessions.append(session)
         if source.untimed_filters:
             self._sessions.append(
-                self._session(source.untimed_session_id, source.untimed_filters, None)
+                self._session(
+                    source.untimed_session_id + client_suffix, source.untimed_filters, None
+                )
             )
 
     def start(self) -> None:

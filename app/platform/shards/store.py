@@ -39,6 +39,10 @@ class Store(Protocol):
     def schema(self) -> str | None:
         """In which schema of PostgreSQL it is; None: where a session is by itself."""
 
+    @property
+    def client_suffix(self) -> str:
+        """What tells its clients at a broker from those of other shards; after `admit`."""
+
     def admit(self) -> None:
         """Before it is opened. ShardError: the fleet is cut otherwise."""
 
@@ -50,6 +54,7 @@ class AnyStore:
     """Nobody looks whose it is."""
 
     schema: str | None = None
+    client_suffix = ""
 
     def admit(self) -> None:
         """Nothing to look at."""
@@ -124,6 +129,10 @@ class ShardStore:
     def schema(self) -> str | None:
         return self._shard.schema if is_server(self._engine.url) else None
 
+    @property
+    def client_suffix(self) -> str:
+        return f"-{self._fleet_id[:8]}-{self._shard.number}"
+
     def admit(self) -> None:
         """The first shard of a new fleet writes how it is cut."""
         if self._registry.shards() is None:
@@ -145,7 +154,7 @@ class ShardStore:
         if row.shards != self._shard.of:
             raise ShardError(
                 f"FLEET__SHARDS: is {self._shard.of}, and the fleet in {self._registry.place} has"
-                f" {row.shards} shards; `ven-fleet reshard` changes that"
+                f" {row.shards}"
             )
         if row.hashed_by != HASHED_BY:
             raise ShardError(
@@ -196,7 +205,8 @@ class ShardStore:
         if has_vens:
             raise ShardError(
                 f"FLEET__SHARDS: is {self._shard.of}, and the fleet in {place(self._whole.url)} is"
-                f" not cut; stop it, and call `ven-fleet reshard {self._shard.of}`"
+                " not cut into shards; set it to 1, or begin a new fleet in another DATA_DIR or"
+                " database"
             )
 
 
