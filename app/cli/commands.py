@@ -33,6 +33,7 @@ from app.cli.opened import (
     opened_participation,
     opened_readings,
     opened_rejected_reports,
+    opened_reshard,
     wired,
 )
 from app.cli.participation import add_participation_commands
@@ -232,6 +233,37 @@ cli.add_typer(fleet_cli, name="fleet")
 
 
 cli.add_typer(make_readings_cli(opened_readings), name="readings")
+
+
+@cli.command(
+    epilog=examples(
+        "ven-fleet reshard 4            # then set FLEET__SHARDS=4, and start the four",
+        "ven-fleet reshard --finish     # what was before is removed",
+        "ven-fleet reshard --undo       # as long as none of them has run",
+    )
+)
+def reshard(
+    shards: Annotated[
+        int | None, typer.Argument(min=2, max=1_024, help="A multiple of how many there are.")
+    ] = None,
+    finish: Annotated[bool, typer.Option("--finish", help="Remove the stores of before.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Go back to the stores of before.")] = False,
+) -> None:
+    """Cut the fleet into more shards, while it is stopped.
+
+    Each store becomes several, each with its VENs and all that they are owed. Those of before are
+    kept until `--finish`; no run begins on them.
+    """
+    if (shards is not None) + finish + undo != 1:
+        raise typer.BadParameter("give a number of shards, --finish or --undo")
+    with opened_reshard() as tool:
+        if finish:
+            tool.finish()
+            print("The stores of before are removed.")
+            return
+        done = tool.undo() if undo else tool.into(shards or 0)
+        cut = "is not cut any more" if done.shards_after == 1 else f"has {done.shards_after} shards"
+        print(f"The fleet {cut}: set FLEET__SHARDS={done.shards_after}.")
 
 
 class GraphFormat(StrEnum):

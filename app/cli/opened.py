@@ -10,11 +10,12 @@ from app.cli.failures import report_expected_errors
 from app.cli.fleet import FleetTools, ShardTools
 from app.cli.participation import ParticipationTools
 from app.cli.readings_tools import ReadingsTools, StoredReadings
+from app.cluster import FileStores, Reshard, ReshardError, SchemaStores
 from app.fleet import WholeFleet
 from app.intake import Meters, write_parquet
 from app.observability import configure_logging
 from app.openadr import BusinessLogic
-from app.platform import DatabaseError, EachShard
+from app.platform import THE_FLEET, DatabaseError, EachShard, Shard
 from app.reporting.delivery import RejectedReports
 from app.settings import Settings
 from containers import Container
@@ -115,6 +116,36 @@ def opened_participation() -> Iterator[ParticipationTools]:
         yield ParticipationTools(
             repository=fleet.repository,
             shards=fleet.shards.map(lambda container: container.ops.actions()),
+        )
+
+
+@contextmanager
+def opened_reshard() -> Iterator[Reshard]:
+    """Cuts the stores of the fleet."""
+    with report_expected_errors():
+        container = make_container()
+        settings = container.settings()
+        configure_logging(level=settings.log.level, format_=settings.log.format)
+        if settings.vtn.uses_embedded:
+            raise ReshardError(
+                "the VTN is embedded in the one process of the fleet: name another one with"
+                " VTN__BASE_URL first"
+            )
+        url = settings.server_url
+
+        @contextmanager
+        def alone(shard: Shard) -> Iterator[bool]:
+            of_shard = make_shard(settings.of_shard(shard))
+            with of_shard.platform.owner().alone() as nobody_runs:
+                if nobody_runs:
+                    of_shard.platform.database().open()
+                    of_shard.platform.database().close()
+                yield nobody_runs
+
+        yield Reshard(
+            registry=make_shard(settings.of_shard(THE_FLEET)).platform.registry(),
+            stores=FileStores(settings.data_dir) if url is None else SchemaStores(url),
+            alone=alone,
         )
 
 

@@ -119,7 +119,7 @@ class Settings(BaseSettings):
                 "FLEET__SHARDS: more than one shard needs VTN__BASE_URL, since the embedded VTN"
                 " belongs to one process"
             )
-        if self.fleet.shards > 1 and self.database.url is not None and not self._server_url:
+        if self.fleet.shards > 1 and self.database.url is not None and not self.server_url:
             raise ValueError(
                 "FLEET__SHARDS: each shard has an SQLite file of its own, under DATA_DIR; leave"
                 " DATABASE__URL blank, or name a PostgreSQL database"
@@ -140,10 +140,13 @@ class Settings(BaseSettings):
         """The same settings, for each shard of the fleet."""
         if self.fleet.shards == 1:
             return [self]
-        return [
-            self.model_copy(update={"fleet": self.fleet.model_copy(update={"shard": number})})
-            for number in range(self.fleet.shards)
-        ]
+        shards = self.fleet.shards
+        return [self.of_shard(Shard(number, shards)) for number in range(shards)]
+
+    def of_shard(self, shard: Shard) -> Settings:
+        """The same settings, for this shard, into however many the fleet is cut by now."""
+        part = {"shards": shard.of, "shard": shard.number}
+        return self.model_copy(update={"fleet": self.fleet.model_copy(update=part)})
 
     @property
     def store_dir(self) -> Path:
@@ -160,17 +163,17 @@ class Settings(BaseSettings):
     @property
     def registry_url(self) -> str | URL:
         """Of the database that says into how many shards the fleet is cut."""
-        return self._server_url or _file_url(self.data_dir / "shards.db")
+        return self.server_url or _file_url(self.data_dir / "shards.db")
 
     @property
     def whole_url(self) -> str | URL:
         """Of the database of a fleet that is not cut."""
-        return self._server_url or _file_url(self.data_dir / "fleet.db")
+        return self.server_url or _file_url(self.data_dir / "fleet.db")
 
     @property
     def database_schema(self) -> str | None:
         """Of the database's server, where this shard is; None: there is no other in it."""
-        return self.shard.schema if self._server_url else None
+        return self.shard.schema if self.server_url else None
 
     @property
     def store_kind(self) -> Literal["whole", "shard"]:
@@ -182,10 +185,11 @@ class Settings(BaseSettings):
         """What says who runs on the database."""
         if self.shard.is_whole:
             return "run_lock"
-        return "server_lease" if self._server_url else "file_lease"
+        return "server_lease" if self.server_url else "file_lease"
 
     @property
-    def _server_url(self) -> str | None:
+    def server_url(self) -> str | None:
+        """Of a database that is a server's, with its password; None: it is a file."""
         url = "" if self.database.url is None else self.database.url.get_secret_value()
         return None if not url or url.startswith("sqlite") else url
 

@@ -11,6 +11,8 @@ from app.intake.store.columns import (
     Spans,
     is_same_as_before,
     last_of_each,
+    pack,
+    unpack,
 )
 from app.intake.store.compaction import Compaction
 from app.intake.store.imports import Begun, Imports
@@ -42,4 +44,6 @@ __all__ = [
     "Spans",
     "is_same_as_before",
     "last_of_each",
+    "pack",
+    "unpack",
 ]

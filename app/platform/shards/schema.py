@@ -38,6 +38,19 @@ shard_table = Table(
     schema=REGISTRY,
 )
 """The shards that have a store."""
+reshard_table = Table(
+    "reshard",
+    registry_metadata,
+    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
+    Column("shards_before", Integer, nullable=False),
+    Column("shards_after", Integer, nullable=False),
+    Column("fleet_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    schema=REGISTRY,
+)
+"""The last reshard, until it is finished; one row, whose state is one of those below."""
+SWITCHING, DONE, UNDOING = "switching", "done", "undoing"
+"""While stores are moved, and when they are in place."""
 identity_table = Table(
     "shard_identity",
     store_metadata,

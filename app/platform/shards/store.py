@@ -10,19 +10,22 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, exists, inspect, select, text
+from sqlalchemy import Connection, Engine, Row, Table, exists, inspect, select, text
 from sqlalchemy.engine import URL
 
 from app.platform.claim import MIGRATING
 from app.platform.errors import ShardError
 from app.platform.place import explained, file_of, is_server, place
 from app.platform.shards.schema import (
+    DONE,
     REGISTRY,
     STORE,
+    UNDOING,
     identity_table,
     registry_metadata,
+    reshard_table,
     shard_table,
     sharding_table,
     store_metadata,
@@ -81,13 +84,30 @@ class Registry:
 
     def shards(self) -> int | None:
         """How many they are; None: the fleet is not cut."""
+        row = self._row(sharding_table)
+        return None if row is None else int(row.shards)
+
+    def refuse_while_stores_move(self) -> None:
+        """ShardError: a reshard was interrupted."""
+        row = self._row(reshard_table)
+        if row is not None and row.state != DONE:
+            words = "--undo" if row.state == UNDOING else str(row.shards_after)
+            raise ShardError(
+                f"the stores of the fleet in {self.place} are being moved, or were when that was"
+                f" interrupted; then call `reshard {words}` again"
+            )
+
+    def last_reshard(self) -> Row[Any] | None:
+        """What `reshard_table` says of it; None: it is finished, or there was none."""
+        return self._row(reshard_table)
+
+    def _row(self, table: Table) -> Row[Any] | None:
         if not is_there(self._engine.url):
             return None
         with explained(self._engine.url), self._engine.begin() as connection:
-            if not inspect(connection).has_table(sharding_table.name, schema=self._schema):
+            if not inspect(connection).has_table(table.name, schema=self._schema):
                 return None
-            number: int | None = connection.execute(select(sharding_table.c.shards)).scalar()
-            return number
+            return connection.execute(select(table)).first()
 
     @contextmanager
     def changing(self) -> Iterator[Connection]:
@@ -105,6 +125,7 @@ class WholeStore(AnyStore):
 
     def admit(self) -> None:
         """ShardError: the fleet was cut, and has its readings elsewhere."""
+        self._registry.refuse_while_stores_move()
         shards = self._registry.shards()
         if shards is not None:
             raise ShardError(
@@ -135,6 +156,7 @@ class ShardStore:
 
     def admit(self) -> None:
         """The first shard of a new fleet writes how it is cut."""
+        self._registry.refuse_while_stores_move()
         if self._registry.shards() is None:
             self._refuse_a_whole_fleet()
         with explained(self._engine.url), self._registry.changing() as connection:
@@ -154,7 +176,7 @@ class ShardStore:
         if row.shards != self._shard.of:
             raise ShardError(
                 f"FLEET__SHARDS: is {self._shard.of}, and the fleet in {self._registry.place} has"
-                f" {row.shards}"
+                f" {row.shards}; `ven-fleet reshard` changes that"
             )
         if row.hashed_by != HASHED_BY:
             raise ShardError(
@@ -205,8 +227,7 @@ class ShardStore:
         if has_vens:
             raise ShardError(
                 f"FLEET__SHARDS: is {self._shard.of}, and the fleet in {place(self._whole.url)} is"
-                " not cut into shards; set it to 1, or begin a new fleet in another DATA_DIR or"
-                " database"
+                f" not cut into shards; stop it, and call `ven-fleet reshard {self._shard.of}`"
             )
 
 

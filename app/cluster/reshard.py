@@ -1,0 +1,196 @@
+"""Cuts each store of a fleet into several: a shard is split, and never merged."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select
+
+from app.cluster.prune import prune
+from app.cluster.stores import Stores, tables_of
+from app.platform import OperationalError, Shard
+from app.platform.place import is_server
+from app.platform.shards import HASHED_BY, Registry
+from app.platform.shards.schema import (
+    DONE,
+    STORE,
+    SWITCHING,
+    UNDOING,
+    identity_table,
+    lease_table,
+    reshard_table,
+    shard_table,
+    sharding_table,
+    store_metadata,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class ReshardError(OperationalError):
+    """The stores stay as they are; one line says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resharded:
+    """What came of it."""
+
+    shards_before: int
+    shards_after: int
+
+
+class Reshard:
+    """Of a fleet that is stopped. Interrupted, it goes on when it is called again.
+
+    `alone`: yields whether nobody runs this shard, and keeps it so; the store is up to date then.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        stores: Stores,
+        alone: Callable[[Shard], AbstractContextManager[bool]],
+    ) -> None:
+        self._registry = registry
+        self._stores = stores
+        self._alone = alone
+
+    def into(self, shards: int) -> Resharded:
+        """Cut it into so many. ReshardError."""
+        before, last = self._registry.shards() or 1, self._registry.last_reshard()
+        if last is not None and (last.state != SWITCHING or last.shards_after != shards):
+            raise ReshardError(
+                f"the fleet was cut into {last.shards_after} shards, and that is not finished:"
+                " `reshard --finish` removes the stores of before, `reshard --undo` goes back"
+            )
+        if last is not None:
+            return self._switch(last.shards_before, shards, str(last.fleet_id))
+        if shards % before or shards == before:
+            raise ReshardError(
+                f"the fleet has {before} shards, and each is split into as many others: into"
+                f" {2 * before}, {3 * before} and so on in all, not {shards}"
+            )
+        parents = [Shard(number, before) for number in range(before)]
+        with self._nobody_runs(parents):
+            fleet_id = self._fleet_id()
+            for number in range(shards):
+                parent, child = parents[number % before], Shard(number, shards)
+                fill = partial(_fill, child, fleet_id, number < before)
+                self._stores.make_draft(parent, child, fill)
+                logger.info("shard %d of %d is copied from shard %d", number, shards, parent.number)
+            return self._switch(before, shards, fleet_id)
+
+    def undo(self) -> Resharded:
+        """Go back to the stores of before. ReshardError: a shard has run since."""
+        last = self._registry.last_reshard()
+        if last is None or last.state == SWITCHING:
+            raise ReshardError("there is no reshard that could be undone")
+        children = [Shard(number, last.shards_after) for number in range(last.shards_after)]
+        if last.state == DONE:
+            for child in children:
+                if self._has_run(child):
+                    raise ReshardError(
+                        f"shard {child.number} has run since: the stores of before do not know what"
+                        " it was told, and told"
+                    )
+        before, after = last.shards_before, last.shards_after
+        self._say(before, after, last.fleet_id, UNDOING)
+        with self._registry.changing() as connection:
+            for child in children:
+                if self._identity(child) == (child.number, child.of):  # and no parent put back
+                    self._stores.remove(child, connection)
+            for number in range(before):
+                self._stores.put_back(Shard(number, before), connection)
+            self._stores.remove_kept(connection)
+            _write_sharding(connection, before, last.fleet_id)
+            connection.execute(delete(reshard_table))
+        return Resharded(shards_before=after, shards_after=before)
+
+    def finish(self) -> None:
+        """Remove the stores of before. ReshardError: there are none."""
+        last = self._registry.last_reshard()
+        if last is None or last.state != DONE:
+            raise ReshardError("there is no reshard that could be finished")
+        with self._registry.changing() as connection:
+            self._stores.remove_kept(connection)
+            connection.execute(delete(reshard_table))
+
+    def _switch(self, before: int, after: int, fleet_id: str) -> Resharded:
+        self._say(before, after, fleet_id, SWITCHING)
+        with self._registry.changing() as connection:
+            for number in range(before):
+                self._stores.keep_aside(Shard(number, before), connection)
+            for number in range(after):
+                self._stores.put_in_place(Shard(number, after), connection)
+            _write_sharding(connection, after, fleet_id)
+            _write_reshard(connection, before, after, fleet_id, DONE)
+        return Resharded(shards_before=before, shards_after=after)
+
+    def _say(self, before: int, after: int, fleet_id: str, state: str) -> None:
+        """Before the first store is moved: no run begins until the last one is."""
+        with self._registry.changing() as connection:
+            _write_reshard(connection, before, after, fleet_id, state)
+
+    @contextmanager
+    def _nobody_runs(self, shards: Sequence[Shard]) -> Iterator[None]:
+        with ExitStack() as held:
+            for shard in shards:
+                if not held.enter_context(self._alone(shard)):
+                    raise ReshardError(f"shard {shard.number} is run; stop it first")
+            yield
+
+    def _fleet_id(self) -> str:
+        with self._registry.changing() as connection:
+            found = connection.execute(select(sharding_table.c.fleet_id)).scalar()
+            return str(found or uuid.uuid4())
+
+    def _has_run(self, child: Shard) -> bool:
+        return self._first(child, select(lease_table)) is not None
+
+    def _identity(self, shard: Shard) -> tuple[int, int] | None:
+        """Number and shards, as the store that is in its place says it; None: there is none."""
+        row = self._first(shard, select(identity_table))
+        return None if row is None else (row.number, row.shards)
+
+    def _first(self, shard: Shard, query: Select[Any]) -> Row[Any] | None:
+        engine = self._stores.engine(shard)
+        if engine is None:
+            return None
+        schema = shard.schema if is_server(engine.url) else None
+        with engine.begin() as connection:
+            translated = connection.execution_options(schema_translate_map={STORE: schema})
+            return translated.execute(query).first()
+
+
+def _fill(child: Shard, fleet_id: str, is_first: bool, engine: Engine, schema: str | None) -> None:
+    """Make a copy the child's."""
+    engine = engine.execution_options(schema_translate_map={STORE: schema})
+    with engine.begin() as connection:
+        prune(connection, tables_of(connection, schema), child, is_first=is_first)
+        store_metadata.create_all(connection)
+        own = {"fleet_id": fleet_id, "shards": child.of, "number": child.number}
+        connection.execute(insert(identity_table), {"one": 1, **own, "hashed_by": HASHED_BY})
+
+
+def _write_sharding(connection: Connection, shards: int, fleet_id: str) -> None:
+    for table in (sharding_table, shard_table):
+        connection.execute(delete(table))
+    if shards > 1:
+        cut = {"one": 1, "fleet_id": fleet_id, "shards": shards, "hashed_by": HASHED_BY}
+        connection.execute(insert(sharding_table), cut)
+        connection.execute(insert(shard_table), [{"number": number} for number in range(shards)])
+
+
+def _write_reshard(
+    connection: Connection, before: int, after: int, fleet_id: str, state: str
+) -> None:
+    connection.execute(delete(reshard_table))
+    values = {"shards_before": before, "shards_after": after, "fleet_id": fleet_id}
+    connection.execute(insert(reshard_table), {"one": 1, **values, "state": state})

@@ -1,0 +1,235 @@
+"""Where the stores of a fleet are, and how one becomes several: files, or schemas."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, MetaData, inspect, text
+
+from app.platform import Database, Shard, make_engine
+from app.platform.shards import TABLES_OF_SHARDS
+
+KEPT_ASIDE = "before-reshard"
+"""The folder, or what the names of schemas begin with, of stores that were cut."""
+DRAFT = "reshard-draft"
+"""The same of stores that are being made."""
+VERSION = "schema_version"
+
+
+Fill = Callable[[Engine, str | None], None]
+"""Given the engine of a store, and its schema."""
+
+
+class Stores(Protocol):
+    """Makes, moves and removes stores. Nothing of it is in use meanwhile.
+
+    What is moved and removed in a server is so when the transaction of `connection` is committed;
+    files are at once. All of it may be called again.
+    """
+
+    def make_draft(self, parent: Shard, child: Shard, fill: Fill) -> None:
+        """A copy of the parent's store, which `fill` makes the child's; one of before is gone."""
+
+    def keep_aside(self, parent: Shard, connection: Connection) -> None:
+        """Nobody finds it where it is now."""
+
+    def put_in_place(self, child: Shard, connection: Connection) -> None:
+        """The draft is the child's store from now on."""
+
+    def put_back(self, parent: Shard, connection: Connection) -> None:
+        """It is where it was."""
+
+    def remove(self, shard: Shard, connection: Connection) -> None:
+        """A store."""
+
+    def remove_kept(self, connection: Connection) -> None:
+        """What was kept aside."""
+
+    def engine(self, shard: Shard) -> Engine | None:
+        """Of a store that is in place; None: it is not."""
+
+
+class FileStores:
+    """Of SQLite, under DATA_DIR."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+
+    def engine(self, shard: Shard) -> Engine | None:
+        file = self._folder(shard) / "fleet.db"
+        return make_engine(f"sqlite:///{file}", pools=False) if file.exists() else None
+
+    def make_draft(self, parent: Shard, child: Shard, fill: Fill) -> None:
+        draft = self._data_dir / DRAFT / child.name
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True, mode=0o700)
+        file = draft / "fleet.db"
+        with (
+            closing(sqlite3.connect(self._folder(parent) / "fleet.db")) as source,
+            closing(sqlite3.connect(file)) as copy,
+        ):
+            source.backup(copy)
+        file.chmod(0o600)
+        engine = make_engine(f"sqlite:///{file}", pools=False)
+        with engine.begin() as connection:
+            for name in TABLES_OF_SHARDS & set(inspect(connection).get_table_names()):
+                connection.exec_driver_sql(f"DROP TABLE {name}")
+        fill(engine, None)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM")  # and a copy without a log beside it
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def keep_aside(self, parent: Shard, connection: Connection) -> None:  # noqa: ARG002
+        aside = self._aside(parent)
+        for path in self._files(parent):
+            aside.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.rename(aside / path.name)
+
+    def put_in_place(self, child: Shard, connection: Connection) -> None:  # noqa: ARG002
+        draft = self._data_dir / DRAFT / child.name
+        if draft.exists():
+            draft.rename(self._data_dir / child.name)
+
+    def put_back(self, parent: Shard, connection: Connection) -> None:  # noqa: ARG002
+        aside = self._aside(parent)
+        self._folder(parent).mkdir(exist_ok=True, mode=0o700)
+        for path in sorted(aside.glob("*")):
+            path.rename(self._folder(parent) / path.name)
+
+    def remove(self, shard: Shard, connection: Connection) -> None:  # noqa: ARG002
+        shutil.rmtree(self._data_dir / shard.name, ignore_errors=True)
+
+    def remove_kept(self, connection: Connection) -> None:  # noqa: ARG002
+        for name in (KEPT_ASIDE, DRAFT):
+            shutil.rmtree(self._data_dir / name, ignore_errors=True)
+
+    def _folder(self, shard: Shard) -> Path:
+        return self._data_dir if shard.is_whole else self._data_dir / shard.name
+
+    def _aside(self, shard: Shard) -> Path:
+        return self._data_dir / KEPT_ASIDE / ("fleet" if shard.is_whole else shard.name)
+
+    def _files(self, shard: Shard) -> list[Path]:
+        """Of its store; of a fleet that is not cut, nothing else that is in DATA_DIR."""
+        folder = self._folder(shard)
+        return sorted(folder.glob("fleet.db*" if shard.is_whole else "*"))
+
+
+class SchemaStores:
+    """Of PostgreSQL."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def engine(self, shard: Shard) -> Engine | None:
+        engine = make_engine(self._url, schema=shard.schema, pools=False)
+        with engine.begin() as connection:
+            return engine if shard.schema in inspect(connection).get_schema_names() else None
+
+    def make_draft(self, parent: Shard, child: Shard, fill: Fill) -> None:
+        draft = _draft(child)
+        engine = make_engine(self._url, schema=draft, pools=False)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {draft} CASCADE")
+            connection.exec_driver_sql(f"CREATE SCHEMA {draft}")
+        Database(engine, store=_InSchema(draft)).open()
+        with engine.begin() as connection:
+            _copy(connection, tables_of(connection, parent.schema), draft)
+        fill(engine, draft)
+
+    def keep_aside(self, parent: Shard, connection: Connection) -> None:
+        aside = _aside(parent)
+        if parent.schema is not None:
+            connection.exec_driver_sql(f"ALTER SCHEMA {parent.schema} RENAME TO {aside}")
+            return
+        connection.exec_driver_sql(f"CREATE SCHEMA {aside}")
+        _move_tables(connection, None, aside)
+
+    def put_in_place(self, child: Shard, connection: Connection) -> None:
+        connection.exec_driver_sql(f"ALTER SCHEMA {_draft(child)} RENAME TO {child.schema}")
+
+    def put_back(self, parent: Shard, connection: Connection) -> None:
+        aside = _aside(parent)
+        if parent.schema is not None:
+            connection.exec_driver_sql(f"ALTER SCHEMA {aside} RENAME TO {parent.schema}")
+            return
+        _move_tables(connection, aside, None)
+        connection.exec_driver_sql(f"DROP SCHEMA {aside}")
+
+    def remove(self, shard: Shard, connection: Connection) -> None:
+        connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {shard.schema} CASCADE")
+
+    def remove_kept(self, connection: Connection) -> None:
+        names = inspect(connection).get_schema_names()
+        for name in names:
+            if name.startswith((KEPT_ASIDE.replace("-", "_"), DRAFT.replace("-", "_"))):
+                connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
+
+
+class _InSchema:
+    """Of a draft: nobody looks whose it is."""
+
+    client_suffix = ""
+
+    def __init__(self, schema: str) -> None:
+        self.schema = schema
+
+    def admit(self) -> None:
+        """Nothing to look at."""
+
+    def prepare(self) -> None:
+        """Nothing to write."""
+
+
+def tables_of(connection: Connection, schema: str | None) -> MetaData:
+    """The tables of a store, but for those of its version and of shards."""
+    found = MetaData()
+    left_out = TABLES_OF_SHARDS | {VERSION}
+    found.reflect(connection, schema=schema, only=lambda name, _: name not in left_out)
+    return found
+
+
+def _move_tables(connection: Connection, source: str | None, target: str | None) -> None:
+    into = target or str(connection.execute(text("SELECT current_schema()")).scalar())
+    names = [table.name for table in tables_of(connection, source).sorted_tables]
+    for name in (*names, VERSION):
+        where = f"{source}.{name}" if source else name
+        connection.exec_driver_sql(f"ALTER TABLE {where} SET SCHEMA {into}")
+
+
+def _copy(connection: Connection, source: MetaData, target: str) -> None:
+    """All rows, with their numbers, and the numbers that come next."""
+    for table in reversed(source.sorted_tables):
+        connection.exec_driver_sql(f"DELETE FROM {target}.{table.name}")  # nosec B608
+    for table in source.sorted_tables:
+        columns = ", ".join(column.name for column in table.c)
+        where = f"{table.schema}.{table.name}" if table.schema else f"public.{table.name}"
+        connection.exec_driver_sql(
+            f"INSERT INTO {target}.{table.name} ({columns}) OVERRIDING SYSTEM VALUE"  # nosec B608
+            f" SELECT {columns} FROM {where}"
+        )
+        for column in table.c:
+            if column.identity is not None:
+                old, new = (
+                    connection.execute(
+                        text("SELECT pg_get_serial_sequence(:table, :column)"),
+                        {"table": name, "column": column.name},
+                    ).scalar()
+                    for name in (where, f"{target}.{table.name}")
+                )
+                connection.exec_driver_sql(
+                    f"SELECT setval('{new}', last_value, is_called) FROM {old}"  # nosec B608
+                )
+
+
+def _draft(child: Shard) -> str:
+    return f"{DRAFT}_{child.number}".replace("-", "_")
+
+
+def _aside(parent: Shard) -> str:
+    return f"{KEPT_ASIDE}_{parent.number}".replace("-", "_")
