@@ -169,7 +169,7 @@ class Terminal:
 
     def _leave_running(self, command: str) -> None:
         process = subprocess.Popen(
-            ["bash", "-c", f"exec {command}" if "&&" not in command else command],
+            ["bash", "-c", f"exec env {command}" if "&&" not in command else command],
             cwd=self.folder,
             env=self.variables,
             stdin=subprocess.DEVNULL,
