@@ -256,6 +256,46 @@ MUTATIONS = (
         instead="np.zeros(len(columns), dtype=np.intp)",
         test="tests/unit/test_capacity.py::test_a_limit_of_one_ven_binds_no_other",
     ),
+    Mutation(
+        invariant=30,
+        file="app/platform/database.py",
+        code="self._fence.check(connection)",
+        instead="pass",
+        test="tests/integration/shards/test_lease.py"
+        "::TestTakenOver::test_who_was_taken_over_writes_nothing_more",
+    ),
+    Mutation(
+        invariant=31,
+        file="app/platform/shards/server_lease.py",
+        code="self._lost is None and self._boottime() < self._certain_until_s",
+        instead="self._lost is None",
+        test="tests/integration/shards/test_lease.py"
+        "::TestServer::test_what_leaves_waits_until_the_lease_is_confirmed",
+    ),
+    Mutation(
+        invariant=32,
+        file="app/reporting/delivery/takeover.py",
+        code="max(flying.planned_us, ended_us)",
+        instead="flying.planned_us",
+        test="tests/integration/shards/test_takeover.py"
+        "::test_it_is_held_until_the_settling_time_has_passed_since_the_lease_ended",
+    ),
+    Mutation(
+        invariant=33,
+        file="app/platform/shards/file_lease.py",
+        code="if _started(owner.pid) != owner.started:",
+        instead="if False:",
+        test="tests/integration/shards/test_frozen_owner.py"
+        "::TestFrozen::test_one_that_may_be_somebody_else_is_left",
+    ),
+    Mutation(
+        invariant=34,
+        file="app/platform/shards/store.py",
+        code="elif any(getattr(row, name) != value for name, value in own.items()):",
+        instead="elif False:",
+        test="tests/integration/shards/test_stores.py"
+        "::TestFiles::test_the_store_of_another_shard_is_refused",
+    ),
 )
 
 

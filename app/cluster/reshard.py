@@ -125,8 +125,10 @@ class Reshard:
     def _switch(self, before: int, after: int, fleet_id: str) -> Resharded:
         self._say(before, after, fleet_id, SWITCHING)
         with self._registry.changing() as connection:
-            for number in range(before):
-                self._stores.keep_aside(Shard(number, before), connection)
+            for parent in [Shard(number, before) for number in range(before)]:
+                # Of several, one of the same name may have been put in its place already.
+                if parent.is_whole or self._identity(parent) == (parent.number, parent.of):
+                    self._stores.keep_aside(parent, connection)
             for number in range(after):
                 self._stores.put_in_place(Shard(number, after), connection)
             _write_sharding(connection, after, fleet_id)

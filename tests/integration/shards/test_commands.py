@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from app.cli.commands import cli
 from app.platform import make_engine, shard_of
 
+pytestmark = pytest.mark.rest
 Invoke = Callable[..., Result]
 SHARDS = 3
 HEAD = "ven_name,resource_name,kind,power_max_kw,source,device\n"

@@ -22,7 +22,7 @@ from tests.support.fakes import FakeClock
 from tests.support.measurements import BEGIN_US, MINUTE_US
 from tests.support.workbench import Bench
 
-pytestmark = pytest.mark.in_process
+pytestmark = [pytest.mark.in_process, pytest.mark.rest]
 VENS, RESOURCES = 6, 3
 Invoke = Callable[..., Result]
 
