@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from sqlalchemy import Connection, MetaData, bindparam, delete, func, select, update
 
-from app.intake.store import pack, unpack
+from app.intake import pack, unpack
 from app.platform import Shard
 
 T = TypeVar("T")

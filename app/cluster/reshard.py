@@ -12,29 +12,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select
 
+from app.cluster.errors import ReshardError
 from app.cluster.prune import prune
 from app.cluster.stores import Stores, tables_of
-from app.platform import OperationalError, Shard
-from app.platform.place import is_server
-from app.platform.shards import HASHED_BY, Registry
-from app.platform.shards.schema import (
-    DONE,
-    STORE,
-    SWITCHING,
-    UNDOING,
-    identity_table,
-    lease_table,
-    reshard_table,
-    shard_table,
-    sharding_table,
-    store_metadata,
-)
+from app.platform import HASHED_BY, Registry, Shard, is_server, shard_tables
 
 logger = logging.getLogger(__name__)
-
-
-class ReshardError(OperationalError):
-    """The stores stay as they are; one line says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +48,9 @@ class Reshard:
     def into(self, shards: int) -> Resharded:
         """Cut it into so many. ReshardError."""
         before, last = self._registry.shards() or 1, self._registry.last_reshard()
-        if last is not None and (last.state != SWITCHING or last.shards_after != shards):
+        if last is not None and (
+            last.state != shard_tables.SWITCHING or last.shards_after != shards
+        ):
             raise ReshardError(
                 f"the fleet was cut into {last.shards_after} shards, and that is not finished:"
                 " `reshard --finish` removes the stores of before, `reshard --undo` goes back"
@@ -90,10 +75,10 @@ class Reshard:
     def undo(self) -> Resharded:
         """Go back to the stores of before. ReshardError: a shard has run since."""
         last = self._registry.last_reshard()
-        if last is None or last.state == SWITCHING:
+        if last is None or last.state == shard_tables.SWITCHING:
             raise ReshardError("there is no reshard that could be undone")
         children = [Shard(number, last.shards_after) for number in range(last.shards_after)]
-        if last.state == DONE:
+        if last.state == shard_tables.DONE:
             for child in children:
                 if self._has_run(child):
                     raise ReshardError(
@@ -101,7 +86,7 @@ class Reshard:
                         " it was told, and told"
                     )
         before, after = last.shards_before, last.shards_after
-        self._say(before, after, last.fleet_id, UNDOING)
+        self._say(before, after, last.fleet_id, shard_tables.UNDOING)
         with self._registry.changing() as connection:
             for child in children:
                 if self._identity(child) == (child.number, child.of):  # and no parent put back
@@ -110,20 +95,20 @@ class Reshard:
                 self._stores.put_back(Shard(number, before), connection)
             self._stores.remove_kept(connection)
             _write_sharding(connection, before, last.fleet_id)
-            connection.execute(delete(reshard_table))
+            connection.execute(delete(shard_tables.reshard_table))
         return Resharded(shards_before=after, shards_after=before)
 
     def finish(self) -> None:
         """Remove the stores of before. ReshardError: there are none."""
         last = self._registry.last_reshard()
-        if last is None or last.state != DONE:
+        if last is None or last.state != shard_tables.DONE:
             raise ReshardError("there is no reshard that could be finished")
         with self._registry.changing() as connection:
             self._stores.remove_kept(connection)
-            connection.execute(delete(reshard_table))
+            connection.execute(delete(shard_tables.reshard_table))
 
     def _switch(self, before: int, after: int, fleet_id: str) -> Resharded:
-        self._say(before, after, fleet_id, SWITCHING)
+        self._say(before, after, fleet_id, shard_tables.SWITCHING)
         with self._registry.changing() as connection:
             for parent in [Shard(number, before) for number in range(before)]:
                 # Of several, one of the same name may have been put in its place already.
@@ -132,7 +117,7 @@ class Reshard:
             for number in range(after):
                 self._stores.put_in_place(Shard(number, after), connection)
             _write_sharding(connection, after, fleet_id)
-            _write_reshard(connection, before, after, fleet_id, DONE)
+            _write_reshard(connection, before, after, fleet_id, shard_tables.DONE)
         return Resharded(shards_before=before, shards_after=after)
 
     def _say(self, before: int, after: int, fleet_id: str, state: str) -> None:
@@ -150,15 +135,15 @@ class Reshard:
 
     def _fleet_id(self) -> str:
         with self._registry.changing() as connection:
-            found = connection.execute(select(sharding_table.c.fleet_id)).scalar()
+            found = connection.execute(select(shard_tables.sharding_table.c.fleet_id)).scalar()
             return str(found or uuid.uuid4())
 
     def _has_run(self, child: Shard) -> bool:
-        return self._first(child, select(lease_table)) is not None
+        return self._first(child, select(shard_tables.lease_table)) is not None
 
     def _identity(self, shard: Shard) -> tuple[int, int] | None:
         """Number and shards, as the store that is in its place says it; None: there is none."""
-        row = self._first(shard, select(identity_table))
+        row = self._first(shard, select(shard_tables.identity_table))
         return None if row is None else (row.number, row.shards)
 
     def _first(self, shard: Shard, query: Select[Any]) -> Row[Any] | None:
@@ -167,32 +152,38 @@ class Reshard:
             return None
         schema = shard.schema if is_server(engine.url) else None
         with engine.begin() as connection:
-            translated = connection.execution_options(schema_translate_map={STORE: schema})
+            translated = connection.execution_options(
+                schema_translate_map={shard_tables.STORE: schema}
+            )
             return translated.execute(query).first()
 
 
 def _fill(child: Shard, fleet_id: str, is_first: bool, engine: Engine, schema: str | None) -> None:
     """Make a copy the child's."""
-    engine = engine.execution_options(schema_translate_map={STORE: schema})
+    engine = engine.execution_options(schema_translate_map={shard_tables.STORE: schema})
     with engine.begin() as connection:
         prune(connection, tables_of(connection, schema), child, is_first=is_first)
-        store_metadata.create_all(connection)
+        shard_tables.store_metadata.create_all(connection)
         own = {"fleet_id": fleet_id, "shards": child.of, "number": child.number}
-        connection.execute(insert(identity_table), {"one": 1, **own, "hashed_by": HASHED_BY})
+        connection.execute(
+            insert(shard_tables.identity_table), {"one": 1, **own, "hashed_by": HASHED_BY}
+        )
 
 
 def _write_sharding(connection: Connection, shards: int, fleet_id: str) -> None:
-    for table in (sharding_table, shard_table):
+    for table in (shard_tables.sharding_table, shard_tables.shard_table):
         connection.execute(delete(table))
     if shards > 1:
         cut = {"one": 1, "fleet_id": fleet_id, "shards": shards, "hashed_by": HASHED_BY}
-        connection.execute(insert(sharding_table), cut)
-        connection.execute(insert(shard_table), [{"number": number} for number in range(shards)])
+        connection.execute(insert(shard_tables.sharding_table), cut)
+        connection.execute(
+            insert(shard_tables.shard_table), [{"number": number} for number in range(shards)]
+        )
 
 
 def _write_reshard(
     connection: Connection, before: int, after: int, fleet_id: str, state: str
 ) -> None:
-    connection.execute(delete(reshard_table))
+    connection.execute(delete(shard_tables.reshard_table))
     values = {"shards_before": before, "shards_after": after, "fleet_id": fleet_id}
-    connection.execute(insert(reshard_table), {"one": 1, **values, "state": state})
+    connection.execute(insert(shard_tables.reshard_table), {"one": 1, **values, "state": state})

@@ -11,8 +11,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
 
-from app.platform import Database, Shard, make_engine
-from app.platform.shards import TABLES_OF_SHARDS
+from app.platform import Database, Shard, make_engine, shard_tables
 
 KEPT_ASIDE = "before-reshard"
 """The folder, or what the names of schemas begin with, of stores that were cut."""
@@ -77,7 +76,7 @@ class FileStores:
         file.chmod(0o600)
         engine = make_engine(f"sqlite:///{file}", pools=False)
         with engine.begin() as connection:
-            for name in TABLES_OF_SHARDS & set(inspect(connection).get_table_names()):
+            for name in shard_tables.TABLES_OF_SHARDS & set(inspect(connection).get_table_names()):
                 connection.exec_driver_sql(f"DROP TABLE {name}")
         fill(engine, None)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -189,7 +188,7 @@ class _InSchema:
 def tables_of(connection: Connection, schema: str | None) -> MetaData:
     """The tables of a store, but for those of its version and of shards."""
     found = MetaData()
-    left_out = TABLES_OF_SHARDS | {VERSION}
+    left_out = shard_tables.TABLES_OF_SHARDS | {VERSION}
     found.reflect(connection, schema=schema, only=lambda name, _: name not in left_out)
     return found
 

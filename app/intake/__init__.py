@@ -59,6 +59,8 @@ from app.intake.store import (
     Rows,
     SeriesName,
     is_same_as_before,
+    pack,
+    unpack,
 )
 from app.intake.topics import message_profiles
 from app.intake.unknown import EVERY_SOURCE, UnknownDevices
@@ -126,8 +128,10 @@ __all__ = [
     "net_parts",
     "new_steps",
     "newest_us",
+    "pack",
     "profile",
     "profiles",
     "sign_of",
+    "unpack",
     "write_parquet",
 ]

@@ -25,12 +25,23 @@ from app.platform.log_once import LogOnce
 from app.platform.loopback import LOOPBACK
 from app.platform.migrations import MIGRATIONS, Migration
 from app.platform.periodic import PeriodicThread
+from app.platform.place import is_server
 from app.platform.ports import port
 from app.platform.progress import MakeBar, Progress, no_bar, no_progress
 from app.platform.run_lock import RunLock
 from app.platform.secret_file import is_same_secret, read_or_make
 from app.platform.servers import NoServer, Server
-from app.platform.shards import NO_FENCE, THE_FLEET, EachShard, Fence, Shard, shard_of
+from app.platform.shards import (
+    HASHED_BY,
+    NO_FENCE,
+    THE_FLEET,
+    EachShard,
+    Fence,
+    Registry,
+    Shard,
+    shard_of,
+)
+from app.platform.shards import schema as shard_tables
 from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
 from app.platform.tables_file import TablesFile, first_problem
@@ -39,6 +50,7 @@ from app.platform.time_zones import time_zone
 from app.platform.timestamps import from_us, to_us, utc_now
 
 __all__ = [
+    "HASHED_BY",
     "LOOPBACK",
     "MIGRATIONS",
     "NO_FENCE",
@@ -64,6 +76,7 @@ __all__ = [
     "PeriodicThread",
     "PlatformContainer",
     "Progress",
+    "Registry",
     "RunLock",
     "RunLockError",
     "Server",
@@ -78,6 +91,7 @@ __all__ = [
     "first_problem",
     "from_us",
     "is_same_secret",
+    "is_server",
     "iso_duration",
     "json_bytes",
     "key_column",
@@ -89,6 +103,7 @@ __all__ = [
     "read_text",
     "required_column",
     "shard_of",
+    "shard_tables",
     "table",
     "time_zone",
     "to_us",
