@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -133,14 +133,28 @@ def opened_reshard() -> Iterator[Reshard]:
             )
         url = settings.server_url
 
+        if settings.database.url is not None and url is None:
+            raise ReshardError(
+                "the store is the SQLite file of DATABASE__URL, and shards have files in DATA_DIR;"
+                " move it to fleet.db there, and leave DATABASE__URL blank"
+            )
+
         @contextmanager
-        def alone(shard: Shard) -> Iterator[bool]:
-            of_shard = make_shard(settings.of_shard(shard))
-            with of_shard.platform.owner().alone() as nobody_runs:
-                if nobody_runs:
-                    of_shard.platform.database().open()
-                    of_shard.platform.database().close()
-                yield nobody_runs
+        def alone(shard: Shard) -> Iterator[Callable[[], str | None] | None]:
+            platform = make_shard(settings.of_shard(shard)).platform
+            owner, fence = platform.owner(), platform.fence()
+
+            def lost() -> str | None:
+                not_known = f"whether shard {shard.number} is run is not known"
+                return owner.lost() or (None if fence.is_certain() else not_known)
+
+            try:
+                with owner.alone() as nobody_runs:
+                    if nobody_runs:
+                        platform.database().open()
+                    yield lost if nobody_runs else None
+            finally:
+                platform.database().close()
 
         yield Reshard(
             registry=make_shard(settings.of_shard(THE_FLEET)).platform.registry(),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select
+from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select
 
 from app.cluster.errors import ReshardError
 from app.cluster.prune import prune
@@ -18,6 +18,12 @@ from app.cluster.stores import Stores, tables_of
 from app.platform import HASHED_BY, Registry, Shard, is_server, shard_tables
 
 logger = logging.getLogger(__name__)
+RESHARD = "reshard"
+"""The holder of the lease of a shard that nobody has run yet."""
+Lost = Callable[[], str | None]
+"""Why somebody else may run a shard by now; None: nobody does."""
+Alone = Callable[[Shard], AbstractContextManager[Lost | None]]
+"""None: somebody runs the shard."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +37,7 @@ class Resharded:
 class Reshard:
     """Of a fleet that is stopped. Interrupted, it goes on when it is called again.
 
-    `alone`: yields whether nobody runs this shard, and keeps it so; the store is up to date then.
+    `alone`: keeps others from running this shard, whose store is brought up to date.
     """
 
     def __init__(
@@ -39,7 +45,7 @@ class Reshard:
         *,
         registry: Registry,
         stores: Stores,
-        alone: Callable[[Shard], AbstractContextManager[bool]],
+        alone: Alone,
     ) -> None:
         self._registry = registry
         self._stores = stores
@@ -56,21 +62,21 @@ class Reshard:
                 " `reshard --finish` removes the stores of before, `reshard --undo` goes back"
             )
         if last is not None:
-            return self._switch(last.shards_before, shards, str(last.fleet_id))
+            return self._switch(last.shards_before, shards, str(last.fleet_id), lambda: None)
         if shards % before or shards == before:
             raise ReshardError(
                 f"the fleet has {before} shards, and each is split into as many others: into"
                 f" {2 * before}, {3 * before} and so on in all, not {shards}"
             )
         parents = [Shard(number, before) for number in range(before)]
-        with self._nobody_runs(parents):
+        with self._nobody_runs(parents) as is_still_so:
             fleet_id = self._fleet_id()
             for number in range(shards):
                 parent, child = parents[number % before], Shard(number, shards)
-                fill = partial(_fill, child, fleet_id, number < before)
+                fill = partial(_fill, child, fleet_id, self._epoch(parent) + 1, number < before)
                 self._stores.make_draft(parent, child, fill)
                 logger.info("shard %d of %d is copied from shard %d", number, shards, parent.number)
-            return self._switch(before, shards, fleet_id)
+            return self._switch(before, shards, fleet_id, is_still_so)
 
     def undo(self) -> Resharded:
         """Go back to the stores of before. ReshardError: a shard has run since."""
@@ -85,8 +91,15 @@ class Reshard:
                         f"shard {child.number} has run since: the stores of before do not know what"
                         " it was told, and told"
                     )
-        before, after = last.shards_before, last.shards_after
-        self._say(before, after, last.fleet_id, shard_tables.UNDOING)
+            with self._nobody_runs(children):
+                self._go_back(last, children)
+        else:
+            self._go_back(last, children)
+        return Resharded(shards_before=last.shards_after, shards_after=last.shards_before)
+
+    def _go_back(self, last: Row[Any], children: Sequence[Shard]) -> None:
+        before = last.shards_before
+        self._say(before, last.shards_after, last.fleet_id, shard_tables.UNDOING)
         with self._registry.changing() as connection:
             for child in children:
                 if self._identity(child) == (child.number, child.of):  # and no parent put back
@@ -96,7 +109,6 @@ class Reshard:
             self._stores.remove_kept(connection)
             _write_sharding(connection, before, last.fleet_id)
             connection.execute(delete(shard_tables.reshard_table))
-        return Resharded(shards_before=after, shards_after=before)
 
     def finish(self) -> None:
         """Remove the stores of before. ReshardError: there are none."""
@@ -107,8 +119,16 @@ class Reshard:
             self._stores.remove_kept(connection)
             connection.execute(delete(shard_tables.reshard_table))
 
-    def _switch(self, before: int, after: int, fleet_id: str) -> Resharded:
+    def _switch(
+        self, before: int, after: int, fleet_id: str, is_still_so: Callable[[], None]
+    ) -> Resharded:
         self._say(before, after, fleet_id, shard_tables.SWITCHING)
+        try:
+            is_still_so()  # from now on nobody begins
+        except ReshardError:
+            with self._registry.changing() as connection:
+                connection.execute(delete(shard_tables.reshard_table))
+            raise
         with self._registry.changing() as connection:
             for parent in [Shard(number, before) for number in range(before)]:
                 # Of several, one of the same name may have been put in its place already.
@@ -126,12 +146,30 @@ class Reshard:
             _write_reshard(connection, before, after, fleet_id, state)
 
     @contextmanager
-    def _nobody_runs(self, shards: Sequence[Shard]) -> Iterator[None]:
-        with ExitStack() as held:
+    def _nobody_runs(self, shards: Sequence[Shard]) -> Iterator[Callable[[], None]]:
+        """What is given raises ReshardError where somebody may do so by now."""
+        with ExitStack() as stack:
+            held: list[Lost] = []
             for shard in shards:
-                if not held.enter_context(self._alone(shard)):
+                lost = stack.enter_context(self._alone(shard))
+                if lost is None:
                     raise ReshardError(f"shard {shard.number} is run; stop it first")
-            yield
+                held.append(lost)
+
+            def check() -> None:
+                for lost in held:
+                    why = lost()
+                    if why is not None:
+                        raise ReshardError(f"nothing is changed: {why}")
+
+            yield check
+
+    def _epoch(self, parent: Shard) -> int:
+        """Of who ran it last; 0: nobody did, or it is of a fleet that is not cut."""
+        if parent.is_whole:
+            return 0
+        row = self._first(parent, select(shard_tables.lease_table))
+        return 0 if row is None else int(row.epoch)
 
     def _fleet_id(self) -> str:
         with self._registry.changing() as connection:
@@ -139,7 +177,8 @@ class Reshard:
             return str(found or uuid.uuid4())
 
     def _has_run(self, child: Shard) -> bool:
-        return self._first(child, select(shard_tables.lease_table)) is not None
+        row = self._first(child, select(shard_tables.lease_table))
+        return row is not None and row.holder != RESHARD
 
     def _identity(self, shard: Shard) -> tuple[int, int] | None:
         """Number and shards, as the store that is in its place says it; None: there is none."""
@@ -158,8 +197,16 @@ class Reshard:
             return translated.execute(query).first()
 
 
-def _fill(child: Shard, fleet_id: str, is_first: bool, engine: Engine, schema: str | None) -> None:
-    """Make a copy the child's."""
+def _fill(
+    child: Shard,
+    fleet_id: str,
+    epoch: int,
+    is_first: bool,
+    engine: Engine,
+    schema: str | None,
+) -> None:
+    """Make a copy the child's. `epoch`: above every one that the parent had, so that nobody who ran
+    that runs this."""
     engine = engine.execution_options(schema_translate_map={shard_tables.STORE: schema})
     with engine.begin() as connection:
         prune(connection, tables_of(connection, schema), child, is_first=is_first)
@@ -168,6 +215,8 @@ def _fill(child: Shard, fleet_id: str, is_first: bool, engine: Engine, schema: s
         connection.execute(
             insert(shard_tables.identity_table), {"one": 1, **own, "hashed_by": HASHED_BY}
         )
+        before = {"holder": RESHARD, "address": "", "expires_at": func.now()}
+        connection.execute(insert(shard_tables.lease_table).values(epoch=epoch, **before))
 
 
 def _write_sharding(connection: Connection, shards: int, fleet_id: str) -> None:

@@ -74,6 +74,9 @@ class FileStores:
         ):
             source.backup(copy)
         file.chmod(0o600)
+        audit = self._folder(parent) / "audit.log"
+        if child.number == parent.number and audit.exists():
+            shutil.copy2(audit, draft / audit.name)
         engine = make_engine(f"sqlite:///{file}", pools=False)
         with engine.begin() as connection:
             for name in shard_tables.TABLES_OF_SHARDS & set(inspect(connection).get_table_names()):
@@ -85,23 +88,37 @@ class FileStores:
 
     def keep_aside(self, parent: Shard, connection: Connection) -> None:  # noqa: ARG002
         aside = self._aside(parent)
-        for path in self._files(parent):
-            aside.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not parent.is_whole:
+            aside.parent.mkdir(exist_ok=True, mode=0o700)
+            self._folder(parent).rename(aside)
+            return
+        aside.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in sorted(self._data_dir.glob("fleet.db*")):
             path.rename(aside / path.name)
 
     def put_in_place(self, child: Shard, connection: Connection) -> None:  # noqa: ARG002
-        draft = self._data_dir / DRAFT / child.name
-        if draft.exists():
-            draft.rename(self._data_dir / child.name)
+        draft, place = self._data_dir / DRAFT / child.name, self._folder(child)
+        if not draft.exists():
+            return
+        if not (place / "fleet.db").exists():  # what was left of another one, such as a lock
+            shutil.rmtree(place, ignore_errors=True)
+        draft.rename(place)
 
     def put_back(self, parent: Shard, connection: Connection) -> None:  # noqa: ARG002
         aside = self._aside(parent)
-        self._folder(parent).mkdir(exist_ok=True, mode=0o700)
+        if not parent.is_whole:
+            if aside.exists():
+                aside.rename(self._folder(parent))
+            return
         for path in sorted(aside.glob("*")):
-            path.rename(self._folder(parent) / path.name)
+            path.rename(self._data_dir / path.name)
 
     def remove(self, shard: Shard, connection: Connection) -> None:  # noqa: ARG002
-        shutil.rmtree(self._data_dir / shard.name, ignore_errors=True)
+        gone = self._data_dir / DRAFT / f"removed-{shard.name}"
+        gone.parent.mkdir(exist_ok=True, mode=0o700)
+        shutil.rmtree(gone, ignore_errors=True)
+        self._folder(shard).rename(gone)  # at once: half of a store would be taken for one
+        shutil.rmtree(gone, ignore_errors=True)
 
     def remove_kept(self, connection: Connection) -> None:  # noqa: ARG002
         for name in (KEPT_ASIDE, DRAFT):
@@ -112,11 +129,6 @@ class FileStores:
 
     def _aside(self, shard: Shard) -> Path:
         return self._data_dir / KEPT_ASIDE / ("fleet" if shard.is_whole else shard.name)
-
-    def _files(self, shard: Shard) -> list[Path]:
-        """Of its store; of a fleet that is not cut, nothing else that is in DATA_DIR."""
-        folder = self._folder(shard)
-        return sorted(folder.glob("fleet.db*" if shard.is_whole else "*"))
 
 
 class SchemaStores:
@@ -137,9 +149,15 @@ class SchemaStores:
             connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {draft} CASCADE")
             connection.exec_driver_sql(f"CREATE SCHEMA {draft}")
         Database(engine, store=_InSchema(draft)).open()
+        source = parent.schema or self._own_schema()
         with engine.begin() as connection:
-            _copy(connection, tables_of(connection, parent.schema), draft)
+            _copy(connection, tables_of(connection, source), draft, source)
         fill(engine, draft)
+
+    def _own_schema(self) -> str:
+        """Where a session is by itself, and where a fleet is that is not cut."""
+        with make_engine(self._url, pools=False).begin() as connection:
+            return str(connection.execute(text("SELECT current_schema()")).scalar())
 
     def keep_aside(self, parent: Shard, connection: Connection) -> None:
         aside = _aside(parent)
@@ -201,13 +219,13 @@ def _move_tables(connection: Connection, source: str | None, target: str | None)
         connection.exec_driver_sql(f"ALTER TABLE {where} SET SCHEMA {into}")
 
 
-def _copy(connection: Connection, source: MetaData, target: str) -> None:
+def _copy(connection: Connection, source: MetaData, target: str, schema: str) -> None:
     """All rows, with their numbers, and the numbers that come next."""
     for table in reversed(source.sorted_tables):
         connection.exec_driver_sql(f"DELETE FROM {target}.{table.name}")  # nosec B608
     for table in source.sorted_tables:
         columns = ", ".join(column.name for column in table.c)
-        where = f"{table.schema}.{table.name}" if table.schema else f"public.{table.name}"
+        where = f"{schema}.{table.name}"
         connection.exec_driver_sql(
             f"INSERT INTO {target}.{table.name} ({columns}) OVERRIDING SYSTEM VALUE"  # nosec B608
             f" SELECT {columns} FROM {where}"

@@ -44,8 +44,8 @@ SERVER_ARGUMENTS = {
 
 
 MAX_PAUSE_S, MAX_STATEMENT_S = 3, 5
-"""Of a transaction of one shard: after that the server ends it, so that who takes the shard over
-does not wait for one that is frozen."""
+"""Of a transaction of the owner of a shard: after that the server ends it, so that who takes the
+shard over does not wait for one that is frozen."""
 
 
 def make_engine(url: str | URL, *, schema: str | None = None, pools: bool = True) -> Engine:
@@ -189,7 +189,7 @@ class Database:
 
     def _set_up(self, connection: Connection, *, durable: bool) -> None:
         chosen = {} if durable else {"synchronous_commit": "off"}
-        if self._store.schema is not None:
+        if self._store.schema is not None and self._fence.is_owner():
             chosen["idle_in_transaction_session_timeout"] = f"'{MAX_PAUSE_S}s'"
             chosen["statement_timeout"] = f"'{MAX_STATEMENT_S}s'"
         if chosen:

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,11 +131,7 @@ class Terminal:
         for process, reader in reversed(self._running):
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGINT)
-                with suppress(subprocess.TimeoutExpired):  # Python may drop one, in a finaliser
-                    process.wait(15)
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGINT)
-            process.wait(15)
+            process.wait(30)
             reader.join(10)
 
     def _do(self, command: str) -> str | None:
@@ -169,7 +164,11 @@ class Terminal:
 
     def _leave_running(self, command: str) -> None:
         process = subprocess.Popen(
-            ["bash", "-c", f"exec env {command}" if "&&" not in command else command],
+            [
+                "bash",
+                "-c",
+                f"exec env --default-signal=INT {command}" if "&&" not in command else command,
+            ],
             cwd=self.folder,
             env=self.variables,
             stdin=subprocess.DEVNULL,

@@ -23,6 +23,9 @@ class Fence(Protocol):
     def is_certain(self) -> bool:
         """Whether something may leave now; False: it is not known yet, or never will be."""
 
+    def is_owner(self) -> bool:
+        """Whether this process runs a shard, from which another one may take over."""
+
 
 class NoFence:
     """Of a process that shares its store with nobody, or owns nothing."""
@@ -36,6 +39,10 @@ class NoFence:
     def is_certain(self) -> bool:
         """Always."""
         return True
+
+    def is_owner(self) -> bool:
+        """It shares its store with nobody."""
+        return False
 
 
 NO_FENCE = NoFence()

@@ -13,16 +13,16 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Engine, select, text
 
-from app.platform.errors import AnotherRunError
+from app.platform.errors import AnotherRunError, DatabaseError, ShardError
 from app.platform.place import explained
 from app.platform.run_lock import RunLock
-from app.platform.shards.lease import Lease, process_name
+from app.platform.shards.lease import UNKNOWN, Lease, process_name
 from app.platform.shards.schema import STORE, lease_table
 from app.platform.shards.store import ShardStore, transaction
 from app.platform.shutdown import Shutdown
@@ -118,6 +118,8 @@ class FileLease(Lease):
         self._alive: threading.Thread | None = None
         self._observed: tuple[Owner | None, float] | None = None
         """What stood there, and since when it has."""
+        self._ended: Owner | None = None
+        """The one that was told to end."""
         self._said: set[str] = set()
 
     def database_opened(self) -> None:
@@ -131,25 +133,48 @@ class FileLease(Lease):
     def _asks_every_s(self) -> float:
         return ASKS_EVERY_S
 
+    def is_held(self) -> bool:
+        return self._lock.is_held()
+
     def _try_to_take(self) -> str | None:
         self._store.admit()
+        return self._take()
+
+    def _take(self) -> str | None:
         try:
             self._lock.acquire()
         except AnotherRunError:
             owner = Owner.read(self._lock_file)
             return "another process" if owner is None else owner.holder
-        self._begin()
+        try:
+            self._begin()
+        except BaseException:
+            self._give_back()
+            raise
         return None
 
     def _try_again(self) -> str | None:
-        holder = self._try_to_take()
+        try:
+            holder = self._take()
+        except ShardError:
+            raise
+        except DatabaseError as error:
+            self._say_once(f"shard {self._shard_number} cannot be taken over yet: {error}")
+            return UNKNOWN
         if holder is not None:
             self._end_a_frozen_owner()
         return holder
 
     def _begin(self) -> None:
+        owner = Owner.this(self._boottime())
         with open(self._lock_file, "r+b") as file:
-            Owner.this(self._boottime()).write(file.fileno())
+            owner.write(file.fileno())
+        self._released.clear()
+        self._alive = threading.Thread(
+            target=self._say_so, args=(owner,), name="lease", daemon=True
+        )
+        self._alive.start()
+        self._store.admit()  # again: the fleet may have been cut anew while a standby waited
         self._store.prepare()
         with explained(self._engine.url), transaction(self._engine, schema=None) as connection:
             before = connection.execute(select(lease_table.c.epoch)).scalar()
@@ -158,14 +183,14 @@ class FileLease(Lease):
             changed = lease_table.insert() if before is None else lease_table.update()
             connection.execute(changed.values(epoch=epoch, holder=process_name(), address=""))
         self._epoch, self._lost = epoch, None
-        self._released.clear()
-        self._alive = threading.Thread(target=self._say_so, name="lease", daemon=True)
-        self._alive.start()
 
-    def _say_so(self) -> None:
+    def _say_so(self, owner: Owner) -> None:
         with open(self._lock_file, "r+b") as file:
             while not self._released.wait(SAYS_EVERY_S):
-                Owner.this(self._boottime()).write(file.fileno())
+                try:
+                    replace(owner, alive_s=self._boottime()).write(file.fileno())
+                except OSError as error:  # the next one may succeed
+                    self._say_once(f"{self._lock_file} cannot be written: {error.strerror}")
 
     def _give_back(self) -> None:
         self._released.set()
@@ -205,9 +230,17 @@ class FileLease(Lease):
         return None
 
     def _kill(self, owner: Owner, silent_s: float) -> None:
+        if owner == self._ended:
+            return  # it may take long, while it waits for a disk
         try:
             process = os.pidfd_open(owner.pid)
         except ProcessLookupError:
+            return
+        except OSError as error:
+            self._say_once(
+                f"shard {self._shard_number}: {owner.holder} stands still, and cannot be ended:"
+                f" {error.strerror}"
+            )
             return
         try:
             # The number is that of `process` for as long as we hold it: now it is the owner's.
@@ -220,6 +253,7 @@ class FileLease(Lease):
             if Owner.read(self._lock_file) != owner:
                 return  # it lives
             signal.pidfd_send_signal(process, signal.SIGKILL)
+            self._ended = owner
             logger.warning(
                 "shard %d: %s has stood still for %.0f s and was ended",
                 self._shard_number,

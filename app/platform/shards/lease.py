@@ -19,6 +19,8 @@ from app.platform.shards.store import ShardStore
 from app.platform.shutdown import Shutdown
 
 logger = logging.getLogger(__name__)
+UNKNOWN = "unknown"
+"""Who has it, while the database does not say."""
 WAKES_EVERY_S = 0.1
 """Who waits until the lease is confirmed."""
 
@@ -66,7 +68,7 @@ class Lease(ABC):
         )
         while holder is not None and not self._shutdown.wait(self._asks_every_s):
             holder = self._try_again()
-            former = holder or former
+            former = former if holder in (None, UNKNOWN) else holder
         if holder is None:
             logger.info("shard %d is taken over from %s", self._shard_number, former)
 
@@ -80,10 +82,9 @@ class Lease(ABC):
             self._give_back()
             self._epoch = None
 
+    @abstractmethod
     def is_held(self) -> bool:
-        """Whether somebody runs the shard."""
-        with self.alone() as nobody:
-            return not nobody
+        """Whether somebody runs the shard; nothing changes by it."""
 
     def lost(self) -> str | None:
         """Why this process must stop, in words; None: the lease is its own."""
@@ -111,6 +112,10 @@ class Lease(ABC):
                     )
                 self._changed.wait(WAKES_EVERY_S)
 
+    def is_owner(self) -> bool:
+        """Whether this process took it."""
+        return self._epoch is not None
+
     @abstractmethod
     def is_certain(self) -> bool:
         """Whether nobody else can have it now, or it was never taken."""
@@ -135,7 +140,8 @@ class Lease(ABC):
 
     @abstractmethod
     def _try_again(self) -> str | None:
-        """The same for a standby, to which no error ends the wait."""
+        """The same for a standby, which a database that fails does not end. ShardError: the fleet
+        was cut anew."""
 
     def _lose(self, why: str) -> None:
         with self._changed:

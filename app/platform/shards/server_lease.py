@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from app.platform.errors import DatabaseError, ShardError
 from app.platform.place import explained
-from app.platform.shards.lease import Lease, process_name
+from app.platform.shards.lease import UNKNOWN, Lease, process_name
 from app.platform.shards.schema import STORE, lease_table
 from app.platform.shards.store import ShardStore
 from app.platform.shutdown import Shutdown
@@ -93,13 +94,29 @@ class ServerLease(Lease):
         with explained(self._engine.url):
             return self._take()
 
+    def is_held(self) -> bool:
+        self._store.admit()
+        self._store.prepare()
+        with explained(self._engine.url), self._transaction() as connection:
+            held = select(lease_table.c.epoch).where(
+                lease_table.c.expires_at > func.clock_timestamp()
+            )
+            is_held = connection.execute(held).first() is not None
+        self._engine.dispose()
+        return is_held
+
     def _try_again(self) -> str | None:
         try:
+            self._store.admit()
             holder = self._take()
-        except DBAPIError as error:
-            self._say(f"whether the shard is still run is not known: {_line(error)}")
-            return "unknown"
-        self._say("")
+        except ShardError:
+            raise
+        except (DatabaseError, DBAPIError) as error:
+            self._say(
+                f"whether shard {self._shard_number} is still run is not known: {_line(error)}", ""
+            )
+            return UNKNOWN
+        self._say("", f"whether shard {self._shard_number} is run is known again")
         return holder
 
     def _take(self) -> str | None:
@@ -166,13 +183,15 @@ class ServerLease(Lease):
             try:
                 with self._transaction() as connection:
                     renewed = connection.execute(_of(self._epoch).values(expires_at=_end()))
-            except DBAPIError as error:
-                self._say(f"the lease of shard {self._shard_number} is not renewed: {_line(error)}")
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next one may succeed
+                self._say(
+                    f"the lease of shard {self._shard_number} is not renewed: {_line(error)}", ""
+                )
                 continue
             if renewed.rowcount != 1:
                 self._lose(f"another process has taken over shard {self._shard_number}")
                 return
-            self._say("")
+            self._say("", f"the lease of shard {self._shard_number} is renewed again")
             with self._changed:
                 self._certain_until_s = asked_s + LASTS_S - SPARE_S
                 self._changed.notify_all()
@@ -187,14 +206,14 @@ class ServerLease(Lease):
             )
             yield connection
 
-    def _say(self, problem: str) -> None:
-        """Once; a blank one ends it."""
+    def _say(self, problem: str, over: str) -> None:
+        """Once; `over` says that what was wrong, if something was, no longer is."""
         if problem != self._said:
             self._said = problem
             if problem:
                 logger.warning("%s", problem)
             else:
-                logger.info("the lease of shard %d is renewed again", self._shard_number)
+                logger.info("%s", over)
 
 
 def _of(epoch: int | None) -> Any:
@@ -205,5 +224,6 @@ def _end() -> Any:
     return func.clock_timestamp() + timedelta(seconds=LASTS_S)
 
 
-def _line(error: DBAPIError) -> str:
-    return str(error.orig).strip().partition("\n")[0]
+def _line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).strip().partition("\n")[0] or type(error).__name__

@@ -67,12 +67,11 @@ class TestInterrupted:
         """`tool(3)`: one that is interrupted after three steps."""
 
         @contextmanager
-        def alone(shard: Shard) -> Iterator[bool]:
-            container = make_shard(shard.number, of=shard.of)
-            with container.platform.owner().alone() as is_alone:
-                container.platform.database().open()
-                container.platform.database().close()
-                yield is_alone
+        def alone(shard: Shard) -> Iterator[Callable[[], str | None]]:
+            owner = make_shard(shard.number, of=shard.of).platform.owner()
+            with owner.alone() as is_alone:
+                assert is_alone
+                yield owner.lost
 
         def make(steps: int) -> Reshard:
             registry: Registry = make_shard(0, of=1).platform.registry()

@@ -242,7 +242,9 @@ class TestServer:
             frozen.__exit__(ended.type, ended.value, ended.tb)
 
     def test_a_transaction_of_a_shard_has_its_limits(self, make_shard: MakeShard) -> None:
-        with make_shard(0, of=2).platform.database().write() as connection:
+        owner = make_shard(0, of=2)
+        owner.platform.owner().acquire()
+        with owner.platform.database().write() as connection:
             limits = {
                 name: connection.execute(text(f"SHOW {name}")).scalar()
                 for name in ("idle_in_transaction_session_timeout", "statement_timeout")

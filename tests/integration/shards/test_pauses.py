@@ -49,6 +49,9 @@ class Pausing:
     def is_certain(self) -> bool:
         return self._fence.is_certain()
 
+    def is_owner(self) -> bool:
+        return self._fence.is_owner()
+
 
 class Owners:
     """The first owner of a shard, and the next one, at one VTN."""

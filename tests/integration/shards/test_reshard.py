@@ -223,6 +223,33 @@ class TestOldStores:
             assert [name for name in names if "reshard" in name] == []
 
 
+def test_who_ran_a_shard_before_does_not_run_what_came_of_it(fleet: Fleet, invoke: Invoke) -> None:
+    """It may wake up after a long time: its epoch is none that is given again."""
+    fleet.end()
+    reshard(invoke, 2)
+    assert invoke("reshard", "--finish", shards=2).exit_code == 0
+    fleet.begin(2)
+    zombie = fleet.benches[0].container.platform
+    zombie.owner().acquire()
+    fleet.benches[1].container.platform.owner().acquire()
+    epochs = [epoch_of(bench.container) for bench in fleet.benches]
+    zombie.owner().release()
+    fleet.benches[1].container.platform.owner().release()
+    fleet.end()
+
+    reshard(invoke, 4)
+    fleet.begin(4)
+
+    for number, bench in enumerate(fleet.benches):
+        bench.container.platform.database().open()
+        assert epoch_of(bench.container) > epochs[number % 2]
+
+
+def epoch_of(container: Container) -> int:
+    with container.platform.database().read() as connection:
+        return int(connection.execute(text("SELECT epoch FROM lease")).scalar_one())
+
+
 @pytest.mark.parametrize(
     ("shards", "words"), [(3, "into 4, 6 and so on in all, not 3"), (2, "not 2")]
 )
