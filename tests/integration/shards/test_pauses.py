@@ -94,7 +94,10 @@ class Owners:
     def _take_over(self) -> None:
         wait_until(self._has_stood_still)
         with self.first.container.platform.engine().begin() as connection:
-            connection.execute(text("UPDATE lease SET expires_at = clock_timestamp()"))
+            # Of another epoch: the thread that renews the lease does not stand still with the rest.
+            connection.execute(
+                text("UPDATE lease SET epoch = epoch + 1, expires_at = clock_timestamp()")
+            )
         container = self._make()
         container.platform.owner().acquire()
         self.next = Bench(container, self._vtn, self._clock)
