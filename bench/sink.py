@@ -15,6 +15,9 @@ import asyncio
 import socket
 import ssl
 import sys
+import time
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -36,6 +39,20 @@ DATES = {
     "createdDateTime": "2026-06-01T12:00:00Z",
     "modificationDateTime": "2026-06-01T12:00:00Z",
 }
+
+
+HEADERS = (
+    b"Server: nginx/1.22.1\r\nDate: %b\r\nContent-Type: application/json\r\n"
+    b"Connection: keep-alive\r\nVary: Accept-Encoding\r\n"
+    b"Strict-Transport-Security: max-age=31536000\r\n"
+)
+"""Of every answer, as of a VTN behind a proxy."""
+
+
+@lru_cache(maxsize=1)
+def headers_at(second: int) -> bytes:
+    """Made once a second, as servers do."""
+    return HEADERS % formatdate(second, usegmt=True).encode()
 
 
 class Counts:
@@ -211,11 +228,9 @@ class Connection(asyncio.Protocol):
         elif parts.path == "/counts":
             answer = orjson.dumps(vars(self._counts))
         assert self._transport is not None
-        whole = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
-            status,
-            len(answer),
-            answer,
-        )
+        length = b"Content-Length: %d\r\n\r\n" % len(answer)
+        headers = headers_at(int(time.time()))
+        whole = b"".join((b"HTTP/1.1 ", status, b"\r\n", headers, length, answer))
         if self._delay_s:
             asyncio.get_running_loop().call_later(self._delay_s, self._transport.write, whole)
         else:

@@ -10,7 +10,7 @@ from app.cli.failures import report_expected_errors
 from app.cli.fleet import FleetTools, ShardTools
 from app.cli.participation import ParticipationTools
 from app.cli.readings_tools import ReadingsTools, StoredReadings
-from app.cluster import FileStores, Reshard, ReshardError, SchemaStores
+from app.cluster import FileStores, Reshard, ReshardError, SchemaMoves, SchemaStores
 from app.fleet import WholeFleet
 from app.intake import Meters, write_parquet
 from app.observability import configure_logging
@@ -156,9 +156,11 @@ def opened_reshard() -> Iterator[Reshard]:
             finally:
                 platform.database().close()
 
+        files = FileStores(settings.data_dir)
         yield Reshard(
             registry=make_shard(settings.of_shard(THE_FLEET)).platform.registry(),
-            stores=FileStores(settings.data_dir) if url is None else SchemaStores(url),
+            stores=files if url is None else SchemaStores(url),
+            moves=(lambda _: files) if url is None else SchemaMoves,
             alone=alone,
         )
 

@@ -2,6 +2,6 @@
 
 from app.cluster.errors import ReshardError
 from app.cluster.reshard import Reshard, Resharded
-from app.cluster.stores import FileStores, SchemaStores
+from app.cluster.stores import FileStores, SchemaMoves, SchemaStores
 
-__all__ = ["FileStores", "Reshard", "ReshardError", "Resharded", "SchemaStores"]
+__all__ = ["FileStores", "Reshard", "ReshardError", "Resharded", "SchemaMoves", "SchemaStores"]

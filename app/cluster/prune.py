@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, MetaData, bindparam, delete, func, select, update
+from sqlalchemy import Connection, MetaData, Table, bindparam, delete, func, select, update
 
 from app.intake import pack, unpack
 from app.platform import Shard
@@ -20,16 +20,16 @@ OF_ONE_SHARD = ("unknown_device", "tally")
 """What is told of the fleet as a whole: kept in one of the stores that come of one."""
 
 
-def prune(connection: Connection, tables: MetaData, shard: Shard, *, is_first: bool) -> int:
-    """Remove what is of VENs in other shards; how many VENs are left.
+def prune(connection: Connection, tables: MetaData, shard: Shard, *, is_first: bool) -> None:
+    """Remove what is of VENs in other shards.
 
     `tables`: those of the store. `is_first`: of those that come of one store. Numbers stay as they
     are: cursors, and what devices and brokers were told, go on.
     """
-    ven = tables.tables[_name(tables, "ven")]
-    names = list(connection.execute(select(ven.c.ven_name)).scalars())
+    ven = _named(tables, "ven")
+    names = connection.execute(select(ven.c.ven_name)).scalars()
     others = [name for name in names if not shard.has(name)]
-    resource = tables.tables[_name(tables, "resource")]
+    resource = _named(tables, "resource")
     for chunk in _chunks(others):
         keys = select(ven.c.ven_key).where(ven.c.ven_name.in_(chunk))
         connection.execute(delete(resource).where(resource.c.ven_key.in_(keys)))
@@ -39,19 +39,17 @@ def prune(connection: Connection, tables: MetaData, shard: Shard, *, is_first: b
     _prune_measurements(connection, tables, shard)
     if not is_first:
         for name in OF_ONE_SHARD:
-            connection.execute(delete(tables.tables[_name(tables, name)]))
+            connection.execute(delete(_named(tables, name)))
         # Its own sessions at brokers: the others of the same name are those of its sibling.
-        state = tables.tables[_name(tables, "order_state")]
+        state = _named(tables, "order_state")
         connection.execute(update(state).values(run=secrets.token_hex(8)))
-    return len(names) - len(others)
 
 
 def _prune_measurements(connection: Connection, tables: MetaData, shard: Shard) -> None:
     """Values of others; a batch may hold some of many. Their series stay, which are numbered
     without gaps, and have no values."""
     series, day, batch, state = (
-        tables.tables[_name(tables, f"measurement_{name}")]
-        for name in ("series", "day", "batch", "state")
+        _named(tables, f"measurement_{name}") for name in ("series", "day", "batch", "state")
     )
     found = connection.execute(select(series.c.series_id, series.c.ven_name)).all()
     own = np.array([row.series_id for row in found if shard.has(row.ven_name)], dtype=np.int64)
@@ -81,8 +79,9 @@ def _prune_measurements(connection: Connection, tables: MetaData, shard: Shard) 
     connection.execute(update(state).values(bytes=stored))
 
 
-def _name(tables: MetaData, name: str) -> str:
-    return next(key for key in tables.tables if key.rpartition(".")[2] == name)
+def _named(tables: MetaData, name: str) -> Table:
+    """Whatever schema they are in."""
+    return next(table for table in tables.sorted_tables if table.name == name)
 
 
 def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:

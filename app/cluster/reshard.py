@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, se
 
 from app.cluster.errors import ReshardError
 from app.cluster.prune import prune
-from app.cluster.stores import Stores, tables_of
+from app.cluster.stores import Moves, Stores, tables_of
 from app.platform import HASHED_BY, Registry, Shard, is_server, shard_tables
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,8 @@ class Resharded:
 class Reshard:
     """Of a fleet that is stopped. Interrupted, it goes on when it is called again.
 
-    `alone`: keeps others from running this shard, whose store is brought up to date.
+    `moves`: in a transaction of the registry. `alone`: keeps others from running this shard, whose
+    store is brought up to date.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class Reshard:
         *,
         registry: Registry,
         stores: Stores,
+        moves: Callable[[Connection], Moves],
         alone: Alone,
     ) -> None:
         self._registry = registry
         self._stores = stores
+        self._moves = moves
         self._alone = alone
 
     def into(self, shards: int) -> Resharded:
@@ -101,12 +104,13 @@ class Reshard:
         before = last.shards_before
         self._say(before, last.shards_after, last.fleet_id, shard_tables.UNDOING)
         with self._registry.changing() as connection:
+            moves = self._moves(connection)
             for child in children:
                 if self._identity(child) == (child.number, child.of):  # and no parent put back
-                    self._stores.remove(child, connection)
+                    moves.remove(child)
             for number in range(before):
-                self._stores.put_back(Shard(number, before), connection)
-            self._stores.remove_kept(connection)
+                moves.put_back(Shard(number, before))
+            moves.remove_kept()
             _write_sharding(connection, before, last.fleet_id)
             connection.execute(delete(shard_tables.reshard_table))
 
@@ -116,7 +120,7 @@ class Reshard:
         if last is None or last.state != shard_tables.DONE:
             raise ReshardError("there is no reshard that could be finished")
         with self._registry.changing() as connection:
-            self._stores.remove_kept(connection)
+            self._moves(connection).remove_kept()
             connection.execute(delete(shard_tables.reshard_table))
 
     def _switch(
@@ -130,12 +134,13 @@ class Reshard:
                 connection.execute(delete(shard_tables.reshard_table))
             raise
         with self._registry.changing() as connection:
+            moves = self._moves(connection)
             for parent in [Shard(number, before) for number in range(before)]:
                 # Of several, one of the same name may have been put in its place already.
                 if parent.is_whole or self._identity(parent) == (parent.number, parent.of):
-                    self._stores.keep_aside(parent, connection)
+                    moves.keep_aside(parent)
             for number in range(after):
-                self._stores.put_in_place(Shard(number, after), connection)
+                moves.put_in_place(Shard(number, after))
             _write_sharding(connection, after, fleet_id)
             _write_reshard(connection, before, after, fleet_id, shard_tables.DONE)
         return Resharded(shards_before=before, shards_after=after)

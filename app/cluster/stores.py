@@ -11,50 +11,48 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
 
-from app.platform import Database, Shard, make_engine, shard_tables
+from app.platform import AnyStore, Database, Shard, make_engine, shard_tables
 
 KEPT_ASIDE = "before-reshard"
 """The folder, or what the names of schemas begin with, of stores that were cut."""
 DRAFT = "reshard-draft"
 """The same of stores that are being made."""
 VERSION = "schema_version"
-
-
 Fill = Callable[[Engine, str | None], None]
 """Given the engine of a store, and its schema."""
 
 
 class Stores(Protocol):
-    """Makes, moves and removes stores. Nothing of it is in use meanwhile.
-
-    What is moved and removed in a server is so when the transaction of `connection` is committed;
-    files are at once. All of it may be called again.
-    """
+    """Finds stores, and copies them. Nothing of it is in use meanwhile."""
 
     def make_draft(self, parent: Shard, child: Shard, fill: Fill) -> None:
         """A copy of the parent's store, which `fill` makes the child's; one of before is gone."""
-
-    def keep_aside(self, parent: Shard, connection: Connection) -> None:
-        """Nobody finds it where it is now."""
-
-    def put_in_place(self, child: Shard, connection: Connection) -> None:
-        """The draft is the child's store from now on."""
-
-    def put_back(self, parent: Shard, connection: Connection) -> None:
-        """It is where it was."""
-
-    def remove(self, shard: Shard, connection: Connection) -> None:
-        """A store."""
-
-    def remove_kept(self, connection: Connection) -> None:
-        """What was kept aside."""
 
     def engine(self, shard: Shard) -> Engine | None:
         """Of a store that is in place; None: it is not."""
 
 
+class Moves(Protocol):
+    """Moves and removes stores. All of it may be called again."""
+
+    def keep_aside(self, parent: Shard) -> None:
+        """Nobody finds it where it is now."""
+
+    def put_in_place(self, child: Shard) -> None:
+        """The draft is the child's store from now on."""
+
+    def put_back(self, parent: Shard) -> None:
+        """It is where it was."""
+
+    def remove(self, shard: Shard) -> None:
+        """A store."""
+
+    def remove_kept(self) -> None:
+        """What was kept aside, and drafts."""
+
+
 class FileStores:
-    """Of SQLite, under DATA_DIR."""
+    """Of SQLite, under DATA_DIR. Both of the above: a file is moved at once."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
@@ -86,7 +84,7 @@ class FileStores:
             connection.exec_driver_sql("VACUUM")  # and a copy without a log beside it
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def keep_aside(self, parent: Shard, connection: Connection) -> None:  # noqa: ARG002
+    def keep_aside(self, parent: Shard) -> None:
         aside = self._aside(parent)
         if not parent.is_whole:
             aside.parent.mkdir(exist_ok=True, mode=0o700)
@@ -96,7 +94,7 @@ class FileStores:
         for path in sorted(self._data_dir.glob("fleet.db*")):
             path.rename(aside / path.name)
 
-    def put_in_place(self, child: Shard, connection: Connection) -> None:  # noqa: ARG002
+    def put_in_place(self, child: Shard) -> None:
         draft, place = self._data_dir / DRAFT / child.name, self._folder(child)
         if not draft.exists():
             return
@@ -104,7 +102,7 @@ class FileStores:
             shutil.rmtree(place, ignore_errors=True)
         draft.rename(place)
 
-    def put_back(self, parent: Shard, connection: Connection) -> None:  # noqa: ARG002
+    def put_back(self, parent: Shard) -> None:
         aside = self._aside(parent)
         if not parent.is_whole:
             if aside.exists():
@@ -113,14 +111,14 @@ class FileStores:
         for path in sorted(aside.glob("*")):
             path.rename(self._data_dir / path.name)
 
-    def remove(self, shard: Shard, connection: Connection) -> None:  # noqa: ARG002
+    def remove(self, shard: Shard) -> None:
         gone = self._data_dir / DRAFT / f"removed-{shard.name}"
         gone.parent.mkdir(exist_ok=True, mode=0o700)
         shutil.rmtree(gone, ignore_errors=True)
         self._folder(shard).rename(gone)  # at once: half of a store would be taken for one
         shutil.rmtree(gone, ignore_errors=True)
 
-    def remove_kept(self, connection: Connection) -> None:  # noqa: ARG002
+    def remove_kept(self) -> None:
         for name in (KEPT_ASIDE, DRAFT):
             shutil.rmtree(self._data_dir / name, ignore_errors=True)
 
@@ -148,7 +146,7 @@ class SchemaStores:
         with engine.begin() as connection:
             connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {draft} CASCADE")
             connection.exec_driver_sql(f"CREATE SCHEMA {draft}")
-        Database(engine, store=_InSchema(draft)).open()
+        Database(engine, store=AnyStore(schema=draft)).open()
         source = parent.schema or self._own_schema()
         with engine.begin() as connection:
             _copy(connection, tables_of(connection, source), draft, source)
@@ -159,48 +157,40 @@ class SchemaStores:
         with make_engine(self._url, pools=False).begin() as connection:
             return str(connection.execute(text("SELECT current_schema()")).scalar())
 
-    def keep_aside(self, parent: Shard, connection: Connection) -> None:
+
+class SchemaMoves:
+    """Of PostgreSQL. What is moved is so when the transaction of `connection` is committed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def keep_aside(self, parent: Shard) -> None:
         aside = _aside(parent)
         if parent.schema is not None:
-            connection.exec_driver_sql(f"ALTER SCHEMA {parent.schema} RENAME TO {aside}")
+            self._connection.exec_driver_sql(f"ALTER SCHEMA {parent.schema} RENAME TO {aside}")
             return
-        connection.exec_driver_sql(f"CREATE SCHEMA {aside}")
-        _move_tables(connection, None, aside)
+        self._connection.exec_driver_sql(f"CREATE SCHEMA {aside}")
+        _move_tables(self._connection, None, aside)
 
-    def put_in_place(self, child: Shard, connection: Connection) -> None:
-        connection.exec_driver_sql(f"ALTER SCHEMA {_draft(child)} RENAME TO {child.schema}")
+    def put_in_place(self, child: Shard) -> None:
+        self._connection.exec_driver_sql(f"ALTER SCHEMA {_draft(child)} RENAME TO {child.schema}")
 
-    def put_back(self, parent: Shard, connection: Connection) -> None:
+    def put_back(self, parent: Shard) -> None:
         aside = _aside(parent)
         if parent.schema is not None:
-            connection.exec_driver_sql(f"ALTER SCHEMA {aside} RENAME TO {parent.schema}")
+            self._connection.exec_driver_sql(f"ALTER SCHEMA {aside} RENAME TO {parent.schema}")
             return
-        _move_tables(connection, aside, None)
-        connection.exec_driver_sql(f"DROP SCHEMA {aside}")
+        _move_tables(self._connection, aside, None)
+        self._connection.exec_driver_sql(f"DROP SCHEMA {aside}")
 
-    def remove(self, shard: Shard, connection: Connection) -> None:
-        connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {shard.schema} CASCADE")
+    def remove(self, shard: Shard) -> None:
+        self._connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {shard.schema} CASCADE")
 
-    def remove_kept(self, connection: Connection) -> None:
-        names = inspect(connection).get_schema_names()
+    def remove_kept(self) -> None:
+        names = inspect(self._connection).get_schema_names()
         for name in names:
             if name.startswith((KEPT_ASIDE.replace("-", "_"), DRAFT.replace("-", "_"))):
-                connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
-
-
-class _InSchema:
-    """Of a draft: nobody looks whose it is."""
-
-    client_suffix = ""
-
-    def __init__(self, schema: str) -> None:
-        self.schema = schema
-
-    def admit(self) -> None:
-        """Nothing to look at."""
-
-    def prepare(self) -> None:
-        """Nothing to write."""
+                self._connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
 
 
 def tables_of(connection: Connection, schema: str | None) -> MetaData:

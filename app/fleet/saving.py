@@ -98,10 +98,15 @@ def _differs(before: Row[Any], values: Mapping[str, Any]) -> bool:
 def _refuse_shared_meters(connection: Connection) -> None:
     shared = connection.execute(text(_SHARED_METERS)).first()
     if shared is not None:
-        raise ValueError(
-            f"source {shared.source!r} would have the device {shared.meter!r} for two resources,"
-            f" {shared.first} and {shared.second}; the column device tells them apart"
-        )
+        raise shared_meter(shared.source, shared.meter, shared.first, shared.second)
+
+
+def shared_meter(source: str, meter: str, first: str, second: str) -> ValueError:
+    """That two resources, `VEN/resource`, would have one meter."""
+    return ValueError(
+        f"source {source!r} would have the device {meter!r} for two resources, {first} and"
+        f" {second}; the column device tells them apart"
+    )
 
 
 _SHARED_METERS = """

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from app.fleet.model import VEN, Resource, Status, VenSummary
 from app.fleet.repository import FleetRepository
+from app.fleet.saving import shared_meter
 from app.openadr import normalized_name
 from app.platform import EachShard, Progress, no_progress
 
@@ -99,11 +100,7 @@ class WholeFleet:
             meter = (resource.source or "", resource.meter)
             other = owners.setdefault(meter, key)
             if other != key:
-                names = " and ".join("/".join(each) for each in sorted((other, key)))
-                raise ValueError(
-                    f"source {meter[0]!r} would have the device {meter[1]!r} for two resources,"
-                    f" {names}; the column device tells them apart"
-                )
+                raise shared_meter(*meter, *("/".join(each) for each in sorted((other, key))))
 
 
 def _key(ven_name: str, resource: Resource) -> tuple[str, str]:

@@ -65,6 +65,7 @@ class PlatformContainer(containers.DeclarativeContainer):
         engine=engine,
         store=store,
         shutdown=shutdown,
+        log_once=log_once,
         clock=clock,
         boottime=boottime,
         monotonic=monotonic,
@@ -75,6 +76,7 @@ class PlatformContainer(containers.DeclarativeContainer):
         engine=providers.Factory(make_engine, settings.provided.database_url),
         store=store,
         shutdown=shutdown,
+        log_once=log_once,
         clock=clock,
         boottime=boottime,
     )

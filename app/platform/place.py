@@ -29,13 +29,18 @@ def place(url: URL) -> str:
     return str(file_of(url) or f"{url.get_backend_name()}://{url.host}/{url.database}")
 
 
+def one_line(error: Exception) -> str:
+    """What an error says, in its first line; of the driver's, without the statement."""
+    said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+    return said.splitlines()[0] if said else "fails"
+
+
 @contextmanager
 def explained(url: URL) -> Iterator[None]:
     """The driver's errors as DatabaseError, in one line that names the database."""
     try:
         yield
     except DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "fails"
-        raise DatabaseError(f"database {place(url)}: {reason}") from error
+        raise DatabaseError(f"database {place(url)}: {one_line(error)}") from error
     except PoolTimeout as error:
         raise DatabaseError(f"database {place(url)}: no connection is free") from error

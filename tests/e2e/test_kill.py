@@ -10,66 +10,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
 
-from app.metering.profiles import load_profiles
-from app.platform import make_engine
 from app.vtn import EmbeddedVtn
 from tests.e2e.conftest import Start
 from tests.support.faulty_vtn import FaultyVtn
-from tests.support.killed import at_faulty_vtn, readings_at
+from tests.support.killed import Stored, at_faulty_vtn, readings_at
 from tests.support.waiting import wait_until
 
 KILLS = int(os.environ.get("KILLS", "3"))
 """On each database; `make soak` kills 100 times."""
 VENS, RESOURCES = 3, 4
-
-
-class Stored:
-    """What the database of the application holds, read beside it."""
-
-    def __init__(self, url: str) -> None:
-        self._engine = make_engine(url)
-        self._first: int | None = None
-
-    def newest(self) -> int:
-        """The newest frame's number; 0: there is none."""
-        return self._number("SELECT coalesce(max(seq), 0) FROM frame")
-
-    def has_more(self, before: int) -> bool:
-        return self.newest() > before
-
-    def begin(self) -> None:
-        """The first frame is there: the ticks are counted from it."""
-        wait_until(lambda: self.newest() > 0)
-        self._first = self._number("SELECT profile_index FROM frame ORDER BY seq LIMIT 1")
-
-    def ticks(self) -> int:
-        """How many ticks it ever took: each goes on from the last one that is stored."""
-        assert self._first is not None
-        last = self._number("SELECT profile_index FROM frame ORDER BY seq DESC LIMIT 1")
-        return (last - self._first) % load_profiles().steps + 1
-
-    def owed(self) -> list[int]:
-        """Frames that a stream has not passed, reports refused, in doubt, or sought again."""
-        return [
-            self._number(query)
-            for query in (
-                "SELECT count(*) FROM frame WHERE seq > (SELECT min(cursor_seq) FROM stream)",
-                "SELECT count(*) FROM set_aside",
-                "SELECT count(*) FROM stream WHERE in_flight IS NOT NULL",
-                "SELECT count(*) FROM second_look",
-            )
-        ]
-
-    def close(self) -> None:
-        self._engine.dispose()
-
-    def _number(self, query: str) -> int:
-        with self._engine.connect() as connection:
-            if not inspect(connection).has_table("second_look"):
-                return 0
-            return int(connection.execute(text(query)).scalar() or 0)
 
 
 @pytest.fixture

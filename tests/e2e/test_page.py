@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -220,7 +221,9 @@ def test_what_cannot_be_sent_is_said(site: Site, window: Open) -> None:
 def test_a_suspended_resource_is_metered_no_more(site: Site, window: Open) -> None:
     seen = window(site)
     seen.look_at("/vens/Aarhus")
-    resource = str(seen.page.locator("tbody tr td:first-child").first.inner_text()).strip()
+    first = seen.page.locator("tbody tr td:first-child").first
+    expect(first).to_have_text(re.compile(r"\S"))  # the rows come after the table
+    resource = str(first.inner_text()).strip()
 
     seen.press(f"Suspend {resource}")
 

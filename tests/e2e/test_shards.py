@@ -11,20 +11,18 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, text
 
 from app.fleet import sample_fleet
-from app.platform import make_engine, shard_of
+from app.platform import shard_of
 from app.vtn import EmbeddedVtn
 from tests.e2e.conftest import Start
-from tests.e2e.test_kill import Stored
 from tests.support.cable import Cable
 from tests.support.faulty_vtn import FaultyVtn
-from tests.support.killed import at_faulty_vtn, readings_at
+from tests.support.killed import Stored, at_faulty_vtn, readings_at
 from tests.support.pgbouncer import Pgbouncer
 from tests.support.postgres import Postgres
 from tests.support.processes import Application
@@ -41,15 +39,7 @@ class ShardStore(Stored):
     """What the store of one shard holds."""
 
     def __init__(self, url: str, number: int) -> None:
-        self._schema = None if url.startswith("sqlite") else f"shard_{number}"
-        super().__init__(url)
-        self._engine.dispose()
-        self._engine = make_engine(url, schema=self._schema)
-
-    def newest(self) -> int:
-        with suppress(Exception):  # its tables are not there yet
-            return super().newest()
-        return 0
+        super().__init__(url, schema=None if url.startswith("sqlite") else f"shard_{number}")
 
     def owed(self) -> list[int]:
         """But for what is only looked for again."""
@@ -74,10 +64,6 @@ class ShardStore(Stored):
             wait_until(
                 lambda: not self._number("SELECT count(*) FROM second_look WHERE due_us = 0")
             )
-
-    def _number(self, query: str) -> int:
-        with self._engine.begin() as connection:
-            return int(connection.execute(text(query)).scalar() or 0)
 
 
 class Fleet:
@@ -235,6 +221,17 @@ def fleet(start: Start, settings: dict[str, str], url: str | None) -> Iterator[F
     made.close()
 
 
+def calm_down(store: ShardStore, application: Application) -> None:
+    """Until nothing is owed, and nothing that came late is left to be found."""
+    wait_until(
+        lambda: not any(store.owed()),
+        timeout_s=60,
+        otherwise=lambda: f"owed: {store.owed()}\n{application.log}",
+    )
+    store.look_again()
+    assert application.stop() == 0
+
+
 def test_killed_frozen_and_cut_off(
     start: Start,
     settings: dict[str, str],
@@ -267,13 +264,7 @@ def test_killed_frozen_and_cut_off(
     still = {**settings, "TASKS__SIMULATE_METERDATA__ENABLED": "false"}
     last = [start("run", **still, FLEET__SHARD=str(number)) for number in range(SHARDS)]
     for store, application in zip(stores, last, strict=True):
-        wait_until(
-            lambda store=store: not any(store.owed()),  # type: ignore[misc]
-            timeout_s=60,
-            otherwise=lambda store=store, log=application: f"owed: {store.owed()}\n{log.log}",  # type: ignore[misc]
-        )
-        store.look_again()
-        assert application.stop() == 0
+        calm_down(store, application)
 
     assert all(map(vens_of, range(SHARDS)))
     found = readings_at(lasting_vtn)

@@ -8,12 +8,62 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 
+from app.metering.profiles import load_profiles
 from app.platform import make_engine, utc_now
 from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.support.faulty_vtn import FaultyVtn
+from tests.support.waiting import wait_until
 
 SETTLE_S = 0.25
 TIMEOUT_S = 2.0
+
+
+class Stored:
+    """What the database of the application holds, read beside it; `schema`: of a shard."""
+
+    def __init__(self, url: str, *, schema: str | None = None) -> None:
+        self._engine = make_engine(url, schema=schema)
+        self._schema = schema
+        self._first: int | None = None
+
+    def newest(self) -> int:
+        """The newest frame's number; 0: there is none."""
+        return self._number("SELECT coalesce(max(seq), 0) FROM frame")
+
+    def has_more(self, before: int) -> bool:
+        return self.newest() > before
+
+    def begin(self) -> None:
+        """The first frame is there: the ticks are counted from it."""
+        wait_until(lambda: self.newest() > 0)
+        self._first = self._number("SELECT profile_index FROM frame ORDER BY seq LIMIT 1")
+
+    def ticks(self) -> int:
+        """How many ticks it ever took: each goes on from the last one that is stored."""
+        assert self._first is not None
+        last = self._number("SELECT profile_index FROM frame ORDER BY seq DESC LIMIT 1")
+        return (last - self._first) % load_profiles().steps + 1
+
+    def owed(self) -> list[int]:
+        """Frames that a stream has not passed, reports refused, in doubt, or sought again."""
+        return [
+            self._number(query)
+            for query in (
+                "SELECT count(*) FROM frame WHERE seq > (SELECT min(cursor_seq) FROM stream)",
+                "SELECT count(*) FROM set_aside",
+                "SELECT count(*) FROM stream WHERE in_flight IS NOT NULL",
+                "SELECT count(*) FROM second_look",
+            )
+        ]
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _number(self, query: str) -> int:
+        with self._engine.begin() as connection:
+            if not inspect(connection).has_table("second_look", schema=self._schema):
+                return 0
+            return int(connection.execute(text(query)).scalar() or 0)
 
 
 def in_front_of(vtn: EmbeddedVtn) -> FaultyVtn:

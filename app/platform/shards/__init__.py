@@ -4,7 +4,7 @@ from app.platform.shards.each import EachShard
 from app.platform.shards.fence import NO_FENCE, Fence, NoFence
 from app.platform.shards.schema import TABLES_OF_SHARDS
 from app.platform.shards.shard import HASHED_BY, THE_FLEET, Shard, shard_of
-from app.platform.shards.store import ANY_STORE, Registry, ShardStore, Store, WholeStore
+from app.platform.shards.store import ANY_STORE, AnyStore, Registry, ShardStore, Store, WholeStore
 
 __all__ = [
     "ANY_STORE",
@@ -12,6 +12,7 @@ __all__ = [
     "NO_FENCE",
     "TABLES_OF_SHARDS",
     "THE_FLEET",
+    "AnyStore",
     "EachShard",
     "Fence",
     "NoFence",

@@ -20,6 +20,7 @@ from pathlib import Path
 from sqlalchemy import Engine, select, text
 
 from app.platform.errors import AnotherRunError, DatabaseError, ShardError
+from app.platform.log_once import LogOnce
 from app.platform.place import explained
 from app.platform.run_lock import RunLock
 from app.platform.shards.lease import UNKNOWN, Lease, process_name
@@ -103,11 +104,14 @@ class FileLease(Lease):
         engine: Engine,
         store: ShardStore,
         shutdown: Shutdown,
+        log_once: LogOnce,
         clock: Callable[[], datetime],
         boottime: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        super().__init__(shard_number=shard_number, store=store, shutdown=shutdown)
+        super().__init__(
+            shard_number=shard_number, store=store, shutdown=shutdown, log_once=log_once
+        )
         self._lock = lock
         self._lock_file = lock_file
         self._engine = engine.execution_options(schema_translate_map={STORE: None})
@@ -120,7 +124,6 @@ class FileLease(Lease):
         """What stood there, and since when it has."""
         self._ended: Owner | None = None
         """The one that was told to end."""
-        self._said: set[str] = set()
 
     def database_opened(self) -> None:
         """From now on its files must stay."""
@@ -159,8 +162,9 @@ class FileLease(Lease):
         except ShardError:
             raise
         except DatabaseError as error:
-            self._say_once(f"shard {self._shard_number} cannot be taken over yet: {error}")
+            self._not_known(error)
             return UNKNOWN
+        self._not_known(None)
         if holder is not None:
             self._end_a_frozen_owner()
         return holder
@@ -190,7 +194,7 @@ class FileLease(Lease):
                 try:
                     replace(owner, alive_s=self._boottime()).write(file.fileno())
                 except OSError as error:  # the next one may succeed
-                    self._say_once(f"{self._lock_file} cannot be written: {error.strerror}")
+                    self._warn(f"{self._lock_file} cannot be written: {error.strerror}")
 
     def _give_back(self) -> None:
         self._released.set()
@@ -214,9 +218,10 @@ class FileLease(Lease):
             return
         other = self._why_not_ours_to_end(owner)
         if other is not None:
-            self._say_once(
+            self._warn(
                 f"shard {self._shard_number}: {owner.holder} has the lock, and has said nothing for"
-                f" {silent_s:.0f} s; it is left, since {other}"
+                f" {silent_s:.0f} s; it is left, since {other}",
+                about=f"frozen owner of shard {self._shard_number}, {owner}",
             )
             return
         self._kill(owner, silent_s)
@@ -237,7 +242,7 @@ class FileLease(Lease):
         except ProcessLookupError:
             return
         except OSError as error:
-            self._say_once(
+            self._warn(
                 f"shard {self._shard_number}: {owner.holder} stands still, and cannot be ended:"
                 f" {error.strerror}"
             )
@@ -245,7 +250,7 @@ class FileLease(Lease):
         try:
             # The number is that of `process` for as long as we hold it: now it is the owner's.
             if _started(owner.pid) != owner.started:
-                self._say_once(
+                self._warn(
                     f"shard {self._shard_number}: process {owner.pid} is not the one that has"
                     " the lock; it is left"
                 )
@@ -261,7 +266,7 @@ class FileLease(Lease):
                 silent_s,
             )
         except PermissionError:
-            self._say_once(
+            self._warn(
                 f"shard {self._shard_number}: {owner.holder} stands still, and is another user's;"
                 " it is left"
             )
@@ -270,11 +275,8 @@ class FileLease(Lease):
         finally:
             os.close(process)
 
-    def _say_once(self, words: str) -> None:
-        about = words.partition(", and has said")[0]
-        if about not in self._said:
-            self._said.add(about)
-            logger.warning("%s", words)
+    def _warn(self, line: str, *, about: str = "") -> None:
+        self._log_once(logger, logging.WARNING, line, about=about)
 
 
 def _started(pid: int) -> int | None:

@@ -15,6 +15,8 @@ from datetime import datetime
 from sqlalchemy import Connection, TextClause
 
 from app.platform.errors import LeaseLostError
+from app.platform.log_once import LogOnce
+from app.platform.place import one_line
 from app.platform.shards.store import ShardStore
 from app.platform.shutdown import Shutdown
 
@@ -46,10 +48,13 @@ class Lease(ABC):
     _CHECK: TextClause
     """Whether the lease has this epoch, and keeps it until the transaction ends."""
 
-    def __init__(self, *, shard_number: int, store: ShardStore, shutdown: Shutdown) -> None:
+    def __init__(
+        self, *, shard_number: int, store: ShardStore, shutdown: Shutdown, log_once: LogOnce
+    ) -> None:
         self._shard_number = shard_number
         self._store = store
         self._shutdown = shutdown
+        self._log_once = log_once
         self._epoch: int | None = None
         self._lost: str | None = None
         self.former_end: datetime | None = None
@@ -142,6 +147,17 @@ class Lease(ABC):
     def _try_again(self) -> str | None:
         """The same for a standby, which a database that fails does not end. ShardError: the fleet
         was cut anew."""
+
+    def _not_known(self, error: Exception | None) -> None:
+        """Said once, and when it is known again: whether another process runs the shard."""
+        self._log_once.problem(
+            logger,
+            f"who runs shard {self._shard_number}",
+            None if error is None else one_line(error),
+            line=f"whether shard {self._shard_number} is still run is not known:"
+            f" {'' if error is None else one_line(error)}",
+            recovered=f"whether shard {self._shard_number} is run is known again",
+        )
 
     def _lose(self, why: str) -> None:
         with self._changed:

@@ -7,6 +7,8 @@ says.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -18,17 +20,24 @@ from sqlalchemy import (
     Text,
 )
 
+from app.platform.columns import required_column
+
 REGISTRY, STORE = "registry", "store"
 registry_metadata, store_metadata = MetaData(), MetaData()
 
-sharding_table = Table(
+
+def _of_one_row(name: str, metadata: MetaData, schema: str, *columns: Column[Any]) -> Table:
+    one = Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False)
+    return Table(name, metadata, one, *columns, schema=schema)
+
+
+sharding_table = _of_one_row(
     "sharding",
     registry_metadata,
-    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
-    Column("fleet_id", Text, nullable=False),
-    Column("shards", Integer, nullable=False),
-    Column("hashed_by", Text, nullable=False),
-    schema=REGISTRY,
+    REGISTRY,
+    required_column("fleet_id", Text),
+    required_column("shards", Integer),
+    required_column("hashed_by", Text),
 )
 """Into how many shards the fleet is cut: one row."""
 shard_table = Table(
@@ -38,36 +47,34 @@ shard_table = Table(
     schema=REGISTRY,
 )
 """The shards that have a store."""
-reshard_table = Table(
+reshard_table = _of_one_row(
     "reshard",
     registry_metadata,
-    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
-    Column("shards_before", Integer, nullable=False),
-    Column("shards_after", Integer, nullable=False),
-    Column("fleet_id", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    schema=REGISTRY,
+    REGISTRY,
+    required_column("shards_before", Integer),
+    required_column("shards_after", Integer),
+    required_column("fleet_id", Text),
+    required_column("state", Text),
 )
 """The last reshard, until it is finished; one row, whose state is one of those below."""
 SWITCHING, DONE, UNDOING = "switching", "done", "undoing"
 """While stores are moved, and when they are in place."""
-identity_table = Table(
+identity_table = _of_one_row(
     "shard_identity",
     store_metadata,
-    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
-    Column("fleet_id", Text, nullable=False),
-    Column("shards", Integer, nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("hashed_by", Text, nullable=False),
-    schema=STORE,
+    STORE,
+    required_column("fleet_id", Text),
+    required_column("shards", Integer),
+    required_column("number", Integer),
+    required_column("hashed_by", Text),
 )
 """Whose the store is: one row."""
 lease_table = Table(
     "lease",
     store_metadata,
     Column("epoch", BigInteger, primary_key=True, autoincrement=False),
-    Column("holder", Text, nullable=False),
-    Column("address", Text, nullable=False),
+    required_column("holder", Text),
+    required_column("address", Text),
     Column("expires_at", DateTime(timezone=True)),
     schema=STORE,
 )

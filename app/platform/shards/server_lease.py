@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.platform.errors import DatabaseError, ShardError
-from app.platform.place import explained
+from app.platform.log_once import LogOnce
+from app.platform.place import explained, one_line
 from app.platform.shards.lease import UNKNOWN, Lease, process_name
 from app.platform.shards.schema import STORE, lease_table
 from app.platform.shards.store import ShardStore
@@ -52,17 +53,19 @@ class ServerLease(Lease):
         engine: Engine,
         store: ShardStore,
         shutdown: Shutdown,
+        log_once: LogOnce,
         clock: Callable[[], datetime],
         boottime: Callable[[], float],
     ) -> None:
-        super().__init__(shard_number=shard_number, store=store, shutdown=shutdown)
+        super().__init__(
+            shard_number=shard_number, store=store, shutdown=shutdown, log_once=log_once
+        )
         self._engine = engine.execution_options(schema_translate_map={STORE: store.schema})
         self._clock = clock
         self._boottime = boottime
         self._certain_until_s = 0.0
         self._released = threading.Event()
         self._renewals: threading.Thread | None = None
-        self._said = ""
 
     def database_opened(self) -> None:
         """Nothing to do: there is no file that somebody could replace."""
@@ -81,7 +84,7 @@ class ServerLease(Lease):
                 connection.execute(_of(self._epoch).values(expires_at=func.clock_timestamp()))
         except DBAPIError as error:
             logger.warning(
-                "the lease of shard %d ends by itself: %s", self._shard_number, _line(error)
+                "the lease of shard %d ends by itself: %s", self._shard_number, one_line(error)
             )
 
     @property
@@ -112,11 +115,9 @@ class ServerLease(Lease):
         except ShardError:
             raise
         except (DatabaseError, DBAPIError) as error:
-            self._say(
-                f"whether shard {self._shard_number} is still run is not known: {_line(error)}", ""
-            )
+            self._not_known(error)
             return UNKNOWN
-        self._say("", f"whether shard {self._shard_number} is run is known again")
+        self._not_known(None)
         return holder
 
     def _take(self) -> str | None:
@@ -184,14 +185,12 @@ class ServerLease(Lease):
                 with self._transaction() as connection:
                     renewed = connection.execute(_of(self._epoch).values(expires_at=_end()))
             except Exception as error:  # noqa: BLE001 - whatever it is, the next one may succeed
-                self._say(
-                    f"the lease of shard {self._shard_number} is not renewed: {_line(error)}", ""
-                )
+                self._not_renewed(error)
                 continue
             if renewed.rowcount != 1:
                 self._lose(f"another process has taken over shard {self._shard_number}")
                 return
-            self._say("", f"the lease of shard {self._shard_number} is renewed again")
+            self._not_renewed(None)
             with self._changed:
                 self._certain_until_s = asked_s + LASTS_S - SPARE_S
                 self._changed.notify_all()
@@ -206,14 +205,16 @@ class ServerLease(Lease):
             )
             yield connection
 
-    def _say(self, problem: str, over: str) -> None:
-        """Once; `over` says that what was wrong, if something was, no longer is."""
-        if problem != self._said:
-            self._said = problem
-            if problem:
-                logger.warning("%s", problem)
-            else:
-                logger.info("%s", over)
+    def _not_renewed(self, error: Exception | None) -> None:
+        """Said once, and when it is renewed again."""
+        self._log_once.problem(
+            logger,
+            f"the lease of shard {self._shard_number}",
+            None if error is None else one_line(error),
+            line=f"the lease of shard {self._shard_number} is not renewed:"
+            f" {'' if error is None else one_line(error)}",
+            recovered=f"the lease of shard {self._shard_number} is renewed again",
+        )
 
 
 def _of(epoch: int | None) -> Any:
@@ -222,8 +223,3 @@ def _of(epoch: int | None) -> Any:
 
 def _end() -> Any:
     return func.clock_timestamp() + timedelta(seconds=LASTS_S)
-
-
-def _line(error: Exception) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return str(cause).strip().partition("\n")[0] or type(error).__name__

@@ -56,8 +56,10 @@ class Store(Protocol):
 class AnyStore:
     """Nobody looks whose it is."""
 
-    schema: str | None = None
     client_suffix = ""
+
+    def __init__(self, *, schema: str | None = None) -> None:
+        self.schema = schema
 
     def admit(self) -> None:
         """Nothing to look at."""
@@ -112,7 +114,10 @@ class Registry:
     @contextmanager
     def changing(self) -> Iterator[Connection]:
         """A transaction, one at a time, on its tables, which are made where they are missing."""
-        with transaction(self._engine, schema=self._schema) as connection:
+        with (
+            explained(self._engine.url),
+            transaction(self._engine, schema=self._schema) as connection,
+        ):
             registry_metadata.create_all(connection)
             yield connection
 
@@ -121,6 +126,7 @@ class WholeStore(AnyStore):
     """Of a fleet that is not cut."""
 
     def __init__(self, registry: Registry) -> None:
+        super().__init__()
         self._registry = registry
 
     def admit(self) -> None:
@@ -159,7 +165,7 @@ class ShardStore:
         self._registry.refuse_while_stores_move()
         if self._registry.shards() is None:
             self._refuse_a_whole_fleet()
-        with explained(self._engine.url), self._registry.changing() as connection:
+        with self._registry.changing() as connection:
             row = connection.execute(select(sharding_table)).first()
             if row is None:
                 self._fleet_id = str(uuid.uuid4())
@@ -187,10 +193,6 @@ class ShardStore:
 
     def prepare(self) -> None:
         """Write in it whose it is, or see that it is what it has to be. After `admit`."""
-        with explained(self._engine.url):
-            self._prepare()
-
-    def _prepare(self) -> None:
         own = {
             "fleet_id": self._fleet_id,
             "shards": self._shard.of,
@@ -200,7 +202,10 @@ class ShardStore:
         with self._registry.changing() as connection:
             this_one = select(exists().where(shard_table.c.number == self._shard.number))
             was_there = bool(connection.execute(this_one).scalar())
-        with transaction(self._engine, schema=self.schema) as connection:
+        with (
+            explained(self._engine.url),
+            transaction(self._engine, schema=self.schema) as connection,
+        ):
             store_metadata.create_all(connection)
             row = connection.execute(select(identity_table)).first()
             if row is None and was_there:

@@ -48,8 +48,8 @@ class TestFrozen:
         """A process that runs shard 0."""
         process = subprocess.Popen(
             [sys.executable, "-c", OWNER, str(tmp_path / "data")],
-            cwd=ROOT,
-            env={**os.environ, "SETTINGS_FILE": ""},
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from app.cluster import FileStores, Reshard
 from app.cluster.stores import Fill
@@ -40,20 +40,20 @@ class FailingStores:
     def make_draft(self, parent: Shard, child: Shard, fill: Fill) -> None:
         self._step(self._stores.make_draft, parent, child, fill)
 
-    def keep_aside(self, parent: Shard, connection: Connection) -> None:
-        self._step(self._stores.keep_aside, parent, connection)
+    def keep_aside(self, parent: Shard) -> None:
+        self._step(self._stores.keep_aside, parent)
 
-    def put_in_place(self, child: Shard, connection: Connection) -> None:
-        self._step(self._stores.put_in_place, child, connection)
+    def put_in_place(self, child: Shard) -> None:
+        self._step(self._stores.put_in_place, child)
 
-    def put_back(self, parent: Shard, connection: Connection) -> None:
-        self._step(self._stores.put_back, parent, connection)
+    def put_back(self, parent: Shard) -> None:
+        self._step(self._stores.put_back, parent)
 
-    def remove(self, shard: Shard, connection: Connection) -> None:
-        self._step(self._stores.remove, shard, connection)
+    def remove(self, shard: Shard) -> None:
+        self._step(self._stores.remove, shard)
 
-    def remove_kept(self, connection: Connection) -> None:
-        self._step(self._stores.remove_kept, connection)
+    def remove_kept(self) -> None:
+        self._step(self._stores.remove_kept)
 
     def engine(self, shard: Shard) -> Engine | None:
         return self._stores.engine(shard)
@@ -76,7 +76,7 @@ class TestInterrupted:
         def make(steps: int) -> Reshard:
             registry: Registry = make_shard(0, of=1).platform.registry()
             stores = FailingStores(FileStores(tmp_path / "data"), steps=steps)
-            return Reshard(registry=registry, stores=stores, alone=alone)
+            return Reshard(registry=registry, stores=stores, moves=lambda _: stores, alone=alone)
 
         return make
 

@@ -150,14 +150,16 @@ class TestTakenOver:
 
         assert first.platform.owner().lost() == "another process has taken over shard 0"
 
+
+class TestServer:
+    KINDS = ("postgresql",)
+
     def test_a_transaction_that_began_before_is_rolled_back(self, make_shard: MakeShard) -> None:
-        """It was paused in the middle of it."""
+        """Who is paused in one of SQLite holds off all others instead."""
         first = make_shard(0, of=2)
         first.platform.owner().acquire()
         before = revision(first)
         database = first.platform.database()
-        if database.file is not None:
-            pytest.skip("who is paused in a transaction of SQLite holds off all others")
 
         def paused() -> None:
             with database.write() as connection:
@@ -167,10 +169,6 @@ class TestTakenOver:
         with pytest.raises(LeaseLostError):
             paused()
         assert revision(first) == before
-
-
-class TestServer:
-    KINDS = ("postgresql",)
 
     def test_who_has_checked_commits_before_it_is_taken_over(self, make_shard: MakeShard) -> None:
         """Between the check and the commit, nobody raises the epoch, and the owner renews."""
