@@ -53,6 +53,8 @@ class Notifier:
         self._stale = True
         self._subscriptions: list[Wire] = []
         """Read when they were changed, and not for each report that comes in."""
+        self._later: set[str] = set()
+        """Ids of subscriptions that were made after the changes that still wait."""
 
     def start(self, objects: Objects) -> None:
         """Begin; `objects` knows who may see what."""
@@ -67,11 +69,14 @@ class Notifier:
         if change.kind == "SUBSCRIPTION":
             # At once: it has to hold also where there is no room for the change itself.
             self._stale = True
-            if change.operation != "CREATE":
+            if change.operation == "CREATE":
+                self._later.add(change.body["id"])
+            else:
                 self._webhooks.forget(change.body["id"])
         try:
             self._waiting.put_nowait(change)
         except queue.Full:
+            self._later.discard(change.body["id"])
             logger.warning("VTN: too many changes at once; one is not published")
 
     def close(self) -> None:
@@ -88,6 +93,7 @@ class Notifier:
 
     def _run(self) -> None:
         while (change := self._waiting.get()) is not None and not self._closing:
+            self._later.discard(change.body["id"])
             for tell in (self._publish, self._call_back):
                 try:
                     tell(change)
@@ -131,6 +137,8 @@ class Notifier:
             self._stale = False
             self._subscriptions = self._store.select("SUBSCRIPTION", limit=MAX_CLIENTS)
         for subscription in self._subscriptions:
+            if subscription["id"] in self._later:
+                continue
             version = VERSIONS[subscription["version"]]
             notifications = self._notifications(
                 version, change, subscription["clientID"], partial(_concerns, subscription)

@@ -173,6 +173,19 @@ class TestWhatIsTold:
         ]
         assert set(hook.tokens) == {"Bearer secret-of-the-subscriber"}
 
+    def test_nothing_of_before_the_subscription(
+        self, ven: Caller, bl: Caller, hook: Callback
+    ) -> None:
+        event = make_event(bl)
+        for _ in range(50):
+            bl.make("/events", {"programID": event["programID"]})
+        ven.make("/subscriptions", wish(hook.url))
+
+        last = bl.make("/events", {"programID": event["programID"]})
+
+        wait_until(lambda: hook.received)
+        assert hook.received[0]["object"] == last
+
     def test_3_0_1_calls_the_operations_after_http(
         self, vtn: EmbeddedVtn, secrets: EmbeddedCredentials, bl: Caller, hook: Callback
     ) -> None:
