@@ -29,7 +29,7 @@ from app.platform.place import is_server
 from app.platform.ports import port
 from app.platform.progress import MakeBar, Progress, no_bar, no_progress
 from app.platform.run_lock import RunLock
-from app.platform.secret_file import is_same_secret, read_or_make
+from app.platform.secret_file import is_same_secret, make_private_file, read_or_make
 from app.platform.servers import NoServer, Server
 from app.platform.shards import (
     HASHED_BY,
@@ -98,6 +98,7 @@ __all__ = [
     "json_bytes",
     "key_column",
     "make_engine",
+    "make_private_file",
     "no_bar",
     "no_progress",
     "port",

@@ -25,6 +25,7 @@ from app.platform.errors import (
 )
 from app.platform.migrations import MIGRATIONS, Migration
 from app.platform.place import explained, file_of, is_server, place
+from app.platform.secret_file import make_private_file
 from app.platform.shards import ANY_STORE, NO_FENCE, TABLES_OF_SHARDS, Fence, Store
 from app.platform.waits import Waits
 
@@ -223,7 +224,7 @@ class Database:
             return
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+            make_private_file(file)
         except OSError as error:
             raise DatabaseError(
                 f"{file} cannot be written: {error.strerror}; see DATA_DIR and DATABASE__URL"

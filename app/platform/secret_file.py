@@ -1,7 +1,8 @@
-"""Secrets: files that hold one, made once and for their owner only; and whether two are one."""
+"""Files that are their owner's only: secrets, made once, and whether two are one; databases."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import os
@@ -30,6 +31,21 @@ def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
         finally:
             draft.unlink()
     return path.read_bytes()
+
+
+def make_private_file(path: Path) -> None:
+    """Make it where it is missing, for its owner only. OSError: it cannot be made or written.
+
+    One that is there is not opened: SQLite loses all of a process's locks on a file when any
+    descriptor of it is closed (How To Corrupt An SQLite Database File, 2.2).
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
 def is_same_secret(given: str, own: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import sqlite3
 import threading
 import uuid
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app.platform import make_private_file
 from app.vtn.errors import Conflict, Gone
 from app.vtn.wire import Wire, to_json
 
@@ -71,7 +71,7 @@ class VtnStore:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            make_private_file(self._path)
             connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
             try:
                 connection.executescript(SCHEMA)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from app.platform import ShardError, shard_of
 from containers import Container
 from tests.integration.shards.conftest import MakeShard
 
+LOOK = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM ven')"
 NAMES = [f"VEN {number}" for number in range(20)]
 
 
@@ -155,3 +158,20 @@ def test_resources_count_in_their_shard_alone(make_shard: MakeShard) -> None:
 
     assert [name for name, _ in shard.fleet.repository().resources()] == [own(1, 2)[0]]
     assert list(make_shard(0, of=2).fleet.repository().resources()) == []
+
+
+class TestASQLiteFile:
+    KINDS = ("sqlite",)
+
+    def test_keeps_its_log_when_another_process_has_looked_at_it(
+        self, make_shard: MakeShard
+    ) -> None:
+        shard = make_shard(0, of=2)
+        shard.platform.owner().acquire()
+        database = shard.platform.database()
+        database.open()
+        assert database.file is not None
+
+        subprocess.run([sys.executable, "-c", LOOK, str(database.file)], check=True)
+
+        assert database.file.with_name("fleet.db-wal").exists()  # else it took it for its own
