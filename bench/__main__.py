@@ -28,6 +28,7 @@ from bench import (
     page,
     poll,
     schedule,
+    shards,
     start,
     step,
 )
@@ -46,6 +47,7 @@ SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "meters": meters.rows,
     "mqtt": mqtt.rows,
     "orders": orders.rows,
+    "shards": shards.rows,
     "schedule": schedule.rows,
     "start": start.rows,
     "page": page.rows,

@@ -29,7 +29,7 @@ def given() -> Any:
 
 def answer(value: Any) -> None:
     """The last line of the new process."""
-    print(orjson.dumps(value).decode())
+    print(orjson.dumps(value).decode(), flush=True)
 
 
 def peak_mb() -> float:
