@@ -15,6 +15,7 @@ from dependency_injector import containers, providers
 from app import tasks
 from app.actuation import ActuationContainer, OrdersContainer
 from app.application import Application, ApplicationContainer
+from app.cluster import GatewayContainer
 from app.control import ControlContainer
 from app.events import EventsContainer
 from app.fleet import FleetContainer
@@ -190,6 +191,8 @@ class Container(containers.DeclarativeContainer):
         scheduling=scheduling,
         supervision=supervision,
     )
+
+    gateway = providers.Container(GatewayContainer, platform=platform, intake=intake, push=push)
 
     running = providers.Container(
         ApplicationContainer,

@@ -18,6 +18,7 @@ from app.openadr import CredentialsError, VtnHttp
 from app.ops import Health
 from app.platform import (
     Database,
+    Endpoint,
     MakeBar,
     PeriodicThread,
     Server,
@@ -60,6 +61,9 @@ class Owner(Protocol):
 
     former_end: datetime | None
 
+    @property
+    def epoch(self) -> int | None: ...
+
     def acquire(self) -> None: ...
 
     def database_opened(self) -> None: ...
@@ -76,6 +80,7 @@ class Application:
     def __init__(
         self,
         *,
+        endpoint: Endpoint,
         owner: Owner,
         database: Database,
         vtn: Server,
@@ -102,6 +107,7 @@ class Application:
         verifies_tls: bool,
         bar: MakeBar = no_bar,
     ) -> None:
+        self._endpoint = endpoint
         self._owner = owner
         self._database = database
         self._vtn = vtn
@@ -148,7 +154,9 @@ class Application:
         if not self._verifies_tls:
             logger.warning("VTN__VERIFY_TLS=false: whoever answers is taken for the VTN")
         steps: Sequence[Callable[[], object]] = (
+            self._endpoint.listen,
             self._owner.acquire,
+            lambda: self._endpoint.open(self._owner.epoch),
             self._database.open,
             self._owner.database_opened,
             self._hold_what_may_still_come,
@@ -240,6 +248,7 @@ class Application:
         self._lock_watch.close(min(1.0, self._shutdown.remaining_for_work_s()))
         self._guard.close(min(1.0, self._shutdown.remaining_for_work_s()))
         self._ops.close()
+        self._endpoint.close()
         self._vtn.close()
         self._http.close()
         self._tracing.close()
@@ -352,6 +361,7 @@ class ApplicationContainer(containers.DeclarativeContainer):
 
     application = providers.ThreadSafeSingleton(
         Application,
+        endpoint=platform.endpoint,
         owner=platform.owner,
         database=platform.database,
         vtn=vtn.server,

@@ -176,6 +176,12 @@ def metrics_page() -> str:
         labels = ", ".join(f"`{label}`" for label in getattr(metric, "_labelnames", ()))
         text = metric.documentation.replace("|", "\\|")
         lines.append(f"| `{metric.name}` | {metric.type} | {labels} | {text} |")
+    lines += [
+        "",
+        "A gateway shows those of all [shards](../operator/shards.md), each with a label `shard`"
+        " (its number, or `gateway`), and beside them `ven_shard_up` (1: the owner of the shard"
+        " answers) and `ven_shard_epoch` (how often it has had an owner).",
+    ]
     return "\n".join([*lines, ""])
 
 

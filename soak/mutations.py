@@ -283,7 +283,7 @@ MUTATIONS = (
     Mutation(
         invariant=33,
         file="app/platform/shards/file_lease.py",
-        code="if _started(owner.pid) != owner.started:",
+        code="if started(owner.pid) != owner.started:",
         instead="if False:",
         test="tests/integration/shards/test_frozen_owner.py"
         "::TestFrozen::test_one_that_may_be_somebody_else_is_left",
@@ -295,6 +295,30 @@ MUTATIONS = (
         instead="elif False:",
         test="tests/integration/shards/test_stores.py"
         "::TestFiles::test_the_store_of_another_shard_is_refused",
+    ),
+    Mutation(
+        invariant=35,
+        file="app/intake/split.py",
+        code="if key in self._away:",
+        instead="if False:",
+        test="tests/unit/test_split_intake.py"
+        "::test_every_value_is_taken_once_whoever_fails_meanwhile",
+    ),
+    Mutation(
+        invariant=36,
+        file="app/platform/shards/gateway_key.py",
+        code='f"{shard} {epoch} {address} {part}".encode()',
+        instead='b"any"',
+        test="tests/integration/shards/test_endpoint.py"
+        "::test_a_key_opens_one_part_of_one_owner_and_nothing_else",
+    ),
+    Mutation(
+        invariant=37,
+        file="app/platform/secret_file.py",
+        code="path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600",
+        instead="path, os.O_RDWR | os.O_CREAT, 0o600",
+        test="tests/integration/shards/test_stores.py"
+        "::TestASQLiteFile::test_keeps_its_log_when_another_process_has_looked_at_it",
     ),
 )
 

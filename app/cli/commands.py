@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from app.cli.discover import discover_vtns
 from app.cli.event import make_event_cli
 from app.cli.failures import report_expected_errors, tell
 from app.cli.fleet import make_fleet_cli
+from app.cli.gateway import run_gateway
 from app.cli.help import AsJson, examples
 from app.cli.opened import (
     make_container,
@@ -39,10 +39,11 @@ from app.cli.opened import (
 from app.cli.participation import add_participation_commands
 from app.cli.readings import make_readings_cli
 from app.cli.rejected import make_rejected_cli
+from app.cli.signals import leave, stop_on_signals
 from app.cli.terminal import replace_what_cannot_be_shown, show
 from app.observability import configure_logging, log_uncaught
 from app.observability import graph as wiring
-from app.platform import LOOPBACK, Shutdown, no_bar
+from app.platform import LOOPBACK, no_bar
 from app.settings import EMBEDDED_301
 from containers import Container
 
@@ -109,7 +110,7 @@ def run_application(
     *,
     once: bool,
     releases_orders: bool = False,
-    leave: Callable[[int], NoReturn] = os._exit,
+    end: Callable[[int], NoReturn] = os._exit,
 ) -> None:
     """Run until a signal; then leave at once, since threads may still wait for the VTN."""
     settings = container.settings()
@@ -120,10 +121,7 @@ def run_application(
         if bar is not no_bar:
             container.platform.bar.override(bar)
         code = _run(container.application(), once=once, releases_orders=releases_orders)
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    leave(code)
+    leave(code, end)
 
 
 def _run(application: Application, *, once: bool, releases_orders: bool) -> int:
@@ -145,20 +143,6 @@ def _run(application: Application, *, once: bool, releases_orders: bool) -> int:
     application.stop(releases_orders=releases_orders)
     code = code or int(application.stopped_by_failure)
     return 1 if once and application.failed else code
-
-
-def stop_on_signals(shutdown: Shutdown) -> None:
-    """Ctrl-C and SIGTERM begin an orderly stop; a second Ctrl-C ends the process at once."""
-
-    def stop(number: int, _: object) -> None:
-        if number == signal.SIGINT and shutdown.is_set():
-            os.write(2, b"stopped at once: what was under way stays owed\n")
-            os._exit(128 + number)
-        # Not in the handler itself: it may interrupt the main thread while that holds the lock.
-        threading.Thread(target=shutdown.set).start()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
 
 
 @cli.command(
@@ -233,6 +217,13 @@ cli.add_typer(fleet_cli, name="fleet")
 
 
 cli.add_typer(make_readings_cli(opened_readings), name="readings")
+cli.command(
+    "gateway",
+    epilog=examples(
+        "FLEET__SHARDS=2 ven-fleet gateway",
+        "INTAKE__PORT=8083 OPS__HOST=0.0.0.0 ven-fleet gateway   # beside the shards' processes",
+    ),
+)(run_gateway)
 
 
 @cli.command(

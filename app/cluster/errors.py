@@ -1,11 +1,16 @@
 """What goes wrong, and what a caller does.
 
+GatewayError            (OperationalError) the gateway does not begin: the command ends with 1
 ReshardError            (OperationalError) the stores stay as they are: the command ends with 1
 """
 
 from __future__ import annotations
 
 from app.platform import OperationalError
+
+
+class GatewayError(OperationalError):
+    """The gateway cannot begin; one line says why."""
 
 
 class ReshardError(OperationalError):

@@ -115,10 +115,16 @@ class Reshard:
             connection.execute(delete(shard_tables.reshard_table))
 
     def finish(self) -> None:
-        """Remove the stores of before. ReshardError: there are none."""
+        """Remove the stores of before. ReshardError: there are none, or a shard has not run."""
         last = self._registry.last_reshard()
         if last is None or last.state != shard_tables.DONE:
             raise ReshardError("there is no reshard that could be finished")
+        for number in range(last.shards_after):
+            if not self._has_run(Shard(number, last.shards_after)):
+                raise ReshardError(
+                    f"shard {number} has not run yet, and brokers keep nothing for it; let all of"
+                    " them run first"
+                )
         with self._registry.changing() as connection:
             self._moves(connection).remove_kept()
             connection.execute(delete(shard_tables.reshard_table))

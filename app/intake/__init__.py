@@ -45,7 +45,7 @@ from app.intake.measurement import (
 from app.intake.meters import KnownMeters, Metered, Meters
 from app.intake.sources import Source
 from app.intake.sources_file import DEFAULT_FILE, SourcesFile
-from app.intake.status import SourceStatus, SourceStatuses
+from app.intake.status import IntakeStats, SourceStatus, SourceStatuses
 from app.intake.store import (
     NO_ROWS,
     NOT_TOLD,
@@ -94,6 +94,7 @@ __all__ = [
     "IntakeContainer",
     "IntakeFull",
     "IntakeServerError",
+    "IntakeStats",
     "KnownMeters",
     "KnownSeries",
     "Latest",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -19,6 +19,7 @@ from app.intake.measurement import (
     Direction,
     Int64,
     Measurements,
+    MeterName,
     Quantity,
     Receipt,
     SeriesKey,
@@ -53,6 +54,8 @@ class Admitted:
     receipt: Receipt
     unknown: Counter[str]
     """Meters that nobody has, with how many of their values."""
+    left: Sequence[int]
+    """Keys of the batch whose values are neither taken nor refused, with `leaves_unknown`."""
 
     def settled(self, judged: Judged) -> Receipt:
         """The receipt, when the rest is durable."""
@@ -88,6 +91,18 @@ class Admission:
         self._clock = clock
         self._clock_in_doubt = clock_in_doubt
 
+    def unknown(self, meters: Sequence[MeterName], source: str) -> list[int]:
+        """The places of those that no resource has."""
+        known = self._meters.known()
+        found = []
+        for place, meter in enumerate(meters):
+            try:
+                known.find(meter, source)
+            except UnknownMeter as error:
+                if not error.is_anothers:  # who has it several times says so
+                    found.append(place)
+        return found
+
     def admit(
         self,
         batch: Measurements,
@@ -101,7 +116,8 @@ class Admission:
         else says what meters nobody has. ClockInDoubt: a value is of the future, or it is not."""
         receipt = Receipt()
         unknown: Counter[str] = Counter()
-        names, refused = self._names(batch, source, receipt, unknown, leaves_unknown)
+        left: list[int] | None = [] if leaves_unknown else None
+        names, refused = self._names(batch, source, receipt, unknown, left)
         now = self._clock()
         wrong = self._wrong(batch, now)
         if when_late is WhenLate.TELL:
@@ -141,6 +157,7 @@ class Admission:
             lines=batch.lines[kept],
             receipt=receipt,
             unknown=unknown,
+            left=left or (),
         )
 
     def _names(
@@ -149,7 +166,7 @@ class Admission:
         source: str | None,
         receipt: Receipt,
         unknown: Counter[str],
-        leaves_unknown: bool,
+        left: list[int] | None,
     ) -> tuple[dict[int, SeriesName], Bools]:
         """The series of each key; and which values are not taken, whatever they say."""
         names: dict[int, SeriesName] = {}
@@ -177,10 +194,11 @@ class Admission:
                 except UnknownMeter as error:
                     why = str(error)
                     named = key.meter.device or key.meter.meter_point_id
-                    if named and not error.is_anothers and not leaves_unknown:
+                    if named and not error.is_anothers and left is None:
                         unknown[named] += len(own)
             refused[own] = True
-            if leaves_unknown:
+            if left is not None:
+                left.append(place)
                 continue
             receipt.refusals.add_each(batch.lines[own], why)
         return names, refused

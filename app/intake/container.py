@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import requests
 from dependency_injector import containers, providers
 
 from app.intake.admission import Admission
 from app.intake.energy import AnomalyLog, MeasuredEnergy
 from app.intake.exports import Exports
-from app.intake.http import IntakeServer, NotServed, TakesOutcomes
+from app.intake.http import (
+    IntakeServer,
+    NotServed,
+    TakesOutcomes,
+    make_internal_api,
+    make_public_api,
+)
+from app.intake.http.server import MAX_REQUESTS
 from app.intake.importer import Importer
 from app.intake.influx_query import InfluxPages
 from app.intake.intake import Intake
 from app.intake.latest import LatestMeasured
 from app.intake.measured_power import MeasuredPower
 from app.intake.meters import MeteredFleet, Meters
-from app.intake.mqtt import MqttSources, MqttSubscriber
+from app.intake.mqtt import DevicesOfShard, EveryDevice, MqttSources, MqttSubscriber
 from app.intake.refusal_log import RefusalLog
+from app.intake.remote import RemoteGaps, RemoteOutcomes, intake_of_shards
 from app.intake.replay import load_replay
 from app.intake.service import IntakeService
 from app.intake.sources_file import SourcesFile
+from app.intake.split import SplitIntake
 from app.intake.status import IntakeStats, SourceStatuses
 from app.intake.store import (
     ArrivalCounts,
@@ -32,7 +43,7 @@ from app.intake.store import (
 from app.intake.unknown import UnknownDevices
 from app.intake.upkeep import Upkeep
 from app.mqtt import BrokerLoop
-from app.platform import PeriodicThread, port
+from app.platform import INTAKE, AsgiServer, PeriodicThread, port
 
 UPKEEP_EVERY_S = 10.0
 SOURCES_EVERY_S = 5.0
@@ -90,6 +101,26 @@ class IntakeContainer(containers.DeclarativeContainer):
     intake = providers.ThreadSafeSingleton(
         Intake, log=log, admission=admission, unknown=unknown_devices, stats=stats
     )
+    # What brokers tell, a shard may have to hand on: what they kept from before it was cut.
+    former_intake = providers.ThreadSafeSingleton(
+        SplitIntake,
+        providers.Factory(
+            intake_of_shards,
+            platform.settings.provided.fleet.shards,
+            client=platform.shard_client,
+            own=platform.settings.provided.shard,
+            intake=intake,
+        ),
+        own=platform.settings.provided.shard,
+    )
+    split_intake = providers.ThreadSafeSingleton(
+        SplitIntake,
+        providers.Factory(
+            intake_of_shards,
+            platform.settings.provided.fleet.shards,
+            client=platform.shard_client,
+        ),
+    )
     refusal_log = providers.ThreadSafeSingleton(RefusalLog, platform.log_once)
     statuses = providers.ThreadSafeSingleton(
         SourceStatuses,
@@ -131,22 +162,69 @@ class IntakeContainer(containers.DeclarativeContainer):
         session=providers.Factory(requests.Session),
     )
     exports = providers.ThreadSafeSingleton(Exports, log=log, meters=meters, sources=sources)
+    public_listener = providers.ThreadSafeSingleton(
+        AsgiServer,
+        host=platform.settings.provided.intake.host,
+        port=platform.settings.provided.intake.port,
+        name="intake",
+        certificate=platform.settings.provided.intake.certificate,
+        key=platform.settings.provided.intake.key,
+        max_requests=MAX_REQUESTS,
+    )
     server = providers.Selector(
+        platform.settings.provided.intake_kind,
+        served=providers.ThreadSafeSingleton(
+            IntakeServer,
+            server=public_listener,
+            where=platform.settings.provided.intake.url,
+            make_application=providers.Factory(
+                partial,
+                make_public_api,
+                intake=intake,
+                sources=sources,
+                exports=exports,
+                stats=stats,
+                clock=platform.clock,
+                monotonic=platform.monotonic,
+                refusal_log=refusal_log,
+                outcomes=outcomes,
+            ),
+        ),
+        shard=providers.ThreadSafeSingleton(
+            IntakeServer,
+            server=platform.endpoint.provided.part.call(INTAKE),
+            make_application=providers.Factory(
+                partial,
+                make_internal_api,
+                intake=intake,
+                sources=sources,
+                exports=exports,
+                outcomes=outcomes,
+            ),
+        ),
+        none=providers.ThreadSafeSingleton(NotServed, sources=sources),
+    )
+    gateway_server = providers.Selector(
         platform.settings.provided.intake.kind,
         served=providers.ThreadSafeSingleton(
             IntakeServer,
-            host=platform.settings.provided.intake.host,
-            port=platform.settings.provided.intake.port,
-            certificate=platform.settings.provided.intake.certificate,
-            key=platform.settings.provided.intake.key,
-            intake=intake,
-            sources=sources,
-            exports=exports,
-            stats=stats,
-            clock=platform.clock,
-            monotonic=platform.monotonic,
-            refusal_log=refusal_log,
-            outcomes=outcomes,
+            server=public_listener,
+            where=platform.settings.provided.intake.url,
+            make_application=providers.Factory(
+                partial,
+                make_public_api,
+                intake=split_intake,
+                sources=sources,
+                exports=providers.Factory(RemoteGaps, client=platform.shard_client),
+                stats=stats,
+                clock=platform.clock,
+                monotonic=platform.monotonic,
+                refusal_log=refusal_log,
+                outcomes=providers.Factory(
+                    RemoteOutcomes, client=platform.shard_client, actuators=outcomes
+                ),
+                waits_for_others=True,
+            ),
         ),
         none=providers.ThreadSafeSingleton(NotServed, sources=sources),
     )
@@ -156,6 +234,11 @@ class IntakeContainer(containers.DeclarativeContainer):
     mqtt_sources = providers.ThreadSafeSingleton(
         MqttSources,
         sources=sources,
+        heard=providers.Selector(
+            platform.settings.provided.store_kind,
+            whole=providers.Factory(EveryDevice),
+            shard=providers.Factory(DevicesOfShard, meters=meters, store=platform.store),
+        ),
         loop=broker_loop,
         make=providers.Factory(
             MqttSubscriber,
@@ -167,8 +250,8 @@ class IntakeContainer(containers.DeclarativeContainer):
             monotonic=platform.monotonic,
             shutdown=platform.shutdown,
             log_once=platform.log_once,
-            client_suffix=platform.store.provided.client_suffix,
         ).provider,
+        split_intake=former_intake,
     )
     replay = providers.ThreadSafeSingleton(
         load_replay,

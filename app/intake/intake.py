@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 
 from app.intake.admission import Admission, WhenLate
-from app.intake.measurement import Measurements, Receipt, Refusals
-from app.intake.refusal_log import QUOTED
+from app.intake.handed_on import Part
+from app.intake.measurement import Measurements, MeterName, Receipt
 from app.intake.sources import Source
-from app.intake.status import OTHERS, IntakeStats
+from app.intake.status import IntakeStats
 from app.intake.store import MeasurementLog
 from app.intake.unknown import UnknownDevices
 
@@ -36,20 +36,26 @@ class Intake:
         again doubles nothing. IntakeFull, ClockInDoubt: nothing is taken. DatabaseError: it may be
         taken all the same.
         """
+        return self.take_part(batch, source, leaves_unknown=False).receipt
+
+    def unknown(self, meters: Sequence[MeterName], source: Source) -> Sequence[int]:
+        """The places of those that no resource has."""
+        return self._admission.unknown(meters, source.name)
+
+    def take_part(self, batch: Measurements, source: Source, *, leaves_unknown: bool) -> Part:
+        """As `take`. `leaves_unknown`: a meter that nobody has here may be that of another shard;
+        its values are not refused, and its key is named."""
         admitted = self._admission.admit(
-            batch, source=source.name, late=source.late, when_late=WhenLate.COUNT
+            batch,
+            source=source.name,
+            late=source.late,
+            when_late=WhenLate.COUNT,
+            leaves_unknown=leaves_unknown,
         )
         self._unknown.note(source.name, admitted.unknown)
-        judged = self._log.take(admitted.arrival)
-        receipt = admitted.settled(judged)
+        if len(admitted.arrival.rows):
+            receipt = admitted.settled(self._log.take(admitted.arrival))
+        else:
+            receipt = admitted.receipt
         self._stats.record(source.name, receipt)
-        return receipt
-
-    def refused(self, refusals: Refusals, source: Source) -> None:
-        """Count what was refused of a batch, here or where it was read."""
-        reasons = Counter(QUOTED.sub("…", each.reason) for each in refusals.first)
-        unnamed = refusals.count - len(refusals.first)
-        if unnamed:
-            reasons[OTHERS] += unnamed
-        if reasons:
-            self._stats.refused(source.name, reasons)
+        return Part(receipt=receipt, unknown=admitted.left)

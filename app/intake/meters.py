@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from app.fleet import Resource
@@ -39,6 +39,8 @@ class KnownMeters:
     def __init__(self, metered: Iterable[tuple[str, Resource]]) -> None:
         self._by_name: dict[MeterName, list[Metered]] = {}
         self._of_ven: dict[str, dict[str, Metered]] = {}
+        self._devices: dict[str, list[str]] = {}
+        """By source."""
         for ven_name, resource in metered:
             self._add(ven_name, resource)
 
@@ -71,6 +73,10 @@ class KnownMeters:
         """Those of one VEN, by name."""
         return self._of_ven.get(ven_name, {})
 
+    def devices(self, source: str) -> Sequence[str]:
+        """What a source calls the meters that are known."""
+        return self._devices.get(source, ())
+
     def all(self) -> list[Metered]:
         """Every resource that has a meter, by name."""
         return sorted({each for named in self._by_name.values() for each in named})
@@ -86,8 +92,10 @@ class KnownMeters:
             resource.energy_max_kwh,
         )
         self._of_ven.setdefault(ven_name, {})[resource.resource_name] = metered
+        device = normalized_name(resource.meter)
+        self._devices.setdefault(metered.source, []).append(device)
         names = [
-            MeterName(device=normalized_name(resource.meter)),
+            MeterName(device=device),
             MeterName(
                 ven_name=normalized_name(ven_name),
                 resource_name=normalized_name(resource.resource_name),

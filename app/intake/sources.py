@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -143,19 +143,24 @@ class MqttSource(BrokerSettings, Source):
         return f"{self.session_id}-now"
 
     @property
-    def timed_filters(self) -> frozenset[str]:
-        """What is heard in the session that the broker keeps."""
-        return frozenset(each.topic_filter for each in self.topics if each.is_timed)
+    def is_kept(self) -> bool:
+        """Whether its broker keeps a session: of topics whose messages have a time."""
+        return any(each.is_timed for each in self.topics)
 
     @property
-    def untimed_filters(self) -> frozenset[str]:
-        """What is heard in a session that ends with its connection."""
-        return frozenset(each.topic_filter for each in self.topics if not each.is_timed)
+    def is_heard_now(self) -> bool:
+        """Whether there is a session that ends with its connection: of the other topics."""
+        return not all(each.is_timed for each in self.topics)
+
+    def filters(self, devices: Collection[str] | None, *, timed: bool) -> frozenset[str]:
+        """What is heard of these devices, or of all, in one of the two sessions."""
+        own = [each for each in self.topics if each.is_timed == timed]
+        return frozenset(found for each in own for found in each.filters(devices))
 
     @property
     def session(self) -> tuple[BrokerAddress, str] | None:
         """The session that its broker keeps; None: it has none."""
-        return (self.address, self.session_id) if self.timed_filters else None
+        return (self.address, self.session_id) if self.is_kept else None
 
     def read_files(self) -> Iterator[Path]:
         """Profiles of its own."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.intake.errors import SourcesError
-from app.intake.measurement import Receipt
+from app.intake.measurement import Receipt, Refusals
 from app.intake.meters import Meters
+from app.intake.refusal_log import QUOTED
 from app.intake.sources import Source
 from app.intake.sources_file import SourcesFile
 from app.intake.store import MeasurementLog
@@ -81,8 +82,14 @@ class IntakeStats:
             self._recent.setdefault(source, deque()).append((self._monotonic(), receipt.taken))
             self._drop_old(source)
 
-    def refused(self, source: str, reasons: Mapping[str, int]) -> None:
-        """Values of a source that were refused, by reason."""
+    def refused(self, source: str, refusals: Refusals) -> None:
+        """Values of a source that were refused, where they were taken or where they were read."""
+        reasons = Counter(QUOTED.sub("…", each.reason) for each in refusals.first)
+        unnamed = refusals.count - len(refusals.first)
+        if unnamed:
+            reasons[OTHERS] += unnamed
+        if not reasons:
+            return
         with self._lock:
             counts = self._counts.setdefault(source, SourceCounts())
             counts.refused += sum(reasons.values())

@@ -6,7 +6,7 @@ A profile is a small TOML file: those of `message_profiles/` are shipped, others
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from app.platform import TextFileError, read_text
 SHIPPED = files("app.intake") / "message_profiles"
 DEVICE, FIELD = "{device}", "{field}"
 ANY_LEVEL = "+"
+NOT_IN_A_LEVEL = frozenset("/+#\0")
 MAX_TOPIC_BYTES = 1000
 VALUE_KEYS = ("pointer", "quantity", "unit", "direction", "channel")
 """Of a topic with one value, beside it."""
@@ -164,6 +165,18 @@ class Topic(Strict):
     def topic_filter(self) -> str:
         """What is subscribed."""
         return "/".join(ANY_LEVEL if level in (DEVICE, FIELD) else level for level in self.levels)
+
+    def filters(self, devices: Collection[str] | None) -> Iterator[str]:
+        """What is subscribed for these devices only; None: for all that there are."""
+        if devices is None:
+            yield self.topic_filter
+        elif self.device:
+            yield from [self.topic_filter] if self.device in devices else ()
+        else:
+            levels = [ANY_LEVEL if level == FIELD else level for level in self.levels]
+            for device in devices:
+                if not set(device) & NOT_IN_A_LEVEL:  # else no topic is its own
+                    yield "/".join(device if level == DEVICE else level for level in levels)
 
     @property
     def is_timed(self) -> bool:

@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.platform import refuse
+
 logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Any, Send], Awaitable[None]]
-POLICY_VIOLATION = 1008
 MISDIRECTED, FORBIDDEN = 421, 403
 DEFAULT_PORTS = {"http": 80, "https": 443}
 UNFRAMED = [
@@ -42,7 +43,9 @@ class Access:
             return
         refusal = self._refusal(_headers(scope))
         if refusal is not None:
-            await _refuse(scope, receive, send, *refusal)
+            status, words = refusal
+            logger.debug("%s %s is refused: %s", scope["type"], scope.get("path"), words)
+            await refuse(scope, receive, send, status, words)
             return
 
         async def unframed(message: MutableMapping[str, Any]) -> None:
@@ -105,15 +108,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-async def _refuse(scope: Scope, receive: Any, send: Send, status: int, words: str) -> None:
-    logger.debug("%s %s is refused: %s", scope["type"], scope.get("path"), words)
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": words})
-        return
-    body = f"{words}\n".encode()
-    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

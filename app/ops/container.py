@@ -14,13 +14,14 @@ from app.ops.events_view import EventsView
 from app.ops.fleet_view import FleetView
 from app.ops.health import Health
 from app.ops.metrics import Metrics
+from app.ops.overview import Overview
 from app.ops.page import make_page
 from app.ops.page.services import PageServices
 from app.ops.resource_view import ResourceView
-from app.ops.server import NoOps, OpsServer
+from app.ops.server import MAX_REQUESTS, PROBES, NoOps, OpsServer, make_probes
 from app.ops.throttled import ThrottledValue
 from app.ops.token_guard import TokenGuard
-from app.platform import PeriodicThread, port
+from app.platform import PAGE, AsgiServer, PeriodicThread, port
 
 
 class OpsContainer(containers.DeclarativeContainer):
@@ -137,6 +138,7 @@ class OpsContainer(containers.DeclarativeContainer):
         ),
         wiring=wiring,
         clock=platform.clock,
+        shard=platform.settings.provided.shard,
         sends_events=platform.settings.provided.sends_events,
     )
     watch = providers.ThreadSafeSingleton(
@@ -147,14 +149,40 @@ class OpsContainer(containers.DeclarativeContainer):
         shutdown=platform.shutdown,
     )
     server = providers.Selector(
-        platform.settings.provided.ops.kind,
+        platform.settings.provided.ops_kind,
         served=providers.ThreadSafeSingleton(
             OpsServer,
-            host=platform.settings.provided.ops.host,
-            port=platform.settings.provided.ops.port,
-            names=platform.settings.provided.ops.all_names,
-            health=health,
-            metrics=metrics,
+            server=providers.Factory(
+                AsgiServer,
+                host=platform.settings.provided.ops.host,
+                port=platform.settings.provided.ops.port,
+                name="ops",
+                max_requests=MAX_REQUESTS,
+                always=PROBES,
+            ),
+            url=platform.settings.provided.ops.url,
+            names=platform.settings.provided.ops.host_names,
+            probes=providers.Factory(make_probes, health, metrics),
+            make_page=providers.Factory(partial, make_page, page_services),
+            watch=watch,
+        ),
+        shard=providers.ThreadSafeSingleton(
+            OpsServer,
+            server=platform.endpoint.provided.part.call(PAGE),
+            url="",
+            names=providers.List(platform.settings.provided.gateway.host),
+            probes=providers.Factory(
+                make_probes,
+                health,
+                metrics,
+                providers.Factory(
+                    Overview,
+                    readiness=health.provided.readiness,
+                    repository=fleet.repository,
+                    power=metering.power_history,
+                    delivery_stats=delivery.stats,
+                ),
+            ),
             make_page=providers.Factory(partial, make_page, page_services),
             watch=watch,
         ),

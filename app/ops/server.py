@@ -10,7 +10,8 @@ from typing import Any
 from app.ops.access import Access
 from app.ops.health import Health
 from app.ops.metrics import Metrics
-from app.platform import TRY_AGAIN_LATER, AsgiServer, NoServer, PeriodicThread
+from app.ops.overview import Overview
+from app.platform import TRY_AGAIN_LATER, DatabaseError, Listener, NoServer, PeriodicThread
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ NOT_YET = (
 
 
 class OpsServer:
-    """Listens on OPS__HOST and OPS__PORT. Building it does no I/O.
+    """Answers where `server` listens, which is at `url`. Building it does no I/O.
 
     `watch` takes up what is shown over time. `make_page` makes the page's ASGI application, which
     a deployment that nobody looks at never needs. A port that is taken is a warning: metering
@@ -33,23 +34,19 @@ class OpsServer:
     def __init__(
         self,
         *,
-        host: str,
-        port: int,
+        server: Listener,
+        url: str,
         names: Iterable[str],
-        health: Health,
-        metrics: Metrics,
+        probes: Any,
         make_page: Callable[[], Any],
         watch: PeriodicThread,
     ) -> None:
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        self._where = f"{host}:{port}"
-        self._front = _Front(make_probes(health, metrics))
+        self.url = url
+        self._front = _Front(probes)
         self._make_page = make_page
         self._watch = watch
-        self._access = Access(self._front, names=[*names, host])
-        self._server = AsgiServer(
-            host=host, port=port, name="ops", max_requests=MAX_REQUESTS, always=PROBES
-        )
+        self._access = Access(self._front, names=names)
+        self._server = server
 
     def start(self) -> None:
         """Listen and answer; what is asked of the page has to wait until it is opened."""
@@ -61,7 +58,7 @@ class OpsServer:
             logger.warning(
                 "the page, /healthz, /readyz and /metrics are not served, since %s cannot be"
                 " listened on: %s; choose another OPS__PORT",
-                self._where,
+                self.url,
                 error.strerror,
             )
             return
@@ -72,7 +69,8 @@ class OpsServer:
         """Make the page, and serve it."""
         if self._server.is_serving:
             self._front.page = self._make_page()
-            logger.info("the page is at %s", self.url)
+            if self.url:
+                logger.info("the page is at %s", self.url)
 
     def close(self) -> None:
         """Stop listening. May be called again."""
@@ -90,7 +88,7 @@ class _Front:
         self._lifespan: Any = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] in PROBES:
+        if scope["path"] in ASKED_BY_MACHINES:
             await self._probes(scope, receive, send)
         elif self.page is not None:
             await self._begin()
@@ -112,10 +110,15 @@ class _Front:
 
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+OVERVIEW = "/overview"
+ASKED_BY_MACHINES = PROBES | {OVERVIEW}
 
 
-def make_probes(health: Health, metrics: Metrics) -> Any:
-    """The ASGI application of what machines ask: 200 when all is well, else 503, with reasons."""
+def make_probes(health: Health, metrics: Metrics, overview: Overview | None = None) -> Any:
+    """The ASGI application of what machines ask: 200 when all is well, else 503, with reasons.
+
+    `overview`: None where no gateway asks for it.
+    """
     # Here and not above: a process that serves nothing does not pay for it.
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -146,8 +149,17 @@ def make_probes(health: Health, metrics: Metrics) -> Any:
         body, media_type = metrics.text(request.headers.get("Accept", ""))
         return Response(body, headers={"Content-Type": media_type})
 
+    def overview_(_: Request) -> Response:
+        if overview is None:
+            return Response(status_code=404)
+        try:
+            return JSONResponse(overview.fields())
+        except DatabaseError as error:
+            return JSONResponse({"detail": str(error)}, status_code=503)
+
     return Starlette(
         routes=[
+            Route(OVERVIEW, overview_),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics_),

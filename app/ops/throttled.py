@@ -21,15 +21,22 @@ class _Held(NamedTuple, Generic[T]):
 class ThrottledValue(Generic[T]):
     """What `look` finds; it is looked for at most every so many seconds, or more seldom.
 
+    `rest`: how many times as long as a look took the next one waits; 0 where a look is no work.
     Who asks while another looks gets what was found before, unless that is old. What `look` raises
     reaches who asked, and the next one looks again. Safe for threads.
     """
 
     def __init__(
-        self, *, look: Callable[[], T], every_s: float, monotonic: Callable[[], float]
+        self,
+        *,
+        look: Callable[[], T],
+        every_s: float,
+        monotonic: Callable[[], float],
+        rest: float = REST,
     ) -> None:
         self._look = look
         self._every_s = every_s
+        self._rest = rest
         self._monotonic = monotonic
         self._looking = threading.Lock()
         self._found: _Held[T] | None = None
@@ -51,6 +58,6 @@ class ThrottledValue(Generic[T]):
         found, began_s = self._found, self._monotonic()
         if found is None or began_s >= found.holds_until_s:
             value = self._look()
-            rest_s = min(REST * (self._monotonic() - began_s), MAX_REST_S)
+            rest_s = min(self._rest * (self._monotonic() - began_s), MAX_REST_S)
             found = self._found = _Held(value, began_s + max(self._every_s, rest_s))
         return found.value

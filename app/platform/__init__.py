@@ -1,7 +1,7 @@
 """What every room stands on: database, run lock, shutdown, threads, servers, files. Knows no
 other room but observability."""
 
-from app.platform.asgi import TRY_AGAIN_LATER, AsgiServer, bounded_body
+from app.platform.asgi import TRY_AGAIN_LATER, AsgiServer, Listener, bounded_body, refuse
 from app.platform.columns import key_column, required_column, table
 from app.platform.container import PlatformContainer
 from app.platform.database import Database, make_engine
@@ -10,9 +10,11 @@ from app.platform.errors import (
     CertificateError,
     DatabaseError,
     DatabaseUrlError,
+    EndpointError,
     FailsForAll,
     LeaseLostError,
     OperationalError,
+    OwnerAwayError,
     RunLockError,
     ShardError,
     SharedSessionsError,
@@ -32,14 +34,25 @@ from app.platform.run_lock import RunLock
 from app.platform.secret_file import is_same_secret, make_private_file, read_or_make
 from app.platform.servers import NoServer, Server
 from app.platform.shards import (
+    CALLBACK,
+    CLIENT_HEADER,
     HASHED_BY,
+    INTAKE,
+    KEY_HEADER,
     NO_FENCE,
+    PAGE,
     THE_FLEET,
+    Address,
+    Answer,
     AnyStore,
     EachShard,
+    Endpoint,
     Fence,
+    Owners,
     Registry,
     Shard,
+    ShardClient,
+    ShardOwner,
     shard_of,
 )
 from app.platform.shards import schema as shard_tables
@@ -51,12 +64,19 @@ from app.platform.time_zones import time_zone
 from app.platform.timestamps import from_us, to_us, utc_now
 
 __all__ = [
+    "CALLBACK",
+    "CLIENT_HEADER",
     "HASHED_BY",
+    "INTAKE",
+    "KEY_HEADER",
     "LOOPBACK",
     "MIGRATIONS",
     "NO_FENCE",
+    "PAGE",
     "THE_FLEET",
     "TRY_AGAIN_LATER",
+    "Address",
+    "Answer",
     "AnyStore",
     "AsgiServer",
     "CertificateError",
@@ -64,17 +84,22 @@ __all__ = [
     "DatabaseError",
     "DatabaseUrlError",
     "EachShard",
+    "Endpoint",
+    "EndpointError",
     "FailsForAll",
     "FanOut",
     "Fence",
     "IsoDuration",
     "LeaseLostError",
+    "Listener",
     "LockPerName",
     "LogOnce",
     "MakeBar",
     "Migration",
     "NoServer",
     "OperationalError",
+    "OwnerAwayError",
+    "Owners",
     "PeriodicThread",
     "PlatformContainer",
     "Progress",
@@ -83,7 +108,9 @@ __all__ = [
     "RunLockError",
     "Server",
     "Shard",
+    "ShardClient",
     "ShardError",
+    "ShardOwner",
     "SharedSessionsError",
     "Shutdown",
     "SystemdNotifier",
@@ -104,6 +131,7 @@ __all__ = [
     "port",
     "read_or_make",
     "read_text",
+    "refuse",
     "required_column",
     "shard_of",
     "shard_tables",

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterable, Container
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from app.platform.certificate import ServedCertificate, load_certificate
 
@@ -20,7 +20,23 @@ FOR_PROBES = 20
 """Connections beyond the requests that are let in."""
 MAX_HANDSHAKES = 300
 """TLS connections that were accepted last; older ones have done what they wanted, or never will."""
-TRY_AGAIN_LATER = 1013
+TRY_AGAIN_LATER, POLICY_VIOLATION = 1013, 1008
+BUSY = 503
+MAX_REASON = 60
+"""Of a WebSocket's close, which has room for 123 bytes."""
+
+
+class Listener(Protocol):
+    """Where an ASGI application is served."""
+
+    @property
+    def is_serving(self) -> bool: ...
+
+    def listen(self) -> None: ...
+
+    def serve(self, application: Any) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class AsgiServer:
@@ -58,6 +74,11 @@ class AsgiServer:
     @property
     def is_serving(self) -> bool:
         return self._thread is not None
+
+    @property
+    def port(self) -> int:
+        """That was given when 0 was asked for; after `listen`."""
+        return self._address[1] if self._socket is None else int(self._socket.getsockname()[1])
 
     def listen(self) -> None:
         """Take the address; requests that come before `serve` wait.
@@ -170,7 +191,7 @@ class _RequestsBounded:
             finally:
                 self._requests -= 1
         else:
-            await _refuse(scope, receive, send, b"too many requests at a time")
+            await refuse(scope, receive, send, BUSY, "too many requests at a time")
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         begun = False
@@ -184,17 +205,24 @@ class _RequestsBounded:
             await self._application(scope, receive, sent)
         except asyncio.CancelledError:  # the server stops, and this waits for something
             if not begun:
-                await _refuse(scope, receive, send, b"the server stops")
+                await refuse(scope, receive, send, BUSY, "the server stops")
 
 
-async def _refuse(scope: Any, receive: Any, send: Any, why: bytes) -> None:
+async def refuse(scope: Any, receive: Any, send: Any, status: int, why: str) -> None:
+    """Answer a request, or close a WebSocket, with a status and a line for people."""
     if scope["type"] == "websocket":
         await receive()
-        await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
+        code = TRY_AGAIN_LATER if status == BUSY else POLICY_VIOLATION
+        await send({"type": "websocket.close", "code": code, "reason": why[:MAX_REASON]})
         return
-    headers = [(b"content-type", b"text/plain"), (b"retry-after", b"5")]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": why})
+    body = f"{why}\n".encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        *([(b"retry-after", b"5")] if status == BUSY else ()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class _HandshakesBounded(socket.socket):

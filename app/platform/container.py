@@ -15,9 +15,21 @@ from app.platform.log_once import LogOnce
 from app.platform.ports import port
 from app.platform.progress import no_bar
 from app.platform.run_lock import RunLock
-from app.platform.shards import NO_FENCE, Registry, ShardStore, WholeStore
+from app.platform.shards import (
+    NO_FENCE,
+    FileOwners,
+    GatewayToken,
+    NoEndpoint,
+    Owners,
+    Registry,
+    ServerOwners,
+    ShardClient,
+    ShardEndpoint,
+    ShardStore,
+    WholeStore,
+)
 from app.platform.shards.file_lease import FileLease
-from app.platform.shards.lease import boottime_s
+from app.platform.shards.machine import boottime_s
 from app.platform.shards.server_lease import ServerLease
 from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
@@ -52,6 +64,48 @@ class PlatformContainer(containers.DeclarativeContainer):
             whole=providers.Factory(make_engine, settings.provided.whole_url, pools=False),
         ),
     )
+    gateway_token = providers.ThreadSafeSingleton(
+        GatewayToken,
+        settings.provided.gateway.known_token,
+        directory=settings.provided.data_dir,
+    )
+    endpoint = providers.Selector(
+        settings.provided.store_kind,
+        whole=providers.ThreadSafeSingleton(NoEndpoint),
+        shard=providers.ThreadSafeSingleton(
+            ShardEndpoint,
+            shard_number=settings.provided.shard.number,
+            host=settings.provided.gateway.host,
+            port=settings.provided.gateway.port,
+            certificate=settings.provided.gateway.certificate,
+            key=settings.provided.gateway.key,
+            token=gateway_token,
+        ),
+    )
+    read_owners = providers.Selector(
+        settings.provided.owners_kind,
+        file=providers.ThreadSafeSingleton(
+            FileOwners,
+            settings.provided.data_dir,
+            shards=settings.provided.fleet.shards,
+            boottime=boottime,
+        ),
+        server=providers.ThreadSafeSingleton(
+            ServerOwners,
+            providers.Factory(make_engine, settings.provided.database_url),
+            shards=settings.provided.fleet.shards,
+        ),
+    )
+    owners = providers.ThreadSafeSingleton(
+        Owners,
+        read_owners,
+        token=gateway_token,
+        shards=settings.provided.fleet.shards,
+        monotonic=monotonic,
+    )
+    shard_client = providers.ThreadSafeSingleton(
+        ShardClient, owners, ca=settings.provided.gateway.ca
+    )
     run_lock = providers.ThreadSafeSingleton(
         RunLock,
         settings.provided.run_lock_file,
@@ -64,6 +118,7 @@ class PlatformContainer(containers.DeclarativeContainer):
         lock_file=settings.provided.run_lock_file,
         engine=engine,
         store=store,
+        address=endpoint.provided.address,
         shutdown=shutdown,
         log_once=log_once,
         clock=clock,
@@ -75,6 +130,7 @@ class PlatformContainer(containers.DeclarativeContainer):
         shard_number=settings.provided.shard.number,
         engine=providers.Factory(make_engine, settings.provided.database_url),
         store=store,
+        address=endpoint.provided.address,
         shutdown=shutdown,
         log_once=log_once,
         clock=clock,

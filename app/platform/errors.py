@@ -1,6 +1,8 @@
 """What goes wrong outside of this program, and what a caller does.
 
 OperationalError        said in its one line; the task or command fails, and is tried again
+├── EndpointError       the gateway could not reach this process: it does not begin
+├── OwnerAwayError      nothing is taken of what is another shard's: it is handed on again later
 └── DatabaseError       (FailsForAll) nothing was stored, or only its answer was lost
     ├── DatabaseUrlError        wrong settings: the command ends with 2
     ├── SharedSessionsError     the run does not begin: connect past the pooler
@@ -45,6 +47,10 @@ class LeaseLostError(DatabaseError):
     """Another process runs this shard, or may do so: nothing more is stored or sent."""
 
 
+class OwnerAwayError(OperationalError):
+    """The owner of a shard does not answer, or cannot take what is handed on to it now."""
+
+
 class PoolerError(RuntimeError):
     """What is connected to gives one session at the server to several of ours."""
 
@@ -62,6 +68,10 @@ class RunLockError(RuntimeError):
 
 class AnotherRunError(RunLockError):
     """Another `run` has the lock."""
+
+
+class EndpointError(OperationalError):
+    """The gateway could not reach this process; one line says why."""
 
 
 class CertificateError(ValueError):

@@ -27,6 +27,8 @@ class RunLock:
 
     former_end: datetime | None = None
     """Nobody who had it sends anything any more."""
+    epoch: int | None = None
+    """It does not tell one run from another."""
 
     def __init__(self, path: Path, claim: DatabaseClaim) -> None:
         self._path = path

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
-from app.platform import AsgiServer, CertificateError, bounded_body
+from app.platform import CertificateError, Listener, bounded_body
 from app.push.inbox import Inbox
 from app.push.webhooks import Webhooks
 
@@ -20,33 +19,20 @@ MAX_CALLS_AT_ONCE = 200
 
 
 class CallbackServer:
-    """On CALLBACK__HOST and CALLBACK__PORT. Building it does no I/O.
-
-    With certificate and key it speaks TLS; without, something in front of it has to.
-    """
+    """Answers where `server` listens, `where` in words. Building it does no I/O."""
 
     def __init__(
         self,
         *,
-        host: str,
-        port: int,
-        certificate: Path | None,
-        key: Path | None,
+        server: Listener,
+        where: str,
         webhooks: Webhooks,
         inbox: Inbox,
     ) -> None:
-        self._where = f"{host}:{port}"
+        self._where = where
         self._webhooks = webhooks
         self._inbox = inbox
-        self._server = AsgiServer(
-            host=host,
-            port=port,
-            name="callback",
-            certificate=certificate,
-            key=key,
-            max_requests=MAX_CALLS_AT_ONCE,
-            lasts_s=CALL_LASTS_S,
-        )
+        self._server = server
 
     def start(self) -> None:
         """Listen and answer. What stands against it is a warning: polling continues."""

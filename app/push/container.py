@@ -6,9 +6,9 @@ from dependency_injector import containers, providers
 
 from app.fleet import HoldsVens
 from app.mqtt import BrokerLoop
-from app.platform import NoServer, PeriodicThread, port
+from app.platform import CALLBACK, AsgiServer, NoServer, PeriodicThread, port
 from app.push.callback_keys import CallbackKeys
-from app.push.callback_server import CallbackServer
+from app.push.callback_server import CALL_LASTS_S, MAX_CALLS_AT_ONCE, CallbackServer
 from app.push.inbox import Inbox
 from app.push.mqtt import MqttPush
 from app.push.service import Push, Subscriber
@@ -45,7 +45,7 @@ class PushContainer(containers.DeclarativeContainer):
     )
     webhooks = providers.ThreadSafeSingleton(
         Webhooks,
-        public_url=platform.settings.provided.callback.public_url,
+        public_url=platform.settings.provided.callback_url,
         keys=providers.Factory(CallbackKeys, platform.settings.provided.data_dir),
         inbox=inbox,
         trust=vens.push_trust,
@@ -56,14 +56,30 @@ class PushContainer(containers.DeclarativeContainer):
         fan_out=platform.fan_out,
         log_once=platform.log_once,
     )
+    # With certificate and key it speaks TLS; without, something in front of it has to.
+    public_listener = providers.ThreadSafeSingleton(
+        AsgiServer,
+        host=platform.settings.provided.callback.host,
+        port=platform.settings.provided.callback.port,
+        name="callback",
+        certificate=platform.settings.provided.callback.certificate,
+        key=platform.settings.provided.callback.key,
+        max_requests=MAX_CALLS_AT_ONCE,
+        lasts_s=CALL_LASTS_S,
+    )
     callback_server = providers.Selector(
-        platform.settings.provided.callback.kind,
+        platform.settings.provided.callback_kind,
         served=providers.ThreadSafeSingleton(
             CallbackServer,
-            host=platform.settings.provided.callback.host,
-            port=platform.settings.provided.callback.port,
-            certificate=platform.settings.provided.callback.certificate,
-            key=platform.settings.provided.callback.key,
+            server=public_listener,
+            where=platform.settings.provided.callback.where,
+            webhooks=webhooks,
+            inbox=inbox,
+        ),
+        shard=providers.ThreadSafeSingleton(
+            CallbackServer,
+            server=platform.endpoint.provided.part.call(CALLBACK),
+            where="",
             webhooks=webhooks,
             inbox=inbox,
         ),

@@ -28,6 +28,7 @@ from app.settings.sections import (
     DeliverySettings,
     EventsSettings,
     FleetSettings,
+    GatewaySettings,
     IntakeSettings,
     LogSettings,
     MeteringSettings,
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     vtn: VtnSettings = VtnSettings()
     callback: CallbackSettings = CallbackSettings()
     fleet: FleetSettings = FleetSettings()
+    gateway: GatewaySettings = GatewaySettings()
     metering: MeteringSettings = MeteringSettings()
     simulator: SimulatorSettings = SimulatorSettings()
     store: StoreSettings = StoreSettings()
@@ -186,6 +188,33 @@ class Settings(BaseSettings):
         if self.shard.is_whole:
             return "run_lock"
         return "server_lease" if self.server_url else "file_lease"
+
+    @property
+    def intake_kind(self) -> Literal["served", "shard", "none"]:
+        """Who may hand in readings: those who have them, the gateway, or nobody."""
+        return self.intake.kind if self.shard.is_whole else "shard"
+
+    @property
+    def ops_kind(self) -> Literal["served", "shard", "none"]:
+        """Who sees health and the page: everybody, the gateway, or nobody."""
+        return self.ops.kind if self.shard.is_whole else "shard"
+
+    @property
+    def callback_kind(self) -> Literal["served", "shard", "none"]:
+        """Who brings webhooks: the VTN, the gateway, or nobody."""
+        is_passed_on = self.callback.kind == "served" and not self.shard.is_whole
+        return "shard" if is_passed_on else self.callback.kind
+
+    @property
+    def callback_url(self) -> str | None:
+        """Where the VTN finds the callbacks of this shard; None: there are none."""
+        url = self.callback.public_url
+        return url if url is None or self.shard.is_whole else f"{url}/{self.shard.number}"
+
+    @property
+    def owners_kind(self) -> Literal["file", "server"]:
+        """Where it stands who runs a shard."""
+        return "server" if self.server_url else "file"
 
     @property
     def server_url(self) -> str | None:

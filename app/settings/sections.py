@@ -59,6 +59,16 @@ class CallbackSettings(Section):
         return self
 
     @property
+    def where(self) -> str:
+        """It is listened on, for people."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def served_at(self) -> str | None:
+        """The same; None: nothing is listened for."""
+        return None if self.public_url is None else self.where
+
+    @property
     def kind(self) -> Literal["served", "none"]:
         """Whether webhooks are heard."""
         return "none" if self.public_url is None else "served"
@@ -94,6 +104,43 @@ class FleetSettings(Section):
                 f" {self.shards}"
             )
         return self
+
+
+class GatewaySettings(Section):
+    """How the gateway reaches the processes of shards."""
+
+    host: str = "127.0.0.1"
+    """Of the machine of a shard: the name or address by which the gateway reaches it."""
+    port: int = Field(default=0, ge=0, le=65535)
+    """Of a shard; 0: any that is free."""
+    token: SecretStr | None = None
+    """What the gateway and all shards know; None: they share a file of DATA_DIR."""
+    certificate: ExistingFile | None = None
+    """Of a shard, for GATEWAY__HOST."""
+    key: ExistingFile | None = None
+    ca: ExistingFile | None = None
+    """Who signed the certificates of shards: for the gateway."""
+
+    @model_validator(mode="after")
+    def _between_machines(self) -> GatewaySettings:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("GATEWAY__CERTIFICATE and GATEWAY__KEY go together; one is missing")
+        if self.host in ("0.0.0.0", "::"):  # nosec B104
+            raise ValueError(
+                "GATEWAY__HOST must be the name or address by which the gateway reaches this"
+                " machine"
+            )
+        if self.host not in LOOPBACK and (self.certificate is None or self.token is None):
+            raise ValueError(
+                "GATEWAY__HOST is reached from other machines by TLS and with a token only: give"
+                " GATEWAY__CERTIFICATE, GATEWAY__KEY and GATEWAY__TOKEN"
+            )
+        return self
+
+    @property
+    def known_token(self) -> str | None:
+        """What was given."""
+        return None if self.token is None else self.token.get_secret_value()
 
 
 class StoreSettings(Section):
@@ -161,6 +208,11 @@ class IntakeSettings(Section):
     def corrects(self) -> bool:
         """Whether what changes after it was told is told again."""
         return self.corrections != "keep"
+
+    @property
+    def url(self) -> str:
+        """Where it is served, without a path."""
+        return f"{'http' if self.certificate is None else 'https'}://{self.host}:{self.port}"
 
     @property
     def kind(self) -> Literal["served", "none"]:
@@ -259,9 +311,24 @@ class OpsSettings(Section):
         return "served" if self.enabled else "none"
 
     @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def served_at(self) -> str | None:
+        """The same; None: it is nowhere."""
+        return self.url if self.enabled else None
+
+    @property
     def all_names(self) -> list[str]:
         """`names`, one by one."""
         return [name.strip() for name in self.names.split(",") if name.strip()]
+
+    @property
+    def host_names(self) -> list[str]:
+        """Under which the page may be asked for, beside addresses and localhost."""
+        return [*self.all_names, self.host]
 
     @property
     def known_token(self) -> str | None:

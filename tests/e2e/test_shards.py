@@ -28,7 +28,7 @@ from tests.support.postgres import Postgres
 from tests.support.processes import Application
 from tests.support.waiting import wait_until
 
-ROUNDS = int(os.environ.get("SHARD_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("SHARD_ROUNDS", "4"))
 """On each database; `make soak PART=shards` has 50."""
 SHARDS, VENS, RESOURCES = 2, 6, 3
 LOOKS = 3
@@ -69,13 +69,16 @@ class ShardStore(Stored):
 class Fleet:
     """Its processes: the first shard has an owner and a standby.
 
-    Each has a line of its own to PostgreSQL, on that port, if there is one.
+    Each has a line of its own to PostgreSQL, on that port, if there is one; `server`: it itself.
     """
 
-    def __init__(self, start: Start, settings: dict[str, str], port: int | None) -> None:
+    def __init__(
+        self, start: Start, settings: dict[str, str], port: int | None, server: Postgres | None
+    ) -> None:
         self._start = start
         self._settings = settings
         self._port = port
+        self.server = server
         self._lines: dict[Application, Cable] = {}
         self.second = self.run(1)
         self.owner = self.run(0)
@@ -207,16 +210,32 @@ def part(fleet: Fleet, store: ShardStore) -> float:
     return took_s
 
 
+def restart(fleet: Fleet, store: ShardStore) -> float:
+    """Of PostgreSQL: the owner goes on, or another one does."""
+    before, newest, began_s = store.epoch(), store.newest(), time.monotonic()
+    assert fleet.server is not None
+    store.close()  # its connections end, too
+    fleet.server.restart()
+    wait_until(lambda: store.has_more(newest), timeout_s=30)
+    took_s = time.monotonic() - began_s
+    if store.epoch() != before:
+        assert fleet.taken_over().join(30) == 1
+    return took_s
+
+
 TROUBLES = {
     "sqlite": (kill, freeze),
-    "postgresql": (kill, freeze, part),
+    "postgresql": (kill, freeze, part, restart),
     "pgbouncer": (freeze, part, kill),
 }
 
 
 @pytest.fixture
-def fleet(start: Start, settings: dict[str, str], url: str | None) -> Iterator[Fleet]:
-    made = Fleet(start, settings, None if url is None else make_url(url).port)
+def fleet(
+    start: Start, settings: dict[str, str], url: str | None, request: pytest.FixtureRequest
+) -> Iterator[Fleet]:
+    server = None if url is None else request.getfixturevalue("postgres")
+    made = Fleet(start, settings, None if url is None else make_url(url).port, server)
     yield made
     made.close()
 

@@ -7,7 +7,7 @@ import sys
 
 SCRIPT = """
 import signal, threading
-from app.cli.commands import stop_on_signals
+from app.cli.signals import stop_on_signals
 from app.platform import Shutdown
 
 stopping = Shutdown()

@@ -36,7 +36,7 @@ def leave(code: int) -> Any:
 
 def exit_code_of(container: Container) -> int:
     with pytest.raises(Left) as left:
-        run_application(container, once=True, leave=leave)
+        run_application(container, once=True, end=leave)
     return int(left.value.args[0])
 
 

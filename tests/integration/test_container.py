@@ -47,6 +47,16 @@ def choices(tmp_path: Path) -> list[dict[str, Any]]:
         {"vtn": {**remote, "credentials_file": file, "api_version": "3.0.1", "push": "off"}},
         {"bl": {"client_id": "b", "client_secret": "s"}, "vtn": {"private_callbacks": True}},
         {"callback": {"public_url": "https://ven.example"}, "ops": {"enabled": True}},
+        {
+            "callback": {"public_url": "https://ven.example"},
+            "fleet": {"shards": 2, "shard": 1},
+            "vtn": remote,
+        },
+        {
+            "database": {"url": "postgresql+psycopg://somebody@127.0.0.1:9/fleet"},
+            "fleet": {"shards": 2, "shard": 0},
+            "vtn": remote,
+        },
         {"otel_exporter_otlp_endpoint": "http://127.0.0.1:9"},
     ]
 

@@ -65,7 +65,12 @@ def layers() -> list[set[str]]:
 
 def test_the_container_follows_the_layers_of_imports() -> None:
     height = {room: place for place, layer in enumerate(layers()) for room in layer}
-    package = {"delivery": "reporting", "orders": "actuation", "running": "application"}
+    package = {
+        "delivery": "reporting",
+        "orders": "actuation",
+        "gateway": "cluster",
+        "running": "application",
+    }
     rooms = [
         name
         for name, provider in Container.providers.items()

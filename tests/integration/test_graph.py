@@ -19,7 +19,7 @@ from tests.support.fakes import FakeClock
 def test_the_graph_of_the_application_reaches_every_provider() -> None:
     nodes = {node.name: node for node in graph.nodes(Container().providers)}
     reached: set[str] = set()
-    upcoming = ["running.application"]
+    upcoming = ["running.application", "gateway.gateway"]
     while upcoming:
         name = upcoming.pop()
         if name not in reached:

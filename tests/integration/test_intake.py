@@ -67,10 +67,9 @@ class TestWhoseItIs:
     def test_reasons_are_counted_without_what_differs_from_value_to_value(
         self, bench: IntakeBench, hour_ago: datetime
     ) -> None:
-        source = bench.container.intake.sources().all()["plant"]
         for device in ("d-8", "d-9"):
             receipt = bench.take(measured(hour_ago, 1.0, device=device))
-            bench.container.intake.intake().refused(receipt.refusals, source)
+            bench.container.intake.stats().refused("plant", receipt.refusals)
 
         reasons_of = bench.container.intake.stats().of("plant").reasons
         assert reasons_of == {"no resource has the meter … of source …": 2}

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 COMMAND_TIMEOUT_S = 120.0
 OUTPUT_TIMEOUT_S = 60.0
 RUNS_ON = re.compile(
-    r"(\S+=\S+ )*(make (run|vtn)|\S*python -m app (run|vtn)|mosquitto)(?!.*--once)\b"
+    r"(\S+=\S+ )*(make (run|vtn)|\S*python -m app (run|vtn|gateway)|mosquitto)(?!.*--once)\b"
 )
 """Commands that a reader leaves running in a terminal of their own, as what ends with `&`."""
 _FENCE = re.compile(

@@ -34,7 +34,7 @@ def binaries() -> Path | None:
 
 def owned(directory: Path) -> Sequence[str]:
     """Make the directory for a server, and what its command begins with: root may run none."""
-    directory.mkdir(mode=0o700)
+    directory.mkdir(mode=0o700, exist_ok=True)
     if os.geteuid() != 0:
         return ()
     account = pwd.getpwnam(USER)
@@ -99,6 +99,17 @@ class Postgres:
         with self._connection() as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"{self.url}/{name}"
+
+    def restart(self) -> None:
+        """It crashes, and is started again at once: what was committed is there."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(10)
+        where = binaries()
+        assert where is not None
+        as_user, data = owned(self._directory), self._directory / "data"
+        self._process = self._started(as_user, where, data)
+        wait_until(self._answers, timeout_s=20)
 
     def drop_connections(self) -> None:
         """End every session but this one, as a restart of the server does."""

@@ -10,14 +10,21 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import kubernetes_validate
 import pytest
+import yaml
 
 from app.platform.shutdown import STOP_DEADLINE_S
 from tests.support.needed import program
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "ven-fleet.service"
+UNIT_OF_THE_GATEWAY = ROOT / "deploy" / "ven-fleet-gateway.service"
+KUBERNETES_VERSION = "1.32"
+"""The oldest in which the label with a pod's number is no beta."""
+KUBERNETES = ROOT / "deploy" / "kubernetes.yaml"
 UNIT_OF_A_SHARD = ROOT / "deploy" / "ven-fleet@.service"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 
@@ -30,7 +37,12 @@ def instructions() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("file", "name"), [(UNIT, "ven-fleet.service"), (UNIT_OF_A_SHARD, "ven-fleet@1.service")]
+    ("file", "name"),
+    [
+        (UNIT, "ven-fleet.service"),
+        (UNIT_OF_A_SHARD, "ven-fleet@1.service"),
+        (UNIT_OF_THE_GATEWAY, "ven-fleet-gateway.service"),
+    ],
 )
 def test_systemd_accepts_the_unit(tmp_path: Path, file: Path, name: str) -> None:
     analyze = program("systemd-analyze", package="systemd")
@@ -59,12 +71,76 @@ def test_the_unit_of_a_shard_is_the_other_one_and_what_a_shard_needs() -> None:
 
     assert [line for line in shard if line not in whole] == [
         "Description=Fleet of OpenADR 3 virtual end nodes, shard %i",
-        "EnvironmentFile=-/etc/ven-fleet/shard-%i.env",
         "Environment=FLEET__SHARD=%i",
     ]
     assert [line for line in whole if line not in shard] == [
         "Description=Fleet of OpenADR 3 virtual end nodes"
     ]
+
+
+@pytest.mark.parametrize("document", list(yaml.safe_load_all(KUBERNETES.read_text())), ids=str)
+def test_kubernetes_accepts_each_object(document: dict[str, Any]) -> None:
+    kubernetes_validate.validate(document, KUBERNETES_VERSION, strict=True)
+
+
+def of_kubernetes(kind: str, name: str) -> dict[str, Any]:
+    documents = yaml.safe_load_all(KUBERNETES.read_text())
+    (found,) = [
+        each for each in documents if (each["kind"], each["metadata"]["name"]) == (kind, name)
+    ]
+    made: dict[str, Any] = found
+    return made
+
+
+def pod(kind: str, name: str) -> dict[str, Any]:
+    made: dict[str, Any] = of_kubernetes(kind, name)["spec"]["template"]["spec"]
+    return made
+
+
+class TestKubernetes:
+    def test_there_is_a_pod_for_each_shard(self) -> None:
+        shards = of_kubernetes("ConfigMap", "ven-fleet-settings")["data"]["FLEET__SHARDS"]
+
+        assert of_kubernetes("StatefulSet", "ven-fleet")["spec"]["replicas"] == int(shards)
+
+    def test_a_pod_is_stopped_as_slowly_as_it_stops(self) -> None:
+        grace_s = pod("StatefulSet", "ven-fleet")["terminationGracePeriodSeconds"]
+
+        assert grace_s > STOP_DEADLINE_S
+
+    def test_a_pod_is_reached_as_long_as_it_lives_whatever_the_vtn_does(self) -> None:
+        (container,) = pod("StatefulSet", "ven-fleet")["containers"]
+
+        assert container["readinessProbe"]["httpGet"]["path"] == "/healthz"
+
+    @pytest.mark.parametrize(
+        ("kind", "name"), [("StatefulSet", "ven-fleet"), ("Deployment", "ven-fleet-gateway")]
+    )
+    def test_its_settings_are_settings(self, kind: str, name: str, tmp_path: Path) -> None:
+        """Given what the secrets hold, and files that are there."""
+        (container,) = pod(kind, name)["containers"]
+        given = {
+            **of_kubernetes("ConfigMap", "ven-fleet-settings")["data"],
+            **{each["name"]: each["value"] for each in container["env"] if "value" in each},
+            "GATEWAY__TOKEN": "x",
+            "DATABASE__URL": "postgresql+psycopg://fleet@127.0.0.1/fleet",
+        }
+        if kind == "StatefulSet":
+            given["FLEET__SHARD"] = "3"
+        for setting, value in given.items():
+            if value.startswith("/etc/ven-fleet/"):
+                given[setting] = str(tmp_path / Path(value).name)
+                Path(given[setting]).touch()
+        done = subprocess.run(
+            [sys.executable, "-m", "app", "tasks"],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **given},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_systemd_waits_longer_than_a_stop_may_take() -> None:

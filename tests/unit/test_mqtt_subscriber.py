@@ -99,8 +99,6 @@ class GatedIntake:
         self.newest = float(batch.value[-1])
         return Receipt(taken=len(batch))
 
-    def refused(self, *_: object) -> None: ...
-
 
 @pytest.fixture
 def intake() -> GatedIntake:

@@ -14,16 +14,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.intake.errors import RequestRefused
-from app.intake.exports import Exports
 from app.intake.files import SeriesFields
 from app.intake.http.answers import RETRY_AFTER, answered
 from app.intake.http.bodies import FORMS, measurements, unpacked
 from app.intake.http.influx import InfluxApi
 from app.intake.http.openapi import DOCUMENT
-from app.intake.http.outcomes import TakesOutcomes
+from app.intake.http.ports import ListsGaps, TakesMeasurements, TakesOutcomes
 from app.intake.http.refused_tokens import RefusedTokens
-from app.intake.http.turns import Turns
-from app.intake.intake import Intake
+from app.intake.http.turns import MAX_BODIES, Turns
 from app.intake.measurement import Receipt, Refusals
 from app.intake.refusal_log import RefusalLog
 from app.intake.sources import HttpSource, Source
@@ -44,21 +42,23 @@ class IntakeApi:
     def __init__(
         self,
         *,
-        intake: Intake,
+        intake: TakesMeasurements,
         sources: SourcesFile,
-        exports: Exports,
+        exports: ListsGaps,
         stats: IntakeStats,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         refusal_log: RefusalLog,
         outcomes: TakesOutcomes,
+        waits_for_others: bool = False,
     ) -> None:
         self._intake = intake
         self._outcomes = outcomes
+        self._stats = stats
         self._sources = sources
         self._exports = exports
         self._series = SeriesFields()
-        self._turns = Turns()
+        self._turns = Turns(at_once=MAX_BODIES) if waits_for_others else Turns()
         self._refused_tokens = RefusedTokens(stats=stats, monotonic=monotonic)
         self._influx = InfluxApi(
             intake=intake,
@@ -73,10 +73,10 @@ class IntakeApi:
     def application(self) -> Any:
         """For an ASGI server."""
         routes = [
-            Route("/readings", answered(self._post, _problem), methods=["POST"]),
-            Route("/readings/gaps", answered(self._gaps, _problem), methods=["GET"]),
-            Route("/outcomes", answered(self._outcome, _problem), methods=["POST"]),
-            Route("/openapi.json", answered(self._document, _problem), methods=["GET"]),
+            Route("/readings", answered(self._post, problem), methods=["POST"]),
+            Route("/readings/gaps", answered(self._gaps, problem), methods=["GET"]),
+            Route("/outcomes", answered(self._outcome, problem), methods=["POST"]),
+            Route("/openapi.json", answered(self._document, problem), methods=["GET"]),
             *self._influx.routes(),
         ]
         return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
@@ -90,7 +90,7 @@ class IntakeApi:
         receipt = await self._turns.with_body(
             request, lambda body: self._take(body, encoding, form, source)
         )
-        return _json(200, _receipt(receipt))
+        return json_answer(200, _receipt(receipt))
 
     def _take(self, body: bytes, encoding: str, form: str, source: Source) -> Receipt:
         refusals = Refusals()
@@ -98,12 +98,12 @@ class IntakeApi:
         found = measurements(content, form, refusals, zone=source.zone, series=self._series)
         receipt = Receipt() if found is None else self._intake.take(found, source)
         receipt.refusals.extend(refusals)
-        self._intake.refused(receipt.refusals, source)
+        self._stats.refused(source.name, receipt.refusals)
         return receipt
 
     async def _gaps(self, request: Request) -> Response:
         source = self._source(request)
-        start, end = (_instant(request, name) for name in ("from", "to"))
+        start, end = (instant(request, name) for name in ("from", "to"))
         if end <= start:
             raise RequestRefused(422, "to is not after from")
 
@@ -116,7 +116,7 @@ class IntakeApi:
             return gaps
 
         gaps = await self._turns.do(found)
-        return _json(200, {"gaps": gaps, "is_complete": len(gaps) < MAX_GAPS})
+        return json_answer(200, {"gaps": gaps, "is_complete": len(gaps) < MAX_GAPS})
 
     async def _outcome(self, request: Request) -> Response:
         """What a device answers to an order."""
@@ -137,7 +137,7 @@ class IntakeApi:
 
     async def _document(self, request: Request) -> Response:
         del request
-        return _json(200, DOCUMENT)
+        return json_answer(200, DOCUMENT)
 
     def _source(self, request: Request) -> Source:
         source = self._sources.of_token(_bearer(request))
@@ -153,7 +153,7 @@ def _bearer(request: Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _instant(request: Request, name: str) -> datetime:
+def instant(request: Request, name: str) -> datetime:
     text = request.query_params.get(name, "")
     try:
         instant = datetime.fromisoformat(text.replace(" ", "+"))
@@ -179,11 +179,11 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def _json(status: int, content: Any, headers: dict[str, str] | None = None) -> Response:
+def json_answer(status: int, content: Any, headers: dict[str, str] | None = None) -> Response:
     return Response(json_bytes(content), status, headers, media_type="application/json")
 
 
-def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
     content = json_bytes({**body, "detail": detail} if detail else body)
     return Response(content, status, headers, media_type="application/problem+json")
@@ -191,4 +191,4 @@ def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None)
 
 async def _http_error(request: Request, error: Any) -> Response:
     del request
-    return _problem(error.status_code, "", dict(error.headers or {}))
+    return problem(error.status_code, "", dict(error.headers or {}))

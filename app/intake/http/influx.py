@@ -20,9 +20,9 @@ from starlette.routing import Route
 from app.intake.errors import RequestRefused
 from app.intake.http.answers import answered
 from app.intake.http.bodies import unpacked
+from app.intake.http.ports import TakesMeasurements
 from app.intake.http.refused_tokens import RefusedTokens
 from app.intake.http.turns import Turns
-from app.intake.intake import Intake
 from app.intake.line_protocol import MAX_LINES, PRECISIONS_NS, LineReader
 from app.intake.measurement import Refusals
 from app.intake.refusal_log import RefusalLog
@@ -43,7 +43,7 @@ class InfluxApi:
     def __init__(
         self,
         *,
-        intake: Intake,
+        intake: TakesMeasurements,
         sources: SourcesFile,
         stats: IntakeStats,
         clock: Callable[[], datetime],
@@ -104,7 +104,7 @@ class InfluxApi:
             refused.extend(self._intake.take(read.measurements, source).refusals)
         for number, words in read.wrong:
             refused.add(number, "", words)
-        self._intake.refused(refused, source)
+        self._stats.refused(source.name, refused)
         self._stats.came_to_nothing(source.name, ignored=read.ignored)
         self._refusal_log.say(refused, source)
         return read.wrong

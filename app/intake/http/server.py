@@ -1,69 +1,35 @@
-"""Where measurements are posted: INTAKE__HOST and INTAKE__PORT."""
+"""Where measurements are posted: INTAKE__HOST and INTAKE__PORT, or for the gateway alone."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
-from pathlib import Path
+from typing import Any
 
 from app.intake.errors import IntakeServerError
-from app.intake.exports import Exports
-from app.intake.http.outcomes import TakesOutcomes
-from app.intake.intake import Intake
-from app.intake.refusal_log import RefusalLog
 from app.intake.sources import TokenSource
 from app.intake.sources_file import SourcesFile
-from app.intake.status import IntakeStats
-from app.platform import AsgiServer, CertificateError, NoServer
+from app.platform import CertificateError, Listener, NoServer
 
 logger = logging.getLogger(__name__)
 MAX_REQUESTS = 200
 
 
 class IntakeServer:
-    """Listens, with TLS where there is a certificate. Building it does no I/O."""
+    """Serves one of the applications of this room; `where`: what is said of it, if anything is.
+
+    Building it does no I/O.
+    """
 
     def __init__(
-        self,
-        *,
-        host: str,
-        port: int,
-        certificate: Path | None,
-        key: Path | None,
-        intake: Intake,
-        sources: SourcesFile,
-        exports: Exports,
-        stats: IntakeStats,
-        clock: Callable[[], datetime],
-        monotonic: Callable[[], float],
-        refusal_log: RefusalLog,
-        outcomes: TakesOutcomes,
+        self, *, server: Listener, make_application: Callable[[], Any], where: str = ""
     ) -> None:
-        self._where = f"{host}:{port}"
-        self._scheme = "http" if certificate is None else "https"
-        self._intake = intake
-        self._sources = sources
-        self._exports = exports
-        self._stats = stats
-        self._clock = clock
-        self._monotonic = monotonic
-        self._refusal_log = refusal_log
-        self._outcomes = outcomes
-        self._server = AsgiServer(
-            host=host,
-            port=port,
-            name="intake",
-            certificate=certificate,
-            key=key,
-            max_requests=MAX_REQUESTS,
-        )
+        self._server = server
+        self._make_application = make_application
+        self._where = where
 
     def start(self) -> None:
         """Listen and answer. IntakeServerError: the address or the certificate cannot be used."""
-        # Here and not above: a process that serves nothing does not pay for it.
-        from app.intake.http.api import IntakeApi
-
         if self._server.is_serving:
             return
         try:
@@ -77,18 +43,9 @@ class IntakeServer:
                 f"{self._where} cannot be listened on: {error.strerror}; choose another"
                 " INTAKE__PORT"
             ) from None
-        api = IntakeApi(
-            intake=self._intake,
-            sources=self._sources,
-            exports=self._exports,
-            stats=self._stats,
-            clock=self._clock,
-            monotonic=self._monotonic,
-            refusal_log=self._refusal_log,
-            outcomes=self._outcomes,
-        )
-        self._server.serve(api.application())
-        logger.info("readings are taken at %s://%s/readings", self._scheme, self._where)
+        self._server.serve(self._make_application())
+        if self._where:
+            logger.info("readings are taken at %s/readings", self._where)
 
     def close(self) -> None:
         """Stop listening. May be called again."""

@@ -15,7 +15,6 @@ from app.intake.http.answers import RETRY_AFTER
 from app.intake.http.bodies import MAX_BODY_BYTES
 from app.platform import bounded_body
 
-MAX_READ_BYTES = 4 * MAX_BODY_BYTES
 MAX_AT_ONCE = 2
 """Bodies that are read at a time; others wait."""
 MAX_BODIES = 32
@@ -30,10 +29,15 @@ T = TypeVar("T")
 
 
 class Turns:
-    """Work on threads, a few at a time. Used by one event loop."""
+    """Work on threads, a few at a time. Used by one event loop.
 
-    def __init__(self) -> None:
-        self._readers = anyio.CapacityLimiter(MAX_AT_ONCE)
+    `at_once`: more than a few where work waits for others. `max_body_bytes`: of more, four times as
+    much is read, or who sends does not see the answer.
+    """
+
+    def __init__(self, *, max_body_bytes: int = MAX_BODY_BYTES, at_once: int = MAX_AT_ONCE) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._readers = anyio.CapacityLimiter(at_once)
         self._bodies = anyio.Semaphore(MAX_BODIES)
         self._waiting = 0
 
@@ -43,12 +47,14 @@ class Turns:
             try:
                 with anyio.fail_after(BODY_S):
                     body = await bounded_body(
-                        request.stream(), max_bytes=MAX_BODY_BYTES, max_read_bytes=MAX_READ_BYTES
+                        request.stream(),
+                        max_bytes=self._max_body_bytes,
+                        max_read_bytes=4 * self._max_body_bytes,
                     )
             except TimeoutError:
                 raise RequestRefused(408, f"the body took longer than {BODY_S:.0f} s") from None
             if body is None:
-                raise RequestRefused(413, f"the body is more than {MAX_BODY_BYTES >> 20} MiB")
+                raise RequestRefused(413, f"the body is more than {self._max_body_bytes >> 20} MiB")
             return await self._in_turn(lambda: work(body))
 
     async def do(self, work: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""Keeps a subscriber for each MQTT source of the file, as the file changes."""
+"""Keeps a subscriber for each MQTT source of the file, as the file and the fleet change."""
 
 from __future__ import annotations
 
@@ -6,32 +6,42 @@ import threading
 from collections.abc import Callable, Mapping
 
 from app.intake.errors import SourcesError
+from app.intake.http import TakesMeasurements
+from app.intake.mqtt.devices import Heard
 from app.intake.mqtt.subscriber import MqttSubscriber
 from app.intake.sources import MqttSource
 from app.intake.sources_file import SourcesFile
 from app.mqtt import BrokerLoop
+from app.platform import DatabaseError
 
 
 class MqttSources:
     """To be called every few seconds: subscribes as the file of sources says now.
 
     The session of a source that is gone is ended at the broker when it is still gone at the next
-    call: a file may be read while it is written.
+    call: a file may be read while it is written. `split_intake`: for what brokers kept from before
+    the fleet was cut.
     """
 
     def __init__(
         self,
         *,
         sources: SourcesFile,
+        heard: Heard,
         loop: BrokerLoop,
         make: Callable[..., MqttSubscriber],
+        split_intake: TakesMeasurements,
     ) -> None:
         self._sources = sources
+        self._heard = heard
         self._loop = loop
         self._make = make
+        self._split_intake = split_intake
         self._lock = threading.Lock()
         self._running: dict[str, tuple[MqttSource, MqttSubscriber]] = {}
         self._missing: set[str] = set()
+        self._former: dict[str, tuple[MqttSource, MqttSubscriber]] = {}
+        """Of sessions that brokers keep of before the fleet was cut."""
         self._is_closed = False
 
     def __call__(self) -> None:
@@ -46,6 +56,7 @@ class MqttSources:
         with self._lock:
             if not self._is_closed:
                 self._follow(wanted)
+                self._follow_former(wanted)
 
     def _follow(self, wanted: Mapping[str, MqttSource]) -> None:
         former = {name: source for name, (source, _) in self._running.items()}
@@ -59,21 +70,52 @@ class MqttSources:
         self._missing -= wanted.keys()
         self._missing &= self._running.keys()
         for name, source in wanted.items():
-            if name not in self._running:
+            devices = self._heard.devices(name)
+            if name in self._running:
+                self._running[name][1].hear(devices)
+                continue
+            subscriber = self._make(
+                source,
+                folder=self._sources.folder,
+                former=former.get(name),
+                client_suffix=self._heard.client_suffix,
+                devices=devices,
+            )
+            subscriber.start()
+            self._running[name] = source, subscriber
+
+    def _follow_former(self, wanted: Mapping[str, MqttSource]) -> None:
+        try:
+            suffix = self._heard.former_suffix()
+        except DatabaseError:
+            return  # which is said by who needs it more
+        kept = wanted if suffix is not None else {}
+        for name, (source, subscriber) in list(self._former.items()):
+            if kept.get(name) == source or (suffix is None and not subscriber.has_caught_up):
+                continue  # what was kept is not all handed on yet
+            del self._former[name]
+            subscriber.close(forget=suffix is None)
+        for name, source in kept.items():
+            if source.is_kept and name not in self._former:
                 subscriber = self._make(
-                    source, folder=self._sources.folder, former=former.get(name)
+                    source,
+                    folder=self._sources.folder,
+                    former=None,
+                    client_suffix=suffix,
+                    is_former=True,
+                    intake=self._split_intake,
                 )
                 subscriber.start()
-                self._running[name] = source, subscriber
+                self._former[name] = source, subscriber
 
     def close(self) -> None:
         """Finish what is being stored, and disconnect. May be called again."""
         with self._lock:
             self._is_closed = True
-            subscribers = [subscriber for _, subscriber in self._running.values()]
-            self._running = {}
-        for subscriber in subscribers:
+            running = [*self._running.values(), *self._former.values()]
+            self._running, self._former = {}, {}
+        for _, subscriber in running:
             subscriber.stop()
-        for subscriber in subscribers:
+        for _, subscriber in running:
             subscriber.close(timeout_s=1.0)
         self._loop.close()

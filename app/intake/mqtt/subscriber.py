@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from app.intake.intake import Intake
+from app.intake.http import TakesMeasurements
 from app.intake.measurement import Receipt, Refusals
 from app.intake.mqtt.inbox import AT_ONCE, QUIET_S, WINDOW, Incoming, MessageInbox
 from app.intake.mqtt.reader import MessageReader, MessagesRead
@@ -42,7 +42,8 @@ class MqttSubscriber:
     away; a message of it is acknowledged after it is stored. The others are heard in a session of
     their own that ends with its connection: what waited would be dated wrongly. `folder`: to which
     the paths of the source are relative; `former`: the source as it was before, whose session the
-    broker still keeps. `client_suffix`: at the end of its client ids.
+    broker still keeps. `client_suffix`: at the end of its client ids; `devices`: those that are
+    heard, None: all. `is_former`: only what a session of before still brings is taken.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class MqttSubscriber:
         *,
         folder: Path,
         former: MqttSource | None,
-        intake: Intake,
+        intake: TakesMeasurements,
         loop: BrokerLoop,
         stats: IntakeStats,
         refusal_log: RefusalLog,
@@ -60,8 +61,13 @@ class MqttSubscriber:
         shutdown: Shutdown,
         log_once: LogOnce,
         client_suffix: str = "",
+        devices: frozenset[str] | None = None,
+        is_former: bool = False,
     ) -> None:
         self._source = source
+        self._devices = devices
+        self._is_former = is_former
+        self._label = f"{source.name} (of before)" if is_former else source.name
         self._folder = folder
         self._intake = intake
         self._loop = loop
@@ -75,6 +81,8 @@ class MqttSubscriber:
         self._reader = MessageReader(source)
         self._unacknowledged: deque[Incoming] = deque()
         """In the order in which they came."""
+        self._is_idle = False
+        """Whether nothing has come since all was acknowledged."""
         self._is_closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._problems: dict[str, str] = {}
@@ -83,21 +91,19 @@ class MqttSubscriber:
         self._has_heard = False
         """Whether the session that the broker keeps was up."""
         self._sessions: list[Session] = []
-        if source.timed_filters:
+        if source.is_kept:
             kept = KeptSession(
                 keep_s=max(int(source.late.total_seconds()), MIN_KEEP_S),
                 most_unacknowledged=2 * AT_ONCE,
             )
-            session = self._session(source.session_id + client_suffix, source.timed_filters, kept)
+            session = self._session(source.session_id + client_suffix, kept)
             if former is not None:
-                session.former_filters = former.timed_filters
+                session.former_filters = former.filters(devices, timed=True)
             self._sessions.append(session)
-        if source.untimed_filters:
-            self._sessions.append(
-                self._session(
-                    source.untimed_session_id + client_suffix, source.untimed_filters, None
-                )
-            )
+        if source.is_heard_now and not is_former:
+            self._sessions.append(self._session(source.untimed_session_id + client_suffix, None))
+        for session in self._sessions:
+            session.filters = frozenset() if is_former else self._filters(session)
 
     def start(self) -> None:
         """Connect, and take what comes."""
@@ -110,6 +116,22 @@ class MqttSubscriber:
         self._thread.start()
         for session in self._sessions:
             self._loop.add(session)
+
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether it is connected, and all that came so far is stored and acknowledged."""
+        is_up = all(session.is_up for session in self._sessions)
+        return is_up and self._is_idle
+
+    def hear(self, devices: frozenset[str] | None) -> None:
+        """From now on, these devices."""
+        if devices != self._devices:
+            self._devices = devices
+            for session in self._sessions:
+                self._loop.subscribe(session, self._filters(session))
+
+    def _filters(self, session: Session) -> frozenset[str]:
+        return self._source.filters(self._devices, timed=session.kept is not None)
 
     def stop(self) -> None:
         """Take nothing more."""
@@ -124,11 +146,10 @@ class MqttSubscriber:
             self._thread = None
         for session in self._sessions:
             self._loop.remove(session, forget=forget)
-        self._stats.connection(self._source.name, None)
+        if not self._is_former:
+            self._stats.connection(self._source.name, None)
 
-    def _session(
-        self, client_id: str, filters: frozenset[str], kept: KeptSession | None
-    ) -> Session:
+    def _session(self, client_id: str, kept: KeptSession | None) -> Session:
         connected_us = 0
         is_new = True
 
@@ -162,7 +183,6 @@ class MqttSubscriber:
             kept=kept,
             has_fixed_id=True,
         )
-        session.filters = filters
         return session
 
     def _heard(self, session: Session, problem: str | None) -> None:
@@ -176,7 +196,7 @@ class MqttSubscriber:
 
     def _say_what_is_kept(self, session: Session) -> None:
         """What is not promised of a connection that has begun."""
-        name = self._source.name
+        name = self._label
         if not session.is_resumed and self._has_heard:
             logger.warning(
                 "source %s: the broker has lost our session: what was published while nothing was"
@@ -202,8 +222,9 @@ class MqttSubscriber:
         """When nothing is heard any more, why, and when it is again."""
         problem = min(self._problems.values(), default=None)
         before, self._problem = self._problem, problem
-        self._stats.connection(self._source.name, problem)
-        name, address = self._source.name, self._source.address
+        if not self._is_former:
+            self._stats.connection(self._source.name, problem)
+        name, address = self._label, self._source.address
         if problem is None and before is not None:
             logger.info("source %s: listening at %s", name, address)
         elif problem not in (before, CONNECTING):
@@ -219,6 +240,7 @@ class MqttSubscriber:
             try:
                 if waiting or self._reader.waits:
                     self._take(waiting)
+                self._is_idle = not (waiting or self._unacknowledged)
             except Exception:
                 logger.exception("source %s: a defect; the broker sends again", self._source.name)
                 self._start_over()
@@ -254,7 +276,7 @@ class MqttSubscriber:
         """What came of it, when it is durable; None: we stopped before it was."""
         if read.measurements is None:
             return Receipt()
-        name = self._source.name
+        name = self._label
         problem = partial(self._log_once.problem, logger, f"what comes of source {name}")
         pause_s = INITIAL_PAUSE_S
         while True:
@@ -276,7 +298,7 @@ class MqttSubscriber:
             refused.first.append(each._replace(file=read.topics[each.line - 1], line=0))
         refused.count = receipt.refusals.count
         refused.extend(read.refused)
-        self._intake.refused(refused, self._source)
+        self._stats.refused(self._source.name, refused)
         self._stats.came_to_nothing(
             self._source.name, ignored=read.ignored, dropped=self._inbox.take_dropped()
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.ops.page.services import PageServices
+from app.ops.page.services import GatewayPageServices, PageServices, ShardRow
 
-__all__ = ["PageServices", "make_page"]
+__all__ = ["GatewayPageServices", "PageServices", "ShardRow", "make_gateway_page", "make_page"]
 
 
 def make_page(services: PageServices) -> Any:
@@ -14,3 +14,10 @@ def make_page(services: PageServices) -> Any:
     from app.ops.page.site import make_site
 
     return make_site(services)
+
+
+def make_gateway_page(services: GatewayPageServices) -> Any:
+    """The page of the gateway as an ASGI application; once per process."""
+    from app.ops.page.shards import make_gateway_site
+
+    return make_gateway_site(services)

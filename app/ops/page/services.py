@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.actuation import OrdersOverview
@@ -18,8 +18,37 @@ from app.ops.fleet_view import FleetView
 from app.ops.health import Readiness
 from app.ops.resource_view import ResourceView
 from app.ops.token_guard import TokenGuard
+from app.platform import Shard
 from app.reporting.delivery import DeliveryStats, RejectedReports
 from app.scheduling import TaskScheduler
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardRow:
+    """A shard, as the gateway sees it."""
+
+    number: int
+    holder: str | None
+    """The process that runs it; None: nobody does."""
+    epoch: int | None
+    problem: str | None
+    """Why it is not ready; None: it is."""
+    warnings: Sequence[str] = ()
+    vens: int | None = None
+    """None: it is not known, as of all that follows."""
+    waiting_readings: int | None = None
+    power_kw: Mapping[str, float] = field(default_factory=dict)
+    """By kind."""
+    last_report_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayPageServices:
+    """What the page of the gateway shows."""
+
+    shards: int
+    rows: Callable[[], Sequence[ShardRow]]
+    clock: Callable[[], datetime]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,5 +74,6 @@ class PageServices:
     token_guard: TokenGuard
     wiring: Callable[[], Sequence[Node]]
     clock: Callable[[], datetime]
+    shard: Shard
     sends_events: bool
     """Whether the VTN is ours, so that events can be sent from here."""

@@ -55,6 +55,9 @@ class Shell:
         with ui.header(fixed=False).classes("head"):  # Quasar's own, beside its <main>
             ui.link("To the content", "#content").classes("skip")
             ui.label("VEN fleet").classes("brand")
+            if not self._services.shard.is_whole:
+                ui.html('<a href="/">All shards</a>', sanitize=False)
+                ui.label(f"Shard {self._services.shard.number}")
             with ui.element("nav").props('aria-label="Views"'):
                 for name, address in VIEWS.items():
                     link = ui.link(name, address)

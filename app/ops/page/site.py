@@ -39,6 +39,11 @@ def make_site(services: PageServices) -> Any:
     ui.page("/orders")(make_orders_view(services))
     ui.page("/resource")(make_resource_view(services))
     ui.page("/wiring")(make_wiring_view(services))
+    return run_site()
+
+
+def run_site() -> Any:
+    """What was made of NiceGUI's pages, as one application."""
     app.exception_handler(404)(_not_found)
     site = FastAPI(openapi_url=None)
     ui.run_with(

@@ -12,10 +12,10 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, select, text
 
@@ -23,7 +23,8 @@ from app.platform.errors import AnotherRunError, DatabaseError, ShardError
 from app.platform.log_once import LogOnce
 from app.platform.place import explained
 from app.platform.run_lock import RunLock
-from app.platform.shards.lease import UNKNOWN, Lease, process_name
+from app.platform.shards.lease import UNKNOWN, Lease
+from app.platform.shards.machine import BOOT_ID, PID_NAMESPACE, process_name, started
 from app.platform.shards.schema import STORE, lease_table
 from app.platform.shards.store import ShardStore, transaction
 from app.platform.shutdown import Shutdown
@@ -34,9 +35,7 @@ MAX_SILENCE_S = 8.0
 MIN_OBSERVED_S = 3.0
 """For so long a standby has seen the same: after a machine slept, its processes take time."""
 ASKS_EVERY_S = 0.2
-RECORD_BYTES = 512
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-PID_NAMESPACE = Path("/proc/self/ns/pid")
+RECORD_BYTES = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +50,10 @@ class Owner:
     pid_namespace: str
     alive_s: float
     """When it wrote this, in seconds since the machine started."""
+    epoch: int = 0
+    """Of its lease; 0: it begins, or has ended."""
+    address: str = ""
+    """Where it is reached."""
 
     @classmethod
     def this(cls, alive_s: float) -> Owner:
@@ -58,7 +61,7 @@ class Owner:
         return cls(
             holder=process_name(),
             pid=os.getpid(),
-            started=_started(os.getpid()) or 0,
+            started=started(os.getpid()) or 0,
             boot_id=BOOT_ID.read_text().strip(),
             pid_namespace=os.readlink(PID_NAMESPACE),
             alive_s=alive_s,
@@ -85,6 +88,8 @@ _KINDS = {
     "boot_id": str,
     "pid_namespace": str,
     "alive_s": float,
+    "epoch": int,
+    "address": str,
 }
 
 
@@ -103,6 +108,7 @@ class FileLease(Lease):
         lock_file: Path,
         engine: Engine,
         store: ShardStore,
+        address: Callable[[], str],
         shutdown: Shutdown,
         log_once: LogOnce,
         clock: Callable[[], datetime],
@@ -110,7 +116,11 @@ class FileLease(Lease):
         monotonic: Callable[[], float],
     ) -> None:
         super().__init__(
-            shard_number=shard_number, store=store, shutdown=shutdown, log_once=log_once
+            shard_number=shard_number,
+            store=store,
+            address=address,
+            shutdown=shutdown,
+            log_once=log_once,
         )
         self._lock = lock
         self._lock_file = lock_file
@@ -120,6 +130,8 @@ class FileLease(Lease):
         self._monotonic = monotonic
         self._released = threading.Event()
         self._alive: threading.Thread | None = None
+        self._record: Owner | None = None
+        """What it writes of itself."""
         self._observed: tuple[Owner | None, float] | None = None
         """What stood there, and since when it has."""
         self._ended: Owner | None = None
@@ -170,13 +182,11 @@ class FileLease(Lease):
         return holder
 
     def _begin(self) -> None:
-        owner = Owner.this(self._boottime())
+        self._record = Owner.this(self._boottime())
         with open(self._lock_file, "r+b") as file:
-            owner.write(file.fileno())
+            self._record.write(file.fileno())
         self._released.clear()
-        self._alive = threading.Thread(
-            target=self._say_so, args=(owner,), name="lease", daemon=True
-        )
+        self._alive = threading.Thread(target=self._say_so, name="lease", daemon=True)
         self._alive.start()
         self._store.admit()  # again: the fleet may have been cut anew while a standby waited
         self._store.prepare()
@@ -185,16 +195,27 @@ class FileLease(Lease):
             epoch = int(before or 0) + 1
             self.former_end = None if before is None else self._clock()
             changed = lease_table.insert() if before is None else lease_table.update()
-            connection.execute(changed.values(epoch=epoch, holder=process_name(), address=""))
+            address = self._address()
+            connection.execute(changed.values(epoch=epoch, holder=process_name(), address=address))
         self._epoch, self._lost = epoch, None
+        self._record = replace(self._record, epoch=epoch, address=address)
+        with open(self._lock_file, "r+b") as file:
+            self._say(file.fileno())
 
-    def _say_so(self, owner: Owner) -> None:
+    def _say_so(self) -> None:
+        """Every second; at the end, that it is over."""
         with open(self._lock_file, "r+b") as file:
             while not self._released.wait(SAYS_EVERY_S):
-                try:
-                    replace(owner, alive_s=self._boottime()).write(file.fileno())
-                except OSError as error:  # the next one may succeed
-                    self._warn(f"{self._lock_file} cannot be written: {error.strerror}")
+                self._say(file.fileno())
+            self._say(file.fileno(), epoch=0, address="")
+
+    def _say(self, descriptor: int, **changed: Any) -> None:
+        if self._record is None:
+            return
+        try:
+            replace(self._record, alive_s=self._boottime(), **changed).write(descriptor)
+        except OSError as error:  # the next one may succeed
+            self._warn(f"{self._lock_file} cannot be written: {error.strerror}")
 
     def _give_back(self) -> None:
         self._released.set()
@@ -249,7 +270,7 @@ class FileLease(Lease):
             return
         try:
             # The number is that of `process` for as long as we hold it: now it is the owner's.
-            if _started(owner.pid) != owner.started:
+            if started(owner.pid) != owner.started:
                 self._warn(
                     f"shard {self._shard_number}: process {owner.pid} is not the one that has"
                     " the lock; it is left"
@@ -277,11 +298,3 @@ class FileLease(Lease):
 
     def _warn(self, line: str, *, about: str = "") -> None:
         self._log_once(logger, logging.WARNING, line, about=about)
-
-
-def _started(pid: int) -> int | None:
-    """In ticks since the machine did; None: there is no such process."""
-    with suppress(OSError):
-        # Its name, the second field, may have spaces and parentheses in it.
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    return None

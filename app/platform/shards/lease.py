@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -27,31 +24,28 @@ WAKES_EVERY_S = 0.1
 """Who waits until the lease is confirmed."""
 
 
-def boottime_s() -> float:
-    """Seconds since this machine started, those in which it slept or stood still included."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def process_name() -> str:
-    """Of this process, for people: its host and its process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 class Lease(ABC):
     """The right to run a shard, which its `epoch` tells from those before and after it.
 
     A process that waits for it is a standby. Safe for several threads. Implements `Fence`: a
     process that never took it may write, as commands do beside a run, and one that has lost it
-    may not.
+    may not. `address`: where its owner is reached, when it takes the lease.
     """
 
     _CHECK: TextClause
     """Whether the lease has this epoch, and keeps it until the transaction ends."""
 
     def __init__(
-        self, *, shard_number: int, store: ShardStore, shutdown: Shutdown, log_once: LogOnce
+        self,
+        *,
+        shard_number: int,
+        store: ShardStore,
+        address: Callable[[], str],
+        shutdown: Shutdown,
+        log_once: LogOnce,
     ) -> None:
         self._shard_number = shard_number
+        self._address = address
         self._store = store
         self._shutdown = shutdown
         self._log_once = log_once
@@ -90,6 +84,11 @@ class Lease(ABC):
     @abstractmethod
     def is_held(self) -> bool:
         """Whether somebody runs the shard; nothing changes by it."""
+
+    @property
+    def epoch(self) -> int | None:
+        """Of this process; None: the lease is not its own."""
+        return self._epoch
 
     def lost(self) -> str | None:
         """Why this process must stop, in words; None: the lease is its own."""

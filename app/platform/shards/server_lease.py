@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from app.platform.errors import DatabaseError, ShardError
 from app.platform.log_once import LogOnce
 from app.platform.place import explained, one_line
-from app.platform.shards.lease import UNKNOWN, Lease, process_name
+from app.platform.shards.lease import UNKNOWN, Lease
+from app.platform.shards.machine import process_name
 from app.platform.shards.schema import STORE, lease_table
 from app.platform.shards.store import ShardStore
 from app.platform.shutdown import Shutdown
@@ -52,13 +53,18 @@ class ServerLease(Lease):
         shard_number: int,
         engine: Engine,
         store: ShardStore,
+        address: Callable[[], str],
         shutdown: Shutdown,
         log_once: LogOnce,
         clock: Callable[[], datetime],
         boottime: Callable[[], float],
     ) -> None:
         super().__init__(
-            shard_number=shard_number, store=store, shutdown=shutdown, log_once=log_once
+            shard_number=shard_number,
+            store=store,
+            address=address,
+            shutdown=shutdown,
+            log_once=log_once,
         )
         self._engine = engine.execution_options(schema_translate_map={STORE: store.schema})
         self._clock = clock
@@ -130,7 +136,11 @@ class ServerLease(Lease):
                         (func.clock_timestamp() - lease_table.c.expires_at).label("over_for"),
                     )
                 ).first()
-                own = {"holder": process_name(), "address": "", "expires_at": _end()}
+                own = {
+                    "holder": process_name(),
+                    "address": self._address(),
+                    "expires_at": _end(),
+                }
                 if row is None:
                     epoch = 1
                     connection.execute(lease_table.insert().values(epoch=epoch, **own))

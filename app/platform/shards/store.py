@@ -46,6 +46,10 @@ class Store(Protocol):
     def client_suffix(self) -> str:
         """What tells its clients at a broker from those of other shards; after `admit`."""
 
+    def former_suffix(self) -> str | None:
+        """What `client_suffix` was before the last reshard, until that is finished; None: there was
+        no reshard, or another shard goes on with those sessions."""
+
     def admit(self) -> None:
         """Before it is opened. ShardError: the fleet is cut otherwise."""
 
@@ -60,6 +64,10 @@ class AnyStore:
 
     def __init__(self, *, schema: str | None = None) -> None:
         self.schema = schema
+
+    def former_suffix(self) -> str | None:
+        """It is not cut."""
+        return None
 
     def admit(self) -> None:
         """Nothing to look at."""
@@ -158,7 +166,18 @@ class ShardStore:
 
     @property
     def client_suffix(self) -> str:
-        return f"-{self._fleet_id[:8]}-{self._shard.number}"
+        return self._suffix(self._shard)
+
+    def former_suffix(self) -> str | None:
+        """The first of its children has what a shard had at a broker. DatabaseError."""
+        last = self._registry.last_reshard()
+        if last is None or self._shard.number >= last.shards_before:
+            return None
+        before = Shard(self._shard.number, last.shards_before)
+        return "" if before.is_whole else self._suffix(before)
+
+    def _suffix(self, shard: Shard) -> str:
+        return f"-{self._fleet_id[:8]}-{shard.number}-of-{shard.of}"
 
     def admit(self) -> None:
         """The first shard of a new fleet writes how it is cut."""

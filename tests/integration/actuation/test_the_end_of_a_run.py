@@ -117,7 +117,7 @@ class TestOneRun:
 
     def run(self, container: Any, **how: Any) -> None:
         with pytest.raises(Left) as left:
-            run_application(container, once=True, leave=leave, **how)
+            run_application(container, once=True, end=leave, **how)
         assert left.value.args == (0,)
 
     def test_gives_devices_their_orders(self, asked: Any, device: MakeDevice) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.intake import Measurements, Receipt, Source
 from app.intake.errors import IntakeFull
-from app.intake.intake import Intake
+from app.intake.status import IntakeStats
 from tests.support.broker import Broker
 from tests.support.cable import Cable
 from tests.support.mqtt import (
@@ -98,8 +97,9 @@ class TestNothingIsLost:
     def test_after_a_defect_of_ours_the_broker_sends_again(
         self, bench: MqttBench, device: Device, caplog: pytest.LogCaptureFixture
     ) -> None:
-        defective = DefectiveIntake(bench.container.intake.intake())
-        with bench.container.intake.intake.override(defective):
+        platform = bench.container.platform
+        defective = DefectiveStats(clock=platform.clock(), monotonic=platform.monotonic())
+        with bench.container.intake.stats.override(defective):
             bench.start()
             device.publish("meters/d-1", power(bench, 1.5))
             wait_until(lambda: bench.counts.repeated == 1, otherwise=bench.words)
@@ -243,15 +243,10 @@ class FullIntake:
     def refused(self, *_: object) -> None: ...
 
 
-class DefectiveIntake:
+class DefectiveStats(IntakeStats):
     """Fails once, when what came is stored and not acknowledged yet."""
 
-    def __init__(self, intake: Intake) -> None:
-        self._intake = intake
-        self._fails = True
-
-    def take(self, batch: Measurements, source: Source) -> Receipt:
-        return self._intake.take(batch, source)
+    _fails = True
 
     def refused(self, *_: object) -> None:
         if self._fails:

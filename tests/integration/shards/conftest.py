@@ -42,8 +42,11 @@ def make_shard(tmp_path: Path, server_url: str | None) -> Iterator[MakeShard]:
 
     yield make
     for container in made:
-        container.platform.owner().release()
-        container.platform.database().close()
+        container.platform.shard_client().close()
+        fleet = container.settings().fleet
+        if fleet.shards == 1 or fleet.shard is not None:
+            container.platform.owner().release()
+            container.platform.database().close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

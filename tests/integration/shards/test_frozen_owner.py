@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from app.platform.shards.file_lease import MAX_SILENCE_S, MIN_OBSERVED_S
-from app.platform.shards.lease import boottime_s
+from app.platform.shards.machine import boottime_s
 from containers import Container
 from tests.integration.shards.conftest import MakeShard
 from tests.integration.shards.test_lease import standby

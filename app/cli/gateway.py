@@ -1,0 +1,27 @@
+"""The command that serves a fleet of several shards."""
+
+from __future__ import annotations
+
+from app.cli.failures import report_expected_errors
+from app.cli.opened import make_container
+from app.cli.signals import leave, stop_on_signals
+from app.observability import configure_logging
+
+
+def run_gateway() -> None:
+    """Hold the ports of a fleet that is cut into shards, until Ctrl-C or SIGTERM.
+
+    Page, metrics, readings and callbacks of all shards, wherever their processes are.
+    """
+    with report_expected_errors():
+        container = make_container()
+        settings, shutdown = container.settings(), container.platform.shutdown()
+        configure_logging(level=settings.log.level, format_=settings.log.format)
+        stop_on_signals(shutdown)
+        gateway = container.gateway.gateway()
+        try:
+            gateway.start()
+            shutdown.wait()
+        finally:
+            gateway.close()
+    leave(0)  # threads may still wait for a shard

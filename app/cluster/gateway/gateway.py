@@ -1,0 +1,92 @@
+"""What of the gateway runs: the servers of the whole fleet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from app.cluster.errors import GatewayError
+from app.ops import Access
+from app.platform import CertificateError, Listener, Registry, Server, ShardClient, SystemdNotifier
+
+logger = logging.getLogger(__name__)
+
+
+class Gateway:
+    """Holds the public ports of a fleet that is cut into shards. Building it does no I/O.
+
+    `page_url`, `callback_url`: where the servers listen; None: there is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        shards: int,
+        registry: Registry,
+        client: ShardClient,
+        intake: Server,
+        page: Listener,
+        page_url: str | None,
+        site: Callable[[], Any],
+        names: Iterable[str],
+        callback: Listener,
+        callback_url: str | None,
+        callback_site: Callable[[], Any],
+        notifier: SystemdNotifier,
+    ) -> None:
+        self._shards = shards
+        self._registry = registry
+        self._client = client
+        self._intake = intake
+        self._page = page
+        self._page_url = page_url
+        self._site = site
+        self._names = names
+        self._callback = callback
+        self._callback_url = callback_url
+        self._callback_site = callback_site
+        self._notifier = notifier
+
+    def start(self) -> None:
+        """GatewayError, OwnerAwayError: the fleet is not cut so, or an address, a certificate or
+        GATEWAY__CA cannot be used."""
+        if self._shards == 1:
+            raise GatewayError("FLEET__SHARDS: is 1, and the one process has the ports itself")
+        cut = self._registry.shards()
+        if cut not in (None, self._shards):
+            raise GatewayError(
+                f"FLEET__SHARDS: is {self._shards}, and the fleet in {self._registry.place} has"
+                f" {cut} shards"
+            )
+        self._client.pool()
+        self._client.owners.all()
+        if self._client.owners.problem is not None:
+            raise GatewayError(self._client.owners.problem)
+        if self._page_url is not None:
+            self._listen(self._page, "OPS__PORT", self._page_url)
+            self._page.serve(Access(self._site(), names=self._names))
+            logger.info("the page of all shards is at %s", self._page_url)
+        if self._callback_url is not None:
+            self._listen(self._callback, "CALLBACK__PORT", self._callback_url)
+            self._callback.serve(self._callback_site())
+        self._intake.start()
+        self._notifier.ready()
+
+    def close(self) -> None:
+        """Stop listening. May be called again."""
+        self._notifier.stopping()
+        self._intake.close()
+        self._callback.close()
+        self._page.close()
+        self._client.close()
+
+    def _listen(self, server: Listener, setting: str, where: str) -> None:
+        try:
+            server.listen()
+        except CertificateError as error:
+            raise GatewayError(f"the certificate for {where} cannot be used: {error}") from None
+        except OSError as error:
+            raise GatewayError(
+                f"{where} cannot be listened on: {error.strerror}; choose another {setting}"
+            ) from None
