@@ -60,6 +60,7 @@ class CutFleet:
             "TASKS__HEARTBEAT__SECONDS": "1",
             **settings,
         }
+        self._started: list[Application] = []
         self._import()
         self.processes = [self.run(number) for number in range(shards)]
         for each in self.processes:
@@ -82,7 +83,10 @@ class CutFleet:
 
     def start(self, *arguments: str, **settings: str) -> Application:
         """One more process, of this command."""
-        return Application(*arguments, cwd=self._directory, settings={**self._settings, **settings})
+        self._started.append(
+            Application(*arguments, cwd=self._directory, settings={**self._settings, **settings})
+        )
+        return self._started[-1]
 
     def run(self, number: int) -> Application:
         """An owner of this shard, or its standby."""
@@ -105,7 +109,7 @@ class CutFleet:
         return "\n".join(each.log for each in (*self.processes, self.gateway))
 
     def close(self) -> None:
-        for each in (*self.processes, self.gateway):
+        for each in self._started:
             each.kill()
 
     def ven_in(self, number: int) -> str:
