@@ -8,7 +8,6 @@ quarter-hours is imported in a process of its own; the fleet meters and reports 
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import subprocess
@@ -26,11 +25,11 @@ from app.fleet import Resource, ResourceKind
 from app.intake import ImportRequest, profile
 from bench import child
 from bench.fleet import Shape, container_of, seed, sink
+from bench.posting import BATCH, CLIENTS, LINES, METERS, SHAPES, TOKEN, posted
 from bench.rows import Row, table
 from containers import Container
 from tests.support.servers import free_port
 
-TOKEN = "a-token-of-the-benchmark"
 SOURCES = """
 [[source]]
 name = "plant"
@@ -49,17 +48,7 @@ quantity = "POWER"
 unit = "KW"
 """
 )
-LINES = "line protocol"
-FORMS = {
-    "JSON": ("application/json", ">= 25,000"),
-    "CSV": ("text/csv", ">= 50,000"),
-    "NDJSON": ("application/x-ndjson", ">= 50,000"),
-    LINES: ("text/plain", ">= 20,000"),
-}
-SHAPES = ("1,000 devices x 1", "1 device x 1,000")
-BATCH = 1_000
-CLIENTS = 2
-METERS = 1_000
+GOALS = {"JSON": ">= 25,000", "CSV": ">= 50,000", "NDJSON": ">= 50,000", LINES: ">= 20,000"}
 SMALL_DAYS, LARGE_DAYS = 2, 20
 """Of the files that are imported: the larger one has 1.9 million values in 130 MB."""
 BESIDE = Shape(100, 100)
@@ -74,27 +63,35 @@ def container_in(directory: Path, **settings: Any) -> Container:
     return container
 
 
-def prepared(directory: Path, sources: str = SOURCES, **settings: Any) -> Container:
-    """A container whose fleet has METERS resources of the source `plant`."""
+def write_sources(directory: Path, sources: str = SOURCES) -> None:
+    """The file of sources, and the token."""
     (directory / "sources.toml").write_text(sources)
     token = directory / "plant.token"
     token.write_text(TOKEN)
     token.chmod(0o600)
+
+
+def metered() -> dict[str, list[Resource]]:
+    """METERS resources of the source `plant`."""
+    return {
+        f"V{place // 100}": [
+            Resource(
+                resource_name=f"r{number}",
+                kind=ResourceKind.HEAT_PUMP,
+                source="plant",
+                device=f"d{number}",
+            )
+            for number in range(place, place + 100)
+        ]
+        for place in range(0, METERS, 100)
+    }
+
+
+def prepared(directory: Path, sources: str = SOURCES, **settings: Any) -> Container:
+    """A container with such a fleet."""
+    write_sources(directory, sources)
     container = container_in(directory, **settings)
-    container.fleet.repository().save(
-        {
-            f"V{place // 100}": [
-                Resource(
-                    resource_name=f"r{number}",
-                    kind=ResourceKind.HEAT_PUMP,
-                    source="plant",
-                    device=f"d{number}",
-                )
-                for number in range(place, place + 100)
-            ]
-            for place in range(0, METERS, 100)
-        }
-    )
+    container.fleet.repository().save(metered())
     return container
 
 
@@ -106,108 +103,12 @@ def over_http(form: str, shape: str, *, batches: int) -> float:
         container = prepared(Path(directory), sources, intake={"port": port})
         server = container.intake.server()
         server.start()
-        clients = [
-            subprocess.Popen(
-                [sys.executable, "-m", "bench.intake", "client"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                cwd=Path(__file__).parents[1],
-            )
-            for _ in range(CLIENTS)
-        ]
-        begin = datetime.now(UTC).replace(microsecond=0) - timedelta(days=20)
-        for number, each in enumerate(clients):
-            _tell(
-                each,
-                {
-                    "begin": begin.isoformat(),
-                    "form": form,
-                    "shape": shape,
-                    "batches": batches,
-                    "number": number,
-                    "port": port,
-                },
-            )
-        for each in clients:
-            _hear(each)
-        began_s = time.perf_counter()
-        for each in clients:
-            _tell(each, "go")
-        for each in clients:
-            _hear(each)
-        passed_s = time.perf_counter() - began_s
+        passed_s = posted(form, shape, batches=batches, port=port)
         taken = container.intake.stats().of("plant").taken
-        for each in clients:
-            each.communicate()
         server.close()
         container.platform.database().close()
     assert taken == CLIENTS * batches * BATCH, f"{taken} were taken"
     return float(taken / passed_s)
-
-
-def _tell(process: subprocess.Popen[str], what: Any) -> None:
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(what) + "\n")
-    process.stdin.flush()
-
-
-def _hear(process: subprocess.Popen[str]) -> int:
-    assert process.stdout is not None
-    return int(process.stdout.readline())
-
-
-def client() -> None:
-    """Posts what it is told to; in a process of its own."""
-    given = json.loads(sys.stdin.readline())
-    begin = datetime.fromisoformat(given["begin"])
-    bodies = list(_bodies(given["form"], given["shape"], given["batches"], given["number"], begin))
-    kind, _ = FORMS[given["form"]]
-    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind}
-    connection = http.client.HTTPConnection("127.0.0.1", given["port"])
-    print(0, flush=True)
-    sys.stdin.readline()
-    path = "/api/v2/write" if given["form"] == LINES else "/readings"
-    for body in bodies:
-        connection.request("POST", path, body, headers)
-        connection.getresponse().read()
-    print(len(bodies), flush=True)
-
-
-def _bodies(
-    form: str, shape: str, batches: int, client_number: int, begin: datetime
-) -> Iterator[bytes]:
-    for batch in range(batches):
-        rows = []
-        for place in range(BATCH):
-            if shape == SHAPES[0]:
-                device, second = place, CLIENTS * batch + client_number
-            else:
-                device, second = (CLIENTS * batch + client_number) % METERS, place
-                second += BATCH * (CLIENTS * batch // METERS)
-            at = (begin + timedelta(seconds=second)).isoformat()
-            rows.append((f"d{device}", at, batch + place / 1000))
-        yield _body(form, rows)
-
-
-def _body(form: str, rows: Sequence[tuple[str, str, float]]) -> bytes:
-    if form == "CSV":
-        lines = [f"{device},{at},POWER,KW,{value}" for device, at, value in rows]
-        return "\n".join(["device,start,quantity,unit,value", *lines]).encode()
-    if form == LINES:
-        times = (datetime.fromisoformat(at).timestamp() for _, at, _ in rows)
-        lines = [
-            f"power,host={device} kw={value} {time_s:.0f}000000000"
-            for (device, _, value), time_s in zip(rows, times, strict=True)
-        ]
-        return "\n".join(lines).encode()
-    readings = [
-        {"device": device, "start": at, "quantity": "POWER", "unit": "KW", "value": value}
-        for device, at, value in rows
-    ]
-    if form == "NDJSON":
-        return "\n".join(map(json.dumps, readings)).encode()
-    return json.dumps({"readings": readings}).encode()
 
 
 def write_quarters(path: Path, days: int) -> int:
@@ -348,7 +249,7 @@ def rows(
             unit="measurements/s",
             goal=goal,
         )
-        for form, (_, goal) in FORMS.items()
+        for form, goal in GOALS.items()
         for shape in SHAPES
     ]
     small, large = (imported(each) for each in days)
@@ -378,9 +279,7 @@ def rows(
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["client"]:
-        client()
-    elif len(sys.argv) > 1:
+    if len(sys.argv) > 1:
         told = child.given()
         child.answer(
             import_file(

@@ -1,5 +1,6 @@
 """What goes wrong, and what a caller does.
 
+ClientGone              what was begun for it at a shard is broken off
 GatewayError            (OperationalError) the gateway does not begin: the command ends with 1
 ReshardError            (OperationalError) the stores stay as they are: the command ends with 1
 """
@@ -7,6 +8,10 @@ ReshardError            (OperationalError) the stores stay as they are: the comm
 from __future__ import annotations
 
 from app.platform import OperationalError
+
+
+class ClientGone(Exception):
+    """Who asked has gone in the middle of it."""
 
 
 class GatewayError(OperationalError):

@@ -6,16 +6,19 @@ from bench import (
     cycle,
     delivery,
     enrolment,
+    gateway,
     intake,
     intervals,
     orders,
     page,
     poll,
     schedule,
+    shards,
     start,
     step,
 )
 from bench.fleet import Shape
+from bench.posting import METERS, SHAPES
 from bench.push import row
 from bench.rows import Row, table
 
@@ -76,13 +79,25 @@ def test_push_is_measured_until_every_ven_has_the_event() -> None:
 
 
 def test_measurements_are_taken_over_http_and_each_is_counted() -> None:
-    assert intake.over_http("CSV", intake.SHAPES[0], batches=2) > 0
+    assert intake.over_http("CSV", SHAPES[0], batches=2) > 0
+
+
+def test_readings_through_a_gateway_are_counted_in_both_shards() -> None:
+    assert gateway.through_a_gateway("NDJSON", batches=2) > 0
+
+
+def test_two_shards_are_measured_beside_one_process() -> None:
+    with shards.fleets(SMALL) as both:
+        elapsed_us, cpu_us = both[2].run(1)
+
+    assert elapsed_us > 0
+    assert cpu_us > 0
 
 
 def test_an_import_is_measured_in_a_process_of_its_own() -> None:
     found = intake.imported(1)
 
-    assert found["taken"] == 96 * intake.METERS
+    assert found["taken"] == 96 * METERS
     assert found["bytes"] < 100
 
 

@@ -15,6 +15,7 @@ from anyio import to_thread
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from app.cluster.errors import ClientGone
 from app.platform import (
     CLIENT_HEADER,
     TRY_AGAIN_LATER,
@@ -42,10 +43,6 @@ CONNECTIONS = 100
 """With one owner."""
 NOT_FOUND, AWAY = 404, 503
 Headers = Sequence[tuple[bytes, bytes]]
-
-
-class _HasGone(Exception):
-    """Who asked has, before it was all said."""
 
 
 class Forward:
@@ -122,7 +119,7 @@ class Forward:
                 await send({"type": "http.response.body", "body": b""})
             finally:
                 await answer.aclose()
-        except (httpx.HTTPError, _HasGone) as error:
+        except (httpx.HTTPError, ClientGone) as error:
             logger.debug("shard %d: %s", number, error)
             if not begun:  # else the connection ends in the middle, as theirs did
                 busy = isinstance(error, httpx.PoolTimeout)
@@ -193,7 +190,7 @@ async def _body(receive: Any) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise _HasGone  # and half of a body is none
+            raise ClientGone  # and half of a body is none
         if message.get("body"):
             yield message["body"]
         if not message.get("more_body"):
