@@ -180,7 +180,7 @@ def metrics_page() -> str:
         "",
         "A gateway shows those of all [shards](../operator/shards.md), each with a label `shard`"
         " (its number, or `gateway`), and beside them `ven_shard_up` (1: the owner of the shard"
-        " answers) and `ven_shard_epoch` (how often it has had an owner).",
+        " answers) and `ven_shard_epoch` (it rises with each owner).",
     ]
     return "\n".join([*lines, ""])
 

@@ -307,7 +307,7 @@ MUTATIONS = (
     Mutation(
         invariant=36,
         file="app/platform/shards/gateway_key.py",
-        code='f"{shard} {epoch} {address} {part}".encode()',
+        code='f"{shard} {of} {epoch} {address} {part}".encode()',
         instead='b"any"',
         test="tests/integration/shards/test_endpoint.py"
         "::test_a_key_opens_one_part_of_one_owner_and_nothing_else",

@@ -15,7 +15,7 @@ from app.intake import IntakeServerError, MeterFileError, SourcesError
 from app.metering import ProfileError
 from app.observability import configure_logging, is_configured, writes_json
 from app.openadr import CredentialsError, VtnError
-from app.platform import DatabaseUrlError, OperationalError, RunLockError
+from app.platform import DatabaseUrlError, OperationalError, RunLockError, ShardError
 from app.scheduling import ScheduleError
 from app.settings import SettingsError, log_format
 from app.vtn import VtnStartError
@@ -41,12 +41,15 @@ EXPECTED = (
     OSError,
 )
 """What can go wrong outside of us: one line, exit code 1."""
+NO_RESTART_MENDS = 2
+"""As of settings: systemd does not start it again."""
 
 
 def tell(error: BaseException) -> int:
     """One line for what can go wrong outside of us, as the log is written; the exit code.
 
-    2 for settings, 1 for what fails outside of us; a defect, which is 1, too, has its traceback.
+    2 for settings, and for a fleet that is cut otherwise; 1 for what fails outside of us. A defect,
+    which is 1, too, has its traceback.
     """
     if isinstance(error, WRONG_SETTINGS):
         _say(f"settings: {error}")
@@ -56,7 +59,7 @@ def tell(error: BaseException) -> int:
         logger.debug("where it came from", exc_info=error)
     else:
         logger.error("the start failed", exc_info=error)
-    return 1
+    return NO_RESTART_MENDS if isinstance(error, ShardError) else 1
 
 
 @contextmanager

@@ -9,9 +9,10 @@ from app.observability import configure_logging
 
 
 def run_gateway() -> None:
-    """Hold the ports of a fleet that is cut into shards, until Ctrl-C or SIGTERM.
+    """Serve a fleet in shards: one page, one place for readings.
 
-    Page, metrics, readings and callbacks of all shards, wherever their processes are.
+    Until Ctrl-C or SIGTERM: page, metrics, readings and callbacks of all shards, wherever their
+    processes are.
     """
     with report_expected_errors():
         container = make_container()

@@ -12,7 +12,7 @@ import numpy as np
 from app.intake.handed_on import Part
 from app.intake.measurement import Measurements, MeterName, Receipt
 from app.intake.sources import Source
-from app.platform import OperationalError, Shard, shard_of
+from app.platform import OperationalError, OwnerAwayError, Shard, shard_of
 
 MAX_REMEMBERED = 2_000_000
 """Meters whose shard is known; of more, the oldest are looked for again."""
@@ -151,10 +151,10 @@ class _Asked:
                 self.found |= {key: number for key in keys_of[number] if key not in unknown}
 
     def raise_if_it_may_be_elsewhere(self) -> None:
-        """OperationalError: of a key of which nothing came, not all shards answered."""
+        """OwnerAwayError: of a key of which nothing came, not all shards answered."""
         for key in self.missing():
             if key in self._away:
-                raise self._away[key]
+                raise OwnerAwayError(f"{self._away[key]}; send the batch again")
 
     def _each(
         self, numbers: Sequence[int], ask: Callable[[int], T]

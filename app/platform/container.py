@@ -74,7 +74,7 @@ class PlatformContainer(containers.DeclarativeContainer):
         whole=providers.ThreadSafeSingleton(NoEndpoint),
         shard=providers.ThreadSafeSingleton(
             ShardEndpoint,
-            shard_number=settings.provided.shard.number,
+            shard=settings.provided.shard,
             host=settings.provided.gateway.host,
             port=settings.provided.gateway.port,
             certificate=settings.provided.gateway.certificate,
@@ -99,6 +99,7 @@ class PlatformContainer(containers.DeclarativeContainer):
     owners = providers.ThreadSafeSingleton(
         Owners,
         read_owners,
+        registry=registry,
         token=gateway_token,
         shards=settings.provided.fleet.shards,
         monotonic=monotonic,

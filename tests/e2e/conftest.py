@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from app.vtn import EmbeddedVtn
+from app.vtn import Callbacks, EmbeddedCredentials, EmbeddedVtn
+from app.vtn.callbacks import anywhere
 from tests.support.browser import Window, browser
+from tests.support.certificates import Certificate
+from tests.support.cut_fleet import CutFleet
 from tests.support.faulty_vtn import FaultyVtn
 from tests.support.killed import in_front_of
 from tests.support.processes import Application
@@ -90,3 +93,46 @@ def faulty(lasting_vtn: EmbeddedVtn) -> Iterator[FaultyVtn]:
     server = in_front_of(lasting_vtn)
     yield server
     server.close()
+
+
+CUT_VENS = ("Aarhus", "Billund", "Esbjerg", "Kolding")
+"""Of fleets in two shards."""
+MakeVtn = Callable[[], tuple[EmbeddedVtn, str]]
+MakeCutFleet = Callable[..., CutFleet]
+
+
+@pytest.fixture(scope="module")
+def make_vtn(
+    tmp_path_factory: pytest.TempPathFactory, certificate: Certificate
+) -> Iterator[MakeVtn]:
+    """VTNs that call back on loopback, each with the secret of its VENs."""
+    made: list[EmbeddedVtn] = []
+
+    def make() -> tuple[EmbeddedVtn, str]:
+        directory = tmp_path_factory.mktemp("vtn")
+        callbacks = Callbacks(verify_tls=certificate.certificate, allows=anywhere)
+        server = EmbeddedVtn(directory=directory, port=free_port(), callbacks=callbacks)
+        server.start()
+        made.append(server)
+        return server, EmbeddedCredentials.of(directory).ven_secret
+
+    yield make
+    for server in made:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def make_fleet(
+    make_vtn: MakeVtn, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MakeCutFleet]:
+    made: list[CutFleet] = []
+
+    def make(**settings: str) -> CutFleet:
+        vtn, secret = make_vtn()
+        directory = tmp_path_factory.mktemp("fleet")
+        made.append(CutFleet(directory, vtn, secret, vens=CUT_VENS, settings=settings))
+        return made[-1]
+
+    yield make
+    for fleet in made:
+        fleet.close()

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from app.platform import shard_of
-from app.vtn import Callbacks, EmbeddedCredentials, EmbeddedVtn
-from app.vtn.callbacks import anywhere
-from tests.e2e.conftest import Open
+from tests.e2e.conftest import CUT_VENS as VENS
+from tests.e2e.conftest import MakeCutFleet, MakeVtn, Open
 from tests.support.certificates import Certificate
 from tests.support.cut_fleet import CutFleet
 from tests.support.postgres import Postgres
@@ -24,61 +21,10 @@ from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.rest
-VENS = ("Aarhus", "Billund", "Esbjerg", "Kolding")
-MakeCutFleet = Callable[..., CutFleet]
 
 
 def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
-
-
-def said_raw(base_url: str, path: str, method: str = "POST") -> int:
-    """The status of an answer to exactly this path."""
-    parts = urlsplit(base_url)
-    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=10)
-    connection.putrequest(method, path)
-    connection.putheader("Content-Length", "2")
-    connection.endheaders(b"{}")
-    status = connection.getresponse().status
-    connection.close()
-    return status
-
-
-@pytest.fixture(scope="module")
-def make_vtn(
-    tmp_path_factory: pytest.TempPathFactory, certificate: Certificate
-) -> Iterator[Callable[[], tuple[EmbeddedVtn, str]]]:
-    """VTNs that call back on loopback, each with the secret of its VENs."""
-    made: list[EmbeddedVtn] = []
-
-    def make() -> tuple[EmbeddedVtn, str]:
-        directory = tmp_path_factory.mktemp("vtn")
-        callbacks = Callbacks(verify_tls=certificate.certificate, allows=anywhere)
-        server = EmbeddedVtn(directory=directory, port=free_port(), callbacks=callbacks)
-        server.start()
-        made.append(server)
-        return server, EmbeddedCredentials.of(directory).ven_secret
-
-    yield make
-    for server in made:
-        server.close()
-
-
-@pytest.fixture(scope="module")
-def make_fleet(
-    make_vtn: Callable[[], tuple[EmbeddedVtn, str]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[MakeCutFleet]:
-    made: list[CutFleet] = []
-
-    def make(**settings: str) -> CutFleet:
-        vtn, secret = make_vtn()
-        directory = tmp_path_factory.mktemp("fleet")
-        made.append(CutFleet(directory, vtn, secret, vens=VENS, settings=settings))
-        return made[-1]
-
-    yield make
-    for fleet in made:
-        fleet.close()
 
 
 @pytest.fixture(scope="module")
@@ -121,111 +67,10 @@ class TestReadings:
         assert requests.post(url, json={"readings": []}, timeout=10).status_code == 401
 
 
-class TestThePage:
-    def test_shows_all_shards_and_their_power(self, fleet: CutFleet, window: Open) -> None:
-        page = window(fleet)
-
-        page.look_at("/")
-
-        wait_until(lambda: page.figure("shards run") == "2 of 2")
-        assert page.figure("VENs") == "4"
-        assert page.cell("HEAT_PUMP", "power").endswith("kW")
-        assert page.barriers() == []
-        page.shoot("shards")
-        assert page.complaints == []
-
-    def test_opens_a_ven_in_whatever_shard_it_is_and_changes_it(
-        self, fleet: CutFleet, window: Open
-    ) -> None:
-        page = window(fleet)
-        name = fleet.ven_in(1)
-        page.look_at("/")
-
-        page.page.get_by_label("Name of a VEN").fill(name)
-        page.press("Open")
-        page.row("model").wait_for()
-        page.page.get_by_role("button", name="Suspend model").click()
-
-        wait_until(lambda: page.cell("model", "status") == "SUSPENDED")
-        assert page.page.url.endswith(f"/shards/1/vens/{name}")
-        assert page.complaints == []
-
-    def test_goes_through_the_views_of_a_shard_and_back(
-        self, fleet: CutFleet, window: Open
-    ) -> None:
-        page = window(fleet)
-        page.look_at("/")
-
-        page.page.get_by_role("link", name="shard 0").click()
-        for view in ("Events", "Tasks", "Sources", "Orders", "Delivery", "Wiring"):
-            page.page.get_by_role("link", name=view, exact=True).click()
-            page.page.get_by_role("heading", name=view, exact=True).wait_for()
-        page.page.get_by_role("link", name="All shards").click()
-
-        page.page.get_by_role("heading", name="Shards").wait_for()
-        assert page.complaints == []
-
-    def test_no_other_site_may_ask(self, fleet: CutFleet) -> None:
-        for path in ("/", "/shards/0/", "/metrics"):
-            answer = requests.get(
-                fleet.base_url + path, headers={"Host": "elsewhere.example"}, timeout=10
-            )
-            assert answer.status_code == 421
-
-    @pytest.mark.parametrize(
-        "path", ["/shards/2/", "/shards/x/", "/shards/-1/", f"/shards/{'9' * 5000}/"]
-    )
-    def test_a_shard_that_is_none_is_not_found(self, fleet: CutFleet, path: str) -> None:
-        assert requests.get(fleet.base_url + path, timeout=10).status_code == 404
-
-
-class TestWhatThePageDoesNotOpen:
-    """Whoever sees the page has no token of a source or an actuator."""
-
-    @pytest.mark.parametrize(
-        "path",
-        [
-            "/shards/0/intake/measurements",
-            "/shards/0/../intake/measurements",
-            "/shards/0/%2e%2e/intake/measurements",
-            "/shards/0/..%2fintake/measurements",
-            "/shards/0//intake/measurements",
-            "/shards/0/callback/x",
-        ],
-    )
-    def test_readings_and_callbacks(self, fleet: CutFleet, path: str) -> None:
-        before = fleet.metric("ven_intake_without_token_total")
-
-        status = said_raw(fleet.base_url, path)
-
-        assert status in (404, 405)
-        assert fleet.metric("ven_intake_without_token_total") == before
-
-    def test_what_makes_no_sense_is_no_traceback(self, fleet: CutFleet) -> None:
-        assert said_raw(fleet.base_url, "*", method="OPTIONS") in (400, 404, 405)
-
-        assert "Traceback" not in fleet.log
-
-    def test_changes_where_others_reach_it_and_there_is_no_token(
-        self, make_fleet: MakeCutFleet, window: Open
-    ) -> None:
-        fleet = make_fleet()
-        assert fleet.gateway.stop() == 0
-        fleet.gateway = fleet.start("gateway", OPS__NAMES="fleet.example.com")
-        fleet.gateway.wait_for("readings are taken at")
-        page = window(fleet)
-        page.look_at(f"/vens/{fleet.ven_in(0)}")
-        page.row("model").wait_for()
-
-        page.page.get_by_role("button", name="Suspend model").click()
-
-        page.page.get_by_text("Nothing can be changed from here: set OPS__TOKEN").wait_for()
-
-
 class TestMetrics:
     def test_are_those_of_both_shards(self, fleet: CutFleet) -> None:
         assert fleet.metric("ven_shard_up") == {"0": 1.0, "1": 1.0}
-        assert set(fleet.metric("ven_power_kilowatts")) == {"0", "1"}
+        wait_until(lambda: set(fleet.metric("ven_power_kilowatts")) == {"0", "1"})
         assert set(fleet.metric("process_cpu_seconds_total")) == {"0", "1", "gateway"}
 
     def test_health_is_that_of_both_shards(self, fleet: CutFleet) -> None:
@@ -249,7 +94,8 @@ class TestAnOwnerThatIsGone:
         in again, what the other has is taken meanwhile, and in the end each value is there once."""
         at = now() - timedelta(minutes=5)
         here, away = fleet.ven_in(0), fleet.ven_in(1)
-        assert fleet.post(*VENS, at=at).status_code == 200
+        taken = fleet.post(*VENS, at=at)
+        assert taken.status_code == 200, taken.text
         fleet.kill(1)
 
         refused = fleet.post(*VENS, at=at + timedelta(minutes=1))
@@ -258,6 +104,7 @@ class TestAnOwnerThatIsGone:
         assert fleet.post(here, at=at + timedelta(minutes=2)).json()["taken"] == 1
         wait_until(lambda: fleet.metric("ven_shard_up") == {"0": 1.0, "1": 0.0})
         fleet.revive(1)
+        fleet.gateway.wait_for("shard 1 answers")
 
         again = fleet.post(*VENS, at=at + timedelta(minutes=1)).json()
         in_shard_0 = sum(shard_of(name, 2) == 0 for name in VENS)
@@ -273,7 +120,7 @@ class TestAnOwnerThatIsGone:
 
         wait_until(lambda: fleet.post(fleet.ven_in(1), at=now()).status_code == 200, timeout_s=15)
 
-        assert fleet.readyz()["shards"][1]["epoch"] == 2
+        wait_until(lambda: fleet.readyz()["shards"][1]["epoch"] == 2)
         standby.kill()
 
 
@@ -299,6 +146,7 @@ class TestBetweenMachines:
         fleet = make_fleet(**secured, GATEWAY__CA=str(certificate.certificate))
 
         assert fleet.post(*VENS, at=now()).status_code == 200
+        fleet.wait_for_pages()
         page = window(fleet)
         page.look_at(f"/vens/{fleet.ven_in(1)}")
         page.row("model").wait_for()
@@ -312,7 +160,7 @@ class TestBetweenMachines:
         answer = fleet.post("Aarhus", at=now())
 
         assert answer.status_code == 503
-        assert "does not answer at https://127.1:" in answer.json()["detail"]
+        assert "does not answer" in answer.json()["detail"]
 
     def test_a_gateway_with_another_token_is_not_let_in(
         self, make_fleet: MakeCutFleet, secured: dict[str, str], certificate: Certificate
@@ -329,7 +177,7 @@ class TestBetweenMachines:
 
 
 def test_the_vtn_calls_each_ven_through_the_gateway(
-    make_vtn: Callable[[], tuple[EmbeddedVtn, str]], tmp_path: Path, certificate: Certificate
+    make_vtn: MakeVtn, tmp_path: Path, certificate: Certificate
 ) -> None:
     vtn, secret = make_vtn()
     port = free_port()
@@ -379,5 +227,35 @@ def test_a_gateway_of_another_fleet_does_not_begin(
 ) -> None:
     gateway = fleet.start("gateway", **settings)
 
-    assert gateway.join() == 1
+    assert gateway.join() == 2
     assert words in gateway.log
+
+
+def test_a_gateway_whose_sources_are_wrong_does_not_begin(fleet: CutFleet) -> None:
+    gateway = fleet.start("gateway", SOURCES_FILE="none.toml")
+
+    assert gateway.join() == 2
+    assert "none.toml cannot be read" in gateway.log
+    assert "is at" not in gateway.log
+
+
+def test_a_gateway_of_before_a_reshard_refuses_nothing(make_fleet: MakeCutFleet) -> None:
+    """Given a gateway that goes on while the fleet is cut into more; then it takes nothing until it
+    is started again: what it does not know is no meter that nobody has."""
+    fleet = make_fleet()
+    for process in fleet.processes:
+        assert process.stop() == 0
+    assert fleet.start("reshard", "4").join() == 0
+    fleet.processes = [fleet.run(number, FLEET__SHARDS="4") for number in range(4)]
+    for process in fleet.processes:
+        process.wait_for("schedule:")
+
+    refused = fleet.post(*VENS, at=now())
+
+    assert refused.status_code == 503
+    assert "has 4 shards by now: set FLEET__SHARDS=4" in refused.json()["detail"]
+    assert fleet.readyz()["ready"] is False
+    assert fleet.gateway.stop() == 0
+    fleet.gateway = fleet.start("gateway", FLEET__SHARDS="4")
+    fleet.gateway.wait_for("readings are taken at")
+    assert fleet.post(*VENS, at=now()).json()["taken"] == len(VENS)

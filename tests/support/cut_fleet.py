@@ -16,6 +16,7 @@ from app.platform import shard_of
 from app.vtn import EmbeddedVtn
 from tests.support.processes import Application
 from tests.support.servers import free_port
+from tests.support.waiting import wait_until
 
 TOKEN = "a-token-of-the-plant"
 SOURCES = """
@@ -62,11 +63,11 @@ class CutFleet:
         }
         self._started: list[Application] = []
         self._import()
+        self.gateway = self.start("gateway")  # before the VTN asks for callbacks
+        self.gateway.wait_for("readings are taken at")
         self.processes = [self.run(number) for number in range(shards)]
         for each in self.processes:
             each.wait_for("schedule:")
-        self.gateway = self.start("gateway")
-        self.gateway.wait_for("readings are taken at")
 
     def _import(self) -> None:
         (self._directory / "sources.toml").write_text(SOURCES)
@@ -88,9 +89,9 @@ class CutFleet:
         )
         return self._started[-1]
 
-    def run(self, number: int) -> Application:
+    def run(self, number: int, **settings: str) -> Application:
         """An owner of this shard, or its standby."""
-        return self.start("run", FLEET__SHARD=str(number))
+        return self.start("run", FLEET__SHARD=str(number), **settings)
 
     def kill(self, number: int) -> None:
         """The owner of this shard."""
@@ -150,6 +151,11 @@ class CutFleet:
         """What is not well, of each shard."""
         found: dict[str, Any] = requests.get(f"{self.base_url}/readyz", timeout=10).json()
         return found
+
+    def wait_for_pages(self) -> None:
+        """Each comes when its shard has reported once."""
+        pages = [f"{self.base_url}/shards/{number}/" for number in range(self.shards)]
+        wait_until(lambda: all(requests.get(page, timeout=10).ok for page in pages))
 
     def metric(self, name: str) -> dict[str, float]:
         """The sum of it, by shard, as Prometheus reads it."""

@@ -17,9 +17,11 @@ from app.ops import (
     ThrottledValue,
     make_gateway_page,
 )
-from app.platform import AsgiServer
+from app.platform import AsgiServer, PeriodicThread
 
 ASKED_EVERY_S = 1.0
+LOOKS_EVERY_S = 2.0
+"""To say in the log which shards are away."""
 
 
 class GatewayContainer(containers.DeclarativeContainer):
@@ -31,7 +33,7 @@ class GatewayContainer(containers.DeclarativeContainer):
 
     rows = providers.ThreadSafeSingleton(
         ThrottledValue,
-        look=providers.Factory(Overviews, platform.shard_client),
+        look=providers.Factory(Overviews, platform.shard_client, log_once=platform.log_once),
         every_s=ASKED_EVERY_S,
         rest=0.0,
         monotonic=platform.monotonic,
@@ -49,6 +51,14 @@ class GatewayContainer(containers.DeclarativeContainer):
         Gateway,
         shards=platform.settings.provided.fleet.shards,
         registry=platform.registry,
+        sources=intake.sources,
+        watch=providers.Factory(
+            PeriodicThread,
+            name="shards-watch",
+            callbacks=providers.List(rows),
+            every_s=LOOKS_EVERY_S,
+            shutdown=platform.shutdown,
+        ),
         client=platform.shard_client,
         intake=intake.gateway_server,
         page=providers.Factory(

@@ -41,7 +41,7 @@ FRAMES = frozenset(
 """Which who serves us adds."""
 CONNECTIONS = 100
 """With one owner."""
-NOT_FOUND, AWAY = 404, 503
+NO_KEY, NOT_FOUND, AWAY = 401, 404, 503
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -99,13 +99,21 @@ class Forward:
         headers = _handed_on(scope["headers"], added)
         has_body = not OF_A_BODY.isdisjoint(name for name, _ in scope["headers"])
         client = self._client(number)
-        request = client.build_request(
-            scope["method"], url, headers=headers, content=_body(receive) if has_body else None
+        request = httpx.Request(  # and not one of the client, which adds headers of its own
+            scope["method"],
+            url,
+            headers=headers,
+            content=_body(receive) if has_body else None,
+            extensions={"timeout": client.timeout.as_dict()},
         )
         begun = False
         try:
             answer = await client.send(request, stream=True)
             try:
+                if answer.status_code == NO_KEY:
+                    words = f"shard {number} has another owner, or another GATEWAY__TOKEN"
+                    await refuse(scope, receive, send, AWAY, words)
+                    return
                 begun = True
                 await send(
                     {

@@ -7,8 +7,18 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from app.cluster.errors import GatewayError
+from app.intake import SourcesFile
 from app.ops import Access
-from app.platform import CertificateError, Listener, Registry, Server, ShardClient, SystemdNotifier
+from app.platform import (
+    CertificateError,
+    Listener,
+    PeriodicThread,
+    Registry,
+    Server,
+    ShardClient,
+    ShardError,
+    SystemdNotifier,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +26,8 @@ logger = logging.getLogger(__name__)
 class Gateway:
     """Holds the public ports of a fleet that is cut into shards. Building it does no I/O.
 
-    `page_url`, `callback_url`: where the servers listen; None: there is none.
+    `watch` says which shards are away. `page_url`, `callback_url`: where the servers listen; None:
+    there is none.
     """
 
     def __init__(
@@ -24,6 +35,8 @@ class Gateway:
         *,
         shards: int,
         registry: Registry,
+        sources: SourcesFile,
+        watch: PeriodicThread,
         client: ShardClient,
         intake: Server,
         page: Listener,
@@ -37,6 +50,8 @@ class Gateway:
     ) -> None:
         self._shards = shards
         self._registry = registry
+        self._sources = sources
+        self._watch = watch
         self._client = client
         self._intake = intake
         self._page = page
@@ -49,29 +64,43 @@ class Gateway:
         self._notifier = notifier
 
     def start(self) -> None:
-        """GatewayError, OwnerAwayError: the fleet is not cut so, or an address, a certificate or
-        GATEWAY__CA cannot be used."""
-        if self._shards == 1:
-            raise GatewayError("FLEET__SHARDS: is 1, and the one process has the ports itself")
-        cut = self._registry.shards()
-        if cut not in (None, self._shards):
-            raise GatewayError(
-                f"FLEET__SHARDS: is {self._shards}, and the fleet in {self._registry.place} has"
-                f" {cut} shards"
-            )
+        """Listen and answer.
+
+        ShardError: the fleet is not cut so. SourcesError. GatewayError, IntakeServerError,
+        OwnerAwayError: an address, a certificate or GATEWAY__CA cannot be used.
+        """
+        self._check_shards()
+        self._sources.all()
         self._client.pool()
         self._client.owners.all()
         if self._client.owners.problem is not None:
             raise GatewayError(self._client.owners.problem)
         if self._page_url is not None:
             self._listen(self._page, "OPS__PORT", self._page_url)
+        if self._callback_url is not None:
+            self._listen(self._callback, "CALLBACK__PORT", self._callback_url)
+        self._intake.start()
+        if self._page_url is not None:
             self._page.serve(Access(self._site(), names=self._names))
             logger.info("the page of all shards is at %s", self._page_url)
         if self._callback_url is not None:
-            self._listen(self._callback, "CALLBACK__PORT", self._callback_url)
             self._callback.serve(self._callback_site())
-        self._intake.start()
+        self._watch.start()
         self._notifier.ready()
+
+    def _check_shards(self) -> None:
+        cut = self._registry.shards()
+        if cut is not None and cut != self._shards:
+            raise ShardError(
+                f"FLEET__SHARDS: is {self._shards}, and the fleet in {self._registry.place} has"
+                f" {cut} shards: set FLEET__SHARDS={cut}"
+            )
+        if self._shards == 1:
+            raise ShardError(
+                "FLEET__SHARDS: is 1: the one process of the fleet has page and readings itself"
+            )
+        if cut is None:
+            logger.warning("no shard of the fleet in %s has run yet", self._registry.place)
 
     def close(self) -> None:
         """Stop listening. May be called again."""
@@ -79,7 +108,9 @@ class Gateway:
         self._intake.close()
         self._callback.close()
         self._page.close()
+        self._watch.close()
         self._client.close()
+        logger.info("stopped")
 
     def _listen(self, server: Listener, setting: str, where: str) -> None:
         try:

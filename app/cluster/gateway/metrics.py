@@ -44,7 +44,7 @@ class GatewayMetrics:
             "ven_shard_up", "1: the owner of the shard answers.", labels=["shard"]
         )
         epoch = GaugeMetricFamily(
-            "ven_shard_epoch", "How often the shard has had an owner.", labels=["shard"]
+            "ven_shard_epoch", "It rises with each owner of the shard.", labels=["shard"]
         )
         families: dict[str, Metric] = {}
         for number, (owner, text) in enumerate(zip(owners, texts, strict=True)):

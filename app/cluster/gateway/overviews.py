@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -10,8 +11,9 @@ from functools import partial
 import orjson
 
 from app.ops import ShardRow
-from app.platform import PAGE, OperationalError, ShardClient, ShardOwner
+from app.platform import PAGE, LogOnce, OperationalError, ShardClient, ShardOwner
 
+logger = logging.getLogger(__name__)
 WORKERS = 16
 WITHIN_S = 3.0
 """Who looks does not wait for one that hangs."""
@@ -19,10 +21,11 @@ OK = 200
 
 
 class Overviews:
-    """Asks all at once when it is asked. Safe for several threads."""
+    """Asks all at once when it is asked, and logs which do not answer. Safe for several threads."""
 
-    def __init__(self, client: ShardClient) -> None:
+    def __init__(self, client: ShardClient, *, log_once: LogOnce) -> None:
         self._client = client
+        self._log_once = log_once
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="overviews")
 
     def __call__(self) -> Sequence[ShardRow]:
@@ -40,9 +43,10 @@ class Overviews:
         try:
             answer = self._client(number, "GET", PAGE, "/overview", within_s=WITHIN_S)
         except OperationalError as error:
-            return row(problem=self._client.owners.problem or str(error))
+            return row(problem=self._said(number, str(error)))
         if answer.status != OK:
-            return row(problem=f"answers {answer.status}")
+            return row(problem=self._said(number, f"shard {number} answers {answer.status}"))
+        self._said(number, None)
         said = orjson.loads(answer.body)
         at = said["last_report_at"]
         return row(
@@ -53,3 +57,9 @@ class Overviews:
             power_kw=said["power_kw"],
             last_report_at=None if at is None else datetime.fromisoformat(at),
         )
+
+    def _said(self, number: int, problem: str | None) -> str | None:
+        """When it begins, is another one, and ends."""
+        about, well = f"shard {number} at the gateway", f"shard {number} answers"
+        self._log_once.problem(logger, about, problem, recovered=well)
+        return problem

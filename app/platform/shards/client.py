@@ -14,9 +14,12 @@ import urllib3
 from app.platform.errors import DatabaseError, OwnerAwayError
 from app.platform.shards.gateway_key import KEY_HEADER, GatewayToken
 from app.platform.shards.owners import ReadsOwners, ShardOwner
+from app.platform.shards.store import Registry
 
 LOOKS_EVERY_S = 0.5
 """Who runs a shard: leases change in seconds."""
+WAITS_S = 1.0
+"""For who looks already: the database may be silent."""
 CONNECT_S, READ_S = 2.0, 10.0
 AT_ONCE = 8
 """Requests to one owner."""
@@ -34,34 +37,35 @@ class Answer(NamedTuple):
 class Owners:
     """Who runs each shard, looked up when it is asked for and half a second has passed.
 
-    One thread looks, and the others are told what was known, as are all when it cannot be looked
-    up. Safe for several threads.
+    One thread looks, and the others wait for it, but not long; where it cannot be looked up, what
+    was known holds. Safe for several threads.
     """
 
     def __init__(
         self,
         read: ReadsOwners,
         *,
+        registry: Registry,
         token: GatewayToken,
         shards: int,
         monotonic: Callable[[], float],
     ) -> None:
         self._read = read
+        self._registry = registry
         self._token = token
         self._monotonic = monotonic
         self._looking = threading.Lock()
         self._known: Sequence[ShardOwner | None] = [None] * shards
         self._looked_at_s = float("-inf")
         self.problem: str | None = None
-        """Why they cannot be looked up."""
+        """Why it is not known who runs them."""
 
     def __len__(self) -> int:
         return len(self._known)
 
     def all(self) -> Sequence[ShardOwner | None]:
         """By number; None: nobody runs it."""
-        is_first = self._looked_at_s == float("-inf")
-        if self._is_old() and self._looking.acquire(blocking=is_first):
+        if self._is_old() and self._looking.acquire(timeout=WAITS_S):
             try:
                 if self._is_old():
                     self._look()
@@ -74,7 +78,15 @@ class Owners:
 
     def _look(self) -> None:
         try:
-            self._known, self.problem = self._read(), None
+            cut = self._registry.shards()
+            if cut not in (None, len(self)):
+                self.problem = (
+                    f"FLEET__SHARDS: is {len(self)}, and the fleet in {self._registry.place} has"
+                    f" {cut} shards by now: set FLEET__SHARDS={cut}, and start this again"
+                )
+                self._known = [None] * len(self)
+            else:
+                self._known, self.problem = self._read(), None
         except (DatabaseError, OSError) as error:
             self.problem = str(error)
         self._looked_at_s = self._monotonic()
@@ -90,7 +102,7 @@ class Owners:
         """
         owner = self.all()[number]
         if owner is None:
-            raise OwnerAwayError(f"shard {number} is run by nobody")
+            raise OwnerAwayError(self.problem or f"shard {number} is run by nobody")
         address = owner.address
         if address is None or not address.is_reachable:
             raise OwnerAwayError(
@@ -98,7 +110,13 @@ class Owners:
                 " GATEWAY__HOST there"
             )
         try:
-            key = self._token.key(shard=number, epoch=owner.epoch, address=str(address), part=part)
+            key = self._token.key(
+                shard=number,
+                of=len(self),
+                epoch=owner.epoch,
+                address=str(address),
+                part=part,
+            )
         except OSError as error:
             raise OwnerAwayError(f"the token of the gateway: {error.strerror}") from None
         return address.url, {KEY_HEADER: key}
@@ -139,7 +157,7 @@ class ShardClient:
                 method, f"{url}/{part}{path}", body=body, headers=headers, timeout=timeout
             )
         except urllib3.exceptions.HTTPError:
-            raise OwnerAwayError(f"shard {number} does not answer at {url}") from None
+            raise OwnerAwayError(f"shard {number} does not answer") from None
         finally:
             self._room[number].release()
         if answer.status == NO_KEY:

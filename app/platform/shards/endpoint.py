@@ -16,6 +16,7 @@ from app.platform.loopback import LOOPBACK
 from app.platform.secret_file import is_same_secret
 from app.platform.shards.gateway_key import KEY_HEADER, GatewayToken
 from app.platform.shards.machine import BOOT_ID
+from app.platform.shards.shard import Shard
 
 logger = logging.getLogger(__name__)
 NETWORK = Path("/proc/self/ns/net")
@@ -116,14 +117,14 @@ class ShardEndpoint:
     def __init__(
         self,
         *,
-        shard_number: int,
+        shard: Shard,
         host: str,
         port: int,
         certificate: Path | None,
         key: Path | None,
         token: GatewayToken,
     ) -> None:
-        self._shard_number = shard_number
+        self._shard = shard
         self._host = host
         self._is_loopback = host in LOOPBACK
         self._token = token
@@ -156,7 +157,6 @@ class ShardEndpoint:
                 " GATEWAY__HOST and GATEWAY__PORT"
             ) from None
         self._server.serve(self._answer)
-        logger.info("the gateway reaches this process at %s:%d", self._host, self._server.port)
 
     def address(self) -> str:
         if not self._server.is_serving:
@@ -169,7 +169,8 @@ class ShardEndpoint:
         if epoch is None:
             return
         about: dict[str, Any] = {
-            "shard": self._shard_number,
+            "shard": self._shard.number,
+            "of": self._shard.of,
             "epoch": epoch,
             "address": self.address(),
         }
@@ -180,6 +181,7 @@ class ShardEndpoint:
                 f"the token of the gateway cannot be read: {error.strerror}; see DATA_DIR and"
                 " GATEWAY__TOKEN"
             ) from None
+        logger.info("the gateway reaches this process at %s:%d", self._host, self._server.port)
 
     def close(self) -> None:
         self._keys = {}

@@ -27,10 +27,10 @@ class GatewayToken:
         self._directory = directory
         self._lock = threading.Lock()
 
-    def key(self, *, shard: int, epoch: int, address: str, part: str) -> str:
-        """For requests to a part of the owner of that epoch, who listens there. OSError: the file
-        cannot be read or made."""
-        about = f"{shard} {epoch} {address} {part}".encode()
+    def key(self, *, shard: int, of: int, epoch: int, address: str, part: str) -> str:
+        """For requests to a part of the owner of that epoch, who listens there. `of`: into how many
+        shards the fleet is cut. OSError: the file cannot be read or made."""
+        about = f"{shard} {of} {epoch} {address} {part}".encode()
         return hmac.new(self._known().encode(), about, hashlib.sha256).hexdigest()
 
     def _known(self) -> str:

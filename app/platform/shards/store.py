@@ -144,7 +144,7 @@ class WholeStore(AnyStore):
         if shards is not None:
             raise ShardError(
                 f"FLEET__SHARDS: is 1, and the fleet in {self._registry.place} has {shards}"
-                " shards, which are never merged"
+                f" shards, which are never merged: set FLEET__SHARDS={shards}"
             )
 
 
@@ -201,7 +201,8 @@ class ShardStore:
         if row.shards != self._shard.of:
             raise ShardError(
                 f"FLEET__SHARDS: is {self._shard.of}, and the fleet in {self._registry.place} has"
-                f" {row.shards}; `ven-fleet reshard` changes that"
+                f" {row.shards} shards: set FLEET__SHARDS={row.shards}, or cut it into more"
+                f" (`ven-fleet reshard`)"
             )
         if row.hashed_by != HASHED_BY:
             raise ShardError(

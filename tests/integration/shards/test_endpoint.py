@@ -100,6 +100,7 @@ def test_a_key_opens_one_part_of_one_owner_and_nothing_else(owner: Owner, gatewa
     token, address = gateway.gateway_token(), owner.platform.endpoint().address()
     right: dict[str, Any] = {
         "shard": 0,
+        "of": 2,
         "epoch": owner.platform.owner().epoch,
         "address": address,
         "part": PAGE,
@@ -110,8 +111,13 @@ def test_a_key_opens_one_part_of_one_owner_and_nothing_else(owner: Owner, gatewa
         return requests.get(owner.url + path, headers=headers, timeout=5).status_code
 
     assert status("/page/") == 200
-    wrong = ({"shard": 1}, {"epoch": right["epoch"] + 1}, {"address": "127.0.0.1:1"})
-    assert [status("/page/", **about) for about in wrong] == [401, 401, 401]
+    wrong = (
+        {"shard": 1},
+        {"of": 4},
+        {"epoch": right["epoch"] + 1},
+        {"address": "127.0.0.1:1"},
+    )
+    assert [status("/page/", **about) for about in wrong] == [401] * len(wrong)
     elsewhere = (
         "/intake/measurements",
         "/callback/x",
@@ -181,7 +187,7 @@ def test_a_standby_lives_and_lets_nobody_in(
     assert address is not None
 
     assert requests.get(f"{address.url}/healthz", timeout=5).status_code == 200
-    key = gateway.gateway_token().key(shard=0, epoch=1, address=str(address), part=PAGE)
+    key = gateway.gateway_token().key(shard=0, of=2, epoch=1, address=str(address), part=PAGE)
     said = requests.get(f"{address.url}/page/", headers={"X-Gateway-Key": key}, timeout=5)
     assert said.status_code == 401
     standby.close()
@@ -259,7 +265,7 @@ class TestAddresses:
 class TestTheToken:
     def test_is_one_for_all_processes_of_a_directory(self, tmp_path: Path) -> None:
         one, other = (GatewayToken(None, directory=tmp_path) for _ in range(2))
-        asked: dict[str, Any] = {"shard": 0, "epoch": 1, "address": "127.0.0.1:1", "part": PAGE}
+        asked: dict[str, Any] = {"shard": 0, "of": 2, "epoch": 1, "address": "x:1", "part": PAGE}
 
         assert one.key(**asked) == other.key(**asked)
         assert (tmp_path / "gateway.token").stat().st_mode & 0o777 == 0o600

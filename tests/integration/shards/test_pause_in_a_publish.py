@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,12 @@ def pump(broker: Broker) -> Iterator[MqttDevice]:
     made.close()
 
 
+def is_idle(container: Container) -> bool:
+    """Whether no thread that ends has a connection."""
+    pool: Any = container.platform.engine().pool
+    return bool(pool.checkedout() == 0)
+
+
 def take_over(container: Container) -> None:
     """Its lease ends: the thread that renews it does not stand still with the rest."""
     with container.platform.engine().begin() as connection:
@@ -111,3 +118,4 @@ def test_the_device_keeps_what_the_next_owner_has_asked(
     for bench in (first, following):
         bench.stop()
         bench.container.platform.owner().release()
+        wait_until(partial(is_idle, bench.container))

@@ -180,7 +180,7 @@ class TestOldStores:
 
         refused = invoke("fleet", "list", shards=1)
 
-        assert refused.exit_code == 1
+        assert refused.exit_code == 2
         assert "FLEET__SHARDS: is 1, and the fleet in" in refused.stderr
 
     def test_they_are_opened_again_while_no_shard_has_run(

@@ -52,7 +52,7 @@ def test_a_ven_of_another_shard_is_refused(make_shard: MakeShard) -> None:
 def test_another_number_of_shards_is_refused(make_shard: MakeShard) -> None:
     save(make_shard(0, of=2), own(0, 2)[0])
 
-    with pytest.raises(ShardError, match=r"FLEET__SHARDS: is 3, .* has 2; `ven-fleet reshard`"):
+    with pytest.raises(ShardError, match=r"is 3, .* has 2 shards: set FLEET__SHARDS=2"):
         fleet_of(make_shard(0, of=3))
     with pytest.raises(ShardError, match=r"FLEET__SHARDS: is 1, and the fleet in .* has 2 shards"):
         fleet_of(make_shard(None, of=1))
