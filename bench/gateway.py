@@ -68,7 +68,6 @@ def through_a_gateway(form: str, *, batches: int) -> float:
             server.start()
             passed_s = posted(form, SHAPES[0], batches=batches, port=port)
             server.close()
-            container.intake.split_intake().close()
             container.platform.shard_client().close()
             taken = 0
             for process in processes:

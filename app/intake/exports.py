@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -32,6 +32,12 @@ class Gap(NamedTuple):
         """In the fields of `GET /readings/gaps`."""
         names = {"ven_name": self.ven_name, "resource_name": self.resource_name}
         return {**names, "start": _text(to_us(self.start)), "end": _text(to_us(self.end))}
+
+    @classmethod
+    def read(cls, fields: Mapping[str, str]) -> Gap:
+        """As `fields` says it."""
+        start, end = (datetime.fromisoformat(fields[name]) for name in ("start", "end"))
+        return cls(fields["ven_name"], fields["resource_name"], start, end)
 
 
 class Exports:

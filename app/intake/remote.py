@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import numpy as np
 import orjson
 
+from app.intake.exports import Gap
 from app.intake.handed_on import HandedOn, Part
 from app.intake.http import TakesOutcomes
 from app.intake.measurement import Measurements, MeterName
@@ -73,14 +74,6 @@ def intake_of_shards(
     return found
 
 
-class GapFields(dict[str, str]):
-    """A gap as a shard has said it."""
-
-    def fields(self) -> dict[str, str]:
-        """As of `Gap`."""
-        return self
-
-
 class RemoteGaps:
     """As `Exports.gaps`, over all shards."""
 
@@ -94,7 +87,7 @@ class RemoteGaps:
         *,
         ven_name: str | None = None,
         source: str | None = None,
-    ) -> Iterator[GapFields]:
+    ) -> Iterator[Gap]:
         """By VEN and resource. OwnerAwayError: a shard is away."""
         asked = {"from": start.isoformat(), "to": end.isoformat(), "source": source or ""}
         shards = len(self._client.owners)
@@ -102,8 +95,8 @@ class RemoteGaps:
         found = []
         for number in numbers:
             answer = self._client(number, "GET", INTAKE, f"/gaps?{urlencode(asked)}")
-            found.append(map(GapFields, orjson.loads(_of(number, answer))))
-        return heapq.merge(*found, key=lambda gap: (gap["ven_name"], gap["resource_name"]))
+            found.append(map(Gap.read, orjson.loads(_of(number, answer))))
+        return heapq.merge(*found)
 
 
 class RemoteOutcomes:

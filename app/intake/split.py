@@ -72,10 +72,6 @@ class SplitIntake:
         asked.raise_if_it_may_be_elsewhere()
         return asked.receipt
 
-    def close(self) -> None:
-        """Wait for nobody. May be called again."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
-
     def _remember(self, meter: Meter, number: int) -> None:
         self._remembered[meter] = number
         while len(self._remembered) > MAX_REMEMBERED:

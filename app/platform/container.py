@@ -86,8 +86,7 @@ class PlatformContainer(containers.DeclarativeContainer):
         settings.provided.owners_kind,
         file=providers.ThreadSafeSingleton(
             FileOwners,
-            settings.provided.data_dir,
-            shards=settings.provided.fleet.shards,
+            settings.provided.run_lock_files,
             boottime=boottime,
         ),
         server=providers.ThreadSafeSingleton(

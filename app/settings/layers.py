@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dotenv.parser import parse_stream
+from pydantic import ValidationError
 
 from app.platform import TextFileError, read_text
 from app.settings.errors import SettingsError
@@ -140,3 +141,24 @@ def merged(lower: Mapping[str, Any], higher: Mapping[str, Any]) -> dict[str, Any
         else:
             both[name] = value
     return both
+
+
+def one_line(error: ValidationError, name_parts: Collection[str]) -> str:
+    """What is wrong with settings, by name and without a value. `name_parts`: of all there are."""
+    problems: list[str] = []
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        parts = [str(part).upper() for part in problem["loc"]]
+        of_task = parts[:1] == [TASKS]
+        name = "__".join(
+            part for part in parts if (of_task and part != "[KEY]") or part in name_parts
+        )
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            name = "__".join(str(part).upper() for part in problem["loc"])
+            message = "is no setting"
+        if message[1:2].islower():
+            message = message[0].lower() + message[1:]
+        line = f"{name}: {message}" if name else message
+        if not any(line.split(":")[0] == other.split(":")[0] for other in problems):
+            problems.append(line)
+    return "; ".join(problems)

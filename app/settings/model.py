@@ -20,7 +20,7 @@ from app.platform import Shard
 from app.settings.base import check_characters
 from app.settings.effective import leaves
 from app.settings.errors import SettingsError
-from app.settings.layers import TASKS, Layer, choose, is_of_task, merged, nested, unknown
+from app.settings.layers import TASKS, Layer, choose, is_of_task, merged, nested, one_line, unknown
 from app.settings.sections import (
     BusinessSettings,
     CallbackSettings,
@@ -96,7 +96,7 @@ class Settings(BaseSettings):
             super().__init__(**merged(nested(layers), values))
         except ValidationError as error:
             # `from None`: the original holds the refused values, which may be secrets.
-            raise SettingsError(_one_line(error)) from None
+            raise SettingsError(one_line(error, _NAME_PARTS)) from None
         self._environment = environment
         self._origins = {name: layer.source for name, layer in layers.items()}
         self._of_tasks = {
@@ -140,8 +140,6 @@ class Settings(BaseSettings):
 
     def of_each_shard(self) -> list[Settings]:
         """The same settings, for each shard of the fleet."""
-        if self.fleet.shards == 1:
-            return [self]
         shards = self.fleet.shards
         return [self.of_shard(Shard(number, shards)) for number in range(shards)]
 
@@ -202,8 +200,8 @@ class Settings(BaseSettings):
     @property
     def callback_kind(self) -> Literal["served", "shard", "none"]:
         """Who brings webhooks: the VTN, the gateway, or nobody."""
-        is_passed_on = self.callback.kind == "served" and not self.shard.is_whole
-        return "shard" if is_passed_on else self.callback.kind
+        is_own = self.shard.is_whole or self.callback.kind == "none"
+        return self.callback.kind if is_own else "shard"
 
     @property
     def callback_url(self) -> str | None:
@@ -237,6 +235,11 @@ class Settings(BaseSettings):
     def run_lock_file(self) -> Path:
         """Who holds it may run on DATA_DIR."""
         return self.store_dir / "run.lock"
+
+    @property
+    def run_lock_files(self) -> list[Path]:
+        """Of all shards."""
+        return [each.run_lock_file for each in self.of_each_shard()]
 
     @property
     def tracing_kind(self) -> str:
@@ -373,26 +376,6 @@ def _chosen(environment: Mapping[str, str]) -> dict[str, Layer]:
         file=_settings_file(environment),
         secrets=Path(named) if named else None,
     )
-
-
-def _one_line(error: ValidationError) -> str:
-    problems: list[str] = []
-    for problem in error.errors(include_url=False, include_context=False, include_input=False):
-        parts = [str(part).upper() for part in problem["loc"]]
-        of_task = parts[:1] == [TASKS]
-        name = "__".join(
-            part for part in parts if (of_task and part != "[KEY]") or part in _NAME_PARTS
-        )
-        message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            name = "__".join(str(part).upper() for part in problem["loc"])
-            message = "is no setting"
-        if message[1:2].islower():
-            message = message[0].lower() + message[1:]
-        line = f"{name}: {message}" if name else message
-        if not any(line.split(":")[0] == other.split(":")[0] for other in problems):
-            problems.append(line)
-    return "; ".join(problems)
 
 
 _NAME_PARTS = frozenset(part for name in _known_names() for part in name.split("__"))

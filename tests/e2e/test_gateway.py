@@ -253,7 +253,7 @@ def test_a_gateway_of_before_a_reshard_refuses_nothing(make_fleet: MakeCutFleet)
     refused = fleet.post(*VENS, at=now())
 
     assert refused.status_code == 503
-    assert "has 4 shards by now: set FLEET__SHARDS=4" in refused.json()["detail"]
+    assert "has 4 shards: set FLEET__SHARDS=4" in refused.json()["detail"]
     assert fleet.readyz()["ready"] is False
     assert fleet.gateway.stop() == 0
     fleet.gateway = fleet.start("gateway", FLEET__SHARDS="4")

@@ -164,7 +164,6 @@ def settings(url: str | None, faulty: FaultyVtn, tmp_path: Path) -> dict[str, st
         "FLEET__RESOURCES_PER_VEN": str(RESOURCES),
         "METERING__DEFAULT_SOURCE": "simulator",
         "TASKS__SIMULATE_METERDATA__SECONDS": "0.2",
-        "OPS__ENABLED": "false",
     }
 
 

@@ -14,17 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.platform import shard_of
 from app.vtn import EmbeddedVtn
+from tests.support.intake import SOURCES, TOKEN
 from tests.support.processes import Application
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
 
-TOKEN = "a-token-of-the-plant"
-SOURCES = """
-[[source]]
-name = "plant"
-type = "http"
-token_file = "plant.token"
-"""
 COLUMNS = "ven_name,resource_name,kind,power_min_kw,power_max_kw,source,device"
 
 

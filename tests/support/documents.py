@@ -101,7 +101,7 @@ class Terminal:
     def shows(self, block: Block) -> None:
         """Each line stands in the output of what was left running, soon."""
         for line in filter(None, map(str.strip, block.text.splitlines())):
-            self._expect(line, None)
+            self._expect(line, self.output)
 
     def write(self, block: Block) -> None:
         """The block into its file, as the order says."""
@@ -134,12 +134,11 @@ class Terminal:
             process.wait(30)
             reader.join(10)
 
-    def _do(self, command: str) -> str | None:
-        """The output; None: it was left running."""
+    def _do(self, command: str) -> str | list[str]:
+        """The output; of what was left running, its lines, which go on."""
         command = self._real(command)
         if command.endswith(" &") or RUNS_ON.match(command.split("&& ")[-1].strip()):
-            self._leave_running(command.removesuffix("&").strip())
-            return None
+            return self._leave_running(command.removesuffix("&").strip())
         state = self.folder / ".variables"
         done = subprocess.run(
             ["bash", "-c", f"set -e\n{command}\nenv -0 > {shlex.quote(str(state))}"],
@@ -162,7 +161,8 @@ class Terminal:
             text = text.replace(shown, real)
         return text
 
-    def _leave_running(self, command: str) -> None:
+    def _leave_running(self, command: str) -> list[str]:
+        own: list[str] = []
         process = subprocess.Popen(
             [
                 "bash",
@@ -182,23 +182,25 @@ class Terminal:
             assert process.stdout is not None
             with process.stdout as lines:
                 for line in lines:
-                    self.output.append(line.rstrip("\n"))
+                    own.append(line.rstrip("\n"))
+                    self.output.append(own[-1])
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
         self._running.append((process, reader))
+        return own
 
-    def _expect(self, line: str, shown: str | None) -> None:
+    def _expect(self, line: str, shown: str | list[str]) -> None:
         if not line.strip() or line.strip() == "…":
             return
         pattern = looks_like(line)
-        if shown is not None:
+        if isinstance(shown, str):
             assert pattern.search(shown), f"{line!r} is not in\n{shown}"
             return
         wait_until(
-            lambda: any(pattern.search(each) for each in list(self.output)),
+            lambda: any(pattern.search(each) for each in list(shown)),
             timeout_s=OUTPUT_TIMEOUT_S,
-            otherwise=lambda: "\n".join([f"{line!r} is not in", *self.output]),
+            otherwise=lambda: "\n".join([f"{line!r} is not in", *shown]),
         )
 
 

@@ -89,12 +89,7 @@ class Gateway:
         self._notifier.ready()
 
     def _check_shards(self) -> None:
-        cut = self._registry.shards()
-        if cut is not None and cut != self._shards:
-            raise ShardError(
-                f"FLEET__SHARDS: is {self._shards}, and the fleet in {self._registry.place} has"
-                f" {cut} shards: set FLEET__SHARDS={cut}"
-            )
+        cut = self._registry.refuse_another_number(self._shards)
         if self._shards == 1:
             raise ShardError(
                 "FLEET__SHARDS: is 1: the one process of the fleet has page and readings itself"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from app.intake import IntakeStats, SourcesError, SourcesFile
-from app.platform import PAGE, OperationalError, ShardClient
+from app.platform import PAGE, Answer, ShardClient
 
-WORKERS = 16
 WITHIN_S = 3.0
 """Who asks does not wait for one that hangs."""
 OK = 200
@@ -24,7 +22,6 @@ class GatewayMetrics:
         self._client = client
         self._sources = sources
         self._stats = stats
-        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="metrics")
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """The metrics and their media type, as the Accept header wants them."""
@@ -39,7 +36,7 @@ class GatewayMetrics:
         from prometheus_client.parser import text_string_to_metric_families
 
         owners = self._client.owners.all()
-        texts = list(self._workers.map(self._asked, range(len(owners))))
+        answers = self._client.each(PAGE, "/metrics", within_s=WITHIN_S)
         up = GaugeMetricFamily(
             "ven_shard_up", "1: the owner of the shard answers.", labels=["shard"]
         )
@@ -47,24 +44,19 @@ class GatewayMetrics:
             "ven_shard_epoch", "It rises with each owner of the shard.", labels=["shard"]
         )
         families: dict[str, Metric] = {}
-        for number, (owner, text) in enumerate(zip(owners, texts, strict=True)):
-            up.add_metric([str(number)], text is not None)
+        for number, (owner, answer) in enumerate(zip(owners, answers, strict=True)):
+            is_up = isinstance(answer, Answer) and answer.status == OK
+            up.add_metric([str(number)], is_up)
             if owner is not None:
                 epoch.add_metric([str(number)], owner.epoch)
-            for family in text_string_to_metric_families(text or ""):
-                _add(families, family, str(number))
+            if isinstance(answer, Answer) and is_up:
+                for family in text_string_to_metric_families(answer.body.decode()):
+                    _add(families, family, str(number))
         for family in self._own():
             _add(families, family, GATEWAY)
         yield up
         yield epoch
         yield from families.values()
-
-    def _asked(self, number: int) -> str | None:
-        try:
-            answer = self._client(number, "GET", PAGE, "/metrics", within_s=WITHIN_S)
-        except OperationalError:
-            return None
-        return answer.body.decode() if answer.status == OK else None
 
     def _own(self) -> Iterator[Any]:
         """Of the process, and of what was refused before it came to a shard."""

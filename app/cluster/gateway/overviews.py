@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 
 import orjson
 
 from app.ops import ShardRow
-from app.platform import PAGE, LogOnce, OperationalError, ShardClient, ShardOwner
+from app.platform import PAGE, Answer, LogOnce, OwnerAwayError, ShardClient, ShardOwner
 
 logger = logging.getLogger(__name__)
-WORKERS = 16
 WITHIN_S = 3.0
 """Who looks does not wait for one that hangs."""
 OK = 200
@@ -26,24 +24,27 @@ class Overviews:
     def __init__(self, client: ShardClient, *, log_once: LogOnce) -> None:
         self._client = client
         self._log_once = log_once
-        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="overviews")
 
     def __call__(self) -> Sequence[ShardRow]:
         """A row for each shard, by number; of one that does not answer, why."""
-        owners = self._client.owners
-        return list(self._workers.map(self._row, range(len(owners)), owners.all()))
+        owners = self._client.owners.all()
+        answers = self._client.each(PAGE, "/overview", within_s=WITHIN_S)
+        return [
+            self._row(number, owner, answer)
+            for number, (owner, answer) in enumerate(zip(owners, answers, strict=True))
+        ]
 
-    def _row(self, number: int, owner: ShardOwner | None) -> ShardRow:
+    def _row(
+        self, number: int, owner: ShardOwner | None, answer: Answer | OwnerAwayError
+    ) -> ShardRow:
         row = partial(
             ShardRow,
             number=number,
             holder=None if owner is None else owner.holder,
             epoch=None if owner is None else owner.epoch,
         )
-        try:
-            answer = self._client(number, "GET", PAGE, "/overview", within_s=WITHIN_S)
-        except OperationalError as error:
-            return row(problem=self._said(number, str(error)))
+        if isinstance(answer, OwnerAwayError):
+            return row(problem=self._said(number, str(answer)))
         if answer.status != OK:
             return row(problem=self._said(number, f"shard {number} answers {answer.status}"))
         self._said(number, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from starlette.applications import Starlette
@@ -107,15 +108,9 @@ class IntakeApi:
         if end <= start:
             raise RequestRefused(422, "to is not after from")
 
-        def found() -> list[dict[str, str]]:
-            gaps: list[dict[str, str]] = []
-            for gap in self._exports.gaps(start, end, source=source.name):
-                if len(gaps) >= MAX_GAPS:
-                    break
-                gaps.append(gap.fields())
-            return gaps
-
-        gaps = await self._turns.do(found)
+        gaps = await self._turns.do(
+            lambda: first_gaps(self._exports, start, end, source=source.name)
+        )
         return json_answer(200, {"gaps": gaps, "is_complete": len(gaps) < MAX_GAPS})
 
     async def _outcome(self, request: Request) -> Response:
@@ -164,6 +159,13 @@ def instant(request: Request, name: str) -> datetime:
             422, f"{name} must be an instant with an offset, such as 2026-03-01T00:00Z"
         ) from None
     return instant
+
+
+def first_gaps(
+    exports: ListsGaps, start: datetime, end: datetime, *, source: str | None
+) -> list[dict[str, str]]:
+    """MAX_GAPS of them at the most."""
+    return [gap.fields() for gap in islice(exports.gaps(start, end, source=source), MAX_GAPS)]
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from app.intake.errors import RequestRefused
 from app.intake.handed_on import HandedOn, Part
 from app.intake.http.answers import RETRY_AFTER, answered
-from app.intake.http.api import MAX_GAPS, instant, json_answer, problem
+from app.intake.http.api import first_gaps, instant, json_answer, problem
 from app.intake.http.ports import ListsGaps, TakesOutcomes
 from app.intake.http.turns import Turns
 from app.intake.intake import Intake
@@ -88,15 +88,10 @@ class InternalApi:
         start, end = (instant(request, name) for name in ("from", "to"))
         source = request.query_params.get("source") or None
 
-        def found() -> list[dict[str, str]]:
-            gaps: list[dict[str, str]] = []
-            for gap in self._exports.gaps(start, end, source=source):
-                if len(gaps) >= MAX_GAPS:
-                    break
-                gaps.append(gap.fields())
-            return gaps
-
-        return json_answer(200, await self._turns.do(found))
+        return json_answer(
+            200,
+            await self._turns.do(lambda: first_gaps(self._exports, start, end, source=source)),
+        )
 
     async def _outcome(self, request: Request) -> Response:
         actuator = request.query_params.get("actuator", "")

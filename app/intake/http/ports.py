@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from app.intake.exports import Gap
 from app.intake.measurement import Measurements, Receipt
 from app.intake.sources import Source
 
@@ -15,12 +16,6 @@ class TakesMeasurements(Protocol):
     """Where live sources hand in what they have; as `Intake` says it."""
 
     def take(self, batch: Measurements, source: Source) -> Receipt: ...
-
-
-class HasFields(Protocol):
-    """Something with names and values, as text."""
-
-    def fields(self) -> dict[str, str]: ...
 
 
 class ListsGaps(Protocol):
@@ -33,7 +28,7 @@ class ListsGaps(Protocol):
         *,
         ven_name: str | None = None,
         source: str | None = None,
-    ) -> Iterable[HasFields]: ...
+    ) -> Iterator[Gap]: ...
 
 
 @runtime_checkable

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 import urllib3
 
-from app.platform.errors import DatabaseError, OwnerAwayError
+from app.platform.errors import DatabaseError, OwnerAwayError, ShardError
 from app.platform.shards.gateway_key import KEY_HEADER, GatewayToken
 from app.platform.shards.owners import ReadsOwners, ShardOwner
 from app.platform.shards.store import Registry
@@ -24,6 +25,7 @@ CONNECT_S, READ_S = 2.0, 10.0
 AT_ONCE = 8
 """Requests to one owner."""
 MAX_WORDS = 300
+WORKERS = 16
 NO_KEY, TRY_AGAIN = 401, 503
 
 
@@ -78,15 +80,10 @@ class Owners:
 
     def _look(self) -> None:
         try:
-            cut = self._registry.shards()
-            if cut not in (None, len(self)):
-                self.problem = (
-                    f"FLEET__SHARDS: is {len(self)}, and the fleet in {self._registry.place} has"
-                    f" {cut} shards by now: set FLEET__SHARDS={cut}, and start this again"
-                )
-                self._known = [None] * len(self)
-            else:
-                self._known, self.problem = self._read(), None
+            self._registry.refuse_another_number(len(self))
+            self._known, self.problem = self._read(), None
+        except ShardError as error:  # nobody of the fleet that this one knows
+            self._known, self.problem = [None] * len(self), f"{error}, and start this again"
         except (DatabaseError, OSError) as error:
             self.problem = str(error)
         self._looked_at_s = self._monotonic()
@@ -134,6 +131,7 @@ class ShardClient:
         self._ca = ca
         self._lock = threading.Lock()
         self._made: urllib3.PoolManager | None = None
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="shards")
         self._room = [threading.Semaphore(AT_ONCE) for _ in range(len(owners))]
 
     def __call__(
@@ -166,6 +164,19 @@ class ShardClient:
             raise OwnerAwayError(f"shard {number}: {_words(answer.data)}")
         return Answer(answer.status, answer.data)
 
+    def each(
+        self, part: str, path: str, *, within_s: float = READ_S
+    ) -> list[Answer | OwnerAwayError]:
+        """What GET answers at each shard, by number; all are asked at once."""
+
+        def answer(number: int) -> Answer | OwnerAwayError:
+            try:
+                return self(number, "GET", part, path, within_s=within_s)
+            except OwnerAwayError as error:
+                return error
+
+        return list(self._workers.map(answer, range(len(self.owners))))
+
     def pool(self) -> urllib3.PoolManager:
         """Its connections. OwnerAwayError: GATEWAY__CA cannot be used."""
         with self._lock:
@@ -188,6 +199,7 @@ class ShardClient:
     def close(self) -> None:
         """May be called again."""
         self.owners.close()
+        self._workers.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             if self._made is not None:
                 self._made.clear()

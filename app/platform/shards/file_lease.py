@@ -36,6 +36,8 @@ MIN_OBSERVED_S = 3.0
 """For so long a standby has seen the same: after a machine slept, its processes take time."""
 ASKS_EVERY_S = 0.2
 RECORD_BYTES = 1024
+READS = 3
+"""A reader may come in the middle of a write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +72,13 @@ class Owner:
     @classmethod
     def read(cls, path: Path) -> Owner | None:
         """What is written there; None: nothing that is understood."""
-        try:
-            found = json.loads(path.read_bytes().rstrip(b"\0 \n"))
-            return cls(**{name: kind(found[name]) for name, kind in _KINDS.items()})
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        for _ in range(READS):
+            try:
+                found = json.loads(path.read_bytes().rstrip(b"\0 \n"))
+                return cls(**{name: kind(found[name]) for name, kind in _KINDS.items()})
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return None
 
     def write(self, descriptor: int) -> None:
         """In one piece."""
@@ -132,6 +136,7 @@ class FileLease(Lease):
         self._alive: threading.Thread | None = None
         self._record: Owner | None = None
         """What it writes of itself."""
+        self._writing = threading.Lock()
         self._observed: tuple[Owner | None, float] | None = None
         """What stood there, and since when it has."""
         self._ended: Owner | None = None
@@ -198,9 +203,8 @@ class FileLease(Lease):
             address = self._address()
             connection.execute(changed.values(epoch=epoch, holder=process_name(), address=address))
         self._epoch, self._lost = epoch, None
-        self._record = replace(self._record, epoch=epoch, address=address)
         with open(self._lock_file, "r+b") as file:
-            self._say(file.fileno())
+            self._say(file.fileno(), epoch=epoch, address=address)
 
     def _say_so(self) -> None:
         """Every second; at the end, that it is over."""
@@ -210,12 +214,14 @@ class FileLease(Lease):
             self._say(file.fileno(), epoch=0, address="")
 
     def _say(self, descriptor: int, **changed: Any) -> None:
-        if self._record is None:
-            return
-        try:
-            replace(self._record, alive_s=self._boottime(), **changed).write(descriptor)
-        except OSError as error:  # the next one may succeed
-            self._warn(f"{self._lock_file} cannot be written: {error.strerror}")
+        with self._writing:
+            if self._record is None:
+                return
+            self._record = replace(self._record, alive_s=self._boottime(), **changed)
+            try:
+                self._record.write(descriptor)
+            except OSError as error:  # the next one may succeed
+                self._warn(f"{self._lock_file} cannot be written: {error.strerror}")
 
     def _give_back(self) -> None:
         self._released.set()

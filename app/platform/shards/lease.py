@@ -149,14 +149,17 @@ class Lease(ABC):
 
     def _not_known(self, error: Exception | None) -> None:
         """Said once, and when it is known again: whether another process runs the shard."""
-        self._log_once.problem(
-            logger,
-            f"who runs shard {self._shard_number}",
-            None if error is None else one_line(error),
-            line=f"whether shard {self._shard_number} is still run is not known:"
-            f" {'' if error is None else one_line(error)}",
-            recovered=f"whether shard {self._shard_number} is run is known again",
+        number = self._shard_number
+        self._say_problem(
+            error,
+            line=f"whether shard {number} is still run is not known",
+            recovered=f"whether shard {number} is run is known again",
         )
+
+    def _say_problem(self, error: Exception | None, *, line: str, recovered: str) -> None:
+        """When it begins, with what the error says, and when it ends (None)."""
+        why = None if error is None else one_line(error)
+        self._log_once.problem(logger, line, why, line=f"{line}: {why}", recovered=recovered)
 
     def _lose(self, why: str) -> None:
         with self._changed:

@@ -38,14 +38,12 @@ class ReadsOwners(Protocol):
 class FileOwners:
     """Of SQLite: what owners write into their lock files. `boottime`: seconds."""
 
-    def __init__(self, data_dir: Path, *, shards: int, boottime: Callable[[], float]) -> None:
-        self._files = [
-            data_dir / Shard(number, shards).name / "run.lock" for number in range(shards)
-        ]
+    def __init__(self, lock_files: Sequence[Path], *, boottime: Callable[[], float]) -> None:
+        self._lock_files = lock_files
         self._boottime = boottime
 
     def __call__(self) -> Sequence[ShardOwner | None]:
-        return [self._owner(file) for file in self._files]
+        return [self._owner(file) for file in self._lock_files]
 
     def close(self) -> None:
         """Nothing is open."""

@@ -217,13 +217,9 @@ class ServerLease(Lease):
 
     def _not_renewed(self, error: Exception | None) -> None:
         """Said once, and when it is renewed again."""
-        self._log_once.problem(
-            logger,
-            f"the lease of shard {self._shard_number}",
-            None if error is None else one_line(error),
-            line=f"the lease of shard {self._shard_number} is not renewed:"
-            f" {'' if error is None else one_line(error)}",
-            recovered=f"the lease of shard {self._shard_number} is renewed again",
+        lease = f"the lease of shard {self._shard_number}"
+        self._say_problem(
+            error, line=f"{lease} is not renewed", recovered=f"{lease} is renewed again"
         )
 
 

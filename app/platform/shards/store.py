@@ -97,6 +97,19 @@ class Registry:
         row = self._row(sharding_table)
         return None if row is None else int(row.shards)
 
+    def refuse_another_number(self, shards: int) -> int | None:
+        """ShardError: the fleet is cut into another number than FLEET__SHARDS says. Returns how
+        many there are; None: it is not cut yet."""
+        cut = self.shards()
+        if cut is None or cut == shards:
+            return cut
+        is_possible = shards > cut and shards % cut == 0
+        raise ShardError(
+            f"FLEET__SHARDS: is {shards}, and the fleet in {self.place} has {cut} shards: set"
+            f" FLEET__SHARDS={cut}"
+            + (f", or call `ven-fleet reshard {shards}`" if is_possible else "")
+        )
+
     def refuse_while_stores_move(self) -> None:
         """ShardError: a reshard was interrupted."""
         row = self._row(reshard_table)
@@ -140,12 +153,7 @@ class WholeStore(AnyStore):
     def admit(self) -> None:
         """ShardError: the fleet was cut, and has its readings elsewhere."""
         self._registry.refuse_while_stores_move()
-        shards = self._registry.shards()
-        if shards is not None:
-            raise ShardError(
-                f"FLEET__SHARDS: is 1, and the fleet in {self._registry.place} has {shards}"
-                f" shards, which are never merged: set FLEET__SHARDS={shards}"
-            )
+        self._registry.refuse_another_number(1)
 
 
 class ShardStore:
@@ -182,7 +190,7 @@ class ShardStore:
     def admit(self) -> None:
         """The first shard of a new fleet writes how it is cut."""
         self._registry.refuse_while_stores_move()
-        if self._registry.shards() is None:
+        if self._registry.refuse_another_number(self._shard.of) is None:
             self._refuse_a_whole_fleet()
         with self._registry.changing() as connection:
             row = connection.execute(select(sharding_table)).first()
@@ -198,12 +206,6 @@ class ShardStore:
                     },
                 )
                 return
-        if row.shards != self._shard.of:
-            raise ShardError(
-                f"FLEET__SHARDS: is {self._shard.of}, and the fleet in {self._registry.place} has"
-                f" {row.shards} shards: set FLEET__SHARDS={row.shards}, or cut it into more"
-                f" (`ven-fleet reshard`)"
-            )
         if row.hashed_by != HASHED_BY:
             raise ShardError(
                 f"the fleet in {self._registry.place} is cut by {row.hashed_by}, which this version"

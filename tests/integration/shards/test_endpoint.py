@@ -228,10 +228,10 @@ class TestALockFile:
 
     def test_of_an_owner_that_says_nothing_any_more_is_of_nobody(self, owner: Owner) -> None:
         later_s = boottime_s() + MAX_SILENCE_S + 2
-        directory = owner.settings.data_dir
+        files = owner.settings.run_lock_files
 
-        now = FileOwners(directory, shards=2, boottime=boottime_s)()
-        later = FileOwners(directory, shards=2, boottime=lambda: later_s)()
+        now = FileOwners(files, boottime=boottime_s)()
+        later = FileOwners(files, boottime=lambda: later_s)()
 
         assert now[0] is not None
         assert later == [None, None]
