@@ -38,6 +38,8 @@ class WindowedLoop:
         self._flying = 0
         self._lock = threading.RLock()
         self.sessions: list[Session] = []
+        self.subscriber: MqttSubscriber | None = None
+        """Whose sessions they are."""
         self.acknowledged: list[Message] = []
         self.paused: list[str] = []
 
@@ -113,7 +115,7 @@ def listen(intake: GatedIntake) -> Iterator[Listen]:
     """A subscriber that hears these topics, in a loop with this window."""
     made: list[MqttSubscriber] = []
 
-    def begin(*topics: dict[str, Any], window: int) -> WindowedLoop:
+    def begin(*topics: dict[str, Any], window: int, **how: Any) -> WindowedLoop:
         loop = WindowedLoop(window)
         stats = IntakeStats(clock=lambda: NOON, monotonic=time.monotonic)
         parts: dict[str, Any] = {"intake": intake, "loop": loop, "stats": stats}
@@ -127,8 +129,10 @@ def listen(intake: GatedIntake) -> Iterator[Listen]:
             shutdown=Shutdown(deadline_s=10.0),
             log_once=LogOnce(),
             **parts,
+            **how,
         )
         made.append(subscriber)
+        loop.subscriber = subscriber
         subscriber.start()
         return loop
 
@@ -212,3 +216,37 @@ class TestTooMany:
         untimed.on_message(Message("plugs/d-1", b"1500", False))
 
         assert loop.paused == ["ven-fleet-homes"]
+
+
+class TestASessionOfBefore:
+    """Of before the fleet was cut: what its broker has kept is handed on, and then it ends."""
+
+    def test_subscribes_to_nothing_more(self, listen: Listen) -> None:
+        loop = listen(TIMED, UNTIMED, window=100, is_former=True)
+
+        assert [session.filters for session in loop.sessions] == [frozenset()]
+
+    def test_has_caught_up_when_all_that_came_is_acknowledged(
+        self, intake: GatedIntake, listen: Listen
+    ) -> None:
+        intake.gate.clear()
+        loop = listen(TIMED, window=100, is_former=True)
+        assert loop.subscriber is not None
+        loop.has(power(1))
+        assert intake.asked.wait(30)
+        assert not loop.subscriber.has_caught_up
+
+        intake.gate.set()
+
+        wait_until(lambda: loop.subscriber and loop.subscriber.has_caught_up)
+        assert len(loop.acknowledged) == 1
+
+    def test_has_not_caught_up_where_it_is_just_connected(self, listen: Listen) -> None:
+        """What the broker has kept may not have come yet."""
+        loop = listen(TIMED, window=100, is_former=True)
+        assert loop.subscriber is not None
+        wait_until(lambda: loop.subscriber and loop.subscriber.has_caught_up)
+
+        loop.sessions[0].up_since_s = time.monotonic()
+
+        assert not loop.subscriber.has_caught_up

@@ -1,4 +1,4 @@
-"""Makes what the gateway serves: what it needs is imported when it is, and not by others."""
+"""Makes the ASGI applications of the gateway; what they need is imported only then."""
 
 from __future__ import annotations
 

@@ -8,19 +8,19 @@ from typing import Protocol
 from app.intake.meters import KnownMeters, Meters
 
 
-class Heard(Protocol):
-    """What the subscribers of a process have in common."""
+class HeardDevices(Protocol):
+    """Which devices the subscribers of a process hear, and by which ids brokers know them."""
 
     @property
     def client_suffix(self) -> str:
-        """At the end of their ids at brokers."""
+        """At the end of each id."""
 
     def devices(self, source: str) -> frozenset[str] | None:
         """Those of a source, by name; None: all that there are."""
 
     def former_suffix(self) -> str | None:
-        """Of the sessions that brokers keep of before the fleet was cut; None: there are none, or
-        they are another process's."""
+        """That of the sessions that brokers keep of before the fleet was cut; None: there
+        are none, or another process goes on with them."""
 
 
 class EveryDevice:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 
 from app.intake.errors import SourcesError
 from app.intake.http import TakesMeasurements
-from app.intake.mqtt.devices import Heard
+from app.intake.mqtt.devices import HeardDevices
 from app.intake.mqtt.subscriber import MqttSubscriber
 from app.intake.sources import MqttSource
 from app.intake.sources_file import SourcesFile
 from app.mqtt import BrokerLoop
 from app.platform import DatabaseError
+
+logger = logging.getLogger(__name__)
 
 
 class MqttSources:
@@ -27,7 +30,7 @@ class MqttSources:
         self,
         *,
         sources: SourcesFile,
-        heard: Heard,
+        heard: HeardDevices,
         loop: BrokerLoop,
         make: Callable[..., MqttSubscriber],
         split_intake: TakesMeasurements,
@@ -95,6 +98,8 @@ class MqttSources:
                 continue  # what was kept is not all handed on yet
             del self._former[name]
             subscriber.close(forget=suffix is None)
+            if suffix is None:
+                logger.info("source %s: all that was kept for it is handed on", name)
         for name, source in kept.items():
             if source.is_kept and name not in self._former:
                 subscriber = self._make(

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 IDLE_S = 0.5
 """After so long without a message, it is looked for what waits for others."""
 MIN_KEEP_S = 3600
+SENDS_WITHIN_S = 2.0
+"""What a broker has kept, when somebody is connected again."""
 CONNECTING = "it is not connected yet"
 INITIAL_PAUSE_S, MAX_PAUSE_S = 0.5, 10.0
 """Before what could not be stored is tried again."""
@@ -67,7 +69,7 @@ class MqttSubscriber:
         self._source = source
         self._devices = devices
         self._is_former = is_former
-        self._label = f"{source.name} (of before)" if is_former else source.name
+        self._label = f"{source.name} (the session of before)" if is_former else source.name
         self._folder = folder
         self._intake = intake
         self._loop = loop
@@ -81,8 +83,8 @@ class MqttSubscriber:
         self._reader = MessageReader(source)
         self._unacknowledged: deque[Incoming] = deque()
         """In the order in which they came."""
-        self._is_idle = False
-        """Whether nothing has come since all was acknowledged."""
+        self._took_all = False
+        """Whether less came than may come at once, and all of it is acknowledged."""
         self._is_closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._problems: dict[str, str] = {}
@@ -119,9 +121,11 @@ class MqttSubscriber:
 
     @property
     def has_caught_up(self) -> bool:
-        """Whether it is connected, and all that came so far is stored and acknowledged."""
-        is_up = all(session.is_up for session in self._sessions)
-        return is_up and self._is_idle
+        """Whether the broker has nothing more of what it kept: it has been connected for a while,
+        could have sent more at once, and all that came is stored and acknowledged."""
+        since_s = self._monotonic() - SENDS_WITHIN_S
+        is_up = all(each.is_up and each.up_since_s <= since_s for each in self._sessions)
+        return is_up and self._took_all
 
     def hear(self, devices: frozenset[str] | None) -> None:
         """From now on, these devices."""
@@ -240,7 +244,7 @@ class MqttSubscriber:
             try:
                 if waiting or self._reader.waits:
                     self._take(waiting)
-                self._is_idle = not (waiting or self._unacknowledged)
+                self._took_all = len(waiting) < AT_ONCE and not self._unacknowledged
             except Exception:
                 logger.exception("source %s: a defect; the broker sends again", self._source.name)
                 self._start_over()
