@@ -33,6 +33,8 @@ ROUNDS = int(os.environ.get("SHARD_ROUNDS", "4"))
 SHARDS, VENS, RESOURCES = 2, 6, 3
 LOOKS = 3
 """For what comes late, after a takeover."""
+LOOKS_WITHIN_S = 180
+"""After 50 rounds there are 150 to look for, each in pages of the VTN that are megabytes long."""
 
 
 class ShardStore(Stored):
@@ -62,7 +64,8 @@ class ShardStore(Stored):
             with self._engine.begin() as connection:
                 connection.execute(text("UPDATE second_look SET due_us = 0"))
             wait_until(
-                lambda: not self._number("SELECT count(*) FROM second_look WHERE due_us = 0")
+                lambda: not self._number("SELECT count(*) FROM second_look WHERE due_us = 0"),
+                timeout_s=LOOKS_WITHIN_S,
             )
 
 
