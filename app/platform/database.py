@@ -7,6 +7,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -31,6 +32,7 @@ from app.platform.waits import Waits
 
 logger = logging.getLogger(__name__)
 BUSY_TIMEOUT_S = 30
+ASKS_EVERY_S = 0.01
 MAX_CONNECTIONS = 100
 """Beside the five that are kept: a thread that waits for one would look like a broken database."""
 SERVER_ARGUMENTS = {
@@ -83,9 +85,24 @@ def make_engine(url: str | URL, *, schema: str | None = None, pools: bool = True
 def _configure_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours, see below
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
-    connection.execute("PRAGMA journal_mode=WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """One of those that open a new file at once begins its log; SQLite itself waits for anybody but
+    that one."""
+    until_s = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
+                raise
+            time.sleep(ASKS_EVERY_S)
+        else:
+            return
 
 
 def _begin_immediate(connection: Connection) -> None:

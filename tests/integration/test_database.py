@@ -16,6 +16,7 @@ from app.fleet import FleetRepository, Status, sample_fleet
 from app.platform import MIGRATIONS, Database, DatabaseError, Migration, make_engine
 
 NEWEST = len(MIGRATIONS)
+WAITS_S = 0.2
 
 
 @pytest.fixture
@@ -66,6 +67,31 @@ def test_many_threads_may_be_the_first(path: Path) -> None:
     assert problems == []
     for database in databases:
         database.close()
+
+
+def test_who_opens_a_new_file_waits_for_another_one_that_does(tmp_path: Path) -> None:
+    """Given a new file that another process writes its first table to; when it is opened; then that
+    waits until the other one is done, where SQLite by itself would refuse it."""
+    file = tmp_path / "new.db"
+    found: list[str] = []
+    first = sqlite3.connect(file, isolation_level=None)
+    first.execute("BEGIN IMMEDIATE")
+    first.execute("CREATE TABLE ven (name TEXT)")
+
+    def open_it() -> None:
+        with make_engine(f"sqlite:///{file}", pools=False).begin() as connection:
+            found.extend(connection.execute(text("SELECT name FROM sqlite_master")).scalars())
+
+    second = threading.Thread(target=open_it)
+    second.start()
+    second.join(WAITS_S)
+    is_waiting = second.is_alive()
+    first.execute("COMMIT")
+    first.close()
+    second.join()
+
+    assert is_waiting
+    assert found == ["ven"]
 
 
 def test_a_migration_comes_after_a_copy_and_keeps_the_fleet(path: Path) -> None:
