@@ -31,7 +31,8 @@ test: $(VENV)/.dev  ## the tests of every change, in three minutes
 	$(PYTEST) -p no:schemathesis -m "not rest" tests/unit tests/guide tests/integration tests/e2e
 
 test-rest: $(VENV)/.dev  ## all others: both dialects, official files, clients of others, page, kills
-	$(PYTEST) -m rest
+	$(PYTEST) -m "rest and not alone"
+	$(PYTEST) -n 0 -o faulthandler_timeout=900 -m alone
 
 test-all: test test-rest  ## both
 
@@ -51,7 +52,7 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter, bandit, and the size 
 bench: $(VENV)/.dev  ## what everything costs, in one table (a quarter of an hour)
 	$(BIN)/python -m bench $(if $(BEFORE),--before $(BEFORE))
 
-SOAK_PARTS := mutations fuzz storms kills intake mqtt orders shards outage day troubled
+SOAK_PARTS := mutations fuzz storms kills intake mqtt orders shards cluster outage day troubled
 
 soak: $(addprefix soak-,$(or $(PART),$(SOAK_PARTS)))  ## the long proofs, each below an hour: all, or PART="storms kills" of them
 
@@ -81,6 +82,9 @@ soak-orders:
 
 soak-shards:
 	SHARD_ROUNDS=50 $(BIN)/python -m pytest -n 2 -rP -o faulthandler_timeout=3600 tests/e2e/test_shards.py
+
+soak-cluster:
+	CLUSTER_ROUNDS=20 $(BIN)/python -m pytest -rP -o faulthandler_timeout=3600 -m alone tests/e2e/test_cluster.py
 
 soak-outage:
 	$(BIN)/python -m soak.outage

@@ -15,7 +15,8 @@ from dependency_injector import containers, providers
 from app import tasks
 from app.actuation import ActuationContainer, OrdersContainer
 from app.application import Application, ApplicationContainer
-from app.cluster import GatewayContainer
+from app.cluster.engine import EngineContainer
+from app.cluster.gateway import GatewayContainer
 from app.control import ControlContainer
 from app.events import EventsContainer
 from app.fleet import FleetContainer
@@ -192,7 +193,10 @@ class Container(containers.DeclarativeContainer):
         supervision=supervision,
     )
 
-    gateway = providers.Container(GatewayContainer, platform=platform, intake=intake, push=push)
+    cluster = providers.Container(EngineContainer, platform=platform)
+    gateway = providers.Container(
+        GatewayContainer, platform=platform, intake=intake, push=push, cluster=cluster
+    )
 
     running = providers.Container(
         ApplicationContainer,

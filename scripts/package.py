@@ -42,16 +42,23 @@ def run(wheel: Path) -> None:
         subprocess.run([*pip, "-c", constraints, str(wheel)], check=True, env=own)
         empty = Path(directory) / "empty"
         empty.mkdir()
-        subprocess.run(
-            [str(environment / "bin" / "ven-fleet"), "run", "--once"],
+        command = str(environment / "bin" / "ven-fleet")
+        settings = {
+            "PATH": os.environ["PATH"],
+            "VTN__EMBEDDED_PORT": str(free_port()),
+            "OPS__PORT": str(free_port()),
+        }
+        subprocess.run([command, "run", "--once"], cwd=empty, env=settings, check=True)
+        shards = {"FLEET__SHARDS": "2", "VTN__BASE_URL": "http://127.0.0.1:9", "DATA_DIR": "cut"}
+        without_ray = subprocess.run(
+            [command, "cluster", "start"],
             cwd=empty,
-            env={
-                "PATH": os.environ["PATH"],
-                "VTN__EMBEDDED_PORT": str(free_port()),
-                "OPS__PORT": str(free_port()),
-            },
-            check=True,
+            env={**settings, **shards},
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
+        assert "Ray is not installed: pip install 'ven-fleet[cluster]'" in without_ray.stderr
 
 
 if __name__ == "__main__":

@@ -320,6 +320,21 @@ MUTATIONS = (
         test="tests/integration/shards/test_stores.py"
         "::TestASQLiteFile::test_keeps_its_log_when_another_process_has_looked_at_it",
     ),
+    Mutation(
+        invariant=38,
+        file="app/cluster/engine/watched.py",
+        code="since_s is None or now_s - since_s < UNOWNED_S",
+        instead="since_s is None",
+        test="tests/integration/cluster/test_keeper.py"
+        "::test_owners_that_come_back_with_the_database_are_left_alone",
+    ),
+    Mutation(
+        invariant=39,
+        file="app/cluster/engine/keeper.py",
+        code="node.is_ours and node.name not in wishes.leaving",
+        instead="node.name not in wishes.leaving",
+        test="tests/integration/cluster/test_keeper.py::test_a_node_of_somebody_else_gets_nothing",
+    ),
 )
 
 

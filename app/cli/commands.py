@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
-import threading
-from collections.abc import Callable
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from app.application import Application
-from app.cli.bars import bars
 from app.cli.check import checked
+from app.cli.cluster import make_cluster_cli
+from app.cli.cluster_child import opened_cluster
 from app.cli.device import check_device
 from app.cli.discover import discover_vtns
 from app.cli.event import make_event_cli
-from app.cli.failures import report_expected_errors, tell
+from app.cli.failures import report_expected_errors
 from app.cli.fleet import make_fleet_cli
 from app.cli.gateway import run_gateway
 from app.cli.help import AsJson, examples
@@ -39,13 +35,13 @@ from app.cli.opened import (
 from app.cli.participation import add_participation_commands
 from app.cli.readings import make_readings_cli
 from app.cli.rejected import make_rejected_cli
-from app.cli.signals import leave, stop_on_signals
+from app.cli.run import run_application
+from app.cli.signals import stop_on_signals
 from app.cli.terminal import replace_what_cannot_be_shown, show
-from app.observability import configure_logging, log_uncaught
 from app.observability import graph as wiring
-from app.platform import LOOPBACK, no_bar
+from app.observability import log_uncaught
+from app.platform import LOOPBACK
 from app.settings import EMBEDDED_301
-from containers import Container
 
 logger = logging.getLogger("app.cli")
 SCRIPT = "ven-fleet"
@@ -103,46 +99,6 @@ def run(
         container = make_container()
         _ = container.settings().shard  # it has to be said
         run_application(container, once=once, releases_orders=release_on_stop)
-
-
-def run_application(
-    container: Container,
-    *,
-    once: bool,
-    releases_orders: bool = False,
-    end: Callable[[int], NoReturn] = os._exit,
-) -> None:
-    """Run until a signal; then leave at once, since threads may still wait for the VTN."""
-    settings = container.settings()
-    configure_logging(level=settings.log.level, format_=settings.log.format)
-    stop_on_signals(container.platform.shutdown())
-    container.platform.descriptors().room_for(0)
-    with container.ops.wiring.override(partial(wiring.nodes, container.providers)), bars() as bar:
-        if bar is not no_bar:
-            container.platform.bar.override(bar)
-        code = _run(container.application(), once=once, releases_orders=releases_orders)
-    leave(code, end)
-
-
-def _run(application: Application, *, once: bool, releases_orders: bool) -> int:
-    """Start, wait and stop; the exit code. The start has a thread, so that a stop is heard."""
-    failed: list[BaseException] = []
-
-    def start() -> None:
-        try:
-            application.start(once=once)
-            if once:
-                application.request_stop()
-        except BaseException as error:  # noqa: BLE001 - told below, by the thread that waits
-            failed.append(error)
-            application.request_stop()
-
-    threading.Thread(target=start, name="start", daemon=True).start()
-    application.wait()
-    code = tell(failed[0]) if failed else 0
-    application.stop(releases_orders=releases_orders)
-    code = code or int(application.stopped_by_failure)
-    return 1 if once and application.failed else code
 
 
 @cli.command(
@@ -224,6 +180,9 @@ cli.command(
         "INTAKE__PORT=8083 OPS__HOST=0.0.0.0 ven-fleet gateway   # beside the shards' processes",
     ),
 )(run_gateway)
+
+
+cli.add_typer(make_cluster_cli(opened_cluster), name="cluster")
 
 
 @cli.command(

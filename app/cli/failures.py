@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import typer
 
 from app.actuation import ActuatorsError
+from app.cluster.engine import MembershipError
 from app.fleet import FleetFileError
 from app.intake import IntakeServerError, MeterFileError, SourcesError
 from app.metering import ProfileError
@@ -48,8 +49,8 @@ NO_RESTART_MENDS = 2
 def tell(error: BaseException) -> int:
     """One line for what can go wrong outside of us, as the log is written; the exit code.
 
-    2 for settings, and for a fleet that is cut otherwise; 1 for what fails outside of us. A defect,
-    which is 1, too, has its traceback.
+    2 for settings, for a fleet that is cut otherwise, and for a machine that may not join; 1 for
+    what fails outside of us. A defect, which is 1, too, has its traceback.
     """
     if isinstance(error, WRONG_SETTINGS):
         _say(f"settings: {error}")
@@ -59,7 +60,7 @@ def tell(error: BaseException) -> int:
         logger.debug("where it came from", exc_info=error)
     else:
         logger.error("the start failed", exc_info=error)
-    return NO_RESTART_MENDS if isinstance(error, ShardError) else 1
+    return NO_RESTART_MENDS if isinstance(error, (MembershipError, ShardError)) else 1
 
 
 @contextmanager

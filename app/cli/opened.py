@@ -10,7 +10,7 @@ from app.cli.failures import report_expected_errors
 from app.cli.fleet import FleetTools, ShardTools
 from app.cli.participation import ParticipationTools
 from app.cli.readings_tools import ReadingsTools, StoredReadings
-from app.cluster import FileStores, Reshard, ReshardError, SchemaMoves, SchemaStores
+from app.cluster.resharding import FileStores, Reshard, ReshardError, SchemaMoves, SchemaStores
 from app.fleet import WholeFleet
 from app.intake import Meters, write_parquet
 from app.observability import configure_logging

@@ -8,7 +8,7 @@ from app.ops.events_view import EventsView
 from app.ops.fleet_view import FleetView
 from app.ops.health import Health
 from app.ops.metrics import Metrics
-from app.ops.page import GatewayPageServices, ShardRow, make_gateway_page
+from app.ops.page import GatewayPageServices, NodeRow, ShardRow, make_gateway_page
 from app.ops.server import MAX_REQUESTS, PROBES, OpsServer
 from app.ops.throttled import ThrottledValue
 
@@ -22,6 +22,7 @@ __all__ = [
     "GatewayPageServices",
     "Health",
     "Metrics",
+    "NodeRow",
     "OperatorActions",
     "OpsContainer",
     "OpsServer",

@@ -27,7 +27,7 @@ from app.platform.log_once import LogOnce
 from app.platform.loopback import LOOPBACK
 from app.platform.migrations import MIGRATIONS, Migration
 from app.platform.periodic import PeriodicThread
-from app.platform.place import is_server
+from app.platform.place import is_server, one_line
 from app.platform.ports import port
 from app.platform.progress import MakeBar, Progress, no_bar, no_progress
 from app.platform.run_lock import RunLock
@@ -48,11 +48,14 @@ from app.platform.shards import (
     EachShard,
     Endpoint,
     Fence,
+    GatewayToken,
     Owners,
+    ReadsOwners,
     Registry,
     Shard,
     ShardClient,
     ShardOwner,
+    process_name,
     shard_of,
 )
 from app.platform.shards import schema as shard_tables
@@ -89,6 +92,7 @@ __all__ = [
     "FailsForAll",
     "FanOut",
     "Fence",
+    "GatewayToken",
     "IsoDuration",
     "LeaseLostError",
     "Listener",
@@ -103,6 +107,7 @@ __all__ = [
     "PeriodicThread",
     "PlatformContainer",
     "Progress",
+    "ReadsOwners",
     "Registry",
     "RunLock",
     "RunLockError",
@@ -128,7 +133,9 @@ __all__ = [
     "make_private_file",
     "no_bar",
     "no_progress",
+    "one_line",
     "port",
+    "process_name",
     "read_or_make",
     "read_text",
     "refuse",

@@ -19,6 +19,7 @@ from app.platform.shards import (
     NO_FENCE,
     FileOwners,
     GatewayToken,
+    KeeperStore,
     NoEndpoint,
     Owners,
     Registry,
@@ -34,6 +35,9 @@ from app.platform.shards.server_lease import ServerLease
 from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
 from app.platform.timestamps import utc_now
+
+KEEPER = "the cluster"
+"""What the one keeper of an engine looks after."""
 
 
 class PlatformContainer(containers.DeclarativeContainer):
@@ -113,7 +117,7 @@ class PlatformContainer(containers.DeclarativeContainer):
     )
     file_lease = providers.ThreadSafeSingleton(
         FileLease,
-        shard_number=settings.provided.shard.number,
+        of=settings.provided.shard.title,
         lock=run_lock,
         lock_file=settings.provided.run_lock_file,
         engine=engine,
@@ -127,7 +131,7 @@ class PlatformContainer(containers.DeclarativeContainer):
     )
     server_lease = providers.ThreadSafeSingleton(
         ServerLease,
-        shard_number=settings.provided.shard.number,
+        of=settings.provided.shard.title,
         engine=providers.Factory(make_engine, settings.provided.database_url),
         store=store,
         address=endpoint.provided.address,
@@ -135,6 +139,42 @@ class PlatformContainer(containers.DeclarativeContainer):
         log_once=log_once,
         clock=clock,
         boottime=boottime,
+    )
+    keeper_store = providers.ThreadSafeSingleton(
+        KeeperStore, registry, shards=settings.provided.fleet.shards
+    )
+    keeper_engine = providers.Factory(make_engine, settings.provided.registry_url)
+    keeper_lease = providers.Selector(
+        settings.provided.owners_kind,
+        file=providers.ThreadSafeSingleton(
+            FileLease,
+            of=KEEPER,
+            lock=providers.Factory(
+                RunLock,
+                settings.provided.keeper_lock_file,
+                providers.Factory(DatabaseClaim, keeper_engine),
+            ),
+            lock_file=settings.provided.keeper_lock_file,
+            engine=keeper_engine,
+            store=keeper_store,
+            address=str,
+            shutdown=shutdown,
+            log_once=log_once,
+            clock=clock,
+            boottime=boottime,
+            monotonic=monotonic,
+        ),
+        server=providers.ThreadSafeSingleton(
+            ServerLease,
+            of=KEEPER,
+            engine=keeper_engine,
+            store=keeper_store,
+            address=str,
+            shutdown=shutdown,
+            log_once=log_once,
+            clock=clock,
+            boottime=boottime,
+        ),
     )
     owner = providers.Selector(
         settings.provided.owner_kind,

@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 
 from app.platform import Shard
 from app.settings.base import check_characters
+from app.settings.cluster import digests
 from app.settings.effective import leaves
 from app.settings.errors import SettingsError
 from app.settings.layers import TASKS, Layer, choose, is_of_task, merged, nested, one_line, unknown
@@ -240,6 +241,20 @@ class Settings(BaseSettings):
     def run_lock_files(self) -> list[Path]:
         """Of all shards."""
         return [each.run_lock_file for each in self.of_each_shard()]
+
+    @property
+    def cluster_dir(self) -> Path:
+        """Where the engine that keeps shards running has its files."""
+        return self.data_dir / "ray"
+
+    @property
+    def keeper_lock_file(self) -> Path:
+        """Who holds it looks after the shards of this machine."""
+        return self.cluster_dir / "keeper.lock"
+
+    def digests(self, key: bytes) -> dict[str, str]:
+        """What tells whether two machines have the same settings, by name."""
+        return digests(self, key)
 
     @property
     def tracing_kind(self) -> str:

@@ -138,6 +138,11 @@ class GatewaySettings(Section):
         return self
 
     @property
+    def has_token(self) -> bool:
+        """Whether one was given, and none is made."""
+        return self.token is not None
+
+    @property
     def known_token(self) -> str | None:
         """What was given."""
         return None if self.token is None else self.token.get_secret_value()
@@ -329,6 +334,11 @@ class OpsSettings(Section):
     def host_names(self) -> list[str]:
         """Under which the page may be asked for, beside addresses and localhost."""
         return [*self.all_names, self.host]
+
+    @property
+    def has_token(self) -> bool:
+        """Whether one was given, and none is made."""
+        return self.token is not None
 
     @property
     def known_token(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from tests.support.documents import ROOT, Block, Terminal, blocks_of, copy_of_the_checkout
+from tests.support.postgres import Postgres
 from tests.support.servers import free_port
 
 pytestmark = pytest.mark.rest
@@ -20,8 +22,12 @@ PAGES = [
     *sorted((ROOT / "docs" / "tutorials").glob("*.md")),
     *sorted((ROOT / "docs" / "extend").glob("*.md")),
 ]
+CLUSTER = ROOT / "docs" / "tutorials" / "cluster.md"
+"""Takes minutes, and the machine for itself."""
 NOT_RUN = {
     "make test ": "this test would run itself",
+    "make setup": "the environment is there",
+    ".venv/bin/python -m pip install": "so is what it would install",
 }
 """By how a command begins: why a reader does it, and this test does not."""
 LINT = """
@@ -71,12 +77,45 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     vtn.close()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [each for each in PAGES if each != CLUSTER],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_what_a_page_shows_is_so(page: Path, terminal: Terminal) -> None:
     for block in blocks_of(page):
         doing(block, terminal)(block)
     if page.parent.name == "extend":
         terminal.run(Block(language="console", text=LINT))
+
+
+@pytest.mark.alone
+def test_what_the_tutorial_of_two_machines_shows_is_so(
+    terminal: Terminal, postgres: Postgres
+) -> None:
+    """Two checkouts on this machine stand in for them."""
+    pytest.importorskip("ray", reason="needs the extra `cluster`")
+    with tempfile.TemporaryDirectory(prefix="vf-", dir="/tmp") as short:  # for Ray's sockets
+        port = free_port()
+        terminal.instead = {
+            "postgresql+psycopg://fleet:…@192.0.2.7/fleet": postgres.make_database(),
+            "192.0.2.7:6379": f"127.0.0.2:{port}",
+            "192.0.2.7": "127.0.0.1",
+            "192.0.2.8": "127.0.0.1",
+            "app cluster start": f"app cluster start --port {port}",
+            "data/ray": f"{short}/first/ray",
+            **terminal.instead,
+        }
+        terminal.variables |= {"DATA_DIR": f"{short}/first"}
+        second: Terminal | None = None
+        for block in blocks_of(CLUSTER):
+            if block.order != "on":
+                doing(block, terminal)(block)
+                continue
+            if second is None:
+                second = terminal.another("second")
+                second.variables |= {"DATA_DIR": f"{short}/second", "OPS__PORT": str(free_port())}
+            second.run(block)
 
 
 def doing(block: Block, terminal: Terminal) -> Callable[[Block], None]:

@@ -14,59 +14,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 
-from app.fleet import sample_fleet
-from app.platform import shard_of
 from app.vtn import EmbeddedVtn
 from tests.e2e.conftest import Start
 from tests.support.cable import Cable
 from tests.support.faulty_vtn import FaultyVtn
-from tests.support.killed import Stored, at_faulty_vtn, readings_at
+from tests.support.killed import at_faulty_vtn, readings_at
 from tests.support.pgbouncer import Pgbouncer
 from tests.support.postgres import Postgres
 from tests.support.processes import Application
+from tests.support.shard_stores import ShardStore, calm_down, sample_vens
 from tests.support.waiting import wait_until
 
 ROUNDS = int(os.environ.get("SHARD_ROUNDS", "4"))
 """On each database; `make soak PART=shards` has 50."""
 SHARDS, VENS, RESOURCES = 2, 6, 3
-LOOKS = 3
-"""For what comes late, after a takeover."""
-LOOKS_WITHIN_S = 180
-"""After 50 rounds there are 150 to look for, each in pages of the VTN that are megabytes long."""
-
-
-class ShardStore(Stored):
-    """What the store of one shard holds."""
-
-    def __init__(self, url: str, number: int) -> None:
-        super().__init__(url, schema=None if url.startswith("sqlite") else f"shard_{number}")
-
-    def owed(self) -> list[int]:
-        """But for what is only looked for again."""
-        return super().owed()[:-1]
-
-    def epoch(self) -> int:
-        """Of its lease."""
-        return self._number("SELECT epoch FROM lease")
-
-    def is_back(self, before: int) -> float:
-        """When another owner had it, by the monotonic clock; it has stored its first tick."""
-        wait_until(lambda: self.epoch() > before, timeout_s=30)
-        at_s, newest = time.monotonic(), self.newest()
-        wait_until(lambda: self.has_more(newest), timeout_s=30)
-        return at_s
-
-    def look_again(self) -> None:
-        """As when the minutes and the hour have passed."""
-        for _ in range(LOOKS):
-            with self._engine.begin() as connection:
-                connection.execute(text("UPDATE second_look SET due_us = 0"))
-            wait_until(
-                lambda: not self._number("SELECT count(*) FROM second_look WHERE due_us = 0"),
-                timeout_s=LOOKS_WITHIN_S,
-            )
 
 
 class Fleet:
@@ -170,12 +133,6 @@ def settings(url: str | None, faulty: FaultyVtn, tmp_path: Path) -> dict[str, st
     }
 
 
-def vens_of(number: int) -> list[str]:
-    """Of the sample."""
-    sample = sample_fleet(vens=VENS, resources_per_ven=0)
-    return [name for name in sample if shard_of(name, SHARDS) == number]
-
-
 def kill(fleet: Fleet, store: ShardStore) -> float:
     """The kernel, or the end of its lease, says that it is gone."""
     before, began_s = store.epoch(), time.monotonic()
@@ -242,17 +199,6 @@ def fleet(
     made.close()
 
 
-def calm_down(store: ShardStore, application: Application) -> None:
-    """Until nothing is owed, and nothing that came late is left to be found."""
-    wait_until(
-        lambda: not any(store.owed()),
-        timeout_s=60,
-        otherwise=lambda: f"owed: {store.owed()}\n{application.log}",
-    )
-    store.look_again()
-    assert application.stop() == 0
-
-
 def test_killed_frozen_and_cut_off(
     start: Start,
     settings: dict[str, str],
@@ -287,10 +233,11 @@ def test_killed_frozen_and_cut_off(
     for store, application in zip(stores, last, strict=True):
         calm_down(store, application)
 
-    assert all(map(vens_of, range(SHARDS)))
+    vens = [len(sample_vens(number, of=SHARDS, vens=VENS)) for number in range(SHARDS)]
+    assert all(vens)
     found = readings_at(lasting_vtn)
     assert set(found.values()) == {1}
     assert len(found) == sum(
-        store.ticks() * RESOURCES * len(vens_of(number)) for number, store in enumerate(stores)
+        store.ticks() * RESOURCES * count for store, count in zip(stores, vens, strict=True)
     )
     print({name: [round(each, 1) for each in values] for name, values in took_s.items()})

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.commands import run_application
+from app.cli.run import run_application
 from containers import Container
 from tests.conftest import MakeContainer
 from tests.support.servers import free_port

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.support.waiting import wait_until
@@ -34,7 +34,8 @@ _VARIES = re.compile(
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block. `order`: what is done with it; blank: it is run, or has been written."""
+    """A fenced block. `order`: what is done with it; blank: it is run, or has been written; `on`:
+    it is run on the machine that `file` names."""
 
     language: str
     text: str
@@ -88,6 +89,12 @@ class Terminal:
     output: list[str] = field(default_factory=list)
     """Of all that was left running."""
     _running: list[tuple[subprocess.Popen[str], threading.Thread]] = field(default_factory=list)
+
+    def another(self, name: str) -> Terminal:
+        """That of another machine, with a copy of all that is in this folder."""
+        folder = self.folder.with_name(name)
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return replace(self, folder=folder, variables=dict(self.variables), output=[], _running=[])
 
     def run(self, block: Block) -> None:
         """Its commands, each with the output that follows it."""

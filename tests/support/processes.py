@@ -57,6 +57,10 @@ class Application:
     def output(self) -> str:
         return "\n".join(self._lines["stdout"])
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def wait_for(self, pattern: str, *, times: int = 1) -> None:
         """Until the log has so many lines like this."""
         wait_until(

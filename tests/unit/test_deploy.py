@@ -25,6 +25,7 @@ UNIT_OF_THE_GATEWAY = ROOT / "deploy" / "ven-fleet-gateway.service"
 KUBERNETES_VERSION = "1.32"
 """The oldest in which the label with a pod's number is no beta."""
 KUBERNETES = ROOT / "deploy" / "kubernetes.yaml"
+UNIT_OF_A_NODE = ROOT / "deploy" / "ven-fleet-cluster.service"
 UNIT_OF_A_SHARD = ROOT / "deploy" / "ven-fleet@.service"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 
@@ -42,6 +43,7 @@ def instructions() -> list[tuple[str, str]]:
         (UNIT, "ven-fleet.service"),
         (UNIT_OF_A_SHARD, "ven-fleet@1.service"),
         (UNIT_OF_THE_GATEWAY, "ven-fleet-gateway.service"),
+        (UNIT_OF_A_NODE, "ven-fleet-cluster.service"),
     ],
 )
 def test_systemd_accepts_the_unit(tmp_path: Path, file: Path, name: str) -> None:

@@ -48,9 +48,10 @@ def _is_exported(module: str) -> bool:
 
 
 def room_of(module: str) -> str:
-    """'app.fleet' of 'app.fleet.model'; parts of reporting are rooms of their own."""
+    """'app.fleet' of 'app.fleet.model'; parts of reporting and cluster are rooms of their own."""
     parts = module.split(".")
-    inner = parts[1:2] == ["reporting"] and (APP / "reporting" / "".join(parts[2:3])).is_dir()
+    is_in_parts = parts[1:2] in (["cluster"], ["reporting"])
+    inner = is_in_parts and APP.joinpath(parts[1], "".join(parts[2:3])).is_dir()
     return ".".join(parts[: 3 if inner else 2])
 
 

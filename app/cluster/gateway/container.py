@@ -9,6 +9,7 @@ from dependency_injector import containers, providers
 from app.cluster.gateway.applications import make_callback_site, make_site
 from app.cluster.gateway.gateway import Gateway
 from app.cluster.gateway.metrics import GatewayMetrics
+from app.cluster.gateway.nodes import Nodes
 from app.cluster.gateway.overviews import Overviews
 from app.ops import (
     MAX_REQUESTS,
@@ -30,6 +31,7 @@ class GatewayContainer(containers.DeclarativeContainer):
     platform = providers.DependenciesContainer()
     intake = providers.DependenciesContainer()
     push = providers.DependenciesContainer()
+    cluster = providers.DependenciesContainer()
 
     rows = providers.ThreadSafeSingleton(
         ThrottledValue,
@@ -45,6 +47,17 @@ class GatewayContainer(containers.DeclarativeContainer):
         GatewayPageServices,
         shards=platform.settings.provided.fleet.shards,
         rows=rows,
+        nodes=providers.ThreadSafeSingleton(
+            ThrottledValue,
+            look=providers.Factory(
+                Nodes,
+                cluster.record.provided.seen,
+                clock=platform.clock,
+                log_once=platform.log_once,
+            ),
+            every_s=ASKED_EVERY_S,
+            monotonic=platform.monotonic,
+        ),
         clock=platform.clock,
     )
     gateway = providers.ThreadSafeSingleton(

@@ -15,7 +15,7 @@ from anyio import to_thread
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from app.cluster.errors import ClientGone
+from app.cluster.gateway.errors import ClientGone
 from app.platform import (
     CLIENT_HEADER,
     TRY_AGAIN_LATER,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from app.cluster.errors import GatewayError
+from app.cluster.gateway.errors import GatewayError
 from app.intake import SourcesFile
 from app.ops import Access
 from app.platform import (

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.ops.page.services import GatewayPageServices, PageServices, ShardRow
+from app.ops.page.services import GatewayPageServices, NodeRow, PageServices, ShardRow
 
-__all__ = ["GatewayPageServices", "PageServices", "ShardRow", "make_gateway_page", "make_page"]
+__all__ = [
+    "GatewayPageServices",
+    "NodeRow",
+    "PageServices",
+    "ShardRow",
+    "make_gateway_page",
+    "make_page",
+]
 
 
 def make_page(services: PageServices) -> Any:

@@ -43,11 +43,29 @@ class ShardRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeRow:
+    """A machine of the cluster that runs the shards."""
+
+    name: str
+    address: str
+    cpus: int
+    """It takes as many shards."""
+    shards: Sequence[int]
+    """By number."""
+    restarts: int
+    """Of its shards, since the cluster began."""
+    has_gateway: bool
+    is_member: bool
+    """Whether it takes shards at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatewayPageServices:
     """What the page of the gateway shows."""
 
     shards: int
     rows: Callable[[], Sequence[ShardRow]]
+    nodes: Callable[[], Sequence[NodeRow]]
     clock: Callable[[], datetime]
 
 

@@ -11,13 +11,13 @@ from urllib.parse import quote
 from nicegui import run, ui
 
 from app.ops.page import formatting
-from app.ops.page.services import GatewayPageServices, ShardRow
+from app.ops.page.services import GatewayPageServices, NodeRow, ShardRow
 from app.ops.page.shell import REFRESH_S
 from app.ops.page.site import run_site
 from app.ops.page.style import STYLE
 from app.ops.page.widgets import Figures, Grid, button
 
-KINDS = 8
+KINDS, NODES = 8, 32
 COLUMNS = ["shard", "run by", "epoch", "VENs", "power", "readings waiting", "last report", "health"]
 
 
@@ -46,6 +46,13 @@ def _make_view(services: GatewayPageServices) -> Callable[[], None]:
                 link=lambda number: f"/shards/{number}/",
                 numbers=["epoch", "VENs", "power", "readings waiting"],
             )
+            with ui.element("div") as cluster:
+                nodes = Grid(
+                    "Nodes of the cluster",
+                    ["node", "address", "shards", "CPUs", "gateway", "restarts"],
+                    rows=NODES,
+                    numbers=["CPUs", "restarts"],
+                )
             kinds = Grid(
                 "Power now, by kind; what is negative is exported",
                 ["kind", "power"],
@@ -66,6 +73,9 @@ def _make_view(services: GatewayPageServices) -> Callable[[], None]:
             text, how = _in_words(rows)
             well.set_text(text)
             well.classes(remove="ill odd fine").classes(add=how)
+            machines = await run.io_bound(services.nodes) or ()
+            cluster.set_visibility(bool(machines))
+            nodes.show([(each.name, _node_cells(each)) for each in machines[:NODES]])
             grid.show([(row.number, _cells(row, services.clock())) for row in rows])
             power_kw: Counter[str] = Counter()
             for row in rows:
@@ -106,6 +116,18 @@ def _cells(row: ShardRow, now: datetime) -> tuple[str, ...]:
         _count(row.waiting_readings),
         formatting.ago(row.last_report_at, now),
         formatting.shortened(row.problem or "; ".join(row.warnings) or "well"),
+    )
+
+
+def _node_cells(node: NodeRow) -> tuple[str, ...]:
+    shards = ", ".join(map(str, node.shards)) or formatting.NOTHING
+    return (
+        node.name,
+        node.address,
+        shards if node.is_member else "none: other settings, or another version",
+        str(node.cpus),
+        "yes" if node.has_gateway else "no",
+        str(node.restarts),
     )
 
 

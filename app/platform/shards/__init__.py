@@ -14,10 +14,19 @@ from app.platform.shards.endpoint import (
 )
 from app.platform.shards.fence import NO_FENCE, Fence, NoFence
 from app.platform.shards.gateway_key import KEY_HEADER, GatewayToken
+from app.platform.shards.machine import process_name
 from app.platform.shards.owners import FileOwners, ReadsOwners, ServerOwners, ShardOwner
 from app.platform.shards.schema import TABLES_OF_SHARDS
 from app.platform.shards.shard import HASHED_BY, THE_FLEET, Shard, shard_of
-from app.platform.shards.store import ANY_STORE, AnyStore, Registry, ShardStore, Store, WholeStore
+from app.platform.shards.store import (
+    ANY_STORE,
+    AnyStore,
+    KeeperStore,
+    Registry,
+    ShardStore,
+    Store,
+    WholeStore,
+)
 
 __all__ = [
     "ANY_STORE",
@@ -38,6 +47,7 @@ __all__ = [
     "Fence",
     "FileOwners",
     "GatewayToken",
+    "KeeperStore",
     "NoEndpoint",
     "NoFence",
     "Owners",
@@ -51,5 +61,6 @@ __all__ = [
     "ShardStore",
     "Store",
     "WholeStore",
+    "process_name",
     "shard_of",
 ]

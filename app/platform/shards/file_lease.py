@@ -1,4 +1,4 @@
-"""The lease of a shard in SQLite: the lock of its run, whose owner says every second that it lives.
+"""A lease on one machine: a lock in a file, whose owner says every second that it lives.
 
 The kernel gives the lock back when a process ends, but not when it stands still: a standby ends an
 owner that has not said so for a while, and only that one.
@@ -26,7 +26,7 @@ from app.platform.run_lock import RunLock
 from app.platform.shards.lease import UNKNOWN, Lease
 from app.platform.shards.machine import BOOT_ID, PID_NAMESPACE, process_name, started
 from app.platform.shards.schema import STORE, lease_table
-from app.platform.shards.store import ShardStore, transaction
+from app.platform.shards.store import Store, transaction
 from app.platform.shutdown import Shutdown
 
 logger = logging.getLogger(__name__)
@@ -107,11 +107,11 @@ class FileLease(Lease):
     def __init__(
         self,
         *,
-        shard_number: int,
+        of: str,
         lock: RunLock,
         lock_file: Path,
         engine: Engine,
-        store: ShardStore,
+        store: Store,
         address: Callable[[], str],
         shutdown: Shutdown,
         log_once: LogOnce,
@@ -120,7 +120,7 @@ class FileLease(Lease):
         monotonic: Callable[[], float],
     ) -> None:
         super().__init__(
-            shard_number=shard_number,
+            of=of,
             store=store,
             address=address,
             shutdown=shutdown,
@@ -246,9 +246,9 @@ class FileLease(Lease):
         other = self._why_not_ours_to_end(owner)
         if other is not None:
             self._warn(
-                f"shard {self._shard_number}: {owner.holder} has the lock, and has said nothing for"
+                f"{self._of}: {owner.holder} has the lock, and has said nothing for"
                 f" {silent_s:.0f} s; it is left, since {other}",
-                about=f"frozen owner of shard {self._shard_number}, {owner}",
+                about=f"frozen owner of {self._of}, {owner}",
             )
             return
         self._kill(owner, silent_s)
@@ -270,16 +270,14 @@ class FileLease(Lease):
             return
         except OSError as error:
             self._warn(
-                f"shard {self._shard_number}: {owner.holder} stands still, and cannot be ended:"
-                f" {error.strerror}"
+                f"{self._of}: {owner.holder} stands still, and cannot be ended: {error.strerror}"
             )
             return
         try:
             # The number is that of `process` for as long as we hold it: now it is the owner's.
             if started(owner.pid) != owner.started:
                 self._warn(
-                    f"shard {self._shard_number}: process {owner.pid} is not the one that has"
-                    " the lock; it is left"
+                    f"{self._of}: process {owner.pid} is not the one that has the lock; it is left"
                 )
                 return
             if Owner.read(self._lock_file) != owner:
@@ -287,15 +285,14 @@ class FileLease(Lease):
             signal.pidfd_send_signal(process, signal.SIGKILL)
             self._ended = owner
             logger.warning(
-                "shard %d: %s has stood still for %.0f s and was ended",
-                self._shard_number,
+                "%s: %s has stood still for %.0f s and was ended",
+                self._of,
                 owner.holder,
                 silent_s,
             )
         except PermissionError:
             self._warn(
-                f"shard {self._shard_number}: {owner.holder} stands still, and is another user's;"
-                " it is left"
+                f"{self._of}: {owner.holder} stands still, and is another user's; it is left"
             )
         except ProcessLookupError:
             return  # it has ended by itself

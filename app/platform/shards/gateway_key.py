@@ -33,6 +33,10 @@ class GatewayToken:
         about = f"{shard} {of} {epoch} {address} {part}".encode()
         return hmac.new(self._known().encode(), about, hashlib.sha256).hexdigest()
 
+    def derived(self, purpose: str) -> bytes:
+        """A secret of its own for something else, the same for all that have the token. OSError."""
+        return hmac.new(self._known().encode(), purpose.encode(), hashlib.sha256).digest()
+
     def _known(self) -> str:
         with self._lock:
             if self._token is None:

@@ -1,4 +1,6 @@
-"""Who runs a shard: at most one process at a time, and another one as soon as that is gone."""
+"""Who runs something, such as a shard: at most one process at a time, and another one as soon as
+that is gone.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from sqlalchemy import Connection, TextClause
 from app.platform.errors import LeaseLostError
 from app.platform.log_once import LogOnce
 from app.platform.place import one_line
-from app.platform.shards.store import ShardStore
+from app.platform.shards.store import Store
 from app.platform.shutdown import Shutdown
 
 logger = logging.getLogger(__name__)
@@ -25,7 +27,7 @@ WAKES_EVERY_S = 0.1
 
 
 class Lease(ABC):
-    """The right to run a shard, which its `epoch` tells from those before and after it.
+    """The right to run something, which its `epoch` tells from those before and after it.
 
     A process that waits for it is a standby. Safe for several threads. Implements `Fence`: a
     process that never took it may write, as commands do beside a run, and one that has lost it
@@ -38,13 +40,13 @@ class Lease(ABC):
     def __init__(
         self,
         *,
-        shard_number: int,
-        store: ShardStore,
+        of: str,
+        store: Store,
         address: Callable[[], str],
         shutdown: Shutdown,
         log_once: LogOnce,
     ) -> None:
-        self._shard_number = shard_number
+        self._of = of
         self._address = address
         self._store = store
         self._shutdown = shutdown
@@ -61,19 +63,19 @@ class Lease(ABC):
         if holder is None:
             return
         logger.info(
-            "shard %d is run by %s; this process waits, and takes over when that one is gone",
-            self._shard_number,
+            "%s is run by %s; this process waits, and takes over when that one is gone",
+            self._of,
             holder,
         )
         while holder is not None and not self._shutdown.wait(self._asks_every_s):
             holder = self._try_again()
             former = former if holder in (None, UNKNOWN) else holder
         if holder is None:
-            logger.info("shard %d is taken over from %s", self._shard_number, former)
+            logger.info("%s is taken over from %s", self._of, former)
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
-        """Whether nobody runs the shard; as long as this lasts, nobody begins to. For commands."""
+        """Whether nobody runs it; as long as this lasts, nobody begins to. For commands."""
         taken = self._try_to_take() is None
         try:
             yield taken
@@ -83,7 +85,7 @@ class Lease(ABC):
 
     @abstractmethod
     def is_held(self) -> bool:
-        """Whether somebody runs the shard; nothing changes by it."""
+        """Whether somebody runs it; nothing changes by it."""
 
     @property
     def epoch(self) -> int | None:
@@ -101,7 +103,7 @@ class Lease(ABC):
         if self._epoch is None:
             return
         if connection.execute(self._CHECK, {"epoch": self._epoch}).first() is None:
-            self._lose(f"another process has taken over shard {self._shard_number}")
+            self._lose(f"another process has taken over {self._of}")
             raise LeaseLostError(self._lost)
 
     def wait(self) -> None:
@@ -111,9 +113,7 @@ class Lease(ABC):
                 if self._lost is not None:
                     raise LeaseLostError(self._lost)
                 if self._shutdown.is_set() and not self._shutdown.remaining_for_work_s():
-                    raise LeaseLostError(
-                        f"whether shard {self._shard_number} is still ours was not known in time"
-                    )
+                    raise LeaseLostError(f"whether {self._of} is still ours was not known in time")
                 self._changed.wait(WAKES_EVERY_S)
 
     def is_owner(self) -> bool:
@@ -127,7 +127,7 @@ class Lease(ABC):
     def release(self) -> None:
         """Give it back, when nothing more is stored or sent; may be called again."""
         if self._epoch is not None:
-            self._lose(f"shard {self._shard_number} was given back")
+            self._lose(f"{self._of} was given back")
         self._give_back()
 
     @abstractmethod
@@ -148,12 +148,11 @@ class Lease(ABC):
         was cut anew."""
 
     def _not_known(self, error: Exception | None) -> None:
-        """Said once, and when it is known again: whether another process runs the shard."""
-        number = self._shard_number
+        """Said once, and when it is known again: whether another process runs it."""
         self._say_problem(
             error,
-            line=f"whether shard {number} is still run is not known",
-            recovered=f"whether shard {number} is run is known again",
+            line=f"whether {self._of} is still run is not known",
+            recovered=f"whether {self._of} is run is known again",
         )
 
     def _say_problem(self, error: Exception | None, *, line: str, recovered: str) -> None:

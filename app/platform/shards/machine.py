@@ -17,9 +17,9 @@ def boottime_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def process_name() -> str:
-    """Of this process, for people: its host and its process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def process_name(pid: int | None = None) -> str:
+    """Of a process on this machine, for people: its host and its process id. None: of this one."""
+    return f"{socket.gethostname()}:{os.getpid() if pid is None else pid}"
 
 
 def started(pid: int) -> int | None:

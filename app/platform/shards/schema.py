@@ -59,6 +59,26 @@ reshard_table = _of_one_row(
 """The last reshard, until it is finished; one row, whose state is one of those below."""
 SWITCHING, DONE, UNDOING = "switching", "done", "undoing"
 """While stores are moved, and when they are in place."""
+cluster_table = _of_one_row(
+    "cluster",
+    registry_metadata,
+    REGISTRY,
+    required_column("head", Text),
+    required_column("version", Text),
+    required_column("settings", Text),
+    required_column("wanted", Text),
+    required_column("seen", Text),
+)
+"""What an engine keeps running: one row. `head`: where nodes join; `version` and `settings`: what
+all of them have to have; `wanted`: one of those below; `seen`: by the keeper, as JSON."""
+RUNNING, STOPPED = "running", "stopped"
+leaving_table = Table(
+    "leaving_node",
+    registry_metadata,
+    Column("name", Text, primary_key=True),
+    schema=REGISTRY,
+)
+"""The nodes that are about to leave the cluster."""
 identity_table = _of_one_row(
     "shard_identity",
     store_metadata,

@@ -1,4 +1,4 @@
-"""The lease of a shard in PostgreSQL: a row that its owner renews every second."""
+"""A lease in PostgreSQL: a row that its owner renews every second."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.platform.place import explained, one_line
 from app.platform.shards.lease import UNKNOWN, Lease
 from app.platform.shards.machine import process_name
 from app.platform.shards.schema import STORE, lease_table
-from app.platform.shards.store import ShardStore
+from app.platform.shards.store import Store
 from app.platform.shutdown import Shutdown
 
 logger = logging.getLogger(__name__)
@@ -50,9 +50,9 @@ class ServerLease(Lease):
     def __init__(
         self,
         *,
-        shard_number: int,
+        of: str,
         engine: Engine,
-        store: ShardStore,
+        store: Store,
         address: Callable[[], str],
         shutdown: Shutdown,
         log_once: LogOnce,
@@ -60,7 +60,7 @@ class ServerLease(Lease):
         boottime: Callable[[], float],
     ) -> None:
         super().__init__(
-            shard_number=shard_number,
+            of=of,
             store=store,
             address=address,
             shutdown=shutdown,
@@ -89,9 +89,7 @@ class ServerLease(Lease):
             with self._transaction() as connection:  # where it is another's, nothing happens
                 connection.execute(_of(self._epoch).values(expires_at=func.clock_timestamp()))
         except DBAPIError as error:
-            logger.warning(
-                "the lease of shard %d ends by itself: %s", self._shard_number, one_line(error)
-            )
+            logger.warning("the lease of %s ends by itself: %s", self._of, one_line(error))
 
     @property
     def _asks_every_s(self) -> float:
@@ -198,7 +196,7 @@ class ServerLease(Lease):
                 self._not_renewed(error)
                 continue
             if renewed.rowcount != 1:
-                self._lose(f"another process has taken over shard {self._shard_number}")
+                self._lose(f"another process has taken over {self._of}")
                 return
             self._not_renewed(None)
             with self._changed:
@@ -217,7 +215,7 @@ class ServerLease(Lease):
 
     def _not_renewed(self, error: Exception | None) -> None:
         """Said once, and when it is renewed again."""
-        lease = f"the lease of shard {self._shard_number}"
+        lease = f"the lease of {self._of}"
         self._say_problem(
             error, line=f"{lease} is not renewed", recovered=f"{lease} is renewed again"
         )

@@ -39,6 +39,11 @@ class Shard:
         return f"shard-{self.number}"
 
     @property
+    def title(self) -> str:
+        """For people."""
+        return f"shard {self.number}"
+
+    @property
     def schema(self) -> str | None:
         """Its schema in PostgreSQL; None: the one that a session has by itself."""
         return None if self.is_whole else f"shard_{self.number}"

@@ -8,7 +8,7 @@ a new fleet.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from app.platform.shards.schema import (
     STORE,
     UNDOING,
     identity_table,
+    lease_table,
     registry_metadata,
     reshard_table,
     shard_table,
@@ -84,8 +85,11 @@ class Registry:
 
     def __init__(self, engine: Engine) -> None:
         schema = REGISTRY_SCHEMA if is_server(engine.url) else None
-        self._engine = engine.execution_options(schema_translate_map={REGISTRY: schema})
-        self._schema = schema
+        self._engine = engine.execution_options(
+            schema_translate_map={REGISTRY: schema, STORE: schema}
+        )
+        self.schema = schema
+        """Of PostgreSQL; None: it is a file."""
 
     @property
     def place(self) -> str:
@@ -125,22 +129,62 @@ class Registry:
         return self._row(reshard_table)
 
     def _row(self, table: Table) -> Row[Any] | None:
+        return next(iter(self.rows(table)), None)
+
+    def has(self, table: Table) -> bool:
+        """Whether one of its tables is there. DatabaseError."""
         if not is_there(self._engine.url):
-            return None
+            return False
         with explained(self._engine.url), self._engine.begin() as connection:
-            if not inspect(connection).has_table(table.name, schema=self._schema):
-                return None
-            return connection.execute(select(table)).first()
+            return inspect(connection).has_table(table.name, schema=self.schema)
+
+    def rows(self, table: Table) -> Sequence[Row[Any]]:
+        """All of one of its tables; none where it is not there. DatabaseError."""
+        if not is_there(self._engine.url):
+            return ()
+        with explained(self._engine.url), self._engine.begin() as connection:
+            if not inspect(connection).has_table(table.name, schema=self.schema):
+                return ()
+            return connection.execute(select(table)).all()
 
     @contextmanager
     def changing(self) -> Iterator[Connection]:
         """A transaction, one at a time, on its tables, which are made where they are missing."""
         with (
             explained(self._engine.url),
-            transaction(self._engine, schema=self._schema) as connection,
+            transaction(self._engine, schema=self.schema) as connection,
         ):
             registry_metadata.create_all(connection)
             yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction on its tables, which are there; it waits for no store that is brought up to
+        date. DatabaseError."""
+        with explained(self._engine.url), self._engine.begin() as connection:
+            yield connection
+
+
+class KeeperStore(AnyStore):
+    """Where the lease of those who keep the shards running is: beside the registry."""
+
+    def __init__(self, registry: Registry, *, shards: int) -> None:
+        super().__init__(schema=registry.schema)
+        self._registry = registry
+        self._shards = shards
+
+    def admit(self) -> None:
+        """ShardError: the fleet is cut otherwise."""
+        self._registry.refuse_while_stores_move()
+        self._registry.refuse_another_number(self._shards)
+
+    def prepare(self) -> None:
+        """Make the table of the lease where it is missing: else it would wait for stores that are
+        brought up to date."""
+        if self._registry.has(lease_table):
+            return
+        with self._registry.changing() as connection:
+            lease_table.create(connection, checkfirst=True)
 
 
 class WholeStore(AnyStore):

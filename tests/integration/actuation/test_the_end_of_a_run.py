@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.actuation.order import OrderStatus
-from app.cli.commands import run_application
+from app.cli.run import run_application
 from app.fleet import ResourceKind
 from app.vtn import EmbeddedVtn
 from tests.conftest import MakeContainer

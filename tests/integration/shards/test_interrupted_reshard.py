@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from app.cluster import FileStores, Reshard
-from app.cluster.stores import Fill
+from app.cluster.resharding import FileStores, Reshard
+from app.cluster.resharding.stores import Fill
 from app.fleet import FleetRepository
 from app.platform import Shard, ShardError
 from app.platform.shards import Registry

@@ -2,7 +2,6 @@
 
 ClientGone              what was begun for it at a shard is broken off
 GatewayError            (OperationalError) the gateway does not begin: the command ends with 1
-ReshardError            (OperationalError) the stores stay as they are: the command ends with 1
 """
 
 from __future__ import annotations
@@ -16,7 +15,3 @@ class ClientGone(Exception):
 
 class GatewayError(OperationalError):
     """The gateway cannot begin; one line says why."""
-
-
-class ReshardError(OperationalError):
-    """The stores stay as they are; one line says why."""

@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, select
 
-from app.cluster.errors import ReshardError
-from app.cluster.prune import prune
-from app.cluster.stores import Moves, Stores, tables_of
+from app.cluster.resharding.errors import ReshardError
+from app.cluster.resharding.prune import prune
+from app.cluster.resharding.stores import Moves, Stores, tables_of
 from app.platform import HASHED_BY, Registry, Shard, is_server, shard_tables
 
 logger = logging.getLogger(__name__)
