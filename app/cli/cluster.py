@@ -43,7 +43,7 @@ def make_cluster_cli(opened: Callable[[], AbstractContextManager[ClusterTools]])
     """The commands; `opened` gives what they work with."""
     cli = typer.Typer(
         rich_markup_mode=None,
-        help="All shards on one machine or on many, placed and watched by Ray.",
+        help="All shards, kept running on many machines by Ray.",
     )
 
     @cli.command(

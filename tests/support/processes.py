@@ -66,6 +66,7 @@ class Application:
         wait_until(
             lambda: len(re.findall(pattern, self.log)) >= times or self._process.poll() is not None,
             timeout_s=40,
+            otherwise=lambda: f"{pattern!r} is not in\n{self.log}",
         )
         assert len(re.findall(pattern, self.log)) >= times, self.log
 
