@@ -103,6 +103,7 @@ class TestAnOwnerThatIsGone:
         assert "shard 1" in refused.json()["detail"]
         assert fleet.post(here, at=at + timedelta(minutes=2)).json()["taken"] == 1
         wait_until(lambda: fleet.metric("ven_shard_up") == {"0": 1.0, "1": 0.0})
+        fleet.gateway.wait_for("WARNING shard 1 ")  # or it would not say that it answers again
         fleet.revive(1)
         fleet.gateway.wait_for("shard 1 answers")
 
