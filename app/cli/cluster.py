@@ -16,7 +16,7 @@ from rich.text import Text
 
 from app.cli.help import AsJson, examples
 from app.cli.terminal import show
-from app.cluster.engine import Background, ClusterRecord, Common, Membership, Seen
+from app.cluster.engine import Background, ClusterError, ClusterRecord, Common, Membership, Seen
 from app.platform import Owners, ShardOwner
 
 PORT = 6379
@@ -88,6 +88,8 @@ def make_cluster_cli(opened: Callable[[], AbstractContextManager[ClusterTools]])
         with opened() as tools:
             seen, owners = tools.record.seen(), tools.owners.all()
             common = tools.record.common()
+            if tools.owners.problem is not None:
+                raise ClusterError(tools.owners.problem)
         found = _found(seen, owners, common, now=tools.clock())
         if as_json:
             print(json.dumps(found, indent=1))

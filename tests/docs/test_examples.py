@@ -27,6 +27,7 @@ CLUSTER = ROOT / "docs" / "tutorials" / "cluster.md"
 NOT_RUN = {
     "make test ": "this test would run itself",
     "make setup": "the environment is there",
+    "sudo ": "it is for a machine of one's own",
     ".venv/bin/python -m pip install": "so is what it would install",
 }
 """By how a command begins: why a reader does it, and this test does not."""
@@ -98,7 +99,7 @@ def test_what_the_tutorial_of_two_machines_shows_is_so(
     with tempfile.TemporaryDirectory(prefix="vf-", dir="/tmp") as short:  # for Ray's sockets
         port = free_port()
         terminal.instead = {
-            "postgresql+psycopg://fleet:…@192.0.2.7/fleet": postgres.make_database(),
+            "postgresql+psycopg://fleet:…@192.0.2.9/fleet": postgres.make_database(),
             "192.0.2.7:6379": f"127.0.0.2:{port}",
             "192.0.2.7": "127.0.0.1",
             "192.0.2.8": "127.0.0.1",

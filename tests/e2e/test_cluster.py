@@ -16,7 +16,7 @@ import pytest
 
 from app.vtn import EmbeddedVtn
 from tests.e2e.conftest import Start
-from tests.support.cluster import FIRST, Cluster, parent, process_of, processes_named, tree
+from tests.support.cluster import FIRST, Cluster, lives, parent, process_of, processes_named, tree
 from tests.support.faulty_vtn import FaultyVtn
 from tests.support.killed import at_faulty_vtn, readings_at
 from tests.support.postgres import Postgres
@@ -76,7 +76,9 @@ class Trouble:
         self.took_s: dict[str, list[float]] = {}
 
     def all_run(self) -> bool:
-        return self.cluster.all_there() and all(each.holder() for each in self.stores)
+        """Whether each shard has an owner that lives: a lease outlasts who was killed."""
+        owners = [process_of(each) for each in self.stores]
+        return self.cluster.all_there() and all(pid is not None and lives(pid) for pid in owners)
 
     def wait_until_calm(self) -> None:
         wait_until(
