@@ -58,7 +58,7 @@ def run(wheel: Path) -> None:
             text=True,
             check=False,
         )
-        assert "Ray is not installed: pip install 'ven-fleet[cluster]'" in without_ray.stderr
+        assert "ray is not installed: pip install 'ven-fleet[cluster]'" in without_ray.stderr
 
 
 if __name__ == "__main__":

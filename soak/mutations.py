@@ -331,8 +331,8 @@ MUTATIONS = (
     Mutation(
         invariant=39,
         file="app/cluster/engine/keeper.py",
-        code="node.is_ours and node.name not in wishes.leaving",
-        instead="node.name not in wishes.leaving",
+        code="node.is_ours and node.name not in desired.leaving",
+        instead="node.name not in desired.leaving",
         test="tests/integration/cluster/test_keeper.py::test_a_node_of_somebody_else_gets_nothing",
     ),
 )

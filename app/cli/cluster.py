@@ -16,7 +16,7 @@ from rich.text import Text
 
 from app.cli.help import AsJson, examples
 from app.cli.terminal import show
-from app.cluster.engine import Background, ClusterError, ClusterRecord, Common, Membership, Seen
+from app.cluster.engine import Background, Begun, ClusterError, ClusterRecord, Membership, Seen
 from app.platform import Owners, ShardOwner
 
 PORT = 6379
@@ -75,8 +75,8 @@ def make_cluster_cli(opened: Callable[[], AbstractContextManager[ClusterTools]])
             tools.membership.check(address)
             joined = [] if address is None else ["--address", address]
             seen = tools.background.begin([*joined, "--port", str(port)])
-            common = tools.record.common()
-        head = "" if common is None else common.head
+            begun = tools.record.begun()
+        head = "" if begun is None else begun.head
         where = f"the head, at {head}" if address is None else f"a node of {head}"
         print(f"This machine is {where}; the cluster has {_count(len(seen.nodes), 'node')}.")
 
@@ -87,10 +87,10 @@ def make_cluster_cli(opened: Callable[[], AbstractContextManager[ClusterTools]])
         """The nodes, and which of them runs which shard."""
         with opened() as tools:
             seen, owners = tools.record.seen(), tools.owners.all()
-            common = tools.record.common()
+            begun = tools.record.begun()
             if tools.owners.problem is not None:
                 raise ClusterError(tools.owners.problem)
-        found = _found(seen, owners, common, now=tools.clock())
+        found = _found(seen, owners, begun, now=tools.clock())
         if as_json:
             print(json.dumps(found, indent=1))
             return
@@ -145,7 +145,7 @@ def make_cluster_cli(opened: Callable[[], AbstractContextManager[ClusterTools]])
 def _found(
     seen: Seen | None,
     owners: Sequence[ShardOwner | None],
-    common: Common | None,
+    begun: Begun | None,
     *,
     now: datetime,
 ) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def _found(
         for node in (() if seen is None else seen.nodes)
     ]
     return {
-        "head": None if common is None else common.head,
+        "head": None if begun is None else begun.head,
         "keeper": None if seen is None else seen.keeper,
         "is_of_now": seen is not None and seen.is_of_now(now),
         "nodes": nodes,

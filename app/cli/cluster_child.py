@@ -13,21 +13,12 @@ from app.cli.gateway import serve_gateway
 from app.cli.opened import make_container, make_shard
 from app.cli.run import run_application
 from app.cli.signals import leave, stop_on_signals
-from app.cluster.engine import (
-    ALL_KEEPERS,
-    GATEWAY,
-    KEEPER,
-    SHARD,
-    EngineError,
-    NewHeadError,
-    Rounds,
-)
+from app.cluster.engine import ALL_KEEPERS, Rounds, is_gateway, shard_number
 from app.observability import configure_logging
-from app.platform import DatabaseError, Shard
+from app.platform import Shard
 from containers import Container
 
 logger = logging.getLogger(__name__)
-LOOKS_EVERY_S = 0.5
 ROUND_WITHIN_S = 60.0
 
 
@@ -56,59 +47,32 @@ def opened_cluster() -> Iterator[ClusterTools]:
 
 
 def _run_child(container: Container, name: str, head: str) -> None:
-    kind, _, rest = name.partition("-")
     if name == ALL_KEEPERS:
-        make_engine = container.cluster.make_engine()
+        make_engine = container.cluster.make_ray_engine()
         make_engine(head=head, on_connect=lambda: None).start_keepers()
         return
     difference = container.cluster.membership().difference()
     if difference is not None:
         logger.warning("%s; until then this process is not like the others", difference)
-    if kind == SHARD:
+    if (number := shard_number(name)) is not None:
         settings = container.settings()
-        shard = Shard(int(rest), settings.fleet.shards)
+        shard = Shard(number, settings.fleet.shards)
         run_application(make_shard(settings.of_shard(shard)), once=False)
-    elif kind == GATEWAY:
+    elif is_gateway(name):
         serve_gateway(container)
-    elif kind == KEEPER:
+    else:
         _keep(container, head)
 
 
 def _keep(container: Container, head: str) -> None:
-    """Wait until no other keeper looks after the shards, and do so until this process is told to
-    stop."""
-    shutdown, lease = container.platform.shutdown(), container.platform.keeper_lease()
+    """Look after the shards, or wait until no other keeper does."""
+    shutdown = container.platform.shutdown()
     stop_on_signals(shutdown)
-    make_engine, make_keeper = container.cluster.make_engine(), container.cluster.make_keeper()
+    make_engine, make_keeper = container.cluster.make_ray_engine(), container.cluster.make_keeper()
     engine = make_engine(head=head, on_connect=partial(stop_on_signals, shutdown))
-    keeper = make_keeper(engine=engine, is_leader=lease.is_certain)
-    log_once = container.platform.log_once()
-    lease.acquire()
-    code = 0
     rounds = Rounds(_give_up, within_s=ROUND_WITHIN_S, monotonic=container.platform.monotonic())
-    rounds.start()
-    while not shutdown.wait(LOOKS_EVERY_S):
-        rounds.begin()
-        if (lost := lease.lost()) is not None:
-            logger.error("%s; this keeper ends", lost)
-            code = 1
-            break
-        if not lease.is_certain():
-            continue
-        problem = None
-        try:
-            keeper()
-        except NewHeadError as error:
-            logger.info("%s; this keeper begins anew", error)
-            code = 1
-            break
-        except (EngineError, DatabaseError, OSError) as error:
-            problem = str(error)
-        log_once.problem(
-            logger, "the cluster", problem, recovered="what the cluster has is known again"
-        )
-    lease.release()
-    leave(code)
+    is_done = container.cluster.keeping().run(make_keeper(engine=engine), rounds)
+    leave(0 if is_done else 1)
 
 
 def _give_up() -> None:

@@ -36,8 +36,8 @@ from app.platform.shutdown import Shutdown
 from app.platform.systemd import SystemdNotifier
 from app.platform.timestamps import utc_now
 
-KEEPER = "the cluster"
-"""What the one keeper of an engine looks after."""
+CLUSTER = "the cluster"
+"""What one keeper at a time looks after."""
 
 
 class PlatformContainer(containers.DeclarativeContainer):
@@ -148,7 +148,7 @@ class PlatformContainer(containers.DeclarativeContainer):
         settings.provided.owners_kind,
         file=providers.ThreadSafeSingleton(
             FileLease,
-            of=KEEPER,
+            of=CLUSTER,
             lock=providers.Factory(
                 RunLock,
                 settings.provided.keeper_lock_file,
@@ -166,7 +166,7 @@ class PlatformContainer(containers.DeclarativeContainer):
         ),
         server=providers.ThreadSafeSingleton(
             ServerLease,
-            of=KEEPER,
+            of=CLUSTER,
             engine=keeper_engine,
             store=keeper_store,
             address=str,

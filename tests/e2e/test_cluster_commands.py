@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from app.vtn import EmbeddedVtn
 from tests.e2e.conftest import Open
 from tests.support.cluster import kill_all, lives, parent, processes_named, tree
 from tests.support.faulty_vtn import FaultyVtn
@@ -68,7 +67,7 @@ class OneMachine:
 
 
 @pytest.fixture
-def machine(lasting_vtn: EmbeddedVtn, faulty: FaultyVtn, tmp_path: Path) -> Iterator[OneMachine]:  # noqa: ARG001
+def machine(faulty: FaultyVtn, tmp_path: Path) -> Iterator[OneMachine]:
     settings = {
         **at_faulty_vtn(faulty, tmp_path),
         "FLEET__SHARDS": str(SHARDS),

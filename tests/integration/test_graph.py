@@ -20,7 +20,7 @@ def test_the_graph_of_the_application_reaches_every_provider() -> None:
     nodes = {node.name: node for node in graph.nodes(Container().providers)}
     reached: set[str] = set()
     upcoming = ["running.application", "gateway.gateway", "cluster.background"]
-    upcoming += ["cluster.make_engine", "cluster.make_keeper", "platform.keeper_lease"]
+    upcoming += ["cluster.make_ray_engine", "cluster.make_keeper", "cluster.keeping"]
     while upcoming:
         name = upcoming.pop()
         if name not in reached:

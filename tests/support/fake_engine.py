@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from app.cluster.engine import EngineError, Node, Said
-from app.cluster.engine.model import SHARD, is_gateway, shard_name
+from app.cluster.engine.model import shard_name, shard_number
 from app.platform import DatabaseError, ShardOwner
-
-
-def is_shard(name: str) -> bool:
-    return name.startswith(SHARD)
 
 
 def node(name: str, *, cpus: int = 4, is_ours: bool = True) -> Node:
@@ -27,6 +23,8 @@ class FakeEngine:
         self.silent: set[str] = set()
         """Those that do not answer."""
         self.is_away = False
+        self._bound: set[str] = set()
+        """To their nodes."""
         self._begun = 0
 
     def nodes(self) -> Sequence[Node]:
@@ -37,14 +35,20 @@ class FakeEngine:
         self._answer()
         return {name: None if name in self.silent else said for name, said in self.placed.items()}
 
-    def start(self, name: str, *, node_id: str, only_there: bool) -> None:  # noqa: ARG002
+    def start(self, name: str, *, node_id: str, only_there: bool) -> None:
         self._answer()
         if name in self.placed:
             return
+        if only_there:
+            self._bound.add(name)
         (chosen,) = [each for each in self.living if each.id == node_id]
-        if is_shard(name):
-            here = [each for each, said in self.placed.items() if said.node_id == node_id]
-            assert len(list(filter(is_shard, here))) < chosen.cpus, "it would wait for a core"
+        if shard_number(name) is not None:
+            here = [
+                each
+                for each, said in self.placed.items()
+                if said.node_id == node_id and shard_number(each) is not None
+            ]
+            assert len(here) < chosen.cpus, "it would wait for a core"
         self.begin(name, node_id)
 
     def stop(self, name: str) -> None:
@@ -69,7 +73,7 @@ class FakeEngine:
         for name, said in list(self.placed.items()):
             if said.node_id == lost.id:
                 del self.placed[name]
-                if not is_gateway(name):
+                if name not in self._bound:
                     self.begin(name, self.living[0].id)
 
     def node_of(self, number: int) -> str:

@@ -5,17 +5,15 @@ from app.cluster.engine.container import EngineContainer
 from app.cluster.engine.errors import ClusterError, EngineError, MembershipError, NewHeadError
 from app.cluster.engine.keeper import Keeper
 from app.cluster.engine.membership import Membership
-from app.cluster.engine.model import GATEWAY, KEEPER, SHARD, Node, Said
+from app.cluster.engine.model import Node, Said, is_gateway, shard_number
 from app.cluster.engine.ray_start import ALL_KEEPERS
-from app.cluster.engine.record import ClusterRecord, Common, Seen
+from app.cluster.engine.record import Begun, ClusterRecord, Common, Seen
 from app.cluster.engine.rounds import Rounds
 
 __all__ = [
     "ALL_KEEPERS",
-    "GATEWAY",
-    "KEEPER",
-    "SHARD",
     "Background",
+    "Begun",
     "ClusterError",
     "ClusterRecord",
     "Common",
@@ -29,4 +27,6 @@ __all__ = [
     "Rounds",
     "Said",
     "Seen",
+    "is_gateway",
+    "shard_number",
 ]

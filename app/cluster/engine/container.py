@@ -8,6 +8,7 @@ from dependency_injector import containers, providers
 
 from app.cluster.engine.background import Background
 from app.cluster.engine.keeper import Keeper
+from app.cluster.engine.keeping import Keeping
 from app.cluster.engine.membership import Membership
 from app.cluster.engine.node import ClusterNode
 from app.cluster.engine.ray_engine import RayEngine
@@ -52,7 +53,7 @@ class EngineContainer(containers.DeclarativeContainer):
         record=record,
         monotonic=platform.monotonic,
     )
-    make_engine = providers.Factory(partial, RayEngine, resource=membership.provided.resource)
+    make_ray_engine = providers.Factory(partial, RayEngine, resource=membership.provided.resource)
     """Makes the one of a head."""
     make_keeper = providers.Factory(
         partial,
@@ -60,8 +61,15 @@ class EngineContainer(containers.DeclarativeContainer):
         shards=platform.settings.provided.fleet.shards,
         read_owners=platform.read_owners,
         record=record,
+        is_leader=platform.keeper_lease.provided.is_certain,
         log_once=platform.log_once,
         clock=platform.clock,
         monotonic=platform.monotonic,
     )
     """Makes the one of an engine."""
+    keeping = providers.ThreadSafeSingleton(
+        Keeping,
+        lease=platform.keeper_lease,
+        shutdown=platform.shutdown,
+        log_once=platform.log_once,
+    )

@@ -24,7 +24,7 @@ from app.platform import DatabaseError, LogOnce, ReadsOwners, ShardOwner, proces
 logger = logging.getLogger(__name__)
 STOPS_WITHIN_S = 15.0
 SHOWN_EVERY = timedelta(seconds=5)
-UNEVEN_S = 30.0
+REBALANCES_AFTER_S = 30.0
 """A node that has just joined may leave again."""
 Supervisors = Mapping[str, Said | None]
 
@@ -67,7 +67,7 @@ class Keeper:
         """One round. EngineError, DatabaseError, OSError: what there is, is not known."""
         now_s = self._monotonic()
         try:
-            wishes, owners = self._record.wishes(), self._read_owners()
+            desired, owners = self._record.desired(), self._read_owners()
         except (DatabaseError, OSError):
             for shard in self._shards:
                 shard.unowned_since_s = None
@@ -79,14 +79,14 @@ class Keeper:
             return
         supervisors = {name: said for name, said in found.items() if not is_keeper(name)}
         self._look(supervisors, owners, now_s)
-        usable = [node for node in nodes if node.is_ours and node.name not in wishes.leaving]
-        if wishes.is_stopped:
+        usable = [node for node in nodes if node.is_ours and node.name not in desired.leaving]
+        if desired.is_stopped:
             self._stop_all(supervisors, now_s)
         else:
             self._stopped_since_s = None
             for shard in self._shards:
                 self._keep(shard, supervisors, usable, now_s)
-            self._even_out(usable, now_s)
+            self._rebalance(usable, now_s)
             self._keep_gateways(supervisors, nodes, usable)
             self._keep_keepers(found, usable)
         self._show(supervisors, nodes)
@@ -157,7 +157,7 @@ class Keeper:
         self._engine.stop(shard_name(shard.number))
         shard.stopping(now_s)
 
-    def _even_out(self, usable: Sequence[Node], now_s: float) -> None:
+    def _rebalance(self, usable: Sequence[Node], now_s: float) -> None:
         """A node that joins takes over shards of those that have more, one after the other."""
         taken = self._taken()
         free = [node for node in usable if node.cpus > taken[node.id]]
@@ -173,7 +173,7 @@ class Keeper:
             self._uneven_since_s = None
         elif self._uneven_since_s is None:
             self._uneven_since_s = now_s
-        elif now_s - self._uneven_since_s >= UNEVEN_S:
+        elif now_s - self._uneven_since_s >= REBALANCES_AFTER_S:
             moves = next(shard for shard in self._shards if shard.node_id == fullest.id)
             self._stop(moves, f"{emptiest.name} has more room", now_s)
             self._uneven_since_s = None
@@ -245,7 +245,6 @@ class Keeper:
         return ShardSeen(
             number=shard.number,
             node=None if said is None else names.get(said.node_id),
-            process=None if said is None else said.process,
             restarts=max(shard.beginnings - 1, 0),
             owned_by=shard.owned_by,
         )

@@ -59,7 +59,7 @@ class Membership:
                 "FLEET__SHARDS: is 1: the one process of the fleet needs no cluster"
             )
         self._registry.refuse_another_number(self._shards)
-        own, ip_address = self._own(""), self._ip_address()
+        own, ip_address = self._own(), self._ip_address()
         if head is None:
             return
         if self._kind == "file":
@@ -74,37 +74,39 @@ class Membership:
             raise MembershipError(
                 "GATEWAY__HOST: must be the address by which the other nodes reach this machine"
             )
-        common = self._record.common()
-        if common is None:
+        begun = self._record.begun()
+        if begun is None:
             raise ClusterError(
                 f"no cluster has begun on the fleet in {self._registry.place}: call `ven-fleet"
                 " cluster start` on the machine of the head first"
             )
-        if _resolved(head) != common.head:
-            raise ClusterError(f"{head} is not the head of this fleet, which is at {common.head}")
-        difference = _difference(common, own)
+        if _resolved(head) != begun.head:
+            raise ClusterError(f"{head} is not the head of this fleet, which is at {begun.head}")
+        difference = _difference(begun.common, own)
         if difference is not None:
             raise ClusterError(difference)
 
     def difference(self) -> str | None:
         """What is not as it is at the head by now, in words; None: nothing. DatabaseError."""
-        common = self._record.common()
-        return None if common is None else _difference(common, self._own(""))
+        begun = self._record.begun()
+        return None if begun is None else _difference(begun.common, self._own())
 
     def is_as_before(self) -> bool:
         """Whether the head that ran last had the same version and settings: what it has kept, its
         supervisors, is only begun again on nodes like that. DatabaseError."""
-        before, own = self._record.common(), self._own("")
-        return before is not None and before._replace(head="") == own
+        before = self._record.begun()
+        return before is not None and before.common == self._own()
 
     def begin(self, head: str) -> None:
         """This machine is the head: others may join there. DatabaseError, ClusterError."""
-        self._record.begin(self._own(head))
+        self._record.begin(head, self._own())
 
     def resource(self) -> str:
-        """What Ray knows nodes by that are members, and no others. DatabaseError."""
-        common = self._record.common()
-        text = "" if common is None else repr((common.version, sorted(common.settings.items())))
+        """What Ray knows nodes by that are members, and no others. ClusterError, DatabaseError."""
+        begun = self._record.begun()
+        if begun is None:
+            raise ClusterError("no cluster has begun on this fleet")
+        text = repr((begun.common.version, sorted(begun.common.settings.items())))
         return f"ven_fleet_{hashlib.sha256(text.encode()).hexdigest()[:RESOURCE_DIGITS]}"
 
     def place(self, directory: Path) -> Place:
@@ -115,15 +117,15 @@ class Membership:
             file.write(self._secret("Ray").hex())
         return Place(directory, token_file, self._ip_address())
 
-    def _own(self, head: str) -> Common:
+    def _own(self) -> Common:
         try:
-            ray = version("ray")
-        except PackageNotFoundError:
-            raise ClusterError("Ray is not installed: pip install 'ven-fleet[cluster]'") from None
-        versions = (
-            f"ven-fleet {version('ven-fleet')}, Ray {ray}, Python {platform.python_version()}"
-        )
-        return Common(head, versions, self._digests(self._secret("settings")))
+            ours, ray = version("ven-fleet"), version("ray")
+        except PackageNotFoundError as error:
+            raise ClusterError(
+                f"{error.name} is not installed: pip install 'ven-fleet[cluster]'"
+            ) from None
+        versions = f"ven-fleet {ours}, Ray {ray}, Python {platform.python_version()}"
+        return Common(versions, self._digests(self._secret("settings")))
 
     def _secret(self, purpose: str) -> bytes:
         try:

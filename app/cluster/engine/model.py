@@ -64,6 +64,12 @@ def gateway_name(node_id: str) -> str:
     return f"{GATEWAY}-{node_id}"
 
 
+def shard_number(name: str) -> int | None:
+    """Whose supervisor has this name; None: that of no shard."""
+    kind, _, number = name.partition("-")
+    return int(number) if kind == SHARD else None
+
+
 def is_gateway(name: str) -> bool:
     """Whether it is the name of a gateway's supervisor."""
     return name.startswith(GATEWAY)

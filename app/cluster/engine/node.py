@@ -82,7 +82,7 @@ class ClusterNode:
 
     def run(self, head: str | None, *, port: int) -> None:
         """Until the shutdown: the head (`head` None), and a node of it; or a node that joins
-        `head`. ClusterError, DatabaseError, SettingsError."""
+        `head`. ClusterError, ShardError, DatabaseError."""
         self._membership.check(head)
         self._prepare()
         with self._alone(is_head=head is None):
@@ -135,7 +135,7 @@ class ClusterNode:
         if _answers(head):
             raise ClusterError(f"{head} is in use; choose another port with --port")
         self._refuse_another_head(head)
-        if self._record.wishes().is_stopped or not self._membership.is_as_before():
+        if self._record.desired().is_stopped or not self._membership.is_as_before():
             for part in ("store", "head", "node"):
                 shutil.rmtree(self._directory / part, ignore_errors=True)
         (self._directory / "store").mkdir(exist_ok=True, mode=0o700)
@@ -151,8 +151,8 @@ class ClusterNode:
 
     def _refuse_another_head(self, head: str) -> None:
         """ClusterError: there is one, on another machine."""
-        before = self._record.common()
-        if before is None or before.head == head or self._record.wishes().is_stopped:
+        before = self._record.begun()
+        if before is None or before.head == head or self._record.desired().is_stopped:
             return
         seen = self._record.seen()
         if _answers(before.head) or (seen is not None and seen.is_of_now(self._clock())):
@@ -190,7 +190,7 @@ class ClusterNode:
                 own.end()
             with suppress(DatabaseError):
                 self._record.left(name)
-                if own is not None and self._record.wishes().is_stopped:
+                if own is not None and self._record.desired().is_stopped:
                     self._record.ended()
 
     def _is_there(self, head: str) -> bool:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from app.cluster.engine.errors import EngineError, NewHeadError
-from app.cluster.engine.model import SHARD, Node, Said, keeper_names, log_of
-from app.platform import one_line
+from app.cluster.engine.model import Node, Said, keeper_names, log_of, shard_number
+from app.platform import one_line, process_name
 
 NAMESPACE = "ven-fleet"
 ANSWERS_WITHIN_S = 0.5
@@ -83,9 +83,10 @@ class RayEngine:
             return None
         reference = self._asked.pop(name)
         try:
-            return Said(*ray.get(reference))
+            node_id, host, pid, began = ray.get(reference)
         except ray.exceptions.RayError:  # it ended, and begins again
             return None
+        return Said(node_id, process_name(pid, host=host), began)
 
     def start(self, name: str, *, node_id: str, only_there: bool) -> None:
         with self._connected() as ray:
@@ -107,7 +108,7 @@ class RayEngine:
             name=name,
             get_if_exists=True,
             lifetime="detached",
-            num_cpus=1 if name.startswith(SHARD) else 0,
+            num_cpus=0 if shard_number(name) is None else 1,
             resources={self._ours(): SHARE},
             max_restarts=-1,
             max_task_retries=0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import socket
 import subprocess  # nosec B404
@@ -13,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-DIES_WITH_PARENT = Path(__file__).parents[1] / "dies_with_parent.py"
+from app.cluster.children import ends_with_this_process
+
 logger = logging.getLogger(__name__)
 RESTS_S = 2.0
 """Between two beginnings."""
@@ -22,7 +22,7 @@ OBJECT_STORE_BYTES = 80_000_000
 """The least that Ray takes: nothing of ours goes through it."""
 CLIENT_PORTS = range(20_000, 65_536)
 """Of Ray's own ones, others are below."""
-IN_ALL = {
+RAY_VARIABLES = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
     # Else a frozen node is taken for a living one for a minute.
@@ -38,7 +38,6 @@ IN_ALL = {
     # Shards go on for a week without a head.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "604800",
 }
-
 
 ALL_KEEPERS = "keepers"
 
@@ -83,14 +82,14 @@ def node_command(place: Place, head: str, *, name: str, resource: str) -> list[s
 def keepers_command(place: Place, head: str) -> list[str]:
     """Of what begins the keepers, and ends: in a process of its own, which Ray changes."""
     return [
-        *_with(place, {}),
+        *_in_environment(place, {}),
         *(sys.executable, "-m", "app", "cluster", "child", ALL_KEEPERS, "--head", head),
     ]
 
 
 def _command(place: Place, part: str, more: Mapping[str, str], *options: str) -> list[str]:
     return [
-        *_with(place, more),
+        *_in_environment(place, more),
         *(str(Path(sys.executable).with_name("ray")), "start", "--block", *options),
         "--log-color=false",
         f"--node-ip-address={place.ip_address}",
@@ -102,13 +101,12 @@ def _command(place: Place, part: str, more: Mapping[str, str], *options: str) ->
     ]
 
 
-def _with(place: Place, more: Mapping[str, str]) -> list[str]:
+def _in_environment(place: Place, more: Mapping[str, str]) -> list[str]:
     """What stands before a command: it ends with this process, and has Ray's variables."""
-    variables = {**IN_ALL, "RAY_AUTH_TOKEN_PATH": str(place.token_file), **more}
-    return [
-        *(sys.executable, "-I", str(DIES_WITH_PARENT), str(os.getpid())),
-        *("/usr/bin/env", *(f"{name}={value}" for name, value in variables.items())),
-    ]
+    variables = {**RAY_VARIABLES, "RAY_AUTH_TOKEN_PATH": str(place.token_file), **more}
+    return ends_with_this_process(
+        "/usr/bin/env", *(f"{name}={value}" for name, value in variables.items())
+    )
 
 
 def _free_port() -> int:
@@ -122,8 +120,11 @@ def _free_port() -> int:
 
 
 class RayStart:
-    """One of the two. `log_file`: what it prints; `forget`: a file of before that would keep it
-    from beginning. Used by one thread, which has to last as long as it does."""
+    """`ray start` of a head or of a node. For one thread, which has to last as long.
+
+    `log_file`: what it prints; `forget`: a file that a former one left, which would keep it from
+    beginning.
+    """
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ HOLDS = timedelta(seconds=30)
 cluster, leaving = shard_tables.cluster_table, shard_tables.leaving_table
 
 
-class Wishes(NamedTuple):
+class Desired(NamedTuple):
     """What the keeper is to bring about."""
 
     is_stopped: bool
@@ -30,11 +30,17 @@ class Wishes(NamedTuple):
 class Common(NamedTuple):
     """What all nodes have in common."""
 
-    head: str
-    """Host and port where they join."""
     version: str
     settings: Mapping[str, str]
     """By name, what tells whether it is the same (`digests`)."""
+
+
+class Begun(NamedTuple):
+    """A cluster that has begun."""
+
+    head: str
+    """Host and port where nodes join."""
+    common: Common
 
 
 class NodeSeen(NamedTuple):
@@ -53,7 +59,6 @@ class ShardSeen(NamedTuple):
     number: int
     node: str | None
     """None: it is on none, or does not say where."""
-    process: str | None
     restarts: int
     """Since the cluster began."""
     owned_by: str | None
@@ -83,10 +88,10 @@ class ClusterRecord:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def begin(self, common: Common) -> None:
-        """Nodes may join from now on."""
+    def begin(self, head: str, common: Common) -> None:
+        """Nodes may join there from now on."""
         row = {
-            "head": common.head,
+            "head": head,
             "version": common.version,
             "settings": orjson.dumps(common.settings).decode(),
             "wanted": shard_tables.RUNNING,
@@ -97,17 +102,17 @@ class ClusterRecord:
             if connection.execute(update(cluster).values(**row)).rowcount == 0:
                 connection.execute(insert(cluster).values(one=1, **row))
 
-    def common(self) -> Common | None:
+    def begun(self) -> Begun | None:
         """None: no cluster has begun on this fleet."""
         row = self._row()
         if row is None:
             return None
-        return Common(row.head, row.version, orjson.loads(row.settings))
+        return Begun(row.head, Common(row.version, orjson.loads(row.settings)))
 
-    def wishes(self) -> Wishes:
+    def desired(self) -> Desired:
         row = self._row()
         is_stopped = row is None or row.wanted == shard_tables.STOPPED
-        return Wishes(is_stopped, frozenset(each.name for each in self._registry.rows(leaving)))
+        return Desired(is_stopped, frozenset(each.name for each in self._registry.rows(leaving)))
 
     def stop(self) -> None:
         """Nothing is to run any more, on any node."""

@@ -76,9 +76,10 @@ class WatchedShard:
     def _has_begun(self, said: Said, now_s: float) -> None:
         """Again, by Ray, or for the first time."""
         if self.said is not None:
-            if self.said.node_id != said.node_id:
+            if self.said.node_id == said.node_id:
+                self.ends_s.append(now_s)
+            else:
                 self.ends_s.clear()
-            self.ends_s.append(now_s)
         self.said, self.began_s = said, now_s
         self.chosen_node = self.stopping_since_s = None
         self.beginnings += 1

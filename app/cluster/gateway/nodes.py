@@ -83,7 +83,7 @@ class Nodes:
         except DatabaseError as error:
             problem = f"the nodes of the cluster are not known: {error}"
         if found is not None and not found.is_of_now(self._clock()):
-            problem = f"the keeper of the cluster has not looked since {found.at:%Y-%m-%d %H:%M:%S}"
+            problem = f"the keeper of the cluster has not looked since {found.at:%H:%M:%S} UTC"
             found = None
         self._log_once.problem(logger, "nodes", problem)
         return () if found is None else [_row(node, found.shards) for node in found.nodes]

@@ -14,9 +14,10 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import ray
+
+from app.cluster.children import ends_with_this_process
 
 STOPS_WITHIN_S = 10.0
 SHORT_LIFE_S = 5.0
@@ -24,7 +25,6 @@ REST_S = 5.0
 """After a short life: a process that cannot begin does not begin without end."""
 NO_RESTART_MENDS, LONG_REST_S = 2, 30.0
 """What a process ends with where a setting is wrong."""
-DIES_WITH_PARENT = Path(__file__).parents[1] / "dies_with_parent.py"
 TO_ITS_LOG = 'umask 077; exec "$@" > /dev/null 2>> "$VEN_FLEET_LOGS/$0.log"'
 """A log is what goes to stderr; what is printed in such a process is Ray's."""
 NOT_FOR_A_CHILD = (
@@ -47,15 +47,14 @@ class Supervisor:
         self._stopping = threading.Event()
         self._began_s = time.time()
         without = [part for name in NOT_FOR_A_CHILD for part in ("-u", name)]
-        self._command = [
-            *(sys.executable, "-I", str(DIES_WITH_PARENT), str(os.getpid())),
+        self._command = ends_with_this_process(
             *("/bin/sh", "-c", TO_ITS_LOG, log),
             *("/usr/bin/env", *without, sys.executable, "-m", "app"),
             *(*arguments, "--head", context.gcs_address),
-        ]
+        )
         self._child: subprocess.Popen[bytes] | None = None
         self._has_child = threading.Event()
-        # The kernel ends the child with the thread that began it, which has to last as long.
+        # The child ends with the thread that began it, which has to last as long.
         threading.Thread(target=self._run, name="child").start()
         self._has_child.wait()
 
@@ -67,19 +66,17 @@ class Supervisor:
             print(f"{self._command[0]}: {error.strerror}", file=sys.stderr)
             os._exit(1)
         self._has_child.set()
-        code = self._child.wait()
-        if self._stopping.is_set():
-            return
+        code, rest_s = self._child.wait(), 0.0
         if time.monotonic() - began_s < SHORT_LIFE_S:
-            time.sleep(LONG_REST_S if code == NO_RESTART_MENDS else REST_S)
-        os._exit(1)
+            rest_s = LONG_REST_S if code == NO_RESTART_MENDS else REST_S
+        if not self._stopping.wait(rest_s):
+            os._exit(1)
 
-    def said(self) -> tuple[str, str, str]:
-        """Where it is, by Ray's id of the node; its child, as host and process id; and what tells
-        this beginning from others. At once, unless it stops."""
+    def said(self) -> tuple[str, str, int, str]:
+        """Where it is: Ray's id of the node, and its host; the process id of its child; and what
+        tells this beginning from others. At once, unless it stops."""
         pid = 0 if self._child is None else self._child.pid
-        began = f"{os.getpid()} at {self._began_s}"
-        return self._node_id, f"{socket.gethostname()}:{pid}", began
+        return self._node_id, socket.gethostname(), pid, f"{os.getpid()} at {self._began_s}"
 
     def stop(self) -> None:
         """End the child in order, and then this for good: Ray does not begin it again."""

@@ -17,9 +17,10 @@ def boottime_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def process_name(pid: int | None = None) -> str:
-    """Of a process on this machine, for people: its host and its process id. None: of this one."""
-    return f"{socket.gethostname()}:{os.getpid() if pid is None else pid}"
+def process_name(pid: int | None = None, *, host: str = "") -> str:
+    """Of a process, for people: its host and its process id; of this one, on this machine, where
+    nothing else is said."""
+    return f"{host or socket.gethostname()}:{os.getpid() if pid is None else pid}"
 
 
 def started(pid: int) -> int | None:

@@ -19,5 +19,5 @@ def registry(tmp_path: Path) -> Registry:
 def record(registry: Registry) -> ClusterRecord:
     """Of a cluster that has begun."""
     made = ClusterRecord(registry)
-    made.begin(Common("127.0.0.2:6379", "one version", {"FLEET__SHARDS": "a digest"}))
+    made.begin("127.0.0.2:6379", Common("one version", {"FLEET__SHARDS": "a digest"}))
     return made

@@ -160,6 +160,20 @@ def test_three_ends_within_a_minute_move_it(kept: Kept) -> None:
     assert kept.engine.placed[shard_name(0)].node_id != was_on
 
 
+def test_the_end_on_a_lost_node_does_not_count_on_the_next(kept: Kept) -> None:
+    """Given a shard that came from a node that was lost; when its process ends twice on the next
+    one within a minute; then it stays there."""
+    b_has = next(number for number in range(SHARDS) if kept.engine.node_of(number) == "b")
+    kept.engine.lose(B)
+    kept.rounds(2)
+    kept.engine.living.append(B)
+    for _ in range(2):
+        kept.engine.begin(shard_name(b_has), A.id)
+        kept.rounds(5)
+
+    assert kept.engine.node_of(b_has) == "a"
+
+
 def test_three_ends_in_an_hour_do_not_move_it(kept: Kept) -> None:
     was_on = kept.engine.placed[shard_name(0)].node_id
     for _ in range(3):

@@ -122,9 +122,9 @@ def test_a_fleet_in_one_shard_needs_no_cluster(make: Make) -> None:
 
 
 def test_another_version_is_refused(make: Make, record: ClusterRecord) -> None:
-    own = record.common()
-    assert own is not None
-    record.begin(Common(HEAD, "ven-fleet 9.9", own.settings))
+    begun = record.begun()
+    assert begun is not None
+    record.begin(HEAD, Common("ven-fleet 9.9", begun.common.settings))
 
     assert refused(make(), mends=True).startswith(
         "the head has ven-fleet 9.9, this machine ven-fleet "

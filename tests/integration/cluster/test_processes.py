@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from app.cluster.engine.ray_start import DIES_WITH_PARENT, RESTS_S, RayStart
+from app.cluster.children import SCRIPT
+from app.cluster.engine.ray_start import RESTS_S, RayStart
 from tests.support.cluster import lives
 from tests.support.waiting import wait_until
 
-PARENT = f"""
-import os, subprocess, sys
+PARENT = """
+import subprocess
+from app.cluster.children import ends_with_this_process
 child = subprocess.Popen(
-    [sys.executable, "-I", {str(DIES_WITH_PARENT)!r}, str(os.getpid()), "/bin/sleep", "600"],
+    ends_with_this_process("/bin/sleep", "600"),
 )
 print(child.pid, flush=True)
 child.wait()
@@ -119,7 +121,7 @@ def test_a_child_ends_with_a_parent_that_is_killed() -> None:
 def test_a_child_whose_parent_has_gone_already_does_not_begin() -> None:
     """Given a parent that ended before the child had asked to be ended with it."""
     done = subprocess.run(
-        [sys.executable, "-I", str(DIES_WITH_PARENT), "1", "/bin/echo", "began"],
+        [sys.executable, "-I", str(SCRIPT), "1", "/bin/echo", "began"],
         capture_output=True,
         text=True,
         check=False,
