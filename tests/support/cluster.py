@@ -47,6 +47,14 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def command_of(pid: int) -> str:
+    """With its arguments; empty where it lives no more."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def is_of(pid: int, ancestor: int) -> bool:
     """Whether it was begun by that one, or by one that was."""
     while pid > 1:

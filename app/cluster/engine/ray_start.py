@@ -82,14 +82,15 @@ def node_command(place: Place, head: str, *, name: str, resource: str) -> list[s
 def keepers_command(place: Place, head: str) -> list[str]:
     """Of what begins the keepers, and ends: in a process of its own, which Ray changes."""
     return [
-        *_in_environment(place, {}),
+        *_in_environment(place, {}, ended_by=signal.SIGKILL),
         *(sys.executable, "-m", "app", "cluster", "child", ALL_KEEPERS, "--head", head),
     ]
 
 
 def _command(place: Place, part: str, more: Mapping[str, str], *options: str) -> list[str]:
     return [
-        *_in_environment(place, more),
+        # In order: when all of it is killed at once, Ray's agents go on to look for the head.
+        *_in_environment(place, more, ended_by=signal.SIGTERM),
         *(str(Path(sys.executable).with_name("ray")), "start", "--block", *options),
         "--log-color=false",
         f"--node-ip-address={place.ip_address}",
@@ -101,11 +102,14 @@ def _command(place: Place, part: str, more: Mapping[str, str], *options: str) ->
     ]
 
 
-def _in_environment(place: Place, more: Mapping[str, str]) -> list[str]:
+def _in_environment(
+    place: Place, more: Mapping[str, str], *, ended_by: signal.Signals
+) -> list[str]:
     """What stands before a command: it ends with this process, and has Ray's variables."""
     variables = {**RAY_VARIABLES, "RAY_AUTH_TOKEN_PATH": str(place.token_file), **more}
     return ends_with_this_process(
-        "/usr/bin/env", *(f"{name}={value}" for name, value in variables.items())
+        *("/usr/bin/env", *(f"{name}={value}" for name, value in variables.items())),
+        by=ended_by,
     )
 
 
