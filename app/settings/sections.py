@@ -20,6 +20,9 @@ from app.platform import LOOPBACK
 from app.settings.base import SOURCE_NAME, Duration, ExistingFile, Section
 from app.settings.layers import SCHEDULE_FIELDS
 
+MIN_TOKEN_CHARACTERS = 20
+"""So that nobody guesses what was derived from it."""
+
 
 class DatabaseSettings(Section):
     url: SecretStr | None = None
@@ -114,12 +117,23 @@ class GatewaySettings(Section):
     port: int = Field(default=0, ge=0, le=65535)
     """Of a shard; 0: any that is free."""
     token: SecretStr | None = None
-    """What the gateway and all shards know; None: they share a file of DATA_DIR."""
+    """What the gateway and all shards know, 20 characters or more; None: they share a file of DATA_DIR."""
     certificate: ExistingFile | None = None
     """Of a shard, for GATEWAY__HOST."""
     key: ExistingFile | None = None
     ca: ExistingFile | None = None
     """Who signed the certificates of shards: for the gateway."""
+
+    @field_validator("token")
+    @classmethod
+    def _not_to_be_guessed(cls, token: SecretStr | None) -> SecretStr | None:
+        """In a cluster, who knows it runs what they like on all machines."""
+        if token is not None and len(token.get_secret_value()) < MIN_TOKEN_CHARACTERS:
+            raise ValueError(
+                f"is shorter than {MIN_TOKEN_CHARACTERS} characters: make one by `openssl rand -hex"
+                " 32`"
+            )
+        return token
 
     @model_validator(mode="after")
     def _between_machines(self) -> GatewaySettings:

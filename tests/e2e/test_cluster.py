@@ -10,10 +10,12 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from app.cluster.engine import Seen
 from app.vtn import EmbeddedVtn
 from tests.e2e.conftest import Start
 from tests.support.cluster import FIRST, Cluster, lives, parent, process_of, processes_named, tree
@@ -177,6 +179,30 @@ def take_a_node_away(trouble: Trouble) -> None:
     trouble.cluster.begin(name)
 
 
+def another_machine_becomes_the_head(trouble: Trouble) -> None:
+    """The machine of the head is lost for good, and a node is told to be the head; the third one
+    goes on meanwhile, and follows it."""
+    cluster = trouble.cluster
+    cluster.nodes.pop(FIRST).kill()
+    lost = ["cluster", "start", "--foreground", "--port", cluster.head.rpartition(":")[2]]
+    assert cluster.nodes["b"].stop() == 0
+    wait_until(lambda: not is_of_now(cluster.seen()), timeout_s=40)
+    cluster.become_head("b")
+    trouble.wait_until_calm()
+    assert f"{cluster.head} is the head now" in cluster.nodes["c"].log
+
+    again = cluster.command(FIRST, *lost)
+    assert again.join(30) == 1
+    assert f"whose head is at {cluster.head}: join it" in again.log
+    cluster.begin(FIRST)
+    trouble.wait_until_calm()
+
+
+def is_of_now(seen: Seen | None) -> bool:
+    """Whether a keeper still looks."""
+    return seen is not None and seen.is_of_now(datetime.now(UTC))
+
+
 TROUBLES = (
     kill_a_process,
     kill_a_supervisor,
@@ -209,13 +235,14 @@ def test_killed_frozen_and_taken_apart(
             faulty.share = drawn.choice([0.0, 0.3, 0.6])
             trouble(each)
             faulty.catch_up()
+    trouble(another_machine_becomes_the_head)
 
     faulty.share = 0.0
     faulty.catch_up(all_of_it=True)
-    stopped = cluster.command(FIRST, "cluster", "stop")
+    stopped = cluster.command(cluster.head_name, "cluster", "stop")
     assert stopped.join(120) == 0, stopped.log
     assert "The cluster is stopped." in stopped.output
-    assert cluster.nodes[FIRST].join() == 0
+    assert cluster.nodes[cluster.head_name].join() == 0
     retry = start("rejected", "retry", "--all", **settings)
     assert retry.join() == 0, retry.log
     still = {**settings, "TASKS__SIMULATE_METERDATA__ENABLED": "false"}

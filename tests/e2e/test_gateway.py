@@ -168,7 +168,7 @@ class TestBetweenMachines:
     ) -> None:
         fleet = make_fleet(**secured, GATEWAY__CA=str(certificate.certificate))
         assert fleet.gateway.stop() == 0
-        fleet.gateway = fleet.start("gateway", GATEWAY__TOKEN="another-token")
+        fleet.gateway = fleet.start("gateway", GATEWAY__TOKEN="another-token-than-theirs")
         fleet.gateway.wait_for("readings are taken at")
 
         answer = fleet.post("Aarhus", at=now())

@@ -18,7 +18,7 @@ from tests.support.shard_stores import ShardStore
 from tests.support.waiting import wait_until
 
 FIRST = "a"
-"""The node that is the head, too."""
+"""The node that is the head, too, unless another one becomes it."""
 BEGINS_WITHIN_S = 90
 STOPS_WITHIN_S = 120
 
@@ -71,8 +71,8 @@ class Cluster:
         self._settings = settings
         # Ray's sockets have short paths.
         self._folder = tempfile.TemporaryDirectory(prefix="vf-", dir="/tmp")
+        self.head_name = FIRST
         self._port = free_port()
-        self.head = f"127.0.0.2:{self._port}"
         self.nodes: dict[str, Application] = {}
         self._made: list[Application] = []
         url = settings.get("DATABASE__URL") or f"sqlite:///{self.data_dir(FIRST)}/shards.db"
@@ -88,10 +88,20 @@ class Cluster:
             "OPS__PORT": str(free_port()),
         }
 
+    @property
+    def head(self) -> str:
+        """Host and port of it."""
+        return f"127.0.0.2:{self._port}"
+
+    def become_head(self, name: str) -> Application:
+        """That node, which does not run now, and at another port, as if it were another machine."""
+        self.head_name, self._port = name, free_port()
+        return self.begin(name)
+
     def begin(self, name: str) -> Application:
-        """The node joins, or it is the first one and begins the cluster; return when the keeper
-        sees it."""
-        is_head = name == FIRST
+        """The node joins, or it is the head and begins the cluster; return when the keeper sees
+        it."""
+        is_head = name == self.head_name
         joins = ["--port", str(self._port)] if is_head else ["--address", self.head]
         made = self.command(name, "cluster", "start", "--foreground", *joins)
         self.nodes[name] = made

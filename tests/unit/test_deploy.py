@@ -124,7 +124,7 @@ class TestKubernetes:
         given = {
             **of_kubernetes("ConfigMap", "ven-fleet-settings")["data"],
             **{each["name"]: each["value"] for each in container["env"] if "value" in each},
-            "GATEWAY__TOKEN": "x",
+            "GATEWAY__TOKEN": "a-token-of-the-gateway",
             "DATABASE__URL": "postgresql+psycopg://fleet@127.0.0.1/fleet",
         }
         if kind == "StatefulSet":

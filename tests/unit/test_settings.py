@@ -156,6 +156,7 @@ WRONG = {
     "STORE__WHEN_FULL": "explode",
     "DELIVERY__SETTLE_S": "-1",
     "DELIVERY__WHEN_UNREADABLE": "perhaps",
+    "GATEWAY__TOKEN": "nobody-guesses-it",
 }
 
 

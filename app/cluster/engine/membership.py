@@ -13,7 +13,7 @@ from typing import Literal
 
 from app.cluster.engine.errors import ClusterError, MembershipError
 from app.cluster.engine.ray_start import Place
-from app.cluster.engine.record import ClusterRecord, Common
+from app.cluster.engine.record import Begun, ClusterRecord, Common
 from app.platform import LOOPBACK, GatewayToken, Registry
 
 LOOPBACK_ADDRESS = "127.0.0.2"
@@ -91,11 +91,11 @@ class Membership:
         begun = self._record.begun()
         return None if begun is None else _difference(begun.common, self._own())
 
-    def is_as_before(self) -> bool:
-        """Whether the head that ran last had the same version and settings: what it has kept, its
-        supervisors, is only begun again on nodes like that. DatabaseError."""
+    def is_as_before(self, head: str) -> bool:
+        """Whether the last head was this one, with the same version and settings: what it has kept,
+        its supervisors, is only begun again on nodes like that. DatabaseError."""
         before = self._record.begun()
-        return before is not None and before.common == self._own()
+        return before == Begun(head, self._own())
 
     def begin(self, head: str) -> None:
         """This machine is the head: others may join there. DatabaseError, ClusterError."""

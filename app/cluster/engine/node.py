@@ -25,12 +25,13 @@ from app.cluster.engine.ray_start import (
     keepers_command,
     node_command,
 )
-from app.cluster.engine.record import ClusterRecord
+from app.cluster.engine.record import HOLDS, ClusterRecord
 from app.platform import DatabaseError, LogOnce, Shutdown, SystemdNotifier, process_name
 
 logger = logging.getLogger(__name__)
 LOOKS_EVERY_S = 0.5
 CONNECTS_WITHIN_S = 1.0
+LOOKS_FOR_ANOTHER_EVERY_S = 5.0
 LEAVES_WITHIN_S = 25.0
 KEEPERS_BEGIN_WITHIN_S = 60.0
 LOCK_WITHIN_S = 2.0
@@ -69,6 +70,7 @@ class ClusterNode:
         self._monotonic = monotonic
         self._begins_keepers: subprocess.Popen[bytes] | None = None
         self._keepers_began_s = 0.0
+        self._looks_for_another_s = float("-inf")
 
     @property
     def lock_file(self) -> Path:
@@ -135,7 +137,7 @@ class ClusterNode:
         if _answers(head):
             raise ClusterError(f"{head} is in use; choose another port with --port")
         self._refuse_another_head(head)
-        if self._record.desired().is_stopped or not self._membership.is_as_before():
+        if self._record.desired().is_stopped or not self._membership.is_as_before(head):
             for part in ("store", "head", "node"):
                 shutil.rmtree(self._directory / part, ignore_errors=True)
         (self._directory / "store").mkdir(exist_ok=True, mode=0o700)
@@ -158,19 +160,15 @@ class ClusterNode:
         if _answers(before.head) or (seen is not None and seen.is_of_now(self._clock())):
             raise ClusterError(
                 f"a cluster runs on this fleet, whose head is at {before.head}: join it with"
-                f" --address {before.head}, or stop it there first"
+                f" --address {before.head}, or stop it there first; where that machine is lost,"
+                f" call this again in {HOLDS.seconds} s"
             )
 
     def _run_node(self, place: Place, head: str, own: RayStart | None = None) -> None:
-        """`own`: the head itself, where it is on this machine."""
+        """`own`: the head itself, where it is on this machine. ClusterError: another machine has
+        become the head instead."""
         name = process_name()
-        node = RayStart(
-            f"the node {name}",
-            lambda: node_command(place, head, name=name, resource=self._membership.resource()),
-            log_file=self._directory / "logs" / "node.log",
-            forget=self._directory / "node" / ADDRESS_FILE,
-            monotonic=self._monotonic,
-        )
+        node = self._node_of(place, head, name)
         self._record.left(name)  # a former one may have had this name
         try:
             has_keepers = own is None
@@ -178,7 +176,13 @@ class ClusterNode:
                 if own is not None and own.keep():
                     has_keepers = False
                 if not self._is_there(head):
+                    if own is None and (other := self._other_head(head)) is not None:
+                        logger.warning("%s is the head now, instead of %s", other, head)
+                        node.end()
+                        head, node = other, self._node_of(place, other, name)
                     continue
+                if own is not None:
+                    self._refuse_to_be_replaced(head)
                 if not node.is_running:
                     self._join(node, head, is_head=own is not None)
                 if not has_keepers:
@@ -192,6 +196,35 @@ class ClusterNode:
                 self._record.left(name)
                 if own is not None and self._record.desired().is_stopped:
                     self._record.ended()
+
+    def _node_of(self, place: Place, head: str, name: str) -> RayStart:
+        return RayStart(
+            f"the node {name}",
+            lambda: node_command(place, head, name=name, resource=self._membership.resource()),
+            log_file=self._directory / "logs" / "node.log",
+            forget=self._directory / "node" / ADDRESS_FILE,
+            monotonic=self._monotonic,
+        )
+
+    def _other_head(self, head: str) -> str | None:
+        """Where a machine has become the head after that one; None: there is none, or that is not
+        known now."""
+        try:
+            begun = self._record.begun()
+        except DatabaseError:
+            return None
+        return None if begun is None or begun.head == head else begun.head
+
+    def _refuse_to_be_replaced(self, head: str) -> None:
+        """ClusterError: it was, while the others did not reach this machine."""
+        if self._monotonic() < self._looks_for_another_s:
+            return
+        self._looks_for_another_s = self._monotonic() + LOOKS_FOR_ANOTHER_EVERY_S
+        if (other := self._other_head(head)) is not None:
+            raise ClusterError(
+                f"{other} has become the head of this fleet, so this one ends: join that one with"
+                f" --address {other}"
+            )
 
     def _is_there(self, head: str) -> bool:
         is_there = _answers(head)

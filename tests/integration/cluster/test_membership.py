@@ -13,7 +13,7 @@ from app.platform import GatewayToken, Registry, make_engine
 from app.settings import Settings
 
 pytest.importorskip("ray", reason="needs the extra `cluster`")
-TOKEN = "the same for all"
+TOKEN = "a token, the same for all"
 HEAD = "127.0.0.2:6379"
 SETTINGS: dict[str, Any] = {
     "fleet": {"shards": 2},
@@ -86,9 +86,9 @@ def test_a_secret_that_is_read_again_when_it_changes_may_differ(make: Make) -> N
 
 
 def test_another_token_is_said_to_be_one(make: Make) -> None:
-    gateway = {"token": "another one"}
+    gateway = {"token": "another one, of this machine"}
 
-    other = make(token="another one", gateway=gateway)
+    other = make(token=gateway["token"], gateway=gateway)
 
     assert refused(other, mends=True) == "GATEWAY__TOKEN: is not that of the head"
 
@@ -141,8 +141,14 @@ def test_there_is_nothing_to_join_where_no_cluster_has_begun(make: Make, tmp_pat
 
 
 def test_a_head_with_other_settings_does_not_go_on_where_another_one_ended(make: Make) -> None:
-    assert make().is_as_before()
-    assert not make(bl={"client_id": "b", "client_secret": "s"}).is_as_before()
+    assert make().is_as_before(HEAD)
+    assert not make(bl={"client_id": "b", "client_secret": "s"}).is_as_before(HEAD)
+
+
+def test_a_head_does_not_go_on_with_what_it_kept_before_another_one_ran(make: Make) -> None:
+    make().begin("127.0.0.9:6379")
+
+    assert not make().is_as_before(HEAD)
 
 
 def test_what_ray_knows_members_by_changes_with_what_they_have_in_common(
