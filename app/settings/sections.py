@@ -117,7 +117,7 @@ class GatewaySettings(Section):
     port: int = Field(default=0, ge=0, le=65535)
     """Of a shard; 0: any that is free."""
     token: SecretStr | None = None
-    """What the gateway and all shards know, 20 characters or more; None: they share a file of DATA_DIR."""
+    """What the gateway and all shards know; None: they share a file of DATA_DIR."""
     certificate: ExistingFile | None = None
     """Of a shard, for GATEWAY__HOST."""
     key: ExistingFile | None = None
