@@ -180,7 +180,10 @@ def metrics_page() -> str:
         "",
         "A gateway shows those of all [shards](../operator/shards.md), each with a label `shard`"
         " (its number, or `gateway`), and beside them `ven_shard_up` (1: the owner of the shard"
-        " answers) and `ven_shard_epoch` (it rises with each owner).",
+        " answers) and `ven_shard_epoch` (it rises with each owner). In a"
+        " [cluster](../operator/cluster.md) there are `ven_shard_restarts` (a counter),"
+        " `ven_cluster_nodes` and `ven_cluster_seen_timestamp_seconds` (when its keeper last"
+        " looked), too.",
     ]
     return "\n".join([*lines, ""])
 

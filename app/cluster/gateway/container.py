@@ -40,8 +40,18 @@ class GatewayContainer(containers.DeclarativeContainer):
         rest=0.0,
         monotonic=platform.monotonic,
     )
+    nodes = providers.ThreadSafeSingleton(
+        Nodes,
+        cluster.record.provided.seen,
+        clock=platform.clock,
+        log_once=platform.log_once,
+    )
     metrics = providers.ThreadSafeSingleton(
-        GatewayMetrics, platform.shard_client, sources=intake.sources, stats=intake.stats
+        GatewayMetrics,
+        platform.shard_client,
+        nodes=nodes,
+        sources=intake.sources,
+        stats=intake.stats,
     )
     page_services = providers.ThreadSafeSingleton(
         GatewayPageServices,
@@ -49,12 +59,7 @@ class GatewayContainer(containers.DeclarativeContainer):
         rows=rows,
         nodes=providers.ThreadSafeSingleton(
             ThrottledValue,
-            look=providers.Factory(
-                Nodes,
-                cluster.record.provided.seen,
-                clock=platform.clock,
-                log_once=platform.log_once,
-            ),
+            look=nodes,
             every_s=ASKED_EVERY_S,
             monotonic=platform.monotonic,
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from app.cluster.gateway.nodes import Nodes, SeenCluster
 from app.intake import IntakeStats, SourcesError, SourcesFile
 from app.platform import PAGE, Answer, ShardClient
 
@@ -18,8 +19,11 @@ GATEWAY = "gateway"
 class GatewayMetrics:
     """Asks all shards at once when it is asked. Safe for several threads."""
 
-    def __init__(self, client: ShardClient, *, sources: SourcesFile, stats: IntakeStats) -> None:
+    def __init__(
+        self, client: ShardClient, *, nodes: Nodes, sources: SourcesFile, stats: IntakeStats
+    ) -> None:
         self._client = client
+        self._nodes = nodes
         self._sources = sources
         self._stats = stats
 
@@ -56,6 +60,8 @@ class GatewayMetrics:
             _add(families, family, GATEWAY)
         yield up
         yield epoch
+        if (seen := self._nodes.seen()) is not None:
+            yield from of_cluster(seen)
         yield from families.values()
 
     def _own(self) -> Iterator[Any]:
@@ -75,6 +81,26 @@ class GatewayMetrics:
         for name in names:
             refused.add_metric([name], self._stats.of(name).refused)
         yield refused
+
+
+def of_cluster(seen: SeenCluster) -> Iterator[Any]:
+    """What its keeper saw last."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    yield GaugeMetricFamily(
+        "ven_cluster_seen_timestamp_seconds",
+        "When the keeper of the cluster last looked, in seconds since 1970.",
+        value=seen.at.timestamp(),
+    )
+    yield GaugeMetricFamily("ven_cluster_nodes", "Nodes that it saw.", value=len(seen.nodes))
+    restarts = CounterMetricFamily(
+        "ven_shard_restarts",
+        "How often the process of a shard was begun again, since the cluster began.",
+        labels=["shard"],
+    )
+    for shard in seen.shards:
+        restarts.add_metric([str(shard.number)], shard.restarts)
+    yield restarts
 
 
 def _add(families: dict[str, Any], family: Any, shard: str) -> None:

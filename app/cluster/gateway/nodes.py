@@ -77,6 +77,13 @@ class Nodes:
 
     def __call__(self) -> Sequence[NodeRow]:
         """A row for each node; none where no engine runs the shards, or that is not known."""
+        found = self.seen()
+        if found is None or not found.is_of_now(self._clock()):
+            return ()
+        return [_row(node, found.shards) for node in found.nodes]
+
+    def seen(self) -> SeenCluster | None:
+        """All of it, however long ago; None: no engine runs the shards, or that is not known."""
         problem, found = None, None
         try:
             found = self._seen()
@@ -84,9 +91,8 @@ class Nodes:
             problem = f"the nodes of the cluster are not known: {error}"
         if found is not None and not found.is_of_now(self._clock()):
             problem = f"the keeper of the cluster has not looked since {found.at:%H:%M:%S} UTC"
-            found = None
         self._log_once.problem(logger, "nodes", problem)
-        return () if found is None else [_row(node, found.shards) for node in found.nodes]
+        return found
 
 
 def _row(node: SeenNode, shards: Sequence[SeenShard]) -> NodeRow:
