@@ -34,28 +34,12 @@ from tests.support.servers import Script, ScriptedVtn, free_port
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
 
-SECTIONS = (
-    "DATA_DIR",
-    "DATABASE__",
-    "VTN__",
-    "FLEET__",
-    "METERING__",
-    "SOURCES_FILE",
-    "INTAKE__",
-    "STORE__",
-    "DELIVERY__",
-    "REPORTING__",
-    "EVENTS__",
-    "BL__",
-    "CALLBACK__",
-    "TASKS__",
-    "SCHEDULER__",
-    "SIMULATOR__",
-    "OPS__",
-    "LOG__",
-)
-
-
+OF_SETTINGS = {
+    "SETTINGS_FILE",
+    "SECRETS_DIR",
+    *(name.upper() for name in Settings.model_fields),
+}
+"""What an environment may hold of ours; before `__`, where there is one."""
 REST = ("contract", "outside")
 """Folders of which `make test` runs nothing."""
 OF_THE_DIALECT = ("test_7_5_reports.py", "test_7_features.py")
@@ -79,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of ours from outside, and an empty working directory."""
     for name in os.environ:
-        if name.upper().startswith(SECTIONS) or name in ("SETTINGS_FILE", "SECRETS_DIR"):
+        if name.upper().partition("__")[0] in OF_SETTINGS:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
