@@ -33,8 +33,9 @@ class ClusterTools:
     record: ClusterRecord
     owners: Owners
     clock: Callable[[], datetime]
-    run_node: Callable[[str | None, int], None]
-    """Until the application stops."""
+    run_node: Callable[[str | None, int, bool], None]
+    """Until the application stops: with the address of a head, or the port of an own one and
+    whether it is a new one."""
     run_child: Callable[[str, str], None]
     """What a supervisor of this name runs, of that head. Does not return."""
 
@@ -58,6 +59,9 @@ def make_cluster_cli(opened: Callable[[], AbstractContextManager[ClusterTools]])
             typer.Option(help="Host and port of the head, to join it; else this is the head."),
         ] = None,
         port: Annotated[int, typer.Option(min=1_024, max=65_535, help="Of the head.")] = PORT,
+        new_head: Annotated[
+            bool, typer.Option("--new-head", help="This is the head, instead of another machine.")
+        ] = False,
         foreground: Annotated[
             bool, typer.Option("--foreground", help="Until Ctrl-C or SIGTERM: for systemd.")
         ] = False,
@@ -68,16 +72,17 @@ def make_cluster_cli(opened: Callable[[], AbstractContextManager[ClusterTools]])
         """
         if address is not None and not ADDRESS.fullmatch(address):
             raise typer.BadParameter("--address is HOST:PORT, such as 192.0.2.7:6379")
+        if address is not None and new_head:
+            raise typer.BadParameter("--address and --new-head: it is one or the other")
         with opened() as tools:
             if foreground:
-                tools.run_node(address, port)
+                tools.run_node(address, port, new_head)
                 return
-            tools.membership.check(address)
-            joined = [] if address is None else ["--address", address]
-            seen = tools.background.begin([*joined, "--port", str(port)])
-            begun = tools.record.begun()
-        head = "" if begun is None else begun.head
-        where = f"the head, at {head}" if address is None else f"a node of {head}"
+            head = tools.membership.check(address, port=port, is_new=new_head)
+            given = [] if address is None else ["--address", address]
+            given += ["--new-head"] if new_head else []
+            seen = tools.background.begin([*given, "--port", str(port)])
+        where = f"the head, at {head.at}" if head.is_here else f"a node of {head.at}"
         print(f"This machine is {where}; the cluster has {_count(len(seen.nodes), 'node')}.")
 
     @cli.command(
@@ -99,6 +104,7 @@ def make_cluster_cli(opened: Callable[[], AbstractContextManager[ClusterTools]])
             return
         if not found["is_of_now"]:
             show(f"The keeper has not looked since {seen.at:%Y-%m-%d %H:%M:%S} UTC. It saw then:")
+        show(f"The head is at {found['head']}.")
         nodes = Table("node", "address", "CPUs", "gateway", "takes shards")
         for node in found["nodes"]:
             nodes.add_row(
@@ -128,10 +134,8 @@ def make_cluster_cli(opened: Callable[[], AbstractContextManager[ClusterTools]])
         machines.
         """
         with opened() as tools:
-            running = tools.background.stop()
-        print(
-            "The cluster is stopped." if running.is_head else "This machine has left the cluster."
-        )
+            is_all = tools.background.stop()
+        print("The cluster is stopped." if is_all else "This machine has left the cluster.")
 
     @cli.command(hidden=True)
     def child(name: str, head: Annotated[str, typer.Option()]) -> None:

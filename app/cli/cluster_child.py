@@ -31,9 +31,9 @@ def opened_cluster() -> Iterator[ClusterTools]:
         configure_logging(level=settings.log.level, format_=settings.log.format)
         cluster = container.cluster
 
-        def run_node(head: str | None, port: int) -> None:
+        def run_node(address: str | None, port: int, is_new: bool) -> None:
             stop_on_signals(container.platform.shutdown())
-            cluster.node().run(head, port=port)
+            cluster.node().run(address, port=port, is_new=is_new)
 
         yield ClusterTools(
             background=cluster.background(),

@@ -96,14 +96,14 @@ class Cluster:
     def become_head(self, name: str) -> Application:
         """That node, which does not run now, and at another port, as if it were another machine."""
         self.head_name, self._port = name, free_port()
-        return self.begin(name)
+        return self.begin(name, "--new-head")
 
-    def begin(self, name: str) -> Application:
+    def begin(self, name: str, *options: str) -> Application:
         """The node joins, or it is the head and begins the cluster; return when the keeper sees
         it."""
         is_head = name == self.head_name
         joins = ["--port", str(self._port)] if is_head else ["--address", self.head]
-        made = self.command(name, "cluster", "start", "--foreground", *joins)
+        made = self.command(name, "cluster", "start", "--foreground", *joins, *options)
         self.nodes[name] = made
         wait_until(
             lambda: self.is_there(name),

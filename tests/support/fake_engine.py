@@ -22,7 +22,10 @@ class FakeEngine:
         self.placed: dict[str, Said] = {}
         self.silent: set[str] = set()
         """Those that do not answer."""
+        self.stillborn: set[str] = set()
+        """Those that are known from their start on, and never begin, until they are killed."""
         self.is_away = False
+        self._pending: set[str] = set()
         self._bound: set[str] = set()
         """To their nodes."""
         self._begun = 0
@@ -33,11 +36,15 @@ class FakeEngine:
 
     def supervisors(self) -> Mapping[str, Said | None]:
         self._answer()
-        return {name: None if name in self.silent else said for name, said in self.placed.items()}
+        said = {name: None if name in self.silent else said for name, said in self.placed.items()}
+        return {**said, **dict.fromkeys(self._pending)}
 
     def start(self, name: str, *, node_id: str, only_there: bool) -> None:
         self._answer()
-        if name in self.placed:
+        if name in self.placed or name in self._pending:
+            return
+        if name in self.stillborn:
+            self._pending.add(name)
             return
         if only_there:
             self._bound.add(name)
@@ -59,7 +66,8 @@ class FakeEngine:
     def kill(self, name: str) -> None:
         self._answer()
         self.placed.pop(name, None)
-        self.silent.discard(name)
+        for names in (self.silent, self.stillborn, self._pending):
+            names.discard(name)
 
     def begin(self, name: str, node_id: str) -> None:
         """As when its process ended, and it begins again."""

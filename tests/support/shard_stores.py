@@ -67,10 +67,11 @@ def sample_vens(number: int, *, of: int, vens: int) -> list[str]:
 
 def calm_down(store: ShardStore, application: Application) -> None:
     """Until nothing is owed, and nothing that came late is left to be found."""
+    application.wait_for("schedule: ")
     wait_until(
         lambda: not any(store.owed()),
         timeout_s=60,
         otherwise=lambda: f"owed: {store.owed()}\n{application.log}",
     )
     store.look_again()
-    assert application.stop() == 0
+    assert application.stop() == 0, application.log

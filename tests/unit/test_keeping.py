@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -111,3 +112,21 @@ def test_it_does_not_look_while_the_lease_is_not_certain() -> None:
     assert run(lease, keeper, shutdown)
     assert lease.certain == []
     assert keeper.looked == 1
+
+
+def test_an_end_that_hangs_after_an_error_is_ended_by_its_rounds() -> None:
+    gave_up, now_s = threading.Event(), [0.0]
+    rounds = Rounds(gave_up.set, within_s=0.01, monotonic=lambda: now_s[0])
+    lease, shutdown = Lease(), Shutdown()
+
+    def break_down() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Keeping(lease=lease, shutdown=shutdown, log_once=LogOnce()).run(
+            Told(shutdown, break_down), rounds
+        )
+    now_s[0] = 1.0
+
+    assert gave_up.wait(10)
+    assert lease.is_released

@@ -27,7 +27,8 @@ class Running(NamedTuple):
     """The process that runs the node of this machine."""
 
     pid: int
-    is_head: bool
+    head: str | None
+    """Its host and port, where that one is the head."""
 
 
 class Background:
@@ -93,20 +94,22 @@ class Background:
             return None
         return None
 
-    def stop(self) -> Running:
-        """End it in order; the head with all that runs on any node. ClusterError: there is none, or
-        it does not end in time."""
+    def stop(self) -> bool:
+        """End it in order; the head of the fleet with all that runs on any node; whether it was
+        that. ClusterError: there is none, or it does not end in time."""
         running = self.running()
         if running is None:
             raise ClusterError("no node of a cluster runs on this machine")
-        if running.is_head:
+        begun = self._record.begun()
+        is_head = begun is not None and begun.head == running.head
+        if is_head:
             self._record.stop()
             self._wait(self._has_stopped, SHARDS_STOP_WITHIN_S)
         if self.running() == running:
             os.kill(running.pid, signal.SIGTERM)
         if not self._wait(lambda: self.running() is None, ENDS_WITHIN_S):
             raise ClusterError(f"process {running.pid} does not end; see {self._log_file}")
-        return running
+        return is_head
 
     def _has_stopped(self) -> bool:
         seen = self._record.seen()

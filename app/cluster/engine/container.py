@@ -13,7 +13,7 @@ from app.cluster.engine.membership import Membership
 from app.cluster.engine.node import ClusterNode
 from app.cluster.engine.ray_engine import RayEngine
 from app.cluster.engine.record import ClusterRecord
-from app.platform import Registry
+from app.platform import Registry, process_name
 
 
 class EngineContainer(containers.DeclarativeContainer):
@@ -63,6 +63,7 @@ class EngineContainer(containers.DeclarativeContainer):
         record=record,
         is_leader=platform.keeper_lease.provided.is_certain,
         log_once=platform.log_once,
+        process=providers.Factory(process_name),
         clock=platform.clock,
         monotonic=platform.monotonic,
     )

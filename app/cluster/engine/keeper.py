@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 from app.cluster.engine.model import (
@@ -16,10 +16,11 @@ from app.cluster.engine.model import (
     is_keeper,
     keeper_names,
     shard_name,
+    shard_number,
 )
 from app.cluster.engine.record import ClusterRecord, NodeSeen, Seen, ShardSeen
-from app.cluster.engine.watched import MAX_ENDS, WatchedShard
-from app.platform import DatabaseError, LogOnce, ReadsOwners, ShardOwner, process_name
+from app.cluster.engine.watched import BEGINS_WITHIN_S, MAX_ENDS, WatchedShard
+from app.platform import DatabaseError, LogOnce, ReadsOwners, ShardOwner
 
 logger = logging.getLogger(__name__)
 STOPS_WITHIN_S = 15.0
@@ -34,6 +35,8 @@ class Keeper:
 
     Leases are the truth: a supervisor may live, and its process stand still. Shards would survive
     two keepers at once, which would end and begin more processes than they need.
+
+    `process`: host and process id of this one.
     """
 
     def __init__(
@@ -45,10 +48,12 @@ class Keeper:
         record: ClusterRecord,
         is_leader: Callable[[], bool],
         log_once: LogOnce,
+        process: str,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
         self._engine = engine
+        self._process = process
         self._read_owners = read_owners
         self._record = record
         self._is_leader = is_leader
@@ -60,8 +65,12 @@ class Keeper:
         self._uneven_since_s: float | None = None
         self._stopped_since_s: float | None = None
         self._stopped: set[str] = set()
-        """Gateways that were told to stop."""
+        """Gateways and keepers that were told to stop."""
         self._shown: Seen | None = None
+        self._goes_on = False
+        """Whether it knows where another keeper ended."""
+        self._silent_since_s: dict[str, float] = {}
+        """Of supervisors that do not answer, by name."""
 
     def __call__(self) -> None:
         """One round. EngineError, DatabaseError, OSError: what there is, is not known."""
@@ -72,13 +81,15 @@ class Keeper:
             for shard in self._shards:
                 shard.unowned_since_s = None
             raise
-        if self._shown is None:
+        if not self._goes_on:
             self._go_on_counting(self._record.seen())
         nodes, found = self._engine.nodes(), self._engine.supervisors()
         if not self._is_leader():  # any more, since this process may have stood still
             return
         supervisors = {name: said for name, said in found.items() if not is_keeper(name)}
+        keepers = [said for name, said in found.items() if is_keeper(name)]
         self._look(supervisors, owners, now_s)
+        self._listen(found, now_s)
         usable = [node for node in nodes if node.is_ours and node.name not in desired.leaving]
         if desired.is_stopped:
             self._stop_all(supervisors, now_s)
@@ -87,21 +98,39 @@ class Keeper:
             for shard in self._shards:
                 self._keep(shard, supervisors, usable, now_s)
             self._rebalance(usable, now_s)
+            self._kill_silent(now_s)
             self._keep_gateways(supervisors, nodes, usable)
             self._keep_keepers(found, usable)
-        self._show(supervisors, nodes)
+        self._show(supervisors, nodes, {said.node_id for said in keepers if said})
 
     def _go_on_counting(self, seen: Seen | None) -> None:
         """Where another keeper ended."""
         for before in () if seen is None else seen.shards:
             shard = self._shards[before.number]
-            shard.beginnings, shard.owned_by = before.restarts, before.owned_by
+            shard.restarts, shard.owned_by = before.restarts, before.owned_by
+        self._goes_on = True
 
     def _look(
         self, supervisors: Supervisors, owners: Sequence[ShardOwner | None], now_s: float
     ) -> None:
         for shard, owner in zip(self._shards, owners, strict=True):
             shard.look(supervisors.get(shard_name(shard.number)), owner, now_s)
+
+    def _listen(self, supervisors: Supervisors, now_s: float) -> None:
+        """Since when which of them has not answered."""
+        self._silent_since_s = {
+            name: self._silent_since_s.get(name, now_s)
+            for name, said in supervisors.items()
+            if said is None
+        }
+        self._stopped &= supervisors.keys()
+
+    def _kill_silent(self, now_s: float) -> None:
+        """Gateways and keepers; they begin anew in the next round. Of shards the lease decides."""
+        for name, since_s in self._silent_since_s.items():
+            if shard_number(name) is None and now_s - since_s > BEGINS_WITHIN_S:
+                logger.warning("%s does not answer, and begins anew", name)
+                self._engine.kill(name)
 
     def _keep(
         self, shard: WatchedShard, supervisors: Supervisors, usable: Sequence[Node], now_s: float
@@ -179,10 +208,18 @@ class Keeper:
             self._uneven_since_s = None
 
     def _keep_keepers(self, supervisors: Supervisors, usable: Sequence[Node]) -> None:
-        """Also of the other one, which may have ended for good."""
-        for name in keeper_names():
-            if name not in supervisors and usable:
+        """Also of the other one, which may have ended for good. Those on a node that leaves are
+        stopped, this one as soon as another can go on."""
+        ids = {node.id for node in usable}
+        keepers = {name: supervisors.get(name) for name in keeper_names()}
+        here = {name for name, said in keepers.items() if said and said.node_id in ids}
+        for name, said in keepers.items():
+            if not usable:
+                return
+            if name not in supervisors:
                 self._engine.start(name, node_id=usable[-1].id, only_there=False)
+            elif said and name not in here and (here or said.process != self._process):
+                self._stop_once(name)
 
     def _keep_gateways(
         self, supervisors: Supervisors, nodes: Iterable[Node], usable: Iterable[Node]
@@ -192,15 +229,19 @@ class Keeper:
         for name in filter(is_gateway, supervisors):
             if name in wanted:
                 continue
-            if name in living and name not in self._stopped:
-                self._engine.stop(name)
-                self._stopped.add(name)
-            elif name not in living:
+            if name in living:
+                self._stop_once(name)
+            else:
                 self._engine.kill(name)
         for name, node in wanted.items():
             if name not in supervisors:
                 self._engine.start(name, node_id=node.id, only_there=True)
                 logger.info("the gateway begins on %s", node.name)
+
+    def _stop_once(self, name: str) -> None:
+        if name not in self._stopped:
+            self._engine.stop(name)
+            self._stopped.add(name)
 
     def _stop_all(self, supervisors: Supervisors, now_s: float) -> None:
         if self._stopped_since_s is None:
@@ -212,10 +253,11 @@ class Keeper:
             for name in supervisors:
                 self._engine.kill(name)
 
-    def _show(self, supervisors: Supervisors, nodes: Sequence[Node]) -> None:
+    def _show(self, supervisors: Supervisors, nodes: Sequence[Node], with_keeper: Set[str]) -> None:
+        """`with_keeper`: the ids of the nodes that have one."""
         names = {node.id: node.name for node in nodes}
         seen = Seen(
-            keeper=process_name(),
+            keeper=self._process,
             nodes=[
                 NodeSeen(
                     name=node.name,
@@ -223,6 +265,7 @@ class Keeper:
                     cpus=node.cpus,
                     is_ours=node.is_ours,
                     has_gateway=supervisors.get(gateway_name(node.id)) is not None,
+                    has_keeper=node.id in with_keeper,
                 )
                 for node in sorted(nodes, key=lambda node: node.name)
             ],
@@ -245,6 +288,6 @@ class Keeper:
         return ShardSeen(
             number=shard.number,
             node=None if said is None else names.get(said.node_id),
-            restarts=max(shard.beginnings - 1, 0),
+            restarts=shard.restarts,
             owned_by=shard.owned_by,
         )

@@ -35,23 +35,31 @@ class Keeping:
         self._log_once = log_once
 
     def run(self, keeper: Callable[[], None], rounds: Rounds) -> bool:
-        """Until the shutdown; False: the process has to begin anew. RunLockError, DatabaseError."""
+        """Until the shutdown; False: the process has to begin anew. RunLockError, DatabaseError.
+
+        After an error `rounds` go on, since the end of the process may hang, too.
+        """
         self._lease.acquire()
         rounds.start()
         try:
-            while not self._shutdown.wait(LOOKS_EVERY_S):
-                rounds.begin()
-                if (lost := self._lease.lost()) is not None:
-                    logger.error("%s; this keeper ends", lost)
-                    return False
-                if self._lease.is_certain():
-                    self._look(keeper)
-        except NewHeadError as error:
-            logger.info("%s; this keeper begins anew", error)
-            return False
+            is_done = self._go_on(keeper, rounds)
         finally:
-            rounds.end()
             self._lease.release()
+        rounds.end()
+        return is_done
+
+    def _go_on(self, keeper: Callable[[], None], rounds: Rounds) -> bool:
+        while not self._shutdown.wait(LOOKS_EVERY_S):
+            rounds.begin()
+            if (lost := self._lease.lost()) is not None:
+                logger.error("%s; this keeper ends", lost)
+                return False
+            if self._lease.is_certain():
+                try:
+                    self._look(keeper)
+                except NewHeadError as error:
+                    logger.info("%s; this keeper begins anew", error)
+                    return False
         return True
 
     def _look(self, keeper: Callable[[], None]) -> None:

@@ -9,17 +9,28 @@ import socket
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from app.cluster.engine.errors import ClusterError, MembershipError
 from app.cluster.engine.ray_start import Place
 from app.cluster.engine.record import Begun, ClusterRecord, Common
-from app.platform import LOOPBACK, GatewayToken, Registry
+from app.platform import LOOPBACK, GatewayToken, Registry, process_name
 
 LOOPBACK_ADDRESS = "127.0.0.2"
 """Ray takes 127.0.0.1 for the address of the machine in its network."""
 LOOPBACK_NETWORK = "127."
 RESOURCE_DIGITS = 12
+TOKEN_NEEDED = "GATEWAY__TOKEN: is what nodes know each other by: give all machines the same one"
+HOST_NEEDED = "GATEWAY__HOST: must be the address by which the other nodes reach this machine"
+
+
+class Head(NamedTuple):
+    """The head of a cluster."""
+
+    at: str
+    """Its host and port."""
+    is_here: bool
+    """Whether it is this machine."""
 
 
 class Membership:
@@ -51,40 +62,72 @@ class Membership:
         self._registry = registry
         self._record = record
 
-    def check(self, head: str | None) -> None:
-        """Whether this machine may be the head (None), or a node of that head. MembershipError: it
-        has to be changed; ClusterError: it is not like the head now; ShardError, DatabaseError."""
-        if self._shards == 1:
-            raise MembershipError(
-                "FLEET__SHARDS: is 1: the one process of the fleet needs no cluster"
-            )
-        self._registry.refuse_another_number(self._shards)
-        own, ip_address = self._own(), self._ip_address()
-        if head is None:
+    def check(self, address: str | None, *, port: int, is_new: bool) -> Head:
+        """The head of this machine: itself at that port (`address` None), or the one of the fleet.
+        `is_new`: itself instead of the one before. MembershipError: this machine has to be changed;
+        ClusterError: it is not like the head now; ShardError, DatabaseError."""
+        own, begun = f"{self._ip_address()}:{port}", self._record.begun()
+        is_known = begun is not None and begun.head == own and not _is_local(own)
+        if address is None or is_known:
+            self._check_head(own, is_new=is_new)
+            return Head(own, is_here=True)
+        return Head(self.head_to_join(), is_here=False)
+
+    def _check_head(self, head: str, *, is_new: bool) -> None:
+        self._own_after_checks()
+        begun = self._record.begun()
+        if begun is None or (_host(begun.head) == _host(head) and not self._is_elsewhere(head)):
             return
+        if not is_new:
+            raise MembershipError(
+                f"the head of this fleet is at {begun.head}: join it with --address"
+                f" {begun.head}, or make this machine the head instead with --new-head"
+            )
+        if _is_local(head) and not _is_local(begun.head):
+            raise MembershipError(HOST_NEEDED)
+
+    def _is_elsewhere(self, head: str) -> bool:
+        """Whether all nodes were on other machines, whose loopback address is the same."""
+        seen = self._record.seen()
+        hosts = {_host(node.name) for node in seen.nodes} if seen is not None else set()
+        return _is_local(head) and bool(hosts) and _host(process_name()) not in hosts
+
+    def head_to_join(self) -> str:
+        """Host and port of the head of this fleet, where this machine may join it. Errors as of
+        `check`."""
+        own, ip_address = self._own_after_checks(), self._ip_address()
         if self._kind == "file":
             raise MembershipError(
                 "DATABASE__URL: more than one node needs PostgreSQL, which all of them reach"
             )
         if not self._has_token:
-            raise MembershipError(
-                "GATEWAY__TOKEN: is what nodes know each other by: give all machines the same one"
-            )
-        if ip_address.startswith(LOOPBACK_NETWORK) and not head.startswith(LOOPBACK_NETWORK):
-            raise MembershipError(
-                "GATEWAY__HOST: must be the address by which the other nodes reach this machine"
-            )
+            raise MembershipError(TOKEN_NEEDED)
         begun = self._record.begun()
         if begun is None:
             raise ClusterError(
                 f"no cluster has begun on the fleet in {self._registry.place}: call `ven-fleet"
                 " cluster start` on the machine of the head first"
             )
-        if _resolved(head) != begun.head:
-            raise ClusterError(f"{head} is not the head of this fleet, which is at {begun.head}")
+        if _is_local(ip_address) and not _is_local(begun.head):
+            raise MembershipError(HOST_NEEDED)
+        if _is_local(begun.head) and not _is_local(ip_address):
+            raise ClusterError(
+                f"the head of this fleet is at {begun.head}, where only its own machine reaches it:"
+                " give that one GATEWAY__HOST"
+            )
         difference = _difference(begun.common, own)
         if difference is not None:
             raise ClusterError(difference)
+        return begun.head
+
+    def _own_after_checks(self) -> Common:
+        """What this machine has, where it has several shards and Ray."""
+        if self._shards == 1:
+            raise MembershipError(
+                "FLEET__SHARDS: is 1: the one process of the fleet needs no cluster"
+            )
+        self._registry.refuse_another_number(self._shards)
+        return self._own()
 
     def difference(self) -> str | None:
         """What is not as it is at the head by now, in words; None: nothing. DatabaseError."""
@@ -143,7 +186,7 @@ class Membership:
             found = str(socket.gethostbyname(self._host))
         except OSError as error:
             raise ClusterError(f"GATEWAY__HOST: {self._host}: {error.strerror}") from None
-        if found.startswith(LOOPBACK_NETWORK):
+        if _is_local(found):
             raise MembershipError(
                 f"GATEWAY__HOST: {self._host} is {found} on this machine: write the address by"
                 " which the others reach it"
@@ -151,13 +194,14 @@ class Membership:
         return found
 
 
-def _resolved(head: str) -> str:
-    """Its host as an address, where that can be found out."""
-    host, _, port = head.rpartition(":")
-    try:
-        return f"{socket.gethostbyname(host)}:{port}"
-    except OSError:
-        return head
+def _host(name: str) -> str:
+    """Of a head, or of a process."""
+    return name.rpartition(":")[0]
+
+
+def _is_local(address: str) -> bool:
+    """Whether only its own machine reaches it."""
+    return address.startswith(LOOPBACK_NETWORK)
 
 
 def _difference(common: Common, own: Common) -> str | None:

@@ -16,8 +16,8 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from app.cluster.engine.errors import ClusterError
-from app.cluster.engine.membership import Membership
+from app.cluster.engine.errors import ClusterError, MembershipError
+from app.cluster.engine.membership import Head, Membership
 from app.cluster.engine.ray_start import (
     Place,
     RayStart,
@@ -25,13 +25,14 @@ from app.cluster.engine.ray_start import (
     keepers_command,
     node_command,
 )
-from app.cluster.engine.record import HOLDS, ClusterRecord
+from app.cluster.engine.record import ClusterRecord
 from app.platform import DatabaseError, LogOnce, Shutdown, SystemdNotifier, process_name
 
 logger = logging.getLogger(__name__)
 LOOKS_EVERY_S = 0.5
 CONNECTS_WITHIN_S = 1.0
-LOOKS_FOR_ANOTHER_EVERY_S = 5.0
+LOOKS_FOR_A_HEAD_EVERY_S = 5.0
+FORMER_ENDS_WITHIN_S = 15.0
 LEAVES_WITHIN_S = 25.0
 KEEPERS_BEGIN_WITHIN_S = 60.0
 LOCK_WITHIN_S = 2.0
@@ -70,7 +71,8 @@ class ClusterNode:
         self._monotonic = monotonic
         self._begins_keepers: subprocess.Popen[bytes] | None = None
         self._keepers_began_s = 0.0
-        self._looks_for_another_s = float("-inf")
+        self._looks_for_a_head_s = float("-inf")
+        self._has_begun = False
 
     @property
     def lock_file(self) -> Path:
@@ -82,17 +84,19 @@ class ClusterNode:
         """Of that process, where it is in the background."""
         return self._directory / "logs" / "cluster.log"
 
-    def run(self, head: str | None, *, port: int) -> None:
-        """Until the shutdown: the head (`head` None), and a node of it; or a node that joins
-        `head`. ClusterError, ShardError, DatabaseError."""
-        self._membership.check(head)
+    def run(self, address: str | None, *, port: int, is_new: bool) -> None:
+        """Until the shutdown: the head (`address` None), and a node of it; or a node that joins the
+        head. `is_new`: instead of the one before. ClusterError, ShardError, DatabaseError."""
+        head = self._membership.check(address, port=port, is_new=is_new)
+        if address not in (None, head.at):
+            logger.info("the head of this fleet is at %s", head.at)
         self._prepare()
-        with self._alone(is_head=head is None):
+        with self._alone(head):
             place = self._membership.place(self._directory)
-            if head is None:
-                self._run_head(place, port)
+            if head.is_here:
+                self._run_head(place, head.at)
             else:
-                self._run_node(place, head)
+                self._run_node(place, head.at)
             self._notifier.stopping()
         logger.info("stopped")
 
@@ -109,12 +113,12 @@ class ClusterNode:
         self._directory.chmod(0o700)
 
     @contextmanager
-    def _alone(self, *, is_head: bool) -> Iterator[None]:
+    def _alone(self, head: Head) -> Iterator[None]:
         """ClusterError: another process runs the node of this machine."""
         with open(self.lock_file, "a+") as file:
             self._lock(file.fileno())
             file.truncate(0)
-            file.write(json.dumps({"pid": os.getpid(), "is_head": is_head}))
+            file.write(json.dumps({"pid": os.getpid(), "head": head.at if head.is_here else None}))
             file.flush()
             yield
 
@@ -132,57 +136,50 @@ class ClusterNode:
             else:
                 return
 
-    def _run_head(self, place: Place, port: int) -> None:
-        head = f"{place.ip_address}:{port}"
-        if _answers(head):
-            raise ClusterError(f"{head} is in use; choose another port with --port")
-        self._refuse_another_head(head)
+    def _run_head(self, place: Place, head: str) -> None:
+        self._wait_for_a_former_one(head)
         if self._record.desired().is_stopped or not self._membership.is_as_before(head):
             for part in ("store", "head", "node"):
                 shutil.rmtree(self._directory / part, ignore_errors=True)
         (self._directory / "store").mkdir(exist_ok=True, mode=0o700)
-        self._membership.begin(head)
         start = RayStart(
             f"the head at {head}",
-            partial(head_command, place, port),
+            partial(head_command, place, int(head.rpartition(":")[2])),
             log_file=self._directory / "logs" / "head.log",
             forget=self._directory / "head" / ADDRESS_FILE,
             monotonic=self._monotonic,
         )
         self._run_node(place, head, start)
 
-    def _refuse_another_head(self, head: str) -> None:
-        """ClusterError: there is one, on another machine."""
-        before = self._record.begun()
-        if before is None or before.head == head or self._record.desired().is_stopped:
-            return
-        seen = self._record.seen()
-        if _answers(before.head) or (seen is not None and seen.is_of_now(self._clock())):
-            raise ClusterError(
-                f"a cluster runs on this fleet, whose head is at {before.head}: join it with"
-                f" --address {before.head}, or stop it there first; where that machine is lost,"
-                f" call this again in {HOLDS.seconds} s"
-            )
+    def _wait_for_a_former_one(self, head: str) -> None:
+        """It may need some seconds to end, when its node's process was killed. ClusterError."""
+        until_s = self._monotonic() + FORMER_ENDS_WITHIN_S
+        while _answers(head):
+            if self._monotonic() > until_s or self._shutdown.wait(LOOKS_EVERY_S):
+                raise ClusterError(
+                    f"{head} is in use by something else; choose another port with --port"
+                )
 
     def _run_node(self, place: Place, head: str, own: RayStart | None = None) -> None:
         """`own`: the head itself, where it is on this machine. ClusterError: another machine has
         become the head instead."""
         name = process_name()
         node = self._node_of(place, head, name)
-        self._record.left(name)  # a former one may have had this name
+        if own is None:
+            self._record.left(name)  # a former one may have had this name
         try:
             has_keepers = own is None
             while not self._shutdown.wait(LOOKS_EVERY_S):
-                if own is not None and own.keep():
-                    has_keepers = False
-                if not self._is_there(head):
-                    if own is None and (other := self._other_head(head)) is not None:
-                        logger.warning("%s is the head now, instead of %s", other, head)
-                        node.end()
-                        head, node = other, self._node_of(place, other, name)
-                    continue
                 if own is not None:
                     self._refuse_to_be_replaced(head)
+                    if own.keep():
+                        has_keepers = False
+                elif (other := self._head_to_follow(head)) is not None:
+                    logger.warning("the head is at %s now; this machine leaves %s", other, head)
+                    node.end()
+                    head, node = other, self._node_of(place, other, name)
+                if not self._is_there(head):
+                    continue
                 if not node.is_running:
                     self._join(node, head, is_head=own is not None)
                 if not has_keepers:
@@ -206,25 +203,42 @@ class ClusterNode:
             monotonic=self._monotonic,
         )
 
-    def _other_head(self, head: str) -> str | None:
-        """Where a machine has become the head after that one; None: there is none, or that is not
-        known now."""
-        try:
-            begun = self._record.begun()
-        except DatabaseError:
-            return None
-        return None if begun is None or begun.head == head else begun.head
-
     def _refuse_to_be_replaced(self, head: str) -> None:
-        """ClusterError: it was, while the others did not reach this machine."""
-        if self._monotonic() < self._looks_for_another_s:
-            return
-        self._looks_for_another_s = self._monotonic() + LOOKS_FOR_ANOTHER_EVERY_S
-        if (other := self._other_head(head)) is not None:
-            raise ClusterError(
-                f"{other} has become the head of this fleet, so this one ends: join that one with"
+        """MembershipError: another machine has become the head."""
+        if self._has_begun and (other := self._other_head(head)) is not None:
+            raise MembershipError(
+                f"the head of this fleet is at {other} now, and this one ends: join that one with"
                 f" --address {other}"
             )
+
+    def _head_to_follow(self, head: str) -> str | None:
+        """The one that has begun instead, where this machine may join it and reaches it."""
+        if (other := self._other_head(head)) is None:
+            return None
+        problem = None
+        try:
+            self._membership.head_to_join()
+        except (ClusterError, DatabaseError) as error:
+            problem = str(error)
+        else:
+            if not _answers(other):
+                problem = "it does not answer"
+        if problem is not None:
+            problem = f"the head is at {other} now, and this machine cannot join it: {problem}"
+        self._log_once.problem(logger, "to follow", problem)
+        return other if problem is None else None
+
+    def _other_head(self, head: str) -> str | None:
+        """The one that has begun instead; None: there is none, or that is not known now."""
+        now_s = self._monotonic()
+        if now_s < self._looks_for_a_head_s:
+            return None
+        self._looks_for_a_head_s = now_s + LOOKS_FOR_A_HEAD_EVERY_S
+        try:
+            begun = self._record.begun()
+        except DatabaseError:  # which each process that needs it says
+            return None
+        return None if begun is None or begun.head == head else begun.head
 
     def _is_there(self, head: str) -> bool:
         is_there = _answers(head)
@@ -241,9 +255,10 @@ class ClusterNode:
         it is not: who begins this process again gives it the settings of now."""
         problem = None
         try:
-            if not is_head:
-                self._membership.check(head)
-            if node.keep():
+            if is_head and not self._has_begun:
+                self._membership.begin(head)
+                self._has_begun = True
+            if (is_head or self._membership.head_to_join() == head) and node.keep():
                 logger.info("this machine is a node of %s", head)
                 self._notifier.ready()
         except DatabaseError as error:
@@ -279,7 +294,9 @@ class ClusterNode:
         seen = self._record.seen()
         return seen is not None and (
             any(shard.node == name for shard in seen.shards)
-            or any(node.name == name and node.has_gateway for node in seen.nodes)
+            or any(
+                node.name == name and (node.has_gateway or node.has_keeper) for node in seen.nodes
+            )
         )
 
 

@@ -51,6 +51,7 @@ class NodeSeen(NamedTuple):
     cpus: int
     is_ours: bool
     has_gateway: bool
+    has_keeper: bool = False
 
 
 class ShardSeen(NamedTuple):

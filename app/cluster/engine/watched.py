@@ -11,8 +11,11 @@ from app.platform import ShardOwner
 UNOWNED_S = 3.0
 """When the database is back, owners go on with their leases by themselves."""
 SILENT_S = 8.0
-BEGINS_WITHIN_S = 300.0
-"""A process that begins may have to wait until other stores are brought up to date."""
+BEGINS_WITHIN_S = 20.0
+"""A supervisor. Ray has been seen to have one for ever that never begins, when the keeper that
+asked for it ended at that moment."""
+OWNS_WITHIN_S = 300.0
+"""A process may have to wait until other stores are brought up to date."""
 MAX_ENDS, ENDS_WITHIN_S = 3, 60.0
 
 
@@ -35,8 +38,10 @@ class WatchedShard:
     """Where it was begun, as long as its supervisor has not said where it is."""
     avoided_node: str | None = None
     """The one that it has just been taken away from."""
-    beginnings: int = 0
-    """Of its process, by whomever."""
+    restarts: int = 0
+    """Of its process, by whomever, since the cluster began."""
+    has_begun: bool = False
+    """Whether this keeper, or one before, knows that it began."""
     ends_s: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_ENDS))
     """Of its processes on the node where it is."""
 
@@ -82,7 +87,8 @@ class WatchedShard:
                 self.ends_s.clear()
         self.said, self.began_s = said, now_s
         self.chosen_node = self.stopping_since_s = None
-        self.beginnings += 1
+        self.restarts += self.has_begun
+        self.has_begun = True
 
     def why_not_well(self, now_s: float) -> str | None:
         """Why its supervisor has to go; None: it need not, or that is not known yet."""
@@ -94,8 +100,11 @@ class WatchedShard:
             return "its process has lost the lease and does not end, so it stands still"
         if self.has_owned and is_silent:
             return "its lease is over, and its supervisor does not answer"
-        if now_s - max(since_s, self.began_s) > BEGINS_WITHIN_S:
-            return f"nobody has taken its lease for {BEGINS_WITHIN_S:.0f} s"
+        waits_s = now_s - max(since_s, self.began_s)
+        if self.said is None and waits_s > BEGINS_WITHIN_S:
+            return f"its supervisor has not begun for {BEGINS_WITHIN_S:.0f} s"
+        if waits_s > OWNS_WITHIN_S:
+            return f"nobody has taken its lease for {OWNS_WITHIN_S:.0f} s"
         return None
 
     def ends_too_often(self, now_s: float) -> bool:

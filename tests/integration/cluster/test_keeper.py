@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
 from app.cluster.engine import ClusterRecord, EngineError, Keeper, Node
 from app.cluster.engine.model import gateway_name, keeper_names, shard_name
+from app.cluster.engine.record import ShardSeen
 from app.platform import DatabaseError, LogOnce
 from tests.support.fake_engine import FakeEngine, FakeOwners, node
 from tests.support.fakes import FakeClock
@@ -25,6 +27,7 @@ class Kept:
         *nodes: Node,
         shards: int = SHARDS,
         after: Kept | None = None,
+        process: str = "keeper:1",
     ) -> None:
         self.clock: FakeClock = FakeClock() if after is None else after.clock
         self.engine: FakeEngine = FakeEngine(*nodes) if after is None else after.engine
@@ -41,6 +44,7 @@ class Kept:
             record=record,
             is_leader=lambda: self.is_leader,
             log_once=LogOnce(),
+            process=process,
             clock=self.clock,
             monotonic=self.clock.monotonic,
         )
@@ -50,6 +54,12 @@ class Kept:
         for _ in range(int(seconds * 2)):
             self.clock.advance(seconds=0.5)
             self.keeper()
+
+    def shards_seen(self) -> Sequence[ShardSeen]:
+        """As the page and the commands read it."""
+        seen = self.record.seen()
+        assert seen is not None
+        return seen.shards
 
     def places(self) -> Counter[str]:
         """How many shards each node has."""
@@ -203,6 +213,30 @@ def test_a_node_that_leaves_gives_its_shards_up_in_order(kept: Kept) -> None:
     assert gateway_name(B.id) not in kept.engine.placed
 
 
+def test_a_keeper_on_a_node_that_leaves_goes_when_another_can_go_on(kept: Kept) -> None:
+    """Given both keepers on the node that leaves; then the other one begins elsewhere, and only
+    after that the one goes that looks after the shards."""
+    own, other = keeper_names()
+    process = kept.engine.placed[own].process
+    leader = Kept(kept.record, after=kept, process=process)
+    assert {kept.engine.placed[each].node_id for each in (own, other)} == {B.id}
+    kept.record.leave("b")
+
+    leader.rounds(0.5)
+    assert other not in kept.engine.placed
+    leader.rounds(0.5)
+    assert kept.engine.placed[other].node_id == A.id
+    assert kept.engine.placed[own].process == process
+    leader.rounds(0.5)
+    assert own not in kept.engine.placed
+
+    kept.rounds(2)  # of the next one
+    assert {kept.engine.placed[each].node_id for each in (own, other)} == {A.id}
+    seen = kept.record.seen()
+    assert seen is not None
+    assert [node.has_keeper for node in seen.nodes] == [True, False]
+
+
 def test_a_node_that_joins_takes_over_what_others_have_more(kept: Kept) -> None:
     """Given two nodes with two shards each, and one of them was away; when it is back for half a
     minute; then each has two again."""
@@ -252,9 +286,48 @@ def test_the_next_keeper_goes_on_counting_restarts(kept: Kept) -> None:
 
     after.keeper()
 
-    seen = kept.record.seen()
-    assert seen is not None
-    assert [each.restarts for each in seen.shards] == [1, 0, 0, 0]
+    assert [each.restarts for each in after.shards_seen()] == [1, 0, 0, 0]
+
+
+def test_restarts_are_never_fewer_than_before(kept: Kept) -> None:
+    """Given a shard that was begun again; when the next keeper looks, and that shard is silent."""
+    kept.engine.begin(shard_name(0), A.id)
+    kept.rounds(1)
+    kept.engine.silent.add(shard_name(0))
+    after = Kept(kept.record, after=kept)
+
+    after.keeper()
+    assert [each.restarts for each in after.shards_seen()] == [1, 0, 0, 0]
+
+    kept.engine.silent.clear()
+    after.rounds(1)
+    assert [each.restarts for each in after.shards_seen()] == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("name", [shard_name(0), gateway_name(A.id), keeper_names()[1]])
+def test_a_supervisor_that_never_begins_is_begun_anew(kept: Kept, name: str) -> None:
+    """Given one that Ray knows, whose keeper ended when it had just asked for it."""
+    kept.engine.kill(name)
+    kept.engine.stillborn.add(name)
+
+    kept.rounds(15)
+    assert name not in kept.engine.placed
+    kept.rounds(15)
+
+    assert name in kept.engine.placed
+
+
+def test_a_gateway_that_does_not_answer_begins_anew(
+    kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = gateway_name(A.id)
+    before = kept.engine.placed[name]
+    kept.engine.silent.add(name)
+
+    kept.rounds(25)
+
+    assert kept.engine.placed[name] != before
+    assert f"{name} does not answer, and begins anew" in caplog.text
 
 
 def test_the_next_keeper_knows_who_had_the_lease(kept: Kept) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from app.cluster.engine import ClusterError, ClusterRecord, Common, Membership, MembershipError
-from app.platform import GatewayToken, Registry, make_engine
+from app.cluster.engine.membership import Head
+from app.cluster.engine.record import NodeSeen, Seen
+from app.platform import GatewayToken, Registry, make_engine, process_name
 from app.settings import Settings
 
 pytest.importorskip("ray", reason="needs the extra `cluster`")
@@ -21,6 +24,11 @@ SETTINGS: dict[str, Any] = {
     "gateway": {"token": TOKEN},
 }
 Make = Callable[..., Membership]
+
+
+def beside_others(address: str) -> dict[str, str]:
+    """How a machine of several has its gateway; any file is one, as nothing is read here."""
+    return {"host": address, "token": TOKEN, "certificate": __file__, "key": __file__}
 
 
 @pytest.fixture
@@ -50,20 +58,41 @@ def make(registry: Registry, record: ClusterRecord, tmp_path: Path) -> Make:
     return of
 
 
-def refused(membership: Membership, head: str | None = HEAD, *, mends: bool = False) -> str:
+def join(membership: Membership, address: str = HEAD) -> Head:
+    return membership.check(address, port=6_379, is_new=False)
+
+
+def become_head(membership: Membership, *, port: int = 6_379, is_new: bool = False) -> Head:
+    return membership.check(None, port=port, is_new=is_new)
+
+
+def refused(membership: Membership, *, mends: bool = False) -> str:
     """Why it may not join; `mends`: a later try may succeed, when the head is as this machine."""
     with pytest.raises(ClusterError) as caught:
-        membership.check(head)
+        join(membership)
     assert isinstance(caught.value, MembershipError) is not mends
     return str(caught.value)
 
 
+def refused_as_head(membership: Membership, *, is_new: bool = False) -> str:
+    with pytest.raises(MembershipError) as caught:
+        become_head(membership, is_new=is_new)
+    return str(caught.value)
+
+
+def seen_on(host: str) -> Seen:
+    """A cluster with one node, there."""
+    node = NodeSeen(f"{host}:17", "127.0.0.2", cpus=2, is_ours=True, has_gateway=True)
+    at = datetime(2026, 7, 1, tzinfo=UTC)
+    return Seen(f"{host}:18", nodes=[node], shards=[], supervisors=1, at=at)
+
+
 def test_a_machine_like_the_head_may_join(make: Make) -> None:
-    make().check(HEAD)
+    assert join(make()) == Head(HEAD, is_here=False)
 
 
 def test_what_belongs_to_the_machine_may_differ(make: Make) -> None:
-    make(ops={"port": 9_999}, log={"level": "DEBUG"}).check(HEAD)
+    join(make(ops={"port": 9_999}, log={"level": "DEBUG"}))
 
 
 def test_settings_that_differ_are_named_without_their_values(make: Make) -> None:
@@ -82,7 +111,7 @@ def test_a_secret_that_is_read_again_when_it_changes_may_differ(make: Make) -> N
     vtn = {"base_url": "http://127.0.0.1:9", "client_id": "c"}
     make(vtn={**vtn, "client_secret": "before"}).begin(HEAD)
 
-    make(vtn={**vtn, "client_secret": "rotated"}).check(HEAD)
+    join(make(vtn={**vtn, "client_secret": "rotated"}))
 
 
 def test_another_token_is_said_to_be_one(make: Make) -> None:
@@ -101,24 +130,76 @@ def test_more_than_one_node_needs_a_server(make: Make) -> None:
     assert "DATABASE__URL: more than one node needs PostgreSQL" in refused(make(kind="file"))
 
 
-def test_another_address_is_not_the_head(make: Make) -> None:
-    words = refused(make(), "127.0.0.9:6379", mends=True)
-
-    assert words == f"127.0.0.9:6379 is not the head of this fleet, which is at {HEAD}"
+def test_the_head_is_known_whichever_address_is_given(make: Make) -> None:
+    assert join(make(), "former.example:6379") == Head(HEAD, is_here=False)
 
 
 def test_a_machine_that_only_itself_reaches_cannot_join_another(make: Make) -> None:
     make().begin("192.0.2.7:6379")
 
-    assert refused(make(), "192.0.2.7:6379").startswith("GATEWAY__HOST: must be the address")
+    assert refused(make()).startswith("GATEWAY__HOST: must be the address")
 
 
-def test_the_head_needs_none(make: Make) -> None:
-    make(kind="file", token=None).check(None)
+def test_a_head_that_only_itself_reaches_cannot_be_joined_by_another(make: Make) -> None:
+    other = make(gateway=beside_others("192.0.2.8"))
+
+    words = refused(other, mends=True)
+
+    assert words.startswith(f"the head of this fleet is at {HEAD}, where only its own machine")
+
+
+class TestAHead:
+    def test_needs_no_server_and_no_token(self, make: Make) -> None:
+        assert become_head(make(kind="file", token=None)) == Head(HEAD, is_here=True)
+
+    def test_may_have_another_port_than_before(self, make: Make) -> None:
+        assert become_head(make(), port=7_000).at == "127.0.0.2:7000"
+
+    def test_needs_shards(self, make: Make) -> None:
+        assert refused_as_head(make(fleet={"shards": 1})).startswith("FLEET__SHARDS: is 1")
+
+    def test_is_not_replaced_by_another_machine_that_was_not_told_to(self, make: Make) -> None:
+        make().begin("192.0.2.7:6379")
+        other = make(gateway=beside_others("192.0.2.8"))
+
+        assert refused_as_head(other) == (
+            "the head of this fleet is at 192.0.2.7:6379: join it with --address 192.0.2.7:6379, or"
+            " make this machine the head instead with --new-head"
+        )
+        assert become_head(other, is_new=True) == Head("192.0.2.8:6379", is_here=True)
+
+    def test_is_not_replaced_by_one_with_the_same_address_of_its_own(
+        self, make: Make, record: ClusterRecord
+    ) -> None:
+        record.show(seen_on("another machine"))
+
+        assert "--new-head" in refused_as_head(make())
+
+    def test_goes_on_where_its_nodes_were_on_its_machine(
+        self, make: Make, record: ClusterRecord
+    ) -> None:
+        record.show(seen_on(process_name().rpartition(":")[0]))
+
+        assert become_head(make()).is_here
+
+    def test_of_several_machines_is_one_that_others_reach(self, make: Make) -> None:
+        make().begin("192.0.2.7:6379")
+
+        assert refused_as_head(make(), is_new=True).startswith("GATEWAY__HOST: must be the address")
+
+    def test_goes_on_as_the_head_though_it_once_joined_another(self, make: Make) -> None:
+        """Given a unit that says --address; when its machine has become the head, with other
+        settings by now."""
+        gateway = beside_others("192.0.2.8")
+        make(gateway=gateway).begin("192.0.2.8:6379")
+
+        again = join(make(gateway=gateway, ops={"token": "another one"}), "192.0.2.7:6379")
+
+        assert again == Head("192.0.2.8:6379", is_here=True)
 
 
 def test_a_fleet_in_one_shard_needs_no_cluster(make: Make) -> None:
-    assert refused(make(fleet={"shards": 1}), None).startswith("FLEET__SHARDS: is 1")
+    assert refused(make(fleet={"shards": 1})).startswith("FLEET__SHARDS: is 1")
 
 
 def test_another_version_is_refused(make: Make, record: ClusterRecord) -> None:
