@@ -20,7 +20,6 @@ LOOPBACK_ADDRESS = "127.0.0.2"
 """Ray takes 127.0.0.1 for the address of the machine in its network."""
 LOOPBACK_NETWORK = "127."
 RESOURCE_DIGITS = 12
-TOKEN_NEEDED = "GATEWAY__TOKEN: is what nodes know each other by: give all machines the same one"
 HOST_NEEDED = "GATEWAY__HOST: must be the address by which the other nodes reach this machine"
 
 
@@ -101,7 +100,9 @@ class Membership:
                 "DATABASE__URL: more than one node needs PostgreSQL, which all of them reach"
             )
         if not self._has_token:
-            raise MembershipError(TOKEN_NEEDED)
+            raise MembershipError(
+                "GATEWAY__TOKEN: is what nodes know each other by: give all machines the same one"
+            )
         begun = self._record.begun()
         if begun is None:
             raise ClusterError(

@@ -73,6 +73,8 @@ class ClusterNode:
         self._keepers_began_s = 0.0
         self._looks_for_a_head_s = float("-inf")
         self._has_begun = False
+        self._was_named = False
+        """Whether the registry has named this machine as the head."""
 
     @property
     def lock_file(self) -> Path:
@@ -138,6 +140,8 @@ class ClusterNode:
 
     def _run_head(self, place: Place, head: str) -> None:
         self._wait_for_a_former_one(head)
+        begun = self._record.begun()
+        self._was_named = begun is not None and begun.head == head
         if self._record.desired().is_stopped or not self._membership.is_as_before(head):
             for part in ("store", "head", "node"):
                 shutil.rmtree(self._directory / part, ignore_errors=True)
@@ -205,7 +209,7 @@ class ClusterNode:
 
     def _refuse_to_be_replaced(self, head: str) -> None:
         """MembershipError: another machine has become the head."""
-        if self._has_begun and (other := self._other_head(head)) is not None:
+        if self._was_named and (other := self._other_head(head)) is not None:
             raise MembershipError(
                 f"the head of this fleet is at {other} now, and this one ends: join that one with"
                 f" --address {other}"
@@ -257,7 +261,7 @@ class ClusterNode:
         try:
             if is_head and not self._has_begun:
                 self._membership.begin(head)
-                self._has_begun = True
+                self._has_begun = self._was_named = True
             if (is_head or self._membership.head_to_join() == head) and node.keep():
                 logger.info("this machine is a node of %s", head)
                 self._notifier.ready()
