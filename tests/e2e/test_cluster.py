@@ -83,11 +83,7 @@ class Trouble:
         return self.cluster.all_there() and all(pid is not None and lives(pid) for pid in owners)
 
     def wait_until_calm(self) -> None:
-        wait_until(
-            self.all_run,
-            timeout_s=CALM_WITHIN_S,
-            otherwise=lambda: "\n".join(map(self.cluster.logs, self.cluster.nodes)),
-        )
+        wait_until(self.all_run, timeout_s=CALM_WITHIN_S, otherwise=self.cluster.all_logs)
 
     def victim(self, *, but: str = "") -> tuple[ShardStore, int]:
         """A shard, and its process, which is not on that node."""
@@ -98,7 +94,7 @@ class Trouble:
         """Do it, and note how long it takes until another process has the shard and meters."""
         before, began_s = store.epoch(), time.monotonic()
         act()
-        took_s = store.is_back(before) - began_s
+        took_s = store.is_back(before, otherwise=self.cluster.all_logs) - began_s
         self.took_s.setdefault(self._trouble, []).append(round(took_s, 1))
 
     def __call__(self, trouble: Callable[[Trouble], None]) -> None:

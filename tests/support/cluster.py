@@ -148,6 +148,11 @@ class Cluster:
             for path in sorted(folder.glob("*.log"))
         )
 
+    def all_logs(self) -> str:
+        """Of all nodes, also of those that were taken away."""
+        folders = [path.name for path in Path(self._folder.name).iterdir()]
+        return "\n".join(map(self.logs, sorted(folders)))
+
     def close(self) -> None:
         """Whatever still runs is ended."""
         for each in self._made:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from sqlalchemy import text
 
@@ -41,11 +42,14 @@ class ShardStore(Stored):
         """Of its lease."""
         return self._number("SELECT epoch FROM lease")
 
-    def is_back(self, before: int) -> float:
-        """When another owner had it, by the monotonic clock; it has stored its first tick."""
-        wait_until(lambda: self.epoch() > before, timeout_s=30)
+    def is_back(
+        self, before: int, *, otherwise: Callable[[], str] = lambda: "nobody has it"
+    ) -> float:
+        """When another owner had it, by the monotonic clock; it has stored its first tick.
+        `otherwise`: what is said where there is none."""
+        wait_until(lambda: self.epoch() > before, timeout_s=30, otherwise=otherwise)
         at_s, newest = time.monotonic(), self.newest()
-        wait_until(lambda: self.has_more(newest), timeout_s=30)
+        wait_until(lambda: self.has_more(newest), timeout_s=30, otherwise=otherwise)
         return at_s
 
     def look_again(self) -> None:
