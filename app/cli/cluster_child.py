@@ -19,7 +19,7 @@ from app.platform import Shard
 from containers import Container
 
 logger = logging.getLogger(__name__)
-ROUND_WITHIN_S = 60.0
+ROUND_WITHIN_S = 30.0
 
 
 @contextmanager

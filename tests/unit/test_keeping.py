@@ -114,6 +114,23 @@ def test_it_does_not_look_while_the_lease_is_not_certain() -> None:
     assert keeper.looked == 1
 
 
+def test_however_long_it_waits_for_the_lease_it_has_time_for_its_rounds() -> None:
+    gave_up, now_s = threading.Event(), [0.0]
+
+    class TakenForLong(Lease):
+        def acquire(self) -> None:
+            now_s[0] += 3_600
+
+    rounds = Rounds(gave_up.set, within_s=60, monotonic=lambda: now_s[0])
+    shutdown = Shutdown()
+
+    assert Keeping(lease=TakenForLong(), shutdown=shutdown, log_once=LogOnce()).run(
+        Told(shutdown), rounds
+    )
+    rounds.join(10)
+    assert not gave_up.is_set()
+
+
 def test_an_end_that_hangs_after_an_error_is_ended_by_its_rounds() -> None:
     gave_up, now_s = threading.Event(), [0.0]
     rounds = Rounds(gave_up.set, within_s=0.01, monotonic=lambda: now_s[0])

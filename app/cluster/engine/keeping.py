@@ -40,6 +40,7 @@ class Keeping:
         After an error `rounds` go on, since the end of the process may hang, too.
         """
         self._lease.acquire()
+        rounds.begin()  # however long the lease was waited for
         rounds.start()
         try:
             is_done = self._go_on(keeper, rounds)
