@@ -180,7 +180,8 @@ def another_machine_becomes_the_head(trouble: Trouble) -> None:
     goes on meanwhile, and follows it; then the first one joins."""
     cluster = trouble.cluster
     cluster.nodes.pop(FIRST).kill()
-    assert cluster.nodes["b"].stop() == 0
+    cluster.nodes["b"].tell(signal.SIGTERM)
+    assert cluster.nodes["b"].join(CALM_WITHIN_S) == 0, cluster.nodes["b"].log
     cluster.become_head("b")
     trouble.wait_until_calm()
     assert f"the head is at {cluster.head} now" in cluster.nodes["c"].log

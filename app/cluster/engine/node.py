@@ -289,7 +289,7 @@ class ClusterNode:
         try:
             self._record.leave(name)
             until_s = self._monotonic() + LEAVES_WITHIN_S
-            while self._monotonic() < until_s and self._has_something(name):
+            while self._has_something(name) and self._monotonic() < until_s and _answers(head):
                 threading.Event().wait(LOOKS_EVERY_S)
         except DatabaseError as error:
             logger.warning("the node is not left in order: %s", error)
