@@ -94,7 +94,10 @@ class Trouble:
         """Do it, and note how long it takes until another process has the shard and meters."""
         before, began_s = store.epoch(), time.monotonic()
         act()
-        took_s = store.is_back(before, otherwise=self.cluster.all_logs) - began_s
+        self.note(store.is_back(before, otherwise=self.cluster.all_logs) - began_s)
+
+    def note(self, took_s: float) -> None:
+        """How long it took."""
         self.took_s.setdefault(self._trouble, []).append(round(took_s, 1))
 
     def __call__(self, trouble: Callable[[Trouble], None]) -> None:
@@ -182,8 +185,10 @@ def another_machine_becomes_the_head(trouble: Trouble) -> None:
     cluster.nodes.pop(FIRST).kill()
     cluster.nodes["b"].tell(signal.SIGTERM)
     assert cluster.nodes["b"].join(CALM_WITHIN_S) == 0, cluster.nodes["b"].log
+    told_s = time.monotonic()
     cluster.become_head("b")
     trouble.wait_until_calm()
+    trouble.note(time.monotonic() - told_s)
     assert f"the head is at {cluster.head} now" in cluster.nodes["c"].log
     cluster.begin(FIRST)
     trouble.wait_until_calm()
