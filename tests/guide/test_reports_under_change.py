@@ -24,6 +24,7 @@ from tests.guide.test_7_features import grant
 
 pytestmark = pytest.mark.in_process
 
+AFTER_EACH = {"frequency": 1, "repeat": -1}
 EACH: dict[str, Any] = {
     "payloadType": "USAGE",
     "startInterval": 0,
@@ -269,12 +270,17 @@ def test_no_descriptor_costs_without_end(
 @pytest.mark.parametrize(
     ("intervals", "repeats", "duration"),
     [
-        ([], {"frequency": 1, "repeat": -1}, "P9999Y"),
-        (prices(1, 2), {"frequency": 1, "repeat": -1}, "P9999Y"),
-        (prices(1), {"frequency": -1, "repeat": 5}, "P9999Y"),
-        (prices(1), {"frequency": 1, "repeat": -1}, "PT20001H"),
+        pytest.param([], AFTER_EACH, "P9999Y", id="implied", marks=pytest.mark.rest),
+        pytest.param(prices(1, 2), AFTER_EACH, "P9999Y", id="each", marks=pytest.mark.rest),
+        pytest.param(
+            prices(1),
+            {"frequency": -1, "repeat": 5},
+            "P9999Y",
+            id="each pass",
+            marks=pytest.mark.rest,
+        ),
+        pytest.param(prices(1), AFTER_EACH, "PT20001H", id="until it ends"),
     ],
-    ids=["implied", "each", "each pass", "until it ends"],
 )
 def test_the_reports_of_an_event_that_has_gone_on_for_years_are_found_at_once(
     guide: Guide, intervals: list[dict[str, Any]], repeats: dict[str, int], duration: str

@@ -104,6 +104,7 @@ def test_a_list_without_end_ends(scripted_vtn: MakeVtn, make_container: MakeCont
     assert len(by_id(pages)) == 50
 
 
+@pytest.mark.rest
 def test_a_list_of_ever_new_objects_ends(
     scripted_vtn: MakeVtn, make_container: MakeContainer
 ) -> None:

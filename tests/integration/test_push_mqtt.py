@@ -177,6 +177,7 @@ class TestTheBroker:
         assert len(said) == 1
         assert said[0].startswith("push: 2 VENs go without and are polled")
 
+    @pytest.mark.rest
     def test_a_new_token_is_shown_before_the_old_one_expires(
         self, broker: Broker, make_fleet: MakeFleet
     ) -> None:

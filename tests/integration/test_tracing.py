@@ -91,6 +91,7 @@ def test_reports_belong_to_their_delivery(traced: Bench, collector: ScriptedVtn)
     assert {s.parent_span_id for s in found if s.name == "send report"} == {delivery.span_id}
 
 
+@pytest.mark.rest
 def test_a_collector_that_is_not_there_stops_nothing(traced: Bench, collector: ScriptedVtn) -> None:
     collector.close()
     traced.tick()

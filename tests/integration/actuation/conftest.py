@@ -67,6 +67,8 @@ class OrdersBench:
             wait_until(lambda: self.away() is None, otherwise=lambda: str(self.away()))
 
     def stop(self) -> None:
+        """As the application does; what looks every few seconds ends at once."""
+        self.container.platform.shutdown().set()
         self.container.actuation.service().close()
 
     def away(self) -> str | None:

@@ -246,6 +246,7 @@ vens_of = st.lists(
 events_of = st.dictionaries(st.sampled_from(["e1", "e2", "e3", "e4"]), some, max_size=4)
 
 
+@pytest.mark.rest
 @given(
     vens=vens_of,
     before=events_of,

@@ -215,6 +215,7 @@ class TestServer:
         wait_until(lambda: end() > began)
         assert sql(first, "SELECT count(*) FROM lease").scalar() == 1
 
+    @pytest.mark.rest
     @pytest.mark.parametrize("rows", [1, 5])
     def test_who_is_frozen_in_a_transaction_loses_it(
         self, make_shard: MakeShard, rows: int
