@@ -82,15 +82,14 @@ def node_command(place: Place, head: str, *, name: str, resource: str) -> list[s
 def keepers_command(place: Place, head: str) -> list[str]:
     """Of what begins the keepers, and ends: in a process of its own, which Ray changes."""
     return [
-        *_in_environment(place, {}, ended_by=signal.SIGKILL),
+        *_in_environment(place, {}),
         *(sys.executable, "-m", "app", "cluster", "child", ALL_KEEPERS, "--head", head),
     ]
 
 
 def _command(place: Place, part: str, more: Mapping[str, str], *options: str) -> list[str]:
     return [
-        # In order: when all of it is killed at once, Ray's agents go on to look for the head.
-        *_in_environment(place, more, ended_by=signal.SIGTERM),
+        *_in_environment(place, more),
         *(str(Path(sys.executable).with_name("ray")), "start", "--block", *options),
         "--log-color=false",
         f"--node-ip-address={place.ip_address}",
@@ -102,14 +101,15 @@ def _command(place: Place, part: str, more: Mapping[str, str], *options: str) ->
     ]
 
 
-def _in_environment(
-    place: Place, more: Mapping[str, str], *, ended_by: signal.Signals
-) -> list[str]:
-    """What stands before a command: it ends with this process, and has Ray's variables."""
+def _in_environment(place: Place, more: Mapping[str, str]) -> list[str]:
+    """What stands before a command: it ends with this process, and has Ray's variables.
+
+    It ends at once: where the head ended in order with its node, nodes were seen on which no
+    supervisor began any more.
+    """
     variables = {**RAY_VARIABLES, "RAY_AUTH_TOKEN_PATH": str(place.token_file), **more}
     return ends_with_this_process(
-        *("/usr/bin/env", *(f"{name}={value}" for name, value in variables.items())),
-        by=ended_by,
+        "/usr/bin/env", *(f"{name}={value}" for name, value in variables.items())
     )
 
 

@@ -27,13 +27,16 @@ RENEWED_EVERY_S = 1.0
 SPARE_S = 1.0
 """Before its end, from when on nothing is sent: clocks do not run alike."""
 STATEMENT_S = 3
-_END_IDLE = text(
-    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-    " AND usename = current_user AND state LIKE 'idle in transaction%'"
-    " AND state_change < clock_timestamp() - make_interval(secs => :idle_s) AND pid IN"
-    " (SELECT pg_locks.pid FROM pg_locks JOIN pg_class ON pg_class.oid = pg_locks.relation"
-    " JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace WHERE nspname = :schema"
-    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+_END_FROZEN = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity AS session"
+    " WHERE pid <> pg_backend_pid() AND usename = current_user"
+    " AND state_change < clock_timestamp() - make_interval(secs => :idle_s) AND EXISTS"
+    " (SELECT 1 FROM pg_locks JOIN pg_class ON pg_class.oid = pg_locks.relation"
+    " JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace"
+    " WHERE pg_locks.pid = session.pid AND nspname = :schema"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND (state LIKE 'idle in transaction%'"
+    " OR state = 'active' AND wait_event_type = 'Client' AND mode = 'RowExclusiveLock'))"
 )
 
 
@@ -166,10 +169,11 @@ class ServerLease(Lease):
         """Of former owners: they can commit nothing any more, and have rows locked.
 
         PostgreSQL ends most of them by itself, but for those after a pipeline, which psycopg makes
-        of many rows: its Flush ends the count of how long the transaction has been idle.
+        of many rows: its Flush ends the count of how long the transaction has been idle. Within
+        one, a transaction counts as active, and its session waits for its client.
         """
         ended = connection.execute(
-            _END_IDLE, {"schema": self._store.schema, "idle_s": STATEMENT_S}
+            _END_FROZEN, {"schema": self._store.schema, "idle_s": STATEMENT_S}
         ).scalar()
         if ended:
             logger.info("%d transactions of the former owner were ended", ended)

@@ -240,6 +240,34 @@ class TestServer:
         with pytest.raises(DatabaseError):
             frozen.__exit__(ended.type, ended.value, ended.tb)
 
+    @pytest.mark.rest
+    def test_who_is_frozen_amid_many_rows_loses_it(self, make_shard: MakeShard) -> None:
+        """Given an owner that stands still within a pipeline: its session is active, and waits for
+        more rows."""
+        first, second = make_shard(0, of=2), make_shard(0, of=2)
+        first.platform.owner().acquire()
+        before = revision(first)
+        frozen = first.platform.database().write()
+        connection = frozen.__enter__()
+        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar()
+        pipeline = connection.connection.driver_connection.pgconn
+        pipeline.enter_pipeline_mode()
+        pipeline.send_query_params(b"UPDATE fleet SET revision = revision + 1", None)
+        pipeline.send_flush_request()
+        pipeline.flush()
+        waits = f"SELECT state || wait_event FROM pg_stat_activity WHERE pid = {pid}"
+        wait_until(lambda: sql(second, waits).scalar() == "activeClientRead")
+
+        sql(second, "UPDATE lease SET epoch = 7, expires_at = clock_timestamp() + interval '4 s'")
+        with standby(second) as runs:
+            wait_until(runs.is_set)
+            change(second)
+
+        assert revision(second) == before + 1
+        pipeline.finish()
+        with pytest.raises(DatabaseError):
+            frozen.__exit__(None, None, None)
+
     def test_a_transaction_of_a_shard_has_its_limits(self, make_shard: MakeShard) -> None:
         owner = make_shard(0, of=2)
         owner.platform.owner().acquire()
