@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from app.cluster.engine.record import NodeSeen, Seen, ShardSeen
 from app.cluster.gateway.metrics import of_cluster
@@ -69,12 +71,12 @@ def test_a_database_that_does_not_answer_is_said(caplog: pytest.LogCaptureFixtur
 
 
 def test_prometheus_hears_when_the_keeper_looked_and_how_often_shards_began_again() -> None:
-    class Told:
-        def collect(self) -> object:
+    class Told(Collector):
+        def collect(self) -> Iterator[Metric]:
             return of_cluster(SEEN)
 
     registry = CollectorRegistry()
-    registry.register(Told())  # type: ignore[arg-type]
+    registry.register(Told())
 
     value = registry.get_sample_value
     assert value("ven_cluster_seen_timestamp_seconds") == SEEN.at.timestamp()

@@ -90,6 +90,7 @@ class Keeper:
         keepers = [said for name, said in found.items() if is_keeper(name)]
         self._look(supervisors, owners, now_s)
         self._listen(found, now_s)
+        self._stopped &= found.keys()
         usable = [node for node in nodes if node.is_ours and node.name not in desired.leaving]
         if desired.is_stopped:
             self._stop_all(supervisors, now_s)
@@ -123,7 +124,6 @@ class Keeper:
             for name, said in supervisors.items()
             if said is None
         }
-        self._stopped &= supervisors.keys()
 
     def _kill_silent(self, now_s: float) -> None:
         """Gateways and keepers; they begin anew in the next round. Of shards the lease decides."""

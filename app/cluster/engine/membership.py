@@ -73,7 +73,8 @@ class Membership:
         return Head(self.head_to_join(), is_here=False)
 
     def _check_head(self, head: str, *, is_new: bool) -> None:
-        self._own_after_checks()
+        self._check_shards()
+        self._own()  # or Ray is not installed
         begun = self._record.begun()
         if begun is None or (_host(begun.head) == _host(head) and not self._is_elsewhere(head)):
             return
@@ -94,7 +95,8 @@ class Membership:
     def head_to_join(self) -> str:
         """Host and port of the head of this fleet, where this machine may join it. Errors as of
         `check`."""
-        own, ip_address = self._own_after_checks(), self._ip_address()
+        self._check_shards()
+        own, ip_address = self._own(), self._ip_address()
         if self._kind == "file":
             raise MembershipError(
                 "DATABASE__URL: more than one node needs PostgreSQL, which all of them reach"
@@ -121,14 +123,13 @@ class Membership:
             raise ClusterError(difference)
         return begun.head
 
-    def _own_after_checks(self) -> Common:
-        """What this machine has, where it has several shards and Ray."""
+    def _check_shards(self) -> None:
+        """Whether there are several, as many as the fleet has."""
         if self._shards == 1:
             raise MembershipError(
                 "FLEET__SHARDS: is 1: the one process of the fleet needs no cluster"
             )
         self._registry.refuse_another_number(self._shards)
-        return self._own()
 
     def difference(self) -> str | None:
         """What is not as it is at the head by now, in words; None: nothing. DatabaseError."""

@@ -159,7 +159,9 @@ class ClusterNode:
         """It may need some seconds to end, when its node's process was killed. ClusterError."""
         until_s = self._monotonic() + FORMER_ENDS_WITHIN_S
         while _answers(head):
-            if self._monotonic() > until_s or self._shutdown.wait(LOOKS_EVERY_S):
+            if self._shutdown.wait(LOOKS_EVERY_S):
+                return
+            if self._monotonic() > until_s:
                 raise ClusterError(
                     f"{head} is in use by something else; choose another port with --port"
                 )

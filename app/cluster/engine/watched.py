@@ -12,8 +12,7 @@ UNOWNED_S = 3.0
 """When the database is back, owners go on with their leases by themselves."""
 SILENT_S = 8.0
 BEGINS_WITHIN_S = 20.0
-"""A supervisor. Ray has been seen to have one for ever that never begins, when the keeper that
-asked for it ended at that moment."""
+"""A supervisor. Ray was seen to know some that never began."""
 OWNS_WITHIN_S = 300.0
 """A process may have to wait until other stores are brought up to date."""
 MAX_ENDS, ENDS_WITHIN_S = 3, 60.0
@@ -41,7 +40,7 @@ class WatchedShard:
     restarts: int = 0
     """Of its process, by whomever, since the cluster began."""
     has_begun: bool = False
-    """Whether this keeper, or one before, knows that it began."""
+    """Whether this keeper has heard of a beginning: the first one is no restart."""
     ends_s: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_ENDS))
     """Of its processes on the node where it is."""
 

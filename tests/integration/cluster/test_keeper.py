@@ -237,6 +237,15 @@ def test_a_keeper_on_a_node_that_leaves_goes_when_another_can_go_on(kept: Kept) 
     assert [node.has_keeper for node in seen.nodes] == [True, False]
 
 
+def test_keepers_leave_each_node_that_leaves(kept: Kept) -> None:
+    """Given keepers that have left one node; when the other one leaves; then they go back."""
+    for leaves, stays in ((B, A), (A, B)):
+        kept.record.leave(leaves.name)
+        kept.rounds(3)
+        assert {kept.engine.placed[each].node_id for each in keeper_names()} == {stays.id}
+        kept.record.left(leaves.name)
+
+
 def test_a_node_that_joins_takes_over_what_others_have_more(kept: Kept) -> None:
     """Given two nodes with two shards each, and one of them was away; when it is back for half a
     minute; then each has two again."""
