@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -63,7 +64,10 @@ class TaskScheduler:
         self._expected = expected
         self._timezone = ZoneInfo(timezone)
         self._clock = clock
-        # No lock of ours around it: APScheduler calls back under locks of its own.
+        # Its begin and its end may come at one time, and it takes them one after the other only.
+        # No lock of ours around its other calls: it calls back under locks of its own.
+        self._begins_or_ends = threading.Lock()
+        self._has_ended = False
         self._tasks: dict[str, Task] = {}
         self._executor = TaskExecutor(self._task)
         self._scheduler = BackgroundScheduler(
@@ -178,12 +182,15 @@ class TaskScheduler:
             self._scheduler.modify_job(task.name, trigger=trigger, next_run_time=upcoming)
 
     def start(self) -> None:
-        """Begin the schedule; intervals count from here."""
-        for task in self.get_jobs():
-            if not task.paused:
-                trigger = self._tasks[task.name].config.trigger(self._timezone)
-                self._scheduler.reschedule_job(task.name, trigger=trigger)
-        self._scheduler.start()
+        """Begin the schedule; intervals count from here. RuntimeError after `shutdown`."""
+        with self._begins_or_ends:
+            if self._has_ended:
+                raise RuntimeError("the scheduler was shut down")
+            for task in self.get_jobs():
+                if not task.paused:
+                    trigger = self._tasks[task.name].config.trigger(self._timezone)
+                    self._scheduler.reschedule_job(task.name, trigger=trigger)
+            self._scheduler.start()
 
     @property
     def is_running(self) -> bool:
@@ -193,11 +200,13 @@ class TaskScheduler:
     def shutdown(self, wait: bool = True, timeout_s: float | None = None) -> bool:
         """End the schedule; with `wait`, wait for the runs under way, at most `timeout_s`.
 
-        True when none is left. May be called again, and without a start.
+        True when none is left. May be called again, without a start, and while one is under way.
         """
-        if self._scheduler.running:
-            # Never APScheduler's own wait: it holds locks that a run may need to end.
-            self._scheduler.shutdown(wait=False)
+        with self._begins_or_ends:
+            self._has_ended = True
+            if self._scheduler.running:
+                # Never APScheduler's own wait: it holds locks that a run may need to end.
+                self._scheduler.shutdown(wait=False)
         return self._executor.shutdown(wait=wait, timeout_s=timeout_s)
 
     def _task(self, name: str) -> Task:

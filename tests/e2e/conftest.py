@@ -35,7 +35,10 @@ def ops_port() -> int:
 
 @pytest.fixture
 def start(tmp_path: Path, port: int, ops_port: int) -> Iterator[Start]:
-    """`start("run", FLEET__VENS="2")`; everything that is still running is ended."""
+    """`start("run", FLEET__VENS="2")`; everything that is still running is ended.
+
+    What the last ones said is printed, which pytest shows where the test failed.
+    """
     made: list[Application] = []
 
     def begin(*arguments: str, **settings: str) -> Application:
@@ -46,6 +49,8 @@ def start(tmp_path: Path, port: int, ops_port: int) -> Iterator[Start]:
     yield begin
     for application in made:
         application.kill()
+    for application in made[-3:]:
+        print(*application.log.splitlines()[-40:], sep="\n")
 
 
 Open = Callable[..., Window]

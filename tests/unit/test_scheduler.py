@@ -296,6 +296,32 @@ def test_after_shutdown_nothing_starts(scheduler: TaskScheduler) -> None:
 
     with pytest.raises(RuntimeError, match="shut down"):
         scheduler.run_now("count")
+    with pytest.raises(RuntimeError, match="shut down"):
+        scheduler.start()
+
+
+def test_a_stop_amid_the_start_leaves_nothing_running() -> None:
+    """Given a start that is under way; when the scheduler is shut down; then it comes to its end
+    and then the schedule does, as when a signal comes the moment the schedule begins."""
+    gate = Gate()
+
+    def clock() -> datetime:
+        gate()
+        return datetime.now(UTC)
+
+    scheduler = TaskScheduler([every("count", Counter())], clock=clock)
+    starting = threading.Thread(target=scheduler.start)
+    starting.start()
+    assert gate.entered.acquire(timeout=5)
+    stopping = threading.Thread(target=scheduler.shutdown)
+    stopping.start()
+    stopping.join(0.1)  # without an order between the two, it would be through by now
+
+    gate.open.set()
+    starting.join(5)
+    stopping.join(5)
+
+    assert not scheduler.is_running
 
 
 def test_a_run_may_use_the_scheduler_itself(scheduler: TaskScheduler) -> None:
