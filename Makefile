@@ -31,7 +31,7 @@ test: $(VENV)/.dev  ## the tests of every change, in three minutes
 	$(PYTEST) -p no:schemathesis -m "not rest" tests/unit tests/guide tests/integration tests/e2e
 
 test-rest: $(VENV)/.dev  ## all others: both dialects, official files, clients of others, page, kills
-	$(PYTEST) -m "rest and not alone"
+	$(PYTEST) -o faulthandler_timeout=300 -m "rest and not alone"
 	$(PYTEST) -n 0 -o faulthandler_timeout=900 -m alone
 
 test-all: test test-rest  ## both
