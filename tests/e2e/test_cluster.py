@@ -194,6 +194,24 @@ def another_machine_becomes_the_head(trouble: Trouble) -> None:
     trouble.wait_until_calm()
 
 
+def a_head_that_lives_is_replaced(trouble: Trouble) -> None:
+    """A node is told to be the head while the former one goes on: that one ends, and with it what
+    it ran; the third one follows, and the former head joins when it is told to."""
+    cluster = trouble.cluster
+    former = cluster.head_name
+    cluster.nodes["c"].tell(signal.SIGTERM)
+    assert cluster.nodes["c"].join(CALM_WITHIN_S) == 0, cluster.nodes["c"].log
+    replaced = cluster.nodes.pop(former)
+    told_s = time.monotonic()
+    cluster.become_head("c")
+    assert replaced.join(CALM_WITHIN_S) == 2, replaced.log
+    trouble.wait_until_calm()
+    trouble.note(time.monotonic() - told_s)
+    assert f"the head is at {cluster.head} now" in cluster.nodes[FIRST].log
+    cluster.begin(former)
+    trouble.wait_until_calm()
+
+
 TROUBLES = (
     kill_a_process,
     kill_a_supervisor,
@@ -227,6 +245,7 @@ def test_killed_frozen_and_taken_apart(
             trouble(each)
             faulty.catch_up()
     trouble(another_machine_becomes_the_head)
+    trouble(a_head_that_lives_is_replaced)
 
     faulty.share = 0.0
     faulty.catch_up(all_of_it=True)

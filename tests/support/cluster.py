@@ -69,8 +69,10 @@ class Cluster:
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._settings = settings
-        # Ray's sockets have short paths.
-        self._folder = tempfile.TemporaryDirectory(prefix="vf-", dir="/tmp")
+        # Ray's sockets have short paths, and its agents write until they notice that it ended.
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="vf-", dir="/tmp", ignore_cleanup_errors=True
+        )
         self.head_name = FIRST
         self._port = free_port()
         self.nodes: dict[str, Application] = {}
@@ -108,7 +110,7 @@ class Cluster:
         wait_until(
             lambda: self.is_there(name),
             timeout_s=BEGINS_WITHIN_S,
-            otherwise=lambda: f"{self.seen()}\n{made.log}\n{self.logs(name)}",
+            otherwise=lambda: f"{self.seen()}\n{self.all_logs()}",
         )
         return made
 
@@ -143,10 +145,10 @@ class Cluster:
     def logs(self, name: str) -> str:
         """What its processes printed."""
         folder = self.data_dir(name) / "ray" / "logs"
-        return "\n".join(
-            f"== {name}/{path.name}\n{path.read_text()[-3_000:]}"
-            for path in sorted(folder.glob("*.log"))
-        )
+        last = {path.name: path.read_text() for path in sorted(folder.glob("*.log"))}
+        if name in self.nodes:
+            last["its process"] = self.nodes[name].log
+        return "\n".join(f"== {name}/{each}\n{last[each][-3_000:]}" for each in last)
 
     def all_logs(self) -> str:
         """Of all nodes, also of those that were taken away."""
