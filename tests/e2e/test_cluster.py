@@ -212,6 +212,22 @@ def a_head_that_lives_is_replaced(trouble: Trouble) -> None:
     trouble.wait_until_calm()
 
 
+def restart_the_head_in_order(trouble: Trouble) -> None:
+    """As before a reboot of its machine: shards elsewhere go on, and all run when it is back."""
+    cluster = trouble.cluster
+    store, process = trouble.victim(but=cluster.head_name)
+    node = cluster.nodes.pop(cluster.head_name)
+    node.tell(signal.SIGTERM)
+    assert node.join(CALM_WITHIN_S) == 0, node.log
+    newest = store.newest()
+    wait_until(lambda: store.has_more(newest + 5), timeout_s=30, otherwise=cluster.all_logs)
+    assert process_of(store) == process
+    told_s = time.monotonic()
+    cluster.begin(cluster.head_name)
+    trouble.wait_until_calm()
+    trouble.note(time.monotonic() - told_s)
+
+
 TROUBLES = (
     kill_a_process,
     kill_a_supervisor,
@@ -222,6 +238,12 @@ TROUBLES = (
     lose_the_machine_of_the_head,
     take_a_node_away,
 )
+AT_THE_END = (
+    restart_the_head_in_order,
+    another_machine_becomes_the_head,
+    a_head_that_lives_is_replaced,
+)
+"""Once."""
 
 
 def test_killed_frozen_and_taken_apart(
@@ -244,8 +266,8 @@ def test_killed_frozen_and_taken_apart(
             faulty.share = drawn.choice([0.0, 0.3, 0.6])
             trouble(each)
             faulty.catch_up()
-    trouble(another_machine_becomes_the_head)
-    trouble(a_head_that_lives_is_replaced)
+    for each in AT_THE_END:
+        trouble(each)
 
     faulty.share = 0.0
     faulty.catch_up(all_of_it=True)
