@@ -19,7 +19,8 @@ from tests.support.waiting import wait_until
 
 FIRST = "a"
 """The node that is the head, too, unless another one becomes it."""
-BEGINS_WITHIN_S = 90
+BEGINS_WITHIN_S = 150
+"""On a busy machine, Ray's own parts may take too long for Ray, which is begun again."""
 STOPS_WITHIN_S = 120
 
 
