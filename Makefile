@@ -32,7 +32,7 @@ test: $(VENV)/.dev  ## the tests of every change, in three minutes
 
 test-rest: $(VENV)/.dev  ## all others: both dialects, official files, clients of others, page, kills
 	$(PYTEST) -o faulthandler_timeout=300 -m "rest and not alone"
-	$(PYTEST) -n 0 -o faulthandler_timeout=900 -m alone
+	$(PYTEST) -n 0 -o faulthandler_timeout=1800 -m alone
 
 test-all: test test-rest  ## both
 
