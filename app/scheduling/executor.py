@@ -36,6 +36,11 @@ class TaskExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has no ty
         self._awaited: dict[int, asyncio.Task[Any]] = {}
         self._closed = False
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it accepts no more runs."""
+        return self._closed
+
     def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
         if self.submit(self._task_named(job.id), run_times) is None:
             raise MaxInstancesReachedError(job)

@@ -67,7 +67,6 @@ class TaskScheduler:
         # Its begin and its end may come at one time, and it takes them one after the other only.
         # No lock of ours around its other calls: it calls back under locks of its own.
         self._begins_or_ends = threading.Lock()
-        self._has_ended = False
         self._tasks: dict[str, Task] = {}
         self._executor = TaskExecutor(self._task)
         self._scheduler = BackgroundScheduler(
@@ -184,7 +183,7 @@ class TaskScheduler:
     def start(self) -> None:
         """Begin the schedule; intervals count from here. RuntimeError after `shutdown`."""
         with self._begins_or_ends:
-            if self._has_ended:
+            if self._executor.is_closed:
                 raise RuntimeError("the scheduler was shut down")
             for task in self.get_jobs():
                 if not task.paused:
@@ -203,10 +202,10 @@ class TaskScheduler:
         True when none is left. May be called again, without a start, and while one is under way.
         """
         with self._begins_or_ends:
-            self._has_ended = True
             if self._scheduler.running:
                 # Never APScheduler's own wait: it holds locks that a run may need to end.
                 self._scheduler.shutdown(wait=False)
+            self._executor.shutdown(wait=False)  # the next start sees it
         return self._executor.shutdown(wait=wait, timeout_s=timeout_s)
 
     def _task(self, name: str) -> Task:

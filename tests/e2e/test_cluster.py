@@ -27,6 +27,7 @@ pytest.importorskip("ray", reason="needs the extra `cluster`")
 pytestmark = pytest.mark.alone
 
 IN_CI = 2
+"""Rounds, without `CLUSTER_ROUNDS`."""
 ROUNDS = int(os.environ.get("CLUSTER_ROUNDS", IN_CI))
 """Of all troubles; `make soak PART=cluster` has more."""
 SHARDS, VENS, RESOURCES = 3, 6, 3
@@ -243,7 +244,7 @@ AT_THE_END = (
     another_machine_becomes_the_head,
     *((a_head_that_lives_is_replaced, restart_the_head_in_order) if ROUNDS > IN_CI else ()),
 )
-"""Once, and most of them in `make soak`."""
+"""Once; the last two in `make soak` alone."""
 
 
 def test_killed_frozen_and_taken_apart(

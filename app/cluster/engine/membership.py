@@ -74,7 +74,7 @@ class Membership:
 
     def _check_head(self, head: str, *, is_new: bool) -> None:
         self._check_shards()
-        self._own()  # or Ray is not installed
+        self._own()  # ClusterError: Ray is not installed
         begun = self._record.begun()
         if begun is None or (_host(begun.head) == _host(head) and not self._is_elsewhere(head)):
             return
