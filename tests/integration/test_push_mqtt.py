@@ -171,6 +171,7 @@ class TestTheBroker:
         fleet.container.push.service().start()
 
         wait_until(lambda: fleet.trusted() == 1)
+        wait_until(lambda: "go without" in caplog.text)
 
         assert len(fleet.to_poll()) == len(fleet.names) - 1
         said = [line for line in caplog.messages if "go without" in line]

@@ -105,9 +105,9 @@ class TestAnswers:
         pump = device(answers=refuses)
         bench.ask(("DISPATCH_SETPOINT", 2.5))
 
-        wait_until(lambda: bench.status() is OrderStatus.REFUSED)
+        wait_until(lambda: "VEN Aarhus, resource 'pump' refuses its order: busy" in caplog.messages)
 
-        assert "VEN Aarhus, resource 'pump' refuses its order: busy" in caplog.messages
+        assert bench.status() is OrderStatus.REFUSED
         assert pump.held is None
 
     def test_an_owner_opts_out_and_in_again(self, bench: OrdersBench, device: MakeDevice) -> None:

@@ -35,6 +35,7 @@ class TestTrouble:
         )
 
         wait_until(lambda: bench.counts.refused == 3)
+        bench.stop()  # what is counted is said by then
         lines = [line.getMessage() for line in caplog.records if line.levelno >= logging.WARNING]
         assert "source homes: meters/d-1: it is no JSON" in lines
         assert (
