@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +127,8 @@ def make_vtn(
         server.close()
 
 
-@pytest.fixture(scope="module")
-def make_fleet(
+@contextmanager
+def cut_fleets(
     make_vtn: MakeVtn, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[MakeCutFleet]:
     made: list[CutFleet] = []
@@ -141,3 +142,21 @@ def make_fleet(
     yield make
     for fleet in made:
         fleet.close()
+
+
+@pytest.fixture
+def make_fleet(
+    make_vtn: MakeVtn, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MakeCutFleet]:
+    """Fleets of a test that ends processes of theirs."""
+    with cut_fleets(make_vtn, tmp_path_factory) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def lasting_fleet(
+    make_vtn: MakeVtn, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CutFleet]:
+    """On SQLite; nobody ends its processes."""
+    with cut_fleets(make_vtn, tmp_path_factory) as make:
+        yield make()

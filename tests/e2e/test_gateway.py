@@ -28,9 +28,8 @@ def now() -> datetime:
 
 
 @pytest.fixture(scope="module")
-def fleet(make_fleet: MakeCutFleet) -> CutFleet:
-    """On SQLite; nobody ends its processes."""
-    return make_fleet()
+def fleet(lasting_fleet: CutFleet) -> CutFleet:
+    return lasting_fleet
 
 
 def test_the_fleet_is_in_both_shards() -> None:

@@ -16,11 +16,9 @@ pytestmark = pytest.mark.rest
 
 
 @pytest.fixture(scope="module")
-def fleet(make_fleet: MakeCutFleet) -> CutFleet:
-    """On SQLite; nobody ends its processes."""
-    made = make_fleet()
-    made.wait_for_pages()
-    return made
+def fleet(lasting_fleet: CutFleet) -> CutFleet:
+    lasting_fleet.wait_for_pages()
+    return lasting_fleet
 
 
 def said_raw(base_url: str, path: str, method: str = "POST") -> int:
