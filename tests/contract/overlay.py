@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def corrected(version: str) -> dict[str, Any]:
 
 def line_of(version: str, path: tuple[str | int, ...]) -> int:
     """Where the file has what the path leads to."""
-    node = yaml.compose(official_file(version).read_text(), Loader=yaml.SafeLoader)
+    node = _nodes(version)
     for step in path:
         if isinstance(node, yaml.SequenceNode):
             node = node.value[int(step)]
@@ -75,6 +76,12 @@ def line_of(version: str, path: tuple[str | int, ...]) -> int:
             key, node = next(pair for pair in node.value if pair[0].value == step)
             mark = key.start_mark
     return int(mark.line) + 1
+
+
+@cache
+def _nodes(version: str) -> yaml.Node | None:
+    """The file, with the place of everything in it."""
+    return yaml.compose(official_file(version).read_text(), Loader=yaml.SafeLoader)
 
 
 def _path(target: str) -> tuple[str | int, ...]:

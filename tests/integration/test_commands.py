@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from app.cli.commands import cli
 from app.platform import make_engine
 from app.platform.claim import DatabaseClaim
 from app.platform.run_lock import RunLock
 from app.vtn import EmbeddedVtn
+from tests.support import commands
 from tests.support.servers import free_port
 
 Invoke = Callable[..., Result]
@@ -32,7 +32,7 @@ def invoke(port: int) -> Invoke:
 
     def call(*arguments: str, **settings: str) -> Result:
         environment = {"VTN__EMBEDDED_PORT": str(port), "COLUMNS": "140", **settings}
-        return CliRunner().invoke(cli, arguments, env=environment)
+        return commands.invoke(*arguments, environment=environment)
 
     return call
 

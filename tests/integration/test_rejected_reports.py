@@ -7,11 +7,10 @@ import logging
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from app.cli.commands import cli
 from app.platform import DatabaseError
 from app.reporting.delivery import RejectedReport
+from tests.support import commands
 from tests.support.wiring import provider
 from tests.support.workbench import RESOURCES, TICK, VENS, Bench
 
@@ -186,7 +185,7 @@ class TestCommands:
         monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
 
     def rejected(self, *arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(cli, ["rejected", *arguments])
+        result = commands.invoke("rejected", *arguments)
         return result.exit_code, result.output
 
     def test_list_shows_each_with_the_words_of_the_vtn(self) -> None:
@@ -230,17 +229,17 @@ def test_that_nothing_was_rejected_is_said(
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
 
     assert bench.container.streams.rejected().count() == 0
-    assert "No report was rejected." in CliRunner().invoke(cli, ["rejected", "list"]).output
+    assert "No report was rejected." in commands.invoke("rejected", "list").output
 
 
 def test_the_former_name_of_the_command_is_accepted_with_a_warning() -> None:
-    result = CliRunner().invoke(cli, ["outbox", "list"])
+    result = commands.invoke("outbox", "list")
 
     assert "warning: `outbox` is deprecated" in result.stderr
 
 
 def test_a_wrong_data_dir_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
-    result = CliRunner().invoke(cli, ["rejected", "list"])
+    result = commands.invoke("rejected", "list")
 
     assert result.exit_code == 1
     assert not (tmp_path / "data").exists()

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-COMMAND_TIMEOUT_S = 120.0
+COMMAND_TIMEOUT_S = 240.0
 OUTPUT_TIMEOUT_S = 60.0
 RUNS_ON = re.compile(
     r"(\S+=\S+ )*(make (run|vtn)|\S*python -m app (run|vtn|gateway)|mosquitto)(?!.*--once)\b"

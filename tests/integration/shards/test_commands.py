@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from app.cli.commands import cli
 from app.platform import make_engine, shard_of
+from tests.support import commands
 
 pytestmark = pytest.mark.rest
 Invoke = Callable[..., Result]
@@ -38,7 +38,7 @@ def invoke(server_url: str | None, tmp_path: Path) -> Invoke:
             "COLUMNS": "140",
             **settings,
         }
-        return CliRunner().invoke(cli, arguments, env=environment)
+        return commands.invoke(*arguments, environment=environment)
 
     return call
 

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from app.cli.commands import cli
 from app.fleet import Resource, ResourceKind
 from app.platform import from_us, shard_of
 from containers import Container
 from tests.conftest import MakeContainer
+from tests.support import commands
 from tests.support.broker import Broker
 from tests.support.mqtt import UNTIMED_TOPICS, Device, sources_at
 from tests.support.waiting import wait_until
@@ -145,7 +144,7 @@ def wait_for(shards: Sequence[Running], said: Values) -> None:
 
 def reshard(shards: str) -> None:
     environment = {"VTN__BASE_URL": REMOTE["base_url"], "VTN__BEARER_TOKEN": "x"}
-    done = CliRunner().invoke(cli, ["reshard", shards], env=environment)
+    done = commands.invoke("reshard", shards, environment=environment)
     assert done.exit_code == 0, done.output
 
 

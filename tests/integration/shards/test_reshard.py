@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import inspect, text
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from app.cli.commands import cli
 from app.intake.store import ROW, Arrival, SeriesName
 from app.platform import make_engine, shard_of
 from app.vtn import EmbeddedCredentials, EmbeddedVtn
 from containers import Container
 from tests.conftest import MakeContainer
+from tests.support import commands
 from tests.support.fakes import FakeClock
 from tests.support.measurements import BEGIN_US, MINUTE_US
 from tests.support.workbench import Bench
@@ -37,7 +37,7 @@ def invoke(server_url: str | None, vtn: EmbeddedVtn) -> Invoke:
             "DATABASE__URL": server_url or "",
             "COLUMNS": "140",
         }
-        return CliRunner().invoke(cli, arguments, env=environment)
+        return commands.invoke(*arguments, environment=environment)
 
     return call
 
