@@ -131,6 +131,7 @@ def make_vtn(
 def cut_fleets(
     make_vtn: MakeVtn, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[MakeCutFleet]:
+    """Makes fleets in two shards, each at a VTN of its own; at the end, their processes end."""
     made: list[CutFleet] = []
 
     def make(**settings: str) -> CutFleet:
@@ -148,7 +149,7 @@ def cut_fleets(
 def make_fleet(
     make_vtn: MakeVtn, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[MakeCutFleet]:
-    """Fleets of a test that ends processes of theirs."""
+    """For a test that ends, or replaces, processes of its fleet."""
     with cut_fleets(make_vtn, tmp_path_factory) as make:
         yield make
 
@@ -157,6 +158,6 @@ def make_fleet(
 def lasting_fleet(
     make_vtn: MakeVtn, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[CutFleet]:
-    """On SQLite; nobody ends its processes."""
+    """Shared by the tests of a module, which end none of its processes; on SQLite."""
     with cut_fleets(make_vtn, tmp_path_factory) as make:
         yield make()

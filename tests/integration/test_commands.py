@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -298,6 +299,15 @@ def test_check_shows_where_settings_are_from_before_it_says_what_is_wrong(invoke
     table, _, problem = check.output.partition("settings: ")
     assert "TASKS__HEARTBEAT__CRON" in table
     assert problem.startswith("TASKS__HEARTBEAT__CRON: is not understood")
+
+
+def test_a_command_lowers_no_priority_but_its_own(invoke: Invoke) -> None:
+    """Or later tests, and what they start, would run at that of `readings import`."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+
+    invoke("readings", "import", "--profile", "csv", "none.csv")
+
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_help_names_the_commands(invoke: Invoke) -> None:

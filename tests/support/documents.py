@@ -17,6 +17,7 @@ from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 COMMAND_TIMEOUT_S = 240.0
+"""What takes longest is mypy, where nothing is known yet, on a busy machine."""
 OUTPUT_TIMEOUT_S = 60.0
 RUNS_ON = re.compile(
     r"(\S+=\S+ )*(make (run|vtn)|\S*python -m app (run|vtn|gateway)|mosquitto)(?!.*--once)\b"
